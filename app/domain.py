@@ -1,0 +1,344 @@
+"""The values and events that travel through FrameLens, from a video file to a report.
+
+Everything here is frozen, imports nothing of ours, and names its units. All time ranges are half-open,
+[start, end). All times are seconds counted from the first displayed frame of the video track, taken from the
+container's presentation timestamps. A repr shows shapes and sizes, never pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+Language = Literal["zh", "en"]
+AnswerMode = Literal["messages", "text", "none"]
+Reason = Literal["first", "shot", "change", "even", "last"]
+
+
+def _positive(owner: object, **values: float) -> None:
+    for name, value in values.items():
+        if value < 0:
+            raise ValueError(f"{type(owner).__name__}.{name} is {value}; it cannot be negative")
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the probe found, proved by decoding one frame.
+
+    `width` and `height` are those of the picture as shown (rotation and sample aspect ratio applied).
+    `start_seconds` is the container time of the first displayed frame; it is 0.0 on the time axis of everything else.
+    """
+
+    path: Path
+    name: str
+    size_bytes: int
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    rotation_degrees: int
+    duration_seconds_from_header: float | None
+    frame_rate: float | None
+    num_frames_from_header: int | None
+    start_seconds: float
+    has_audio: bool
+
+    def __post_init__(self) -> None:
+        _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A run of frames between two cuts: [start_seconds, end_seconds), numbered from 1."""
+
+    number: int
+    start_seconds: float
+    end_seconds: float
+
+    def __post_init__(self) -> None:
+        if self.end_seconds < self.start_seconds:
+            raise ValueError(f"Shot {self.number} ends at {self.end_seconds} before it starts at {self.start_seconds}")
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """One chosen frame. `number` counts from 1 in time order and is what the model cites.
+
+    `frame_index` is the frame's 0-based place in display order; `jpeg` holds the picture, turned upright.
+    """
+
+    number: int
+    frame_index: int
+    time_seconds: float
+    reason: Reason
+    shot: int
+    width: int
+    height: int
+    jpeg: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _positive(self, number=self.number, frame_index=self.frame_index, time_seconds=self.time_seconds)
+
+    def numbered(self, number: int) -> Keyframe:
+        return replace(self, number=number)
+
+
+@dataclass(frozen=True)
+class ScreenText:
+    """A line of text read from the picture. `box` is (left, top, right, bottom) as fractions of the frame, 0..1."""
+
+    text: str
+    confidence: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ColourArea:
+    """A main colour of the frame: its name (a key of the colour names in i18n), sRGB, share of the picture, and place.
+
+    `place` is one of the nine cells "top-left" … "bottom-right", or "all" where it is spread over the whole frame.
+    """
+
+    name: str
+    rgb: tuple[int, int, int]
+    share: float
+    place: str
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """What was measured on one keyframe, without a model.
+
+    brightness: mean luma, 0 (black) … 1 (white). sharpness: variance of the Laplacian of the luma in 8-bit units,
+    at the size that facts are measured at. motion: mean absolute luma difference to the keyframe before, 0 … 1,
+    None for the first.
+    """
+
+    number: int
+    texts: tuple[ScreenText, ...]
+    colours: tuple[ColourArea, ...]
+    brightness: float
+    sharpness: float
+    motion: float | None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the reader must be told: an i18n key with its values. `level` orders them."""
+
+    key: str
+    values: dict[str, object] = field(default_factory=dict)
+    level: Literal["info", "warning", "error"] = "warning"
+
+
+@dataclass(frozen=True)
+class DecodeSummary:
+    """What the decoding pass really read. `readable_seconds` is the end of the last frame that could be decoded."""
+
+    frames_decoded: int
+    readable_seconds: float
+    is_variable_frame_rate: bool
+    reader: str
+    shots: tuple[Shot, ...]
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """The engine that answered. `sees` is None until it has been proven one way or the other."""
+
+    kind: Literal["vllm", "transformers", "remote"]
+    model: str
+    base_url: str
+    version: str = ""
+    max_model_len: int | None = None
+    sees: bool | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one or more requests, as counted by the engine."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.prompt_tokens + other.prompt_tokens, self.completion_tokens + other.completion_tokens)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence or line of the model's answer with the numbers of the frames it rests on.
+
+    `issues` names what could not be verified (keys under `unverified.` in i18n); empty means every citation holds.
+    """
+
+    text: str
+    frames: tuple[int, ...]
+    issues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """The answer to one request over a run of keyframes, complete with how it was asked.
+
+    `fallback` is the Notice that says why pictures were not seen, when mode is "text" although frames were there.
+    """
+
+    number: int
+    frames: tuple[int, ...]
+    mode: AnswerMode
+    answer: str
+    findings: tuple[Finding, ...]
+    prompt: str
+    finish_reason: str
+    usage: Usage
+    seconds: float
+    fallback: Notice | None = None
+
+
+@dataclass(frozen=True)
+class AnalysisRequest:
+    """What the user asked for. `template` is a key of analysis.prompts.TEMPLATES; `frames` is the budget."""
+
+    path: Path
+    frames: int = 8
+    template: str = "describe"
+    question: str = ""
+    language: Language = "en"
+    use_model: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.frames <= 256:
+            raise ValueError(f"frames is {self.frames}; it must be between 1 and 256")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A finished analysis: the source of truth from which every report is a pure function."""
+
+    id: str
+    created: str
+    request: AnalysisRequest
+    video: VideoInfo
+    sha256: str
+    decode: DecodeSummary
+    keyframes: tuple[Keyframe, ...]
+    facts: tuple[FrameFacts, ...]
+    chunks: tuple[ChunkResult, ...]
+    summary: ChunkResult | None
+    engine: EngineInfo | None
+    notices: tuple[Notice, ...]
+    seconds_by_stage: dict[str, float]
+    app_version: str
+
+    @property
+    def mode(self) -> AnswerMode:
+        """How the frames reached a model: "messages" only if every chunk was seen as pictures."""
+        modes = {chunk.mode for chunk in self.chunks}
+        return "none" if not modes else "text" if "text" in modes else "messages"
+
+    @property
+    def usage(self) -> Usage:
+        parts = [*self.chunks, *([self.summary] if self.summary else [])]
+        return sum((part.usage for part in parts), Usage())
+
+
+# ---- events of the video stages (video.extract yields these) ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Probed:
+    video: VideoInfo
+
+
+@dataclass(frozen=True)
+class SurveyProgress:
+    """The decoder has reached `time_seconds` of `duration_seconds` (None where the header does not tell)."""
+
+    time_seconds: float
+    duration_seconds: float | None
+
+
+@dataclass(frozen=True)
+class KeyframeFound:
+    """A frame worth showing while the survey runs; the final choice comes with KeyframesChosen. Its number is 0."""
+
+    keyframe: Keyframe
+
+
+@dataclass(frozen=True)
+class KeyframesChosen:
+    keyframes: tuple[Keyframe, ...]
+    decode: DecodeSummary
+
+
+@dataclass(frozen=True)
+class FactsMeasured:
+    facts: FrameFacts
+
+
+VideoEvent = Probed | SurveyProgress | KeyframeFound | KeyframesChosen | FactsMeasured
+
+# ---- events of the analysis (analysis.run.analyse yields these beside the ones above) --------------------------------
+
+Stage = Literal["hash", "survey", "facts", "engine", "ask", "summary", "done"]
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage begins; `total` is its number of steps, or None where it cannot be counted."""
+
+    stage: Stage
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class EngineProgress:
+    """One line about a starting engine: an i18n key under `engine.phase.` with its values."""
+
+    phase: str
+    values: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModeChosen:
+    """How chunk `chunk` is asked. For mode "text", `reason` says why the pictures are not used."""
+
+    chunk: int
+    mode: AnswerMode
+    reason: Notice | None = None
+
+
+@dataclass(frozen=True)
+class AnswerDelta:
+    """A piece of text of chunk `chunk` (0 is the summary). The whole answer is the sum of its pieces.
+
+    `restart` true means what was shown of this chunk so far is void (it is being asked again in another mode).
+    """
+
+    chunk: int
+    text: str
+    restart: bool = False
+
+
+@dataclass(frozen=True)
+class ChunkDone:
+    result: ChunkResult
+
+
+@dataclass(frozen=True)
+class Noticed:
+    notice: Notice
+
+
+@dataclass(frozen=True)
+class Finished:
+    analysis: Analysis
+
+
+AnalysisEvent = (
+    VideoEvent | StageStarted | EngineProgress | ModeChosen | AnswerDelta | ChunkDone | Noticed | Finished
+)

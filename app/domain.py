@@ -7,6 +7,7 @@ container's presentation timestamps. A repr shows shapes and sizes, never pixels
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,15 @@ def _positive(owner: object, **values: float) -> None:
     for name, value in values.items():
         if value < 0:
             raise ValueError(f"{type(owner).__name__}.{name} is {value}; it cannot be negative")
+
+
+def clock(seconds: float) -> str:
+    """A time as people read it: "mm:ss.mmm", or "h:mm:ss.mmm" from an hour on, rounded to the millisecond."""
+    total, milliseconds = divmod(round(seconds * 1000), 1000)
+    minutes, second = divmod(total, 60)
+    hours, minute = divmod(minutes, 60)
+    tail = f"{minute:02d}:{second:02d}.{milliseconds:03d}"
+    return f"{hours}:{tail}" if hours else tail
 
 
 @dataclass(frozen=True)
@@ -126,11 +136,15 @@ class FrameFacts:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the reader must be told: an i18n key with its values. `level` orders them."""
+    """Something the reader must be told: an i18n key under `table` with its values. `level` orders them."""
 
     key: str
-    values: dict[str, object] = field(default_factory=dict)
+    values: Mapping[str, NoticeValue] = field(default_factory=dict)
     level: Literal["info", "warning", "error"] = "warning"
+    table: Literal["notice", "error"] = "notice"
+
+
+NoticeValue = str | int | float | Notice
 
 
 @dataclass(frozen=True)
@@ -184,6 +198,8 @@ class Finding:
 class ChunkResult:
     """The answer to one request over a run of keyframes, complete with how it was asked.
 
+    `findings` are about single frames, `overview` is about the whole run. The summary of several chunks is a
+    ChunkResult numbered 0 that has an overview alone.
     `fallback` is the Notice that says why pictures were not seen, when mode is "text" although frames were there.
     """
 
@@ -192,6 +208,7 @@ class ChunkResult:
     mode: AnswerMode
     answer: str
     findings: tuple[Finding, ...]
+    overview: tuple[Finding, ...]
     prompt: str
     finish_reason: str
     usage: Usage
@@ -239,6 +256,11 @@ class Analysis:
         """How the frames reached a model: "messages" only if every chunk was seen as pictures."""
         modes = {chunk.mode for chunk in self.chunks}
         return "none" if not modes else "text" if "text" in modes else "messages"
+
+    @property
+    def overview(self) -> tuple[Finding, ...]:
+        """What is said of the video as a whole."""
+        return self.summary.overview if self.summary else tuple(f for chunk in self.chunks for f in chunk.overview)
 
     @property
     def usage(self) -> Usage:
@@ -339,6 +361,4 @@ class Finished:
     analysis: Analysis
 
 
-AnalysisEvent = (
-    VideoEvent | StageStarted | EngineProgress | ModeChosen | AnswerDelta | ChunkDone | Noticed | Finished
-)
+AnalysisEvent = VideoEvent | StageStarted | EngineProgress | ModeChosen | AnswerDelta | ChunkDone | Noticed | Finished

@@ -28,7 +28,7 @@ def catalogue(language: Language) -> dict[str, str]:
     return dict(_flat(tomllib.loads((files(__name__) / f"{language}.toml").read_text(encoding="utf-8"))))
 
 
-def t(key: str, language: Language, **values: object) -> str:
+def t(key: str, language: Language, /, **values: object) -> str:
     """The text of `key` in `language` with `{name}` places filled. Raises KeyError for a key that has no text."""
     return catalogue(language)[key].format(**values)
 
@@ -39,12 +39,21 @@ def error_text(error: AppError, language: Language) -> str:
 
 
 def notice_text(notice: Notice, language: Language) -> str:
-    """What the user reads of a notice; values that are themselves notices are put into words first."""
+    """What the user reads of a notice; values that are notices themselves are put into words first."""
     values = {
         name: notice_text(value, language) if isinstance(value, Notice) else value
         for name, value in notice.values.items()
     }
-    return t(f"notice.{notice.key}", language, **values)
+    return t(f"{notice.table}.{notice.key}", language, **values)
+
+
+def as_notice(error: AppError) -> Notice:
+    """The same words as a value that travels in reports and events."""
+    values = {
+        name: value if isinstance(value, (str, int, float, Notice)) else str(value)
+        for name, value in error.values.items()
+    }
+    return Notice(error.key, values, "error", "error")
 
 
 def language_of(tag: str | None) -> Language:

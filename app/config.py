@@ -1,0 +1,139 @@
+"""Settings from the environment, then `.env`, then the defaults below: the only reader of the environment.
+
+`VLLM_MODEL_PATH` (a string) and `VLLM_CONFIG` (a dict) can be imported from here; they are read at that moment.
+Nothing here touches the network or imports an engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from dotenv import dotenv_values
+from platformdirs import user_data_path
+
+from app import vllm_arguments
+from app.domain import Language
+from app.errors import ConfigError
+
+DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
+DEFAULT_VLLM_CONFIG: dict[str, Any] = {
+    "max_model_len": 8192,
+    "gpu_memory_utilization": 0.80,
+    "tensor_parallel_size": 1,
+    "dtype": "half",
+    # None of the recommended models needs it, and true runs a stranger's code on this machine.
+    "trust_remote_code": False,
+}
+EngineKind = Literal["vllm", "transformers"]
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+VLLM_MODEL_PATH: str
+VLLM_CONFIG: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set. `base_url` empty means that FrameLens starts an engine itself."""
+
+    model_path: str
+    model_chosen: bool  # the user named a model; otherwise it is the default
+    vllm_config: dict[str, Any]
+    data_dir: Path
+    input_dirs: tuple[Path, ...]
+    base_url: str
+    api_key: str = field(repr=False)
+    engine: EngineKind
+    engine_port: int | None
+    language: Language | None
+    answer_tokens: int
+    timeout_seconds: float
+    frame_side: int | None
+    hf_endpoint: str
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
+    """Read all settings. Raises ConfigError naming the key, the value and what is allowed."""
+    values = _values(os.environ if environ is None else environ, dotenv)
+    return Settings(
+        model_path=values.get("VLLM_MODEL_PATH", "").strip() or DEFAULT_MODEL_PATH,
+        model_chosen=bool(values.get("VLLM_MODEL_PATH", "").strip()),
+        vllm_config=_vllm_config(values.get("VLLM_CONFIG", "")),
+        data_dir=_folder(values.get("FRAMELENS_DATA_DIR", "")) or user_data_path("framelens", appauthor=False),
+        input_dirs=_input_dirs(values.get("FRAMELENS_INPUT_DIRS", "")),
+        base_url=values.get("FRAMELENS_BASE_URL", "").strip(),
+        api_key=values.get("FRAMELENS_API_KEY", ""),
+        engine=_choice("FRAMELENS_ENGINE", values, get_args(EngineKind)) or "vllm",
+        engine_port=_number("FRAMELENS_ENGINE_PORT", values, 1, 65535),
+        language=_choice("FRAMELENS_LANGUAGE", values, get_args(Language)) or None,
+        answer_tokens=_number("FRAMELENS_ANSWER_TOKENS", values, 16, 32768) or 1024,
+        timeout_seconds=float(_number("FRAMELENS_TIMEOUT_SECONDS", values, 1, 86400) or 600),
+        frame_side=_number("FRAMELENS_FRAME_SIDE", values, 56, 4096),
+        hf_endpoint=values.get("HF_ENDPOINT", ""),
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "VLLM_MODEL_PATH":
+        return load().model_path
+    if name == "VLLM_CONFIG":
+        return load().vllm_config
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
+    path = dotenv or next((p for p in (Path.cwd() / ".env", REPOSITORY / ".env") if p.is_file()), None)
+    from_file = _read_dotenv(path, path.stat().st_mtime_ns) if path and path.is_file() else {}
+    # An empty variable counts as not set, so that `VLLM_CONFIG=` in a compose file does no harm.
+    return {**from_file, **{key: value for key, value in environ.items() if value != ""}}
+
+
+@cache
+def _read_dotenv(path: Path, _changed: int) -> dict[str, str]:
+    return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value}
+
+
+def _vllm_config(text: str) -> dict[str, Any]:
+    if not text.strip():
+        return dict(DEFAULT_VLLM_CONFIG)
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
+    if not isinstance(given, dict):
+        raise ConfigError("vllm_config_not_object", value=text)
+    vllm_arguments.check(given)
+    return {**DEFAULT_VLLM_CONFIG, **given}
+
+
+def _folder(text: str) -> Path | None:
+    return Path(text).expanduser().absolute() if text.strip() else None
+
+
+def _input_dirs(text: str) -> tuple[Path, ...]:
+    folders = [Path(part.strip()).expanduser() for part in text.split(os.pathsep) if part.strip()]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError("input_dir_missing", value=str(folder), separator=os.pathsep)
+    return tuple(folder.resolve() for folder in folders)
+
+
+def _choice(key: str, values: Mapping[str, str], allowed: tuple[str, ...]) -> Any:
+    value = values.get(key, "").strip()
+    if value and value not in allowed:
+        raise ConfigError("setting_choice", key=key, value=value, allowed=", ".join(allowed))
+    return value
+
+
+def _number(key: str, values: Mapping[str, str], low: int, high: int) -> int | None:
+    text = values.get(key, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise ConfigError("setting_number", key=key, value=text, low=low, high=high)
+    return int(text)

@@ -1,0 +1,47 @@
+"""Puts the measured facts of a keyframe into words, for the text prompt, the reports and the page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.domain import FrameFacts, Keyframe, Language
+from app.i18n import t
+
+_LIGHT = ((0.08, "black"), (0.3, "dark"), (0.7, "medium"), (float("inf"), "bright"))
+_MOTION = ((0.01, "none"), (0.06, "little"), (0.2, "much"), (float("inf"), "other"))
+
+
+def origin(frame: Keyframe, language: Language) -> str:
+    """The shot of a frame and why it was chosen."""
+    return t("facts.shot", language, number=frame.shot, reason=t(f"reason.{frame.reason}", language))
+
+
+def measured(facts: FrameFacts, language: Language) -> list[str]:
+    """Each measured fact as a phrase: text on screen, colours, light, movement."""
+    phrases = []
+    if facts.texts:
+        phrases.append(t("facts.texts", language, texts=" | ".join(line.text for line in facts.texts)))
+    if facts.colours:
+        phrases.append(t("facts.colours", language, colours=colours(facts, language)))
+    phrases.append(t(f"facts.light_{_step(_LIGHT, facts.brightness)}", language))
+    if facts.motion is not None:
+        phrases.append(t(f"facts.motion_{_step(_MOTION, facts.motion)}", language))
+    return phrases
+
+
+def colours(facts: FrameFacts, language: Language) -> str:
+    """ "red 62 % (the whole frame), white 20 % (top)"."""
+    return t("facts.list", language).join(
+        t(
+            "facts.colour",
+            language,
+            colour=t(f"colour.{area.name}", language),
+            share=round(area.share * 100),
+            place=t(f"place.{area.place}", language),
+        )
+        for area in facts.colours
+    )
+
+
+def _step(steps: Sequence[tuple[float, str]], value: float) -> str:
+    return next(name for limit, name in steps if value < limit)

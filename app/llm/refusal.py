@@ -1,0 +1,105 @@
+"""Sorts what an engine answers when it does not answer: which error of ours it is, and whether it means "no pictures".
+
+Only PicturesRefused leads to the text prompt. A dead engine, a time-out or a full context never does.
+"""
+
+from __future__ import annotations
+
+import re
+
+import openai
+
+from app.domain import Notice
+from app.errors import (
+    AppError,
+    ContextExceeded,
+    EngineError,
+    EngineTimeout,
+    ImageRejected,
+    ModelNotFound,
+    PicturesRefused,
+)
+
+# What engines say when a model or its server takes no pictures at all. Each line was seen from the engine named.
+_REFUSALS = re.compile(
+    "|".join(
+        (
+            r"is not a multimodal model",  # vLLM
+            r"at most 0 (?:image|video)",  # vLLM with limit_mm_per_prompt 0
+            r"image input is not supported",  # llama.cpp
+            r"does not support (?:image|vision|multimodal)",  # LM Studio, Ollama
+            r"missing data required for image",  # Ollama
+            r"image_url is only supported by",  # OpenAI
+            r"unknown variant `?image_url",  # DeepSeek and other servers written in Rust
+            r"invalid content type.*image",  # OpenAI
+            r"content(?:\W.*)?(?:should|must) be a (?:valid )?string",  # servers whose content is a string only
+            r"no endpoints found that support image",  # OpenRouter
+        )
+    ),
+    re.IGNORECASE | re.DOTALL,
+)
+_TOO_MANY = re.compile(r"at most (\d+) (?:image|video)", re.IGNORECASE)
+_CONTEXT = re.compile(
+    r"maximum context length|max(?:imum)?[_ ]model[_ ]len|context (?:size|length|window)|exceed\w* .*context|too long",
+    re.IGNORECASE,
+)
+_BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
+
+
+class TooManyPictures(EngineError):
+    """The engine takes at most `limit` (>= 1) pictures in a request: ask in smaller parts."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("too_many_pictures", limit=limit)
+        self.limit = limit
+
+
+def message_of(error: openai.APIError) -> str:
+    """The sentence inside an error body, whatever its shape."""
+    body = error.body if isinstance(error.body, dict) else {}
+    inner = body.get("error", body)
+    text = inner.get("message") or inner.get("detail") if isinstance(inner, dict) else inner
+    return str(text or error.message)[:500]
+
+
+def refusal_of(status: int, message: str, param: str | None = None) -> AppError:
+    """The error that an HTTP answer with this status and message means."""
+    too_many = _TOO_MANY.search(message)
+    if too_many and int(too_many[1]) > 0:
+        return TooManyPictures(int(too_many[1]))
+    if _REFUSALS.search(message):
+        return PicturesRefused("pictures_refused", reason=message)
+    if _BAD_IMAGE.search(message):
+        return ImageRejected("image_rejected", reason=message)
+    if status in (400, 413, 422) and (param == "input_tokens" or _CONTEXT.search(message)):
+        return ContextExceeded("context_exceeded", reason=message)
+    if status in (401, 403):
+        return EngineError("engine_key_rejected", status=status, reason=message)
+    if status == 404:
+        return ModelNotFound("model_not_served", reason=message)
+    return EngineError("engine_refused", status=status, reason=message)
+
+
+def engine_error(error: Exception, *, base_url: str) -> AppError | None:
+    """The AppError that an exception of the client library means; None for what is a bug of ours."""
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, openai.APITimeoutError):
+        return EngineTimeout("engine_timeout", base_url=base_url)
+    if isinstance(error, openai.APIStatusError):
+        return refusal_of(error.status_code, message_of(error), getattr(error, "param", None))
+    if isinstance(error, openai.APIConnectionError):
+        return EngineError("engine_unreachable", base_url=base_url, reason=str(error.__cause__ or error))
+    if isinstance(error, openai.APIError):  # an error event in the middle of a stream
+        return refusal_of(500, message_of(error))
+    # httpx errors while the body streams are not wrapped by the client library.
+    if type(error).__module__.split(".")[0] in ("httpx", "httpcore"):
+        if "Timeout" in type(error).__name__:
+            return EngineTimeout("engine_timeout", base_url=base_url)
+        return EngineError("engine_unreachable", base_url=base_url, reason=str(error) or type(error).__name__)
+    return None
+
+
+def fallback_notice(reason: Notice) -> Notice:
+    """What page, log and report say when the pictures are not used: ⚠️ Messages 格式不支持，使用文本模式."""
+    return Notice("text_mode", {"reason": reason})

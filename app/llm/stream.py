@@ -1,0 +1,112 @@
+"""One request, streamed: yields pieces of text, ends with the whole Reply; a set cancel event ends it within 0.1 s.
+
+The request runs on an event loop of its own in one daemon thread for the process, because only a task can be
+cancelled while it waits for a token; cancelling closes the connection, and vLLM then aborts the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from functools import cache
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk, BaseMessage
+
+from app.domain import Usage
+from app.errors import Cancelled, EngineError
+from app.llm.refusal import engine_error
+
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer: the sum of the streamed pieces. `usage` is None where the engine does not tell."""
+
+    text: str
+    finish_reason: str
+    usage: Usage | None
+
+
+def stream(
+    chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None
+) -> Generator[str, None, Reply]:
+    """Ask and yield the text as it comes; returns the Reply. Raises the AppErrors of `refusal`, or Cancelled."""
+    chunks: queue.SimpleQueue[AIMessageChunk | None] = queue.SimpleQueue()
+    task = asyncio.run_coroutine_threadsafe(_pump(chat, list(messages), chunks), _loop())
+    whole: AIMessageChunk | None = None
+    try:
+        while (chunk := _next(chunks, task, cancel)) is not None:
+            whole = chunk if whole is None else whole + chunk
+            if text := chunk.text:
+                yield text
+        _raise_as_ours(task, str(getattr(chat, "openai_api_base", "")))
+    finally:
+        task.cancel()
+    return _reply(whole)
+
+
+def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
+    """The whole answer at once, over the same path."""
+    pieces = stream(chat, messages, cancel=cancel)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            reply: Reply = end.value
+            return reply
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="engine-requests", daemon=True).start()
+    return loop
+
+
+async def _pump(
+    chat: BaseChatModel, messages: list[BaseMessage], chunks: queue.SimpleQueue[AIMessageChunk | None]
+) -> None:
+    try:
+        async for chunk in chat.astream(messages):
+            chunks.put(chunk)
+    finally:
+        chunks.put(None)
+
+
+def _next(
+    chunks: queue.SimpleQueue[AIMessageChunk | None], task: Future[None], cancel: threading.Event | None
+) -> AIMessageChunk | None:
+    while True:
+        if cancel and cancel.is_set():
+            raise Cancelled
+        try:
+            return chunks.get(timeout=_POLL_SECONDS)
+        except queue.Empty:
+            continue
+
+
+def _raise_as_ours(task: Future[None], base_url: str) -> None:
+    try:
+        task.result()
+    except CancelledError:
+        raise Cancelled from None
+    except Exception as error:  # sorted here: ours, or a bug that goes on as it is
+        ours = engine_error(error, base_url=base_url)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _reply(whole: AIMessageChunk | None) -> Reply:
+    if whole is None:
+        raise EngineError("engine_empty_answer")
+    counted = whole.usage_metadata
+    usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else None
+    reason = str(whole.response_metadata.get("finish_reason", ""))
+    return Reply(whole.text, reason, usage)

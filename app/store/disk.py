@@ -1,0 +1,92 @@
+"""Small services of the disk to the rest of the store: whole JSON files, names that any file system takes, a secret.
+
+What the operating system refuses becomes a StorageError that names the folder and the reason.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from app.errors import StorageError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+# What Windows refuses in a file name; "/" and the control characters are refused everywhere.
+_UNSAFE = re.compile(r'[<>:"/\\|?*]')
+# ext4 takes 255 bytes, encrypted home folders 143; a Chinese character is three.
+_LONGEST_NAME_BYTES = 140
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn an OSError inside into StorageError("disk_full") or StorageError("disk_refused")."""
+    try:
+        yield
+    except OSError as error:
+        key = "disk_full_now" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "disk_refused"
+        raise StorageError(key, folder=str(folder), reason=reason_of(error)) from error
+
+
+def reason_of(error: BaseException) -> str:
+    """The operating system's own word for what went wrong."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def write_json(path: Path, record: Mapping[str, object]) -> None:
+    """Replace `path` as a whole: a crash leaves the old file or the new one, never half of one."""
+    scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    scratch.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    scratch.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in `path`; None if there is no such file or it holds something else."""
+    with disk_errors(path.parent):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+    return record if isinstance(record, dict) else None
+
+
+def own_secret(path: Path) -> bytes:
+    """32 random bytes that stay the same from run to run; readable by the owner alone."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def shown_name(name: str) -> str:
+    """A file's name on one line, without the folders some browsers send and without marks that reorder text."""
+    last = re.split(r"[/\\]", name)[-1]
+    return _CONTROL.sub(" ", last).strip()[:255] or "video"
+
+
+def safe_file_name(name: str) -> str:
+    """A name that Linux, macOS and Windows all take, as near to `name` as can be; the extension stays."""
+    clean = _UNSAFE.sub("_", shown_name(name)).strip(" .") or "video"
+    suffix = Path(clean).suffix if len(Path(clean).suffix.encode()) <= 16 else ""
+    stem = clean[: len(clean) - len(suffix)]
+    room = _LONGEST_NAME_BYTES - len(suffix.encode())
+    return stem.encode()[:room].decode(errors="ignore") + suffix
+
+
+def human_size(size_bytes: float) -> str:
+    """A size for people: "812 kB", "3.4 GB" (powers of 1000)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            decimals = 1 if unit in ("MB", "GB") and size_bytes < 100 else 0
+            return f"{size_bytes:.{decimals}f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"

@@ -1,0 +1,30 @@
+# `make app` installs everything and opens the app; `make test` installs everything and runs the tests.
+PYTHON ?= python3
+
+.PHONY: app test install lint bench pins sample models
+
+app:
+	$(PYTHON) scripts/bootstrap.py app
+
+test:
+	$(PYTHON) scripts/bootstrap.py test
+
+install:
+	$(PYTHON) scripts/bootstrap.py install
+
+lint: install
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+
+bench:
+	$(PYTHON) scripts/bootstrap.py install && .venv/bin/python -m benchmarks
+
+# Exact versions of everything, for both engines; run it after a change of pyproject.toml.
+pins: install
+	for engine in cpu gpu; do .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	  --extra $$engine --group dev --no-header --no-annotate --quiet --output-file constraints-$$engine.txt; done
+
+sample:
+	.venv/bin/python scripts/make_sample.py
+
+models:
+	.venv/bin/python scripts/train_test_models.py --out tests/fixtures

@@ -23,11 +23,12 @@ _ITEM = re.compile(
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 _OVERVIEW = re.compile(r"^\W{0,4}(?:summary|overall|总结|概述|摘要)\W{0,4}[:：]\**[ \t]*", re.IGNORECASE | re.MULTILINE)
+_NUMBERS = r"\d{1,4}(?:\s*(?:[,，、和至到–—~-]|and|to)\s*(?:frames?\s*)?\d{1,4})*"
 _CITED = re.compile(
-    r"(?:\b(?:frames?|images?)\s*(?:no\.?\s*)?|第\s*|\[\s*|【\s*)(\d{1,4}(?:\s*(?:[,、和至–—-]|and|to)\s*\d{1,4})*)\s*(?:帧|\]|】|\b)",
-    re.IGNORECASE,
+    rf"\b(?:frames?|images?)\s*({_NUMBERS})\b|第\s*({_NUMBERS})\s*帧|[\[【]\s*({_NUMBERS})\s*[\]】]", re.IGNORECASE
 )
-_RANGE = re.compile(r"(\d{1,4})\s*(?:[至–—-]|to)\s*(\d{1,4})", re.IGNORECASE)
+_SPELT_RANGE = re.compile(r"\s*帧\s*([至到–—~-])\s*第\s*")  # "第1帧至第3帧" is "第1至3帧"
+_RANGE = re.compile(r"(\d{1,4})\s*(?:[至到–—~-]|to)\s*(?:frames?\s*)?(\d{1,4})", re.IGNORECASE)
 _CLOCK = re.compile(r"(?<![\d:.])(?:(\d{1,2}):)?(\d{1,2}):(\d{2})(?:\.(\d{1,3}))?(?![\d:])")
 # Only a place in time ("at 3.5 s", "第 3 秒"), not a duration ("for 3 seconds").
 _SECONDS = re.compile(
@@ -87,8 +88,8 @@ def _finding(text: str, own: tuple[int, ...], times: Mapping[int, float]) -> Fin
 
 def _cited(text: str) -> list[int]:
     numbers: list[int] = []
-    for match in _CITED.finditer(text):
-        group = match[1]
+    for match in _CITED.finditer(_SPELT_RANGE.sub(r"\1", text)):
+        group = match[1] or match[2] or match[3]
         for low, high in _RANGE.findall(group):
             if int(high) - int(low) < 256:
                 numbers += range(int(low), int(high) + 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
+from app.llm.http import client
 from app.llm.refusal import refusal_of
 
 # Qwen2.5-VL: one token per 28 x 28 pixels, plus a start and an end mark per picture (its processor's factor).
@@ -35,12 +36,13 @@ def count_tokens(
     """
     body = {"model": model, "messages": convert_to_openai_messages(list(messages)), "add_generation_prompt": True}
     try:
-        answer = httpx.post(
-            base_url.removesuffix("/v1") + "/tokenize",
-            json=body,
-            headers={"Authorization": f"Bearer {api_key}"},
-            timeout=timeout_seconds,
-        )
+        with client(base_url) as http:
+            answer = http.post(
+                base_url.removesuffix("/v1") + "/tokenize",
+                json=body,
+                headers={"Authorization": f"Bearer {api_key}"},
+                timeout=timeout_seconds,
+            )
     except httpx.HTTPError:
         return None  # the request itself will say what is wrong
     if answer.status_code == 400:

@@ -13,6 +13,8 @@ from langchain_core.language_models.base import LangSmithParams
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from app.llm.http import async_client
+
 
 class EngineChat(ChatOpenAI):
     """A chat model served by vLLM, `transformers serve` or any other OpenAI-compatible engine.
@@ -20,9 +22,18 @@ class EngineChat(ChatOpenAI):
     Build it with `connect`; every parameter of ChatOpenAI can be given too.
     """
 
+    stream_usage: bool | None = True
+    max_retries: int | None = 0
+    use_responses_api: bool | None = False
+
     @property
     def _llm_type(self) -> str:
         return "framelens-engine"
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """False: the engine's address and key belong to this run and must not be written into anybody's file."""
+        return False
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
@@ -50,8 +61,6 @@ def connect(
         max_tokens=max_tokens,  # type: ignore[call-arg]  # the alias of max_completion_tokens
         temperature=temperature,
         timeout=httpx.Timeout(timeout_seconds, connect=10.0),
-        max_retries=0,
-        stream_usage=True,
-        use_responses_api=False,
+        http_async_client=async_client(base_url),
         **more,
     )

@@ -45,10 +45,10 @@ def stream(
             whole = chunk if whole is None else whole + chunk
             if text := chunk.text:
                 yield text
-        _raise_as_ours(task, str(getattr(chat, "openai_api_base", "")))
+        _raise_as_ours(task, _address(chat))
     finally:
         task.cancel()
-    return _reply(whole)
+    return _reply(whole, chat)
 
 
 def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
@@ -103,10 +103,16 @@ def _raise_as_ours(task: Future[None], base_url: str) -> None:
         raise ours from error
 
 
-def _reply(whole: AIMessageChunk | None) -> Reply:
+def _reply(whole: AIMessageChunk | None, chat: BaseChatModel) -> Reply:
     if whole is None:
         raise EngineError("engine_empty_answer")
+    reason = whole.response_metadata.get("finish_reason")
+    if not reason:  # the connection was closed in an orderly way, but before the answer's end
+        raise EngineError("engine_broke_off", base_url=_address(chat))
     counted = whole.usage_metadata
     usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else None
-    reason = str(whole.response_metadata.get("finish_reason", ""))
-    return Reply(whole.text, reason, usage)
+    return Reply(whole.text, str(reason), usage)
+
+
+def _address(chat: BaseChatModel) -> str:
+    return str(getattr(chat, "openai_api_base", ""))

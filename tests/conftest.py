@@ -1,0 +1,91 @@
+"""A clean environment for every test, and the real engines, each started at most once for the whole run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import config
+from app.engine import Endpoint, ManagedEngine, transformers_launcher, vllm_launcher
+
+FIXTURES = Path(__file__).parent / "fixtures"
+# Small and quick: no compilation, a cache of 1 GiB, the length that the test models were made for.
+ENGINE_ARGUMENTS = {
+    "enforce_eager": True,
+    "max_model_len": 4096,
+    "dtype": "float32",
+    "max_num_seqs": 8,
+    "limit_mm_per_prompt": {"image": 8},
+}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the developer's machine reaches a test, and no test writes outside its own folder."""
+    for name in list(os.environ):
+        if name.startswith(("FRAMELENS_", "VLLM_", "HF_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "framelens-data"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    monkeypatch.setattr(config, "REPOSITORY", tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_vl() -> Path:
+    """A Qwen2.5-VL of 1.3 million parameters that names the colours of up to eight frames."""
+    return FIXTURES / "tiny-vl"
+
+
+@pytest.fixture(scope="session")
+def tiny_text() -> Path:
+    """The same without eyes: a Qwen2 that vLLM refuses pictures for."""
+    return FIXTURES / "tiny-text"
+
+
+@pytest.fixture(scope="session")
+def vl_engine(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
+    yield from _engine(vllm_launcher(str(tiny_vl), ENGINE_ARGUMENTS), tmp_path_factory.mktemp("vl-engine"))
+
+
+@pytest.fixture(scope="session")
+def text_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
+    arguments = {name: value for name, value in ENGINE_ARGUMENTS.items() if name != "limit_mm_per_prompt"}
+    yield from _engine(vllm_launcher(str(tiny_text), arguments), tmp_path_factory.mktemp("text-engine"))
+
+
+@pytest.fixture(scope="session")
+def transformers_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
+    """`transformers serve` with the model without eyes: it takes pictures in and drops them without a word."""
+    yield from _engine(transformers_launcher(str(tiny_text)), tmp_path_factory.mktemp("transformers-engine"))
+
+
+@pytest.fixture(scope="session")
+def vl_endpoint(vl_engine: ManagedEngine) -> Endpoint:
+    return ready(vl_engine)
+
+
+@pytest.fixture(scope="session")
+def text_endpoint(text_engine: ManagedEngine) -> Endpoint:
+    return ready(text_engine)
+
+
+@pytest.fixture(scope="session")
+def transformers_endpoint(transformers_engine: ManagedEngine) -> Endpoint:
+    return ready(transformers_engine)
+
+
+def ready(engine: ManagedEngine) -> Endpoint:
+    """The endpoint of an engine, started where it is not yet running."""
+    return engine.ensure_ready(lambda progress: None, threading.Event())
+
+
+def _engine(launcher: object, log_dir: Path) -> Iterator[ManagedEngine]:
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    engine = ManagedEngine(launcher, log_dir=log_dir)  # type: ignore[arg-type]
+    yield engine
+    engine.stop()

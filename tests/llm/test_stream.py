@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from app.domain import Usage
+from app.errors import (
+    AppError,
+    Cancelled,
+    ContextExceeded,
+    EngineError,
+    EngineTimeout,
+    ImageRejected,
+    ModelNotFound,
+    PicturesRefused,
+)
+from app.llm.chat import EngineChat, connect
+from app.llm.refusal import TooManyPictures, refusal_of
+from app.llm.stream import ask, stream
+from tests.llm.scripted import HangUp, Refuse, Server, saying, serve
+
+QUESTION = [HumanMessage("What is there?")]
+
+
+def chat_of(server: Server, **options: Any) -> EngineChat:
+    return connect(server.base_url, api_key="key", model="model", **options)
+
+
+def test_the_whole_answer_is_the_sum_of_the_streamed_pieces() -> None:
+    with serve(saying("1: red", "; ", "2: blue")) as server:
+        pieces = stream(chat_of(server), QUESTION)
+        seen = []
+        while True:
+            try:
+                seen.append(next(pieces))
+            except StopIteration as end:
+                reply = end.value
+                break
+        assert seen == ["1: red", "; ", "2: blue"]
+        assert reply.text == "1: red; 2: blue"
+        assert reply.finish_reason == "stop"
+        assert reply.usage == Usage(30, 3)
+        assert server.requests[0]["stream_options"] == {"include_usage": True}
+
+
+def test_an_engine_that_counts_nothing_has_no_usage() -> None:
+    with serve(saying("x"), counts=False) as server:
+        assert ask(chat_of(server), QUESTION).usage is None
+
+
+def test_cancel_while_the_model_is_silent_ends_within_a_second_and_closes_the_connection() -> None:
+    waiting = threading.Event()
+
+    def slow(body: dict[str, Any]) -> Iterator[str]:
+        yield "begun"
+        for _ in range(600):
+            waiting.set()
+            time.sleep(0.05)
+            yield ""
+
+    with serve(slow) as server:
+        cancel = threading.Event()
+        pieces = stream(chat_of(server), QUESTION, cancel=cancel)
+        assert next(pieces) == "begun"
+        assert waiting.wait(10)
+        cancel.set()
+        with pytest.raises(Cancelled):
+            list(pieces)
+        assert server.aborted.wait(5), "the engine goes on working for nobody"
+
+
+def test_two_questions_at_once_do_not_disturb_each_other() -> None:
+    def echo(body: dict[str, Any]) -> Iterator[str]:
+        yield body["messages"][0]["content"]
+
+    with serve(echo) as server:
+        answers: dict[str, str] = {}
+
+        def put(text: str) -> None:
+            answers[text] = ask(chat_of(server), [HumanMessage(text)]).text
+
+        threads = [threading.Thread(target=put, args=(f"question {n}",)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == {text: text for text in answers}
+        assert len(answers) == 8
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "param", "kind", "key"),
+    [
+        (400, "tiny is not a multimodal model", None, PicturesRefused, "pictures_refused"),
+        (400, "At most 0 image(s) may be provided in one prompt.", "image", PicturesRefused, "pictures_refused"),
+        (400, "At most 4 image(s) may be provided in one prompt.", "image", TooManyPictures, "too_many_pictures"),
+        (
+            400,
+            "This model's maximum context length is 512 tokens.",
+            "input_tokens",
+            ContextExceeded,
+            "context_exceeded",
+        ),
+        (
+            400,
+            "Input length (1696) exceeds model's maximum context length (512).",
+            None,
+            ContextExceeded,
+            "context_exceeded",
+        ),
+        (400, "Failed to load image: cannot identify image file", None, ImageRejected, "image_rejected"),
+        (404, "The model `x` does not exist.", None, ModelNotFound, "model_not_served"),
+        (401, "Unauthorized", None, EngineError, "engine_key_rejected"),
+        (
+            500,
+            "image input is not supported - hint: you may need to provide the mmproj",
+            None,
+            PicturesRefused,
+            "pictures_refused",
+        ),
+        (422, "unknown variant `image_url`, expected `text`", None, PicturesRefused, "pictures_refused"),
+        (503, "overloaded", None, EngineError, "engine_refused"),
+    ],
+)
+def test_each_refusal_is_its_own_error(
+    status: int, message: str, param: str | None, kind: type[AppError], key: str
+) -> None:
+    error = refusal_of(status, message, param)
+    assert type(error) is kind
+    assert error.key == key
+
+    def refuse(body: dict[str, Any]) -> Iterator[str]:
+        raise Refuse(status, message, param)
+        yield ""
+
+    with serve(refuse) as server, pytest.raises(kind) as caught:
+        ask(chat_of(server), QUESTION)
+    assert caught.value.key == key
+
+
+def test_an_engine_that_breaks_off_in_mid_answer_is_an_error_never_a_short_answer() -> None:
+    def die(body: dict[str, Any]) -> Iterator[str]:
+        yield "1: red"
+        raise HangUp
+
+    with serve(die) as server, pytest.raises(EngineError) as caught:
+        ask(chat_of(server), QUESTION)
+    assert caught.value.key == "engine_broke_off"
+
+
+def test_an_engine_that_is_not_there_is_unreachable() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(EngineError) as caught:
+        ask(connect(f"http://127.0.0.1:{port}/v1", api_key="", model="m"), QUESTION)
+    assert caught.value.key == "engine_unreachable"
+
+
+def test_an_engine_that_stays_silent_is_a_timeout() -> None:
+    release = threading.Event()
+
+    def silent(body: dict[str, Any]) -> Iterator[str]:
+        yield "x"
+        release.wait(30)
+
+    with serve(silent) as server:
+        with pytest.raises(EngineTimeout):
+            ask(chat_of(server, timeout_seconds=0.3), QUESTION)
+        release.set()

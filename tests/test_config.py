@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.config import DEFAULT_VLLM_CONFIG, Settings, load
+from app.errors import ConfigError
+from app.i18n import error_text
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def test_without_settings_the_defaults_hold() -> None:
+    settings = load({})
+    assert settings.model_path == "Qwen/Qwen2.5-VL-7B-Instruct"
+    assert not settings.model_chosen
+    assert settings.vllm_config == {
+        "max_model_len": 8192,
+        "gpu_memory_utilization": 0.80,
+        "tensor_parallel_size": 1,
+        "dtype": "half",
+        "trust_remote_code": False,
+    }
+
+
+def test_vllm_config_is_merged_over_the_defaults() -> None:
+    settings = load({"VLLM_CONFIG": '{"max_model_len": 4096, "enforce_eager": true}'})
+    assert settings.vllm_config == {**DEFAULT_VLLM_CONFIG, "max_model_len": 4096, "enforce_eager": True}
+
+
+def test_the_environment_goes_before_dotenv_and_dotenv_before_the_default(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("VLLM_MODEL_PATH=from/dotenv\nFRAMELENS_LANGUAGE=zh\n")
+    assert load({}, dotenv).model_path == "from/dotenv"
+    assert load({"VLLM_MODEL_PATH": "from/environment"}, dotenv).model_path == "from/environment"
+    assert load({"VLLM_MODEL_PATH": "from/environment"}, dotenv).language == "zh"
+    assert load({"VLLM_MODEL_PATH": ""}, dotenv).model_path == "from/dotenv"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Qwen/Qwen2.5-VL-3B-Instruct",
+        "/root/models/Qwen2.5-VL-7B-Instruct",
+        r"C:\models\new folder\Qwen2.5-VL",
+        "~/.cache/huggingface/hub/models--Qwen--Qwen2.5-VL-7B-Instruct/snapshots/abc",
+    ],
+)
+def test_model_paths_of_every_kind_come_through_dotenv_unchanged(path: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"VLLM_MODEL_PATH={path}\n")
+    assert load({}, tmp_path / ".env").model_path == path
+
+
+def test_the_example_file_is_valid_and_says_nothing_but_the_defaults() -> None:
+    assert load({}, REPOSITORY / ".env.example").vllm_config == DEFAULT_VLLM_CONFIG
+    assert load({}, REPOSITORY / ".env.example").model_path == load({}).model_path
+
+
+def test_every_setting_is_named_in_the_example_file() -> None:
+    source = (REPOSITORY / "app" / "config.py").read_text()
+    example = (REPOSITORY / ".env.example").read_text()
+    names = {word for word in source.replace('"', " ").split() if word.startswith("FRAMELENS_")}
+    assert names
+    assert [name for name in names if name not in example] == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "key", "named"),
+    [
+        ({"VLLM_CONFIG": "{max_model_len: 1}"}, "vllm_config_not_json", "{max_model_len: 1}"),
+        ({"VLLM_CONFIG": "[1]"}, "vllm_config_not_object", "[1]"),
+        ({"FRAMELENS_LANGUAGE": "fr"}, "setting_choice", "'fr'"),
+        ({"FRAMELENS_ENGINE_PORT": "70000"}, "setting_number", "65535"),
+        ({"FRAMELENS_INPUT_DIRS": "/no/such/folder"}, "input_dir_missing", "/no/such/folder"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_was_given(environ: dict[str, str], key: str, named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(environ)
+    assert caught.value.key == key
+    for language in ("zh", "en"):
+        assert named in error_text(caught.value, language)
+
+
+@pytest.mark.engine
+def test_an_unknown_engine_argument_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"VLLM_CONFIG": '{"max_modl_len": 4096}'})
+    text = error_text(caught.value, "en")
+    assert "max_modl_len" in text
+    assert "max_model_len" in text
+
+
+def test_several_input_folders_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    settings = load({"FRAMELENS_INPUT_DIRS": os.pathsep.join([str(tmp_path / "a"), str(tmp_path / "b")])})
+    assert settings.input_dirs == (tmp_path / "a", tmp_path / "b")
+
+
+def test_the_key_never_shows_in_a_repr() -> None:
+    assert "secret" not in repr(load({"FRAMELENS_API_KEY": "secret"}))
+    assert isinstance(load({}), Settings)
+
+
+def test_model_path_and_config_can_be_imported_as_the_guide_says() -> None:
+    command = (
+        "import sys; sys.path.insert(0, '.'); from app.config import VLLM_MODEL_PATH, VLLM_CONFIG; "
+        "import json; print(f'模型路径: {VLLM_MODEL_PATH}'); print(json.dumps(VLLM_CONFIG))"
+    )
+    environ = {**os.environ, "VLLM_MODEL_PATH": "/root/models/x", "VLLM_CONFIG": '{"dtype": "bfloat16"}'}
+    environ["PYTHONIOENCODING"] = "utf-8"
+    done = subprocess.run(
+        [sys.executable, "-c", command], cwd=REPOSITORY, env=environ, capture_output=True, encoding="utf-8", check=True
+    )
+    first, second = done.stdout.splitlines()
+    assert first == "模型路径: /root/models/x"
+    assert json.loads(second) == {**DEFAULT_VLLM_CONFIG, "dtype": "bfloat16"}

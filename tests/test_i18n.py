@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from app.domain import Notice
+from app.errors import AppError
+from app.i18n import catalogue, error_text, language_of, notice_text
+
+APP = Path(__file__).resolve().parents[1] / "app"
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_both_languages_have_the_same_keys_and_the_same_places() -> None:
+    zh, en = catalogue("zh"), catalogue("en")
+    assert zh.keys() == en.keys()
+    assert [key for key in zh if places(zh[key]) != places(en[key])] == []
+
+
+def test_no_text_is_empty_and_chinese_is_chinese() -> None:
+    assert [key for key, text in catalogue("zh").items() if not text.strip()] == []
+    sentences = {key: text for key, text in catalogue("zh").items() if key.startswith("error.")}
+    assert [key for key, text in sentences.items() if not re.search(r"[\u4e00-\u9fff]", text)] == []
+
+
+def raised_keys() -> set[tuple[str, str]]:
+    """Every literal key given to an error or a Notice anywhere in the app."""
+    found = set()
+    for path in APP.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+                continue
+            first = node.args[0]
+            if not (isinstance(first, ast.Constant) and isinstance(first.value, str)):
+                continue
+            name = node.func.id
+            if name == "Notice":
+                found.add((str(path), f"notice.{first.value}"))
+            elif name == "AppError" or name in _error_classes():
+                found.add((str(path), f"error.{first.value}"))
+    return found
+
+
+def _error_classes() -> set[str]:
+    tree = ast.parse((APP / "errors.py").read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_error_and_notice_that_is_raised_has_its_words(language: str) -> None:
+    texts = catalogue(language)  # type: ignore[arg-type]
+    assert [(path, key) for path, key in raised_keys() if key not in texts] == []
+
+
+def test_a_notice_inside_a_notice_is_put_into_words() -> None:
+    notice = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})
+    assert "10" in notice_text(notice, "en")
+    assert notice_text(notice, "zh").startswith("⚠️ Messages 格式不支持，使用文本模式")
+
+
+def test_values_with_braces_are_left_as_they_are() -> None:
+    assert "{x}" in error_text(AppError("engine_refused", status=400, reason="{x}"), "en")
+
+
+def test_locales_are_understood() -> None:
+    assert [language_of(tag) for tag in ("zh-CN", "zh_TW.UTF-8", "en-US", "C", "", None)] == ["zh", "zh"] + ["en"] * 4

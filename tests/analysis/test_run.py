@@ -259,7 +259,7 @@ def test_cancel_ends_the_run_within_a_second_whatever_it_waits_for() -> None:
     made = tools(None, extract=extracting(4, slow_facts))
     threading.Timer(0.3, cancel.set).start()
     started = time.monotonic()
-    events, error = run(request(use_model=False), made, cancel)
+    _, error = run(request(use_model=False), made, cancel)
     hold.set()
     assert isinstance(error, Cancelled)
     assert time.monotonic() - started < 5  # far below what it waits for

@@ -1,0 +1,146 @@
+"""The whole way with nothing scripted: a real H.264 video, the real decoder, the real engine, a model that sees.
+
+The test model names colours, so the answer tells which frames reached it, all of them, and in which order.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.config import load
+from app.domain import Analysis, AnalysisRequest, Finished
+from app.engine import ManagedEngine
+from app.i18n import notice_text
+from app.reports import FORMATS
+from app.wiring import runner
+from tests.cards import write_card_video
+
+pytestmark = pytest.mark.engine
+
+CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
+
+
+def analyse(video: Path, engine: ManagedEngine, **options: object) -> Analysis:
+    request = AnalysisRequest(video, **{"frames": 8, **options})  # type: ignore[arg-type]
+    *_, last = runner(load({}), engine)(request, "proof", threading.Event())
+    assert isinstance(last, Finished)
+    return last.analysis
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("proof") / "卡片 'cards'.mp4", CARDS)
+
+
+@pytest.fixture(scope="module")
+def seen(video: Path, vl_engine: ManagedEngine) -> Analysis:
+    return analyse(video, vl_engine)
+
+
+def test_the_right_frames_all_of_them_in_the_right_order_reach_the_model_and_are_seen(seen: Analysis) -> None:
+    assert seen.mode == "messages"
+    assert seen.notices == ()
+    (chunk,) = seen.chunks
+    assert [finding.text for finding in chunk.findings] == CARDS
+    assert [finding.frames for finding in chunk.findings] == [(n,) for n in range(1, 9)]
+    assert seen.engine
+    assert seen.engine.sees is True
+
+
+def test_each_frames_time_lies_in_the_second_in_which_its_card_is_shown(seen: Analysis) -> None:
+    assert [int(frame.time_seconds) for frame in seen.keyframes] == list(range(8))
+
+
+def test_swapping_two_cards_swaps_the_answer(tmp_path: Path, vl_engine: ManagedEngine) -> None:
+    swapped = [*CARDS]
+    swapped[1], swapped[6] = swapped[6], swapped[1]
+    analysis = analyse(write_card_video(tmp_path / "swapped.mp4", swapped), vl_engine)
+    assert [finding.text for finding in analysis.chunks[0].findings] == swapped
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"language": "zh"},
+        {"language": "zh", "template": "log"},
+        {"template": "slides"},
+        {"template": "question", "question": "Which card comes after the red one?"},
+    ],
+)
+def test_the_frames_are_seen_with_every_wording(
+    options: dict[str, object], video: Path, vl_engine: ManagedEngine
+) -> None:
+    analysis = analyse(video, vl_engine, **options)
+    assert [finding.text for finding in analysis.chunks[0].findings] == CARDS
+
+
+def test_sixteen_frames_are_asked_in_the_parts_that_the_engine_takes(vl_engine: ManagedEngine, tmp_path: Path) -> None:
+    """The engine takes 8 pictures in a request; each part is seen, and the parts are joined."""
+    video = write_card_video(tmp_path / "long.mp4", [*CARDS, *reversed(CARDS)], seconds_per_card=0.5)
+    analysis = analyse(video, vl_engine, frames=16)
+    assert [chunk.mode for chunk in analysis.chunks] == ["messages", "messages"]
+    assert [n for chunk in analysis.chunks for n in chunk.frames] == list(range(1, 17))
+    assert [chunk.answer.split()[1].strip(";") for chunk in analysis.chunks] == ["red", "cyan"]
+    assert analysis.summary
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_model_without_eyes_is_asked_in_text_and_every_report_says_so(
+    language: str, video: Path, text_engine: ManagedEngine
+) -> None:
+    analysis = analyse(video, text_engine, language=language)
+    assert analysis.mode == "text"
+    (notice,) = analysis.notices
+    banner = notice_text(notice, analysis.request.language)
+    start = "⚠️ Messages 格式不支持，使用文本模式" if language == "zh" else "⚠️ Messages format not supported"
+    assert banner.startswith(start)
+    assert "is not a multimodal model" in banner
+    for name in ("markdown", "json"):
+        head = FORMATS[name].write(analysis, analysis.request.language).decode()[:700]
+        assert start in head
+    assert len(analysis.chunks[0].answer) > 0
+
+
+def test_an_engine_that_drops_pictures_silently_is_asked_in_text(
+    video: Path, transformers_engine: ManagedEngine
+) -> None:
+    analysis = analyse(video, transformers_engine)
+    assert analysis.mode == "text"
+    assert analysis.engine
+    assert analysis.engine.sees is False
+    assert analysis.notices[0].values["reason"].key == "pictures_dropped"  # type: ignore[union-attr]
+    assert "red" in analysis.chunks[0].prompt
+    assert analysis.chunks[0].answer
+
+
+def test_asking_again_about_the_same_frames_is_answered_from_the_prefix_cache(
+    video: Path, vl_engine: ManagedEngine
+) -> None:
+    import httpx
+
+    def hits() -> float:
+        endpoint = vl_engine.ensure_ready(lambda progress: None, threading.Event())
+        metrics = httpx.get(
+            endpoint.base_url.removesuffix("/v1") + "/metrics", headers={"Authorization": f"Bearer {endpoint.api_key}"}
+        ).text
+        lines = [line for line in metrics.splitlines() if line.startswith("vllm:prefix_cache_hits_total")]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    analyse(video, vl_engine, question="What is the first card?", template="question")
+    before = hits()
+    analyse(video, vl_engine, question="And the last one, what is it?", template="question")
+    assert hits() - before > 100  # tokens of the frames
+
+
+def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> None:
+    assert seen.engine
+    assert seen.engine.kind == "vllm"
+    assert seen.engine.max_model_len == 4096
+    assert seen.usage.prompt_tokens > 8 * 8
+    text = FORMATS["markdown"].write(replace(seen), "en").decode()
+    assert seen.sha256 in text
+    assert "tiny-vl" in text

@@ -1,0 +1,135 @@
+"""The two test models through the real vLLM engine: one sees every frame, in order; the other refuses pictures."""
+
+from __future__ import annotations
+
+import base64
+import random
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import pytest
+
+from tests.cards import CARDS, card_jpegs, expected_answer, write_card_video
+
+pytestmark = pytest.mark.engine
+FIXTURES = Path(__file__).parent / "fixtures"
+SYSTEM = "You look at frames of one video. Say only what is visible, and cite frames like this: [frame 2]."
+QUESTION = "Describe every frame in one line, in order."
+CHINESE_SYSTEM = "你看到的是同一段视频的若干帧。只描述可见的内容，并用 [第 2 帧] 这样的写法注明依据。"
+CHINESE_QUESTION = "请按顺序逐帧描述，每帧一行；看不清的地方请直说，不要猜测，也不要写出任何时间。" * 8
+
+
+class Endpoint(Protocol):
+    base_url: str
+    api_key: str
+    model: str
+
+
+def post(endpoint: Endpoint, system: str, content: Sequence[str | bytes]) -> httpx.Response:
+    """One chat completion; each part of the user's turn is a text or a JPEG."""
+    parts: list[dict[str, Any]] = [
+        {"type": "text", "text": part}
+        if isinstance(part, str)
+        else {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64," + base64.b64encode(part).decode()}}
+        for part in content
+    ]
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": parts}]
+    return httpx.post(
+        f"{endpoint.base_url}/chat/completions",
+        headers={"Authorization": f"Bearer {endpoint.api_key}"},
+        json={"model": endpoint.model, "messages": messages, "temperature": 0, "max_tokens": 64},
+        timeout=120,
+    )
+
+
+def ask(endpoint: Endpoint, system: str, content: Sequence[str | bytes]) -> str:
+    response = post(endpoint, system, content)
+    assert response.status_code == 200, response.text
+    choice = response.json()["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    return str(choice["message"]["content"])
+
+
+def marked(
+    pictures: Sequence[bytes], question: str = QUESTION, *, mark: str = "[frame {} · 00:{:02d}.500]"
+) -> list[str | bytes]:
+    """Each picture after its mark, then the question."""
+    numbered = ((mark.format(number, number - 1), picture) for number, picture in enumerate(pictures, 1))
+    return [*(part for pair in numbered for part in pair), question]
+
+
+@pytest.fixture(scope="module")
+def colours() -> list[str]:
+    return random.Random(7).sample(list(CARDS), 8)
+
+
+@pytest.fixture(scope="module")
+def cards(colours: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """JPEG frames decoded from an H.264 video of eight cards."""
+    video = write_card_video(tmp_path_factory.mktemp("cards") / "cards.mp4", colours)
+    pictures = card_jpegs(video)
+    assert len(pictures) == len(colours)
+    return pictures
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_every_frame_of_a_video_is_seen_in_order(
+    vl_endpoint: Endpoint, cards: list[bytes], colours: list[str], count: int
+) -> None:
+    assert ask(vl_endpoint, SYSTEM, marked(cards[:count])) == expected_answer(colours[:count])
+
+
+def test_swapping_two_frames_swaps_their_answers(vl_endpoint: Endpoint, cards: list[bytes], colours: list[str]) -> None:
+    order = [0, 4, 2, 3, 1, 5]
+    plain = ask(vl_endpoint, SYSTEM, marked(cards[:6]))
+    swapped = ask(vl_endpoint, SYSTEM, marked([cards[i] for i in order]))
+    assert plain != swapped
+    assert swapped == expected_answer([colours[i] for i in order])
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 180), (1280, 720), (360, 640)])
+def test_frames_of_other_sizes_are_seen(vl_endpoint: Endpoint, tmp_path: Path, width: int, height: int) -> None:
+    shown = ["blue", "white", "orange", "black", "green"]
+    pictures = card_jpegs(write_card_video(tmp_path / "cards.mp4", shown, width=width, height=height))
+    assert ask(vl_endpoint, SYSTEM, marked(pictures)) == expected_answer(shown)
+
+
+def test_a_long_chinese_question_does_not_hide_the_frames(
+    vl_endpoint: Endpoint, cards: list[bytes], colours: list[str]
+) -> None:
+    content = marked(cards, CHINESE_QUESTION, mark="[第 {} 帧 · 00:{:02d}.500]")
+    assert ask(vl_endpoint, CHINESE_SYSTEM, content) == expected_answer(colours)
+
+
+def test_without_frames_the_seeing_model_says_that_there_are_none(vl_endpoint: Endpoint) -> None:
+    assert ask(vl_endpoint, SYSTEM, [QUESTION]) == expected_answer([])
+    described = "[frame 1 · 00:00.000] red, 80 %, top\n[frame 2 · 00:01.000] blue, 64 %, bottom-left\n\n" + QUESTION
+    assert ask(vl_endpoint, SYSTEM, [described]) == expected_answer([])
+
+
+def test_the_engine_answers_as_transformers_does(vl_endpoint: Endpoint, cards: list[bytes]) -> None:
+    with warnings.catch_warnings():  # what these libraries announce to one another while they load is not ours
+        warnings.simplefilter("ignore")
+        from tests.tiny_reader import TinyReader
+
+        reader = TinyReader(FIXTURES / "tiny-vl")
+        for content in (marked(cards), marked(cards[3:5], CHINESE_QUESTION), marked([])):
+            assert ask(vl_endpoint, SYSTEM, content) == reader.ask(SYSTEM, content)
+
+
+def test_the_text_model_answers_text(text_endpoint: Endpoint) -> None:
+    assert ask(text_endpoint, SYSTEM, [QUESTION]) == expected_answer([])
+
+
+def test_the_text_model_is_refused_pictures_with_400(text_endpoint: Endpoint, cards: list[bytes]) -> None:
+    response = post(text_endpoint, SYSTEM, marked(cards[:1]))
+    assert response.status_code == 400
+    assert "is not a multimodal model" in response.text
+
+
+def test_the_fixtures_stay_small() -> None:
+    files = [path for folder in ("tiny-vl", "tiny-text") for path in (FIXTURES / folder).rglob("*")]
+    assert sum(path.stat().st_size for path in files) <= 7_000_000

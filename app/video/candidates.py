@@ -1,0 +1,81 @@
+"""From decoded pictures to a bounded set of candidates for keyframes, thinned as the video grows.
+
+A candidate keeps its picture as the decoder gave it, which costs no work, until it is chosen or memory asks for a JPEG.
+Nothing is decided here: app.video.choice does that when the whole video has been seen.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+import cv2
+
+from app.video.looks import Look, distance
+from app.video.readers.base import Picture
+
+_JPEG_QUALITY = 90
+
+
+@dataclass(eq=False)
+class Candidate:
+    """A frame that may become a keyframe. `opens` is the frame where its shot was seen to begin, for an opening."""
+
+    index: int
+    time_seconds: float
+    look: Look
+    opens: int | None = None
+    novelty: float = 0.0
+    num_raw_bytes: int = 0
+    _picture: Picture | None = field(default=None, repr=False)
+    _jpeg: tuple[bytes, int, int] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, picture: Picture, look: Look, opens: int | None = None) -> Candidate:
+        return cls(picture.index, picture.time_seconds, look, opens, num_raw_bytes=picture.num_bytes, _picture=picture)
+
+    def jpeg(self, max_side: int) -> tuple[bytes, int, int]:
+        """(JPEG, width, height); made once, and the raw picture let go."""
+        if self._jpeg is None:
+            assert self._picture is not None
+            image = self._picture.upright(max_side)
+            ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+            if not ok:
+                raise RuntimeError(f"frame {self.index} of shape {image.shape} could not be written as JPEG")
+            self._jpeg = data.tobytes(), image.shape[1], image.shape[0]
+            self._picture, self.num_raw_bytes = None, 0
+        return self._jpeg
+
+
+class Pool:
+    """At most `capacity` candidates in time order, spread over the time seen so far; alike ones go first."""
+
+    def __init__(self, capacity: int) -> None:
+        self.items: list[Candidate] = []
+        self._capacity = max(3, capacity)
+
+    def add(self, candidate: Candidate) -> None:
+        before = [item for item in self.items[-3:] if item.index < candidate.index]
+        candidate.novelty = distance(before[-1].look, candidate.look) if before else 1.0
+        insort(self.items, candidate, key=lambda item: item.index)
+        if len(self.items) > self._capacity:
+            del self.items[self._least_missed()]
+
+    def _least_missed(self) -> int:
+        """The place of the candidate whose neighbours stand closest around it; the first and last stay."""
+        items = self.items
+        return min(
+            range(1, len(items) - 1),
+            key=lambda i: (items[i + 1].time_seconds - items[i - 1].time_seconds) * (0.1 + items[i].novelty),
+        )
+
+
+def keep_within(pools: list[Pool], raw_bytes: int, max_side: int) -> None:
+    """Turns the oldest raw pictures into JPEGs until all together cost at most `raw_bytes`."""
+    raw = [item for pool in pools for item in pool.items if item.num_raw_bytes]
+    total = sum(item.num_raw_bytes for item in raw)
+    raw.sort(key=lambda item: item.index, reverse=True)
+    while total > raw_bytes:
+        item = raw.pop()
+        total -= item.num_raw_bytes
+        item.jpeg(max_side)

@@ -1,0 +1,29 @@
+"""From a file to its SHA-256, in pieces, so that a long video neither fills memory nor outlives a cancel."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+from app.errors import Cancelled, InputError
+from app.video.files import check_file, printable
+
+_PIECE_BYTES = 1 << 20
+
+
+def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
+    """The lower-case hex SHA-256 of the file. Raises InputError for what cannot be read, Cancelled when told to."""
+    check_file(path)
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE_BYTES):
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled
+                digest.update(piece)
+    except PermissionError as error:
+        raise InputError("video_no_permission", path=printable(path)) from error
+    except OSError as error:
+        raise InputError("video_read_failed", path=printable(path), reason=error.strerror or str(error)) from error
+    return digest.hexdigest()

@@ -1,0 +1,37 @@
+"""From an opened reader to the events of a whole extraction: survey, choice, facts. Runs in the decoding child."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+
+from app.domain import FactsMeasured, Keyframe, KeyframesChosen, VideoEvent
+from app.video.choice import choose
+from app.video.facts import FactsMeter
+from app.video.ocr import load_text_reader
+from app.video.readers.base import FrameReader
+from app.video.survey import Survey
+
+
+def run(reader: FrameReader, *, frames: int, max_side: int, read_text: bool) -> Iterator[VideoEvent]:
+    """Yields what app.video.extract promises, after Probed."""
+    cv2.setNumThreads(1)  # the decoder's own threads have the cores; these pictures are small
+    survey = Survey(reader, frames=frames, max_side=max_side)
+    yield from survey.events()
+    summary = survey.summary()
+    keyframes = []
+    for number, choice in enumerate(choose(survey.candidates(), summary.shots, frames), 1):
+        item = choice.candidate
+        jpeg, width, height = item.jpeg(max_side)
+        keyframes.append(
+            Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)
+        )
+    text_reader, missing = load_text_reader() if read_text else (None, None)
+    if missing is not None:
+        summary = replace(summary, notices=(*summary.notices, missing))
+    yield KeyframesChosen(tuple(keyframes), summary)
+    meter = FactsMeter(text_reader)
+    for keyframe in keyframes:
+        yield FactsMeasured(meter.measure(keyframe))

@@ -1,0 +1,38 @@
+"""From keyframes in order to what can be measured on them without a model: text, colours, light, sharpness, motion.
+
+The JPEG that the report shows is what is measured, so that the facts are about the very picture a reader sees.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from app.domain import FrameFacts, Keyframe
+from app.video.colours import main_colours
+from app.video.ocr import TextReader
+from app.video.readers.base import Image, as_image, fitted, scaled
+
+_FACTS_SIDE = 640
+
+
+class FactsMeter:
+    """Measures keyframes one after another; motion needs the one before."""
+
+    def __init__(self, text_reader: TextReader | None) -> None:
+        self._read_text = text_reader
+        self._before: Image | None = None
+
+    def measure(self, keyframe: Keyframe) -> FrameFacts:
+        image = as_image(cv2.imdecode(np.frombuffer(keyframe.jpeg, np.uint8), cv2.IMREAD_COLOR))
+        small = scaled(image, fitted(image.shape[1], image.shape[0], _FACTS_SIDE))
+        luma = as_image(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
+        before, self._before = self._before, luma
+        return FrameFacts(
+            number=keyframe.number,
+            texts=self._read_text(image) if self._read_text else (),
+            colours=main_colours(small),
+            brightness=round(float(luma.mean()) / 255, 3),
+            sharpness=round(float(cv2.Laplacian(luma, cv2.CV_64F).var()), 1),
+            motion=None if before is None else round(float(cv2.absdiff(before, luma).mean()) / 255, 4),
+        )

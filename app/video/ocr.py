@@ -1,0 +1,80 @@
+"""From a picture to the lines of text on it, Chinese and English, by RapidOCR with the models its wheel carries.
+
+Nothing is ever downloaded: without those models text is not read, and a notice says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.domain import Notice, ScreenText
+from app.video.readers.base import Image
+
+TextReader = Callable[[Image], tuple[ScreenText, ...]]
+
+_log = logging.getLogger(__name__)
+_LEAST_CONFIDENCE = 0.6
+_THREADS = 2
+
+
+def load_text_reader() -> tuple[TextReader | None, Notice | None]:
+    """The text reader, or None and the notice that says why there is none."""
+    try:
+        return _rapid_ocr(), None
+    except Exception as error:  # noqa: BLE001 - a broken optional library must not cost the report
+        _log.warning("text on the screen cannot be read", exc_info=True)
+        return None, Notice("text_not_read", {"reason": f"{type(error).__name__}: {error}"})
+
+
+def _rapid_ocr() -> TextReader:
+    from rapidocr import RapidOCR
+
+    engine = RapidOCR(
+        params={
+            "Global.log_level": "critical",
+            "Global.use_cls": False,  # text upside down is rarer than the time this costs
+            "Global.text_score": _LEAST_CONFIDENCE,
+            "Det.limit_type": "max",  # small frames are not blown up: that reads no more, and takes three times as long
+            "Det.limit_side_len": 1280,
+            "Det.model_path": str(_bundled("det")),
+            "Rec.model_path": str(_bundled("rec")),
+            "EngineConfig.onnxruntime.intra_op_num_threads": min(_THREADS, os.cpu_count() or 1),
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+    )
+
+    def read(image: Image) -> tuple[ScreenText, ...]:
+        found = engine(image)
+        texts, scores, boxes = (getattr(found, name, None) for name in ("txts", "scores", "boxes"))
+        if texts is None or scores is None or boxes is None:
+            return ()
+        height, width = image.shape[:2]
+        return tuple(
+            ScreenText(text.strip(), round(float(score), 3), _box(corners, width, height))
+            for text, score, corners in zip(texts, scores, boxes, strict=True)
+            if score >= _LEAST_CONFIDENCE and text.strip()
+        )
+
+    return read
+
+
+def _bundled(part: str) -> Path:
+    """The model of the wheel for one part; naming it outright is what keeps RapidOCR from fetching another."""
+    spec = find_spec("rapidocr")
+    folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path()
+    models = sorted(folder.glob(f"*_{part}_*.onnx"))
+    if not models:
+        raise FileNotFoundError(f"no *_{part}_*.onnx in {folder}")
+    return models[-1]
+
+
+def _box(corners: Image, width: int, height: int) -> tuple[float, float, float, float]:
+    across, down = corners[:, 0] / width, corners[:, 1] / height
+    left, top, right, bottom = (
+        round(min(1.0, max(0.0, float(edge))), 4) for edge in (across.min(), down.min(), across.max(), down.max())
+    )
+    return left, top, right, bottom

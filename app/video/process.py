@@ -1,0 +1,106 @@
+"""From a request to the messages of a decoding child, with its end assured whichever way the reading stops.
+
+The child is `python -m app.video.child`, a program of its own: forking would copy the server's threads, and a spawned
+multiprocessing child would run the page's script again. It ends by itself when its standard input closes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+from app.errors import AppError, Cancelled, DecodeError
+from app.video.files import printable
+from app.video.wire import receive
+
+_log = logging.getLogger(__name__)
+_PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
+_POLL_SECONDS = 0.05
+_QUEUED_MESSAGES = 16
+
+
+class DecodingChild:
+    """A running child and its messages; leaving the `with` block ends it."""
+
+    def __init__(self, task: str, path: Path, **options: object) -> None:
+        self._path = path
+        self._messages: queue.Queue[object] = queue.Queue(_QUEUED_MESSAGES)
+        self._closing = threading.Event()
+        request = json.dumps({"task": task, "path": str(path), **options})
+        # -P keeps a file in the working directory from being imported in place of a library.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "app.video.child", request],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_PACKAGE_ROOT, os.getenv("PYTHONPATH"))))},
+        )
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump, self._log_stderr)]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._process.kill()
+        self._process.wait()
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            cast(BinaryIO, pipe).close()
+
+    def events(self, cancel: threading.Event | None = None) -> Iterator[object]:
+        """What the child sends, to its end. Raises what it reports, Cancelled, or DecodeError where it crashed."""
+        while True:
+            if cancel is not None and cancel.is_set():
+                raise Cancelled
+            try:
+                message = self._messages.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if isinstance(message, AppError):
+                raise message
+            if message is None:
+                break
+            yield message
+        if code := self._process.wait():
+            _log.warning("the decoding child ended with code %s on %r", code, str(self._path))
+            raise DecodeError("video_decoder_crashed", name=printable(self._path.name))
+
+    def _pump(self) -> None:
+        stream = cast(BinaryIO, self._process.stdout)
+        message: object | None = self
+        while message is not None and not self._closing.is_set():
+            try:
+                message = receive(stream)
+            except (EOFError, ValueError, KeyError, TypeError):
+                # Half a message is how a crash looks from here; the exit code tells the rest.
+                _log.warning("the decoding child sent what cannot be read", exc_info=True)
+                self._process.kill()
+                message = None
+            self._put(message)
+
+    def _put(self, message: object) -> None:
+        while not self._closing.is_set():
+            try:
+                self._messages.put(message, timeout=_POLL_SECONDS)
+                return
+            except queue.Full:
+                continue
+
+    def _log_stderr(self) -> None:
+        for line in cast(BinaryIO, self._process.stderr):
+            _log.info("child: %s", line.decode(errors="replace").rstrip())

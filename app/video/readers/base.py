@@ -1,0 +1,138 @@
+"""What every video reader offers: one sequential pass over upright pictures with exact times.
+
+`FrameReader` and `Picture` are the interface; `Clock` and the geometry below are what the readers share. Nothing here
+decodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain import VideoInfo
+
+Image = NDArray[np.uint8]
+"""Height x width x 3, BGR, 8 bit, unless a name says otherwise."""
+
+LUMA_SIZE = (160, 90)
+CELL_SIZE = (32, 18)
+"""(width, height) of what the survey looks at, whatever the shape of the video."""
+
+_LEAST_STEP_SECONDS = 0.001
+_RESTART_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """A picture as the survey sees it, as stored (not turned): luma at LUMA_SIZE, Cb and Cr at CELL_SIZE."""
+
+    luma: Image
+    blue: Image
+    red: Image
+
+
+class Picture(Protocol):
+    """One decoded frame. Holding it costs `num_bytes`; its picture is made only when asked for."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def time_seconds(self) -> float: ...
+    @property
+    def duration_seconds(self) -> float: ...
+    @property
+    def is_damaged(self) -> bool: ...
+    @property
+    def num_bytes(self) -> int: ...
+
+    def thumb(self) -> Thumb: ...
+
+    def upright(self, max_side: int) -> Image:
+        """The picture as shown, square pixels, its longer side at most `max_side`."""
+
+
+class FrameReader(Protocol):
+    """An opened video. `frames` can be walked once and skips what cannot be decoded, counting it in `num_damaged`.
+
+    `reached_seconds` and `declared_seconds` are how far the file was read and how far it says it goes, on the time
+    axis of the container; None where the file does not say.
+    """
+
+    name: str
+    info: VideoInfo
+    num_damaged: int
+    reached_seconds: float
+    declared_seconds: float | None
+
+    def frames(self) -> Iterator[Picture]: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Clock:
+    """From raw timestamps to seconds since the first frame, strictly rising whatever the file says."""
+
+    def __init__(self, nominal_seconds: float) -> None:
+        self.origin: float | None = None
+        self._nominal = nominal_seconds
+        self._last = 0.0
+        self._shift = 0.0
+        self._guessed = False
+
+    def stamp(self, raw_seconds: float | None) -> float:
+        """The time of the next frame in display order; `raw_seconds` None where the file gives none."""
+        if self.origin is None:
+            self.origin, self._guessed = raw_seconds or 0.0, raw_seconds is None
+            return 0.0
+        next_one = self._last + self._nominal
+        time = next_one if raw_seconds is None else raw_seconds - self.origin + self._shift
+        # Timestamps that begin anew, or begin only now, go on from where we are.
+        if time < self._last - _RESTART_SECONDS or (self._guessed and time <= self._last):
+            self._shift += next_one - time
+            time = next_one
+        self._guessed = raw_seconds is None
+        self._last = max(time, self._last + _LEAST_STEP_SECONDS)
+        return self._last
+
+
+def shown_size(width: int, height: int, pixel_aspect: float, rotation_degrees: int) -> tuple[int, int]:
+    """(width, height) as shown: square pixels (stretched, never shrunk), then turned."""
+    if pixel_aspect > 1:
+        width = round(width * pixel_aspect)
+    else:
+        height = round(height / pixel_aspect)
+    return (height, width) if rotation_degrees % 180 else (width, height)
+
+
+def fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
+    """(width, height) shrunk, never enlarged, so that the longer side is at most `max_side`."""
+    scale = min(1.0, max_side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def turned(image: Image, rotation_degrees: int) -> Image:
+    """The image turned clockwise by 0, 90, 180 or 270 degrees."""
+    turn = _TURNS.get(rotation_degrees % 360)
+    return image if turn is None else as_image(cv2.rotate(image, turn))
+
+
+def scaled(image: Image, size: tuple[int, int]) -> Image:
+    """The image at `size` (width, height)."""
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    return as_image(cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC))
+
+
+def as_image(array: object) -> Image:
+    """OpenCV's results are typed as any array; ours are 8 bit."""
+    return np.asarray(array, dtype=np.uint8)

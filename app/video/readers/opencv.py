@@ -1,0 +1,126 @@
+"""The second reader: OpenCV's VideoCapture, for a file that PyAV cannot open or decode.
+
+Read from start to end only, with the time of each frame as it is read: its seeks, its frame count and times before
+zero cannot be trusted, and it counts a late start from zero.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import cv2
+
+from app.domain import VideoInfo
+from app.errors import DecodeError
+from app.video.files import printable
+from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Clock, Image, Thumb, as_image, fitted, scaled, shown_size
+from app.video.readers.formats import OPEN_OPTIONS
+
+
+@dataclass(frozen=True)
+class CvPicture:
+    """A frame as OpenCV gives it: BGR and already turned."""
+
+    image: Image
+    index: int
+    time_seconds: float
+    duration_seconds: float
+    pixel_aspect: float
+    is_damaged: bool = False
+
+    @property
+    def num_bytes(self) -> int:
+        return self.image.nbytes
+
+    def thumb(self) -> Thumb:
+        ycrcb = cv2.cvtColor(scaled(self.image, LUMA_SIZE), cv2.COLOR_BGR2YCrCb)
+        luma, red, blue = (as_image(plane) for plane in cv2.split(ycrcb))
+        return Thumb(luma, scaled(blue, CELL_SIZE), scaled(red, CELL_SIZE))
+
+    def upright(self, max_side: int) -> Image:
+        size = shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect, 0)
+        return scaled(self.image, fitted(*size, max_side))
+
+
+class CvReader:
+    """Opens `path` and decodes its first frame. Raises DecodeError where it cannot."""
+
+    name = "opencv"
+
+    def __init__(self, path: Path) -> None:
+        self.num_damaged = 0
+        self.reached_seconds = 0.0
+        self._path = path
+        # The only way to hand these to OpenCV; it reads them when it opens a file.
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{key};{value}" for key, value in OPEN_OPTIONS.items())
+        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self._nominal_seconds = 1 / rate if rate > 0 else 1 / 25
+        self._clock = Clock(self._nominal_seconds)
+        self._pixel_aspect = self._read_pixel_aspect()
+        first = self._next()
+        if first is None:
+            self.close()
+            raise DecodeError("video_no_frames", name=printable(path.name), codec=self._codec())
+        self._first: tuple[Image, float] | None = first
+        self.info = self._describe(first[0], rate)
+        # OpenCV works its count of frames out of a duration that a late start makes too long.
+        self.declared_seconds: float | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def frames(self) -> Iterator[CvPicture]:
+        index, before = 0, -1.0
+        read, self._first = self._first, None
+        while read is not None:
+            image, raw_seconds = read
+            # A file without timestamps reads as a time that stands still.
+            time = self._clock.stamp(raw_seconds if raw_seconds > before else None)
+            self.reached_seconds = max(raw_seconds, time) + self._nominal_seconds
+            yield CvPicture(image, index, time, self._nominal_seconds, self._pixel_aspect)
+            index, before, read = index + 1, raw_seconds, self._next()
+
+    def _next(self) -> tuple[Image, float] | None:
+        """The next picture and its time as OpenCV says it."""
+        ok, image = self._capture.read()
+        return (as_image(image), self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000) if ok else None
+
+    def _read_pixel_aspect(self) -> float:
+        across, down = (self._capture.get(part) for part in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+        return across / down if across > 0 and down > 0 else 1.0
+
+    def _codec(self) -> str:
+        code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
+        return code.to_bytes(4, "little", signed=False).decode("latin-1").strip("\0 ") if code > 0 else "?"
+
+    def _describe(self, first: Image, rate: float) -> VideoInfo:
+        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        rotation = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        width, height = shown_size(first.shape[1], first.shape[0], self._pixel_aspect, 0)
+        return VideoInfo(
+            path=self._path,
+            name=self._path.name,
+            size_bytes=self._path.stat().st_size,
+            container=self._capture.getBackendName().lower(),
+            codec=self._codec(),
+            pixel_format="bgr24",
+            width=width,
+            height=height,
+            rotation_degrees=rotation,
+            duration_seconds_from_header=count / rate if count > 0 and rate > 0 else None,
+            frame_rate=rate if rate > 0 else None,
+            num_frames_from_header=count if count > 0 else None,
+            start_seconds=0.0,
+            has_audio=False,
+        )

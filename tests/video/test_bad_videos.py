@@ -1,0 +1,110 @@
+"""Files that are no whole video: each is a sentence of its own, or a report of what could be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from app.errors import DecodeError, InputError
+from app.i18n import LANGUAGES, error_text, notice_text
+from app.video import probe
+from tests.media import cut_short, moving, textured, with_damage, write_sound, write_video
+from tests.video.conftest import Chosen
+
+
+def refused(path: Path) -> InputError:
+    with pytest.raises(InputError) as caught:
+        probe(path)
+    for language in LANGUAGES:
+        assert path.name in error_text(caught.value, language)
+    return caught.value
+
+
+def test_text_under_a_videos_name_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "note.mp4"
+    path.write_text("this is only text\n" * 100)
+    assert refused(path).key == "video_not_a_video"
+
+
+@pytest.mark.parametrize("name", ["note.txt", "subtitles.srt", "data.json"])
+def test_text_formats_are_no_videos(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n" * 50)
+    assert refused(path).key == "video_not_a_video"
+
+
+def test_a_playlist_cannot_make_the_server_read_another_file(tmp_path: Path, moving_video: Path) -> None:
+    playlist = tmp_path / "list.mp4"
+    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{moving_video}\n#EXT-X-ENDLIST\n")
+    assert refused(playlist).key == "video_not_a_video"
+    script = tmp_path / "list.ffconcat"
+    script.write_text(f"ffconcat version 1.0\nfile '{moving_video}'\n")
+    assert refused(script).key == "video_not_a_video"
+
+
+def test_sound_without_a_picture_is_said_to_be_that(tmp_path: Path) -> None:
+    assert refused(write_sound(tmp_path / "tone.m4a")).key == "video_audio_only"
+
+
+@pytest.mark.parametrize("name", ["picture.png", "picture.jpg", "picture.bmp", "picture.webp", "picture.gif", "p.mp4"])
+def test_a_still_image_is_said_to_be_one(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    Image.fromarray(textured(1)).save(path, format="PNG" if name == "p.mp4" else None)
+    assert refused(path).key == "video_is_image"
+
+
+def test_an_animated_gif_is_a_video(tmp_path: Path, chosen: Chosen) -> None:
+    path = write_video(tmp_path / "moving.gif", moving(20), codec="gif", pixel_format="rgb8", rate=10)
+    assert probe(path).codec == "gif"
+    assert chosen(path, 4).decode.frames_decoded == 20
+
+
+def test_a_recording_without_its_index_is_explained(tmp_path: Path, moving_video: Path) -> None:
+    error = refused(cut_short(moving_video, tmp_path / "broken.mp4", 0.5))
+    assert isinstance(error, DecodeError)
+    assert error.key == "video_index_missing"
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+def test_a_truncated_file_gives_what_it_holds_and_says_how_much(tmp_path: Path, chosen: Chosen, suffix: str) -> None:
+    muxer = {"movflags": "faststart"} if suffix == "mp4" else {}
+    codec = "mpeg4" if suffix == "avi" else "libx264"
+    whole = write_video(tmp_path / f"whole.{suffix}", moving(100), muxer=muxer, codec=codec)
+    result = chosen(cut_short(whole, tmp_path / f"cut.{suffix}", 0.6), 4)
+    assert chosen(whole, 4).decode.notices == ()
+    assert 10 < result.decode.frames_decoded < 90
+    assert len(result.keyframes) == 4
+    notice = next(notice for notice in result.decode.notices if notice.key == "truncated")
+    assert notice.values["declared"] == "0:04.0"
+    for language in LANGUAGES:
+        assert "0:04.0" in notice_text(notice, language)
+
+
+def test_damage_in_the_middle_is_skipped_with_a_notice(tmp_path: Path, chosen: Chosen) -> None:
+    whole = write_video(tmp_path / "whole.mp4", moving(100, 320, 192), muxer={"movflags": "faststart"})
+    result = chosen(with_damage(whole, tmp_path / "damaged.mp4"), 4)
+    assert result.decode.frames_decoded > 50
+    assert result.decode.readable_seconds > 3.5
+    assert [notice.key for notice in result.decode.notices] == ["damaged_frames"]
+
+
+def test_a_video_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mp4", moving(10), muxer={"movflags": "faststart"})
+    data = bytearray(whole.read_bytes())
+    start = data.index(b"mdat") + 4
+    data[start:] = bytes(len(data) - start)
+    path = tmp_path / "hollow.mp4"
+    path.write_bytes(bytes(data))
+    assert refused(path).key == "video_no_frames"
+
+
+@pytest.mark.parametrize(
+    "name", ['it\'s "quoted".mp4', "two\nlines.mp4", "视频 文件.mp4", "%d.mp4", "-v.mp4", "http:x.mp4"]
+)
+def test_any_name_works(tmp_path: Path, moving_video: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / name).write_bytes(moving_video.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert probe(tmp_path / name).name == name
+    assert probe(Path(name)).name == name

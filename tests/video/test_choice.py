@@ -1,0 +1,106 @@
+"""Which candidates become keyframes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.domain import Shot
+from app.video.candidates import Candidate, Pool
+from app.video.choice import choose
+from app.video.looks import Look
+
+
+def look(value: float, brightness: float = 0.5) -> Look:
+    """A look that is 3 * |a - b| away from another one of this kind."""
+    cells = np.full((3, 576), value, np.float32)
+    return Look(cells, cells, brightness, 0.01 if brightness < 0.1 else 0.2, 50.0)
+
+
+def candidate(index: int, value: float, opens: bool = False, brightness: float = 0.5) -> Candidate:
+    return Candidate(index, index / 25, look(value, brightness), index if opens else None)
+
+
+def shots(*starts: float, end: float) -> list[Shot]:
+    ends = [*starts[1:], end]
+    return [Shot(number, start, stop) for number, (start, stop) in enumerate(zip(starts, ends, strict=True), 1)]
+
+
+def indices(candidates: list[Candidate], cut: list[Shot], budget: int) -> list[int]:
+    choices = choose(candidates, cut, budget)
+    assert len(choices) <= budget
+    found = [choice.candidate.index for choice in choices]
+    assert found == sorted(set(found))
+    return found
+
+
+def changing(count: int, step: int = 5) -> list[Candidate]:
+    return [candidate(n * step, n / count, opens=n == 0) for n in range(count)]
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3, 5, 8, 13])
+def test_a_steadily_changing_shot_is_covered_evenly(budget: int) -> None:
+    found = indices(changing(100), shots(0.0, end=20.0), budget)
+    assert len(found) == budget
+    assert found[0] == 0
+    gaps = np.diff([*found, 500])
+    assert gaps.max() <= 2.2 * 500 / budget
+
+
+def test_each_shot_gets_its_opening_before_any_gets_a_second_frame() -> None:
+    items = [candidate(n, n / 600, opens=n in (0, 450, 475)) for n in range(0, 500, 5)]
+    cut = shots(0.0, 18.0, 19.0, end=20.0)
+    assert indices(items, cut, 3) == [0, 450, 475]
+    assert {0, 450, 475} <= set(indices(items, cut, 6))
+
+
+def test_what_is_left_goes_to_the_longer_shots() -> None:
+    items = [candidate(n, n / 600, opens=n in (0, 450, 475)) for n in range(0, 500, 5)]
+    found = indices(items, shots(0.0, 18.0, 19.0, end=20.0), 8)
+    assert sum(index < 450 for index in found) == 6
+
+
+def test_a_still_video_gives_its_first_and_last_frame() -> None:
+    items = [candidate(n, 0.5, opens=n == 0) for n in range(0, 250, 5)]
+    choices = choose(items, shots(0.0, end=10.0), 8)
+    assert [(c.candidate.index, c.reason) for c in choices] == [(0, "first"), (245, "last")]
+    assert indices(items, shots(0.0, end=10.0), 1) == [0]
+
+
+def test_a_still_stretch_is_not_shown_twice() -> None:
+    items = [candidate(n, 0.2 if n < 200 else 0.2 + (n - 200) / 100, opens=n == 0) for n in range(0, 250, 5)]
+    found = indices(items, shots(0.0, end=10.0), 6)
+    assert len(found) == 6
+    assert sum(index < 200 for index in found) == 1
+
+
+def test_more_shots_than_frames_are_thinned_over_the_whole_video() -> None:
+    items = [candidate(25 * n, (n * 7 % 11) / 11, opens=True) for n in range(40)]
+    found = indices(items, shots(*(float(n) for n in range(40)), end=40.0), 8)
+    assert len(found) == 8
+    assert max(np.diff([*found, 1000])) < 300
+
+
+def test_black_shots_go_first_when_there_are_too_many() -> None:
+    items = [candidate(25 * n, n / 9, opens=True, brightness=0.03 if n in (2, 5) else 0.5) for n in range(9)]
+    assert not {50, 125} & set(indices(items, shots(*(float(n) for n in range(9)), end=9.0), 7))
+
+
+def test_reasons_say_why() -> None:
+    items = [candidate(0, 0.1, opens=True), candidate(50, 0.12), candidate(100, 0.6), candidate(150, 0.9, opens=True)]
+    choices = choose(items, shots(0.0, 6.0, end=8.0), 4)
+    assert [(c.reason, c.shot) for c in choices] == [("first", 1), ("even", 1), ("change", 1), ("shot", 2)]
+
+
+def test_nothing_gives_nothing() -> None:
+    assert choose([], shots(0.0, end=0.0), 8) == []
+
+
+def test_a_pool_stays_small_and_covers_everything() -> None:
+    pool = Pool(20)
+    for index in range(5000):
+        pool.add(candidate(index, index / 5000))
+        assert len(pool.items) <= 20
+    found = [item.index for item in pool.items]
+    assert found[0] == 0 and found[-1] == 4999
+    assert max(np.diff(found)) < 1500

@@ -1,0 +1,62 @@
+"""Times of frames from what the container says, and the shapes of pictures."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from app.video.readers.base import Clock, fitted, shown_size, turned
+
+
+def stamps(raw: list[float | None], nominal: float = 0.04) -> list[float]:
+    clock = Clock(nominal)
+    return [round(clock.stamp(value), 6) for value in raw]
+
+
+@pytest.mark.parametrize("start", [0.0, 3.0, -0.4])
+def test_times_count_from_the_first_frame_wherever_the_container_begins(start: float) -> None:
+    assert stamps([start, start + 0.04, start + 0.5]) == [0.0, 0.04, 0.5]
+
+
+def test_a_frame_without_a_time_follows_the_one_before() -> None:
+    assert stamps([1.0, None, 1.08, None]) == [0.0, 0.04, 0.08, 0.12]
+
+
+def test_times_that_begin_late_go_on_from_the_frames_before_them() -> None:
+    assert stamps([None, None, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]
+
+
+def test_times_that_begin_anew_go_on() -> None:
+    assert stamps([10.0, 10.04, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]
+
+
+def test_times_always_rise() -> None:
+    times = stamps([0.0, 0.04, 0.04, 0.03, 0.12])
+    assert all(later > earlier for earlier, later in pairwise(times))
+    assert times[-1] == 0.12
+
+
+def test_a_gap_in_a_recording_stays_a_gap() -> None:
+    assert stamps([0.0, 0.04, 30.0]) == [0.0, 0.04, 30.0]
+
+
+def test_pixels_that_are_not_square_stretch_the_picture_and_a_turn_swaps_its_sides() -> None:
+    assert shown_size(720, 576, 64 / 45, 0) == (1024, 576)
+    assert shown_size(720, 480, 8 / 9, 0) == (720, 540)
+    assert shown_size(1920, 1080, 1.0, 90) == (1080, 1920)
+
+
+def test_pictures_are_shrunk_and_never_enlarged() -> None:
+    assert fitted(1920, 1080, 1280) == (1280, 720)
+    assert fitted(100, 4000, 1000) == (25, 1000)
+    assert fitted(320, 240, 1280) == (320, 240)
+    assert fitted(4000, 1, 1000) == (1000, 1)
+
+
+def test_a_turn_is_clockwise() -> None:
+    image = np.zeros((2, 3, 3), np.uint8)
+    image[0, 0] = 255  # top left goes to the top right
+    assert turned(image, 90)[0, -1, 0] == 255
+    assert turned(image, 0) is image

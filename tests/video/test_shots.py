@@ -1,0 +1,84 @@
+"""Where one shot ends and the next begins, on made-up sequences of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from app.video.looks import Look, look_at
+from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Thumb, scaled
+from app.video.shots import CutDetector
+from tests.media import COLOURS, Image, cards, faded, moving, solid, textured
+
+
+def look_of(image: Image) -> Look:
+    luma, red, blue = cv2.split(cv2.cvtColor(scaled(image, LUMA_SIZE), cv2.COLOR_RGB2YCrCb))
+    return look_at(Thumb(luma, scaled(blue, CELL_SIZE), scaled(red, CELL_SIZE)))  # type: ignore[arg-type]
+
+
+def cuts(images: Iterable[Image], rate: float = 25) -> list[int]:
+    detector = CutDetector()
+    verdicts = []
+    for index, image in enumerate(images):
+        verdicts += detector.push(index, index / rate, look_of(image))
+    verdicts += detector.flush()
+    assert [v.index for v in verdicts] == sorted(v.index for v in verdicts)
+    return [verdict.index for verdict in verdicts if verdict.is_cut]
+
+
+def test_each_card_is_a_shot() -> None:
+    assert cuts(cards(COLOURS, 25)) == [25, 50, 75, 100, 125, 150, 175]
+
+
+def test_cards_that_last_one_frame_are_shots_when_frames_are_long() -> None:
+    assert cuts(cards(COLOURS, 1), rate=1) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_cut_between_pictures_in_motion_is_found() -> None:
+    assert cuts([*moving(50, seed=1), *moving(50, seed=2), *moving(50, seed=3)]) == [50, 100]
+
+
+def test_motion_is_no_cut() -> None:
+    assert cuts(moving(100)) == []
+    wide = textured(5, 1600, 96)
+    assert cuts(wide[:, left : left + 160] for left in range(0, 1440, 24)) == []  # a fast pan
+
+
+def test_noise_is_no_cut() -> None:
+    chance = np.random.default_rng(3)
+    still = textured(1).astype(int)
+    assert cuts(np.clip(still + chance.normal(0, 25, still.shape), 0, 255).astype(np.uint8) for _ in range(60)) == []
+
+
+def test_a_flash_is_no_cut() -> None:
+    still = [textured(1)] * 30
+    assert cuts([*still, solid(COLOURS["white"]), solid(COLOURS["white"]), *still]) == []
+
+
+def test_a_cut_right_after_a_flash_is_found() -> None:
+    images = [*[textured(1)] * 30, solid(COLOURS["white"]), *[textured(1)] * 20, *[textured(2)] * 30]
+    assert cuts(images) == [51]
+
+
+def test_a_picture_that_rises_from_black_begins_a_shot() -> None:
+    def scene(seed: int) -> list[Image]:
+        image = textured(seed)
+        return [*faded(image, 25, 0.0, 1.0), *[image] * 25, *faded(image, 25, 1.0, 0.0)]
+
+    found = cuts([*scene(1), *scene(2), *scene(3)])
+    assert len(found) == 2
+    assert abs(found[0] - 75) <= 8 and abs(found[1] - 150) <= 8
+
+
+def test_a_video_that_opens_from_black_has_one_shot() -> None:
+    assert cuts([*faded(textured(1), 30, 0.0, 1.0), *[textured(1)] * 30]) == []
+
+
+def test_a_dark_scene_at_the_edge_of_black_is_one_shot() -> None:
+    assert cuts(solid((n, n, n)) for n in [28, 33] * 40) == []
+
+
+def test_one_frame_is_one_shot() -> None:
+    assert cuts([textured(1)]) == []

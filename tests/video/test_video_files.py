@@ -1,0 +1,90 @@
+"""Paths that cannot be used, and names as they may be shown."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.errors import Cancelled, InputError
+from app.i18n import LANGUAGES, error_text
+from app.video import extract, probe, sha256_of
+from app.video.files import check_file, printable
+
+
+def refused(path: Path) -> InputError:
+    with pytest.raises(InputError) as caught:
+        check_file(path)
+    for language in LANGUAGES:
+        assert printable(path.name) in error_text(caught.value, language)
+    return caught.value
+
+
+def test_a_missing_file_a_folder_and_an_empty_file_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").touch()
+    assert refused(tmp_path / "nowhere.mp4").key == "video_not_found"
+    assert refused(tmp_path).key == "video_is_folder"
+    assert refused(tmp_path / "empty.mp4").key == "video_empty"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert refused(tmp_path / "pipe.mp4").key == "video_not_a_file"
+
+
+def test_a_file_without_permission_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret.mp4").write_bytes(b"x")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert refused(tmp_path / "secret.mp4").key == "video_no_permission"
+
+
+def test_a_folder_without_permission_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(self: Path, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert refused(tmp_path / "inside.mp4").key == "video_no_permission"
+
+
+def test_reading_that_is_denied_at_last_is_a_sentence_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret.mp4").write_bytes(b"x")
+
+    def denied(self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(InputError) as caught:
+        sha256_of(tmp_path / "secret.mp4")
+    assert caught.value.key == "video_no_permission"
+
+
+@pytest.mark.parametrize("task", [probe, sha256_of, lambda path: next(extract(path, frames=1))])
+def test_every_way_in_checks_the_file(task: object, tmp_path: Path) -> None:
+    assert callable(task)
+    with pytest.raises(InputError) as caught:
+        task(tmp_path)
+    assert caught.value.key == "video_is_folder"
+
+
+def test_names_are_shown_in_one_line_and_otherwise_as_they_are() -> None:
+    assert printable('it\'s a "测试" 视频.mp4') == 'it\'s a "测试" 视频.mp4'
+    assert printable("two\nlines\t\x1b[31m.mp4") == "two\\nlines\\t\\x1b[31m.mp4"
+    assert printable("\udcff.mp4") == "\\udcff.mp4"
+
+
+def test_the_digest_is_that_of_the_whole_file(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 10_000
+    (tmp_path / "data").write_bytes(data)
+    assert sha256_of(tmp_path / "data") == hashlib.sha256(data).hexdigest()
+
+
+def test_the_digest_stops_when_cancelled(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"x")
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        sha256_of(tmp_path / "data", cancel)

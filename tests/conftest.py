@@ -37,7 +37,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_vl() -> Path:
-    """A Qwen2.5-VL of 1.3 million parameters that names the colours of up to eight frames."""
+    """A Qwen2.5-VL of 1.4 million parameters that names the colours of up to eight frames."""
     return FIXTURES / "tiny-vl"
 
 

@@ -1,0 +1,75 @@
+"""The whole job against its raw engine calls: what FrameLens adds beyond decoding the video.
+
+The engine is a server of known speed, that of Qwen2.5-VL-3B on two CPU cores: 2.3 s of prefill a frame and 10 tokens a
+second. The raw calls are the same requests, recorded from the job, sent again one after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.config import load
+from app.domain import AnalysisRequest, KeyframesChosen
+from app.video import extract
+from app.wiring import build_engine, runner
+from benchmarks.footage import make
+from benchmarks.row import Row, seconds
+from tests.llm.scripted import serve
+
+FRAMES = 8
+SECONDS_A_FRAME = 2.3
+TOKENS_A_SECOND = 10
+ANSWER_TOKENS = 120
+
+
+def run(folder: Path) -> Iterator[Row]:
+    video = make(folder / "job.mp4", seconds=60, width=1280, height=720, frame_rate=30)
+    with serve(_model_of_known_speed) as server:
+        settings = load({"FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_DATA_DIR": str(folder)})
+        engine, _ = build_engine(settings)
+        analyse = runner(settings, engine)
+        request = AnalysisRequest(video, frames=FRAMES)
+        _to_the_end(analyse(request, "warm", threading.Event()))  # imports and the proof of sight, once a process
+        server.requests.clear()
+        decode = seconds(lambda: _until_chosen(video))
+        job = seconds(lambda: _to_the_end(analyse(request, "measured", threading.Event())))
+        sent = list(server.requests)
+        raw = seconds(lambda: [_send(server.base_url, body) for body in sent])
+    beyond = job - decode
+    note = f"job {job:.2f} s, of it decoding {decode:.2f} s; {len(sent)} raw calls {raw:.2f} s"
+    yield Row("job beyond decoding / its raw engine calls", beyond / raw, "x", 1.05, note)
+
+
+def _model_of_known_speed(body: dict[str, Any]) -> Iterator[str]:
+    content = body["messages"][-1]["content"]
+    pictures = sum(part["type"] == "image_url" for part in content) if isinstance(content, list) else 0
+    if body.get("max_completion_tokens") == 1:
+        yield "x"
+        return
+    time.sleep(pictures * SECONDS_A_FRAME)
+    for _ in range(ANSWER_TOKENS):
+        time.sleep(1 / TOKENS_A_SECOND)
+        yield "word "
+
+
+def _send(base_url: str, body: dict[str, Any]) -> None:
+    with httpx.stream("POST", f"{base_url}/chat/completions", json=body, timeout=600) as answer:
+        for _ in answer.iter_lines():
+            pass
+
+
+def _until_chosen(video: Path) -> None:
+    for event in extract(video, frames=FRAMES):
+        if isinstance(event, KeyframesChosen):
+            return
+
+
+def _to_the_end(events: Iterator[object]) -> None:
+    for _ in events:
+        pass

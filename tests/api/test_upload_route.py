@@ -1,0 +1,103 @@
+"""Uploads through the route: in pieces, resumable, refused for each fault with its own status and sentence."""
+
+from __future__ import annotations
+
+import base64
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from app.wiring import Services
+
+PIECE = {"Content-Type": "application/offset+octet-stream"}
+
+
+def create(client: TestClient, size: int, name: str = "clip.mp4") -> str:
+    metadata = f"filename {base64.b64encode(name.encode()).decode()},filetype dmlkZW8="
+    answer = client.post("/api/uploads", headers={"Upload-Length": str(size), "Upload-Metadata": metadata})
+    assert answer.status_code == 201
+    return answer.headers["location"]
+
+
+def send(client: TestClient, url: str, offset: int, body: bytes, **headers: str) -> httpx.Response:
+    return client.patch(url, content=body, headers=PIECE | {"Upload-Offset": str(offset)} | headers)
+
+
+def test_pieces_become_the_video_byte_for_byte(client: TestClient, services: Services) -> None:
+    url = create(client, 6, "会议 1.mp4")
+    assert send(client, url, 0, b"abcd").headers["upload-offset"] == "4"
+    assert client.head(url).headers["upload-offset"] == "4"
+    done = send(client, url, 4, b"ef")
+    assert (done.status_code, done.headers["upload-offset"]) == (204, "6")
+    video = url.rsplit("/", 1)[-1]
+    assert services.videos.path(video).read_bytes() == b"abcdef"
+    assert services.videos.name(video) == "会议 1.mp4"
+
+
+def test_a_finished_upload_still_answers_how_far_it_is(client: TestClient) -> None:
+    url = create(client, 3)
+    send(client, url, 0, b"abc")
+    answer = client.head(url)
+    assert (answer.headers["upload-offset"], answer.headers["upload-length"]) == ("3", "3")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("offset", "body", "headers", "status", "key"),
+    [
+        (2, b"x", {}, 409, "upload_conflict"),
+        (0, b"too much", {}, 413, "upload_too_long"),
+        (0, b"x", {"Content-Type": "text/plain"}, 415, "upload_type"),
+        (0, b"x", {"Upload-Offset": "-1"}, 400, "upload_offset"),
+        (0, b"x", {"Upload-Offset": "²"}, 400, "upload_offset"),
+        (0, b"x", {"Tus-Resumable": "0.2.2"}, 412, "tus_version"),
+    ],
+)
+def test_a_wrong_piece_is_refused_and_nothing_is_lost(
+    client: TestClient, offset: int, body: bytes, headers: dict[str, str], status: int, key: str
+) -> None:
+    url = create(client, 6)
+    raw = {name: value.encode() for name, value in headers.items()}
+    answer = client.patch(url, content=body, headers=PIECE | {"Upload-Offset": str(offset)} | raw)  # type: ignore[operator]
+    assert (answer.status_code, answer.json()["key"]) == (status, key)
+    assert client.head(url).headers["upload-offset"] == "0"
+
+
+def test_a_piece_that_lies_about_its_length_is_stopped_at_the_size(client: TestClient, services: Services) -> None:
+    url = create(client, 4)
+    answer = client.patch(url, content=iter([b"abc", b"def"]), headers=PIECE | {"Upload-Offset": "0"})
+    assert answer.status_code == 413
+    assert int(client.head(url).headers["upload-offset"]) <= 4
+
+
+def test_a_second_writer_is_told_to_wait(client: TestClient, services: Services) -> None:
+    url = create(client, 4)
+    with services.videos.part(url.rsplit("/", 1)[-1], 0):
+        assert send(client, url, 0, b"ab").status_code == 423
+    assert send(client, url, 0, b"ab").status_code == 204
+
+
+@pytest.mark.parametrize("length", ["", "abc", "-3", "1e9", "9" * 30])
+def test_a_size_that_is_no_number_is_refused(client: TestClient, length: str) -> None:
+    answer = client.post("/api/uploads", headers={"Upload-Length": length})
+    assert (answer.status_code, answer.json()["key"]) == (400, "upload_length")
+
+
+def test_an_empty_file_is_refused_in_the_language_of_the_reader(client: TestClient) -> None:
+    english = client.post("/api/uploads", headers={"Upload-Length": "0", "Accept-Language": "en"}).json()["error"]
+    chinese = client.post("/api/uploads", headers={"Upload-Length": "0", "Accept-Language": "zh-CN,zh"}).json()["error"]
+    asked = client.post("/api/uploads?lang=zh", headers={"Upload-Length": "0", "Accept-Language": "en"}).json()["error"]
+    assert "is empty" in english
+    assert "空的" in chinese
+    assert asked == chinese
+
+
+def test_an_unknown_upload_is_not_found(client: TestClient) -> None:
+    assert client.head("/api/uploads/nobody-knows-this-one").status_code == 404
+    assert send(client, "/api/uploads/nobody-knows-this-one", 0, b"x").json()["key"] == "upload_unknown"
+
+
+def test_a_name_that_is_no_base64_does_no_harm(client: TestClient, services: Services) -> None:
+    answer = client.post("/api/uploads", headers={"Upload-Length": "1", "Upload-Metadata": "filename %%%"})
+    assert services.videos.upload(answer.headers["location"].rsplit("/", 1)[-1]).name == "video"

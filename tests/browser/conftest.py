@@ -1,0 +1,141 @@
+"""Starts the app as its users do and drives it with Debian's Chromium. Every request of every page is kept."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+from tests.cards import write_card_video
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+PADDING_BYTES = 20 * 2**20
+# Ends the wait for what never comes; a busy machine may take long over what does.
+LONGEST_WAIT_MS = 60_000
+expect.set_options(timeout=LONGEST_WAIT_MS)
+
+
+@dataclass
+class App:
+    """A running app: its address, its data, and a file that a scripted analysis waits for."""
+
+    url: str
+    data_dir: Path
+    go: Path
+
+
+@dataclass
+class Visit:
+    """A page in the browser with everything it asked for and complained of."""
+
+    page: Page
+    requests: list[Request] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def hosts(self) -> set[str]:
+        """Host and port of every address that was asked for; "" is the browser itself (data:, blob:)."""
+        return {urlsplit(request.url).netloc for request in self.requests}
+
+
+@contextmanager
+def running(script: str, folder: Path) -> Iterator[App]:
+    """Serves a script on a port of its own until the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = App(f"http://127.0.0.1:{port}/", folder / "data", folder / "go")
+    environ = os.environ | {
+        "FRAMELENS_DATA_DIR": str(app.data_dir),
+        "FAKE_GO": str(app.go),
+        "VLLM_MODEL_PATH": str(folder / "no-model"),
+        "PYTHONPATH": str(ROOT),
+    }
+    options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
+    command = [sys.executable, "-m", "streamlit", "run", script, *options]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+        try:
+            _await_answer(app.url, process)
+            yield app
+        finally:
+            process.terminate()
+            process.wait(30)
+    assert b"Traceback" not in (folder / "server.log").read_bytes()
+
+
+def _await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}_stcore/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"the app ended with {process.returncode} before it answered")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app itself, with no model to be found."""
+    with running("app/main.py", tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def scripted_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The same pages over a scripted analysis."""
+    with running("tests/browser/fake_app.py", tmp_path_factory.mktemp("scripted")) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        reason = f"no browser at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    # For a module at most: while Playwright runs, its event loop keeps asyncio's own tests from running.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """An English reader's page, 1280 wide; the test goes where it wants to."""
+    context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(LONGEST_WAIT_MS)
+    made = Visit(context.new_page())
+    made.page.on("request", lambda asked: made.requests.append(asked))
+    made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
+    made.page.on("console", lambda said: made.complaints.append(said.text) if said.type == "error" else None)
+    yield made
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six seconds of cards, made longer than two pieces of an upload by a box of nothing, as MP4 allows."""
+    path = write_card_video(
+        tmp_path_factory.mktemp("clip") / '会议 "1" <b>.mp4',
+        ["red", "green", "blue", "yellow", "black", "white"],
+        width=320,
+        height=240,
+    )
+    with path.open("ab") as file:
+        file.write((PADDING_BYTES + 8).to_bytes(4, "big") + b"free" + bytes(PADDING_BYTES))
+    return path

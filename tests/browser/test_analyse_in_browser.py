@@ -1,0 +1,195 @@
+"""The first page as its readers meet it: the real app, a real browser, a real video."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import App, Visit
+
+pytestmark = pytest.mark.browser
+
+# Lets `count` pieces through; the next never reaches the server, as when a line goes dead.
+LOSE_PIECES = """count => {
+    window.sendAsBefore = XMLHttpRequest.prototype.send;
+    XMLHttpRequest.prototype.send = function (body) { if (count-- > 0) window.sendAsBefore.call(this, body); };
+}"""
+
+
+def upload(page: Page, file: Path) -> None:
+    page.locator("input[type=file]").set_input_files(file)
+
+
+def video_of(page: Page) -> Locator:
+    """The player once it has the video's first frame."""
+    video = page.locator("video")
+    video.wait_for()
+    page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
+    return video
+
+
+def seconds(video: Locator) -> float:
+    return float(video.evaluate("video => video.currentTime"))
+
+
+def arrives(page: Page, video: Locator, at: float) -> None:
+    page.wait_for_function(
+        "([video, at]) => Math.abs(video.currentTime - at) < 0.25 && !video.seeking", arg=[video.element_handle(), at]
+    )
+
+
+def test_an_uploaded_video_plays_and_is_sought_at_once(app: App, visit: Visit, clip: Path) -> None:
+    page = visit.page
+    page.goto(app.url)
+    upload(page, clip)
+    video = video_of(page)
+    assert re.search(r"[?&]video=", page.url)
+    assert video.evaluate("video => video.duration") == pytest.approx(6, abs=0.2)
+    strip = page.get_by_role("slider", name=re.compile("Timeline"))
+    box = strip.bounding_box()
+    assert box
+    strip.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    arrives(page, video, 3.0)
+    strip.press("ArrowRight")
+    arrives(page, video, 4.0)
+    strip.press("Home")
+    arrives(page, video, 0.0)
+    video.evaluate("video => { video.muted = true; return video.play() }")
+    page.wait_for_function("video => video.currentTime > 0.3", arg=video.element_handle())
+    assert [file.name for file in (app.data_dir / "videos" / "parts").iterdir()] == []
+    assert visit.complaints == []
+
+
+def test_a_video_is_fetched_by_ranges(app: App, visit: Visit, clip: Path) -> None:
+    statuses: list[int] = []
+    visit.page.on("response", lambda got: statuses.append(got.status) if "/api/videos/" in got.url else None)
+    visit.page.goto(app.url)
+    upload(visit.page, clip)
+    video_of(visit.page)
+    assert set(statuses) == {206}
+
+
+def test_an_upload_goes_on_after_a_reload(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
+    page = visit.page
+    other = tmp_path / "resumed.mp4"
+    other.write_bytes(clip.read_bytes())
+    sent: list[int] = []
+
+    page.goto(app.url)
+    page.evaluate(LOSE_PIECES, 1)
+    upload(page, other)
+    expect(page.get_by_text(re.compile(r"^[1-9]\d %$"))).to_be_visible()
+    page.reload()
+    expect(page.get_by_text(re.compile("resumed.mp4.* has arrived to [1-9]"))).to_be_visible()
+    page.on("request", lambda asked: sent.append(int(asked.headers.get("upload-offset", -1))))
+    upload(page, other)
+    video_of(page)
+    offsets = [offset for offset in sent if offset >= 0]
+    assert offsets == sorted(offsets)
+    assert offsets[0] == 8 * 2**20
+
+
+def test_an_upload_can_be_paused_and_resumed(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
+    page = visit.page
+    other = tmp_path / "paused.mp4"
+    other.write_bytes(clip.read_bytes())
+    page.goto(app.url)
+    page.evaluate(LOSE_PIECES, 0)
+    upload(page, other)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused at")).to_be_visible()
+    page.evaluate("() => { XMLHttpRequest.prototype.send = window.sendAsBefore; }")
+    page.get_by_role("button", name="Resume").click()
+    video_of(page)
+
+
+def test_an_upload_that_is_refused_says_why(app: App, visit: Visit, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    visit.page.goto(app.url)
+    upload(visit.page, empty)
+    expect(visit.page.get_by_role("alert").filter(has_text="is empty")).to_be_visible()
+
+
+def test_a_change_of_language_keeps_the_choices_and_the_place_in_the_video(app: App, visit: Visit, clip: Path) -> None:
+    page = visit.page
+    page.goto(app.url)
+    upload(page, clip)
+    video = video_of(page)
+    page.get_by_label("Anything in particular?").fill("Who comes?")
+    page.get_by_label("Anything in particular?").blur()
+    page.get_by_role("slider", name="Timeline").press("PageDown")
+    arrives(page, video, 6.0)
+    page.get_by_text("中文", exact=True).click()
+    expect(page.get_by_role("button", name="开始分析")).to_be_visible()
+    expect(page.get_by_label("有特别想了解的吗")).to_have_value("Who comes?")
+    assert seconds(video) == pytest.approx(6, abs=0.3)
+    page.reload()
+    expect(page.get_by_role("button", name="开始分析")).to_be_visible()
+    video_of(page)
+
+
+def test_without_a_model_the_way_leads_to_a_report_whose_frames_move_the_player(app: App, visit: Visit) -> None:
+    page = visit.page
+    page.goto(app.url)
+    page.get_by_role("button", name="Try the sample video").click()
+    video = video_of(page)
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.get_by_role("button", name="Go on without a model")).to_be_visible(timeout=240_000)
+    page.get_by_role("button", name="Go on without a model").click()
+    expect(page.get_by_text("The report is ready")).to_be_visible(timeout=240_000)
+    picture = page.get_by_role("listitem").nth(1).get_by_role("button").first
+    picture.wait_for()
+    chip = page.get_by_role("listitem").nth(1).locator(".chip")
+    minutes, rest = chip.inner_text().split(":")
+    picture.click()
+    arrives(page, video, int(minutes) * 60 + float(rest))
+    loaded = "image => image.complete && image.naturalWidth > 0"
+    page.wait_for_function(loaded, arg=page.locator(".picture img").nth(1).element_handle())
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="JSON").click()
+    assert saved.value.suggested_filename.endswith(".json")
+    assert visit.complaints == []
+    assert visit.hosts <= {app.url.split("/")[2], ""}
+
+
+def test_on_a_telephone_nothing_is_wider_than_the_screen(app: App, visit: Visit) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(app.url)
+    page.get_by_role("button", name="Try the sample video").click()
+    video_of(page)
+    expect(page.get_by_role("button", name="Analyse")).to_be_visible()
+    main = page.locator("[data-testid=stMain]")
+    assert main.evaluate("main => main.scrollWidth") <= 390
+
+
+def test_the_answer_streams_and_a_cancel_is_quick(scripted_app: App, visit: Visit) -> None:
+    page = visit.page
+    page.goto(scripted_app.url)
+    page.get_by_role("button", name="Try the sample video").click()
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.get_by_text("1: a red card")).to_be_visible()
+    expect(page.get_by_text("Messages format not supported, using text mode")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("You stopped this analysis")).to_be_visible()
+
+
+def test_words_of_a_model_or_a_screen_are_text_and_cited_frames_are_buttons(scripted_app: App, visit: Visit) -> None:
+    page = visit.page
+    scripted_app.go.touch()
+    page.goto(scripted_app.url)
+    page.get_by_role("button", name="Try the sample video").click()
+    video = video_of(page)
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.get_by_text("The report is ready")).to_be_visible()
+    page.get_by_role("tab", name="Measured facts").click()
+    expect(page.get_by_text("SALE <b>50%</b> ![x](http://evil.example/x.png)").first).to_be_visible()
+    page.get_by_role("tab", name="Summary").click()
+    page.get_by_role("button", name="00:01.000").first.click()
+    arrives(page, video, 1.0)
+    expect(page.get_by_text("names a time that is not that of its frames")).to_be_visible()
+    assert visit.hosts <= {scripted_app.url.split("/")[2], ""}

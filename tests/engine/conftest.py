@@ -1,0 +1,26 @@
+"""A real ManagedEngine around `fake_engine.py`, stopped at the end of each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.engine import ManagedEngine
+from tests.engine.fakes import MakeEngine, fake_launcher
+
+
+@pytest.fixture
+def make_engine(tmp_path: Path) -> Iterator[MakeEngine]:
+    engines: list[ManagedEngine] = []
+
+    def make(plan: dict[str, Any], **changes: Any) -> ManagedEngine:
+        options = {name: changes.pop(name) for name in ("start_timeout_seconds", "keep_logs") if name in changes}
+        engines.append(ManagedEngine(fake_launcher(plan, **changes), log_dir=tmp_path / "logs", **options))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.stop()

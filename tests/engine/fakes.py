@@ -1,0 +1,32 @@
+"""A launcher around `fake_engine.py`, so that the real ManagedEngine and the real guard run it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.domain import EngineProgress
+from app.engine import Launcher, ManagedEngine
+from app.engine.vllm import describe
+
+MakeEngine = Callable[..., ManagedEngine]
+FAKE = Path(__file__).with_name("fake_engine.py")
+
+
+def fake_launcher(plan: dict[str, Any], **changes: Any) -> Launcher:
+    """A launcher of the fake engine; log lines "phase: X" are its phases."""
+    parts: dict[str, Any] = {
+        "kind": "vllm",
+        "model": "org/fake",
+        "fetch": lambda on_progress, cancel: Path("/model"),
+        "command": lambda folder, port: [sys.executable, str(FAKE), str(port), json.dumps(plan)],
+        "environment": lambda api_key: {"FAKE_API_KEY": api_key},
+        "served_name": lambda folder: "fake",
+        "describe": functools.partial(describe, "org/fake"),
+        "read_phase": lambda line: EngineProgress(line.removeprefix("phase: ")) if line.startswith("phase: ") else None,
+    }
+    return Launcher(**{**parts, **changes})

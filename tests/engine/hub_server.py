@@ -1,0 +1,132 @@
+"""A model hub on loopback: the part of its protocol that the hub's client uses to fetch a model.
+
+It answers the model's description, its tree, and HEAD and GET of files with ETag, X-Repo-Commit and byte ranges, and
+can be told to break a transfer off, to wait, to demand permission, or to know nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+PIECE = 64 * 1024
+
+
+@dataclass
+class Hub:
+    """What the hub holds and how it behaves. `files` maps a path in the model to its bytes."""
+
+    model: str
+    files: dict[str, bytes]
+    drop_after: int | None = None  # break the first transfer of each weights file off after so many bytes
+    gated: bool = False
+    declared_sizes: dict[str, int] = field(default_factory=dict)
+    gate: threading.Event | None = None  # hold every transfer back until it is set
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+    ranges: list[str] = field(default_factory=list)
+    dropped: set[str] = field(default_factory=set)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    hub: Hub
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        self.hub.requests.append(f"{self.command} {self.path}")
+        path = self.path.partition("?")[0]
+        model = re.escape(self.hub.model)
+        if self.hub.gated:
+            self._json(403, {"error": "Access is restricted"}, {"X-Error-Code": "GatedRepo"})
+        elif re.fullmatch(f"/api/models/{model}(/revision/[^/]+)?", path):
+            self._json(200, {"id": self.hub.model, "modelId": self.hub.model, "sha": COMMIT, "siblings": []})
+        elif re.fullmatch(f"/api/models/{model}/tree/[^/]+", path):
+            self._json(200, [self._entry(name) for name in self.hub.files])
+        elif (found := re.fullmatch(f"/{model}/resolve/[^/]+/(.+)", path)) and found[1] in self.hub.files:
+            self._file(found[1], self.hub.files[found[1]])
+        else:
+            self._json(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+
+    def _entry(self, name: str) -> dict[str, object]:
+        data = self.hub.files[name]
+        size = self.hub.declared_sizes.get(name, len(data))
+        entry: dict[str, object] = {"type": "file", "path": name, "size": size, "oid": hashlib.sha1(data).hexdigest()}
+        if name.endswith(".safetensors"):
+            entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": size, "pointerSize": 130}
+        return entry
+
+    def _file(self, name: str, data: bytes) -> None:
+        weights = name.endswith(".safetensors")
+        etag = (hashlib.sha256 if weights else hashlib.sha1)(data).hexdigest()
+        start = 0
+        if given := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
+            start = int(given[1])
+            self.hub.ranges.append(f"{name} {start}")
+        self.send_response(206 if start else 200)
+        self.send_header("ETag", f'"{etag}"')
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("Content-Length", str(len(data) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.end_headers()
+        if self.command == "GET":
+            self._send(name, data[start:], weights)
+
+    def _send(self, name: str, data: bytes, weights: bool) -> None:
+        if self.hub.gate is not None:
+            self.hub.gate.wait(30)
+        if weights and self.hub.drop_after is not None and name not in self.hub.dropped:
+            self.hub.dropped.add(name)
+            self.wfile.write(data[: self.hub.drop_after])
+            self.close_connection = True
+            return
+        for offset in range(0, len(data), PIECE):
+            self.wfile.write(data[offset : offset + PIECE])
+
+    def _json(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away in mid-answer is part of what is tested."""
+
+
+@contextmanager
+def serve(hub: Hub) -> Iterator[Hub]:
+    """Serve `hub` until the block ends; its `url` is filled in."""
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

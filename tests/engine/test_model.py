@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from app.engine import check_model_folder, resolve_model
+from app.errors import ModelNotFound
+from app.i18n import error_text
+from tests.engine.weights import model_files, safetensors
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def fault(folder: Path) -> ModelNotFound:
+    with pytest.raises(ModelNotFound) as caught:
+        check_model_folder(folder)
+    assert error_text(caught.value, "zh") and error_text(caught.value, "en")
+    return caught.value
+
+
+def cached(cache: Path, files: dict[str, bytes]) -> Path:
+    """A snapshot of a/b as the hub's client leaves it."""
+    repository = cache / "models--a--b"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("c0ffee")
+    return write(repository / "snapshots" / "c0ffee", files)
+
+
+# ---- what a reference means ------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_taken_as_it_is_and_named_after_itself(tmp_path: Path) -> None:
+    folder = write(tmp_path / "Qwen2.5-VL", model_files())
+    found = resolve_model(str(folder))
+    assert (found.name, found.folder, found.hub_id) == ("Qwen2.5-VL", folder, None)
+
+
+def test_home_quotes_and_relative_paths_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "模型 one", model_files())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for reference in ("~/模型 one", "'模型 one'", '"./模型 one"', " 模型 one/ "):
+        found = resolve_model(reference)
+        assert found.folder is not None and found.folder.resolve() == folder
+        assert found.name == "模型 one"
+
+
+def test_an_id_that_is_not_in_the_cache_is_one_to_fetch(tmp_path: Path) -> None:
+    found = resolve_model("Qwen/Qwen2.5-VL-7B-Instruct", cache_dir=tmp_path)
+    assert (found.name, found.folder, found.hub_id) == ("Qwen/Qwen2.5-VL-7B-Instruct", None, found.name)
+
+
+@pytest.mark.parametrize("below", ["", "snapshots", "snapshots/c0ffee"])
+def test_every_folder_of_the_hub_s_cache_leads_to_the_snapshot_under_its_name_on_the_hub(
+    tmp_path: Path, below: str
+) -> None:
+    snapshot = cached(tmp_path, model_files())
+    found = resolve_model(str(tmp_path / "models--a--b" / below))
+    assert (found.name, found.folder) == ("a/b", snapshot)
+
+
+def test_an_id_in_the_cache_is_its_snapshot(tmp_path: Path) -> None:
+    snapshot = cached(tmp_path, model_files())
+    assert resolve_model("a/b", cache_dir=tmp_path).folder == snapshot
+
+
+def test_a_snapshot_that_lacks_a_shard_counts_as_not_there(tmp_path: Path) -> None:
+    files = model_files()
+    del files["model-00002-of-00002.safetensors"]
+    cached(tmp_path, files)
+    assert resolve_model("a/b", cache_dir=tmp_path).folder is None
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["/no/such/model", "~/no/such/model", "./nowhere", "C:\\models\\Qwen", "D:/models/Qwen", "a/b/c", "", "Ä"],
+)
+def test_a_path_that_leads_nowhere_is_refused_with_the_path(reference: str) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        resolve_model(reference)
+    assert caught.value.key == "model_folder_missing" and caught.value.values["model"] == reference
+
+
+def test_how_far_a_wrong_path_is_right_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        resolve_model(str(tmp_path / "modles" / "Qwen"))
+    assert caught.value.values["existing"] == str(tmp_path)
+
+
+def test_a_weights_file_instead_of_its_folder_is_told_apart(tmp_path: Path) -> None:
+    file = write(tmp_path, model_files()) / "model-00001-of-00002.safetensors"
+    with pytest.raises(ModelNotFound) as caught:
+        resolve_model(str(file))
+    assert caught.value.key == "model_is_file" and caught.value.values["folder"] == str(tmp_path)
+
+
+# ---- whether a folder is whole ---------------------------------------------------------------------------------------
+
+
+def test_a_whole_folder_passes(tmp_path: Path) -> None:
+    check_model_folder(write(tmp_path, model_files()))
+    check_model_folder(write(tmp_path / "one", {**model_files(), "model.safetensors": safetensors()}))
+
+
+@pytest.mark.parametrize(
+    ("missing", "key"),
+    [
+        ("config.json", "model_config_missing"),
+        ("tokenizer.json", "model_tokenizer_missing"),
+        ("model-00002-of-00002.safetensors", "model_shards_missing"),
+    ],
+)
+def test_a_missing_file_is_named(tmp_path: Path, missing: str, key: str) -> None:
+    files = model_files()
+    del files[missing]
+    assert fault(write(tmp_path, files)).key == key
+
+
+def test_a_folder_with_no_weights_at_all(tmp_path: Path) -> None:
+    assert fault(write(tmp_path, {"config.json": b"{}", "tokenizer.json": b"{}"})).key == "model_weights_missing"
+
+
+def test_the_missing_shards_of_older_weights_are_found_too(tmp_path: Path) -> None:
+    index = json.dumps({"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}).encode()
+    names = {"pytorch_model.bin.index.json": index, "pytorch_model-1.bin": b"x"}
+    error = fault(write(tmp_path, {"config.json": b"{}", "tokenizer.json": b"{}", **names}))
+    assert (error.key, error.values["files"]) == ("model_shards_missing", "pytorch_model-2.bin")
+
+
+@pytest.mark.parametrize("length", [0, 5, 40, -1])
+def test_a_truncated_shard_is_named_with_its_length(tmp_path: Path, length: int) -> None:
+    files = model_files()
+    name = "model-00002-of-00002.safetensors"
+    files[name] = files[name][:length]
+    error = fault(write(tmp_path, files))
+    assert (error.key, error.values["file"]) == ("model_shard_broken", name)
+    assert str(len(files[name])) in str(error.values["reason"])
+
+
+def test_a_shard_that_is_something_else_is_broken(tmp_path: Path) -> None:
+    error = fault(write(tmp_path, {**model_files(), "model-00001-of-00002.safetensors": b"<html>not found</html>"}))
+    assert error.key == "model_shard_broken"
+
+
+@pytest.mark.parametrize("text", [b"", b"[1]", b"{", b"\xff\xfe"])
+def test_a_config_that_is_no_json_object(tmp_path: Path, text: bytes) -> None:
+    assert fault(write(tmp_path, {**model_files(), "config.json": text})).key == "model_config_broken"
+
+
+def test_an_index_that_is_no_index(tmp_path: Path) -> None:
+    error = fault(write(tmp_path, {**model_files(), "model.safetensors.index.json": b"[]"}))
+    assert (error.key, error.values["file"]) == ("model_shard_broken", "model.safetensors.index.json")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", model_files())
+    folder.chmod(0)
+    try:
+        assert fault(folder).key == "model_unreadable"
+    finally:
+        folder.chmod(0o700)
+
+
+def test_a_link_that_leads_in_a_circle_is_unreadable_not_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert fault(tmp_path / "loop").key == "model_unreadable"
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    assert fault(tmp_path / "gone").key == "model_folder_missing"

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from app import vllm_arguments
+from app.errors import ConfigError
+from app.i18n import error_text
+from app.vllm_arguments import arguments_to_argv, check, installed_arguments
+
+needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is installed on Linux alone")
+
+RIGHT: dict[str, Any] = {
+    "max_model_len": 8192,
+    "gpu_memory_utilization": 0.8,
+    "tensor_parallel_size": 1,
+    "pipeline_parallel_size": 2,
+    "dtype": "half",
+    "trust_remote_code": False,
+    "enforce_eager": True,
+    "limit_mm_per_prompt": {"image": 16, "video": 0},
+    "mm_processor_kwargs": {"max_pixels": 401408},
+    "quantization": "awq",
+    "max_num_seqs": 8,
+    "kv_cache_dtype": "fp8",
+    "allowed_media_domains": ["a.example", "b.example"],
+    "compilation_config": {"mode": 0},
+    "chat_template": "/templates/a.jinja",
+    "cpu_offload_gb": 4,
+}
+
+
+@needs_vllm
+@pytest.mark.parametrize(
+    ("arguments", "key", "values"),
+    [
+        (
+            {"max_modl_len": 1},
+            "vllm_argument_unknown",
+            {"key": "max_modl_len", "value": "1", "nearest": "max_model_len"},
+        ),
+        ({"tensor-parallel-size": 2}, "vllm_argument_unknown", {"nearest": "tensor_parallel_size"}),
+        ({"gpu_memory_utilization": 1.7}, "vllm_argument_range", {"value": "1.7", "allowed": "number (> 0, <= 1)"}),
+        ({"gpu_memory_utilization": 0}, "vllm_argument_range", {}),
+        ({"tensor_parallel_size": 0}, "vllm_argument_range", {"allowed": "integer (>= 1)"}),
+        ({"max_num_seqs": 0}, "vllm_argument_range", {}),
+        ({"tensor_parallel_size": "two"}, "vllm_argument_type", {"value": '"two"', "allowed": "integer (>= 1)"}),
+        ({"tensor_parallel_size": True}, "vllm_argument_type", {}),
+        ({"max_model_len": 8192.5}, "vllm_argument_type", {}),
+        ({"enforce_eager": "yes"}, "vllm_argument_type", {"allowed": "true, false"}),
+        ({"limit_mm_per_prompt": 3}, "vllm_argument_type", {"allowed": "object"}),
+        ({"allowed_media_domains": "a"}, "vllm_argument_type", {"allowed": "array"}),
+        ({"dtype": "int8"}, "vllm_dtype_quantized", {"value": '"int8"'}),
+        ({"dtype": "fp8"}, "vllm_dtype_quantized", {}),
+        ({"dtype": "hafl"}, "vllm_argument_choice", {"nearest": "half"}),
+        ({"dtype": 16}, "vllm_argument_choice", {}),
+        ({"max_lora_rank": 7}, "vllm_argument_choice", {"nearest": "8"}),
+        ({"model": "x/y"}, "vllm_argument_elsewhere", {"variable": "VLLM_MODEL_PATH"}),
+        ({"port": 8000}, "vllm_argument_unknown", {}),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_key_value_and_what_is_allowed(
+    arguments: dict[str, object], key: str, values: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(arguments)
+    assert caught.value.key == key and values.items() <= caught.value.values.items()
+    for language in ("zh", "en"):
+        text = error_text(caught.value, language)
+        assert json.dumps(next(iter(arguments.values()))) in text and next(iter(arguments)) in text
+
+
+@needs_vllm
+def test_what_vllm_takes_is_taken() -> None:
+    check(RIGHT)
+    check(dict.fromkeys(RIGHT))
+    check({"max_model_len": "32k"})
+    check({"max_model_len": "auto"})
+    check({"max_num_batched_tokens": "8k"})
+
+
+@needs_vllm
+def test_the_arguments_of_the_installed_vllm_are_known_with_choices_and_bounds() -> None:
+    known = installed_arguments()
+    assert len(known) > 200
+    assert known["dtype"].choices == ("auto", "half", "float16", "bfloat16", "float", "float32")
+    assert known["runner"].choices[0] == "auto" and "generate" in known["runner"].choices
+    assert known["gpu_memory_utilization"].bounds == (("gt", 0.0), ("le", 1.0))
+    assert known["quantization"].types == {"str"}
+    assert not any(name.startswith("_") for name in known)
+
+
+def test_without_vllm_anything_that_is_json_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm_arguments, "installed_arguments", dict)
+    check({"max_modl_len": "x"})
+    with pytest.raises(ConfigError):
+        check({"model": "x"})
+
+
+def test_arguments_become_flags_of_the_server() -> None:
+    argv = arguments_to_argv(
+        {
+            "max_model_len": 8192,
+            "dtype": "half",
+            "enforce_eager": True,
+            "trust_remote_code": False,
+            "limit_mm_per_prompt": {"image": 4},
+            "allowed_media_domains": ["a", "b"],
+            "revision": None,
+            "ignore_patterns": [],
+            "chat_template": "--looks like a flag",
+        }
+    )
+    assert argv == [
+        "--max-model-len=8192",
+        "--dtype=half",
+        "--enforce-eager",
+        "--no-trust-remote-code",
+        "--limit-mm-per-prompt",
+        '{"image": 4}',
+        "--allowed-media-domains",
+        "a",
+        "b",
+        "--chat-template=--looks like a flag",
+    ]
+
+
+# Run where vLLM may be imported: its own parser reads the flags, and tells which names it has.
+PARSE = """
+import json, sys
+from vllm.entrypoints.launchers.cli_args import make_arg_parser
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+parser = make_arg_parser(FlexibleArgumentParser())
+order = json.loads(sys.argv[1])
+found = vars(parser.parse_args(order["argv"]))
+named = {action.dest for action in parser._actions}
+values = {name: found[name] for name in order["names"]}
+print("RESULT" + json.dumps({"values": values, "unknown": [n for n in order["known"] if n not in named]}, default=str))
+"""
+
+
+@pytest.mark.engine
+@needs_vllm
+def test_vllm_s_own_parser_reads_back_what_was_given_and_has_every_argument_we_know() -> None:
+    order = {"argv": arguments_to_argv(RIGHT), "names": list(RIGHT), "known": list(installed_arguments())}
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", PARSE, json.dumps(order)], capture_output=True, text=True, timeout=300, check=False
+    )
+    line = next((line for line in answer.stdout.splitlines() if line.startswith("RESULT")), None)
+    assert line is not None, answer.stderr[-2000:]
+    result = json.loads(line.removeprefix("RESULT"))
+    assert result["unknown"] == []
+    plain = {name: value for name, value in RIGHT.items() if name != "compilation_config"}
+    assert {name: result["values"][name] for name in plain} == plain

@@ -1,0 +1,58 @@
+"""The page without a browser, over services whose analysis and engine are scripted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.ui import resources
+from app.wiring import Services
+from tests.cards import write_card_video
+from tests.ui.fake_services import Run, open_fake, script
+
+ENTRY = Path(__file__).resolve().parents[2] / "app" / "ui" / "entry.py"
+Open = Callable[[Run], Services]
+
+
+@pytest.fixture(scope="session")
+def card_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("cards") / "cards.mp4", ["red", "blue"], width=320, height=240)
+
+
+@pytest.fixture
+def open_services(tmp_path: Path, card_video: Path) -> Iterator[Open]:
+    """Opens services with this analysis and installs them for the page."""
+    opened: list[Services] = []
+
+    def open_with(run: Run) -> Services:
+        services = open_fake(tmp_path / "data", run=run, sample=card_video, input_dirs=(card_video.parent,))
+        opened.append(services)
+        resources.install(resources.Installed(services=services, key="key"))
+        return services
+
+    yield open_with
+    for services in opened:
+        services.close()
+    resources.install(resources.Installed())
+
+
+@pytest.fixture
+def services(open_services: Open) -> Services:
+    return open_services(script())
+
+
+@pytest.fixture
+def hold() -> Iterator[threading.Event]:
+    """Keeps a scripted analysis in the middle of its answer until the test sets it, or ends."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def page() -> AppTest:
+    return AppTest.from_file(str(ENTRY), default_timeout=30)

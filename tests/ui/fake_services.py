@@ -1,0 +1,184 @@
+"""The services of the app with a scripted analysis and a scripted engine: real store, real queue, real shelf.
+
+For what cannot be had on demand: an engine that fails, an answer in text mode, a job that waits in mid-answer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from app import config
+from app.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnalysisRequest,
+    AnswerDelta,
+    ChunkDone,
+    ChunkResult,
+    ColourArea,
+    DecodeSummary,
+    EngineInfo,
+    FactsMeasured,
+    Finding,
+    Finished,
+    FrameFacts,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    ModeChosen,
+    Notice,
+    Noticed,
+    Probed,
+    ScreenText,
+    Shot,
+    StageStarted,
+    Usage,
+    VideoInfo,
+)
+from app.engine import Endpoint
+from app.engine.base import EngineStatus
+from app.errors import Cancelled
+from app.jobs import Jobs, JobSnapshot
+from app.store.store import Store
+from app.store.videos import VideoShelf
+from app.wiring import Services
+from tests.cards import draw_card, to_jpeg
+
+Run = Callable[[AnalysisRequest, str, threading.Event], Iterator[AnalysisEvent]]
+TEXT_MODE = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})
+ANSWER = "1: a red card; 2: a blue card\nSummary: red, then blue [frame 2]."
+COLOURS = ("red", "blue")
+
+
+@dataclass
+class ScriptedEngine:
+    """An engine that is whatever its status says."""
+
+    now: EngineStatus = field(default_factory=lambda: EngineStatus("stopped", "vllm", "/models/Tiny-VL"))
+
+    def status(self) -> EngineStatus:
+        return self.now
+
+    def log_tail(self, lines: int = 200) -> str:
+        return "INFO loading weights\n"
+
+    def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+        raise AssertionError("the scripted analysis asks no engine")
+
+    def stop(self) -> None:
+        self.now = replace(self.now, state="stopped")
+
+
+def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, ...] = ()) -> Services:
+    """Services in `folder` whose jobs do what `run` yields."""
+    environ = {"FRAMELENS_DATA_DIR": str(folder), "VLLM_MODEL_PATH": "/models/Tiny-VL"}
+    settings = replace(config.load(environ, dotenv=folder / "no.env"), input_dirs=input_dirs)
+    store = Store(folder / "framelens.sqlite")
+    return Services(
+        settings=settings,
+        engine=ScriptedEngine(),
+        engine_notices=(Notice("sight_unknown"),),
+        jobs=Jobs(store, run),
+        videos=VideoShelf(folder / "videos", input_dirs, sample),
+        log_path=folder / "framelens.log",
+        store=store,
+    )
+
+
+def video_info(path: Path) -> VideoInfo:
+    return VideoInfo(
+        path, path.name, 1000, "mov,mp4,m4a", "h264", "yuv420p", 64, 48, 0, 2.0, 10.0, 20, 0.0, has_audio=False
+    )
+
+
+def keyframes(numbered: bool = True) -> tuple[Keyframe, ...]:
+    """Two frames of two colours, at 0 and at 1 second."""
+    return tuple(
+        Keyframe(
+            number=place + 1 if numbered else 0,
+            frame_index=place * 10,
+            time_seconds=float(place),
+            reason="first" if place == 0 else "shot",
+            shot=place + 1,
+            width=64,
+            height=48,
+            jpeg=to_jpeg(draw_card(colour, width=64, height=48)),
+        )
+        for place, colour in enumerate(COLOURS)
+    )
+
+
+def facts() -> tuple[FrameFacts, ...]:
+    text = (ScreenText("SALE <b>50%</b> ![x](http://evil.example/x.png)", 0.9, (0.0, 0.0, 1.0, 0.2)),)
+    colour = (ColourArea("black", (0, 0, 0), 0.5, "all"),)
+    return (FrameFacts(1, text, colour, 0.5, 120.0, None), FrameFacts(2, (), colour, 0.4, 80.0, 0.3))
+
+
+def chunk(mode: str = "text", answer: str = ANSWER) -> ChunkResult:
+    found = (Finding("a red card", (1,)), Finding("a blue card", (2,)))
+    whole = (Finding("red, then blue", (1, 2)), Finding("a cat at 01:30", (), ("no_frame", "own_time")))
+    why = TEXT_MODE if mode == "text" else None
+    usage = Usage(120, 20)
+    return ChunkResult(1, (1, 2), mode, answer, found, whole, "PROMPT", "stop", usage, 1.5, why)  # type: ignore[arg-type]
+
+
+def analysis(request: AnalysisRequest, job_id: str, *, chunks: tuple[ChunkResult, ...]) -> Analysis:
+    decode = DecodeSummary(20, 2.0, False, "opencv", (Shot(1, 0.0, 1.0), Shot(2, 1.0, 2.0)))
+    return Analysis(
+        id=job_id,
+        created="2026-01-02T03:04:05.000+00:00",
+        request=request,
+        video=video_info(request.path),
+        sha256="ab" * 32,
+        decode=decode,
+        keyframes=keyframes(),
+        facts=facts(),
+        chunks=chunks,
+        summary=None,
+        engine=EngineInfo("vllm", "/models/Tiny-VL", "http://127.0.0.1:1/v1", "0.32.0", 8192, sees=False),
+        notices=(TEXT_MODE,) if chunks else (Notice("no_model"),),
+        seconds_by_stage={"survey": 1.0, "ask": 2.0},
+        app_version="0.1.0",
+    )
+
+
+def script(*, hold: threading.Event | None = None, with_model: bool = True) -> Run:
+    """A whole analysis; with `hold` it waits in the middle of its answer until that is set, or it is cancelled."""
+
+    def run(request: AnalysisRequest, job_id: str, cancel: threading.Event) -> Iterator[AnalysisEvent]:
+        yield StageStarted("survey")
+        yield Probed(video_info(request.path))
+        yield from (KeyframeFound(frame) for frame in keyframes(numbered=False))
+        decode = DecodeSummary(20, 2.0, False, "opencv", (Shot(1, 0.0, 1.0), Shot(2, 1.0, 2.0)))
+        yield KeyframesChosen(keyframes(), decode)
+        yield StageStarted("facts", 2)
+        yield from (FactsMeasured(one) for one in facts())
+        asked = request.use_model and with_model
+        if asked:
+            yield StageStarted("ask", 1)
+            yield ModeChosen(1, "text", TEXT_MODE)
+            yield Noticed(TEXT_MODE)
+            yield AnswerDelta(1, ANSWER[:20])
+            _wait(hold, cancel)
+            yield AnswerDelta(1, ANSWER[20:])
+            yield ChunkDone(chunk())
+        yield Finished(analysis(request, job_id, chunks=(chunk(),) if asked else ()))
+
+    return run
+
+
+def _wait(hold: threading.Event | None, cancel: threading.Event) -> None:
+    while hold and not hold.wait(0.02):
+        if cancel.is_set():
+            raise Cancelled
+
+
+def ended(services: Services, job_id: str) -> JobSnapshot:
+    """The job once it is over; the test's own time limit ends the wait for one that never is."""
+    while not (job := services.jobs.snapshot(job_id)).is_over:
+        time.sleep(0.01)
+    return job

@@ -1,0 +1,19 @@
+"""Opening the page loads nothing heavy: no model library, no video library."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime")
+PAGES = "import app.ui.views.analyse, app.ui.panels.engine, app.ui.panels.recent, app.ui.panels.language, app.api"
+
+
+@pytest.mark.parametrize("imports", [PAGES, "import app.main"])
+def test_the_page_and_the_server_load_nothing_heavy(imports: str) -> None:
+    code = f"{imports}; import sys, json; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []

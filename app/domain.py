@@ -302,7 +302,12 @@ class FactsMeasured:
     facts: FrameFacts
 
 
-VideoEvent = Probed | SurveyProgress | KeyframeFound | KeyframesChosen | FactsMeasured
+@dataclass(frozen=True)
+class Noticed:
+    notice: Notice
+
+
+VideoEvent = Probed | SurveyProgress | KeyframeFound | KeyframesChosen | FactsMeasured | Noticed
 
 # ---- events of the analysis (analysis.run.analyse yields these beside the ones above) --------------------------------
 
@@ -349,11 +354,6 @@ class AnswerDelta:
 @dataclass(frozen=True)
 class ChunkDone:
     result: ChunkResult
-
-
-@dataclass(frozen=True)
-class Noticed:
-    notice: Notice
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def extract(
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
     """Surveys the video once and yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen of
-    at most `frames` keyframes, then FactsMeasured for each of them in order.
+    at most `frames` keyframes, then FactsMeasured for each of them in order (after Noticed where no text can be read).
 
     JPEGs are at most `max_side` pixels long. Text on the screen is read only with `read_text`.
     Raises what `probe` raises, and Cancelled within half a second of `cancel` being set. Closing the iterator ends

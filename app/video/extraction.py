@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import cv2
 
-from app.domain import FactsMeasured, Keyframe, KeyframesChosen, VideoEvent
+from app.domain import FactsMeasured, Keyframe, KeyframesChosen, Noticed, VideoEvent
 from app.video.choice import choose
 from app.video.facts import FactsMeter
 from app.video.ocr import load_text_reader
@@ -28,10 +27,10 @@ def run(reader: FrameReader, *, frames: int, max_side: int, read_text: bool) -> 
         keyframes.append(
             Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)
         )
+    yield KeyframesChosen(tuple(keyframes), summary)
     text_reader, missing = load_text_reader() if read_text else (None, None)
     if missing is not None:
-        summary = replace(summary, notices=(*summary.notices, missing))
-    yield KeyframesChosen(tuple(keyframes), summary)
+        yield Noticed(missing)
     meter = FactsMeter(text_reader)
     for keyframe in keyframes:
         yield FactsMeasured(meter.measure(keyframe))

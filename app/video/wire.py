@@ -34,6 +34,7 @@ _VALUES: dict[str, type] = {
         domain.KeyframeFound,
         domain.KeyframesChosen,
         domain.FactsMeasured,
+        domain.Noticed,
     )
 }
 _ERRORS: dict[str, type[errors.AppError]] = {cls.__name__: cls for cls in (errors.InputError, errors.DecodeError)}

@@ -1,0 +1,35 @@
+"""Engines: from a model's name or a URL to an endpoint that speaks OpenAI chat completions.
+
+This is the public face; the modules behind it are not imported from outside. No module here imports torch, vllm or
+transformers: those run in child processes.
+"""
+
+from __future__ import annotations
+
+from app.engine.absent import AbsentEngine
+from app.engine.base import Endpoint, Engine, EngineStatus, Launcher, ProgressListener
+from app.engine.download import download
+from app.engine.hardware import installed_vllm
+from app.engine.managed import ManagedEngine
+from app.engine.model import ModelReference, check_model_folder, resolve_model
+from app.engine.remote import RemoteEngine
+from app.engine.transformers import transformers_launcher
+from app.engine.vllm import vllm_launcher
+
+__all__ = [
+    "AbsentEngine",
+    "Endpoint",
+    "Engine",
+    "EngineStatus",
+    "Launcher",
+    "ManagedEngine",
+    "ModelReference",
+    "ProgressListener",
+    "RemoteEngine",
+    "check_model_folder",
+    "download",
+    "installed_vllm",
+    "resolve_model",
+    "transformers_launcher",
+    "vllm_launcher",
+]

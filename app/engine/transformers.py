@@ -1,0 +1,86 @@
+"""How `transformers serve` is started and what its log means: the second engine, for what vLLM does not know.
+
+It is pinned to one model, which requests must name by its folder. It takes no API key, so it listens on loopback
+alone; and it answers text-only models' images with silence, which `app.llm` finds out.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import sys
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.domain import EngineInfo, EngineProgress
+from app.engine.base import Endpoint, Launcher
+from app.engine.download import fetch_model
+from app.engine.model import model_name
+from app.errors import EngineError
+
+_LOADING = re.compile(r"Loading (?:weights|checkpoint shards):.*?\| (\d+)/(\d+) \[")
+
+
+def transformers_launcher(
+    model: str,
+    *,
+    dtype: str = "auto",
+    trust_remote_code: bool = False,
+    port: int | None = None,
+    endpoint: str | None = None,
+    cache_dir: Path | None = None,
+) -> Launcher:
+    """A `transformers serve` for `model` (see `resolve_model`).
+
+    `endpoint` and `cache_dir` say where the hub and its cache are, if not where the environment says. Raises
+    EngineError where transformers or accelerate is not installed.
+    """
+    if missing := [name for name in ("transformers", "accelerate") if find_spec(name) is None]:
+        raise EngineError("transformers_not_installed", model=model, missing=", ".join(missing))
+    return Launcher(
+        kind="transformers",
+        model=model_name(model),
+        fetch=functools.partial(fetch_model, model, endpoint=endpoint, cache_dir=cache_dir),
+        command=functools.partial(_command, dtype, trust_remote_code),
+        environment=functools.partial(_environment, trust_remote_code),
+        served_name=str,
+        describe=functools.partial(describe, model_name(model)),
+        read_phase=read_phase,
+        port=port,
+    )
+
+
+def _command(dtype: str, trust_remote_code: bool, folder: Path, port: int) -> list[str]:
+    program = [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", str(folder)]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
+    return [*program, *options, *(["--trust-remote-code"] if trust_remote_code else [])]
+
+
+def _environment(trust_remote_code: bool, api_key: str) -> dict[str, str]:
+    return {
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "NO_COLOR": "1",
+        "PYTHONUNBUFFERED": "1",
+        **({} if trust_remote_code else {"HF_HUB_OFFLINE": "1"}),
+    }
+
+
+def describe(name: str, endpoint: Endpoint, folder: Path) -> EngineInfo:
+    """From the model's own config.json: asked for its models, the server would list the whole cache of the hub."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    lengths = (part.get("max_position_embeddings") for part in (config, config.get("text_config") or {}))
+    length = next((length for length in lengths if isinstance(length, int)), None)
+    return EngineInfo("transformers", name, endpoint.base_url, metadata.version("transformers"), length)
+
+
+def read_phase(line: str) -> EngineProgress | None:
+    """What a line of its log says about the start."""
+    if (loading := _LOADING.search(line)) is not None:
+        return EngineProgress("loading", {"done": int(loading[1]), "total": int(loading[2])})
+    if line.startswith("$ "):
+        return EngineProgress("importing")
+    return EngineProgress("answering") if "Started server process" in line else None

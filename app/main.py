@@ -1,0 +1,51 @@
+"""The application as `streamlit run app/main.py` finds it: pages, routes, and the lifespan of the services.
+
+What the parts are is decided in `app.wiring`, what a page shows in `app.ui`; nothing here but their birth and death.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.api import Gate, routes
+from app.errors import AppError
+from app.i18n import error_text
+from app.ui import resources
+from app.ui.trouble import tell
+from app.wiring import open_services
+
+_base = str(st.get_option("server.baseUrlPath")).strip("/")
+_base_path = f"/{_base}" if _base else ""
+gate = Gate(allowed_origins=tuple(st.get_option("server.corsAllowedOrigins") or ()))
+
+
+@asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
+    """Opens the services for all pages and routes. A wrong setting is told in the page instead of ending the server."""
+    try:
+        services = await asyncio.to_thread(open_services)
+    except AppError as error:
+        logging.getLogger(__name__).error(error_text(error, "en"))
+        resources.install(resources.Installed(error=error))
+        yield {}
+        return
+    gate.services = services
+    resources.install(resources.Installed(services=services, key=gate.key, base_path=_base_path))
+    try:
+        yield {"services": services}
+    finally:
+        await asyncio.to_thread(services.close)
+
+
+ENTRY = str(Path(__file__).with_name("ui") / "entry.py")
+ROUTES = routes(gate, base_path=_base_path)
+
+# Streamlit finds this by reading the source: it must stay an assignment of a call, written out.
+app = st.App(ENTRY, lifespan=lifespan, routes=ROUTES, on_script_error=tell)

@@ -1,0 +1,29 @@
+// What every component here shares. Text of files and models only ever becomes text nodes, never HTML.
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+// Components tell the player where to go without a round trip to the server.
+function seekPlayer(seconds) {
+  window.dispatchEvent(new CustomEvent("framelens:seek", { detail: { seconds } }));
+}
+
+function timeChip(label, seconds) {
+  const chip = element("button", { type: "button", className: "chip", textContent: label });
+  chip.addEventListener("click", () => seekPlayer(seconds));
+  return chip;
+}
+
+function fill(template, values) {
+  return template.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+}
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const parts = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, "0"));
+  const hours = Math.floor(whole / 3600);
+  return (hours ? [hours, ...parts] : parts).join(":");
+}

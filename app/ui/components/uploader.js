@@ -1,0 +1,253 @@
+// Sends a file in pieces to the upload route; goes on after a pause, a lost line, a reload or a restart of the server.
+
+const VERSION = { "Tus-Resumable": "1.0.0" };
+const WAITS_MS = [500, 1000, 2000, 4000, 8000];
+const REMEMBERED = "framelens-upload:";
+const DONE = "#done"; // behind the address of an upload that need not be asked about again
+const uploaders = new WeakMap();
+
+class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+function remembered() {
+  try {
+    return Object.entries(localStorage).filter(([key]) => key.startsWith(REMEMBERED));
+  } catch {
+    return []; // storage is switched off: uploads work, they only start anew after a reload
+  }
+}
+
+function remember(key, url) {
+  try {
+    url ? localStorage.setItem(key, url) : localStorage.removeItem(key);
+  } catch {
+    // as above
+  }
+}
+
+const fingerprint = (file) => `${REMEMBERED}${file.size}:${file.lastModified}:${file.name}`;
+const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+
+class Uploader {
+  constructor(root) {
+    this.find = (selector) => root.querySelector(selector);
+    this.input = this.find("input");
+    this.file = null;
+    this.request = null;
+    this.run = 0; // a pause or another file makes older loops stop
+    this.listen();
+  }
+
+  listen() {
+    const drop = this.find(".drop");
+    this.find(".choose").onclick = () => this.input.click();
+    this.input.onchange = () => this.start(this.input.files[0]);
+    for (const name of ["dragenter", "dragover"]) {
+      drop.addEventListener(name, (event) => {
+        event.preventDefault();
+        drop.classList.add("over");
+      });
+    }
+    drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+    drop.addEventListener("drop", (event) => {
+      event.preventDefault();
+      drop.classList.remove("over");
+      this.start(event.dataTransfer.files[0]);
+    });
+    this.find(".pause").onclick = () => (this.paused ? this.start(this.file) : this.pause());
+    this.find(".other").onclick = () => this.reset();
+  }
+
+  update(data, report) {
+    this.data = data;
+    this.report = report;
+    const words = data.words;
+    this.find(".hint").textContent = words.hint;
+    this.find(".choose").textContent = words.choose;
+    this.find(".small").textContent = words.small;
+    this.find(".other").textContent = words.other;
+    this.find(".pause").textContent = this.paused ? words.resume : words.pause;
+    if (this.file) this.show();
+    else this.offerUnfinished();
+  }
+
+  async offerUnfinished() {
+    const hint = this.find(".unfinished");
+    const run = this.run;
+    for (const [key, url] of remembered()) {
+      if (url.endsWith(DONE)) continue;
+      const [size, , ...name] = key.slice(REMEMBERED.length).split(":");
+      const offset = await this.ask(url).catch((error) => (error.status === 404 ? (remember(key, null), null) : null));
+      if (run !== this.run) return;
+      if (offset === null || offset >= Number(size)) continue;
+      const percent = Math.floor((100 * offset) / Number(size));
+      hint.textContent = fill(this.data.words.unfinished, { name: name.join(":"), percent });
+      hint.hidden = false;
+      return;
+    }
+    hint.hidden = true;
+  }
+
+  async start(file) {
+    if (!file) return;
+    const run = ++this.run;
+    Object.assign(this, { file, paused: false, offset: 0, speed: 0, since: performance.now() });
+    this.trouble("");
+    this.show();
+    try {
+      await this.send(file, run);
+    } catch (error) {
+      if (run !== this.run) return;
+      this.pause();
+      this.trouble(error instanceof Refused ? error.message : this.data.words.lost);
+    }
+  }
+
+  async send(file, run) {
+    let url = await this.locate(file);
+    for (let failures = 0; run === this.run && this.offset < file.size; ) {
+      try {
+        this.offset = await this.sendPiece(url, file, run);
+        failures = 0;
+      } catch (error) {
+        if (run !== this.run) return;
+        const final = error instanceof Refused && ![409, 423, 502, 503, 504].includes(error.status);
+        if (final || failures === WAITS_MS.length) throw error;
+        await new Promise((done) => setTimeout(done, WAITS_MS[failures++]));
+        this.offset = await this.ask(url).catch(() => this.offset);
+      }
+    }
+    if (run !== this.run) return;
+    this.show();
+    remember(fingerprint(file), url + DONE);
+    this.report("uploaded", url.split("/").pop());
+  }
+
+  async locate(file) {
+    const key = fingerprint(file);
+    const known = remembered().find(([name]) => name === key)?.[1].replace(DONE, "");
+    if (known) {
+      try {
+        this.offset = await this.ask(known);
+        return known;
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error; // the server is away; its answer is worth waiting for
+      }
+    }
+    const url = await this.create(file);
+    remember(key, url);
+    return url;
+  }
+
+  headers(more) {
+    return { ...VERSION, "FrameLens-Key": this.data.key, ...more };
+  }
+
+  async create(file) {
+    const headers = this.headers({
+      "Upload-Length": String(file.size),
+      "Upload-Metadata": `filename ${base64(file.name)}`,
+    });
+    const answer = await fetch(`${this.data.url}?lang=${this.data.lang}`, { method: "POST", headers });
+    if (!answer.ok) throw new Refused(answer.status, (await answer.json().catch(() => ({}))).error ?? this.data.words.lost);
+    return answer.headers.get("Location");
+  }
+
+  async ask(url) {
+    const answer = await fetch(url, { method: "HEAD", headers: this.headers() });
+    if (!answer.ok) throw new Refused(answer.status, this.data.words.lost);
+    return Number(answer.headers.get("Upload-Offset"));
+  }
+
+  // XMLHttpRequest, because fetch does not tell how far a body has gone.
+  sendPiece(url, file, run) {
+    return new Promise((resolve, reject) => {
+      const from = this.offset;
+      const request = (this.request = new XMLHttpRequest());
+      request.open("PATCH", `${url}?lang=${this.data.lang}`);
+      const headers = this.headers({
+        "Upload-Offset": String(from),
+        "Content-Type": "application/offset+octet-stream",
+      });
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+      request.upload.onprogress = (event) => run === this.run && this.moved(from + event.loaded);
+      request.onload = () => {
+        if (request.status === 204) return resolve(Number(request.getResponseHeader("Upload-Offset")));
+        let message = this.data.words.lost;
+        try {
+          message = JSON.parse(request.responseText).error ?? message;
+        } catch {
+          // not our server's answer (a proxy's page): the general sentence stays
+        }
+        reject(new Refused(request.status, message));
+      };
+      request.onerror = request.onabort = () => reject(new Error("no answer"));
+      request.send(file.slice(from, from + this.data.piece_bytes));
+    });
+  }
+
+  moved(sent) {
+    const now = performance.now();
+    const seconds = (now - this.since) / 1000;
+    if (seconds > 0.25) {
+      const speed = Math.max(0, sent - (this.counted ?? this.offset)) / seconds;
+      this.speed = this.speed ? 0.7 * this.speed + 0.3 * speed : speed;
+      Object.assign(this, { since: now, counted: sent });
+    }
+    this.show(sent);
+  }
+
+  pause() {
+    this.paused = true;
+    this.run += 1;
+    this.counted = undefined;
+    this.request?.abort();
+    this.show();
+  }
+
+  reset() {
+    this.pause();
+    this.file = null;
+    this.input.value = "";
+    this.trouble("");
+    this.find(".drop").hidden = false;
+    this.find(".work").hidden = true;
+    this.offerUnfinished();
+  }
+
+  show(sent = this.offset) {
+    const words = this.data.words;
+    const size = this.file?.size ?? 0;
+    this.find(".drop").hidden = true;
+    this.find(".work").hidden = false;
+    this.find(".name").textContent = this.file?.name ?? "";
+    this.find(".percent").textContent = size ? `${Math.floor((100 * sent) / size)} %` : "";
+    this.find("progress").value = size ? sent / size : 0;
+    this.find("progress").setAttribute("aria-label", this.file?.name ?? "");
+    this.find(".pause").textContent = this.paused ? words.resume : words.pause;
+    this.find(".pause").hidden = size > 0 && sent >= size;
+    const figures = { sent: megabytes(sent), size: megabytes(size), speed: megabytes(this.speed) };
+    this.find(".figures").textContent = fill(this.paused ? words.paused : words.sending, figures);
+  }
+
+  trouble(text) {
+    this.find(".trouble").textContent = text;
+    this.find(".trouble").hidden = !text;
+  }
+}
+
+function megabytes(bytes) {
+  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  if (!uploaders.has(parentElement)) uploaders.set(parentElement, new Uploader(parentElement));
+  const uploader = uploaders.get(parentElement);
+  uploader.update(data, setTriggerValue);
+  // Streamlit may also call this for a drawing that was overtaken by the next one: then the upload goes on.
+  return () => setTimeout(() => parentElement.isConnected || uploader.request?.abort() || (uploader.run += 1));
+}

@@ -1,0 +1,32 @@
+"""Uploads in pieces with progress, pause and resume; it tells the id of the video when all of it has arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.domain import Language
+from app.i18n import t
+from app.ui import resources
+from app.ui.components.assets import component
+
+PIECE_BYTES = 8 * 2**20
+_WORDS = ("hint", "choose", "small", "other", "pause", "resume", "sending", "paused", "unfinished", "lost")
+_mount = component("uploader")
+
+
+def draw(language: Language, *, key: str, on_uploaded: Callable[[str], None]) -> None:
+    """The drop zone. `on_uploaded` is called with the video id before the page is drawn anew."""
+    data = {
+        "url": resources.api_url("uploads", with_key=False),
+        "key": resources.installed().key,
+        "lang": language,
+        "piece_bytes": PIECE_BYTES,
+        # The places in these sentences are filled in by the browser.
+        "words": {word: t(f"ui.upload_{word}", language, **_PLACES) for word in _WORDS},
+    }
+    _mount(key=key, data=data, on_uploaded_change=lambda: on_uploaded(str(st.session_state[key]["uploaded"])))
+
+
+_PLACES = {name: f"{{{name}}}" for name in ("name", "percent", "sent", "size", "speed")}

@@ -1,0 +1,80 @@
+"""Values as short words in the reader's language. Everything here returns text; nothing draws."""
+
+from __future__ import annotations
+
+import re
+
+from app.domain import FrameFacts, Language, VideoInfo, clock
+from app.i18n import t
+from app.store.disk import human_size
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
+
+
+def plain(text: str) -> str:
+    """`text` so that Streamlit's Markdown shows it letter by letter and line by line: no picture, HTML, formula or
+    colour of its own. A bare web address may still be offered as a link; nothing is fetched unless it is followed.
+    """
+    return _MARKDOWN.sub(r"\\\1", text).replace("\n", "  \n")
+
+
+def short_clock(seconds: float) -> str:
+    """ "mm:ss", or "h:mm:ss" from an hour on."""
+    return clock(int(seconds)).partition(".")[0]
+
+
+def remaining(seconds: float | None, language: Language) -> str:
+    """An estimate as people give one; empty where there is none."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return t("ui.left_seconds", language, n=max(1, round(seconds)))
+    return t("ui.left_minutes", language, n=round(seconds / 60))
+
+
+def video_chips(video: VideoInfo, language: Language) -> list[str]:
+    """What the probe found, a few words each."""
+    chips = [f"{video.width} × {video.height}"]
+    if video.duration_seconds_from_header is not None:
+        chips.insert(0, short_clock(video.duration_seconds_from_header))
+    if video.frame_rate:
+        chips.append(t("ui.fps", language, n=f"{video.frame_rate:.4g}"))
+    chips += [f"{video.codec} · {_container(video)}", human_size(video.size_bytes)]
+    if video.rotation_degrees:
+        chips.append(t("ui.rotated", language, n=video.rotation_degrees))
+    chips.append(t("ui.audio" if video.has_audio else "ui.no_audio", language))
+    return chips
+
+
+def _container(video: VideoInfo) -> str:
+    """One name of the container: that of the file's ending where the decoder lists it among several."""
+    names = video.container.split(",")
+    ending = video.path.suffix.lstrip(".").lower()
+    return ending if ending in names else names[0]
+
+
+def fact_lines(facts: FrameFacts, language: Language) -> list[tuple[str, str]]:
+    """(label, text) lines of everything that was measured on a frame."""
+    lines = []
+    if facts.texts:
+        lines.append((t("ui.fact_text", language), " | ".join(line.text for line in facts.texts)))
+    if facts.colours:
+        lines.append((t("ui.fact_colours", language), _colours(facts, language)))
+    numbers = [f"{facts.brightness:.0%}", f"{t('ui.fact_sharpness', language)} {facts.sharpness:.0f}"]
+    if facts.motion is not None:
+        numbers.append(f"{t('ui.fact_motion', language)} {facts.motion:.1%}")
+    return [*lines, (t("ui.fact_light", language), " · ".join(numbers))]
+
+
+def _colours(facts: FrameFacts, language: Language) -> str:
+    named = (
+        t(
+            "facts.colour",
+            language,
+            colour=t(f"colour.{area.name}", language),
+            share=round(area.share * 100),
+            place=t(f"place.{area.place}", language),
+        )
+        for area in facts.colours
+    )
+    return t("facts.list", language).join(named)

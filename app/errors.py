@@ -6,6 +6,7 @@
     │   └── DecodeError         it is a video, but the decoder failed on it
     ├── EngineError             the engine cannot be started, reached or is dead  (exit code 4)
     │   ├── ModelNotFound       neither a folder nor in the cache nor on the hub
+    │   ├── EngineBrokeOff      the connection to it failed or ended in mid-answer
     │   ├── ContextExceeded     the request does not fit the model's context
     │   ├── ImageRejected       one picture could not be read by the engine
     │   ├── EngineTimeout       no answer in time
@@ -52,6 +53,10 @@ class EngineError(AppError):
 
 
 class ModelNotFound(EngineError):
+    pass
+
+
+class EngineBrokeOff(EngineError):
     pass
 
 

@@ -65,7 +65,7 @@ def open_services(settings: Settings | None = None) -> Services:
         settings=settings,
         engine=engine,
         engine_notices=notices,
-        jobs=Jobs(store, runner(settings, engine)),
+        jobs=Jobs(store, runner(settings, engine), log_path=log_path),
         videos=VideoShelf(settings.data_dir / "videos", settings.input_dirs, SAMPLE),
         log_path=log_path,
         store=store,

@@ -50,7 +50,7 @@ def rerun_with_supported_python(arguments: list[str]) -> None:
             raise SystemExit(subprocess.call([found, __file__, *arguments]))
     given = ".".join(map(str, sys.version_info[:2]))
     raise SystemExit(
-        f"This is Python {given}; FrameLens needs 3.11 or 3.12, and neither is on the PATH. Install one and try again.\n"
+        f"This is Python {given}; FrameLens needs 3.11 or 3.12, which is not on the PATH. Install one and try again.\n"
         f"这是 Python {given}；FrameLens 需要 3.11 或 3.12，而 PATH 中两者都没有。请先安装其中之一，再重试。"
     )
 

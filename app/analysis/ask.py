@@ -31,7 +31,7 @@ from app.domain import (
     StageStarted,
     Usage,
 )
-from app.errors import ContextExceeded, EngineError, PicturesRefused
+from app.errors import AppError, ContextExceeded, EngineBrokeOff, EngineError, PicturesRefused
 from app.llm import budget, fallback, messages
 from app.llm.refusal import TooManyPictures, fallback_notice
 from app.llm.sight import Sight
@@ -45,6 +45,7 @@ FactsOf = Callable[[Frames], Generator[AnalysisEvent, None, dict[int, FrameFacts
 class Speaker:
     """The engine as the asking needs it.
 
+    `death` says what ended an engine that broke off, None where it still runs or nobody knows.
     `count` gives the exact tokens of messages, or None where the engine does not tell. `side` fixes the longer side of
     sent frames in pixels; None lets the plan choose.
     """
@@ -54,6 +55,7 @@ class Speaker:
     max_model_len: int | None
     answer_tokens: int
     count: Callable[[Sequence[BaseMessage]], budget.TokenCount | None]
+    death: Callable[[], AppError | None]
     side: int | None = None
 
 
@@ -170,6 +172,8 @@ class Asker:
             except StopIteration as end:
                 reply = end.value
                 break
+            except EngineBrokeOff as broken:
+                raise self.speaker.death() or broken from broken
         if reply.finish_reason == "length":
             yield Noticed(Notice("answer_cut", {"tokens": self.speaker.answer_tokens}))
         times = {frame.number: frame.time_seconds for frame in asked.frames}

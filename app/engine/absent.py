@@ -21,6 +21,9 @@ class AbsentEngine:
     def status(self) -> EngineStatus:
         return EngineStatus("failed", "vllm", self._model, error=self._error)
 
+    def note_sight(self, sees: bool | None) -> None:
+        """Nothing runs that could see."""
+
     def log_tail(self, lines: int = 200) -> str:
         """Always "": nothing was started."""
         return ""

@@ -47,12 +47,15 @@ class Engine(Protocol):
     """One engine, shared by all threads.
 
     `ensure_ready` starts it where that is needed, calls `on_progress` in the caller's own thread, and raises Cancelled
-    within a second of `cancel` being set, or the EngineError that says why it cannot be used.
+    within a second of `cancel` being set, or the EngineError that says why it cannot be used. `note_sight` keeps in the
+    status what was proven about the running engine's sight.
     """
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint: ...
 
     def status(self) -> EngineStatus: ...
+
+    def note_sight(self, sees: bool | None) -> None: ...
 
     def log_tail(self, lines: int = 200) -> str: ...
 

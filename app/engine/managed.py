@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from app.domain import EngineProgress, Notice
@@ -124,6 +125,12 @@ class ManagedEngine:
         if error is not None:
             return EngineStatus("failed", kind, model, error=error, started_seconds_ago=seconds)
         return EngineStatus("stopped", kind, model)
+
+    def note_sight(self, sees: bool | None) -> None:
+        """Remember for the status whether the running engine takes pictures in."""
+        with self._lock:
+            if self._running is not None:
+                self._running = replace(self._running, info=replace(self._running.info, sees=sees))
 
     def log_tail(self, lines: int = 200) -> str:
         """The end of the current engine's log, or of the last one's; "" before the first start."""

@@ -6,6 +6,7 @@ import difflib
 import re
 import threading
 import time
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from app.domain import EngineInfo, EngineProgress
@@ -126,6 +127,11 @@ class RemoteEngine:
         if error is not None:
             return EngineStatus("failed", "remote", self._model, error=error, started_seconds_ago=seconds)
         return EngineStatus("stopped", "remote", self._model)
+
+    def note_sight(self, sees: bool | None) -> None:
+        """Remember for the status whether the engine takes pictures in."""
+        if self._info is not None:
+            self._info = replace(self._info, sees=sees)
 
     def log_tail(self, lines: int = 200) -> str:
         """Always "": its log is on another machine."""

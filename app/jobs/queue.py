@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from app.domain import AnalysisEvent, AnalysisRequest, ChunkDone, Finished, KeyframesChosen
 from app.errors import AppError, Cancelled, InputError
@@ -27,7 +28,8 @@ Run = Callable[[AnalysisRequest, str, threading.Event], Iterator[AnalysisEvent]]
 class Jobs:
     """`run(request, job_id, cancel)` is the analysis. One job runs at a time: one engine, one answer."""
 
-    def __init__(self, store: Store, run: Run) -> None:
+    def __init__(self, store: Store, run: Run, *, log_path: Path) -> None:
+        self._log_path = log_path
         self._store = store
         self._run = run
         self._lock = threading.Lock()
@@ -101,7 +103,7 @@ class Jobs:
             self._end(job_id, "failed", error)
         except Exception as error:
             log.exception("analysis %s failed", job_id)
-            self._end(job_id, "failed", AppError("internal", kind=type(error).__name__))
+            self._end(job_id, "failed", AppError("internal", kind=type(error).__name__, log=str(self._log_path)))
 
     def _change(self, job_id: str, change: Callable[[JobSnapshot], JobSnapshot]) -> JobSnapshot:
         with self._lock:

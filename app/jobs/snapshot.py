@@ -112,11 +112,14 @@ def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
         case Probed(video):
             return replace(job, video=video)
         case SurveyProgress(seconds, duration):
-            return replace(job, eta_seconds=_eta(job, seconds, duration)) if job.stage == "survey" else job
+            if job.stage != "survey":
+                return job
+            total = int(duration) + 1 if duration else None
+            return replace(job, step=int(seconds), total=total, eta_seconds=_eta(job, seconds, duration))
         case KeyframeFound(keyframe):
             return replace(job, found=(*job.found, keyframe))
         case KeyframesChosen(keyframes, decode):
-            return replace(job, found=(), keyframes=keyframes, decode=decode, eta_seconds=None)
+            return replace(job, keyframes=keyframes, decode=decode, eta_seconds=None)
         case FactsMeasured(facts):
             return _stepped(replace(job, facts=(*job.facts, facts)), "facts", len(job.facts) + 1)
         case EngineProgress():

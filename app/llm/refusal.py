@@ -13,6 +13,7 @@ from app.domain import Notice
 from app.errors import (
     AppError,
     ContextExceeded,
+    EngineBrokeOff,
     EngineError,
     EngineTimeout,
     ImageRejected,
@@ -89,14 +90,14 @@ def engine_error(error: Exception, *, base_url: str) -> AppError | None:
     if isinstance(error, openai.APIStatusError):
         return refusal_of(error.status_code, message_of(error), getattr(error, "param", None))
     if isinstance(error, openai.APIConnectionError):
-        return EngineError("engine_unreachable", base_url=base_url, reason=str(error.__cause__ or error))
+        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error.__cause__ or error))
     if isinstance(error, openai.APIError):  # an error event in the middle of a stream
         return refusal_of(500, message_of(error))
     # httpx errors while the body streams are not wrapped by the client library.
     if type(error).__module__.split(".")[0] in ("httpx", "httpcore"):
         if "Timeout" in type(error).__name__:
             return EngineTimeout("engine_timeout", base_url=base_url)
-        return EngineError("engine_unreachable", base_url=base_url, reason=str(error) or type(error).__name__)
+        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error) or type(error).__name__)
     return None
 
 

@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from app.domain import Usage
-from app.errors import Cancelled, EngineError
+from app.errors import Cancelled, EngineBrokeOff, EngineError
 from app.llm.refusal import engine_error
 
 _POLL_SECONDS = 0.1
@@ -108,7 +108,7 @@ def _reply(whole: AIMessageChunk | None, chat: BaseChatModel) -> Reply:
         raise EngineError("engine_empty_answer")
     reason = whole.response_metadata.get("finish_reason")
     if not reason:  # the connection was closed in an orderly way, but before the answer's end
-        raise EngineError("engine_broke_off", base_url=_address(chat))
+        raise EngineBrokeOff("engine_broke_off", base_url=_address(chat))
     counted = whole.usage_metadata
     usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else None
     return Reply(whole.text, str(reason), usage)

@@ -74,6 +74,9 @@ class ServedEngine:
     def status(self) -> EngineStatus:
         return EngineStatus("ready", "remote", "model", info=self.info)
 
+    def note_sight(self, sees: bool | None) -> None:
+        """Nothing shows it."""
+
     def log_tail(self, lines: int = 200) -> str:
         return ""
 

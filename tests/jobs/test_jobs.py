@@ -65,12 +65,12 @@ def whole(request: AnalysisRequest, job_id: str, cancel: threading.Event) -> Ite
 
 
 def test_a_finished_job_is_the_same_after_a_restart(store: Store) -> None:
-    jobs = Jobs(store, whole)
+    jobs = Jobs(store, whole, log_path=Path("framelens.log"))
     job_id = jobs.submit(REQUEST, name="clip.mp4")
     done = until(jobs, job_id, lambda job: job.is_over)
     jobs.close()
     assert done.state == "done"
-    again = Jobs(store, whole)
+    again = Jobs(store, whole, log_path=Path("framelens.log"))
     try:
         stored = again.snapshot(job_id)
         assert stored.analysis == done.analysis
@@ -87,11 +87,11 @@ def test_a_failure_is_stored_as_the_error_it_was(store: Store) -> None:
         yield KeyframesChosen(analysis().keyframes, analysis().decode)
         raise EngineError("engine_unreachable", base_url="http://x", reason="gone")
 
-    jobs = Jobs(store, failing)
+    jobs = Jobs(store, failing, log_path=Path("framelens.log"))
     job_id = jobs.submit(REQUEST, name="clip.mp4")
     until(jobs, job_id, lambda job: job.is_over)
     jobs.close()
-    stored = Jobs(store, failing).snapshot(job_id)
+    stored = Jobs(store, failing, log_path=Path("framelens.log")).snapshot(job_id)
     assert stored.state == "failed"
     assert isinstance(stored.error, EngineError)
     assert stored.error.values == {"base_url": "http://x", "reason": "gone"}
@@ -106,7 +106,7 @@ def test_a_bug_is_a_sentence_for_the_user_and_a_traceback_for_the_log(
         raise ZeroDivisionError("a bug")
         yield
 
-    jobs = Jobs(store, buggy)
+    jobs = Jobs(store, buggy, log_path=Path("framelens.log"))
     job = until(jobs, jobs.submit(REQUEST, name="x"), lambda job: job.is_over)
     jobs.close()
     assert job.error
@@ -123,7 +123,7 @@ def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store) -> None:
         cancel.wait(20)
         raise Cancelled
 
-    jobs = Jobs(store, endless)
+    jobs = Jobs(store, endless, log_path=Path("framelens.log"))
     running, waiting = jobs.submit(REQUEST, name="a"), jobs.submit(REQUEST, name="b")
     assert started.wait(10)
     assert jobs.snapshot(waiting).state == "queued"
@@ -139,7 +139,7 @@ def test_a_job_of_a_process_that_is_gone_is_interrupted_with_all_that_was_finish
     job = JobSnapshot("gone", "clip.mp4", "2026-01-01", REQUEST, state="running", keyframes=done.keyframes)
     store.save(replace(to_row(job), owner_pid=2**22 + 1))
     store.save_frames("gone", ((frame.number, frame.jpeg) for frame in done.keyframes))
-    jobs = Jobs(store, whole)
+    jobs = Jobs(store, whole, log_path=Path("framelens.log"))
     try:
         found = jobs.snapshot("gone")
         assert found.state == "interrupted"
@@ -149,7 +149,7 @@ def test_a_job_of_a_process_that_is_gone_is_interrupted_with_all_that_was_finish
 
 
 def test_an_unknown_job_is_an_input_error(store: Store) -> None:
-    jobs = Jobs(store, whole)
+    jobs = Jobs(store, whole, log_path=Path("framelens.log"))
     with pytest.raises(InputError) as caught:
         jobs.snapshot("nothing")
     jobs.close()

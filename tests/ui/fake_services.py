@@ -69,6 +69,9 @@ class ScriptedEngine:
     def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
         raise AssertionError("the scripted analysis asks no engine")
 
+    def note_sight(self, sees: bool | None) -> None:
+        """The scripted analysis proves nothing."""
+
     def stop(self) -> None:
         self.now = replace(self.now, state="stopped")
 
@@ -82,7 +85,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         settings=settings,
         engine=ScriptedEngine(),
         engine_notices=(Notice("sight_unknown"),),
-        jobs=Jobs(store, run),
+        jobs=Jobs(store, run, log_path=folder / "framelens.log"),
         videos=VideoShelf(folder / "videos", input_dirs, sample),
         log_path=folder / "framelens.log",
         store=store,

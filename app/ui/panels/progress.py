@@ -12,7 +12,7 @@ import streamlit as st
 from app.domain import Language, ModeChosen
 from app.i18n import notice_text, t
 from app.ui.components import frames, prose
-from app.ui.words import plain, remaining
+from app.ui.words import plain, remaining, short_clock
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -28,8 +28,7 @@ def draw_stage(services: Services, job_id: str, language: Language) -> None:
         st.rerun()
     st.markdown(f"#### {t(f'ui.state_{job.state}', language)}")
     stage = t(f"stage.{job.stage}", language) if job.stage else t("ui.waiting", language)
-    count = f"{job.step} / {job.total}" if job.total else ""
-    parts = [part for part in (stage, count, remaining(job.eta_seconds, language)) if part]
+    parts = [part for part in (stage, _count(job), remaining(job.eta_seconds, language)) if part]
     st.progress(_share(job), text=plain(" · ".join(parts)))
     if job.stage == "engine" and job.engine_phase:
         phase = job.engine_phase
@@ -47,14 +46,18 @@ def draw_stage(services: Services, job_id: str, language: Language) -> None:
             st.caption(plain(notice_text(notice, language)))
 
 
+def _count(job: JobSnapshot) -> str:
+    """ "3 / 8", or how far the video has been read; "" where the stage cannot be counted."""
+    if not job.total:
+        return ""
+    if job.stage == "survey":
+        return f"{short_clock(job.step)} / {short_clock(job.total)}"
+    return f"{job.step} / {job.total}"
+
+
 def _share(job: JobSnapshot) -> float:
-    """How much of the stage is done, 0 … 1; while frames are sought, the place of the last one that was found."""
-    if job.total:
-        return min(1.0, job.step / job.total)
-    duration = job.video.duration_seconds_from_header if job.video else None
-    if job.stage == "survey" and job.found and duration:
-        return min(1.0, job.found[-1].time_seconds / duration)
-    return 0.0
+    """How much of the stage is done, 0 … 1."""
+    return min(1.0, job.step / job.total) if job.total else 0.0
 
 
 def draw_findings(services: Services, job_id: str, language: Language) -> None:

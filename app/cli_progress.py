@@ -72,7 +72,7 @@ class Progress:
                 self._bar.advance(self._task)
             case FactsMeasured():
                 self._bar.advance(self._task, 0)
-            case Noticed(notice):
+            case Noticed(notice) if notice.level != "error":  # an error is said at the end, once
                 self.say(notice_text(notice, self._language))
             case _:
                 pass

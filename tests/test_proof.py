@@ -9,15 +9,18 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.config import load
-from app.domain import Analysis, AnalysisRequest, Finished
-from app.engine import ManagedEngine
+from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
+from app.engine import Endpoint, ManagedEngine, vllm_launcher
+from app.errors import EngineError
 from app.i18n import notice_text
 from app.reports import FORMATS
 from app.wiring import runner
 from tests.cards import write_card_video
+from tests.conftest import ENGINE_ARGUMENTS, ready
 
 pytestmark = pytest.mark.engine
 
@@ -144,3 +147,36 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
     text = FORMATS["markdown"].write(replace(seen), "en").decode()
     assert seen.sha256 in text
     assert "tiny-vl" in text
+
+
+def test_an_engine_killed_in_mid_answer_is_named_and_nothing_is_lost(
+    video: Path, tiny_vl: Path, tmp_path: Path
+) -> None:
+    engine = ManagedEngine(vllm_launcher(str(tiny_vl), ENGINE_ARGUMENTS), log_dir=tmp_path / "engine")
+    events: list[AnalysisEvent] = []
+    try:
+        with pytest.raises(EngineError) as caught:
+            for event in runner(load({}), engine)(AnalysisRequest(video), "killed", threading.Event()):
+                events.append(event)
+                if isinstance(event, ModeChosen):
+                    _kill(ready(engine))
+        status = engine.status()
+        assert status.state == "failed"
+        assert ready(engine)  # the next use starts it again
+    finally:
+        engine.stop()
+    assert caught.value.key == "engine_killed"
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert len(last.analysis.keyframes) == len(last.analysis.facts) == 8
+    assert last.analysis.mode == "none"
+    assert last.analysis.notices[0].key == "no_model_because"
+
+
+def _kill(endpoint: Endpoint) -> None:
+    port = endpoint.base_url.rsplit(":", 1)[1].removesuffix("/v1")
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "vllm.entrypoints.openai.api_server" in words and words[words.index("--port") + 1] == port and "-P" in words:
+            for one in [*process.children(recursive=True), process]:
+                one.kill()

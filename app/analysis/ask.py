@@ -6,6 +6,7 @@ leads to text; a chunk that turns out too long is split; every other failure is 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -32,11 +33,13 @@ from app.domain import (
     Usage,
 )
 from app.errors import AppError, ContextExceeded, EngineBrokeOff, EngineError, PicturesRefused
+from app.i18n import notice_text
 from app.llm import budget, fallback, messages
 from app.llm.refusal import TooManyPictures, fallback_notice
 from app.llm.sight import Sight
 from app.llm.stream import stream
 
+log = logging.getLogger(__name__)
 Frames = tuple[Keyframe, ...]
 FactsOf = Callable[[Frames], Generator[AnalysisEvent, None, dict[int, FrameFacts]]]
 
@@ -143,6 +146,7 @@ class Asker:
         why = fallback_notice(self.sight.reason or Notice("pictures_unproven")) if frames else None
         yield ModeChosen(number, "text", why)
         if why:
+            log.warning(notice_text(why, self.request.language))
             yield Noticed(why)
         facts = yield from self._facts_of(frames)
         prompt = fallback.text_prompt(frames, facts, question, language=self.request.language)

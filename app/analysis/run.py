@@ -104,7 +104,8 @@ class _Run:
         except Cancelled:
             raise
         except AppError as error:
-            yield Noticed(Notice("incomplete", {"reason": as_notice(error)}, "error"))
+            key = "incomplete" if self.chunks else "no_model_because"
+            yield Noticed(Notice(key, {"reason": as_notice(error)}, "error"))
             yield from self._to_the_end(video, digest)
             yield Finished(self._analysis())
             raise

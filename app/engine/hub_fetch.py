@@ -31,6 +31,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 REPORT_SECONDS = 0.25
 FRUITLESS_ATTEMPTS = 3
+CONNECT_SECONDS = 15.0
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -108,6 +109,8 @@ def missing_bytes(files: list[RepoFile], order: Order) -> int:
 
 def fetch(order: Order, count: Count) -> str:
     api = huggingface_hub.HfApi(endpoint=order.endpoint)
+    # Asked once and without the client's retries: who has no network learns it at once instead of after 20 seconds.
+    api.model_info(order.model, timeout=CONNECT_SECONDS)
     tree = [entry for entry in api.list_repo_tree(order.model, recursive=True) if isinstance(entry, RepoFile)]
     unneeded = unneeded_files([file.path for file in tree], order)
     files = [file for file in tree if not any(fnmatch(file.path, pattern) for pattern in unneeded)]

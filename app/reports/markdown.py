@@ -31,7 +31,7 @@ def _lines(analysis: Analysis, language: Language) -> Iterator[str]:
     yield f"# {t('report.title', language, name=escape(analysis.video.name))}"
     yield ""
     for notice in sorted(analysis.notices, key=lambda notice: notice.level != "error"):
-        yield f"> {escape(notice_text(notice, language))}"
+        yield from (f"> {escape(line)}  " for line in notice_text(notice, language).splitlines())
         yield ">"
     if analysis.engine:
         yield f"> {t('report.ai_label', language, model=escape(analysis.engine.model))}"

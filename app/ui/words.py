@@ -8,6 +8,8 @@ from app.domain import FrameFacts, Language, VideoInfo, clock
 from app.i18n import t
 from app.store.disk import human_size
 
+# A web address ends where Chinese goes on without a space, which the Markdown reader does not see.
+_ADDRESS = re.compile(r"(https?://[\x21-\x7e]+)(?=[^\x00-\x7f])")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
 
 
@@ -15,7 +17,8 @@ def plain(text: str) -> str:
     """`text` so that Streamlit's Markdown shows it letter by letter and line by line: no picture, HTML, formula or
     colour of its own. A bare web address may still be offered as a link; nothing is fetched unless it is followed.
     """
-    return _MARKDOWN.sub(r"\\\1", text).replace("\n", "  \n")
+    apart = _ADDRESS.sub(r"\1 ", text)
+    return _MARKDOWN.sub(r"\\\1", apart).replace("\n", "  \n")
 
 
 def short_clock(seconds: float) -> str:

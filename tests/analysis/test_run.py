@@ -35,6 +35,7 @@ from app.domain import (
 )
 from app.engine import Endpoint, EngineStatus
 from app.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
+from app.i18n import notice_text
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 
@@ -147,7 +148,9 @@ def test_the_streamed_pieces_are_the_answer() -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_model_that_rejects_pictures_is_asked_in_text_with_the_facts_and_that_is_said(language: Any) -> None:
+def test_a_model_that_rejects_pictures_is_asked_in_text_with_the_facts_and_that_is_said(
+    language: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     def blind(body: dict[str, Any]) -> Iterator[str]:
         if has_pictures(body):
             raise Refuse(400, "model is not a multimodal model")
@@ -166,6 +169,7 @@ def test_a_model_that_rejects_pictures_is_asked_in_text_with_the_facts_and_that_
     assert modes[0].reason
     assert modes[0].reason.key == "text_mode"
     assert [notice.key for notice in analysis.notices] == ["text_mode"]
+    assert notice_text(analysis.notices[0], language) in caplog.text
 
 
 def test_a_model_that_drops_pictures_silently_is_asked_in_text() -> None:
@@ -241,7 +245,7 @@ def test_an_engine_that_dies_in_mid_answer_is_an_error_with_everything_kept_and_
     assert len(analysis.facts) == 4
     assert analysis.sha256 == "digest"
     assert not any(isinstance(e, ModeChosen) and e.mode == "text" for e in events)
-    assert [notice.key for notice in analysis.notices] == ["incomplete"]
+    assert [notice.key for notice in analysis.notices] == ["no_model_because"]
 
 
 def test_without_an_engine_the_report_says_that_no_model_has_seen_the_frames() -> None:

@@ -35,7 +35,7 @@ def draw_line(services: Services, language: Language) -> None:
     status = services.engine.status()
     state = t(f"ui.engine_{status.state}", language)
     line = t("ui.engine_line", language, model=_short(status.model), state=state)
-    st.caption(plain(f"{line} · {t(_sight(status), language)}"))
+    st.caption(plain(" · ".join([line, *_sight(status, language)])))
 
 
 def _card(services: Services, language: Language) -> None:
@@ -44,7 +44,8 @@ def _card(services: Services, language: Language) -> None:
     with st.container(border=True, gap="small"):
         st.badge(t(f"ui.engine_{status.state}", language), color=_COLOURS[status.state])
         st.markdown(plain(_short(status.model)), help=plain(status.model) if _is_path(status.model) else None)
-        st.caption(t(_sight(status), language))
+        for words in _sight(status, language):
+            st.caption(words)
         if status.state == "starting" and status.phase:
             st.caption(plain(t(f"engine.phase.{status.phase.phase}", language, **status.phase.values)))
         if status.error:
@@ -66,7 +67,10 @@ def _is_path(model: str) -> bool:
     return PureWindowsPath(model).anchor != "" or model.startswith((".", "~")) or "\\" in model
 
 
-def _sight(status: EngineStatus) -> str:
+def _sight(status: EngineStatus, language: Language) -> list[str]:
+    """Whether it sees pictures, in one sentence at most: of an engine that could not start nothing can be proven."""
+    if status.state == "failed":
+        return []
     if status.info is None or status.info.sees is None:
-        return "ui.sight_unknown"
-    return "ui.sight_yes" if status.info.sees else "ui.sight_no"
+        return [t("ui.sight_unknown", language)]
+    return [t("ui.sight_yes" if status.info.sees else "ui.sight_no", language)]

@@ -12,14 +12,16 @@ test:
 install:
 	$(PYTHON) scripts/bootstrap.py install
 
-lint: install
+lint:
+	$(PYTHON) scripts/bootstrap.py develop
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
 
 bench:
-	$(PYTHON) scripts/bootstrap.py install && .venv/bin/python -m benchmarks
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks
 
 # Exact versions of everything, for both engines; run it after a change of pyproject.toml.
-pins: install
+pins:
+	$(PYTHON) scripts/bootstrap.py develop
 	for engine in cpu gpu; do .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	  --extra $$engine --group dev --no-header --no-annotate --quiet --output-file constraints-$$engine.txt; done
 

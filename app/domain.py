@@ -214,6 +214,7 @@ class ChunkResult:
     usage: Usage
     seconds: float
     fallback: Notice | None = None
+    recalled: bool = False  # the same model gave this answer to the same request before; no token was spent now
 
 
 @dataclass(frozen=True)
@@ -264,8 +265,9 @@ class Analysis:
 
     @property
     def usage(self) -> Usage:
+        """What this analysis cost; recalled answers cost nothing."""
         parts = [*self.chunks, *([self.summary] if self.summary else [])]
-        return sum((part.usage for part in parts), Usage())
+        return sum((part.usage for part in parts if not part.recalled), Usage())
 
 
 # ---- events of the video stages (video.extract yields these) ---------------------------------------------------------

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -21,6 +23,7 @@ from app.engine import (
     ManagedEngine,
     RemoteEngine,
     installed_vllm,
+    resolve_model,
     transformers_launcher,
     vllm_launcher,
 )
@@ -31,6 +34,7 @@ from app.store.videos import VideoShelf
 
 if TYPE_CHECKING:
     from app.analysis.run import Tools
+    from app.llm.cache import Answers
 
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
 # A CPU needs seconds for a frame; at this size it is the smallest that keeps captions readable.
@@ -123,17 +127,29 @@ def runner(settings: Settings, engine: Engine) -> Run:
 
 
 def _tools(settings: Settings, engine: Engine) -> Tools:
-    from app.analysis.opening import opener
+    from app.analysis.opening import Opener
     from app.analysis.run import Tools
 
     on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
     return Tools(
         extract=lambda path, frames, cancel: video.extract(path, frames=frames, cancel=cancel),
         digest=video.sha256_of,
-        open_engine=opener(
+        open_engine=Opener(
             engine,
+            answers=partial(_answers, settings),
             answer_tokens=settings.answer_tokens,
             timeout_seconds=settings.timeout_seconds,
             side=settings.frame_side or (_SIDE_ON_CPU if on_cpu else None),
         ),
     )
+
+
+def _answers(settings: Settings) -> Answers | None:
+    """What this very model has answered before. Of an engine elsewhere nobody knows whether it is the same model."""
+    from app.llm.cache import Answers
+
+    if settings.base_url or (folder := resolve_model(settings.model_path).folder) is None:
+        return None
+    weights = max((file.stat().st_mtime_ns for file in folder.iterdir() if file.is_file()), default=0)
+    model = {"folder": str(folder), "changed": weights, "engine": settings.engine, "tokens": settings.answer_tokens}
+    return Answers(settings.data_dir / "answers.sqlite", json.dumps({**model, **settings.vllm_config}, sort_keys=True))

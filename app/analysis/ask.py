@@ -35,9 +35,10 @@ from app.domain import (
 from app.errors import AppError, ContextExceeded, EngineBrokeOff, EngineError, PicturesRefused
 from app.i18n import notice_text
 from app.llm import budget, fallback, messages
+from app.llm.cache import Answers
 from app.llm.refusal import TooManyPictures, fallback_notice
 from app.llm.sight import Sight
-from app.llm.stream import stream
+from app.llm.stream import Reply, stream
 
 log = logging.getLogger(__name__)
 Frames = tuple[Keyframe, ...]
@@ -48,6 +49,7 @@ FactsOf = Callable[[Frames], Generator[AnalysisEvent, None, dict[int, FrameFacts
 class Speaker:
     """The engine as the asking needs it.
 
+    `answers` are those that the same model is known to have given before.
     `death` says what ended an engine that broke off, None where it still runs or nobody knows.
     `count` gives the exact tokens of messages, or None where the engine does not tell. `side` fixes the longer side of
     sent frames in pixels; None lets the plan choose.
@@ -58,6 +60,7 @@ class Speaker:
     max_model_len: int | None
     answer_tokens: int
     count: Callable[[Sequence[BaseMessage]], budget.TokenCount | None]
+    answers: Answers | None
     death: Callable[[], AppError | None]
     side: int | None = None
 
@@ -169,15 +172,9 @@ class Asker:
     def _answer(self, asked: _Question) -> Generator[AnalysisEvent, None, ChunkResult]:
         started = time.monotonic()
         yield AnswerDelta(asked.number, "", restart=True)
-        pieces = stream(self.speaker.chat, asked.sent, cancel=self._cancel)
-        while True:
-            try:
-                yield AnswerDelta(asked.number, next(pieces))
-            except StopIteration as end:
-                reply = end.value
-                break
-            except EngineBrokeOff as broken:
-                raise self.speaker.death() or broken from broken
+        if recalled := self.speaker.answers and self.speaker.answers.recall(asked.sent):
+            yield AnswerDelta(asked.number, recalled.text)
+        reply = recalled or (yield from self._streamed(asked))
         if reply.finish_reason == "length":
             yield Noticed(Notice("answer_cut", {"tokens": self.speaker.answer_tokens}))
         times = {frame.number: frame.time_seconds for frame in asked.frames}
@@ -194,7 +191,21 @@ class Asker:
             usage=reply.usage or Usage(),
             seconds=time.monotonic() - started,
             fallback=asked.fallback,
+            recalled=recalled is not None,
         )
+
+    def _streamed(self, asked: _Question) -> Generator[AnalysisEvent, None, Reply]:
+        pieces = stream(self.speaker.chat, asked.sent, cancel=self._cancel)
+        while True:
+            try:
+                yield AnswerDelta(asked.number, next(pieces))
+            except StopIteration as end:
+                reply: Reply = end.value
+                if self.speaker.answers:
+                    self.speaker.answers.remember(asked.sent, reply)
+                return reply
+            except EngineBrokeOff as broken:
+                raise self.speaker.death() or broken from broken
 
 
 def _smaller(frames: Frames, too_much: EngineError) -> tuple[Frames, ...]:

@@ -131,6 +131,7 @@ def _chunk(chunk: ChunkResult, times: dict[int, float], language: Language) -> d
         "prompt": chunk.prompt,
         "finish_reason": chunk.finish_reason,
         "usage": vars(chunk.usage),
+        "recalled": chunk.recalled,
         "seconds": round(chunk.seconds, 3),
     }
 

@@ -145,7 +145,8 @@ def _prompt(part: ChunkResult, language: Language) -> Iterator[str]:
     head = t("report.prompt", language, number=part.number) if part.number else t("report.summary_prompt", language)
     fence = "`" * max(4, 1 + max((len(run) for run in re.findall("`+", part.prompt)), default=0))
     tokens = f"{part.usage.prompt_tokens} + {part.usage.completion_tokens} tokens"
-    yield f"**{head}** ({part.mode}, {tokens}, {part.seconds:.1f} s)"
+    how = t("report.recalled", language) if part.recalled else f"{part.seconds:.1f} s"
+    yield f"**{head}** ({part.mode}, {tokens}, {how})"
     yield ""
     yield f"{fence}text"
     yield part.prompt

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.analysis.opening import opener
+from app.analysis.ask import Asker
+from app.analysis.opening import Opener
 from app.analysis.run import Tools, analyse
 from app.domain import (
     Analysis,
@@ -27,6 +28,7 @@ from app.domain import (
     Keyframe,
     KeyframesChosen,
     ModeChosen,
+    Noticed,
     Probed,
     ScreenText,
     Shot,
@@ -36,6 +38,7 @@ from app.domain import (
 from app.engine import Endpoint, EngineStatus
 from app.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
 from app.i18n import notice_text
+from app.llm.cache import Answers
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 
@@ -85,8 +88,8 @@ class ServedEngine:
         """Not ours."""
 
 
-def tools(server: Server | None, number: int = 4, **changes: Any) -> Tools:
-    opened = server and opener(ServedEngine(server), answer_tokens=256, timeout_seconds=30, side=None)
+def tools(server: Server | None, number: int = 4, answers: Answers | None = None, **changes: Any) -> Tools:
+    opened = server and Opener(ServedEngine(server), lambda: answers, answer_tokens=256, timeout_seconds=30)
     made = Tools(extract=extracting(number), digest=lambda path, cancel: "digest", open_engine=opened)
     return replace(made, **changes)
 
@@ -302,3 +305,31 @@ def test_an_answer_that_was_cut_off_is_said() -> None:
         analysis = finished(run(request(), tools(server))[0])
     assert [notice.key for notice in analysis.notices] == ["answer_cut"]
     assert analysis.chunks[0].finish_reason == "length"
+
+
+def test_the_same_question_about_the_same_frames_is_not_paid_twice(tmp_path: Path) -> None:
+    answers = Answers(tmp_path / "answers.sqlite", "model")
+    with serve(answering_per_frame) as server:
+        first = finished(run(request(), tools(server, answers=answers))[0])
+        asked = len(server.requests)
+        again = finished(run(request(), tools(server, answers=answers))[0])
+        assert len(server.requests) == asked + 2  # the proof of sight of a new run alone
+        other = finished(run(request(language="zh"), tools(server, answers=answers))[0])
+    assert again.chunks[0].recalled
+    assert again.chunks[0].answer == first.chunks[0].answer
+    assert again.usage.prompt_tokens == 0
+    assert not other.chunks[0].recalled
+
+
+def test_no_frames_at_all_is_asked_in_text_without_any_banner() -> None:
+    def no_facts(frames: object) -> Iterator[AnalysisEvent]:
+        return {}
+        yield
+
+    with serve(saying("An answer.")) as server:
+        speaker, _ = Opener(ServedEngine(server), lambda: None, 256, 30)(lambda progress: None, threading.Event())
+        asker = Asker(request(question="What is FrameLens?"), speaker, (), no_facts, threading.Event())
+        events = list(asker.chunks())
+    assert [event.mode for event in events if isinstance(event, ModeChosen)] == ["text"]
+    assert not any(isinstance(event, Noticed) for event in events)
+    assert not has_pictures(server.requests[-1])

@@ -1,0 +1,84 @@
+"""Answers that were given before: the same messages to the same model are not paid for twice.
+
+The one door to langchain-community, whose SQLite cache keeps them; no frame and no message goes through that package,
+only the digest of a request and the text of its answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from langchain_core.messages import BaseMessage, convert_to_openai_messages
+from langchain_core.outputs import Generation
+
+from app.domain import Usage
+from app.llm.stream import Reply
+
+if TYPE_CHECKING:
+    from langchain_core.caches import BaseCache
+
+log = logging.getLogger(__name__)
+
+
+class Answers:
+    """The answers of one model. `path` is the SQLite file, `model` names it with all that its answers depend on.
+
+    A file that cannot be used costs a warning in the log and nothing else.
+    """
+
+    def __init__(self, path: Path, model: str) -> None:
+        self._path = path
+        self._model = model
+        self._lock = threading.Lock()
+        self._cache: BaseCache | None = None
+
+    def recall(self, messages: Sequence[BaseMessage]) -> Reply | None:
+        """The whole answer to exactly these messages, if it was given before."""
+        with self._lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # how the package reads its file is announced to change, at every reading
+            try:
+                found = self._opened().lookup(_digest(messages), self._model)
+            except Exception:
+                log.warning("the answers in %s cannot be read", self._path, exc_info=True)
+                return None
+        # What it cannot read it hands out as raw text; only what we kept has this mark.
+        return _reply(found[0]) if found and "usage" in (found[0].generation_info or {}) else None
+
+    def remember(self, messages: Sequence[BaseMessage], reply: Reply) -> None:
+        """Keep a complete answer; one that was cut off is not kept."""
+        if reply.finish_reason != "stop":
+            return
+        info = {"usage": asdict(reply.usage) if reply.usage else None}
+        kept = Generation(text=reply.text, generation_info=info)
+        with self._lock:
+            try:
+                self._opened().update(_digest(messages), self._model, [kept])
+            except Exception:
+                log.warning("the answers in %s cannot be written", self._path, exc_info=True)
+
+    def _opened(self) -> BaseCache:
+        if self._cache is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # the package announces its sunset at every import
+                from langchain_community.cache import SQLiteCache
+
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._cache = SQLiteCache(str(self._path))
+        return self._cache
+
+
+def _digest(messages: Sequence[BaseMessage]) -> str:
+    return hashlib.sha256(json.dumps(convert_to_openai_messages(list(messages))).encode()).hexdigest()
+
+
+def _reply(generation: Generation) -> Reply:
+    usage = (generation.generation_info or {}).get("usage")
+    return Reply(generation.text, "stop", Usage(**usage) if usage else None)

@@ -1,0 +1,182 @@
+"""The documents say what is true: options, settings, targets, links and languages are held against the code."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from app.cli import build_parser
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAIRS = [(path, path.with_name(path.name.replace(".en.md", ".zh.md"))) for path in DOCUMENTS if ".en." in path.name]
+# Variables that vLLM itself reads; none is a setting of ours.
+ENGINE_VARIABLES = {"VLLM_CPU_KVCACHE_SPACE", "VLLM_WORKER_MULTIPROC_METHOD"}
+
+_FENCE = re.compile(r"^[ ]*(`{3,})(\w*)[^\n]*\n(.*?)^[ ]*\1[ ]*$", re.DOTALL | re.MULTILINE)
+_INLINE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+_VARIABLE = re.compile(r"\b(?:FRAMELENS|VLLM)_[A-Z][A-Z_]*\b")
+_ASSIGNMENT = re.compile(r"\w+=.*")
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+each_pair = pytest.mark.parametrize("english, chinese", PAIRS, ids=lambda path: path.name)
+
+
+def prose(text: str) -> str:
+    return _FENCE.sub("", text)
+
+
+def fenced(text: str, *languages: str) -> list[str]:
+    return [body for _, language, body in _FENCE.findall(text) if language in languages]
+
+
+def commands(document: Path) -> list[list[str]]:
+    """Every command of a document's bash blocks and inline code as words, without the assignments before it."""
+    text = document.read_text(encoding="utf-8")
+    lines = [line for block in fenced(text, "bash") for line in block.splitlines()] + _INLINE.findall(prose(text))
+    found = []
+    for line in lines:
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:  # a piece of a sentence or of JSON, no command
+            continue
+        while words and _ASSIGNMENT.fullmatch(words[0]):
+            words.pop(0)
+        if words:
+            found.append(words)
+    return found
+
+
+def analyse_parser() -> argparse.ArgumentParser:
+    actions = build_parser("en")._actions
+    subcommands = next(action for action in actions if isinstance(action, argparse._SubParsersAction))
+    parser = subcommands.choices["analyse"]
+    assert isinstance(parser, argparse.ArgumentParser)
+    return parser
+
+
+def headings(text: str) -> list[int]:
+    """The levels of the headings in their order."""
+    return [len(marks) for marks in re.findall(r"^(#{1,6}) ", prose(text), re.MULTILINE)]
+
+
+def anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#{1,6} (.+)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@each_document
+def test_every_framelens_command_is_one_that_the_command_line_takes(document: Path) -> None:
+    for words in commands(document):
+        if words[0] != "framelens":
+            continue
+        given = words[1 : words.index(">")] if ">" in words else words[1:]
+        if "…" not in given:
+            build_parser("en").parse_args(given)
+
+
+@each_document
+def test_every_option_named_beside_a_command_exists(document: Path) -> None:
+    ours = {option for action in analyse_parser()._actions for option in action.option_strings}
+    theirs = {"--server", "--tensor-parallel-size", "--pipeline-parallel-size"}
+    named = set(re.findall(r"`(--[a-z][a-z-]*)", prose(document.read_text(encoding="utf-8"))))
+    assert named <= ours | theirs
+
+
+@pytest.mark.parametrize("guide", ["guide.en.md", "guide.zh.md"])
+def test_the_guide_tells_every_option(guide: str) -> None:
+    text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
+    options = {option for action in analyse_parser()._actions for option in action.option_strings if option[:2] == "--"}
+    assert {option for option in options if f"`{option}" not in text} == {"--help"}
+
+
+@each_document
+def test_every_make_target_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for words in commands(document):
+        if words[0] == "make":  # alone, it is the program itself
+            assert set(words[1:]) <= targets, words
+
+
+@each_document
+def test_every_script_exists(document: Path) -> None:
+    for words in commands(document):
+        for word in words:
+            if word.endswith((".py", ".sh")) and "/" in word.replace("\\", "/"):
+                path = word.replace("\\", "/")
+                assert any((folder / path).is_file() for folder in (ROOT, ROOT / "app")), word
+
+
+@each_document
+def test_every_variable_is_a_setting_or_one_of_the_engine(document: Path) -> None:
+    known = variables_of_ours() | ENGINE_VARIABLES | {"VLLM_CONFIG", "VLLM_MODEL_PATH"}
+    assert set(_VARIABLE.findall(document.read_text(encoding="utf-8"))) <= known
+
+
+@pytest.mark.parametrize("guide", ["guide.en.md", "guide.zh.md"])
+def test_the_guide_tells_every_setting(guide: str) -> None:
+    text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
+    assert variables_of_ours() <= set(_VARIABLE.findall(text))
+
+
+def test_the_example_file_holds_every_setting() -> None:
+    settings = set(_VARIABLE.findall((ROOT / "app/config.py").read_text(encoding="utf-8")))
+    example = set(_VARIABLE.findall((ROOT / ".env.example").read_text(encoding="utf-8")))
+    assert settings == example
+
+
+def variables_of_ours() -> set[str]:
+    sources = [ROOT / "app/config.py", ROOT / "scripts/bootstrap.py"]
+    return {name for path in sources for name in _VARIABLE.findall(path.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed on this system")
+def test_the_engine_variables_are_ones_that_vllm_reads() -> None:
+    spec = find_spec("vllm")
+    assert spec and spec.origin
+    source = (Path(spec.origin).parent / "envs.py").read_text(encoding="utf-8")
+    assert {name for name in ENGINE_VARIABLES if f'"{name}"' not in source} == set()
+
+
+@each_document
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for target in _LINK.findall(prose(document.read_text(encoding="utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = document.parent / path if path else document
+        assert linked.is_file(), target
+        assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+
+@each_pair
+def test_both_languages_have_the_same_shape(english: Path, chinese: Path) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (english, chinese)]
+    assert headings(texts[0]) == headings(texts[1])
+    assert len(fenced(texts[0], "bash")) == len(fenced(texts[1], "bash"))
+    assert _table_rows(texts[0]) == _table_rows(texts[1])
+
+
+def test_both_halves_of_the_readme_have_the_same_shape() -> None:
+    english, chinese = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## 中文\n")
+    assert headings(english.split("\n## English\n")[1]) == headings(chinese)
+    assert len(fenced(english, "bash")) == len(fenced(chinese, "bash"))
+    assert _table_rows(english) == _table_rows(chinese)
+
+
+def _table_rows(text: str) -> int:
+    return len(re.findall(r"^\|", prose(text), re.MULTILINE))
+
+
+@each_document
+def test_no_heading_skips_a_level(document: Path) -> None:
+    levels = headings(document.read_text(encoding="utf-8"))
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))

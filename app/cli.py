@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors go to standard error as sentences, tracebacks to the log."""
+    logging.getLogger("app").addHandler(logging.NullHandler())  # before there is a log file, the terminal is not one
     given = build_parser(_system_language()).parse_args(argv)
     language: Language = given.language or _system_language()
     try:
@@ -150,7 +151,7 @@ def _verdict(failure: EngineError | None, settings: Settings, given: argparse.Na
         return 0
     print(error_text(failure, language), file=sys.stderr)
     nobody_chose = not (settings.model_chosen or settings.base_url)
-    no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "engine_not_on_this_system")
+    no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
     return 0 if nobody_chose and no_model_here else failure.exit_code
 
 

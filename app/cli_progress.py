@@ -37,6 +37,7 @@ class Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Bar(*columns, console=self._console, transient=True, disable=quiet)
         self._task = self._bar.add_task("", total=None)
+        self._stage = ""
         self._written = ""
 
     def __enter__(self) -> Progress:
@@ -56,13 +57,15 @@ class Progress:
         """Take one event in."""
         match event:
             case StageStarted(stage, total):
-                self._bar.update(self._task, description=t(f"stage.{stage}", self._language), completed=0, total=total)
+                self._stage = stage
+                self._bar.remove_task(self._task)  # a known total cannot be taken back from a task
+                self._task = self._bar.add_task(t(f"stage.{stage}", self._language), total=total)
             case SurveyProgress(seconds, duration):
                 self._bar.update(self._task, completed=int(seconds), total=duration and int(duration) + 1)
             case KeyframesChosen(keyframes):
                 times = ", ".join(clock(frame.time_seconds) for frame in keyframes)
                 self._tell(t("cli.keyframes", self._language, count=len(keyframes), times=times))
-            case EngineProgress(phase, values):
+            case EngineProgress(phase, values) if self._stage == "engine":
                 words = t(f"engine.phase.{phase}", self._language, **values)
                 self._bar.update(self._task, description=words)
             case AnswerDelta(_, text, restart):
@@ -70,8 +73,8 @@ class Progress:
             case ChunkDone():
                 self._flush()
                 self._bar.advance(self._task)
-            case FactsMeasured():
-                self._bar.advance(self._task, 0)
+            case FactsMeasured() if self._stage == "facts":
+                self._bar.advance(self._task)
             case Noticed(notice) if notice.level != "error":  # an error is said at the end, once
                 self.say(notice_text(notice, self._language))
             case _:

@@ -14,9 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dotenv import dotenv_values
-from platformdirs import user_data_path
-
 from app import vllm_arguments
 from app.domain import Language
 from app.errors import ConfigError
@@ -35,6 +32,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 VLLM_MODEL_PATH: str
 VLLM_CONFIG: dict[str, Any]
+# Variables of other programs that may stand in .env, too: the hub's client, vLLM, CUDA, and what connects machines.
+_OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
+_PASSED_ON = ("HF_", "HUGGING_FACE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "HTTP_", "HTTPS_", "NO_PROXY")
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,17 @@ class Settings:
     answer_tokens: int
     timeout_seconds: float
     frame_side: int | None
-    hf_endpoint: str
+    passed_on: dict[str, str] = field(repr=False)  # what .env says to other programs: the hub's client, the engine
 
 
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
     """Read all settings. Raises ConfigError naming the key, the value and what is allowed."""
     values = _values(os.environ if environ is None else environ, dotenv)
     return Settings(
-        model_path=values.get("VLLM_MODEL_PATH", "").strip() or DEFAULT_MODEL_PATH,
-        model_chosen=bool(values.get("VLLM_MODEL_PATH", "").strip()),
+        model_path=_model_path(values),
+        model_chosen=_model_path(values) != DEFAULT_MODEL_PATH,
         vllm_config=_vllm_config(values.get("VLLM_CONFIG", "")),
-        data_dir=_folder(values.get("FRAMELENS_DATA_DIR", "")) or user_data_path("framelens", appauthor=False),
+        data_dir=_data_dir(values.get("FRAMELENS_DATA_DIR", "")),
         input_dirs=_input_dirs(values.get("FRAMELENS_INPUT_DIRS", "")),
         base_url=values.get("FRAMELENS_BASE_URL", "").strip(),
         api_key=values.get("FRAMELENS_API_KEY", ""),
@@ -74,15 +74,15 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         answer_tokens=_number("FRAMELENS_ANSWER_TOKENS", values, 16, 32768) or 1024,
         timeout_seconds=float(_number("FRAMELENS_TIMEOUT_SECONDS", values, 1, 86400) or 600),
         frame_side=_number("FRAMELENS_FRAME_SIDE", values, 56, 4096),
-        hf_endpoint=values.get("HF_ENDPOINT", ""),
+        passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
     )
 
 
 def __getattr__(name: str) -> Any:
     if name == "VLLM_MODEL_PATH":
-        return load().model_path
+        return _model_path(_values(os.environ, None))
     if name == "VLLM_CONFIG":
-        return load().vllm_config
+        return _vllm_config(_values(os.environ, None).get("VLLM_CONFIG", ""))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -95,6 +95,8 @@ def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
 
 @cache
 def _read_dotenv(path: Path, _changed: int) -> dict[str, str]:
+    from dotenv import dotenv_values  # here for the same reason as platformdirs
+
     return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value}
 
 
@@ -111,8 +113,16 @@ def _vllm_config(text: str) -> dict[str, Any]:
     return {**DEFAULT_VLLM_CONFIG, **given}
 
 
-def _folder(text: str) -> Path | None:
-    return Path(text).expanduser().absolute() if text.strip() else None
+def _model_path(values: Mapping[str, str]) -> str:
+    return values.get("VLLM_MODEL_PATH", "").strip() or DEFAULT_MODEL_PATH
+
+
+def _data_dir(text: str) -> Path:
+    if text.strip():
+        return Path(text.strip()).expanduser().absolute()
+    from platformdirs import user_data_path  # here, so that any Python can read the model's path from this module
+
+    return user_data_path("framelens", appauthor=False)
 
 
 def _input_dirs(text: str) -> tuple[Path, ...]:

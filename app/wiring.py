@@ -99,8 +99,8 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     if settings.base_url:
         model = settings.model_path if settings.model_chosen else ""
         return RemoteEngine(settings.base_url, settings.api_key, model), ()
-    if settings.hf_endpoint:  # from .env: the hub's client and the engine read the environment
-        os.environ.setdefault("HF_ENDPOINT", settings.hf_endpoint)
+    for name, value in settings.passed_on.items():  # the hub's client and the engine read the environment
+        os.environ.setdefault(name, value)
     try:
         if settings.engine == "transformers":
             launcher = transformers_launcher(settings.model_path, port=settings.engine_port)

@@ -96,6 +96,13 @@ def test_an_unknown_engine_argument_is_refused_with_the_nearest_name() -> None:
     assert "max_model_len" in text
 
 
+def test_variables_of_other_programs_may_stand_in_dotenv(tmp_path: Path) -> None:
+    lines = ["HF_ENDPOINT=https://hf-mirror.com", "VLLM_CPU_KVCACHE_SPACE=4", "VLLM_MODEL_PATH=x", "SHELL=no"]
+    (tmp_path / ".env").write_text("\n".join(lines))
+    passed_on = load({}, tmp_path / ".env").passed_on
+    assert passed_on == {"HF_ENDPOINT": "https://hf-mirror.com", "VLLM_CPU_KVCACHE_SPACE": "4"}
+
+
 def test_several_input_folders_are_read(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -115,8 +122,14 @@ def test_model_path_and_config_can_be_imported_as_the_guide_says() -> None:
     )
     environ = {**os.environ, "VLLM_MODEL_PATH": "/root/models/x", "VLLM_CONFIG": '{"dtype": "bfloat16"}'}
     environ["PYTHONIOENCODING"] = "utf-8"
+    # -S: without any installed package, as a system's own python3 would run it
     done = subprocess.run(
-        [sys.executable, "-c", command], cwd=REPOSITORY, env=environ, capture_output=True, encoding="utf-8", check=True
+        [sys.executable, "-S", "-c", command],
+        cwd=REPOSITORY,
+        env=environ,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     first, second = done.stdout.splitlines()
     assert first == "模型路径: /root/models/x"

@@ -150,6 +150,6 @@ def _error(outcome: Mapping[str, object], model: str, endpoint: str, cache: Path
         case "unwritable":
             return StorageError("model_cache_unwritable", model=model, folder=str(cache), reason=detail)
         case "offline":
-            return ModelNotFound("model_not_local", model=model, endpoint=endpoint, reason="HF_HUB_OFFLINE=1")
-        case _:
-            return ModelNotFound("model_not_local", model=model, endpoint=endpoint, reason=detail)
+            detail = "HF_HUB_OFFLINE=1"
+    short = model.rsplit("/", 1)[-1]
+    return ModelNotFound("model_not_local", model=model, short=short, endpoint=endpoint, reason=detail)

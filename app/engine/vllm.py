@@ -52,6 +52,8 @@ def vllm_launcher(
     `endpoint` and `cache_dir` say where the hub and its cache are, if not where the environment says. What had to be
     changed to fit this machine is in the launcher's `notices`. Raises EngineError where vLLM is not installed.
     """
+    if not sys.platform.startswith("linux"):
+        raise EngineError("local_engine_unsupported", system=sys.platform)
     if (installed := installed_vllm()) is None:
         raise EngineError("vllm_not_installed", model=model)
     device, _ = installed

@@ -1,7 +1,4 @@
-"""The analysis as JSON: the source of truth for programs. Pictures are left out, their times and reasons are in.
-
-`to_dict` and the store's reading (`app.store.codec`) are each other's inverse but for the pictures.
-"""
+"""The analysis as JSON, for programs. Pictures are left out; their times, reasons and facts are in."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import re
 
 from app.domain import FrameFacts, Language, VideoInfo, clock
 from app.i18n import t
+from app.i18n.facts import colours
 from app.store.disk import human_size
 
 # A web address ends where Chinese goes on without a space, which the Markdown reader does not see.
@@ -62,22 +63,8 @@ def fact_lines(facts: FrameFacts, language: Language) -> list[tuple[str, str]]:
     if facts.texts:
         lines.append((t("ui.fact_text", language), " | ".join(line.text for line in facts.texts)))
     if facts.colours:
-        lines.append((t("ui.fact_colours", language), _colours(facts, language)))
+        lines.append((t("ui.fact_colours", language), colours(facts, language)))
     numbers = [f"{facts.brightness:.0%}", f"{t('ui.fact_sharpness', language)} {facts.sharpness:.0f}"]
     if facts.motion is not None:
         numbers.append(f"{t('ui.fact_motion', language)} {facts.motion:.1%}")
     return [*lines, (t("ui.fact_light", language), " · ".join(numbers))]
-
-
-def _colours(facts: FrameFacts, language: Language) -> str:
-    named = (
-        t(
-            "facts.colour",
-            language,
-            colour=t(f"colour.{area.name}", language),
-            share=round(area.share * 100),
-            place=t(f"place.{area.place}", language),
-        )
-        for area in facts.colours
-    )
-    return t("facts.list", language).join(named)

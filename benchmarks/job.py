@@ -49,7 +49,7 @@ def run(folder: Path) -> Iterator[Row]:
 def _model_of_known_speed(body: dict[str, Any]) -> Iterator[str]:
     content = body["messages"][-1]["content"]
     pictures = sum(part["type"] == "image_url" for part in content) if isinstance(content, list) else 0
-    if body.get("max_completion_tokens") == 1:
+    if body.get("max_tokens") == 1:
         yield "x"
         return
     time.sleep(pictures * SECONDS_A_FRAME)

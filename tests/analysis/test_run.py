@@ -224,7 +224,7 @@ def test_a_limit_of_pictures_splits_the_chunk() -> None:
 
 def test_a_single_frame_that_does_not_fit_is_an_error_and_never_text() -> None:
     def full(body: dict[str, Any]) -> Iterator[str]:
-        if body.get("max_completion_tokens") != 1:
+        if body.get("max_tokens") != 1:
             raise Refuse(400, "maximum context length is 8 tokens", "input_tokens")
         yield "x"
 
@@ -237,7 +237,7 @@ def test_a_single_frame_that_does_not_fit_is_an_error_and_never_text() -> None:
 def test_an_engine_that_dies_in_mid_answer_is_an_error_with_everything_kept_and_never_text() -> None:
     def dying(body: dict[str, Any]) -> Iterator[str]:
         yield "1: red"
-        if body.get("max_completion_tokens") != 1:
+        if body.get("max_tokens") != 1:
             raise HangUp
 
     with serve(dying) as server:

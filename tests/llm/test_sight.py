@@ -20,7 +20,7 @@ def test_an_engine_whose_prompt_grows_with_pictures_sees() -> None:
         sight = prove_sight(chat_at(server))
     assert sight.sees is True
     assert sight.tokens_per_card == 18
-    assert all(request["max_completion_tokens"] == 1 for request in server.requests)
+    assert all(request["max_tokens"] == 1 for request in server.requests)
 
 
 def test_an_engine_that_drops_pictures_silently_does_not_see() -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
+BoundaryType = Literal["cut", "dissolve", "fade", "wipe"]
 Reason = Literal["first", "shot", "change", "even", "last"]
 
 
@@ -70,6 +71,18 @@ class Shot:
     def __post_init__(self) -> None:
         if self.end_seconds < self.start_seconds:
             raise ValueError(f"Shot {self.number} ends at {self.end_seconds} before it starts at {self.start_seconds}")
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where one shot becomes the next: the transition fills [start_seconds, end_seconds); a cut has no length.
+
+    A cut stands at the time of the first frame of the new shot.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    type: BoundaryType
 
 
 @dataclass(frozen=True)
@@ -156,6 +169,7 @@ class DecodeSummary:
     is_variable_frame_rate: bool
     reader: str
     shots: tuple[Shot, ...]
+    boundaries: tuple[Boundary, ...] = ()
     notices: tuple[Notice, ...] = ()
 
 

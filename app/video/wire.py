@@ -23,6 +23,7 @@ _VALUES: dict[str, type] = {
     for cls in (
         domain.VideoInfo,
         domain.Shot,
+        domain.Boundary,
         domain.Keyframe,
         domain.ScreenText,
         domain.ColourArea,

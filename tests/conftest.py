@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app import config
-from app.engine import Endpoint, ManagedEngine, transformers_launcher, vllm_launcher
+from app.engine import Endpoint, Launcher, ManagedEngine, transformers_launcher, vllm_launcher
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # Small and quick: no compilation, a cache of 1 GiB, the length that the test models were made for.
@@ -49,19 +50,19 @@ def tiny_text() -> Path:
 
 @pytest.fixture(scope="session")
 def vl_engine(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
-    yield from _engine(vllm_launcher(str(tiny_vl), ENGINE_ARGUMENTS), tmp_path_factory.mktemp("vl-engine"))
+    yield from _engine(lambda: vllm_launcher(str(tiny_vl), ENGINE_ARGUMENTS), tmp_path_factory.mktemp("vl-engine"))
 
 
 @pytest.fixture(scope="session")
 def text_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
     arguments = {name: value for name, value in ENGINE_ARGUMENTS.items() if name != "limit_mm_per_prompt"}
-    yield from _engine(vllm_launcher(str(tiny_text), arguments), tmp_path_factory.mktemp("text-engine"))
+    yield from _engine(lambda: vllm_launcher(str(tiny_text), arguments), tmp_path_factory.mktemp("text-engine"))
 
 
 @pytest.fixture(scope="session")
 def transformers_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
     """`transformers serve` with the model without eyes: it takes pictures in and drops them without a word."""
-    yield from _engine(transformers_launcher(str(tiny_text)), tmp_path_factory.mktemp("transformers-engine"))
+    yield from _engine(lambda: transformers_launcher(str(tiny_text)), tmp_path_factory.mktemp("transformers-engine"))
 
 
 @pytest.fixture(scope="session")
@@ -84,8 +85,10 @@ def ready(engine: ManagedEngine) -> Endpoint:
     return engine.ensure_ready(lambda progress: None, threading.Event())
 
 
-def _engine(launcher: object, log_dir: Path) -> Iterator[ManagedEngine]:
+def _engine(make: Callable[[], Launcher], log_dir: Path) -> Iterator[ManagedEngine]:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("engines of our own run on Linux alone")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    engine = ManagedEngine(launcher, log_dir=log_dir)  # type: ignore[arg-type]
+    engine = ManagedEngine(make(), log_dir=log_dir)
     yield engine
     engine.stop()

@@ -1,7 +1,7 @@
 # `make app` installs everything and opens the app; `make test` installs everything and runs the tests.
 PYTHON ?= python3
 
-.PHONY: app test install lint bench pins sample models
+.PHONY: app test install lint bench bench-keyframes pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -18,6 +18,10 @@ lint:
 
 bench:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks
+
+# VIDEOS: a folder with truth.json; JUDGE: the folder of eval_events.py.
+bench-keyframes:
+	.venv/bin/python -m benchmarks.keyframes "$(VIDEOS)" "$(JUDGE)"
 
 # Exact versions of everything, for both engines; run it after a change of pyproject.toml.
 pins:

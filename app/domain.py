@@ -15,7 +15,8 @@ from typing import Literal
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
 BoundaryType = Literal["cut", "dissolve", "fade", "wipe"]
-Reason = Literal["first", "shot", "change", "even", "last"]
+Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec", "asked"]
+Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
 
 
 def _positive(owner: object, **values: float) -> None:
@@ -106,6 +107,31 @@ class Keyframe:
 
     def numbered(self, number: int) -> Keyframe:
         return replace(self, number=number)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How keyframes are chosen, and from which range [start_seconds, end_seconds) of the video.
+
+    "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each `every_seconds`;
+    "scenes" the first frame of each shot; "codec" the frames the codec stored whole; "times" those on show at
+    `times_seconds`.
+    """
+
+    strategy: Strategy = "auto"
+    every_seconds: float | None = None
+    times_seconds: tuple[float, ...] = ()
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        _positive(self, start_seconds=self.start_seconds, times_seconds=min(self.times_seconds, default=0.0))
+        if (self.strategy == "every") != (self.every_seconds is not None and self.every_seconds > 0):
+            raise ValueError(f"strategy {self.strategy!r} does not go with every_seconds {self.every_seconds}")
+        if (self.strategy == "times") != bool(self.times_seconds):
+            raise ValueError(f"strategy {self.strategy!r} does not go with {len(self.times_seconds)} times")
+        if self.end_seconds is not None and self.end_seconds <= self.start_seconds:
+            raise ValueError(f"the range ends at {self.end_seconds}, not after its start {self.start_seconds}")
 
 
 @dataclass(frozen=True)
@@ -327,7 +353,7 @@ VideoEvent = Probed | SurveyProgress | KeyframeFound | KeyframesChosen | FactsMe
 
 # ---- events of the analysis (analysis.run.analyse yields these beside the ones above) --------------------------------
 
-Stage = Literal["hash", "survey", "facts", "engine", "ask", "summary", "done"]
+Stage = Literal["survey", "facts", "engine", "ask", "summary", "done"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import config, video
+from app import config
+from app.analysis.recall import Recall
 from app.config import Settings
 from app.domain import AnalysisEvent, AnalysisRequest, Notice
 from app.engine import (
@@ -30,6 +31,7 @@ from app.engine import (
 from app.errors import AppError, StorageError
 from app.jobs import Jobs, Run
 from app.store.store import Store
+from app.store.surveys import Surveys
 from app.store.videos import VideoShelf
 
 if TYPE_CHECKING:
@@ -126,14 +128,20 @@ def runner(settings: Settings, engine: Engine) -> Run:
     return run
 
 
+def open_recall(settings: Settings) -> Recall:
+    """The reading of videos, with a memory in the data folder."""
+    return Recall(Surveys(settings.data_dir / "surveys"))
+
+
 def _tools(settings: Settings, engine: Engine) -> Tools:
     from app.analysis.opening import Opener
     from app.analysis.run import Tools
 
     on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
+    recall = open_recall(settings)
     return Tools(
-        extract=lambda path, frames, cancel: video.extract(path, frames=frames, cancel=cancel),
-        digest=video.sha256_of,
+        extract=lambda path, frames, cancel: recall.extract(path, frames=frames, cancel=cancel),
+        digest=recall.sha256,
         open_engine=Opener(
             engine,
             answers=partial(_answers, settings),

@@ -54,12 +54,14 @@ def commands(document: Path) -> list[list[str]]:
     return found
 
 
-def analyse_parser() -> argparse.ArgumentParser:
+def all_options() -> set[str]:
+    """The long options of all commands."""
     actions = build_parser("en")._actions
     subcommands = next(action for action in actions if isinstance(action, argparse._SubParsersAction))
-    parser = subcommands.choices["analyse"]
-    assert isinstance(parser, argparse.ArgumentParser)
-    return parser
+    options = (
+        option for parser in subcommands.choices.values() for a in parser._actions for option in a.option_strings
+    )
+    return {option for option in options if option.startswith("--")}
 
 
 def headings(text: str) -> list[int]:
@@ -84,7 +86,7 @@ def test_every_framelens_command_is_one_that_the_command_line_takes(document: Pa
 
 @each_document
 def test_every_option_named_beside_a_command_exists(document: Path) -> None:
-    ours = {option for action in analyse_parser()._actions for option in action.option_strings}
+    ours = all_options()
     theirs = {"--server", "--tensor-parallel-size", "--pipeline-parallel-size"}
     named = set(re.findall(r"`(--[a-z][a-z-]*)", prose(document.read_text(encoding="utf-8"))))
     assert named <= ours | theirs
@@ -93,8 +95,7 @@ def test_every_option_named_beside_a_command_exists(document: Path) -> None:
 @pytest.mark.parametrize("guide", ["guide.en.md", "guide.zh.md"])
 def test_the_guide_tells_every_option(guide: str) -> None:
     text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
-    options = {option for action in analyse_parser()._actions for option in action.option_strings if option[:2] == "--"}
-    assert {option for option in options if f"`{option}" not in text} == {"--help"}
+    assert {option for option in all_options() if f"`{option}" not in text} == {"--help"}
 
 
 @each_document

@@ -5,7 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.domain import Analysis, ChunkResult, EngineInfo, Finding, Keyframe, Language, Notice, Shot, VideoInfo
+from app.domain import (
+    Analysis,
+    ChunkResult,
+    DecodeSummary,
+    EngineInfo,
+    Finding,
+    Keyframe,
+    Language,
+    Notice,
+    Shot,
+    VideoInfo,
+)
 from app.i18n import notice_text, t
 
 FORMAT_VERSION = 1
@@ -24,11 +35,11 @@ def to_dict(analysis: Analysis, language: Language) -> dict[str, Any]:
         "id": analysis.id,
         "created": analysis.created,
         "mode": analysis.mode,
-        "notices": [_notice(notice, language) for notice in analysis.notices],
+        "notices": [notice_of(notice, language) for notice in analysis.notices],
         "overview": [_finding(finding, times, language) for finding in analysis.overview],
-        "source": _source(analysis.video, analysis),
+        "source": source_of(analysis.video, analysis.decode, analysis.sha256),
         "request": _request(analysis),
-        "shots": [_shot(shot) for shot in analysis.decode.shots],
+        "shots": [shot_of(shot) for shot in analysis.decode.shots],
         "keyframes": [_keyframe(frame, analysis, language) for frame in analysis.keyframes],
         "chunks": [_chunk(chunk, times, language) for chunk in analysis.chunks],
         "summary": _chunk(analysis.summary, times, language) if analysis.summary else None,
@@ -39,14 +50,16 @@ def to_dict(analysis: Analysis, language: Language) -> dict[str, Any]:
     }
 
 
-def _notice(notice: Notice, language: Language) -> dict[str, Any]:
+def notice_of(notice: Notice, language: Language) -> dict[str, Any]:
+    """A notice with its words."""
     return {"key": notice.key, "level": notice.level, "text": notice_text(notice, language)}
 
 
-def _source(video: VideoInfo, analysis: Analysis) -> dict[str, Any]:
+def source_of(video: VideoInfo, decode: DecodeSummary, sha256: str) -> dict[str, Any]:
+    """The file: what its header says and what was really read."""
     return {
         "name": video.name,
-        "sha256": analysis.sha256,
+        "sha256": sha256,
         "size_bytes": video.size_bytes,
         "container": video.container,
         "codec": video.codec,
@@ -55,14 +68,14 @@ def _source(video: VideoInfo, analysis: Analysis) -> dict[str, Any]:
         "height": video.height,
         "rotation_degrees": video.rotation_degrees,
         "frame_rate": video.frame_rate,
-        "is_variable_frame_rate": analysis.decode.is_variable_frame_rate,
+        "is_variable_frame_rate": decode.is_variable_frame_rate,
         "duration_seconds_from_header": video.duration_seconds_from_header,
-        "readable_seconds": analysis.decode.readable_seconds,
-        "frames_decoded": analysis.decode.frames_decoded,
+        "readable_seconds": decode.readable_seconds,
+        "frames_decoded": decode.frames_decoded,
         "num_frames_from_header": video.num_frames_from_header,
         "start_seconds": video.start_seconds,
         "has_audio": video.has_audio,
-        "reader": analysis.decode.reader,
+        "reader": decode.reader,
     }
 
 
@@ -77,7 +90,8 @@ def _request(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _shot(shot: Shot) -> dict[str, Any]:
+def shot_of(shot: Shot) -> dict[str, Any]:
+    """A shot with its range."""
     return {"number": shot.number, "start_seconds": shot.start_seconds, "end_seconds": shot.end_seconds}
 
 
@@ -121,7 +135,7 @@ def _chunk(chunk: ChunkResult, times: dict[int, float], language: Language) -> d
         "number": chunk.number,
         "frames": list(chunk.frames),
         "mode": chunk.mode,
-        "fallback": _notice(chunk.fallback, language) if chunk.fallback else None,
+        "fallback": notice_of(chunk.fallback, language) if chunk.fallback else None,
         "answer": chunk.answer,
         "findings": [_finding(finding, times, language) for finding in chunk.findings],
         "overview": [_finding(finding, times, language) for finding in chunk.overview],

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import cv2
 
+from app.video.arrivals import Arrival
 from app.video.looks import Look, distance
 from app.video.readers.base import Picture
 
@@ -19,13 +20,18 @@ _JPEG_QUALITY = 90
 
 @dataclass(eq=False)
 class Candidate:
-    """A frame that may become a keyframe. `opens` is the frame where its shot was seen to begin, for an opening."""
+    """A frame that may become a keyframe. `opens` is the frame where its shot was seen to begin, for an opening.
+
+    `arrival` is what had arrived in the picture by then and `score` what that was worth when it was seen.
+    """
 
     index: int
     time_seconds: float
     look: Look
     opens: int | None = None
     novelty: float = 0.0
+    arrival: Arrival | None = field(default=None, repr=False)
+    score: float = 0.0
     num_raw_bytes: int = 0
     _picture: Picture | None = field(default=None, repr=False)
     _jpeg: tuple[bytes, int, int] | None = field(default=None, repr=False)
@@ -48,15 +54,22 @@ class Candidate:
 
 
 class Pool:
-    """At most `capacity` candidates in time order, spread over the time seen so far; alike ones go first."""
+    """At most `capacity` candidates in time order, spread over the time seen so far.
 
-    def __init__(self, capacity: int) -> None:
+    Those that are like the one before go first or, `by_score`, those that told least when they were seen.
+    """
+
+    def __init__(self, capacity: int, *, by_score: bool = False) -> None:
+        self._by_score = by_score
         self.items: list[Candidate] = []
         self._capacity = max(3, capacity)
 
     def add(self, candidate: Candidate) -> None:
         before = [item for item in self.items[-3:] if item.index < candidate.index]
-        candidate.novelty = distance(before[-1].look, candidate.look) if before else 1.0
+        if self._by_score:
+            candidate.novelty = candidate.score
+        else:
+            candidate.novelty = distance(before[-1].look, candidate.look) if before else 1.0
         insort(self.items, candidate, key=lambda item: item.index)
         if len(self.items) > self._capacity:
             del self.items[self._least_missed()]

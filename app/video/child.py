@@ -1,7 +1,7 @@
 """The decoding child: from a request on its command line to messages on its standard output.
 
-`python -m app.video.child '{"task": "probe" | "extract", "path": …}'`. It ends when its standard input closes, which
-is how it learns that its parent is gone. Run by app.video.process, not by people.
+`python -m app.video.child '{"task": "probe" | "extract" | "pictures", "path": …}'`. It ends when its standard input
+closes, which is how it learns that its parent is gone. Run by app.video.process, not by people.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from app.domain import Probed, VideoEvent
+from app.domain import Probed, Selection, VideoEvent
 from app.errors import AppError
 from app.video.wire import send
 
@@ -41,12 +41,21 @@ def _events(request: Mapping[str, Any]) -> Iterator[VideoEvent]:
     path = Path(request["path"])
     with open_reader(path) as reader:
         yield Probed(reader.info)
-        if request["task"] == "extract":
-            from app.video.extraction import run
+        if request["task"] == "probe":
+            return
+        from app.video import selection
 
-            yield from run(
-                reader, frames=request["frames"], max_side=request["max_side"], read_text=request["read_text"]
-            )
+        if request["task"] == "pictures":
+            yield from selection.full_pictures(reader, request["times_seconds"])
+            return
+        wanted = request["selection"]
+        yield from selection.run(
+            reader,
+            frames=request["frames"],
+            selection=Selection(**{**wanted, "times_seconds": tuple(wanted["times_seconds"])}),
+            max_side=request["max_side"],
+            read_text=request["read_text"],
+        )
 
 
 def main() -> NoReturn:

@@ -21,7 +21,9 @@ def run(reader: FrameReader, *, frames: int, max_side: int, read_text: bool) -> 
     yield from survey.events()
     summary = survey.summary()
     keyframes = []
-    for number, choice in enumerate(choose(survey.candidates(), summary.shots, frames), 1):
+    candidates = survey.candidates()
+    choices = choose(candidates, summary.shots, frames, worths=survey.worths(candidates))
+    for number, choice in enumerate(choices, 1):
         item = choice.candidate
         jpeg, width, height = item.jpeg(max_side)
         keyframes.append(

@@ -6,12 +6,18 @@ at first densely, then ever more sparsely, so that one pass serves a video of an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from app.video.arrivals import Cells
 from app.video.candidates import Candidate, Pool, keep_within
 from app.video.looks import Look, distance
 from app.video.readers.base import Picture
+from app.video.states import SAMPLE_SECONDS, States
 from app.video.windows import Window
 
 _RAW_BYTES = 64 << 20
+_FEWEST_TELLINGS, _MOST_TELLINGS = 96, 256
+"""Moments that are kept beside openings and coverage: the more, the less is missed and the more JPEGs are made."""
 _OPENING_SECONDS = 0.4
 _COVERAGE_SECONDS = 0.25
 _LEAST_GAP_SECONDS = 2.0
@@ -34,6 +40,9 @@ class Gatherer:
         self._coverage_window: Window | None = None
         self._unsettled: dict[int, Candidate] = {}
         self._verdicts: dict[int, bool] = {0: True}
+        self._states = States(longest_seconds=4 * self._least_gap or 2.0)
+        self._tellings = Pool(min(_MOST_TELLINGS, 3 * frames + _FEWEST_TELLINGS), by_score=True)
+        self._sampled_seconds = float("-inf")
         self._kept: Candidate | None = None
         self._last: tuple[Picture, Look] | None = None
 
@@ -46,9 +55,12 @@ class Gatherer:
             self._opening_windows.append(Window(time, _OPENING_SECONDS if waits else 0.0, picture.index))
         if self._coverage_window is None and self._is_wanted(time, look, change):
             self._coverage_window = Window(time, min(_COVERAGE_SECONDS, time / self._slots / 3))
+        if may_open or time - self._sampled_seconds >= min(SAMPLE_SECONDS, self._least_gap or SAMPLE_SECONDS):
+            self._sampled_seconds = time
+            self._tell(self._states.take(picture, look, opens=may_open))
         for window in (*self._opening_windows, self._coverage_window):
             if window is not None:
-                window.offer(picture, look)
+                window.offer(picture, look, self._states.latest)
         self._last = picture, look
         return fresh
 
@@ -59,14 +71,23 @@ class Gatherer:
     def finish(self) -> list[Candidate]:
         """Closes what is open; to be called once, after the last verdict."""
         fresh = self._close(None)
+        self._tell(self._states.finish())
         if self._last is not None:
             self._coverage.add(Candidate.of(*self._last))
         return fresh
 
     def candidates(self) -> list[Candidate]:
         """All that is kept, in time order, each frame once."""
-        by_index = {item.index: item for item in (*self._coverage.items, *self._openings.items)}
+        by_index = {item.index: item for item in (*self._coverage.items, *self._tellings.items, *self._openings.items)}
         return [by_index[index] for index in sorted(by_index)]
+
+    def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
+        """For each candidate, what each cell of it is worth telling; to be asked after `finish`."""
+        return self._states.worths(candidates)
+
+    def _tell(self, candidate: Candidate | None) -> None:
+        if candidate is not None:
+            self._keep(candidate, self._tellings)
 
     def _is_wanted(self, time: float, look: Look, change: float) -> bool:
         if self._kept is None:
@@ -103,5 +124,5 @@ class Gatherer:
 
     def _keep(self, candidate: Candidate, pool: Pool) -> Candidate:
         pool.add(candidate)
-        keep_within([self._openings, self._coverage], _RAW_BYTES, self._max_side)
+        keep_within([self._openings, self._coverage, self._tellings], _RAW_BYTES, self._max_side)
         return candidate

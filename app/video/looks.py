@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.readers.base import CELL_SIZE, Thumb, scaled
+from app.video.readers.base import CELL_SIZE, Image, Thumb, as_image, scaled
 
 ALIKE = 0.012
 """Two pictures nearer than this look the same to a reader (noise of a still camera stays below)."""
@@ -29,7 +29,7 @@ class Look:
     """cells: CELL_SIZE grid of mean Y, Cb, Cr, 0..1, by rows; spread: the same values sorted within each channel.
 
     brightness and contrast are mean and standard deviation of the luma, 0..1; sharpness is the variance of the
-    Laplacian of the thumb's luma in 8-bit units.
+    Laplacian of the thumb's luma in 8-bit units; edges are the mean differences of neighbouring pixels in each cell.
     """
 
     cells: NDArray[np.float32]
@@ -37,6 +37,7 @@ class Look:
     brightness: float
     contrast: float
     sharpness: float
+    edges: NDArray[np.float32]
 
     @property
     def is_black(self) -> bool:
@@ -60,7 +61,14 @@ def look_at(thumb: Thumb) -> Look:
         brightness=float(mean[0, 0]) / 255,
         contrast=float(deviation[0, 0]) / 255,
         sharpness=float(edges[0, 0]) ** 2,
+        edges=_edges(thumb.luma),
     )
+
+
+def _edges(luma: Image) -> NDArray[np.float32]:
+    across = cv2.absdiff(luma[1:, 1:], luma[1:, :-1])
+    down = cv2.absdiff(luma[1:, 1:], luma[:-1, 1:])
+    return scaled(as_image(cv2.add(across, down)), CELL_SIZE).reshape(-1).astype(np.float32)
 
 
 def change(before: Look, after: Look) -> float:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 
+import numpy as np
+
 from app.video.looks import Look, change
 
 AROUND_SECONDS = 0.5
@@ -22,28 +24,36 @@ FLASH_SECONDS = 0.25
 _FLOOR = 0.05
 _LONELY_FLOOR = 0.12  # where frames are so far apart in time that there is nothing around to compare with
 _OUTSTANDING = 3.5
+_BUSY_SHARE, _BUSIER = 0.85, 2.0  # where frames are doubled, most changes are 0: something large moves in the others
 _CAME_BACK = 0.4
 _RISE = 0.08
+_SAME_PICTURE = 0.97  # correlation of the luma
+_EMPTY = 1e-4  # variance of the luma, 0..1
 
 
 @dataclass(frozen=True)
 class Step:
-    """One frame and how much it changed against the one before; `after_light` if its shot has shown a picture."""
+    """One frame and how much it changed against the one before; `after_light` if its shot has shown a picture.
+
+    `light_seconds` is when the picture before it last showed anything.
+    """
 
     index: int
     time_seconds: float
     look: Look
     change: float
     after_light: bool
+    light_seconds: float
 
 
 @dataclass(frozen=True)
 class Settled:
-    """The verdict on a suspect: whether a shot begins at frame `index`."""
+    """The verdict on a suspect: whether a shot begins at frame `index`, and where the one before had gone dark."""
 
     index: int
     time_seconds: float
     is_cut: bool
+    dark_since_seconds: float | None = None
 
 
 class CutDetector:
@@ -57,15 +67,17 @@ class CutDetector:
         self._void_until = -1
         self._last_cut_seconds = 0.0
         self._light_seen = False
+        self._light_seconds = 0.0
 
     def push(self, index: int, time_seconds: float, look: Look) -> list[Settled]:
         """The verdicts that this frame makes possible."""
         before = self._steps[-1].look if self._steps else look
-        step = Step(index, time_seconds, look, change(before, look), self._light_seen)
+        step = Step(index, time_seconds, look, change(before, look), self._light_seen, self._light_seconds)
         emerges = before.is_black and not look.is_black and self._light_seen
         self.last_change = step.change
         self.is_suspect = emerges or step.change >= _FLOOR
-        self._light_seen |= not look.is_black
+        if not look.is_black:
+            self._light_seen, self._light_seconds = True, time_seconds
         self._steps.append(step)
         if self.is_suspect:
             self._suspects.append(step)
@@ -85,8 +97,13 @@ class CutDetector:
             is_cut = self._is_cut(suspect)
             if is_cut:
                 self._last_cut_seconds = suspect.time_seconds
-            verdicts.append(Settled(suspect.index, suspect.time_seconds, is_cut))
+            verdicts.append(Settled(suspect.index, suspect.time_seconds, is_cut, self._dark_since(suspect)))
         return verdicts
+
+    def _dark_since(self, suspect: Step) -> float | None:
+        """When the light went out before a picture that rises slowly from black; None for what begins at once."""
+        before = next((step for step in reversed(self._steps) if step.index < suspect.index), suspect)
+        return suspect.light_seconds if before.look.is_black and suspect.change < _LONELY_FLOOR else None
 
     def _is_cut(self, suspect: Step) -> bool:
         if suspect.index <= self._void_until or suspect.time_seconds - self._last_cut_seconds < FLASH_SECONDS:
@@ -95,7 +112,9 @@ class CutDetector:
         before, after = self._steps[place - 1], list(islice(self._steps, place + 1, None))
         if before.look.is_black and suspect.after_light and _rises(suspect, after):
             return True
-        return self._stands_out(suspect) and not self._is_flash(before, suspect, after)
+        if is_light(before.look, suspect.look) or not self._stands_out(suspect):
+            return False
+        return not self._is_flash(before, suspect, after)
 
     def _stands_out(self, suspect: Step) -> bool:
         around = [
@@ -105,7 +124,8 @@ class CutDetector:
         ]
         if len(around) < 3:
             return suspect.change >= _LONELY_FLOOR
-        return suspect.change >= max(_FLOOR, _OUTSTANDING * median(around))
+        busy = sorted(around)[int(_BUSY_SHARE * len(around))]
+        return suspect.change >= max(_FLOOR, _OUTSTANDING * median(around), _BUSIER * busy)
 
     def _is_flash(self, before: Step, suspect: Step, after: list[Step]) -> bool:
         """Whether the picture soon returns to what it was; the return is then no cut either."""
@@ -116,6 +136,13 @@ class CutDetector:
                 self._void_until = step.index
                 return True
         return False
+
+
+def is_light(before: Look, after: Look) -> bool:
+    """Whether it is the same picture in another light."""
+    if min(float(before.cells[0].var()), float(after.cells[0].var())) < _EMPTY:
+        return False
+    return bool(np.corrcoef(before.cells[0], after.cells[0])[0, 1] > _SAME_PICTURE)
 
 
 def _rises(suspect: Step, after: list[Step]) -> bool:

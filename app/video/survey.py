@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
-from app.domain import DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress
+from app.domain import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, SurveyProgress
+from app.video.arrivals import Cells
+from app.video.boundaries import joined, shots_between
 from app.video.candidates import Candidate
+from app.video.dissolves import Dissolve, DissolveDetector
 from app.video.gathering import Gatherer
 from app.video.looks import ALIKE, distance, look_at
 from app.video.readers import FIRST_READER
@@ -34,7 +37,9 @@ class Survey:
         self._duration = reader.info.duration_seconds_from_header
         self._detector = CutDetector()
         self._gatherer = Gatherer(frames=frames, max_side=max_side, duration_seconds=self._duration)
-        self._boundaries = [0.0]
+        self._cuts: list[Boundary] = []
+        self._dissolve_detector = DissolveDetector()
+        self._dissolves: list[Boundary] = []
         self._steps_ms: Counter[int] = Counter()
         self._num_frames = 0
         self._last_seconds = 0.0
@@ -50,6 +55,7 @@ class Survey:
             if time.monotonic() - told >= _PROGRESS_SECONDS:
                 told = time.monotonic()
                 yield SurveyProgress(picture.time_seconds, self._duration)
+        self._note(self._dissolve_detector.flush())
         fresh = self._settle(self._detector.flush())
         yield from self._shown([*fresh, *self._gatherer.finish()])
         yield SurveyProgress(self._end_seconds, self._duration)
@@ -57,19 +63,19 @@ class Survey:
     def candidates(self) -> list[Candidate]:
         return self._gatherer.candidates()
 
-    def shots(self) -> tuple[Shot, ...]:
-        ends = [*self._boundaries[1:], self._end_seconds]
-        return tuple(
-            Shot(number, start, end) for number, (start, end) in enumerate(zip(self._boundaries, ends, strict=True), 1)
-        )
+    def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
+        """For each candidate, what each cell of it is worth telling."""
+        return self._gatherer.worths(candidates)
 
     def summary(self) -> DecodeSummary:
+        boundaries = joined(self._cuts, self._dissolves)
         return DecodeSummary(
             frames_decoded=self._num_frames,
             readable_seconds=self._end_seconds,
             is_variable_frame_rate=self._is_variable(),
             reader=self._reader.name,
-            shots=self.shots(),
+            shots=shots_between(boundaries, self._end_seconds),
+            boundaries=boundaries,
             notices=tuple(self._notices()),
         )
 
@@ -80,16 +86,23 @@ class Survey:
         self._num_frames += 1
         self._last_seconds = picture.time_seconds
         self._end_seconds = picture.time_seconds + picture.duration_seconds
+        self._note(self._dissolve_detector.push(picture.time_seconds, look))
         verdicts = self._detector.push(picture.index, picture.time_seconds, look)
         change, may_open = self._detector.last_change, self._detector.is_suspect
         fresh = self._gatherer.take(picture, look, change=change, may_open=may_open)
         return [*fresh, *self._settle(verdicts)]
 
+    def _note(self, found: Dissolve | None) -> None:
+        if found is not None:
+            self._dissolves.append(Boundary(found.start_seconds, found.end_seconds, "dissolve"))
+
     def _settle(self, verdicts: Iterable[Settled]) -> list[Candidate]:
         fresh = []
         for verdict in verdicts:
             if verdict.is_cut:
-                self._boundaries.append(verdict.time_seconds)
+                dark = verdict.dark_since_seconds
+                start = verdict.time_seconds if dark is None else dark
+                self._cuts.append(Boundary(start, verdict.time_seconds, "cut" if dark is None else "fade"))
             fresh += self._gatherer.settle(verdict.index, verdict.is_cut)
         return fresh
 
@@ -110,7 +123,7 @@ class Survey:
 
     def _provisional(self, candidate: Candidate) -> Keyframe:
         reason: Reason = "first" if candidate.index == 0 else "even" if candidate.opens is None else "shot"
-        shot = sum(start <= candidate.time_seconds for start in self._boundaries)
+        shot = 1 + sum(cut.end_seconds <= candidate.time_seconds for cut in self._cuts)
         jpeg, width, height = candidate.jpeg(self._max_side)
         return Keyframe(0, candidate.index, candidate.time_seconds, reason, shot, width, height, jpeg)
 

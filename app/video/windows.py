@@ -5,6 +5,7 @@ A window opens where a frame is wanted and closes when its time is up or the sho
 
 from __future__ import annotations
 
+from app.video.arrivals import Arrival
 from app.video.candidates import Candidate
 from app.video.looks import Look
 from app.video.readers.base import Picture
@@ -30,7 +31,7 @@ class Window:
     def is_over(self, time_seconds: float) -> bool:
         return self.best is not None and time_seconds >= self._until
 
-    def offer(self, picture: Picture, look: Look) -> None:
+    def offer(self, picture: Picture, look: Look, arrival: Arrival) -> None:
         worth = look.quality * (0.5 if picture.is_damaged else 1.0) * self._freshness(picture.index)
         if self.best is not None and worth <= _BETTER * self._worth:
             return
@@ -38,6 +39,7 @@ class Window:
             # A picture still rising from black: wait for it.
             self._until = min(self._latest, max(self._until, picture.time_seconds + self._length))
         self.best = Candidate.of(picture, look, self.opens)
+        self.best.arrival = arrival
         self._worth = worth
 
     def _freshness(self, index: int) -> float:

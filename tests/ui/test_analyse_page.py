@@ -63,6 +63,13 @@ def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None
     ]
 
 
+def test_the_report_can_be_saved_and_its_frames_too(page: AppTest, services: Services) -> None:
+    ended(services, started(page, services))
+    page.run()
+    labels = [button.proto.label for button in page.get("download_button")]
+    assert labels == [t(f"ui.download_{name}", "en") for name in ("markdown", "json", "frames")]
+
+
 def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, card_video: Path) -> None:
     page.run()
     page.text_input(key="path").input("cards.mp4").run()

@@ -14,7 +14,7 @@ from app.video.looks import Look
 def look(value: float, brightness: float = 0.5) -> Look:
     """A look that is 3 * |a - b| away from another one of this kind."""
     cells = np.full((3, 576), value, np.float32)
-    return Look(cells, cells, brightness, 0.01 if brightness < 0.1 else 0.2, 50.0)
+    return Look(cells, cells, brightness, 0.01 if brightness < 0.1 else 0.2, 50.0, np.zeros(576, np.float32))
 
 
 def candidate(index: int, value: float, opens: bool = False, brightness: float = 0.5) -> Candidate:
@@ -47,17 +47,24 @@ def test_a_steadily_changing_shot_is_covered_evenly(budget: int) -> None:
     assert gaps.max() <= 2.2 * 500 / budget
 
 
-def test_each_shot_gets_its_opening_before_any_gets_a_second_frame() -> None:
-    items = [candidate(n, n / 600, opens=n in (0, 450, 475)) for n in range(0, 500, 5)]
-    cut = shots(0.0, 18.0, 19.0, end=20.0)
-    assert indices(items, cut, 3) == [0, 450, 475]
-    assert {0, 450, 475} <= set(indices(items, cut, 6))
+def test_each_shot_that_looks_different_gets_its_opening_before_any_gets_a_second_frame() -> None:
+    items = [
+        candidate(n, 0.1 if n < 350 else 0.5 if n < 425 else 0.9, opens=n in (0, 350, 425)) for n in range(0, 500, 5)
+    ]
+    cut = shots(0.0, 14.0, 17.0, end=20.0)
+    assert indices(items, cut, 3) == [0, 350, 425]
+    assert {0, 350, 425} <= set(indices(items, cut, 6))
 
 
-def test_what_is_left_goes_to_the_longer_shots() -> None:
-    items = [candidate(n, n / 600, opens=n in (0, 450, 475)) for n in range(0, 500, 5)]
-    found = indices(items, shots(0.0, 18.0, 19.0, end=20.0), 8)
-    assert sum(index < 450 for index in found) == 6
+def test_what_stays_for_a_moment_is_chosen_before_what_is_there_all_the_time() -> None:
+    """A small thing counts by what it is worth, not by how much of the picture it changes."""
+    items = [candidate(n, 0.2 + 0.05 * (n // 5 % 2)) for n in range(0, 500, 5)]
+    worths = [np.zeros(576, np.float32) for _ in items]
+    for place, corner in ((23, 100), (61, 200)):
+        worths[place][corner : corner + 30] = 8.0
+        items[place].look.cells[:, corner : corner + 30] = 0.9
+    choices = choose(items, shots(0.0, end=20.0), 4, worths=worths)
+    assert {23 * 5, 61 * 5} <= {choice.candidate.index for choice in choices}
 
 
 def test_a_still_video_gives_its_first_and_last_frame() -> None:

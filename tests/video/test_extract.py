@@ -77,7 +77,7 @@ def test_frame_numbers_and_times_are_those_of_the_very_picture(tmp_path: Path, c
 def test_a_moving_shot_is_covered_from_beginning_to_end(moving_video: Path, chosen: Chosen) -> None:
     result = chosen(moving_video, 8)
     times = [frame.time_seconds for frame in result.keyframes]
-    assert len(times) == 8 and times[0] == 0.0
+    assert len(times) == 8 and times[0] < 0.25
     assert max(np.diff([*times, 2.0])) < 0.6
     assert result.decode.frames_decoded == 50
     assert result.decode.readable_seconds == pytest.approx(2.0)

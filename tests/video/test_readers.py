@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -153,3 +154,20 @@ def test_ten_bit_h264_is_read(opened: Open, tmp_path: Path) -> None:
     except ValueError as error:
         pytest.skip(f"this encoder has no 10 bit: {error}")
     assert len(times_of(opened, path)) == 10
+
+
+def test_the_last_frames_come_where_the_picture_is_not_the_first_stream(tmp_path: Path) -> None:
+    path = tmp_path / "sound-first.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=16_000, layout="mono")
+        stream = container.add_stream("libx264", rate=25, options={"preset": "medium", "bf": "3"})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for image in moving(30):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.int16), format="s16", layout="mono")
+        silence.sample_rate = 16_000
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode(None))
+    with READERS["pyav"](path) as reader:
+        assert len(list(reader.frames())) == 30

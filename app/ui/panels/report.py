@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app.analysis.export import frames_as_zip
 from app.domain import Analysis, Language, clock
 from app.i18n import notice_text, t
 from app.reports import FORMATS
@@ -43,6 +44,24 @@ def draw_head(job: JobSnapshot, analysis: Analysis, language: Language) -> None:
                 on_click="ignore",
                 key=f"download-{name}",
             )
+        _draw_frames_button(analysis, language)
+
+
+def _draw_frames_button(analysis: Analysis, language: Language) -> None:
+    if not analysis.keyframes:
+        return
+    kept_side = max(max(frame.width, frame.height) for frame in analysis.keyframes)
+    is_there = analysis.video.path.is_file()
+    st.download_button(
+        t("ui.download_frames", language),
+        data=partial(frames_as_zip, analysis),
+        file_name=f"{Path(analysis.video.name).stem}.frames.zip",
+        mime="application/zip",
+        icon=":material/download:",
+        help=t("ui.download_frames_help" if is_there else "ui.download_frames_small", language, side=kept_side),
+        on_click="ignore",
+        key="download-frames",
+    )
 
 
 def draw_tabs(job: JobSnapshot, analysis: Analysis, language: Language) -> None:

@@ -48,6 +48,10 @@ class Picture(Protocol):
     @property
     def is_damaged(self) -> bool: ...
     @property
+    def is_whole(self) -> bool:
+        """Whether the codec stored this frame by itself, not as a difference to others; False where unknown."""
+
+    @property
     def num_bytes(self) -> int: ...
 
     def thumb(self) -> Thumb: ...
@@ -65,9 +69,12 @@ class FrameReader(Protocol):
 
     name: str
     info: VideoInfo
-    num_damaged: int
-    reached_seconds: float
     declared_seconds: float | None
+
+    @property
+    def num_damaged(self) -> int: ...
+    @property
+    def reached_seconds(self) -> float: ...
 
     def frames(self) -> Iterator[Picture]: ...
     def close(self) -> None: ...

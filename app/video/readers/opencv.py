@@ -31,6 +31,7 @@ class CvPicture:
     duration_seconds: float
     pixel_aspect: float
     is_damaged: bool = False
+    is_whole: bool = False
 
     @property
     def num_bytes(self) -> int:

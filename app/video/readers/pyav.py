@@ -63,6 +63,10 @@ class AvPicture:
         return self.frame.is_corrupt
 
     @property
+    def is_whole(self) -> bool:
+        return bool(self.frame.key_frame)
+
+    @property
     def num_bytes(self) -> int:
         return sum(plane.buffer_size for plane in self.frame.planes)
 
@@ -144,7 +148,7 @@ class AvReader:
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
             self._note_reach(packet)
-            if packet.stream_index != self._stream.index:
+            if packet.stream.index != self._stream.index:  # the last, empty packet tells its stream only so
                 continue
             try:
                 frames = packet.decode()
@@ -217,6 +221,18 @@ class AvReader:
             start_seconds=start,
             has_audio=bool(container.streams.audio),
         )
+
+
+def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
+    """The container and the stream of it that is the video; close the container. Raises what AvReader raises."""
+    container = _opened(path)
+    try:
+        stream = _video_stream(container, path)
+    except BaseException:
+        container.close()
+        raise
+    stream.thread_type = "AUTO"
+    return container, stream
 
 
 def _opened(path: Path) -> InputContainer:

@@ -1,0 +1,125 @@
+"""From a reader to a reader of a range of it, which counts frames and seconds from the first frame of the range.
+
+What a survey finds in such a range is put back on the time axis of the whole video by `placed`. It also notes which
+frames the codec stored whole. Nothing is judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import Any, Self, cast
+
+from app.domain import (
+    Boundary,
+    DecodeSummary,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    Shot,
+    SurveyProgress,
+    VideoEvent,
+)
+from app.errors import InputError
+from app.video.files import printable
+from app.video.readers.base import FrameReader, Picture
+
+_DIGITS = 9
+"""Times are put back to the nanosecond: an addition in floating point must not show in them."""
+
+
+class Clip:
+    """A FrameReader over [start, end) of `reader`. Raises InputError where no frame lies in the range.
+
+    `first` and `last` are (index, seconds) of the range's frames on the axis of the whole video, and `whole_frames`
+    the seconds of those that the codec stored whole; `last` and `whole_frames` grow while the frames are walked.
+    """
+
+    def __init__(self, reader: FrameReader, start_seconds: float, end_seconds: float | None) -> None:
+        self.name = reader.name
+        self._reader = reader
+        self._end = float("inf") if end_seconds is None else end_seconds
+        self._pictures = reader.frames()
+        self._head = self._seek(start_seconds)
+        self.first = self.last = (self._head.index, self._head.time_seconds)
+        self.whole_frames: list[float] = []
+        self.info = replace(reader.info, duration_seconds_from_header=self._length(end_seconds))
+        # A range that ends before the file does must not be taken for a file that was cut off.
+        self.declared_seconds = reader.declared_seconds if end_seconds is None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    @property
+    def num_damaged(self) -> int:
+        return self._reader.num_damaged
+
+    @property
+    def reached_seconds(self) -> float:
+        return self._reader.reached_seconds
+
+    def frames(self) -> Iterator[Picture]:
+        for picture in chain([self._head], self._pictures):
+            if picture.time_seconds >= self._end:
+                return
+            self.last = (picture.index, picture.time_seconds)
+            if picture.is_whole:
+                self.whole_frames.append(picture.time_seconds)
+            index, seconds = picture.index - self.first[0], picture.time_seconds - self.first[1]
+            yield cast(Picture, replace(cast(Any, picture), index=index, time_seconds=seconds))
+
+    def placed(self, event: VideoEvent) -> VideoEvent:
+        """What was found in the range, with the frame numbers and seconds of the whole video."""
+        match event:
+            case SurveyProgress(seconds, _):
+                duration = self._reader.info.duration_seconds_from_header
+                return SurveyProgress(self._seconds(seconds), duration if self._end == float("inf") else self._end)
+            case KeyframeFound(keyframe):
+                return KeyframeFound(self._keyframe(keyframe))
+            case KeyframesChosen(keyframes, decode):
+                return KeyframesChosen(tuple(self._keyframe(one) for one in keyframes), self.summary(decode))
+            case _:
+                return event
+
+    def _seek(self, start_seconds: float) -> Picture:
+        reached = 0.0
+        for picture in self._pictures:
+            reached = picture.time_seconds + picture.duration_seconds
+            if start_seconds <= picture.time_seconds < self._end:
+                return picture
+            if picture.time_seconds >= self._end:
+                break
+        name = printable(self._reader.info.name)
+        raise InputError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
+
+    def _length(self, end_seconds: float | None) -> float | None:
+        end = self._reader.info.duration_seconds_from_header if end_seconds is None else end_seconds
+        return None if end is None else max(0.0, end - self.first[1])
+
+    def _seconds(self, seconds: float) -> float:
+        return round(seconds + self.first[1], _DIGITS)
+
+    def _keyframe(self, one: Keyframe) -> Keyframe:
+        return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
+
+    def summary(self, decode: DecodeSummary) -> DecodeSummary:
+        """The same with its seconds counted from the start of the whole video."""
+        return replace(
+            decode,
+            readable_seconds=self._seconds(decode.readable_seconds),
+            shots=tuple(
+                Shot(one.number, self._seconds(one.start_seconds), self._seconds(one.end_seconds))
+                for one in decode.shots
+            ),
+            boundaries=tuple(
+                Boundary(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
+                for one in decode.boundaries
+            ),
+        )

@@ -1,0 +1,36 @@
+"""An analysis of a video that was analysed before decodes nothing, whatever is asked about it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import config
+from app.domain import Analysis, AnalysisRequest, Finished
+from app.video import client
+from app.wiring import build_engine, runner
+from tests.media import moving, write_video
+
+
+def test_the_second_analysis_starts_no_decoding_and_finds_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "clip.mp4", moving(20))
+    settings = config.load()
+    run = runner(settings, build_engine(settings)[0])
+
+    def analysed(template: str) -> Analysis:
+        request = AnalysisRequest(path, frames=3, template=template, use_model=False)
+        (done,) = (e for e in run(request, "job", threading.Event()) if isinstance(e, Finished))
+        return done.analysis
+
+    first = analysed("describe")
+    monkeypatch.setattr(client, "DecodingChild", None)
+    second = analysed("log")
+    assert replace(second, request=first.request, created="", seconds_by_stage={}) == replace(
+        first, created="", seconds_by_stage={}
+    )
+    assert len(second.facts) == len(second.keyframes) == 3

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from zipfile import ZipFile
+
+from app.domain import Boundary, DecodeSummary, Keyframe, KeyframesChosen, Shot, VideoInfo
+from app.reports import frames_zip, keyframes_json
+
+FRAMES = (
+    Keyframe(1, 0, 0.0, "first", 1, 64, 36, b"first jpeg"),
+    Keyframe(2, 1887, 75.48, "change", 2, 64, 36, b"second jpeg"),
+)
+
+
+def test_the_zip_holds_each_picture_and_the_table_of_times() -> None:
+    with ZipFile(io.BytesIO(frames_zip.zipped(FRAMES))) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["001_00-00.000.jpg", "002_01-15.480.jpg", "times.csv"]
+        rows = list(csv.DictReader(io.StringIO(archive.read("times.csv").decode())))
+        assert [archive.read(row["file"]) for row in rows] == [b"first jpeg", b"second jpeg"]
+    assert rows[1] == {
+        "number": "2",
+        "time_seconds": "75.48",
+        "clock": "01:15.480",
+        "frame_index": "1887",
+        "shot": "2",
+        "reason": "change",
+        "file": "002_01-15.480.jpg",
+    }
+
+
+def test_the_same_frames_give_the_same_bytes() -> None:
+    assert frames_zip.zipped(FRAMES) == frames_zip.zipped(FRAMES)
+
+
+def test_a_folder_gets_the_same_files(tmp_path: Path) -> None:
+    list(frames_zip.written(frames_zip.entries(FRAMES), tmp_path / "new" / "folder"))
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
+        "001_00-00.000.jpg",
+        "002_01-15.480.jpg",
+        "times.csv",
+    ]
+
+
+def test_json_tells_a_gradual_change_by_its_middle() -> None:
+    import json
+
+    video = VideoInfo(Path("/v/c.mp4"), "c.mp4", 9, "mp4", "h264", "yuv420p", 64, 36, 0, 9.0, 25.0, 225, 0.0, False)
+    decode = DecodeSummary(225, 9.0, False, "pyav", (Shot(1, 0.0, 9.0),), (Boundary(2.0, 3.0, "dissolve"),))
+    document = json.loads(
+        keyframes_json.write(video, "ab" * 32, KeyframesChosen(FRAMES, decode), reused=True, language="en")
+    )
+    assert document["boundaries"] == [
+        {"time_seconds": 2.5, "start_seconds": 2.0, "end_seconds": 3.0, "type": "dissolve"}
+    ]
+    assert document["source"]["sha256"] == "ab" * 32 and document["reused"] is True

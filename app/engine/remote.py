@@ -119,14 +119,15 @@ class RemoteEngine:
         )
 
     def status(self) -> EngineStatus:
-        """What the last `ensure_ready` found; "stopped" before the first."""
+        """What the last `ensure_ready` found; "stopped" before the first. A model not known yet is named by address."""
+        name = self._model or self._base_url
         info, error = self._info, self._error
         seconds = None if self._asked_at is None else time.monotonic() - self._asked_at
         if info is not None:
             return EngineStatus("ready", "remote", info.model, started_seconds_ago=seconds, info=info)
         if error is not None:
-            return EngineStatus("failed", "remote", self._model, error=error, started_seconds_ago=seconds)
-        return EngineStatus("stopped", "remote", self._model)
+            return EngineStatus("failed", "remote", name, error=error, started_seconds_ago=seconds)
+        return EngineStatus("stopped", "remote", name)
 
     def note_sight(self, sees: bool | None) -> None:
         """Remember for the status whether the engine takes pictures in."""

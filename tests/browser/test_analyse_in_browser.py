@@ -20,6 +20,7 @@ LOSE_PIECES = """count => {
 
 
 def upload(page: Page, file: Path) -> None:
+    page.locator("button.choose:not(:empty)").wait_for()  # its words come with the program that hears the choice
     page.locator("input[type=file]").set_input_files(file)
 
 

@@ -125,6 +125,8 @@ class Uploader {
     this.show();
     remember(fingerprint(file), url + DONE);
     this.report("uploaded", url.split("/").pop());
+    // Told in the middle of another drawing of the page, it can go unheard; the uploader is gone once it was heard.
+    setTimeout(() => run === this.run && this.input.isConnected && this.report("uploaded", url.split("/").pop()), 4000);
   }
 
   async locate(file) {
@@ -248,6 +250,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!uploaders.has(parentElement)) uploaders.set(parentElement, new Uploader(parentElement));
   const uploader = uploaders.get(parentElement);
   uploader.update(data, setTriggerValue);
+  // A file may have been chosen before this program was there to hear of it.
+  if (!uploader.file && uploader.input.files.length) uploader.start(uploader.input.files[0]);
   // Streamlit may also call this for a drawing that was overtaken by the next one: then the upload goes on.
   return () => setTimeout(() => parentElement.isConnected || uploader.request?.abort() || (uploader.run += 1));
 }

@@ -9,13 +9,9 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass, field
 
-import cv2
-
 from app.video.arrivals import Arrival
 from app.video.looks import Look, distance
-from app.video.readers.base import Picture
-
-_JPEG_QUALITY = 90
+from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
 
 
 @dataclass(eq=False)
@@ -44,11 +40,7 @@ class Candidate:
         """(JPEG, width, height); made once, and the raw picture let go."""
         if self._jpeg is None:
             assert self._picture is not None
-            image = self._picture.upright(max_side)
-            ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-            if not ok:
-                raise RuntimeError(f"frame {self.index} of shape {image.shape} could not be written as JPEG")
-            self._jpeg = data.tobytes(), image.shape[1], image.shape[0]
+            self._jpeg = as_jpeg(self._picture.upright(max_side), JPEG_QUALITY)
             self._picture, self.num_raw_bytes = None, 0
         return self._jpeg
 

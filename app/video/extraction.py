@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import cv2
 
-from app.domain import FactsMeasured, Keyframe, KeyframesChosen, Noticed, VideoEvent
+from app.domain import Keyframe, KeyframesChosen, VideoEvent
 from app.video.choice import choose
-from app.video.facts import FactsMeter
-from app.video.ocr import load_text_reader
+from app.video.facts import facts_of
 from app.video.readers.base import FrameReader
 from app.video.survey import Survey
 
@@ -30,9 +29,4 @@ def run(reader: FrameReader, *, frames: int, max_side: int, read_text: bool) -> 
             Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)
         )
     yield KeyframesChosen(tuple(keyframes), summary)
-    text_reader, missing = load_text_reader() if read_text else (None, None)
-    if missing is not None:
-        yield Noticed(missing)
-    meter = FactsMeter(text_reader)
-    for keyframe in keyframes:
-        yield FactsMeasured(meter.measure(keyframe))
+    yield from facts_of(keyframes, read_text=read_text)

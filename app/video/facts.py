@@ -5,12 +5,14 @@ The JPEG that the report shows is what is measured, so that the facts are about 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import cv2
 import numpy as np
 
-from app.domain import FrameFacts, Keyframe
+from app.domain import FactsMeasured, FrameFacts, Keyframe, Noticed
 from app.video.colours import main_colours
-from app.video.ocr import TextReader
+from app.video.ocr import TextReader, load_text_reader
 from app.video.readers.base import Image, as_image, fitted, scaled
 
 _FACTS_SIDE = 640
@@ -36,3 +38,12 @@ class FactsMeter:
             sharpness=round(float(cv2.Laplacian(luma, cv2.CV_64F).var()), 1),
             motion=None if before is None else round(float(cv2.absdiff(before, luma).mean()) / 255, 4),
         )
+
+
+def facts_of(keyframes: Sequence[Keyframe], *, read_text: bool) -> Iterator[FactsMeasured | Noticed]:
+    """The facts of each keyframe in order, after a notice where text was to be read and cannot be."""
+    text_reader, missing = load_text_reader() if read_text else (None, None)
+    if missing is not None:
+        yield Noticed(missing)
+    meter = FactsMeter(text_reader)
+    yield from (FactsMeasured(meter.measure(keyframe)) for keyframe in keyframes)

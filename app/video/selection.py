@@ -10,16 +10,12 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
-import cv2
-
 from app.domain import (
     DecodeSummary,
-    FactsMeasured,
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
     Notice,
-    Noticed,
     Selection,
     SurveyProgress,
     VideoEvent,
@@ -28,14 +24,12 @@ from app.errors import InputError
 from app.video import extraction
 from app.video.clip import Clip
 from app.video.exact import SAME_SECONDS, NotExact, pictures_at
-from app.video.facts import FactsMeter
+from app.video.facts import facts_of
 from app.video.files import printable
 from app.video.late import LateReader
-from app.video.ocr import load_text_reader
-from app.video.readers.base import FrameReader, Picture
+from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
 from app.video.strategies import TIMES, Surveyed, Wish, thinned
 
-_JPEG_QUALITY = 90
 _FULL_QUALITY = 95
 FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
@@ -65,7 +59,7 @@ def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterat
     for number, (picture, time) in enumerate(zip(pictures, times_seconds, strict=True), 1):
         if abs(picture.time_seconds - time) > SAME_SECONDS:
             raise InputError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
-        jpeg, width, height = _jpeg(picture, FULL_SIDE, _FULL_QUALITY)
+        jpeg, width, height = as_jpeg(picture.upright(FULL_SIDE), _FULL_QUALITY)
         yield KeyframeFound(Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
 
 
@@ -85,7 +79,7 @@ def _named(clip: Clip, selection: Selection, frames: int, max_side: int, read_te
     decode = replace(surveyed, notices=(*surveyed.notices, *notices))
     keyframes = tuple(_keyframes(clip, wishes, decode, max_side))
     yield KeyframesChosen(keyframes, decode)
-    yield from _facts(keyframes, read_text)
+    yield from facts_of(keyframes, read_text=read_text)
 
 
 def _survey(clip: Clip, max_side: int) -> Generator[VideoEvent, None, DecodeSummary]:
@@ -126,21 +120,5 @@ def _keyframes(clip: Clip, wishes: Sequence[Wish], decode: DecodeSummary, max_si
             continue
         number, last_index = number + 1, picture.index
         shot = max(1, bisect_right(starts, picture.time_seconds + SAME_SECONDS))
-        jpeg, width, height = _jpeg(picture, max_side, _JPEG_QUALITY)
+        jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
         yield Keyframe(number, picture.index, picture.time_seconds, wish.reason, shot, width, height, jpeg)
-
-
-def _facts(keyframes: Sequence[Keyframe], read_text: bool) -> Iterator[VideoEvent]:
-    text_reader, missing = load_text_reader() if read_text else (None, None)
-    if missing is not None:
-        yield Noticed(missing)
-    meter = FactsMeter(text_reader)
-    yield from (FactsMeasured(meter.measure(keyframe)) for keyframe in keyframes)
-
-
-def _jpeg(picture: Picture, max_side: int, quality: int) -> tuple[bytes, int, int]:
-    image = picture.upright(max_side)
-    ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise RuntimeError(f"frame {picture.index} of shape {image.shape} could not be written as JPEG")
-    return data.tobytes(), image.shape[1], image.shape[0]

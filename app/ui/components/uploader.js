@@ -125,8 +125,6 @@ class Uploader {
     this.show();
     remember(fingerprint(file), url + DONE);
     this.report("uploaded", url.split("/").pop());
-    // Told in the middle of another drawing of the page, it can go unheard; the uploader is gone once it was heard.
-    setTimeout(() => run === this.run && this.input.isConnected && this.report("uploaded", url.split("/").pop()), 4000);
   }
 
   async locate(file) {

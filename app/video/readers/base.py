@@ -23,6 +23,8 @@ LUMA_SIZE = (160, 90)
 CELL_SIZE = (32, 18)
 """(width, height) of what the survey looks at, whatever the shape of the video."""
 
+JPEG_QUALITY = 90
+"""Of keyframes that are kept and shown."""
 _LEAST_STEP_SECONDS = 0.001
 _RESTART_SECONDS = 1.0
 
@@ -143,3 +145,11 @@ def scaled(image: Image, size: tuple[int, int]) -> Image:
 def as_image(array: object) -> Image:
     """OpenCV's results are typed as any array; ours are 8 bit."""
     return np.asarray(array, dtype=np.uint8)
+
+
+def as_jpeg(image: Image, quality: int) -> tuple[bytes, int, int]:
+    """(JPEG, width, height) of an image."""
+    ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise RuntimeError(f"an image of shape {image.shape} could not be written as JPEG")
+    return data.tobytes(), image.shape[1], image.shape[0]

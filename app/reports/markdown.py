@@ -19,7 +19,7 @@ from app.i18n.facts import measured, origin
 
 PICTURE_SIDE = 480  # pixels of the longer side; about 20 KB a picture
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
-_LINE_START = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
+_LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list, a heading's underline; of "1." the point is escaped
 
 
 def write(analysis: Analysis, language: Language) -> bytes:

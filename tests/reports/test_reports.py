@@ -121,4 +121,7 @@ def test_json_is_for_programs() -> None:
 
 def test_escaping_keeps_plain_sentences_as_they_are() -> None:
     assert escape("A man walks, 3 m away; he waves (twice).") == "A man walks, 3 m away; he waves (twice)."
-    assert escape("1. not a list") == "1\\. not a list" or escape("1. not a list").startswith("\\1.")
+    assert escape("1. not a list") == "1\\. not a list"
+    assert escape("12) not a list") == "12\\) not a list"
+    assert escape("- not a list") == "\\- not a list"
+    assert escape("1.5 m") == "1\\.5 m"

@@ -22,11 +22,40 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, number)
     );
     """,
+    """
+    ALTER TABLE jobs DROP COLUMN owner_pid;
+    ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN wish TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN same TEXT NOT NULL DEFAULT '';
+    CREATE INDEX jobs_by_same ON jobs (same) WHERE same <> '';
+    CREATE INDEX jobs_by_state ON jobs (state);
+    CREATE TABLE results (
+        job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (job_id, number)
+    );
+    """,
 )
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database up to date, one transaction a step."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+    """Bring the database up to date, in one transaction; another program may be doing the same at this moment."""
+    if _version(connection) >= len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for script in MIGRATIONS[_version(connection) :]:  # the other one may have been quicker
+            for statement in script.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {max(_version(connection), len(MIGRATIONS))}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

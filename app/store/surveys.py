@@ -41,6 +41,13 @@ class Surveys:
             return None
         return data
 
+    def has(self, key: str) -> bool:
+        """Whether something is kept under `key`."""
+        try:
+            return self._entry(key).exists()
+        except OSError:
+            return False
+
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` under `key` as a whole, and give up what was not used for longest where there is no room."""
         path = self._entry(key)

@@ -19,12 +19,12 @@ NUM_CELLS = CELL_SIZE[0] * CELL_SIZE[1]
 
 _LUMA_STEP = 8.0  # of 256: coarser than a camera's noise, finer than any contrast that is meant to be seen
 _CHROMA_STEP = 4.0  # colour differences of real pictures use half the range
-_EDGE_STEPS = 4.0  # a doubling of the edges is four levels
+EDGE_STEPS = 4.0  # a doubling of the edges is four levels
 
 
 def blocks_of(look: Look) -> Blocks:
-    blocks = np.concatenate([look.cells * np.float32(255), look.edges[None]])
+    blocks = np.concatenate([look.levels, look.edges[None]], dtype=np.float32)
     blocks[0] /= _LUMA_STEP
     blocks[1:3] = (blocks[1:3] - 64) / _CHROMA_STEP
-    blocks[3] = np.log2(1 + blocks[3]) * _EDGE_STEPS
+    blocks[3] = np.log2(1 + blocks[3]) * EDGE_STEPS
     return np.asarray(np.clip(blocks, 0, LEVELS - 1), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from app.domain import Boundary, Shot
@@ -29,11 +30,21 @@ def middle(boundary: Boundary) -> float:
     return (boundary.start_seconds + boundary.end_seconds) / 2
 
 
-def shots_between(boundaries: Sequence[Boundary], end_seconds: float) -> tuple[Shot, ...]:
-    """A shot ends in the middle of its transition."""
-    starts = [0.0, *(middle(boundary) for boundary in boundaries)]
+def shots_between(boundaries: Sequence[Boundary], end_seconds: float, times: Sequence[float] = ()) -> tuple[Shot, ...]:
+    """A shot ends with the frame in the middle of its transition. `times` are those of the frames that were looked at,
+    in order; without them it is the middle itself. A cut stands at the time of its frame already.
+    """
+    starts = [0.0, *(_border(boundary, times) for boundary in boundaries)]
     ends = [*starts[1:], max(end_seconds, starts[-1])]
     return tuple(Shot(number, start, end) for number, (start, end) in enumerate(zip(starts, ends, strict=True), 1))
+
+
+def _border(boundary: Boundary, times: Sequence[float]) -> float:
+    """The middle, or the time of the last frame that is not after it."""
+    if boundary.type == "cut":
+        return boundary.start_seconds
+    place = bisect_right(times, middle(boundary))
+    return times[place - 1] if place else middle(boundary)
 
 
 def _is_better(cut: Boundary, dissolve: Boundary) -> bool:

@@ -10,8 +10,11 @@ from bisect import insort
 from dataclasses import dataclass, field
 
 from app.video.arrivals import Arrival
-from app.video.looks import Look, distance
+from app.video.looks import Look
 from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
+
+_LEAST_SCORE = 0.1
+"""What nothing tells of still counts for its place in time."""
 
 
 @dataclass(eq=False)
@@ -25,7 +28,6 @@ class Candidate:
     time_seconds: float
     look: Look
     opens: int | None = None
-    novelty: float = 0.0
     arrival: Arrival | None = field(default=None, repr=False)
     score: float = 0.0
     num_raw_bytes: int = 0
@@ -48,20 +50,16 @@ class Candidate:
 class Pool:
     """At most `capacity` candidates in time order, spread over the time seen so far.
 
-    Those that are like the one before go first or, `by_score`, those that told least when they were seen.
+    Those that told least when they were seen go first, and those with close neighbours. As long as there are others,
+    none goes that would leave more without a candidate than one of `parts` equal parts of that time.
     """
 
-    def __init__(self, capacity: int, *, by_score: bool = False) -> None:
-        self._by_score = by_score
+    def __init__(self, capacity: int, parts: int = 1) -> None:
         self.items: list[Candidate] = []
         self._capacity = max(3, capacity)
+        self._parts = parts
 
     def add(self, candidate: Candidate) -> None:
-        before = [item for item in self.items[-3:] if item.index < candidate.index]
-        if self._by_score:
-            candidate.novelty = candidate.score
-        else:
-            candidate.novelty = distance(before[-1].look, candidate.look) if before else 1.0
         insort(self.items, candidate, key=lambda item: item.index)
         if len(self.items) > self._capacity:
             del self.items[self._least_missed()]
@@ -69,10 +67,13 @@ class Pool:
     def _least_missed(self) -> int:
         """The place of the candidate whose neighbours stand closest around it; the first and last stay."""
         items = self.items
-        return min(
-            range(1, len(items) - 1),
-            key=lambda i: (items[i + 1].time_seconds - items[i - 1].time_seconds) * (0.1 + items[i].novelty),
-        )
+        longest = (items[-1].time_seconds - items[0].time_seconds) / self._parts
+
+        def missed(place: int) -> tuple[bool, float]:
+            around = items[place + 1].time_seconds - items[place - 1].time_seconds
+            return around > longest, around * (_LEAST_SCORE + items[place].score)
+
+        return min(range(1, len(items) - 1), key=missed)
 
 
 def keep_within(pools: list[Pool], raw_bytes: int, max_side: int) -> None:

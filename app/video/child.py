@@ -1,7 +1,8 @@
 """The decoding child: from a request on its command line to messages on its standard output.
 
-`python -m app.video.child '{"task": "probe" | "extract" | "pictures", "path": …}'`. It ends when its standard input
-closes, which is how it learns that its parent is gone. Run by app.video.process, not by people.
+`python -m app.video.child '{"task": …, "path": …}'`, where the task is "probe", "extract", "named", "pictures",
+"subtitles" or "sound". It ends when its standard input closes, which is how it learns that its parent is gone. Run by
+app.video.process, not by people.
 """
 
 from __future__ import annotations
@@ -13,11 +14,19 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from app.domain import Probed, Selection, VideoEvent
-from app.errors import AppError
+from app.domain import Keyframe, KeyframesChosen, Probed, Selection, SoundPiece, Transcript, VideoEvent
+from app.errors import AppError, DecodeError
+from app.video import limits
+from app.video.files import printable
+from app.video.named import Fetched, Known
+from app.video.opening import Opening
+from app.video.strategies import Wish
 from app.video.wire import send
+
+if TYPE_CHECKING:
+    from app.video.readers.base import FrameReader
 
 
 def _end_with_parent() -> None:
@@ -34,39 +43,87 @@ def _private_output() -> BinaryIO:
     return os.fdopen(private, "wb")
 
 
-def _events(request: Mapping[str, Any]) -> Iterator[VideoEvent]:
+def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetched | Transcript | SoundPiece]:
+    """What answers a request, with no limit on time or memory. Raises AppErrors."""
     # Imported here: a probe needs no OpenCV and no text reader, and should not wait for them.
     from app.video.readers import open_reader
 
-    path = Path(request["path"])
-    with open_reader(path) as reader:
+    path, task = Path(request["path"]), request["task"]
+    wanted = request.get("selection") or {}
+    # In a short range every frame may be the one that is wanted.
+    is_whole = not wanted.get("start_seconds") and wanted.get("end_seconds") is None
+    with open_reader(path, every_frame=task != "extract" or not is_whole) as reader:
+        limits.check_size(reader.info)
         yield Probed(reader.info)
-        if request["task"] == "probe":
+        if task == "probe":
+            return
+        if task == "subtitles":
+            from app.video import subtitle_reading
+
+            yield from subtitle_reading.read(reader.info, request["language"])
+            return
+        if task == "sound":
+            from app.video import sound_track
+
+            yield from sound_track.pieces(reader.info, request["start_seconds"], request["end_seconds"])
             return
         from app.video import selection
 
-        if request["task"] == "pictures":
+        if task == "pictures":
             yield from selection.full_pictures(reader, request["times_seconds"])
             return
-        wanted = request["selection"]
-        yield from selection.run(
-            reader,
-            frames=request["frames"],
-            selection=Selection(**{**wanted, "times_seconds": tuple(wanted["times_seconds"])}),
-            max_side=request["max_side"],
-            read_text=request["read_text"],
-        )
+        yield from _with_facts(_chosen(reader, request), request)
+
+
+def _chosen(reader: FrameReader, request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetched]:
+    from app.video import selection
+
+    if request["task"] == "named":
+        wishes = [Wish(*wish) for wish in request["wishes"]]
+        edges = [(index, seconds) for index, seconds in request["edges"]]
+        yield selection.named(reader, wishes, edges, max_side=request["max_side"])
+        return
+    wanted = request["selection"]
+    yield from selection.run(
+        reader,
+        frames=request["frames"],
+        selection=Selection(**{**wanted, "times_seconds": tuple(wanted["times_seconds"])}),
+        max_side=request["max_side"],
+        opening=Opening(**request["opening"]) if request.get("opening") else None,
+    )
+
+
+def _with_facts(
+    events: Iterator[VideoEvent | Known | Fetched], request: Mapping[str, Any]
+) -> Iterator[VideoEvent | Known | Fetched]:
+    """The same, and then what can be measured on the keyframes that came last."""
+    from app.video.facts import facts_of
+
+    keyframes: tuple[Keyframe, ...] = ()
+    for event in events:
+        yield event
+        if isinstance(event, KeyframesChosen | Fetched):
+            keyframes = event.keyframes
+    yield from facts_of(keyframes, read_text=request["read_text"], have_text=request.get("have_text", ()))
 
 
 def main() -> NoReturn:
     faulthandler.enable()
     output = _private_output()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    request = json.loads(sys.argv[1])
+    limits.limit_memory(request.get("memory_bytes", limits.MEMORY_BYTES))
+    limits.end_if_stuck(request.get("stuck_seconds", limits.STUCK_SECONDS))
     try:
-        for event in _events(json.loads(sys.argv[1])):
-            send(output, event)
+        for event in events_of(request):
+            with limits.waiting():  # who reads our messages may take their time
+                send(output, event)
     except AppError as error:
         send(output, error)
+    except Exception as error:
+        if not limits.is_out_of_memory(error):
+            raise
+        send(output, DecodeError("video_out_of_memory", name=printable(Path(request["path"]).name)))
     # The libraries' own threads are not waited for: everything has been sent.
     output.flush()
     os._exit(0)

@@ -1,13 +1,13 @@
 """From candidates and shots to the keyframes under a budget: deterministic, in time order.
 
-Greedy: again and again the candidate that shows most of what no chosen one shows yet. No stretch of the video stays
-without a frame for long: when what is left of the budget is needed for that, only gaps are filled. Frames that look
-like a chosen neighbour are left out.
+Greedy: again and again the candidate that shows most of what no chosen one shows yet, and evenly where none is news;
+then chosen frames are exchanged for others as long as that shows more. No stretch of the video stays without a frame
+for long: when what is left of the budget is needed for that, only gaps are filled. Frames that look like a chosen
+neighbour are left out, unless a gap can be filled by nothing else and other pictures lie between.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,12 +16,16 @@ import numpy as np
 from app.domain import Reason, Shot
 from app.video.arrivals import Cells
 from app.video.candidates import Candidate
-from app.video.cover import Cover
-from app.video.looks import ALIKE, distance
+from app.video.cover import PLAIN_PICTURE, Cover, Gains, Which, shot_of
+from app.video.looks import distance
 
 _CHANGED = 0.08
 _NEW_SHOT, _NEW_SHOT_OF_FEW = 1.5, 6.0
 """How much more the opening of a shot counts that no chosen frame shows; the second where each shot can have one."""
+_REMOTE = 1e-9
+"""What each second from a chosen frame counts: it decides where nothing else does."""
+_MOST_EXCHANGES = 40
+_MOST_WEIGHED = 16
 
 
 @dataclass(frozen=True)
@@ -32,61 +36,118 @@ class Choice:
 
 
 def choose(
-    candidates: Sequence[Candidate], shots: Sequence[Shot], budget: int, *, worths: Sequence[Cells] | None = None
+    candidates: Sequence[Candidate],
+    shots: Sequence[Shot],
+    budget: int,
+    *,
+    worths: Sequence[Cells] | None = None,
+    num_fixed: int = 0,
+    goes_on: bool = False,
 ) -> list[Choice]:
     """At most `budget` choices, numbered by their order in time. One at least where there is a candidate, and two
-    where there are two candidates and the budget allows. `worths` tells what each cell of each candidate is worth."""
+    where there are two candidates and the budget allows. `worths` tells what each cell of each candidate is worth.
+
+    The first `num_fixed` candidates are chosen already and stay. Where the video `goes_on` after the candidates, the
+    last of them ends nothing, and one may be enough.
+    """
     if not candidates:
         return []
-    cover = Cover(candidates, worths, end_seconds=shots[-1].end_seconds, budget=budget)
-    places = [_shot_of(item, shots) for item in candidates]
-    new = _NEW_SHOT_OF_FEW if len(shots) <= budget else _NEW_SHOT
-    picked: list[int] = []
-    while len(picked) < budget:
-        worth = cover.worth(left=budget - len(picked))
-        worth *= _unseen_factors(candidates, places, picked, new)
-        best = int(np.argmax(worth))
-        if worth[best] <= 0:
-            break
-        picked.append(best)
-        cover.add(best, alike=_alike_beside(best, candidates, picked))
-    if len(picked) == 1 and budget > 1 and len(candidates) > 1:
+    choosing = _Choosing(candidates, worths, shots, budget, num_fixed)
+    picked = choosing.run()
+    if len(picked) == 1 and budget > 1 and len(candidates) > 1 and not goes_on:
         picked = [0, len(candidates) - 1]
-    return _explained([candidates[i] for i in sorted(picked)], candidates[-1], shots)
+    last = None if goes_on else candidates[-1]
+    return _explained([candidates[i] for i in sorted(picked)], last, shots)
 
 
-def _unseen_factors(candidates: Sequence[Candidate], places: Sequence[int], picked: Sequence[int], new: float) -> Cells:
-    """`new` for the openings of shots that no chosen frame shows, 1 for everything else."""
-    seen = {places[i] for i in picked}
-    opens = [item.opens is not None and place not in seen for item, place in zip(candidates, places, strict=True)]
-    return np.where(opens, np.float32(new), np.float32(1))
+class _Choosing:
+    """Takes one candidate after another, then exchanges chosen ones for better ones."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        worths: Sequence[Cells] | None,
+        shots: Sequence[Shot],
+        budget: int,
+        num_fixed: int,
+    ) -> None:
+        self._cover = cover = Cover(candidates, worths, shots, budget, num_fixed)
+        self._budget = budget
+        self._num_fixed = num_fixed
+        begins = shots[cover.shots[num_fixed - 1] :] if num_fixed else shots  # the shots that may get a frame
+        self._new_shot = _NEW_SHOT_OF_FEW if len(begins) <= budget - num_fixed else _NEW_SHOT
+        self._opens = np.array([item.opens is not None for item in candidates])
+
+    def run(self) -> list[int]:
+        cover = self._cover
+        while len(cover.chosen) < self._budget:
+            gains = self._next_gains()
+            best = int(np.argmax(gains))
+            if gains[best] <= 0:
+                break
+            cover.add(best)
+        for _ in range(_MOST_EXCHANGES):
+            if not self._exchange():
+                break
+        return cover.chosen
+
+    def _next_gains(self) -> Gains:
+        cover, left = self._cover, self._budget - len(self._cover.chosen)
+        gains = self._gains()
+        needed, fills = cover.gaps()
+        if needed and (needed >= left or gains.max() <= 0):  # at worst what looks like a chosen one: the most remote
+            return np.asarray(np.where(fills, gains + _REMOTE * cover.room(), 0.0))
+        return gains if gains.max() > PLAIN_PICTURE else np.asarray(gains * cover.room())
+
+    def _exchange(self) -> bool:
+        """Makes the best exchange of one chosen frame that leaves no longer stretch without one; whether there was.
+
+        Only for news: what merely looks different does not disturb how evenly the frames are spread.
+        """
+        cover, best = self._cover, (PLAIN_PICTURE, -1, -1)
+        needed, _ = cover.gaps()
+        for number in self._least_missed():
+            gains = self._gains(number)
+            old = cover.chosen[number]
+            others, fills = cover.gaps(number)
+            gains[[place for place in cover.chosen if place != old]] = 0.0
+            allowed = gains if others <= needed else np.where(fills, gains, 0.0)
+            new = int(np.argmax(allowed))
+            if allowed[new] - gains[old] > best[0]:
+                best = (float(allowed[new] - gains[old]), number, new)
+        if best[1] >= 0:
+            cover.exchange(best[1], best[2])
+        return best[1] >= 0
+
+    def _least_missed(self) -> list[int]:
+        """The numbers of those chosen frames that add least."""
+        numbers = range(self._num_fixed, len(self._cover.chosen))
+        own = {number: self._gains(number)[self._cover.chosen[number]] for number in numbers}
+        return sorted(numbers, key=lambda number: own[number])[:_MOST_WEIGHED]
+
+    def _gains(self, but: int | None = None) -> Gains:
+        return np.asarray(self._cover.gains(but) * np.where(self._is_new(but), self._new_shot, 1.0))
+
+    def _is_new(self, but: int | None = None) -> Which:
+        """Whether each candidate opens a shot that no chosen frame shows."""
+        cover = self._cover
+        seen = [cover.shots[place] for number, place in enumerate(cover.chosen) if number != but]
+        return np.asarray(self._opens & ~np.isin(cover.shots, seen))
 
 
-def _alike_beside(best: int, candidates: Sequence[Candidate], picked: Sequence[int]) -> list[int]:
-    """The candidates around `best`, as far as the next chosen ones, that look like it."""
-    start = max((i for i in picked if i < best), default=-1) + 1
-    end = min((i for i in picked if i > best), default=len(candidates))
-    look = candidates[best].look
-    return [i for i in range(start, end) if distance(look, candidates[i].look) <= ALIKE]
-
-
-def _shot_of(item: Candidate, shots: Sequence[Shot]) -> int:
-    return max(1, bisect_right(shots, item.time_seconds, key=lambda shot: shot.start_seconds))
-
-
-def _explained(picked: Sequence[Candidate], last: Candidate, shots: Sequence[Shot]) -> list[Choice]:
+def _explained(picked: Sequence[Candidate], last: Candidate | None, shots: Sequence[Shot]) -> list[Choice]:
     choices: list[Choice] = []
     for item in picked:
         before = choices[-1] if choices else None
-        shot = _shot_of(item, shots)
+        shot = shot_of(item.time_seconds, shots)
         choices.append(Choice(item, _reason(item, last, before if before and before.shot == shot else None), shot))
     return choices
 
 
-def _reason(item: Candidate, last: Candidate, before: Choice | None) -> Reason:
+def _reason(item: Candidate, last: Candidate | None, before: Choice | None) -> Reason:
     if item.index == 0:
         return "first"
-    if item.opens is not None or before is None:
+    if before is None:
         return "shot"
     if distance(before.candidate.look, item.look) >= _CHANGED:
         return "change"

@@ -6,14 +6,28 @@ Nothing here looks at a picture; it checks the file, starts the child, and hands
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from app.domain import Keyframe, KeyframeFound, Probed, Selection, VideoEvent, VideoInfo
+from app.domain import (
+    DecodeSummary,
+    FactsMeasured,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    Probed,
+    ScreenText,
+    Selection,
+    VideoEvent,
+    VideoInfo,
+)
 from app.errors import Cancelled, DecodeError
+from app.video.digest import picture_key
 from app.video.files import check_file, printable
+from app.video.named import Fetched, Known, in_shots, wishes_of
+from app.video.opening import Opening
 from app.video.process import DecodingChild
 
 _PROBE_SECONDS = 60
@@ -21,6 +35,9 @@ _PROBE_SECONDS = 60
 MAX_SIDE = 1280
 """Pixels of the longer side of a keyframe, unless told otherwise: as large as a model or a page makes use of."""
 _WHOLE = Selection()
+_MAY_OPEN = ("auto", "uniform")
+Texts = Mapping[str, tuple[ScreenText, ...]]
+_NO_TEXTS: Texts = {}
 
 
 def probe(path: Path) -> VideoInfo:
@@ -48,6 +65,9 @@ def extract(
     selection: Selection = _WHOLE,
     max_side: int = MAX_SIDE,
     read_text: bool = True,
+    opening: Opening | None = None,
+    texts: Texts = _NO_TEXTS,
+    on_known: Callable[[Known], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
     """Surveys the video once and yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen of
@@ -55,15 +75,77 @@ def extract(
 
     `selection` says how the keyframes are chosen and from which range; frames and times count from the start of the
     video all the same. JPEGs are at most `max_side` pixels long. Text on the screen is read only with `read_text`.
+    With an `opening` (for "auto" and "uniform") its keyframes come in an OpeningChosen while the rest is still being
+    read, unless the video ends before or shows nothing there; they count among the `frames`.
+    `texts` are those read before, by `picture_key`: on such a picture text is not read again.
+    `on_known` is told what the survey of a whole video found, right before KeyframesChosen; see `extract_named`.
     Raises what `probe` raises, and Cancelled within half a second of `cancel` being set. Closing the iterator ends
     the work.
     """
     if frames < 1 or max_side < 16:
         raise ValueError(f"frames is {frames} and max_side {max_side}; at least 1 and 16 are needed")
+    if opening is not None and (opening.frames > frames or selection.strategy not in _MAY_OPEN):
+        raise ValueError(f"{opening} does not go with {frames} frames and strategy {selection.strategy!r}")
     check_file(path)
     options = {"frames": frames, "selection": asdict(selection), "max_side": max_side, "read_text": read_text}
-    with DecodingChild("extract", path, **options) as child:
-        yield from cast(Iterator[VideoEvent], child.events(cancel))
+    if opening is not None:
+        options["opening"] = asdict(opening)
+    with DecodingChild("extract", path, have_text=list(texts), **options) as child:
+        events = cast(Iterator[VideoEvent | Known], child.events(cancel))
+        yield from _with_texts(_without_known(events, on_known), texts)
+
+
+def extract_named(
+    path: Path,
+    known: Known,
+    *,
+    frames: int,
+    selection: Selection,
+    max_side: int = MAX_SIDE,
+    read_text: bool = True,
+    opening: Opening | None = None,
+    texts: Texts = _NO_TEXTS,
+    cancel: threading.Event | None = None,
+) -> Iterator[VideoEvent]:
+    """What `extract` yields for a selection of a whole video by any strategy but "auto", without progress and without
+    an OpeningChosen: what is `known` of the file stands in for a survey, and only what is wanted is decoded.
+
+    Raises what `extract` raises.
+    """
+    check_file(path)
+    wishes, decode = wishes_of(known, selection, frames, opening, path.name)
+    wanted = [(wish.time_seconds, wish.reason) for wish in wishes]
+    options = {"wishes": wanted, "edges": known.edges, "max_side": max_side, "read_text": read_text}
+    with DecodingChild("named", path, have_text=list(texts), **options) as child:
+        events = cast(Iterator[VideoEvent | Fetched], child.events(cancel))
+        yield from _with_texts((_placed(event, decode) for event in events), texts)
+
+
+def _without_known(
+    events: Iterator[VideoEvent | Known], on_known: Callable[[Known], None] | None
+) -> Iterator[VideoEvent]:
+    for event in events:
+        if not isinstance(event, Known):
+            yield event
+        elif on_known is not None:
+            on_known(event)
+
+
+def _placed(event: VideoEvent | Fetched, decode: DecodeSummary) -> VideoEvent:
+    if isinstance(event, Fetched):
+        return KeyframesChosen(in_shots(event.keyframes, decode.shots), decode)
+    return event
+
+
+def _with_texts(events: Iterator[VideoEvent], texts: Texts) -> Iterator[VideoEvent]:
+    """The same, with the texts that were not read again put into the facts."""
+    keys: dict[int, str] = {}
+    for event in events:
+        if isinstance(event, KeyframesChosen) and texts:
+            keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}
+        if isinstance(event, FactsMeasured) and (known := texts.get(keys.get(event.facts.number, ""))):
+            event = FactsMeasured(replace(event.facts, texts=known))
+        yield event
 
 
 def full_pictures(

@@ -6,7 +6,7 @@ frames the codec stored whole. Nothing is judged here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any, Self, cast
@@ -17,13 +17,19 @@ from app.domain import (
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
+    Notice,
+    OpeningChosen,
     Shot,
+    Stretch,
     SurveyProgress,
     VideoEvent,
 )
 from app.errors import InputError
 from app.video.files import printable
+from app.video.limits import move_on
+from app.video.named import Known
 from app.video.readers.base import FrameReader, Picture
+from app.video.survey import clock_text
 
 _DIGITS = 9
 """Times are put back to the nanosecond: an addition in floating point must not show in them."""
@@ -65,6 +71,25 @@ class Clip:
     def reached_seconds(self) -> float:
         return self._reader.reached_seconds
 
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        return self._reader.is_variable_frame_rate
+
+    @property
+    def tail(self) -> tuple[int, float]:
+        return self._reader.tail if self._end == float("inf") else (0, 0.0)
+
+    @property
+    def edges(self) -> tuple[tuple[int, float], ...]:
+        """(index, seconds) of what must be found in the file before a jump in it is trusted. Where damaged parts were
+        skipped, packets no longer tell how many frames came before, and no jump is.
+        """
+        return ((-1, 0.0),) if self.num_damaged else (self.first, self.last)
+
+    def known(self, decode: DecodeSummary) -> Known:
+        """What the survey of this clip told, once it has been walked; `decode` as the survey says it."""
+        return Known(self.summary(decode), self.first, self.last, tuple(self.whole_frames), self.edges)
+
     def frames(self) -> Iterator[Picture]:
         for picture in chain([self._head], self._pictures):
             if picture.time_seconds >= self._end:
@@ -83,14 +108,17 @@ class Clip:
                 return SurveyProgress(self._seconds(seconds), duration if self._end == float("inf") else self._end)
             case KeyframeFound(keyframe):
                 return KeyframeFound(self._keyframe(keyframe))
+            case OpeningChosen(keyframes):
+                return OpeningChosen(self._keyframes(keyframes))
             case KeyframesChosen(keyframes, decode):
-                return KeyframesChosen(tuple(self._keyframe(one) for one in keyframes), self.summary(decode))
+                return KeyframesChosen(self._keyframes(keyframes), self.summary(decode))
             case _:
                 return event
 
     def _seek(self, start_seconds: float) -> Picture:
         reached = 0.0
         for picture in self._pictures:
+            move_on()
             reached = picture.time_seconds + picture.duration_seconds
             if start_seconds <= picture.time_seconds < self._end:
                 return picture
@@ -106,20 +134,38 @@ class Clip:
     def _seconds(self, seconds: float) -> float:
         return round(seconds + self.first[1], _DIGITS)
 
+    def _keyframes(self, keyframes: Sequence[Keyframe]) -> tuple[Keyframe, ...]:
+        return tuple(self._keyframe(one) for one in keyframes)
+
     def _keyframe(self, one: Keyframe) -> Keyframe:
         return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
+
+    def shots(self, shots: Sequence[Shot]) -> tuple[Shot, ...]:
+        """The same with their seconds counted from the start of the whole video."""
+        return tuple(
+            Shot(one.number, self._seconds(one.start_seconds), self._seconds(one.end_seconds)) for one in shots
+        )
 
     def summary(self, decode: DecodeSummary) -> DecodeSummary:
         """The same with its seconds counted from the start of the whole video."""
         return replace(
             decode,
             readable_seconds=self._seconds(decode.readable_seconds),
-            shots=tuple(
-                Shot(one.number, self._seconds(one.start_seconds), self._seconds(one.end_seconds))
-                for one in decode.shots
-            ),
+            shots=self.shots(decode.shots),
             boundaries=tuple(
                 Boundary(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
                 for one in decode.boundaries
             ),
+            measures=decode.measures and replace(decode.measures, start_seconds=self.first[1]),
+            stretches=tuple(
+                Stretch(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
+                for one in decode.stretches
+            ),
+            notices=tuple(self._notice(one, decode) for one in decode.notices),
         )
+
+    def _notice(self, one: Notice, decode: DecodeSummary) -> Notice:
+        """How much of the file was readable is said from the start of the file, however late the range begins."""
+        if one.key != "truncated":
+            return one
+        return replace(one, values={**one.values, "readable": clock_text(self._seconds(decode.readable_seconds))})

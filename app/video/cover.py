@@ -1,96 +1,153 @@
 """From candidates and those already chosen to what each other one would add: news in its cells, and time covered.
 
-A cell adds what it is worth as far as no chosen picture looks like it there. Which candidate is taken is not decided
-here.
+A cell adds what it is worth as far as no chosen picture shows it. Which candidate is taken is not decided here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain import Shot
 from app.video.arrivals import Cells
 from app.video.blocks import NUM_CELLS, blocks_of
 from app.video.candidates import Candidate
+from app.video.gaps import Gaps
+from app.video.looks import ALIKE, distances
 from app.video.shots import is_light
+from app.video.shown import Shown
 
-_EVEN_FACTOR = 1.9
+EVEN_FACTOR = 1.9
 """The longest stretch without a frame, in even distances: twice that is what a reader notices as a hole."""
 _PLAIN_WORTH = 0.1
 """What a cell adds that is not news but looks different from all that was chosen."""
-_WEIGHTS = np.array([1.0, 1.0, 1.0, 0.5], np.float32)
-_UNLIKE_LEVELS = 4.0
-_SAME = 0.3
-_AGAIN = 0.2
-"""What comes again, looking like what was chosen, still happens again; it counts this much."""
-_APART_SECONDS = 2.0
+PLAIN_PICTURE = _PLAIN_WORTH * NUM_CELLS
+"""What a whole picture adds that is no news."""
+_APART_SECONDS = 10.0
+"""Nearer than a third of an even distance, and than this, to a chosen one of its shot a frame tells less of its own."""
 _FILLS = 1.3
-_BLACK, _DIM = 0.002, 0.3
-"""What a black picture is worth, and the brightness (0..1) from which on a picture is worth all that it shows."""
+_BLACK, _DIM = 0.002, 0.15
+"""What a black picture is worth, and the brightness (0..1) from which on a picture is worth all that it shows: a scene
+at night is a scene."""
+_MAY_RISE = 0.3
 _RISING_SECONDS, _BRIGHTER = 1.0, 1.2
-"""A picture that is this much brighter so soon is still rising: the later one is wanted."""
+"""A picture below this light that is this much brighter so soon is still rising: the later one is wanted."""
+
+Gains = NDArray[np.float64]
+Which = NDArray[np.bool_]
 
 
 class Cover:
-    """`worth` of every candidate, given those that were handed to `add`. `candidates` are in time order."""
+    """What every candidate would add to the `chosen` ones (places in `candidates`, which are in time order).
+
+    Each question can be asked as if one of the chosen, the one at place `but` of `chosen`, were not. `shots` are the
+    numbers of the candidates' shots. The first `num_fixed` candidates are chosen from the start, and nothing between
+    them can be.
+    """
 
     def __init__(
-        self, candidates: Sequence[Candidate], worths: Sequence[Cells] | None, *, end_seconds: float, budget: int
+        self,
+        candidates: Sequence[Candidate],
+        worths: Sequence[Cells] | None,
+        shots: Sequence[Shot],
+        budget: int,
+        num_fixed: int = 0,
     ) -> None:
+        self.chosen: list[int] = []
+        self.shots = np.array([shot_of(item.time_seconds, shots) for item in candidates])
         self._times = np.array([item.time_seconds for item in candidates])
-        self._blocks = np.stack([blocks_of(item.look) for item in candidates])
-        news = np.zeros((len(candidates), NUM_CELLS)) if worths is None else np.stack(worths)
+        self._cells = np.stack([item.look.cells for item in candidates])
         light = np.array([_light(place, candidates) for place in range(len(candidates))])
         self._shows = light > _BLACK
-        self._worths = ((news + _PLAIN_WORTH) * light[:, None]).astype(np.float32)
-        self._unseen = np.ones_like(self._worths)
-        self._open = np.ones(len(candidates))
-        self._apart = np.full(len(candidates), np.inf)
-        self._points = [0.0, max(end_seconds, float(self._times[-1]))]
-        self._longest = max(1e-6, _EVEN_FACTOR * self._points[-1] / budget)
-        self._near = min(_APART_SECONDS, self._points[-1] / budget / 3) or 1e-6
+        news = np.zeros((1, NUM_CELLS), np.float32) if worths is None else _news(candidates, worths, shots)
+        shown = ((news + _PLAIN_WORTH) * light[:, None]).astype(np.float32)
+        self._shown = Shown(np.stack([blocks_of(item.look) for item in candidates]), shown)
+        self._end = max(shots[-1].end_seconds, float(self._times[-1]))
+        self._near = min(_APART_SECONDS, self._end / budget / 3) or 1e-6
+        self._alike: list[Which] = []
+        fixed_until = float(self._times[num_fixed - 1]) if num_fixed else float("-inf")
+        self._gaps = Gaps(self._times, EVEN_FACTOR * self._end / budget, fixed_until)
+        for place in range(num_fixed):
+            self.add(place)
 
-    def add(self, place: int, *, alike: Sequence[int] = ()) -> None:
-        """Takes the candidate at `place` as chosen; those at the places of `alike` would only repeat it."""
-        self._open[[place, *alike]] = 0.0
-        apart = np.tensordot(_WEIGHTS, np.abs(self._blocks - self._blocks[place]), axes=(0, 1)) / _UNLIKE_LEVELS
-        self._unseen = np.minimum(self._unseen, np.clip(apart - _SAME, 0, 1))
-        self._apart = np.minimum(self._apart, np.abs(self._times - self._times[place]))
-        self._points = sorted([*self._points, float(self._times[place])])
+    def add(self, place: int) -> None:
+        """Takes the candidate at `place` as chosen."""
+        self.chosen.append(place)
+        self._shown.add(place)
+        self._alike.append(distances(self._cells, self._cells[place]) <= ALIKE)
 
-    def worth(self, *, left: int) -> NDArray[np.float64]:
-        """For each candidate what it adds, 0 for chosen ones. `left` frames may still be chosen."""
-        again = np.where(self._apart > self._near, _AGAIN, 0.0)[:, None]
-        added = (self._worths * np.maximum(self._unseen, again)).sum(axis=1, dtype=np.float64)
-        added *= np.clip(self._apart / self._near, 0, 1) * self._open
-        needed, fills = self._gaps()
-        fills &= self._shows  # a black frame is no remedy for a gap
-        added *= np.where(fills, _FILLS, 1.0)
-        if needed < left:
-            return np.asarray(added)
-        if (fills & (added > 0)).any():
-            return np.where(fills, added, 0.0)
-        return np.asarray(added * np.where(self._shows, self._middle_first(), 1e-12) if needed else added)
+    def exchange(self, but: int, place: int) -> None:
+        """Takes the candidate at `place` in place of the chosen one at `but`."""
+        self.chosen[but] = place
+        self._shown.exchange(but, place)
+        self._alike[but] = distances(self._cells, self._cells[place]) <= ALIKE
 
-    def _gaps(self) -> tuple[int, NDArray[np.bool_]]:
-        """(how many more frames the gaps need, whether each candidate would be one of those)."""
-        points = np.array(self._points)
-        needed = self._needed(np.diff(points))
-        gap = np.clip(np.searchsorted(points, self._times, side="right") - 1, 0, len(points) - 2)
-        after = self._needed(self._times - points[gap]) + self._needed(points[gap + 1] - self._times)
-        return int(needed.sum()), needed[gap] > after
+    def gains(self, but: int | None = None) -> Gains:
+        """What each candidate would add; 0 for the chosen ones and for those that look like a chosen neighbour."""
+        apart = self._apart(but)
+        return np.asarray(self._shown.unseen(but) * np.clip(apart / self._near, 0, 1) * ~self._repeats(but))
 
-    def _needed(self, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.maximum(np.ceil(lengths / self._longest - 1e-6) - 1, 0))
+    def _apart(self, but: int | None) -> NDArray[np.float64]:
+        """The seconds from each candidate to the nearest chosen one of its shot; beyond a cut nothing goes on."""
+        chosen = [place for number, place in enumerate(self.chosen) if number != but]
+        seconds = np.abs(self._times[:, None] - self._times[chosen])
+        same = self.shots[:, None] == self.shots[chosen]
+        return np.asarray(np.where(same, seconds, np.inf).min(axis=1, initial=np.inf))
 
-    def _middle_first(self) -> NDArray[np.float64]:
-        """For a gap that no candidate fills as wanted: what is nearest to the middle of the longest one."""
-        place = int(np.argmax(np.diff(self._points)))
-        start, end = self._points[place : place + 2]
-        inside = (self._times > start) & (self._times < end)
-        return np.where(inside, 1 / (1 + 1e6 * np.abs(self._times - (start + end) / 2)), 1e-12)
+    def gaps(self, but: int | None = None) -> tuple[int, Which]:
+        """(how many more frames the stretches without one need, whether each candidate would be one of those).
+
+        A black picture is no remedy, nor is one since or until which nothing has changed. What looks like a chosen one
+        again, after other pictures, is: better than none of so long a time.
+        """
+        return self._gaps.needed(self._points(but), self._shows & ~self._still(but))
+
+    def room(self) -> Gains:
+        """For each candidate the seconds, never none, to the nearer end of the stretch without a frame around it."""
+        return self._gaps.room(self._points(None))
+
+    def _points(self, but: int | None) -> NDArray[np.float64]:
+        times = [float(self._times[place]) for number, place in enumerate(self.chosen) if number != but]
+        return np.array(sorted([0.0, *times, self._end]))
+
+    def _repeats(self, but: int | None) -> Which:
+        """Whether each candidate looks like the chosen one before or after it in time, or is that one."""
+        return self._beside(but, lambda alike: alike)
+
+    def _still(self, but: int | None) -> Which:
+        """Whether each one and all between it and the chosen one before, or after, look like that."""
+        return self._beside(but, np.logical_and.accumulate)
+
+    def _beside(self, but: int | None, told: Callable[[Which], Which]) -> Which:
+        """For each candidate what is `told` of those from the chosen one before or after it on: which look like it."""
+        numbers = sorted((n for n in range(len(self.chosen)) if n != but), key=lambda n: self.chosen[n])
+        edges = [0, *(self.chosen[n] for n in numbers), len(self._times)]
+        found = np.zeros(len(self._times), bool)
+        for number, before, place, after in zip(numbers, edges, edges[1:], edges[2:], strict=False):
+            alike = self._alike[number]
+            found[place:after] |= told(alike[place:after])
+            found[before : place + 1] |= told(alike[before : place + 1][::-1])[::-1]
+        return found
+
+
+def shot_of(seconds: float, shots: Sequence[Shot]) -> int:
+    """The number of the shot that shows at a time."""
+    return max(1, bisect_right(shots, seconds, key=lambda shot: shot.start_seconds))
+
+
+def _news(candidates: Sequence[Candidate], worths: Sequence[Cells], shots: Sequence[Shot]) -> Cells:
+    """The worths. The first picture of all follows none that it could differ from: it is no more news than the openings
+    of the other shots are in the median, and none where there is no other shot."""
+    news = np.stack(worths)
+    first = [item.opens == 0 for item in candidates]
+    later = [len(shots) > 1 and bool(item.opens) for item in candidates]
+    usual = float(np.median(news[later].sum(axis=1))) if any(later) else 0.0
+    whole = news[first].sum(axis=1, keepdims=True)
+    news[first] *= np.minimum(1, usual / np.maximum(whole, 1e-9))
+    return news
 
 
 def _light(place: int, candidates: Sequence[Candidate]) -> float:
@@ -98,11 +155,11 @@ def _light(place: int, candidates: Sequence[Candidate]) -> float:
     item = candidates[place]
     if item.look.is_black:
         return _BLACK
-    if item.look.brightness >= _DIM:
+    if item.look.brightness >= _MAY_RISE:
         return 1.0
     for later in candidates[place + 1 :]:
         if later.time_seconds > item.time_seconds + _RISING_SECONDS:
             break
         if later.look.brightness > _BRIGHTER * item.look.brightness and is_light(item.look, later.look):
             return _BLACK
-    return max(_BLACK, item.look.brightness / _DIM)
+    return min(1.0, max(_BLACK, item.look.brightness / _DIM))

@@ -1,4 +1,6 @@
-"""From a file to its SHA-256, in pieces, so that a long video neither fills memory nor outlives a cancel."""
+"""From a file to its SHA-256, in pieces, so that a long video neither fills memory nor outlives a cancel; and from a
+picture to a short name for it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,12 @@ from app.errors import Cancelled, InputError
 from app.video.files import check_file, printable
 
 _PIECE_BYTES = 1 << 20
+_KEY_BYTES = 8
+
+
+def picture_key(jpeg: bytes) -> str:
+    """A short name for a picture by its content: the same for the same bytes, 16 hex digits."""
+    return hashlib.blake2b(jpeg, digest_size=_KEY_BYTES).hexdigest()
 
 
 def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:

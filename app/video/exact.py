@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -20,12 +21,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from app.domain import VideoInfo
+from app.video.limits import move_on
 from app.video.readers import open_reader
 from app.video.readers.base import Picture
+from app.video.readers.damage import Damage
+from app.video.readers.order import Pace
 from app.video.readers.pyav import AvPicture, open_video
-
-SAME_SECONDS = 1e-5
-"""Two times nearer than this are one: timestamps are whole ticks, the finest in use is a microsecond or coarser."""
+from app.video.strategies import SAME_SECONDS
 
 _BACK_SECONDS = (0, 1, 5)
 """A transport stream is searched by the time of decoding, and a jump may land behind the frame: then from before."""
@@ -62,14 +64,17 @@ def pictures_at(
             return
         except (NotExact, av.error.FFmpegError):
             pass
-    yield from _in_order(video.path, times_seconds[given:])
+    yield from _in_order(video.path, times_seconds[given:], also_damaged=exactly)
 
 
-def _in_order(path: Path, times_seconds: Sequence[float]) -> Iterator[Picture]:
+def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool) -> Iterator[Picture]:
     left = list(reversed(times_seconds))
     shown: Picture | None = None
     with open_reader(path) as reader:
         for picture in reader.frames():
+            move_on()
+            if picture.is_damaged and shown is not None and not also_damaged:
+                continue  # the picture before it is what can be shown then
             while left and shown is not None and picture.time_seconds > left[-1] + SAME_SECONDS:
                 left.pop()
                 yield shown
@@ -109,12 +114,32 @@ class Jumper:
     def close(self) -> None:
         self._container.close()
 
+    def is_variable_frame_rate(self) -> bool:
+        """Whether the frames of the whole file follow each other unevenly."""
+        pace = Pace()
+        for pts in self._shown:
+            pace.push(float(pts * self._unit))
+        return pace.is_variable()
+
     def check(self, edges: Sequence[tuple[int, float]]) -> None:
         """Raises NotExact unless each (index, seconds) is where the packets say."""
         for index, seconds in edges:
             place = self._place(self._video.start_seconds + seconds)
             if place - self._first != index or abs(self._seconds(self._shown[place]) - seconds) > SAME_SECONDS:
                 raise NotExact
+
+    def cost(self, seconds: float) -> int:
+        """How many frames must be decoded now for the one on show at `seconds`. Raises NotExact."""
+        shown = self._shown[self._place(self._video.start_seconds + seconds)]
+        start = self._whole[max(0, bisect_right(self._whole, shown) - 1)]
+        if self._reached is not None and self._reached < shown:
+            start = max(start, self._reached)
+        return 1 + bisect_left(self._shown, shown) - bisect_left(self._shown, start)
+
+    def times_between(self, after_seconds: float, before_seconds: float) -> list[float]:
+        """The seconds of the frames between two others. Raises NotExact."""
+        first, last = (self._place(self._video.start_seconds + time) for time in (after_seconds, before_seconds))
+        return [self._seconds(pts) for pts in self._shown[first + 1 : last]]
 
     def at(self, seconds: float) -> Picture:
         """The picture on show at `seconds`. Raises NotExact where it does not come out."""
@@ -133,15 +158,18 @@ class Jumper:
         if place >= len(self._shown):
             raise NotExact
         yield self._picture(self._frame(self._shown[place]), place)
+        damage = Damage()
         for frame in self._decoded:
             if frame.pts is None:
                 continue
+            self.num_damaged += frame.is_corrupt
             place = bisect_left(self._shown, frame.pts)
             if place < len(self._shown) and self._shown[place] == frame.pts:
-                self.num_damaged += frame.is_corrupt
-                yield self._picture(frame, place)
+                whole, reported = bool(frame.key_frame), self.num_damaged
+                shows = damage.shows(self._seconds(frame.pts), num_reported=reported, is_whole=whole)
+                yield self._picture(frame, place, is_damaged=shows)
 
-    def _picture(self, frame: VideoFrame, place: int) -> Picture:
+    def _picture(self, frame: VideoFrame, place: int, *, is_damaged: bool = False) -> Picture:
         return AvPicture(
             frame,
             place - self._first,
@@ -149,6 +177,7 @@ class Jumper:
             float(frame.duration * self._unit) if frame.duration else self._nominal_seconds,
             self._pixel_aspect,
             self._video.rotation_degrees,
+            is_damaged,
         )
 
     def _seconds(self, pts: int) -> float:
@@ -164,7 +193,8 @@ class Jumper:
     def _list_packets(self) -> tuple[list[int], list[int]]:
         """(timestamps of all frames, of those stored whole), both rising."""
         shown, whole, last_dts = [], [], None
-        for packet in self._container.demux(self._stream):
+        for packet in self._packets():
+            move_on()
             if packet.size == 0:
                 continue
             disordered = packet.dts is not None and last_dts is not None and packet.dts <= last_dts
@@ -180,6 +210,14 @@ class Jumper:
             raise NotExact
         return sorted(shown), sorted(whole)
 
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        # At the end PyAV asks every stream for what it holds, and does not know one that appeared while it read.
+        with suppress(IndexError):
+            try:
+                yield from self._container.demux(self._stream)
+            except av.error.FFmpegError as error:
+                raise NotExact from error
+
     def _frame(self, pts: int) -> VideoFrame:
         place = bisect_right(self._whole, pts) - 1
         if place < 0:
@@ -188,21 +226,28 @@ class Jumper:
             self._decoded = self._from(self._whole[place])
         for frame in self._decoded:
             self._reached = frame.pts
-            if frame.pts == pts and not frame.is_corrupt and not self.num_damaged:
-                return frame
-            if frame.pts is None or frame.pts > pts:
+            # Damage on the way is damage of the wanted frame, which is drawn from those before it; so is a beginning
+            # that the container takes for a frame stored whole and the decoder does not.
+            is_false_start = frame.pts == self._whole[place] and not frame.key_frame
+            if frame.pts is None or frame.pts > pts or frame.is_corrupt or is_false_start or self.num_damaged:
                 break
+            if frame.pts == pts:
+                return frame
         raise NotExact
 
     def _from(self, whole_pts: int) -> Iterator[VideoFrame]:
         """The frames from the one stored whole at `whole_pts`, or from an earlier one that the container jumps to."""
         for back_seconds in _BACK_SECONDS:
-            self._container.seek(whole_pts - round(back_seconds / self._unit), stream=self._stream)
-            packets = self._container.demux(self._stream)
+            try:
+                self._container.seek(whole_pts - round(back_seconds / self._unit), stream=self._stream)
+            except av.error.FFmpegError as error:
+                raise NotExact from error
+            packets = self._packets()
             # Some containers can only jump near; what comes before a frame stored whole would be guessed.
             first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
             if first is not None and first.pts is not None and first.pts <= whole_pts:
                 for packet in chain([first], packets):
+                    move_on()
                     yield from self._frames_of(packet)
                 return
 

@@ -5,13 +5,14 @@ The JPEG that the report shows is what is measured, so that the facts are about 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import cv2
 import numpy as np
 
 from app.domain import FactsMeasured, FrameFacts, Keyframe, Noticed
 from app.video.colours import main_colours
+from app.video.digest import picture_key
 from app.video.ocr import TextReader, load_text_reader
 from app.video.readers.base import Image, as_image, fitted, scaled
 
@@ -19,10 +20,13 @@ _FACTS_SIDE = 640
 
 
 class FactsMeter:
-    """Measures keyframes one after another; motion needs the one before."""
+    """Measures keyframes one after another; motion needs the one before. On pictures with a key in `have_text` no text
+    is read: who asks has it.
+    """
 
-    def __init__(self, text_reader: TextReader | None) -> None:
+    def __init__(self, text_reader: TextReader | None, have_text: Collection[str] = ()) -> None:
         self._read_text = text_reader
+        self._have_text = have_text
         self._before: Image | None = None
 
     def measure(self, keyframe: Keyframe) -> FrameFacts:
@@ -30,20 +34,29 @@ class FactsMeter:
         small = scaled(image, fitted(image.shape[1], image.shape[0], _FACTS_SIDE))
         luma = as_image(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
         before, self._before = self._before, luma
+        if before is not None:  # the picture may have changed its size
+            before = scaled(before, (luma.shape[1], luma.shape[0]))
         return FrameFacts(
             number=keyframe.number,
-            texts=self._read_text(image) if self._read_text else (),
+            texts=self._read_text(image) if self._read_text and not self._has_text(keyframe) else (),
             colours=main_colours(small),
             brightness=round(float(luma.mean()) / 255, 3),
             sharpness=round(float(cv2.Laplacian(luma, cv2.CV_64F).var()), 1),
             motion=None if before is None else round(float(cv2.absdiff(before, luma).mean()) / 255, 4),
         )
 
+    def _has_text(self, keyframe: Keyframe) -> bool:
+        return bool(self._have_text) and picture_key(keyframe.jpeg) in self._have_text
 
-def facts_of(keyframes: Sequence[Keyframe], *, read_text: bool) -> Iterator[FactsMeasured | Noticed]:
+
+def facts_of(
+    keyframes: Sequence[Keyframe], *, read_text: bool, have_text: Collection[str] = ()
+) -> Iterator[FactsMeasured | Noticed]:
     """The facts of each keyframe in order, after a notice where text was to be read and cannot be."""
-    text_reader, missing = load_text_reader() if read_text else (None, None)
+    known = frozenset(have_text)
+    wants_reader = read_text and not (known and all(picture_key(one.jpeg) in known for one in keyframes))
+    text_reader, missing = load_text_reader() if wants_reader else (None, None)
     if missing is not None:
         yield Noticed(missing)
-    meter = FactsMeter(text_reader)
+    meter = FactsMeter(text_reader, known)
     yield from (FactsMeasured(meter.measure(keyframe)) for keyframe in keyframes)

@@ -23,13 +23,13 @@ class Habit:
 
     def __init__(self) -> None:
         self._counts = np.zeros((4, NUM_CELLS, LEVELS), np.float32)
-        self._at = (np.arange(4)[:, None], np.arange(NUM_CELLS)[None, :])
+        self._rows = LEVELS * np.arange(4 * NUM_CELLS).reshape(4, NUM_CELLS)
         self._table = np.zeros_like(self._counts)
         self._num = 0
         self._due = 1
 
     def learn(self, blocks: Blocks) -> None:
-        self._counts[(*self._at, blocks.astype(np.intp))] += 1
+        self._counts.reshape(-1)[self._places(blocks)] += 1
         self._num += 1
         if self._num >= self._due:
             # Often at first, when each sample changes what is known.
@@ -49,4 +49,8 @@ class Habit:
 
     def rarity(self, blocks: Blocks) -> NDArray[np.float32]:
         """For each cell: 0 for the habitual, then the logarithm of how much rarer than that, summed over channels."""
-        return np.asarray(self._table[(*self._at, blocks.astype(np.intp))].sum(axis=0), np.float32)
+        return np.asarray(self._table.reshape(-1)[self._places(blocks)].sum(axis=0), np.float32)
+
+    def _places(self, blocks: Blocks) -> NDArray[np.intp]:
+        """Where the values of the blocks stand in the flat tables: no two at one place."""
+        return np.asarray(self._rows + blocks.astype(np.intp))

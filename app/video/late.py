@@ -24,6 +24,7 @@ class LateReader:
 
     name = "pyav"
     reached_seconds = 0.0
+    tail = (0, 0.0)
 
     def __init__(self, video: VideoInfo, start_seconds: float) -> None:
         self.info = video
@@ -51,6 +52,10 @@ class LateReader:
 
     def close(self) -> None:
         self._jumper.close()
+
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        return self._jumper.is_variable_frame_rate()
 
     def frames(self) -> Iterator[Picture]:
         return chain([self._first], self._pictures)

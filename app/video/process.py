@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from app.errors import AppError, Cancelled, DecodeError
+from app.video import limits
 from app.video.files import printable
 from app.video.wire import receive
 
@@ -26,15 +27,21 @@ _log = logging.getLogger(__name__)
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _POLL_SECONDS = 0.05
 _QUEUED_MESSAGES = 16
+_ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}
+"""What an exit code tells. Nobody but an operating system that runs out of memory kills a child outright."""
 
 
 class DecodingChild:
-    """A running child and its messages; leaving the `with` block ends it."""
+    """A running child and its messages; leaving the `with` block ends it.
+
+    Among the `options` of any task may be `memory_bytes` and `stuck_seconds`, in place of those of app.video.limits.
+    """
 
     def __init__(self, task: str, path: Path, **options: object) -> None:
         self._path = path
         self._messages: queue.Queue[object] = queue.Queue(_QUEUED_MESSAGES)
         self._closing = threading.Event()
+        self._is_unreadable = False
         request = json.dumps({"task": task, "path": str(path), **options})
         # -P keeps a file in the working directory from being imported in place of a library.
         self._process = subprocess.Popen(
@@ -63,7 +70,7 @@ class DecodingChild:
             cast(BinaryIO, pipe).close()
 
     def events(self, cancel: threading.Event | None = None) -> Iterator[object]:
-        """What the child sends, to its end. Raises what it reports, Cancelled, or DecodeError where it crashed."""
+        """What the child sends, to its end. Raises what it reports, Cancelled, or DecodeError where it ended badly."""
         while True:
             if cancel is not None and cancel.is_set():
                 raise Cancelled
@@ -78,7 +85,8 @@ class DecodingChild:
             yield message
         if code := self._process.wait():
             _log.warning("the decoding child ended with code %s on %r", code, str(self._path))
-            raise DecodeError("video_decoder_crashed", name=printable(self._path.name))
+            key = "video_decoder_crashed" if self._is_unreadable else _ENDS.get(code, "video_decoder_crashed")
+            raise DecodeError(key, name=printable(self._path.name))
 
     def _pump(self) -> None:
         stream = cast(BinaryIO, self._process.stdout)
@@ -89,6 +97,7 @@ class DecodingChild:
             except (EOFError, ValueError, KeyError, TypeError):
                 # Half a message is how a crash looks from here; the exit code tells the rest.
                 _log.warning("the decoding child sent what cannot be read", exc_info=True)
+                self._is_unreadable = True
                 self._process.kill()
                 message = None
             self._put(message)

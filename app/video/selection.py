@@ -1,21 +1,19 @@
 """From an opened reader and a Selection to the events of its extraction. Runs in the decoding child.
 
-"auto" over a whole video is app.video.extraction alone. A range is surveyed through a Clip; the other strategies
-take the shots from that survey, name times, and have exactly the pictures of those times fetched.
+Everything is surveyed through a Clip. "auto" is app.video.extraction; the other strategies take the shots from that
+survey, name times, and have exactly the pictures of those times fetched. What is known of a whole video is told, so
+that its next selection that names times needs no survey, see `named`.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 from app.domain import (
-    DecodeSummary,
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
-    Notice,
+    OpeningChosen,
     Selection,
     SurveyProgress,
     VideoEvent,
@@ -23,31 +21,42 @@ from app.domain import (
 from app.errors import InputError
 from app.video import extraction
 from app.video.clip import Clip
-from app.video.exact import SAME_SECONDS, NotExact, pictures_at
-from app.video.facts import facts_of
+from app.video.exact import NotExact, pictures_at
 from app.video.files import printable
+from app.video.gathering import sample_seconds
 from app.video.late import LateReader
+from app.video.named import Fetched, Known, in_shots, is_whole, opening_wishes, wishes_of
+from app.video.opening import Opening
 from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
-from app.video.strategies import TIMES, Surveyed, Wish, thinned
+from app.video.strategies import SAME_SECONDS, Wish
+from app.video.survey import OpeningRead, Survey
 
 _FULL_QUALITY = 95
+_FRAMES_FOR_TIMES = 1
+"""A survey chooses none where times are named."""
 FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
 
 
 def run(
-    reader: FrameReader, *, frames: int, selection: Selection, max_side: int, read_text: bool
-) -> Iterator[VideoEvent]:
-    """Yields what app.video.extract promises, after Probed."""
-    if selection == Selection():
-        yield from extraction.run(reader, frames=frames, max_side=max_side, read_text=read_text)
-        return
+    reader: FrameReader,
+    *,
+    frames: int,
+    selection: Selection,
+    max_side: int,
+    opening: Opening | None = None,
+) -> Iterator[VideoEvent | Known]:
+    """Yields what app.video.extract promises, after Probed and before the facts, and once a whole video was surveyed
+    what is Known of it.
+    """
     clip = Clip(_begun(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
-    if selection.strategy == "auto":
-        events = extraction.run(clip, frames=frames, max_side=max_side, read_text=read_text)
-        yield from (clip.placed(event) for event in events)
-    else:
-        yield from _named(clip, selection, frames, max_side, read_text)
+    if selection.strategy != "auto":
+        yield from _named(clip, selection, frames, max_side, opening)
+        return
+    for event in extraction.run(clip, frames=frames, max_side=max_side, opening=opening):
+        if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, frames):
+            yield clip.known(event.decode)
+        yield event if is_whole(selection) else clip.placed(event)
 
 
 def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterator[KeyframeFound]:
@@ -63,6 +72,17 @@ def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterat
         yield KeyframeFound(Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
 
 
+def named(reader: FrameReader, wishes: Sequence[Wish], edges: Sequence[tuple[int, float]], *, max_side: int) -> Fetched:
+    """The wished frames without a survey: wishes and edges are from what is known of the video."""
+    return Fetched(tuple(_fetched(reader, wishes, edges, max_side)))
+
+
+def _looked_as_for_times(clip: Clip, frames: int) -> bool:
+    """Whether a survey that names times would have looked at the same pictures: not so in very short videos."""
+    duration = clip.info.duration_seconds_from_header
+    return sample_seconds(frames, duration) == sample_seconds(_FRAMES_FOR_TIMES, duration)
+
+
 def _begun(reader: FrameReader, start_seconds: float) -> FrameReader:
     """A reader that need not decode all that comes before the start, where there can be one."""
     if not start_seconds or reader.name != LateReader.name:
@@ -73,52 +93,48 @@ def _begun(reader: FrameReader, start_seconds: float) -> FrameReader:
         return reader
 
 
-def _named(clip: Clip, selection: Selection, frames: int, max_side: int, read_text: bool) -> Iterator[VideoEvent]:
-    surveyed = yield from _survey(clip, max_side)
-    wishes, notices = _wishes(clip, surveyed, selection, frames)
-    decode = replace(surveyed, notices=(*surveyed.notices, *notices))
-    keyframes = tuple(_keyframes(clip, wishes, decode, max_side))
-    yield KeyframesChosen(keyframes, decode)
-    yield from facts_of(keyframes, read_text=read_text)
-
-
-def _survey(clip: Clip, max_side: int) -> Generator[VideoEvent, None, DecodeSummary]:
-    """The shots and how far the file could be read; the frame that comes with them is not wanted here."""
-    for event in extraction.run(clip, frames=1, max_side=max_side, read_text=False):
-        if isinstance(event, KeyframesChosen):
-            return clip.summary(event.decode)
+def _named(
+    clip: Clip, selection: Selection, frames: int, max_side: int, opening: Opening | None
+) -> Iterator[VideoEvent | Known]:
+    survey = extraction.begun(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
+    begins: tuple[Keyframe, ...] = ()
+    for event in survey.events():
         if isinstance(event, SurveyProgress):
             yield clip.placed(event)
-    raise InputError("no_frames", name=printable(clip.info.name))
+        elif isinstance(event, OpeningRead) and opening is not None:
+            begins = _opening(clip, survey, opening, max_side)
+            yield OpeningChosen(begins)
+    known = clip.known(survey.summary())
+    if is_whole(selection):
+        yield known
+    wishes, decode = wishes_of(known, selection, frames, opening, clip.info.name)
+    if opening is not None and begins:
+        wishes = wishes[opening.frames :]
+    fetched = _fetched(clip, wishes, known.edges, max_side, after=begins)
+    yield KeyframesChosen(in_shots([*begins, *fetched], decode.shots), decode)
 
 
-def _wishes(clip: Clip, decode: DecodeSummary, selection: Selection, frames: int) -> tuple[list[Wish], list[Notice]]:
-    surveyed = Surveyed(clip.first[1], decode.readable_seconds, decode.shots, clip.whole_frames)
-    found = TIMES[selection.strategy](selection, surveyed, frames)
-    notices = []
-    outside = len(set(selection.times_seconds)) - len(found)
-    if selection.strategy == "times" and outside:
-        notices.append(Notice("times_outside", {"count": outside, "readable": f"{decode.readable_seconds:.3f}"}))
-    if not found:
-        name = printable(clip.info.name)
-        key = "codec_keyframes_unknown" if selection.strategy == "codec" else "times_without_frames"
-        raise InputError(key, name=name, readable=f"{decode.readable_seconds:.3f}")
-    kept = thinned(found, frames)
-    if len(kept) < len(found):
-        notices.append(Notice("frames_thinned", {"found": len(found), "kept": len(kept)}))
-    return kept, notices
+def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> tuple[Keyframe, ...]:
+    """The frames of the opening, fetched in a second walk through the file while the survey waits."""
+    wishes = opening_wishes(clip.first[1], opening)
+    keyframes = list(_fetched(clip, wishes, clip.edges, max_side))
+    return in_shots(keyframes, clip.shots(survey.shots_until(opening.seconds)))
 
 
-def _keyframes(clip: Clip, wishes: Sequence[Wish], decode: DecodeSummary, max_side: int) -> Iterator[Keyframe]:
-    starts = [shot.start_seconds for shot in decode.shots]
-    # Where damaged parts were skipped, packets no longer tell how many frames came before.
-    edges = (clip.first, clip.last) if not clip.num_damaged else ((-1, 0.0),)
-    pictures = pictures_at(clip.info, clip.name, [wish.time_seconds for wish in wishes], edges=edges)
-    number, last_index = 0, -1
+def _fetched(
+    reader: FrameReader,
+    wishes: Sequence[Wish],
+    edges: Sequence[tuple[int, float]],
+    max_side: int,
+    *,
+    after: Sequence[Keyframe] = (),
+) -> Iterator[Keyframe]:
+    """The wished frames, each once, numbered on from those `after` which they come. Their shots are not told."""
+    number, last_index = len(after), after[-1].frame_index if after else -1
+    pictures = pictures_at(reader.info, reader.name, [wish.time_seconds for wish in wishes], edges=edges)
     for picture, wish in zip(pictures, wishes, strict=True):
         if picture.index == last_index:  # two wishes met in one frame
             continue
         number, last_index = number + 1, picture.index
-        shot = max(1, bisect_right(starts, picture.time_seconds + SAME_SECONDS))
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
-        yield Keyframe(number, picture.index, picture.time_seconds, wish.reason, shot, width, height, jpeg)
+        yield Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg)

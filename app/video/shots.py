@@ -1,4 +1,4 @@
-"""From the looks of successive frames to the places where a shot ends and the next begins.
+"""From glances at successive frames to the places where a shot ends and the next begins.
 
 Hard cuts stand out of the frames around them; a flash comes back to where it was and is no cut; a picture that rises
 from black begins a shot. A cut is suspected at once and settled when enough of what follows has been seen.
@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 
-import numpy as np
-
-from app.video.looks import Look, change
+from app.video.looks import Glance, change
 
 AROUND_SECONDS = 0.5
 """A cut is compared with the changes this long before and after it; it is settled when they have been seen."""
@@ -40,7 +38,7 @@ class Step:
 
     index: int
     time_seconds: float
-    look: Look
+    glance: Glance
     change: float
     after_light: bool
     light_seconds: float
@@ -48,11 +46,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Settled:
-    """The verdict on a suspect: whether a shot begins at frame `index`, and where the one before had gone dark."""
+    """The verdict on a suspect: whether a shot begins there, and where the one before had gone dark.
 
-    index: int
-    time_seconds: float
+    `before` is the frame before it, as far as it is still known.
+    """
+
+    step: Step
     is_cut: bool
+    before: Step | None = None
     dark_since_seconds: float | None = None
 
 
@@ -61,7 +62,6 @@ class CutDetector:
 
     def __init__(self) -> None:
         self.is_suspect = False
-        self.last_change = 0.0
         self._steps: deque[Step] = deque()
         self._suspects: deque[Step] = deque()
         self._void_until = -1
@@ -69,14 +69,13 @@ class CutDetector:
         self._light_seen = False
         self._light_seconds = 0.0
 
-    def push(self, index: int, time_seconds: float, look: Look) -> list[Settled]:
+    def push(self, index: int, time_seconds: float, glance: Glance) -> list[Settled]:
         """The verdicts that this frame makes possible."""
-        before = self._steps[-1].look if self._steps else look
-        step = Step(index, time_seconds, look, change(before, look), self._light_seen, self._light_seconds)
-        emerges = before.is_black and not look.is_black and self._light_seen
-        self.last_change = step.change
+        before = self._steps[-1].glance if self._steps else glance
+        step = Step(index, time_seconds, glance, change(before, glance), self._light_seen, self._light_seconds)
+        emerges = before.is_black and not glance.is_black and self._light_seen
         self.is_suspect = emerges or step.change >= _FLOOR
-        if not look.is_black:
+        if not glance.is_black:
             self._light_seen, self._light_seconds = True, time_seconds
         self._steps.append(step)
         if self.is_suspect:
@@ -97,22 +96,24 @@ class CutDetector:
             is_cut = self._is_cut(suspect)
             if is_cut:
                 self._last_cut_seconds = suspect.time_seconds
-            verdicts.append(Settled(suspect.index, suspect.time_seconds, is_cut, self._dark_since(suspect)))
+            before = next((step for step in reversed(self._steps) if step.index < suspect.index), None)
+            verdicts.append(Settled(suspect, is_cut, before, self._dark_since(before, suspect)))
         return verdicts
 
-    def _dark_since(self, suspect: Step) -> float | None:
+    @staticmethod
+    def _dark_since(before: Step | None, suspect: Step) -> float | None:
         """When the light went out before a picture that rises slowly from black; None for what begins at once."""
-        before = next((step for step in reversed(self._steps) if step.index < suspect.index), suspect)
-        return suspect.light_seconds if before.look.is_black and suspect.change < _LONELY_FLOOR else None
+        rises = before is not None and before.glance.is_black and suspect.change < _LONELY_FLOOR
+        return suspect.light_seconds if rises else None
 
     def _is_cut(self, suspect: Step) -> bool:
         if suspect.index <= self._void_until or suspect.time_seconds - self._last_cut_seconds < FLASH_SECONDS:
             return False
         place = next(i for i, step in enumerate(self._steps) if step.index == suspect.index)
         before, after = self._steps[place - 1], list(islice(self._steps, place + 1, None))
-        if before.look.is_black and suspect.after_light and _rises(suspect, after):
+        if before.glance.is_black and suspect.after_light and _rises(suspect, after):
             return True
-        if is_light(before.look, suspect.look) or not self._stands_out(suspect):
+        if is_light(before.glance, suspect.glance) or not self._stands_out(suspect):
             return False
         return not self._is_flash(before, suspect, after)
 
@@ -132,24 +133,30 @@ class CutDetector:
         for step in after:
             if step.time_seconds - suspect.time_seconds > FLASH_SECONDS:
                 return False
-            if change(before.look, step.look) < _CAME_BACK * suspect.change:
+            if change(before.glance, step.glance) < _CAME_BACK * suspect.change:
                 self._void_until = step.index
                 return True
         return False
 
 
-def is_light(before: Look, after: Look) -> bool:
+def is_light(before: Glance, after: Glance) -> bool:
     """Whether it is the same picture in another light."""
-    if min(float(before.cells[0].var()), float(after.cells[0].var())) < _EMPTY:
-        return False
-    return bool(np.corrcoef(before.cells[0], after.cells[0])[0, 1] > _SAME_PICTURE)
+    return min(before.contrast, after.contrast) ** 2 >= _EMPTY and likeness(before, after) > _SAME_PICTURE
+
+
+def likeness(one: Glance, other: Glance) -> float:
+    """Correlation of the luma of two pictures; 0 where one of them is flat."""
+    spread = one.contrast * other.contrast * one.levels.shape[1]
+    if not spread:
+        return 0.0
+    return float((one.cells[0] - one.brightness) @ (other.cells[0] - other.brightness) / spread)
 
 
 def _rises(suspect: Step, after: list[Step]) -> bool:
     """Whether the light that begins here grows into a picture, rather than hovering at the edge of black."""
     return (
         any(
-            step.look.brightness - suspect.look.brightness >= _RISE
+            step.glance.brightness - suspect.glance.brightness >= _RISE
             for step in after
             if step.time_seconds - suspect.time_seconds <= 2 * AROUND_SECONDS
         )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.video.arrivals import Arrival, Arrivals, Cells
-from app.video.blocks import blocks_of
+from app.video.blocks import Blocks, blocks_of
 from app.video.candidates import Candidate
 from app.video.habit import Habit
 from app.video.looks import Look
@@ -26,24 +26,28 @@ _ARRIVED_BEFORE = 0.02  # what an unusual value counts that did not arrive at on
 
 
 class States:
-    """`take` every frame that is to be sampled; gives the candidate of the state that has just ended, if one has."""
+    """`take` every frame that is to be sampled; gives the candidate of the state that has just ended, if one has.
+
+    `latest` is what had arrived at the last sample, for candidates that were found otherwise.
+    """
 
     def __init__(self, *, longest_seconds: float = _LONGEST_SECONDS) -> None:
         self._longest = min(longest_seconds, _LONGEST_SECONDS)
         self._habit = Habit()
         self._arrivals = Arrivals()
+        self.latest = self._arrivals.latest
         self._best: Candidate | None = None
         self._since = 0.0
 
     def take(self, picture: Picture, look: Look, *, opens: bool) -> Candidate | None:
         blocks = blocks_of(look)
         self._habit.learn(blocks)
-        arrival = self._arrivals.push(blocks)
+        arrival = self.latest = self._arrivals.push(blocks)
         ended = None
         time = picture.time_seconds
         if self._best is not None and (opens or arrival.burst > _BURST or time - self._since >= self._longest):
             ended, self._best = self._best, None
-        score = float(self._cells(look, arrival).sum()) * look.quality
+        score = float(self._cells(blocks, arrival).sum()) * look.quality
         if self._best is None:
             self._since = time
         if self._best is None or score > _BETTER * self._best.score:
@@ -56,15 +60,10 @@ class States:
         self._habit.settle()
         return ended
 
-    @property
-    def latest(self) -> Arrival:
-        """What had arrived at the last sample, for candidates that were found otherwise."""
-        return self._arrivals.latest
-
     def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """For each candidate, what each cell of it is worth telling, by all that has been seen."""
-        return [self._cells(item.look, item.arrival or self.latest) for item in candidates]
+        return [self._cells(blocks_of(item.look), item.arrival or self.latest) for item in candidates]
 
-    def _cells(self, look: Look, arrival: Arrival) -> Cells:
-        unusual = np.minimum(self._habit.rarity(blocks_of(look)) / _RARE_ENOUGH, 1)
+    def _cells(self, blocks: Blocks, arrival: Arrival) -> Cells:
+        unusual = np.minimum(self._habit.rarity(blocks) / _RARE_ENOUGH, 1)
         return np.asarray(unusual * (self._arrivals.weight(arrival) + _ARRIVED_BEFORE), np.float32)

@@ -30,18 +30,28 @@ class Wish:
     reason: Reason
 
 
+SAME_SECONDS = 1e-5
+"""Two times nearer than this are one: timestamps are whole ticks, the finest in use is a microsecond or coarser."""
+_MOST_WISHES = 100_000
+"""A file that says that it lasts for years must not fill memory with wishes: far fewer frames than this are kept."""
+
 Times = Callable[[Selection, Surveyed, int], list[Wish]]
 
 
 def uniform(_selection: Selection, surveyed: Surveyed, frames: int) -> list[Wish]:
     """The middle of each of `frames` equal parts."""
-    step = (surveyed.end_seconds - surveyed.start_seconds) / frames
-    return [Wish(surveyed.start_seconds + (place + 0.5) * step, "even") for place in range(frames)]
+    return evenly(surveyed.start_seconds, surveyed.end_seconds, frames)
+
+
+def evenly(start_seconds: float, end_seconds: float, frames: int) -> list[Wish]:
+    """The middle of each of `frames` equal parts of [start, end); none for no frames."""
+    step = (end_seconds - start_seconds) / max(1, frames)
+    return [Wish(start_seconds + (place + 0.5) * step, "even") for place in range(frames)]
 
 
 def every(selection: Selection, surveyed: Surveyed, _frames: int) -> list[Wish]:
     """The start of the range, and each `every_seconds` after it."""
-    step = selection.every_seconds or 1.0
+    step = max(selection.every_seconds or 1.0, (surveyed.end_seconds - surveyed.start_seconds) / _MOST_WISHES)
     times = (surveyed.start_seconds + place * step for place in count())
     return [Wish(time, "interval") for time in takewhile(lambda time: time < surveyed.end_seconds, times)]
 

@@ -1,6 +1,6 @@
-"""From a stretch of frames to the best one of them: the sharpest, once the picture has settled.
+"""From the first frames of a shot to the best one of them: the sharpest, once the picture has settled.
 
-A window opens where a frame is wanted and closes when its time is up or the shot ends.
+A window opens where a shot may begin and closes when its time is up or the next one may.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _FRESHNESS = (0.8, 0.9)
 
 
 class Window:
-    """Open over [start, until); `best` is the best frame offered so far. `opens` as in Candidate."""
+    """Open over [start, until); `best` is the best frame offered so far, `opens` where the shot may begin."""
 
-    def __init__(self, start_seconds: float, length_seconds: float, opens: int | None = None) -> None:
+    def __init__(self, start_seconds: float, length_seconds: float, opens: int) -> None:
         self.opens = opens
         self.best: Candidate | None = None
         self._until = start_seconds + length_seconds
@@ -32,7 +32,7 @@ class Window:
         return self.best is not None and time_seconds >= self._until
 
     def offer(self, picture: Picture, look: Look, arrival: Arrival) -> None:
-        worth = look.quality * (0.5 if picture.is_damaged else 1.0) * self._freshness(picture.index)
+        worth = look.quality * self._freshness(picture.index)
         if self.best is not None and worth <= _BETTER * self._worth:
             return
         if self.best is not None and look.brightness > _BRIGHTER * self.best.look.brightness:

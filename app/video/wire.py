@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app import domain, errors
+from app.video.named import Fetched, Known
 
 _LENGTH = struct.Struct(">I")
 _MAX_HEADER_BYTES = 64 << 20
@@ -24,6 +25,8 @@ _VALUES: dict[str, type] = {
         domain.VideoInfo,
         domain.Shot,
         domain.Boundary,
+        domain.Measures,
+        domain.Stretch,
         domain.Keyframe,
         domain.ScreenText,
         domain.ColourArea,
@@ -33,9 +36,15 @@ _VALUES: dict[str, type] = {
         domain.Probed,
         domain.SurveyProgress,
         domain.KeyframeFound,
+        domain.OpeningChosen,
         domain.KeyframesChosen,
         domain.FactsMeasured,
         domain.Noticed,
+        Known,
+        Fetched,
+        domain.Cue,
+        domain.Transcript,
+        domain.SoundPiece,
     )
 }
 _ERRORS: dict[str, type[errors.AppError]] = {cls.__name__: cls for cls in (errors.InputError, errors.DecodeError)}

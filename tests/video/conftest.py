@@ -10,7 +10,7 @@ import pytest
 
 from app.domain import KeyframesChosen, VideoEvent
 from app.video import extract
-from tests.media import COLOURS, cards, moving, write_video
+from tests.media import COLOURS, cards, moving, repeated, write_video
 
 Chosen = Callable[..., KeyframesChosen]
 
@@ -29,7 +29,8 @@ def moving_video(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def long_video(folder: Path) -> Path:
     """Enough frames that a child is still at work when a test interferes with it."""
-    return write_video(folder / "long.mp4", (image for _ in range(12) for image in moving(250, 640, 360)))
+    once = write_video(folder / "once.mp4", moving(250, 640, 360))
+    return repeated(once, folder / "long.mp4", 12)
 
 
 @pytest.fixture(scope="session")

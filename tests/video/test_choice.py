@@ -13,8 +13,10 @@ from app.video.looks import Look
 
 def look(value: float, brightness: float = 0.5) -> Look:
     """A look that is 3 * |a - b| away from another one of this kind."""
-    cells = np.full((3, 576), value, np.float32)
-    return Look(cells, cells, brightness, 0.01 if brightness < 0.1 else 0.2, 50.0, np.zeros(576, np.float32))
+    levels = np.full((3, 576), round(255 * value), np.uint8)
+    cells = levels / np.float32(255)
+    contrast = 0.01 if brightness < 0.1 else 0.2
+    return Look(levels, levels, cells, brightness, contrast, 50.0, np.zeros(576, np.float32))
 
 
 def candidate(index: int, value: float, opens: bool = False, brightness: float = 0.5) -> Candidate:
@@ -63,6 +65,7 @@ def test_what_stays_for_a_moment_is_chosen_before_what_is_there_all_the_time() -
     for place, corner in ((23, 100), (61, 200)):
         worths[place][corner : corner + 30] = 8.0
         items[place].look.cells[:, corner : corner + 30] = 0.9
+        items[place].look.levels[:, corner : corner + 30] = 230
     choices = choose(items, shots(0.0, end=20.0), 4, worths=worths)
     assert {23 * 5, 61 * 5} <= {choice.candidate.index for choice in choices}
 
@@ -79,6 +82,21 @@ def test_a_still_stretch_is_not_shown_twice() -> None:
     found = indices(items, shots(0.0, end=10.0), 6)
     assert len(found) == 6
     assert sum(index < 200 for index in found) == 1
+
+
+def test_what_comes_again_fills_a_stretch_that_nothing_else_can() -> None:
+    """Two views take turns: each looks like a chosen one soon, but the rest of the video is not left out for that."""
+    items = [candidate(25 * n, 0.2 + 0.5 * (n // 5 % 2), opens=n == 0) for n in range(100)]
+    found = indices(items, shots(0.0, end=100.0), 8)
+    assert max(np.diff([0, *found, 2500])) <= 1.9 * 2500 / 8
+
+
+def test_a_stretch_is_filled_where_candidates_are_few() -> None:
+    """A frame that tells a little more is no use where it leaves a stretch that the next ones cannot fill."""
+    values = dict(zip([0, 7, 18, 31, 37, 50, 56, 90], [5, 2, 1, 3, 4, 6, 0, 7], strict=True))
+    items = [candidate(25 * time, value / 10, opens=time == 0) for time, value in values.items()]
+    found = indices(items, shots(0.0, end=100.0), 5)
+    assert max(np.diff([0, *found, 2500])) <= 1.9 * 2500 / 5
 
 
 def test_more_shots_than_frames_are_thinned_over_the_whole_video() -> None:
@@ -111,3 +129,15 @@ def test_a_pool_stays_small_and_covers_everything() -> None:
     found = [item.index for item in pool.items]
     assert found[0] == 0 and found[-1] == 4999
     assert max(np.diff(found)) < 1500
+
+
+def test_a_pool_keeps_candidates_where_little_is_told() -> None:
+    """Half of the video tells much and half nothing: of the second half, too, something can be chosen."""
+    pool = Pool(40, parts=10)
+    for index in range(2000):
+        item = candidate(index, index / 2000)
+        item.score = 100.0 if index < 1000 else 0.0
+        pool.add(item)
+    found = [item.index for item in pool.items]
+    assert len(found) == 40
+    assert max(np.diff(found)) <= 2000 / 10

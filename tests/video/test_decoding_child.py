@@ -116,7 +116,7 @@ def test_what_a_library_prints_does_not_reach_the_messages(moving_video: Path) -
     program = f"import sys; sys.argv = ['child', {request!r}]\n" + (
         "import app.video.child as child, app.video.readers as readers\n"
         "opened = readers.open_reader\n"
-        "def noisy(path):\n    print('noise', flush=True)\n    return opened(path)\n"
+        "def noisy(path, **_):\n    print('noise', flush=True)\n    return opened(path)\n"
         "readers.open_reader = noisy\nchild.main()"
     )
     pipe = subprocess.PIPE

@@ -48,7 +48,7 @@ def test_frames_stored_out_of_order_are_shown_in_order(opened: Open, tmp_path: P
     options = {"bf": "3", "preset": "veryfast", "b-adapt": "0"}
     path = write_video(tmp_path / "b.mp4", (solid((6 * n, 6 * n, 6 * n)) for n in range(40)), options=options)
     with opened(path) as reader:
-        light = [float(picture.thumb().luma.mean()) for picture in reader.frames()]
+        light = [float(picture.luma().mean()) for picture in reader.frames()]
     assert len(light) == 40
     assert light == sorted(light)
     assert light[-1] - light[0] > 150
@@ -114,10 +114,10 @@ def test_odd_sizes_and_formats_are_read(
     path = write_video(tmp_path / name, [solid(COLOURS["orange"], *size)] * 5, codec=codec, pixel_format=pixel_format)
     with opened(path) as reader:
         pictures = list(reader.frames())
-        thumb, shown = pictures[0].thumb(), pictures[0].upright(1280)
+        levels, luma, shown = pictures[0].levels(), pictures[0].luma(), pictures[0].upright(1280)
     assert len(pictures) == 5
-    assert thumb.luma.shape == LUMA_SIZE[::-1]
-    assert thumb.blue.shape == thumb.red.shape == CELL_SIZE[::-1]
+    assert luma.shape == LUMA_SIZE[::-1]
+    assert levels.shape == (3, *CELL_SIZE[::-1])
     assert shown.shape == (size[1], size[0], 3)
     assert shown[0, 0].tolist() == pytest.approx(COLOURS["orange"][::-1], abs=16)
 
@@ -139,7 +139,7 @@ def test_sound_alone_is_no_video(opened: Open, tmp_path: Path) -> None:
 def test_the_second_reader_is_tried_when_the_first_cannot_decode(
     monkeypatch: pytest.MonkeyPatch, moving_video: Path
 ) -> None:
-    def fails(path: Path) -> FrameReader:
+    def fails(path: Path, *, every_frame: bool) -> FrameReader:
         raise DecodeError("video_no_frames", name=path.name, codec="?")
 
     monkeypatch.setitem(READERS, "pyav", fails)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import cv2
 import numpy as np
 
-from app.video.looks import Look, look_at
-from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Thumb, scaled
+from app.video.looks import Look, glance_at, look_at
+from app.video.readers.opencv import CvPicture
 from app.video.shots import CutDetector
 from tests.media import COLOURS, Image, cards, faded, moving, solid, textured
 
 
 def look_of(image: Image) -> Look:
-    luma, red, blue = cv2.split(cv2.cvtColor(scaled(image, LUMA_SIZE), cv2.COLOR_RGB2YCrCb))
-    return look_at(Thumb(luma, scaled(blue, CELL_SIZE), scaled(red, CELL_SIZE)))  # type: ignore[arg-type]
+    picture = CvPicture(np.ascontiguousarray(image[..., ::-1]), 0, 0.0, 0.04, 1.0)
+    return look_at(glance_at(picture.levels()), picture.luma())
 
 
 def cuts(images: Iterable[Image], rate: float = 25) -> list[int]:
@@ -24,8 +23,8 @@ def cuts(images: Iterable[Image], rate: float = 25) -> list[int]:
     for index, image in enumerate(images):
         verdicts += detector.push(index, index / rate, look_of(image))
     verdicts += detector.flush()
-    assert [v.index for v in verdicts] == sorted(v.index for v in verdicts)
-    return [verdict.index for verdict in verdicts if verdict.is_cut]
+    assert [v.step.index for v in verdicts] == sorted(v.step.index for v in verdicts)
+    return [verdict.step.index for verdict in verdicts if verdict.is_cut]
 
 
 def test_each_card_is_a_shot() -> None:

@@ -7,7 +7,6 @@ decodes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 import cv2
@@ -21,21 +20,12 @@ Image = NDArray[np.uint8]
 
 LUMA_SIZE = (160, 90)
 CELL_SIZE = (32, 18)
-"""(width, height) of what the survey looks at, whatever the shape of the video."""
+"""(width, height) of what the survey looks at, whatever the shape of the video, as stored (not turned)."""
 
 JPEG_QUALITY = 90
 """Of keyframes that are kept and shown."""
 _LEAST_STEP_SECONDS = 0.001
 _RESTART_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Thumb:
-    """A picture as the survey sees it, as stored (not turned): luma at LUMA_SIZE, Cb and Cr at CELL_SIZE."""
-
-    luma: Image
-    blue: Image
-    red: Image
 
 
 class Picture(Protocol):
@@ -56,7 +46,11 @@ class Picture(Protocol):
     @property
     def num_bytes(self) -> int: ...
 
-    def thumb(self) -> Thumb: ...
+    def levels(self) -> Image:
+        """3 x height x width: the means of Y, Cb and Cr at CELL_SIZE."""
+
+    def luma(self) -> Image:
+        """The luma at LUMA_SIZE."""
 
     def upright(self, max_side: int) -> Image:
         """The picture as shown, square pixels, its longer side at most `max_side`."""
@@ -64,6 +58,9 @@ class Picture(Protocol):
 
 class FrameReader(Protocol):
     """An opened video. `frames` can be walked once and skips what cannot be decoded, counting it in `num_damaged`.
+
+    Frames on which no other depends may be passed over, but are counted in the index of those that follow; `tail` is
+    the number of those after the last one given and the seconds they fill, to be asked at the end.
 
     `reached_seconds` and `declared_seconds` are how far the file was read and how far it says it goes, on the time
     axis of the container; None where the file does not say.
@@ -77,6 +74,10 @@ class FrameReader(Protocol):
     def num_damaged(self) -> int: ...
     @property
     def reached_seconds(self) -> float: ...
+    @property
+    def is_variable_frame_rate(self) -> bool: ...
+    @property
+    def tail(self) -> tuple[int, float]: ...
 
     def frames(self) -> Iterator[Picture]: ...
     def close(self) -> None: ...

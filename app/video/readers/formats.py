@@ -30,6 +30,8 @@ _MOVING_IMAGES = frozenset({"gif", "apng", "jpegxl_anim", "webp"})
 _STILL_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})
 
 OPEN_OPTIONS = {
+    # Every stream takes time and a megabyte before a picture is seen; a whole transponder has fewer than this.
+    "max_streams": "256",
     "protocol_whitelist": "file",
     "format_whitelist": ",".join((*_VIDEO_FORMATS, *_SOUND_FORMATS, *_STILL_FORMATS)),
 }

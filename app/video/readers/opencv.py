@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Self
 
 import cv2
+import numpy as np
 
 from app.domain import VideoInfo
 from app.errors import DecodeError
 from app.video.files import printable
-from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Clock, Image, Thumb, as_image, fitted, scaled, shown_size
+from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Clock, Image, as_image, fitted, scaled, shown_size
 from app.video.readers.formats import OPEN_OPTIONS
+from app.video.readers.order import Pace
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ class CvPicture:
     def num_bytes(self) -> int:
         return self.image.nbytes
 
-    def thumb(self) -> Thumb:
-        ycrcb = cv2.cvtColor(scaled(self.image, LUMA_SIZE), cv2.COLOR_BGR2YCrCb)
-        luma, red, blue = (as_image(plane) for plane in cv2.split(ycrcb))
-        return Thumb(luma, scaled(blue, CELL_SIZE), scaled(red, CELL_SIZE))
+    def levels(self) -> Image:
+        planes = cv2.cvtColor(scaled(self.image, LUMA_SIZE), cv2.COLOR_BGR2YCrCb)
+        luma, red, blue = cv2.split(scaled(as_image(planes), CELL_SIZE))
+        return as_image(np.stack([luma, blue, red]))
+
+    def luma(self) -> Image:
+        return as_image(cv2.cvtColor(scaled(self.image, LUMA_SIZE), cv2.COLOR_BGR2GRAY))
 
     def upright(self, max_side: int) -> Image:
         size = shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect, 0)
@@ -48,11 +53,12 @@ class CvPicture:
 
 
 class CvReader:
-    """Opens `path` and decodes its first frame. Raises DecodeError where it cannot."""
+    """Opens `path` and decodes its first frame; gives every frame. Raises DecodeError where it cannot."""
 
     name = "opencv"
+    tail = (0, 0.0)
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, every_frame: bool = True) -> None:
         self.num_damaged = 0
         self.reached_seconds = 0.0
         self._path = path
@@ -62,6 +68,7 @@ class CvReader:
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self._nominal_seconds = 1 / rate if rate > 0 else 1 / 25
         self._clock = Clock(self._nominal_seconds)
+        self._pace = Pace()
         self._pixel_aspect = self._read_pixel_aspect()
         first = self._next()
         if first is None:
@@ -81,6 +88,10 @@ class CvReader:
     def close(self) -> None:
         self._capture.release()
 
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        return self._pace.is_variable()
+
     def frames(self) -> Iterator[CvPicture]:
         index, before = 0, -1.0
         read, self._first = self._first, None
@@ -88,6 +99,7 @@ class CvReader:
             image, raw_seconds = read
             # A file without timestamps reads as a time that stands still.
             time = self._clock.stamp(raw_seconds if raw_seconds > before else None)
+            self._pace.push(time)
             self.reached_seconds = max(raw_seconds, time) + self._nominal_seconds
             yield CvPicture(image, index, time, self._nominal_seconds, self._pixel_aspect)
             index, before, read = index + 1, raw_seconds, self._next()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Self
@@ -21,30 +22,45 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from app.domain import VideoInfo
 from app.errors import DecodeError, InputError
 from app.video.files import printable
+from app.video.limits import move_on
 from app.video.readers.base import (
     CELL_SIZE,
     LUMA_SIZE,
     Clock,
     Image,
-    Thumb,
     as_image,
     fitted,
     scaled,
     shown_size,
     turned,
 )
+from app.video.readers.damage import Damage
 from app.video.readers.formats import OPEN_OPTIONS, begins_like_video, is_moving_image, is_still_image
+from app.video.readers.order import DisplayOrder, Pace
 
 _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
 )
-_LINES_READ = 4
-"""Lines of a plane that are looked at for each line of the thumb."""
+_SHAPER = VideoReformatter()
+"""One for all pictures: what it works out for a format it keeps. Decoding happens in one thread of a child."""
+_LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
+"""Lines of a plane that are looked at for each line of what it is shrunk to: a cell's light must not hang on where thin
+lines happen to lie in it."""
+
+_SPARE_CODECS = frozenset({"h264", "hevc"})
+"""Their packets say which frames no other depends on; such a frame can be passed over without harm to any other."""
+_LEAST_RATE = 20.0
+_SAME_SECONDS = 1e-6
+_LONGEST_SECONDS = 1e9
+"""Thirty years."""
+_WIDEST_GAP_SECONDS = 0.17
+"""Frames are passed over where that leaves several a second: in a usual stream every second one is left."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +73,7 @@ class AvPicture:
     duration_seconds: float
     pixel_aspect: float
     rotation_degrees: int
-
-    @property
-    def is_damaged(self) -> bool:
-        return self.frame.is_corrupt
+    is_damaged: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -70,27 +83,50 @@ class AvPicture:
     def num_bytes(self) -> int:
         return sum(plane.buffer_size for plane in self.frame.planes)
 
-    def thumb(self) -> Thumb:
+    @cached_property
+    def _planes(self) -> tuple[VideoPlane, ...]:
         frame = self.frame
         if frame.format.name not in _PLANAR_8_BIT:
-            width, height = LUMA_SIZE
-            frame = frame.reformat(width=width, height=height, format="yuv420p", interpolation="AREA")
-        luma, blue, red = frame.planes[:3]
-        return Thumb(_shrunk(luma, LUMA_SIZE), _shrunk(blue, CELL_SIZE), _shrunk(red, CELL_SIZE))
+            frame = _SHAPER.reformat(frame, *LUMA_SIZE, format="yuv420p", interpolation="AREA")
+        return frame.planes[:3]
+
+    def levels(self) -> Image:
+        luma, *colours = self._planes
+        parts = [
+            _shrunk(luma, CELL_SIZE, _CELL_LINES),
+            *(_shrunk(plane, CELL_SIZE, _COLOUR_LINES) for plane in colours),
+        ]
+        return as_image(np.stack(parts))
+
+    def luma(self) -> Image:
+        return _shrunk(self._planes[0], LUMA_SIZE, _LUMA_LINES)
 
     def upright(self, max_side: int) -> Image:
-        image = as_image(self.frame.to_ndarray(format="bgr24", src_colorspace=self.frame.colorspace))
-        size = shown_size(image.shape[1], image.shape[0], self.pixel_aspect, 0)
-        return turned(scaled(image, fitted(*size, max_side)), self.rotation_degrees)
+        frame = self.frame
+        size = fitted(*shown_size(frame.width, frame.height, self.pixel_aspect, 0), max_side)
+        way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
+        shown = _SHAPER.reformat(frame, *size, format="bgr24", src_colorspace=frame.colorspace, interpolation=way)
+        return turned(as_image(shown.to_ndarray()), self.rotation_degrees)
 
 
-def _shrunk(plane: VideoPlane, size: tuple[int, int]) -> Image:
+def _shrunk(plane: VideoPlane, size: tuple[int, int], lines: int) -> Image:
     """The plane at `size` (width, height), without a copy of it at its own size.
 
     Lines are padded, so they are cut; of tall planes only some lines are read, which is most of what a survey costs.
     """
     pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-    return scaled(pixels[:: max(1, plane.height // (_LINES_READ * size[1]))], size)
+    return scaled(pixels[:: _step(plane.height, size[1], lines)], size)
+
+
+@cache
+def _step(height: int, target: int, lines: int) -> int:
+    """Every how many lines of `height` are read for `lines` or more of them to each of `target`.
+
+    Whole multiples shrink several times faster than what lies between, so one is taken where there is one.
+    """
+    longest = max(1, height // (lines * target))
+    whole = (step for step in range(longest, longest // 2, -1) if -(-height // step) % target == 0)
+    return next(whole, longest)
 
 
 class AvReader:
@@ -98,7 +134,7 @@ class AvReader:
 
     name = "pyav"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, every_frame: bool = True) -> None:
         self.num_damaged = 0
         self.reached_seconds = 0.0
         self._path = path
@@ -110,8 +146,14 @@ class AvReader:
             self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
             self._clock = Clock(self._nominal_seconds)
+            self._pace = Pace()
+            self._order = None if every_frame else self._counted()
+            self._wants_all = False
+            self._offset: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
             self._first = self._first_frame()
+            if self._order is not None:  # not before: time counts from the first frame, whatever kind it is
+                self._stream.codec_context.skip_frame = "NONREF"
             self.declared_seconds = self._declared()
             self.info = self._describe()
         except BaseException:
@@ -127,17 +169,68 @@ class AvReader:
     def close(self) -> None:
         self._container.close()
 
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        return (self._order.pace if self._order else self._pace).is_variable()
+
+    @property
+    def tail(self) -> tuple[int, float]:
+        ahead = self._order.ahead() if self._order and not self.num_damaged else []
+        if not ahead:
+            return 0, 0.0
+        return len(ahead), (len(ahead) - 1) * self._nominal_seconds
+
     def frames(self) -> Iterator[AvPicture]:
         aspect, rotation = self._pixel_aspect, self.info.rotation_degrees
-        for index, frame in enumerate(self._all_frames()):
+        index, last = -1, 0.0
+        damage = Damage()
+        for frame in self._all_frames():
             length = float(frame.duration * self._unit) if frame.duration else self._nominal_seconds
-            if frame.is_corrupt:
-                self.num_damaged += 1
-            time = self._clock.stamp(self._raw_seconds(frame))
-            yield AvPicture(frame, index, time, length, aspect, rotation)
+            self.num_damaged += frame.is_corrupt
+            raw = self._raw_seconds(frame)
+            time = self._clock.stamp(raw)
+            self._pace.push(time)
+            before, index = index, self._place(frame, index)
+            self._wants_all |= index > before + 1 and time - last > _WIDEST_GAP_SECONDS
+            last = time
+            is_damaged = damage.shows(time, num_reported=self.num_damaged, is_whole=bool(frame.key_frame))
+            is_damaged |= self._is_moved(time, raw)
+            yield AvPicture(frame, index, time, length, aspect, rotation, is_damaged)
+
+    def _counted(self) -> DisplayOrder | None:
+        """For a video whose frames can be counted without decoding them all: what no other needs is passed over."""
+        rate = float(self._stream.average_rate or 0)
+        is_spare = self._stream.codec_context.name in _SPARE_CODECS and rate >= _LEAST_RATE
+        return DisplayOrder(float(self._unit)) if is_spare else None
+
+    def _place(self, frame: VideoFrame, before: int) -> int:
+        return before + 1 if self._order is None or frame.pts is None else self._order.place(frame.pts)
+
+    def _is_moved(self, time: float, raw: float | None) -> bool:
+        """Whether a frame cannot be shown when its container says, since a later one already was: a time of no trust.
+
+        A clock that falls back further has begun anew.
+        """
+        offset = time - (raw or 0.0)
+        if raw is not None and self._offset is not None and _SAME_SECONDS < offset - self._offset < 1.0:
+            return True
+        self._offset = None if raw is None else offset
+        return False
+
+    def _note(self, packet: Packet[Stream]) -> None:
+        """Counts a packet before it is decoded. Decoding everything can begin only with a frame stored whole."""
+        if self._order is None or not packet.size or packet.is_discard:
+            return
+        if packet.pts is None:  # nothing can be counted by such packets
+            self._order, self._wants_all = None, True
+        else:
+            self._order.note(packet.pts)
+        if self._wants_all and packet.is_keyframe:
+            self._stream.codec_context.skip_frame = "DEFAULT"
 
     def _raw_seconds(self, frame: VideoFrame) -> float | None:
-        return None if frame.pts is None else float(frame.pts * self._unit)
+        # Division once, of whole numbers, is exact to the last digit and much cheaper than fractions.
+        return None if frame.pts is None else frame.pts * self._unit.numerator / self._unit.denominator
 
     def _all_frames(self) -> Iterator[VideoFrame]:
         first, self._first = self._first, None
@@ -147,13 +240,17 @@ class AvReader:
 
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
+            move_on()
             self._note_reach(packet)
             if packet.stream.index != self._stream.index:  # the last, empty packet tells its stream only so
                 continue
+            self._note(packet)
             try:
                 frames = packet.decode()
             except av.error.EOFError:
                 return
+            except MemoryError:
+                raise
             except av.error.FFmpegError:
                 self.num_damaged += 1
                 continue
@@ -163,12 +260,15 @@ class AvReader:
         """Every stream's packets: where the sound ends tells whether a file without a length of its own is whole."""
         try:
             yield from self._container.demux()
+        except IndexError:
+            pass  # at the end PyAV asks every stream for what it holds, and does not know one that appeared meanwhile
         except av.error.FFmpegError:
             self.num_damaged += 1
 
     def _note_reach(self, packet: Packet[Stream]) -> None:
         if packet.pts is not None:
-            end = (packet.pts + (packet.duration or 0)) * float(packet.time_base)
+            unit = packet.time_base
+            end = (packet.pts + (packet.duration or 0)) * unit.numerator / unit.denominator
             self.reached_seconds = max(self.reached_seconds, end)
 
     def _first_frame(self) -> VideoFrame | None:
@@ -188,6 +288,11 @@ class AvReader:
         return False
 
     def _declared(self) -> float | None:
+        """None for no length, and for one that no video has."""
+        declared = self._declared_anyhow()
+        return declared if declared is not None and 0 < declared < _LONGEST_SECONDS else None
+
+    def _declared_anyhow(self) -> float | None:
         stream, container = self._stream, self._container
         if container.format.name == "avi" and stream.frames:
             return stream.frames * self._nominal_seconds  # its duration is worked out from what is left of the file

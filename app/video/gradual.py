@@ -1,19 +1,23 @@
-"""From looks a few times a second to dissolves: stretches in which one picture turns into another one all at once.
+"""From glances a few times a second to dissolves and wipes: stretches in which one picture turns into another one.
 
 Within a dissolve every picture is a mixture of the same two, with ever more of the second. What moves is no mixture,
-and light that changes mixes a picture with itself: neither is a dissolve.
+and light that changes mixes a picture with itself: neither is a dissolve. Wipes are read in app.video.wipes.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.looks import Look
-from app.video.shots import is_light
+from app.video.looks import Glance
+from app.video.shots import likeness
+from app.video.wipes import swept
 
 STEP_SECONDS = 0.07
 _LENGTHS_SECONDS = (0.45, 0.75, 1.1, 1.6)  # the usual transitions of editors; a shorter one reads as a cut
@@ -29,23 +33,26 @@ _FLAT = 0.012
 
 
 @dataclass(frozen=True)
-class Dissolve:
+class Gradual:
+    """A transition that takes its time; `rest` is what this reading of it leaves unexplained, 0 … 1."""
+
     start_seconds: float
     end_seconds: float
     rest: float
+    type: Literal["dissolve", "wipe"]
 
 
-class DissolveDetector:
-    """`push` looks in order; gives a dissolve when it is over and no better reading of it can come."""
+class GradualDetector:
+    """`push` glances in order; gives a transition when it is over and no better reading of it can come."""
 
     def __init__(self) -> None:
-        self._samples: deque[tuple[float, Look]] = deque()
-        self._open: Dissolve | None = None
+        self._samples: deque[tuple[float, Glance]] = deque()
+        self._open: Gradual | None = None
 
-    def push(self, time_seconds: float, look: Look) -> Dissolve | None:
+    def push(self, time_seconds: float, glance: Glance) -> Gradual | None:
         if self._samples and time_seconds - self._samples[-1][0] < STEP_SECONDS:
             return None
-        self._samples.append((time_seconds, look))
+        self._samples.append((time_seconds, glance))
         while time_seconds - self._samples[0][0] > _LENGTHS_SECONDS[-1] + 4 * STEP_SECONDS:
             self._samples.popleft()
         found = min((d for d in map(self._read, _LENGTHS_SECONDS) if d), key=lambda d: d.rest, default=None)
@@ -57,33 +64,35 @@ class DissolveDetector:
         return done
 
     @staticmethod
-    def _is_past(known: Dissolve, found: Dissolve | None, time_seconds: float) -> bool:
+    def _is_past(known: Gradual, found: Gradual | None, time_seconds: float) -> bool:
         apart = found is None or found.start_seconds > known.end_seconds
         return apart and time_seconds - known.end_seconds > _LENGTHS_SECONDS[0]
 
-    def flush(self) -> Dissolve | None:
+    def flush(self) -> Gradual | None:
         done, self._open = self._open, None
         return done
 
-    def _read(self, length_seconds: float) -> Dissolve | None:
-        """The dissolve that ends now and is this long, if that is what the samples show."""
-        end = self._samples[-1][0]
-        inside = [sample for sample in self._samples if sample[0] >= end - length_seconds - 1e-6]
-        if len(inside) < _LEAST_MIXED + 2 or end - inside[0][0] < 0.8 * length_seconds:
+    def _read(self, length_seconds: float) -> Gradual | None:
+        """The transition that ends now and is this long, if that is what the samples show."""
+        end, last = self._samples[-1]
+        place = next(n for n, sample in enumerate(self._samples) if sample[0] >= end - length_seconds - 1e-6)
+        start, first = self._samples[place]
+        if not _differ(first, last) or end - start < 0.8 * length_seconds:
             return None
-        if any(_is_empty(look) for look in (inside[0][1], inside[-1][1])) or not _differ(inside[0][1], inside[-1][1]):
+        inside = list(islice(self._samples, place, None))
+        if len(inside) < _LEAST_MIXED + 2 or _is_empty(first) or _is_empty(last):
             return None
-        rest = _unmixed(np.stack([look.cells.ravel() for _, look in inside]))
-        return None if rest is None else Dissolve(inside[0][0], end, rest)
+        cells = np.stack([glance.cells for _, glance in inside])
+        rest = _unmixed(cells.reshape(len(cells), -1))
+        if rest is not None:
+            return Gradual(start, end, rest, "dissolve")
+        wipe = swept(cells)
+        return None if wipe is None else Gradual(inside[wipe.first][0], inside[wipe.last][0], wipe.rest, "wipe")
 
 
-def _differ(first: Look, last: Look) -> bool:
-    if float(np.abs(first.cells - last.cells).mean()) < _LEAST_CHANGE:
-        return False
-    if is_light(first, last):
-        return False
-    luma = np.corrcoef(first.cells[0], last.cells[0])[0, 1]
-    return not luma > _MOST_ALIKE
+def _differ(first: Glance, last: Glance) -> bool:
+    apart = cv2.norm(first.levels, last.levels, cv2.NORM_L1) / (255 * first.levels.size)
+    return apart >= _LEAST_CHANGE and likeness(first, last) <= _MOST_ALIKE
 
 
 def _unmixed(cells: NDArray[np.float32]) -> float | None:
@@ -99,5 +108,5 @@ def _unmixed(cells: NDArray[np.float32]) -> float | None:
     return rest if rest <= _MOST_REST else None
 
 
-def _is_empty(look: Look) -> bool:
-    return look.is_black or look.contrast < _FLAT
+def _is_empty(glance: Glance) -> bool:
+    return glance.is_black or glance.contrast < _FLAT

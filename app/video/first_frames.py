@@ -1,0 +1,54 @@
+"""From cuts that lie between two surveyed frames to the very first frame of the new shot.
+
+Frames that were passed over may lie between the two; only those are decoded, and only where jumping there is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain import VideoInfo
+from app.errors import AppError
+from app.video.exact import Jumper, NotExact
+from app.video.looks import Glance, change, glance_at
+
+_MOST_FRAMES = 300
+_MOST_SHARE = 0.05
+"""So many frames, or this share of all, may be decoded for it, whichever is more: seconds at most, and a twentieth of
+the work of a long survey."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """A cut after the frame `before` and not later than `after`: their index, seconds and looks."""
+
+    before: tuple[int, float, Glance]
+    after: tuple[int, float, Glance]
+
+
+def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> dict[float, float]:
+    """For the seconds of `after` of each cut, the seconds of the first frame that shows the new shot, where found."""
+    if not cuts:
+        return {}
+    left = max(_MOST_FRAMES, _MOST_SHARE * num_frames)
+    found: dict[float, float] = {}
+    try:
+        with Jumper(video) as jumper:
+            jumper.check([cut.after[:2] for cut in cuts])
+            for cut in cuts:
+                cost = jumper.cost(cut.after[1])
+                if cost <= left:
+                    left -= cost
+                    found[cut.after[1]] = _first(jumper, cut)
+    except (NotExact, AppError, OSError):
+        pass  # to be read in order only, or gone meanwhile: the times stay those of the frames that were surveyed
+    return found
+
+
+def _first(jumper: Jumper, cut: Between) -> float:
+    for seconds in jumper.times_between(cut.before[1], cut.after[1]):
+        glance = glance_at(jumper.at(seconds).levels())
+        if change(glance, cut.after[2]) < change(cut.before[2], glance):
+            return seconds
+    return cut.after[1]

@@ -1,0 +1,72 @@
+"""From successive cells of a picture to whether one picture is wiped over another: cell after cell changes at once.
+
+Each cell shows first the one picture and then the other, with nothing between; which changes when goes by its place:
+along a line in any direction, or from or to the middle. What moves through a picture changes cells back again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.video.readers.base import CELL_SIZE
+
+_CHANGED = 0.08
+"""Distance of a cell's two colours, 0..1 a channel, from which on it can be told when it changed."""
+_LEAST_CHANGED, _LEAST_CLEAN = 0.45, 0.75  # of all cells, and of those that changed
+_MOST_BETWEEN = 2  # samples in which the edge may cross a cell
+_LEAST_STEPS = 5  # samples that the edge takes across the picture
+_ORDERED = 0.85  # of the variance of the moments, what place explains
+_AT_ONCE = 0.35  # of the cells; more in one sample is a cut
+_ENDS = 0.02  # of the cells may have changed before and after
+
+_across, _down = np.meshgrid(
+    (np.arange(CELL_SIZE[0]) + 0.5) / CELL_SIZE[0], (np.arange(CELL_SIZE[1]) + 0.5) / CELL_SIZE[1]
+)
+_LINE = np.stack([_across.ravel(), _down.ravel(), np.ones(_across.size)], axis=1)
+_out_across, _out_down = np.abs(_across - 0.5).ravel(), np.abs(_down - 0.5).ravel()
+_MIDDLE = np.stack([_out_across, _out_down, np.hypot(_out_across, _out_down), np.ones(_across.size)], axis=1)
+
+
+class Swept(NamedTuple):
+    """A moving edge is on its way from sample `first` to `last`; `rest` is what it leaves unexplained, 0 … 0.15."""
+
+    rest: float
+    first: int
+    last: int
+
+
+def swept(cells: NDArray[np.float32]) -> Swept | None:
+    """How a moving edge explains the samples (n x 3 x cells, 0..1), None where there is no wipe."""
+    whole = cells[-1] - cells[0]
+    size = (whole**2).sum(axis=0)
+    changed = size > _CHANGED**2
+    if changed.mean() < _LEAST_CHANGED:
+        return None
+    shares = ((cells - cells[0]) * whole).sum(axis=1)[:, changed] / size[changed]
+    after = shares > 0.5
+    moments = after.argmax(axis=0)
+    stays = after == (np.arange(len(cells))[:, None] >= moments)
+    between = ((shares > 0.2) & (shares < 0.8)).sum(axis=0)
+    clean = (stays.mean(axis=0) > 0.9) & (between <= _MOST_BETWEEN)
+    if clean.mean() < _LEAST_CLEAN:
+        return None
+    rest = _disorder(moments[clean], np.flatnonzero(changed)[clean], len(cells))
+    first, last = np.quantile(moments[clean], (_ENDS, 1 - _ENDS))
+    return None if rest is None else Swept(rest, max(0, int(first) - 1), int(last))
+
+
+def _disorder(moments: NDArray[np.intp], places: NDArray[np.intp], num_samples: int) -> float | None:
+    counts = np.bincount(moments, minlength=num_samples)
+    if (counts > 0).sum() < _LEAST_STEPS or counts.max() > _AT_ONCE * moments.size:
+        return None
+    rests = [_unexplained(moments.astype(np.float64), basis[places]) for basis in (_LINE, _MIDDLE)]
+    rest = min(rests)
+    return rest if rest <= 1 - _ORDERED else None
+
+
+def _unexplained(moments: NDArray[np.float64], basis: NDArray[np.float64]) -> float:
+    fitted = basis @ np.linalg.lstsq(basis, moments, rcond=None)[0]
+    return float(((moments - fitted) ** 2).sum() / ((moments - moments.mean()) ** 2).sum())

@@ -1,0 +1,25 @@
+"""Damage is shown by more frames than the one it happened in."""
+
+from __future__ import annotations
+
+from app.video.readers.damage import Damage
+
+
+def shown(*frames: tuple[float, str]) -> list[bool]:
+    damage, reports, found = Damage(), 0, []
+    for seconds, marks in frames:
+        reports += marks.count("x")
+        found.append(damage.shows(seconds, num_reported=reports, is_whole="k" in marks))
+    return found
+
+
+def test_frames_after_a_damaged_one_show_it_until_one_is_stored_whole() -> None:
+    assert shown((0, "k"), (1, ""), (2, "x"), (3, ""), (4, "k"), (5, "")) == [False, False, True, True, False, False]
+
+
+def test_a_frame_that_is_stored_whole_may_itself_be_the_damaged_one() -> None:
+    assert shown((0, "kx"), (1, ""), (2, "k")) == [True, True, False]
+
+
+def test_where_no_frame_is_stored_whole_blocks_are_renewed_in_time() -> None:
+    assert shown((0, "k"), (1, "x"), (12, ""), (13.5, ""), (14, "")) == [False, True, True, False, False]

@@ -1,0 +1,137 @@
+"""Times one can trust: in every kind of file each chosen picture is the frame of the time that is reported for it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
+from app.video.child import events_of
+from app.video.readers import READERS
+from app.video.readers.base import turned
+from tests.kinds import KINDS, NUM_FRAMES, Kind, container_times, number_in
+
+SELECTIONS = {
+    "auto": Selection(),
+    "uniform": Selection("uniform"),
+    "scenes": Selection("scenes"),
+    "codec": Selection("codec"),
+    "times": Selection("times", times_seconds=(0.0, 0.51, 0.77, 1.11, 1.6)),
+    "auto from 0.7": Selection(start_seconds=0.7),
+    "uniform from 0.7 to 1.5": Selection("uniform", start_seconds=0.7, end_seconds=1.5),
+    "every from 0.7": Selection("every", every_seconds=0.3, start_seconds=0.7),
+}
+_SAME_SECONDS = 1e-6
+_TICK_SECONDS = 0.001 + _SAME_SECONDS
+"""The coarsest clock of the containers used here; a frame written between two ticks is moved to one."""
+
+
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Kind, Path]:
+    kind = KINDS[request.param]
+    if not kind.is_possible:
+        pytest.skip(f"this build has no encoder {kind.encoder}")
+    return kind, kind.write(tmp_path_factory.mktemp("kind"))
+
+
+@pytest.fixture(scope="module")
+def chosen_by(written: tuple[Kind, Path]) -> Callable[[str], KeyframesChosen]:
+    """What is chosen from the file by one of SELECTIONS; each is asked for once."""
+    request = {"task": "extract", "path": str(written[1]), "frames": 8, "max_side": 1280, "read_text": False}
+
+    @cache
+    def choose(name: str) -> KeyframesChosen:
+        events = events_of({**request, "selection": asdict(SELECTIONS[name])})
+        return next(event for event in events if isinstance(event, KeyframesChosen))
+
+    return choose
+
+
+def number_of(frame: Keyframe, kind: Kind) -> int:
+    shown = np.asarray(cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+    return number_in(turned(shown, -kind.rotation), width=kind.width)
+
+
+def check(frames: tuple[Keyframe, ...], kind: Kind, path: Path) -> None:
+    """Each picture is the frame of its number and its time, by what was written and by the container's clock."""
+    times = container_times(path)
+    for frame in frames:
+        number = number_of(frame, kind)
+        assert frame.frame_index == number - kind.first
+        planned = kind.times_seconds[number] - kind.times_seconds[kind.first]
+        assert frame.time_seconds == pytest.approx(planned, abs=_TICK_SECONDS)
+        if times is not None:
+            assert frame.time_seconds == pytest.approx(times[frame.frame_index], abs=_SAME_SECONDS)
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_reported_times_are_those_of_the_pictures(
+    name: str, written: tuple[Kind, Path], chosen_by: Callable[[str], KeyframesChosen]
+) -> None:
+    kind, path = written
+    wanted = SELECTIONS[name]
+    if name == "codec" and path.stem == "edit":
+        pytest.skip("the only frame that was stored whole is not shown")
+    chosen = chosen_by(name)
+    assert chosen.keyframes
+    check(chosen.keyframes, kind, path)
+    assert all(frame.time_seconds >= wanted.start_seconds for frame in chosen.keyframes)
+    if wanted.strategy == "times":
+        start = kind.times_seconds[kind.first]
+        inside = [time for time in wanted.times_seconds if time < chosen.decode.readable_seconds]
+        places = [bisect_right(kind.times_seconds, start + time + _SAME_SECONDS) - 1 - kind.first for time in inside]
+        assert [frame.frame_index for frame in chosen.keyframes] == sorted(set(places))
+
+
+def test_files_of_the_pictures_are_of_the_same_frames(
+    written: tuple[Kind, Path], chosen_by: Callable[[str], KeyframesChosen]
+) -> None:
+    kind, path = written
+    chosen = chosen_by("auto").keyframes
+    request = {"task": "pictures", "path": str(path), "times_seconds": [frame.time_seconds for frame in chosen]}
+    found = [event.keyframe for event in events_of(request) if isinstance(event, KeyframeFound)]
+    assert [frame.time_seconds for frame in found] == [frame.time_seconds for frame in chosen]
+    assert [number_of(frame, kind) for frame in found] == [number_of(frame, kind) for frame in chosen]
+
+
+def test_all_that_is_readable_was_read_and_what_is_missing_is_said(
+    written: tuple[Kind, Path], chosen_by: Callable[[str], KeyframesChosen]
+) -> None:
+    kind, path = written
+    decode = chosen_by("auto").decode
+    said = [notice.key for notice in decode.notices]
+    if kind.is_cut:
+        last = decode.frames_decoded - 1
+        assert NUM_FRAMES * 0.4 < decode.frames_decoded < NUM_FRAMES
+        assert kind.times_seconds[last] <= decode.readable_seconds <= kind.times_seconds[last + 4]
+        # A transport stream has no length anywhere: nothing tells that more was to come.
+        assert ("truncated" in said) == (path.suffix != ".ts")
+    else:
+        assert said == []
+        assert decode.frames_decoded == len(kind.times_seconds) - kind.first
+        lasts = kind.times_seconds[-1] - kind.times_seconds[kind.first]
+        assert lasts < decode.readable_seconds < lasts + 0.25
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_every_reader_gives_these_times(reader: str, written: tuple[Kind, Path]) -> None:
+    kind, path = written
+    if reader == "opencv" and path.stem in ("av1", "interlaced"):
+        pytest.skip("the second reader's library cannot convert interlaced pictures and has no AV1 decoder")
+    with READERS[reader](path, every_frame=True) as opened:
+        found = [(picture, picture.upright(1280)) for picture in opened.frames() if not picture.is_damaged]
+    if reader == "opencv" and kind.is_cut:
+        found.pop()  # it cannot tell that the frame at the cut is not whole
+    assert [picture.index for picture, _ in found] == list(range(len(found)))
+    for picture, image in found:
+        number = number_in(turned(image, -kind.rotation), width=kind.width)
+        assert number == kind.first + picture.index
+        planned = kind.times_seconds[number] - kind.times_seconds[kind.first]
+        assert picture.time_seconds == pytest.approx(planned, abs=_TICK_SECONDS)

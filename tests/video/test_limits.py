@@ -1,0 +1,117 @@
+"""A file cannot take more than its share: memory and waiting have an end, and the end has a sentence of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.errors import DecodeError
+from app.i18n import LANGUAGES, error_text
+from app.video import extract
+from app.video.limits import MEMORY_BYTES, is_out_of_memory
+from app.video.process import DecodingChild
+from tests.media import moving, write_video
+from tests.video.conftest import decoding_children
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its limits")
+_MEGABYTES = 1 << 20
+
+
+def failure(task: str, path: Path, **limits: float) -> str:
+    with pytest.raises(DecodeError) as caught, DecodingChild(task, path, **limits) as child:
+        list(child.events())
+    for language in LANGUAGES:
+        assert path.name in error_text(caught.value, language)
+    return caught.value.key
+
+
+def test_a_video_that_needs_more_memory_than_is_allowed_ends_in_a_sentence(tmp_path: Path) -> None:
+    """Which one depends on the library that is refused: FFmpeg does not always tell memory from damage."""
+    path = write_video(tmp_path / "large.mp4", moving(3, 3840, 2160))
+    key = failure("pictures", path, times_seconds=[0.0], memory_bytes=400 * _MEGABYTES)
+    assert key in ("video_out_of_memory", "video_no_frames")
+
+
+def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -> None:
+    program = (
+        "import app.video.child as child, app.video.readers as readers\n"
+        "def greedy(path, **_):\n    return bytearray(1 << 40)\n"
+        "readers.open_reader = greedy\nchild.main()"
+    )
+    request = json.dumps({"task": "probe", "path": str(moving_video)})
+    start = f"import sys; sys.argv = ['child', {request!r}]\n"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", start + program], stdin=pipe, stdout=pipe) as child:
+        assert child.stdout is not None
+        assert b"video_out_of_memory" in child.stdout.read()  # its standard input stays open meanwhile
+
+
+def test_an_ordinary_video_is_far_from_the_limit(long_video: Path) -> None:
+    half = MEMORY_BYTES // 2
+    selection = {"strategy": "auto", "every_seconds": None, "times_seconds": (), "start_seconds": 0.0}
+    options = {"frames": 8, "max_side": 1280, "read_text": True, "selection": {**selection, "end_seconds": None}}
+    with DecodingChild("extract", long_video, memory_bytes=half, **options) as child:
+        assert list(child.events())
+
+
+def test_a_child_that_gets_nowhere_is_ended(tmp_path: Path) -> None:
+    """Opening a pipe that nobody writes to waits for ever, like a network drive that is gone."""
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert failure("probe", tmp_path / "pipe.mp4", stuck_seconds=0.5) == "video_decoder_stuck"
+
+
+def test_a_library_that_lets_no_python_run_is_ended_too() -> None:
+    """The sleep is C code that holds the interpreter's lock, as a library that waits for memory does."""
+    program = "import ctypes, app.video.limits as limits\nlimits.end_if_stuck(0.2)\nctypes.PyDLL(None).sleep(600)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert b"Timeout" in done.stderr
+
+
+def test_a_child_that_gets_somewhere_may_take_its_time(long_video: Path) -> None:
+    times = [number * 10.0 for number in range(12)]
+    with DecodingChild("pictures", long_video, times_seconds=times, stuck_seconds=5.0) as child:
+        assert len(list(child.events())) > len(times)
+
+
+def test_a_child_that_the_system_killed_is_said_to_have_taken_too_much(long_video: Path) -> None:
+    events = extract(long_video, frames=4, read_text=False)
+    next(events)
+    (child,) = decoding_children()
+    child.kill()
+    with pytest.raises(DecodeError) as caught:
+        list(events)
+    assert caught.value.key == "video_out_of_memory"
+
+
+def test_every_library_that_runs_out_of_memory_is_understood() -> None:
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_DATA, (600 << 20, -1))\n"
+        "import av, cv2, numpy as np\n"
+        "from app.video.limits import is_out_of_memory\n"
+        "tries = {'python': lambda: bytearray(2 << 30), 'numpy': lambda: np.ones(2 << 30, np.uint8),\n"
+        "  'opencv': lambda: cv2.resize(np.ones((9, 9), np.uint8), (40_000, 40_000)),\n"
+        "  'pyav': lambda: av.VideoFrame(16_000, 16_000, 'gbrapf32le')}\n"
+        "for name, attempt in tries.items():\n"
+        "    try:\n        attempt()\n        print(name, 'had room')\n"
+        "    except Exception as error:\n        print(name, is_out_of_memory(error))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{name} True" for name in ("python", "numpy", "opencv", "pyav")]
+    assert not is_out_of_memory(ValueError())
+
+
+def test_a_reader_that_takes_its_time_is_waited_for(long_video: Path) -> None:
+    """The pictures of 40 frames are more than the pipe and the queue hold."""
+    times = [number / 25 for number in range(40)]
+    with DecodingChild("pictures", long_video, times_seconds=times, stuck_seconds=0.5) as child:
+        events = child.events()
+        next(events)
+        time.sleep(1.0)
+        assert len(list(events)) == len(times)

@@ -1,0 +1,44 @@
+"""Files that were damaged at random end in a sentence or in frames whose times hold: `make fuzz` does 2,000 of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.mutations import Mutation, mutations, results
+from tests.harness import Outcome
+
+_SEEDS = range(200)
+_MEGABYTES = 300
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Mutation, Outcome]]]:
+    yield list(results(tmp_path_factory.mktemp("mutations"), _SEEDS))
+
+
+def test_nothing_hangs_or_kills_the_decoding_child(judged: list[tuple[Mutation, Outcome]]) -> None:
+    assert [str(mutation) for mutation, outcome in judged if outcome.error in ("hung", "crashed")] == []
+
+
+def test_every_answer_keeps_its_promises(judged: list[tuple[Mutation, Outcome]]) -> None:
+    """Times rise and are finite, texts are there, and the picture of a time is the same whichever way it is fetched."""
+    assert [(str(mutation), outcome.faults) for mutation, outcome in judged if outcome.faults] == []
+
+
+def test_small_files_take_little_memory_however_they_are_damaged(judged: list[tuple[Mutation, Outcome]]) -> None:
+    assert [str(mutation) for mutation, outcome in judged if outcome.peak_megabytes > _MEGABYTES] == []
+
+
+def test_most_damage_costs_only_what_it_hits(judged: list[tuple[Mutation, Outcome]]) -> None:
+    answered = [outcome for _, outcome in judged if outcome.error is None]
+    assert len(answered) > len(judged) / 2
+    assert all(outcome.frames_decoded for outcome in answered)
+
+
+def test_a_seed_is_always_the_same_damage(tmp_path: Path) -> None:
+    first = [one.job.path.read_bytes() for one in mutations(tmp_path, range(12))]
+    assert [one.job.path.read_bytes() for one in mutations(tmp_path, range(12))] == first
+    assert len(set(first)) == 12

@@ -13,6 +13,7 @@ from app.engine.hardware import installed_vllm
 from app.engine.managed import ManagedEngine
 from app.engine.model import ModelReference, check_model_folder, resolve_model
 from app.engine.remote import RemoteEngine
+from app.engine.speech import speech_launcher
 from app.engine.transformers import transformers_launcher
 from app.engine.vllm import vllm_launcher
 
@@ -30,6 +31,7 @@ __all__ = [
     "download",
     "installed_vllm",
     "resolve_model",
+    "speech_launcher",
     "transformers_launcher",
     "vllm_launcher",
 ]

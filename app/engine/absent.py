@@ -24,6 +24,10 @@ class AbsentEngine:
     def note_sight(self, sees: bool | None) -> None:
         """Nothing runs that could see."""
 
+    def end_if_unwell(self) -> AppError | None:
+        """Nothing runs."""
+        return None
+
     def log_tail(self, lines: int = 200) -> str:
         """Always "": nothing was started."""
         return ""

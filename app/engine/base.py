@@ -48,7 +48,8 @@ class Engine(Protocol):
 
     `ensure_ready` starts it where that is needed, calls `on_progress` in the caller's own thread, and raises Cancelled
     within a second of `cancel` being set, or the EngineError that says why it cannot be used. `note_sight` keeps in the
-    status what was proven about the running engine's sight.
+    status what was proven about the running engine's sight. `end_if_unwell` ends an engine of ours that
+    has broken down or gives no answer any more, and tells what became of it; None where it is well, or not ours.
     """
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint: ...
@@ -56,6 +57,8 @@ class Engine(Protocol):
     def status(self) -> EngineStatus: ...
 
     def note_sight(self, sees: bool | None) -> None: ...
+
+    def end_if_unwell(self) -> AppError | None: ...
 
     def log_tail(self, lines: int = 200) -> str: ...
 

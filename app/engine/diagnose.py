@@ -24,7 +24,8 @@ _KNOWN: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("cpu_out_of_memory", r"DefaultCPUAllocator: (?:can't|not enough)|^MemoryError|Cannot allocate memory"),
         (
             "context_exceeds_cache",
-            r"max seq len \((?P<length>\d+)\)(?:.{0,600}?estimated maximum model length is (?P<possible>\d+))?",
+            r"max seq len \((?P<length>\d+)\)"
+            r"(?:.{0,600}?(?:estimated maximum model length is |stored in KV cache \()(?P<possible>\d+))?",
         ),
         ("cache_has_no_room", r"No available memory for the cache blocks"),
         (
@@ -36,6 +37,13 @@ _KNOWN: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size \((?P<size>\d+)\)",
         ),
         ("bfloat16_unsupported", r"[Bb]float16 is only supported on GPUs with compute capability"),
+        ("dtype_unknown", r"(?:argument --dtype: invalid choice|Unknown dtype): '?(?P<dtype>[\w.]+)"),
+        ("dtypes_mixed", r"Input type \([\w:. ]*\b(?P<left>\w+)\) and bias type \([\w:. ]*\b(?P<right>\w+)\)"),
+        (
+            "attention_unsupported",
+            r"(?P<detail>[^\n]*requires device with capability > \([\d, ]+\) but your GPU has capability \([\d, ]+\)"
+            r"|[^\n]*x[Ff]ormers wasn.t buil[dt] with CUDA support)",
+        ),
         ("no_kernel_image", r"no kernel image is available for execution on the device"),
         (
             "quantization_needs_gpu",
@@ -46,6 +54,8 @@ _KNOWN: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"(?P<detail>Unknown quantization method: [\w-]*|Cannot find the config file for \w+"
             r"|Quantization method specified in the model config \([^)]*\) does not match[^\n]*?\(`?[\w-]*`?\))",
         ),
+        ("quantization_misaligned", r"The (?:in|out)put size is not aligned with the quantized\s+weight shape"),
+        ("ray_unsupported", r"current platform (?P<platform>\S+) does not support ray"),
         ("cuda_fork", r"Cannot re-initialize CUDA in forked subprocess"),
         ("architecture_unsupported", r"Model architectures \['(?P<architecture>[\w', ]+)'\] (?:are not|failed)"),
         ("architecture_unsupported", r"model type [`'\"](?P<architecture>[\w.-]+)[`'\"] but Transformers does not"),

@@ -14,12 +14,15 @@ from pathlib import Path
 
 from app.domain import EngineProgress, Notice
 from app.engine.base import Endpoint, EngineStatus, Launcher, ProgressListener
+from app.engine.client import NoAnswer, get_json
 from app.engine.diagnose import diagnose
 from app.engine.process import tail
 from app.engine.startup import Running, Startup
-from app.errors import AppError, Cancelled
+from app.errors import AppError, Cancelled, EngineError
 
 POLL_SECONDS = 0.1
+HEALTH_SECONDS = 10.0
+"""An engine that is busy still says within a moment that it is well: that is asked of its server, not of its model."""
 
 
 class ManagedEngine:
@@ -47,8 +50,10 @@ class ManagedEngine:
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
         """The endpoint of the running engine, started where needed. Raises EngineError with the cause, or Cancelled.
 
-        When the last caller that waits for a start gives up, the start is given up too.
+        When the last caller that waits for a start gives up, the start is given up too. An engine that hangs or has
+        broken down is ended and started anew.
         """
+        self.end_if_unwell()
         startup = self._join()
         if isinstance(startup, Running):
             on_progress(EngineProgress("ready", {"model": self._launcher.model}))
@@ -109,6 +114,30 @@ class ManagedEngine:
             self._error = diagnose(self.log_tail(2000), exit_status, model=self._launcher.model, was_ready=True)
             self._running.process.stop()
             self._running = None
+
+    def end_if_unwell(self) -> AppError | None:
+        """End the running engine if its server says that it has broken down, or nothing any more; returned is what
+        became of it, None for one that is well. Waits for what it says, HEALTH_SECONDS at most.
+        """
+        with self._lock:
+            self._notice_death()
+            running, error = self._running, self._error
+        if running is None:
+            return error
+        try:
+            get_json(running.endpoint.base_url.removesuffix("/v1") + "/health", timeout_seconds=HEALTH_SECONDS)
+            return None
+        except NoAnswer as no_answer:
+            status = no_answer.status
+        if status is not None and status < 500:
+            return None
+        with self._lock:
+            if self._running is running and status is None:
+                self._running, self._error = None, EngineError("engine_hung", model=self._launcher.model)
+        running.process.stop()
+        with self._lock:
+            self._notice_death()
+            return self._error
 
     def status(self) -> EngineStatus:
         """How the engine is right now; never waits for it."""

@@ -134,6 +134,10 @@ class RemoteEngine:
         if self._info is not None:
             self._info = replace(self._info, sees=sees)
 
+    def end_if_unwell(self) -> AppError | None:
+        """None: it is not ours to end."""
+        return None
+
     def log_tail(self, lines: int = 200) -> str:
         """Always "": its log is on another machine."""
         return ""

@@ -1,15 +1,16 @@
-"""How many tokens a request costs: asked from the engine where it tells, estimated elsewhere."""
+"""How many tokens a request costs: asked from the engine where it tells, estimated elsewhere.
+
+What estimates is used by the page before a start: nothing heavy is imported before an engine is asked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import httpx
-from langchain_core.messages import BaseMessage, convert_to_openai_messages
-
-from app.llm.http import client
-from app.llm.refusal import refusal_of
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 # Qwen2.5-VL: one token per 28 x 28 pixels, plus a start and an end mark per picture (its processor's factor).
 _PIXELS_PER_TOKEN = 28 * 28
@@ -34,13 +35,19 @@ def count_tokens(
     None where the engine has no such route or does not answer it. Raises the AppErrors of `refusal` where the engine
     refuses the messages.
     """
+    import httpx
+    from langchain_core.messages import convert_to_openai_messages
+
+    from app.llm.http import authorization, client
+    from app.llm.refusal import refusal_of
+
     body = {"model": model, "messages": convert_to_openai_messages(list(messages)), "add_generation_prompt": True}
     try:
         with client(base_url) as http:
             answer = http.post(
                 base_url.removesuffix("/v1") + "/tokenize",
                 json=body,
-                headers={"Authorization": f"Bearer {api_key}"},
+                headers=authorization(api_key),
                 timeout=timeout_seconds,
             )
     except httpx.HTTPError:

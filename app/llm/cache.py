@@ -40,19 +40,19 @@ class Answers:
         self._lock = threading.Lock()
         self._cache: BaseCache | None = None
 
-    def recall(self, messages: Sequence[BaseMessage]) -> Reply | None:
-        """The whole answer to exactly these messages, if it was given before."""
+    def recall(self, messages: Sequence[BaseMessage], form: object = None) -> Reply | None:
+        """The whole answer to exactly these messages in this form (a JSON schema), if it was given before."""
         with self._lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # how the package reads its file is announced to change, at every reading
             try:
-                found = self._opened().lookup(_digest(messages), self._model)
+                found = self._opened().lookup(_digest(messages, form), self._model)
             except Exception:
                 log.warning("the answers in %s cannot be read", self._path, exc_info=True)
                 return None
         # What it cannot read it hands out as raw text; only what we kept has this mark.
         return _reply(found[0]) if found and "usage" in (found[0].generation_info or {}) else None
 
-    def remember(self, messages: Sequence[BaseMessage], reply: Reply) -> None:
+    def remember(self, messages: Sequence[BaseMessage], reply: Reply, form: object = None) -> None:
         """Keep a complete answer; one that was cut off is not kept."""
         if reply.finish_reason != "stop":
             return
@@ -60,7 +60,7 @@ class Answers:
         kept = Generation(text=reply.text, generation_info=info)
         with self._lock:
             try:
-                self._opened().update(_digest(messages), self._model, [kept])
+                self._opened().update(_digest(messages, form), self._model, [kept])
             except Exception:
                 log.warning("the answers in %s cannot be written", self._path, exc_info=True)
 
@@ -75,8 +75,9 @@ class Answers:
         return self._cache
 
 
-def _digest(messages: Sequence[BaseMessage]) -> str:
-    return hashlib.sha256(json.dumps(convert_to_openai_messages(list(messages))).encode()).hexdigest()
+def _digest(messages: Sequence[BaseMessage], form: object) -> str:
+    asked = [convert_to_openai_messages(list(messages)), *([] if form is None else [form])]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
 def _reply(generation: Generation) -> Reply:

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from app.domain import FrameFacts, Keyframe, Language
 from app.i18n import t
-from app.i18n.facts import measured, origin
-from app.llm.messages import mark
+from app.i18n.facts import mark, measured, origin
 
 
 def describe(frame: Keyframe, facts: FrameFacts | None, language: Language) -> str:

@@ -6,6 +6,8 @@ Only PicturesRefused leads to the text prompt. A dead engine, a time-out or a fu
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import openai
 
@@ -14,8 +16,10 @@ from app.errors import (
     AppError,
     ContextExceeded,
     EngineBrokeOff,
+    EngineBusy,
     EngineError,
     EngineTimeout,
+    FormatRefused,
     ImageRejected,
     ModelNotFound,
     PicturesRefused,
@@ -42,6 +46,12 @@ _REFUSALS = re.compile(
 _TOO_MANY = re.compile(r"at most (\d+) (?:image|video)", re.IGNORECASE)
 _CONTEXT = re.compile(
     r"maximum context length|max(?:imum)?[_ ]model[_ ]len|context (?:size|length|window)|exceed\w* .*context|too long",
+    re.IGNORECASE,
+)
+# A server that knows no schema for answers says so, or that it does not know the field.
+_FORMAT = re.compile(
+    r"response_format|json_schema|structured[ _]output|guided|grammar"
+    r"|(?:unsupported|unexpected|unknown|extra) (?:fields?|keys?|inputs?|parameters?)",
     re.IGNORECASE,
 )
 _BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
@@ -74,6 +84,10 @@ def refusal_of(status: int, message: str, param: str | None = None) -> AppError:
         return ImageRejected("image_rejected", reason=message)
     if status in (400, 413, 422) and (param == "input_tokens" or _CONTEXT.search(message)):
         return ContextExceeded("context_exceeded", reason=message)
+    if status in (400, 404, 422, 501) and _FORMAT.search(message):
+        return FormatRefused("engine_refused", status=status, reason=message)
+    if status in (429, 503):
+        return EngineBusy("engine_busy", status=status, reason=message)
     if status in (401, 403):
         return EngineError("engine_key_rejected", status=status, reason=message)
     if status == 404:
@@ -88,7 +102,10 @@ def engine_error(error: Exception, *, base_url: str) -> AppError | None:
     if isinstance(error, openai.APITimeoutError):
         return EngineTimeout("engine_timeout", base_url=base_url)
     if isinstance(error, openai.APIStatusError):
-        return refusal_of(error.status_code, message_of(error), getattr(error, "param", None))
+        ours = refusal_of(error.status_code, message_of(error), getattr(error, "param", None))
+        if isinstance(ours, EngineBusy):
+            ours.wait_seconds = _retry_after(error.response.headers.get("Retry-After"))
+        return ours
     if isinstance(error, openai.APIConnectionError):
         return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error.__cause__ or error))
     if isinstance(error, openai.APIError):  # an error event in the middle of a stream
@@ -99,6 +116,20 @@ def engine_error(error: Exception, *, base_url: str) -> AppError | None:
             return EngineTimeout("engine_timeout", base_url=base_url)
         return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error) or type(error).__name__)
     return None
+
+
+def _retry_after(header: str | None) -> float | None:
+    """Seconds of a Retry-After header (RFC 9110, 10.2.3), which gives them as a number or as a date."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
 
 
 def fallback_notice(reason: Notice) -> Notice:

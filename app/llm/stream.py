@@ -7,12 +7,14 @@ cancelled while it waits for a token; cancelling closes the connection, and vLLM
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
@@ -21,7 +23,11 @@ from app.domain import Usage
 from app.errors import Cancelled, EngineBrokeOff, EngineError
 from app.llm.refusal import engine_error
 
+log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
+# What the client library meets in an answer that is no JSON, no text, or of another shape: a proxy's page, for one.
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+_first = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,18 @@ class Reply:
 
 
 def stream(
-    chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None
+    chat: BaseChatModel,
+    messages: Sequence[BaseMessage],
+    *,
+    cancel: threading.Event | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Generator[str, None, Reply]:
-    """Ask and yield the text as it comes; returns the Reply. Raises the AppErrors of `refusal`, or Cancelled."""
+    """Ask and yield the text as it comes; returns the Reply. Raises the AppErrors of `refusal`, or Cancelled.
+
+    `options` are parameters of this one request, such as temperature or max_tokens.
+    """
     chunks: queue.SimpleQueue[AIMessageChunk | None] = queue.SimpleQueue()
-    task = asyncio.run_coroutine_threadsafe(_pump(chat, list(messages), chunks), _loop())
+    task = asyncio.run_coroutine_threadsafe(_pump(chat, list(messages), chunks, dict(options or {})), request_loop())
     whole: AIMessageChunk | None = None
     try:
         while (chunk := _next(chunks, task, cancel)) is not None:
@@ -62,18 +75,27 @@ def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threadi
             return reply
 
 
+def request_loop() -> asyncio.AbstractEventLoop:
+    """The one event loop of all requests, in a daemon thread of its own."""
+    with _first:  # two loops would share one client, which knows only one
+        return _the_loop()
+
+
 @cache
-def _loop() -> asyncio.AbstractEventLoop:
+def _the_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="engine-requests", daemon=True).start()
     return loop
 
 
 async def _pump(
-    chat: BaseChatModel, messages: list[BaseMessage], chunks: queue.SimpleQueue[AIMessageChunk | None]
+    chat: BaseChatModel,
+    messages: list[BaseMessage],
+    chunks: queue.SimpleQueue[AIMessageChunk | None],
+    options: dict[str, Any],
 ) -> None:
     try:
-        async for chunk in chat.astream(messages):
+        async for chunk in chat.astream(messages, **options):
             chunks.put(chunk)
     finally:
         chunks.put(None)
@@ -98,6 +120,9 @@ def _raise_as_ours(task: Future[None], base_url: str) -> None:
         raise Cancelled from None
     except Exception as error:  # sorted here: ours, or a bug that goes on as it is
         ours = engine_error(error, base_url=base_url)
+        if ours is None and isinstance(error, _UNREADABLE):
+            log.warning("an answer of %s could not be read", base_url, exc_info=True)
+            ours = EngineError("engine_garbage", base_url=base_url, reason=f"{type(error).__name__}: {error}"[:200])
         if ours is None:
             raise
         raise ours from error

@@ -2,7 +2,8 @@
 
 `python fake_engine.py PORT PLAN` (PLAN is JSON): lines to print one by one, then `exit` to end with a status, or serve;
 `hold` names a file that must exist before it goes on, `child` a file for the id of a process it starts in a session of
-its own, `deaf` ignores SIGTERM, `starts` names a file to which one line is added at each start.
+its own, `sick` one that makes it say that it has broken down, `starts` one to which a line is added at each start;
+`deaf` ignores SIGTERM.
 """
 
 import json
@@ -21,7 +22,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         key = self.headers.get("Authorization")
         if self.path == "/health":
-            self.answer(200, b"")
+            self.answer(503 if "sick" in PLAN and Path(PLAN["sick"]).exists() else 200, b"")
         elif self.path == "/die":
             os._exit(int(PLAN.get("die", 1)))
         elif key != f"Bearer {os.environ['FAKE_API_KEY']}":

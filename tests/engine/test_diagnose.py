@@ -74,6 +74,13 @@ ON_A_GPU = {
     "quantization_needs_gpu": "NotImplementedError: No WNA16 MoE backend supports the deployment configuration.",
     "cuda_fork": "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing",
     "devices_too_few": "ValueError: World size (4) is larger than the number of available GPUs (2) in this node.",
+    "quantization_misaligned": "ValueError: The input size is not aligned with the quantized weight shape. This can be "
+    "caused by too large tensor parallel size.",
+    "attention_unsupported": "NotImplementedError: requires device with capability > (8, 0) but your GPU has "
+    "capability (7, 5) (too old)",
+    "dtypes_mixed": "RuntimeError: Input type (struct c10::BFloat16) and bias type (float) should be the same",
+    "ray_unsupported": "ValueError: current platform cpu does not support ray.",
+    "dtype_unknown": "api_server.py: error: argument --dtype: invalid choice: 'int8' (choose from 'auto', 'bfloat16')",
     "engine_port_taken": "OSError: [Errno 98] Address already in use",
     "gpu_missing": "RuntimeError: No CUDA GPUs are available",
     "architecture_unsupported": "ValueError: The checkpoint you are trying to load has model type `foo_vl` but "
@@ -95,6 +102,16 @@ def test_a_cause_that_takes_other_hardware_is_known_by_its_words(key: str) -> No
     error = diagnose(CORE + ON_A_GPU[key] + WRAPPER, 1, model="m")
     assert error.key == key
     assert "{" not in error_text(error, "zh") and "?" not in error_text(error, "en")
+
+
+def test_the_same_is_known_in_the_words_of_older_engines() -> None:
+    old = (
+        "ValueError: The model's max seq len (10240) is larger than the maximum number of tokens that can be stored in "
+    )
+    error = diagnose(old + "KV cache (3408). Try increasing `gpu_memory_utilization` or decreasing", 1, model="m")
+    assert (error.key, error.values["length"], error.values["possible"]) == ("context_exceeds_cache", "10240", "3408")
+    assert diagnose("xFormers wasn't build with CUDA support", 1, model="m").key == "attention_unsupported"
+    assert diagnose("ValueError: Unknown dtype: int8", 1, model="m").values["dtype"] == "int8"
 
 
 def test_awq_experts_on_a_cpu_are_known_by_the_failed_assertion() -> None:
@@ -151,7 +168,7 @@ def test_a_validation_error_is_shown_by_what_it_says() -> None:
 
 
 def test_a_complaint_of_the_command_line_parser_is_a_cause() -> None:
-    log = "usage: api_server.py [-h]\napi_server.py: error: argument --dtype: invalid choice: 'int8'"
+    log = "usage: api_server.py [-h]\napi_server.py: error: argument --load-format: invalid choice: 'zip'"
     assert diagnose(log, 2, model="m").values["cause"] == log.splitlines()[1]
 
 

@@ -60,6 +60,12 @@ def test_what_a_cpu_computes_is_left_as_it_was_asked_for(dtype: str | None) -> N
     assert fitted["dtype"] == dtype and notices == ()
 
 
+def test_tokens_come_a_few_at_a_time_unless_the_user_said_how_many() -> None:
+    for where in ("gpu", "cpu"):
+        assert fit_arguments({}, where)[0]["stream_interval"] == 4
+        assert fit_arguments({"stream_interval": 1}, where)[0]["stream_interval"] == 1
+
+
 def test_on_a_cpu_the_cache_is_sized_and_one_process_saved_unless_the_user_set_it(
     device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

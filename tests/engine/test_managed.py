@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from app.domain import EngineProgress
-from app.engine import Endpoint, ManagedEngine
+from app.engine import Endpoint, ManagedEngine, managed
 from app.errors import Cancelled, EngineError, EngineTimeout
 from tests.engine.fakes import MakeEngine
 
@@ -50,6 +50,45 @@ def test_a_start_tells_its_phases_in_order_and_ends_at_an_endpoint_that_answers(
     assert (status.info.version, status.info.max_model_len, status.info.model) == ("9.9", 321, "org/fake")
     assert endpoint.model == "fake" and endpoint.base_url.endswith("/v1")
     assert "noise" in engine.log_tail()
+
+
+def test_an_engine_that_hangs_is_ended_and_started_anew_when_it_is_wanted(
+    make_engine: MakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = tmp_path / "starts"
+    engine = make_engine({"starts": str(starts)})
+    ready(engine)
+    assert engine.end_if_unwell() is None and engine.status().state == "ready"
+    monkeypatch.setattr(managed, "HEALTH_SECONDS", 0.5)
+    hung = psutil.Process(int(starts.read_text()))
+    hung.suspend()
+    error = engine.end_if_unwell()
+    assert error is not None and error.key == "engine_hung"
+    assert not hung.is_running() and engine.status().error is error
+    assert ready(engine)
+
+    psutil.Process(int(starts.read_text().splitlines()[-1])).suspend()
+    assert ready(engine) and len(starts.read_text().splitlines()) == 3
+    die(ready(engine))
+    wait_until(lambda: engine.status().error)
+    assert engine.end_if_unwell() is engine.status().error
+
+
+def test_an_engine_that_says_it_has_broken_down_is_ended_and_its_log_tells_why(
+    make_engine: MakeEngine, tmp_path: Path
+) -> None:
+    sick, starts = tmp_path / "sick", tmp_path / "starts"
+    engine = make_engine({"sick": str(sick), "starts": str(starts), "lines": TRACEBACK.splitlines()})
+    ready(engine)
+    sick.touch()
+    error = engine.end_if_unwell()
+    assert error is not None and (error.key, error.values["cause"]) == (
+        "engine_crashed",
+        "ValueError: the weights are upside down",
+    )
+    assert engine.status().error is error and not psutil.pid_exists(int(starts.read_text()))
+    sick.unlink()
+    assert ready(engine) and engine.end_if_unwell() is None
 
 
 def test_the_key_is_in_no_repr_no_command_line_and_no_log(make_engine: MakeEngine) -> None:

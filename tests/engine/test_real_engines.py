@@ -1,11 +1,12 @@
-"""The real engines on the tiny checkpoints. Each start takes half a minute here, so there are few of them."""
+"""The real engines on the tiny checkpoints. Each start takes half a minute here, so there are few of them.
+
+That one which is killed is found dead is in tests/test_proof.py; that nothing is left of one whose owner is killed, in
+tests/commands/test_endurance.py.
+"""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,22 +19,9 @@ from app.engine import Endpoint, ManagedEngine, vllm_launcher
 from app.engine.transformers import read_phase as read_transformers_phase
 from app.engine.vllm import read_phase
 from app.errors import EngineError
-from tests.engine.test_guard import assert_gone, read_when_written
-from tests.engine.test_managed import ready, wait_until
+from tests.engine.test_managed import ready
 
 pytestmark = pytest.mark.engine
-
-OWNER = """
-import sys, threading, time
-from pathlib import Path
-import psutil
-from app.engine import ManagedEngine, vllm_launcher
-folder = Path(sys.argv[2])
-engine = ManagedEngine(vllm_launcher(sys.argv[1], {"max_model_len": 512}), log_dir=folder)
-engine.ensure_ready(lambda phase: None, threading.Event())
-(folder / "pids").write_text(" ".join(str(process.pid) for process in psutil.Process().children(recursive=True)))
-time.sleep(600)
-"""
 
 
 def phases_of(engine: ManagedEngine, read: Callable[[str], object]) -> list[str]:
@@ -96,39 +84,3 @@ def test_a_start_that_vllm_refuses_says_vllm_s_own_reason(tiny_vl: Path, tmp_pat
         ready(engine)
     assert caught.value.key == "context_exceeds_model" and caught.value.values["length"] == "1000000"
     engine.stop()
-
-
-def test_an_engine_whose_core_is_killed_is_found_dead(tiny_text: Path, tmp_path: Path) -> None:
-    engine = ManagedEngine(vllm_launcher(str(tiny_text), {"max_model_len": 512}), log_dir=tmp_path)
-    try:
-        ready(engine)
-        family = psutil.Process().children(recursive=True)
-        server = next(process for process in family if str(tiny_text) in process.cmdline() and not is_guard(process))
-        max(server.children(), key=lambda process: process.memory_info().rss).kill()  # beside a small helper
-        wait_until(lambda: engine.status().state == "failed")
-        error = engine.status().error
-        assert error is not None and error.key == "engine_killed"
-    finally:
-        engine.stop()
-
-
-def is_guard(process: psutil.Process) -> bool:
-    return any(word.endswith("guard.py") for word in process.cmdline())
-
-
-def test_nothing_of_vllm_is_left_when_its_owner_is_killed(tiny_text: Path, tmp_path: Path) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tiny_text), str(tmp_path)])
-    try:
-        wait_until_written(tmp_path / "pids", owner)
-        pids = read_when_written(tmp_path / "pids", 3)
-    finally:
-        owner.kill()
-        owner.wait()
-    assert_gone(pids)
-
-
-def wait_until_written(path: Path, owner: subprocess.Popen[bytes]) -> None:
-    waiter = threading.Event()
-    while not path.exists():
-        assert owner.poll() is None, "the owner ended before its engine was ready"
-        waiter.wait(0.2)

@@ -4,7 +4,6 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
@@ -13,9 +12,10 @@ from app.engine import RemoteEngine
 from app.engine.remote import normal_base_url
 from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.i18n import error_text
+from tests import loopback
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(loopback.Handler):
     answer: ClassVar[tuple[int, bytes]]
     gate: ClassVar[threading.Event]
     keys: ClassVar[list[str | None]]
@@ -29,22 +29,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        return
-
 
 @pytest.fixture
 def server() -> Iterator[str]:
     Handler.gate, Handler.keys = threading.Event(), []
     Handler.gate.set()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_address[1]}"
-    Handler.gate.set()
-    http.shutdown()
-    http.server_close()
-    thread.join()
+    with loopback.listening(Handler) as url:
+        yield url
+        Handler.gate.set()
 
 
 def serving(*models: str) -> None:

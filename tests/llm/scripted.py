@@ -1,7 +1,8 @@
 """An OpenAI-compatible server on loopback whose answers are scripted: for faults that a real engine will not give.
 
-`behave(body)` gets the parsed request and yields pieces of text, or raises Refuse to answer with an HTTP error, or
-HangUp to break the connection in the middle. It counts tokens as `transformers serve` or vLLM would: by `sees`.
+`behave(body)` gets the parsed request and yields pieces of text, or raises Refuse to answer with an HTTP error, Whole
+to answer with any other body, or HangUp to break the connection, before its answer or in the middle. What it yields as
+bytes goes into the stream as it is. It counts tokens as `transformers serve` or vLLM would: by `sees`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Behave = Callable[[dict[str, Any]], Iterator[str]]
+from tests import loopback
+
+Behave = Callable[[dict[str, Any]], Iterator[str | bytes]]
 
 
 @dataclass
@@ -22,6 +24,16 @@ class Refuse(Exception):
     status: int
     message: str
     param: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Whole(Exception):
+    """An answer that is no completion: a page of a proxy, nothing at all."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "text/html"
 
 
 class HangUp(Exception):
@@ -37,6 +49,7 @@ class Server:
     counts: bool = True
     context: int = 8192
     finish: str = "stop"
+    model: str = "model"
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
     base_url: str = ""
@@ -51,36 +64,21 @@ class Server:
         return words * 6 + (pictures * 18 if self.sees else 0)
 
 
-@contextmanager
-def serve(behave: Behave, **options: Any) -> Iterator[Server]:
-    state = Server(behave, **options)
-    http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"state": state}))
-    http.daemon_threads = True
-    state.base_url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-    thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
+def serve(behave: Behave, **options: Any) -> AbstractContextManager[Server]:
+    return loopback.scripted(_Handler, Server(behave, **options))
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(loopback.Handler):
     protocol_version = "HTTP/1.1"
     state: Server
 
-    def log_message(self, *_: Any) -> None:
-        """Tests print nothing."""
-
     def do_GET(self) -> None:
-        self._json(200, {"data": [{"id": "model", "max_model_len": self.state.context}]})
+        self.send_json(200, {"data": [{"id": self.state.model, "max_model_len": self.state.context}]})
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.body())
         if self.path != "/v1/chat/completions":
-            self._json(404, {"detail": "Not Found"})
+            self.send_json(404, {"detail": "Not Found"})
             return
         self.state.requests.append(body)
         try:
@@ -88,7 +86,13 @@ class _Handler(BaseHTTPRequestHandler):
             first = next(pieces, "")
         except Refuse as refuse:
             error = {"message": refuse.message, "param": refuse.param, "code": refuse.status}
-            self._json(refuse.status, {"error": error})
+            self.send_json(refuse.status, {"error": error}, refuse.headers)
+            return
+        except Whole as whole:
+            self.send_whole(whole.status, whole.body, {"Content-Type": whole.content_type})
+            return
+        except HangUp:
+            self.close_connection = True
             return
         self._stream(body, first, pieces) if body.get("stream") else self._whole(body, first + "".join(pieces))
 
@@ -98,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _whole(self, body: dict[str, Any], text: str) -> None:
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        self._json(200, {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
+        self.send_json(200, {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]})
 
     def _stream(self, body: dict[str, Any], first: str, rest: Iterator[str]) -> None:
         self.send_response(200)
@@ -108,9 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         try:
             self._event(body, {"role": "assistant", "content": ""})
-            self._event(body, {"content": first})
+            self._piece(body, first)
             for piece in rest:
-                self._event(body, {"content": piece})
+                self._piece(body, piece)
             self._event(body, {}, self.state.finish)
             if self.state.counts:
                 self._send({**self._chunk(body), "choices": [], "usage": self._usage(body, 3)})
@@ -119,6 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.state.aborted.set()
         except HangUp:
             self.connection.close()
+
+    def _piece(self, body: dict[str, Any], piece: str | bytes) -> None:
+        if isinstance(piece, str):
+            self._event(body, {"content": piece})
+        else:
+            self.wfile.write(piece)
+            self.wfile.flush()
 
     def _chunk(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
@@ -129,14 +140,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, event: dict[str, Any]) -> None:
         self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
         self.wfile.flush()
-
-    def _json(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
 
 
 def saying(*pieces: str) -> Behave:

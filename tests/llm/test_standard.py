@@ -6,10 +6,9 @@ schema. What the chat model class does with them is ChatOpenAI's and tested ther
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from app.engine import Endpoint
+from app.engine import Endpoint, ManagedEngine
 from app.llm.chat import EngineChat
+from tests import loopback
 from tests.cards import draw_card, to_jpeg
+from tests.conftest import ready
 
 PARAMS = {"base_url": "http://127.0.0.1:9/v1", "api_key": "key", "model": "tiny-vl", "max_retries": 0}
 
@@ -46,8 +47,8 @@ class TestIntegration(ChatModelIntegrationTests):
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
-    def _engine(cls, vl_endpoint: Endpoint) -> None:
-        TestIntegration.endpoint = vl_endpoint
+    def _engine(cls, vl_engine: ManagedEngine) -> None:
+        TestIntegration.endpoint = ready(vl_engine)
 
     @pytest.fixture(autouse=True)
     def _picture_from_here(self, monkeypatch: pytest.MonkeyPatch, picture_url: str) -> None:
@@ -90,12 +91,8 @@ def picture_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("picture")
     (folder / "card.jpg").write_bytes(to_jpeg(draw_card("green")))
     handler = partial(_Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/card.jpg"
-        server.shutdown()
-        thread.join()
+    with loopback.listening(handler) as url:
+        yield f"{url}/card.jpg"
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -14,8 +14,10 @@ from app.errors import (
     AppError,
     Cancelled,
     ContextExceeded,
+    EngineBusy,
     EngineError,
     EngineTimeout,
+    FormatRefused,
     ImageRejected,
     ModelNotFound,
     PicturesRefused,
@@ -125,7 +127,9 @@ def test_two_questions_at_once_do_not_disturb_each_other() -> None:
             "pictures_refused",
         ),
         (422, "unknown variant `image_url`, expected `text`", None, PicturesRefused, "pictures_refused"),
-        (503, "overloaded", None, EngineError, "engine_refused"),
+        (500, "overloaded", None, EngineError, "engine_refused"),
+        (503, "overloaded", None, EngineBusy, "engine_busy"),
+        (400, "response_format json_schema is not supported", None, FormatRefused, "engine_refused"),
     ],
 )
 def test_each_refusal_is_its_own_error(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from typing import TypeVar
+from concurrent.futures import Future, wait
+from typing import Any, TypeVar
 
 from app.domain import AnalysisEvent
 from app.errors import Cancelled
@@ -51,13 +51,23 @@ class Background:
         while not self._events.empty():
             yield self._events.get()
 
-    def until(self, future: Future[T]) -> Iterator[AnalysisEvent]:
-        """Events as they come, until `future` is done. Raises Cancelled within 0.1 s of a cancel."""
+    def until(self, future: Future[Any]) -> Iterator[AnalysisEvent]:
+        """Events as they come, until `future` is done. Raises Cancelled within 0.1 s of a cancel, after what came
+        before it: an answer that is there is not thrown away.
+        """
         while not future.done():
             if self.cancel.is_set():
+                yield from self.drain()
                 raise Cancelled
             try:
                 yield self._events.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
         yield from self.drain()
+
+
+def attend(future: Future[T], check: Callable[[], None]) -> None:
+    """Wait until `future` is done; `check` is called ten times a second and raises where there is no use in waiting."""
+    while not future.done():
+        check()
+        wait([future], timeout=_POLL_SECONDS)

@@ -7,39 +7,47 @@ frame it cites, a frame that was not sent, or no frame at all is named in `Findi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from app.domain import Finding
 
+_OVERVIEW = re.compile(r"^\W{0,4}(?:summary|overall|总结|概述|摘要)\W{0,4}[:：]\**[ \t]*", re.IGNORECASE | re.MULTILINE)
+_NUMBERS = r"\d{1,4}(?:\s*(?:[,，、和至到–—~-]|and|to)\s*(?:frames?\s*)?\d{1,4})*"
 # An item starts a line or follows a semicolon. Three ways of numbering one: "[frame 3 · 00:01.000] …",
-# "Frame 3: …" or "第 3 帧：…", and "3: …", "3. …" or "3) …".
+# "Frames 3 and 4: …" or "第 3 帧：…", and "3: …", "3. …" or "3) …".
 _ITEM = re.compile(
-    r"""(?:^|(?<=[;；\n]))[ \t]*(?:[-*•]+[ \t]*){0,2}
-    (?: [\[【(（][ \t]*(?:frame|第)?[ \t]*(?P<boxed>\d{1,4})[ \t]*帧?[^\n\]】)）]{0,24}[\]】)）]\**[ \t]*[:：]?
-      | (?:frame|第)[ \t]*(?P<named>\d{1,4})[ \t]*帧?(?:[ \t]*[(（\[][^\n)）\]]{0,24}[)）\]])?\**[ \t]*[:：.、]
-      | (?P<bare>\d{1,4})[ \t]*\**[:：.、)](?!\d)
+    rf"""(?:^|(?<=[;；\n]))[ \t]*(?:[-*•]+[ \t]*){{0,2}}
+    (?: [\[【(（][ \t]*(?:frames?|第)?[ \t]*(?P<boxed>{_NUMBERS})(?![\d:.])
+          [ \t]*帧?[^\n\]】)）]{{0,24}}[\]】)）]\**[ \t]*[:：]?
+      | (?:frames?|第)[ \t]*(?P<named>{_NUMBERS})(?!\d)
+          [ \t]*帧?(?:[ \t]*[(（\[][^\n)）\]]{{0,24}}[)）\]])?\**[ \t]*[:：.、]
+      | (?P<bare>\d{{1,4}})[ \t]*\**[:：.、)](?!\d)
     )\**[ \t]*""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-_OVERVIEW = re.compile(r"^\W{0,4}(?:summary|overall|总结|概述|摘要)\W{0,4}[:：]\**[ \t]*", re.IGNORECASE | re.MULTILINE)
-_NUMBERS = r"\d{1,4}(?:\s*(?:[,，、和至到–—~-]|and|to)\s*(?:frames?\s*)?\d{1,4})*"
 _CITED = re.compile(
     rf"\b(?:frames?|images?)\s*({_NUMBERS})\b|第\s*({_NUMBERS})\s*帧|[\[【]\s*({_NUMBERS})\s*[\]】]", re.IGNORECASE
 )
 _SPELT_RANGE = re.compile(r"\s*帧\s*([至到–—~-])\s*第\s*")  # "第1帧至第3帧" is "第1至3帧"
 _RANGE = re.compile(r"(\d{1,4})\s*(?:[至到–—~-]|to)\s*(?:frames?\s*)?(\d{1,4})", re.IGNORECASE)
-_CLOCK = re.compile(r"(?<![\d:.])(?:(\d{1,2}):)?(\d{1,2}):(\d{2})(?:\.(\d{1,3}))?(?![\d:])")
-# Only a place in time ("at 3.5 s", "第 3 秒"), not a duration ("for 3 seconds").
-_SECONDS = re.compile(
-    r"(?:\b(?:at|after|around|about|by|@)\s*|[第在到于约]\s*)(\d+(?:\.\d+)?)\s*(?:seconds?\b|secs?\b|s\b|秒)",
+_CLOCK = re.compile(
+    r"(?<![\d:：.])(?:(?P<h>\d{1,2})[:：])?(?P<m>\d{1,2})[:：](?P<s>\d{2})(?:\.(?P<part>\d{1,3}))?(?![\d:：])"
+)
+# Only a place in time ("at 3.5 s", "第 3 秒", "在 2 分 5 秒"), not a duration ("for 3 seconds").
+_PLACE = r"(?:\b(?:at|after|around|about|by|@)\s*|[第在到于约]\s*)"
+_SECONDS = re.compile(rf"{_PLACE}(?P<s>\d+(?:\.\d+)?)\s*(?:seconds?\b|secs?\b|s\b|秒)", re.IGNORECASE)
+_MINUTES = re.compile(
+    _PLACE + r"(?P<m>\d{1,6})\s*(?:minutes?\b|mins?\b|m\b|分钟?)"
+    r"(?:\s*(?:and\s*)?(?P<s>\d+)\s*(?:seconds?\b|secs?\b|s\b|秒))?",
     re.IGNORECASE,
 )
 _CLOSE_SECONDS = 1.0  # "00:04" for a frame at 4.5 s is the frame's time, cut to the second
+_WIDEST_RANGE = 256
 
 
 def read(answer: str, times: Mapping[int, float]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """(what is said of single frames, what is said of the whole) of an answer, each in its order.
+    """(what is said of single frames, what is said of the whole) of an answer in prose, each in its order.
 
     `times` maps the numbers of the frames that were sent to their seconds. The whole is what follows a line that
     starts with "Summary:" or "总结：".
@@ -52,7 +60,7 @@ def read(answer: str, times: Mapping[int, float]) -> tuple[tuple[Finding, ...], 
 
 def statements(text: str, times: Mapping[int, float]) -> tuple[Finding, ...]:
     """Each line as a finding of its own, resting on the frames that it cites."""
-    return tuple(_finding(line, (), times) for line in _lines(_OVERVIEW.sub("", text)))
+    return tuple(finding(line, (), times) for line in _lines(_OVERVIEW.sub("", text)))
 
 
 def findings(answer: str, times: Mapping[int, float]) -> tuple[Finding, ...]:
@@ -63,47 +71,96 @@ def findings(answer: str, times: Mapping[int, float]) -> tuple[Finding, ...]:
     items = list(statements(answer[: starts[0].start()], times))
     for item, following in zip_longest(starts, starts[1:]):
         first, *rest = _lines(answer[item.end() : following.start() if following else len(answer)]) or [""]
-        number = int(item["boxed"] or item["named"] or item["bare"])
-        items.append(_finding(first.rstrip(";； "), (number,), times))
-        items += [_finding(line, (), times) for line in rest]
+        own = numbers_in(item["boxed"] or item["named"] or item["bare"])
+        items.append(finding(first.rstrip(";； "), own, times))
+        items += [finding(line, (), times) for line in rest]
     return tuple(finding for finding in items if finding.text)
+
+
+def finding(
+    text: str,
+    own: Iterable[int],
+    times: Mapping[int, float],
+    *,
+    fields: Mapping[str, str] | None = None,
+    quoted: Sequence[str] = (),
+    issues: Sequence[str] = (),
+) -> Finding:
+    """`text` with `fields` as a finding that rests on the frames `own` and on those that it cites.
+
+    `quoted` are the keys of fields whose words are copied from the picture: what looks like a time or a citation in
+    them is none. `issues` are those that are known already.
+    """
+    fields = fields or {}
+    said = [text, *(value for key, value in fields.items() if key not in quoted)]
+    cited = dict.fromkeys([*own, *(number for one in said for number in cited_in(one))])
+    sent = tuple(number for number in cited if number in times)
+    found = dict.fromkeys(issues)
+    if len(sent) < len(cited):
+        found["frame_not_sent"] = None
+    if not cited:
+        found["no_frame"] = None
+    if any(_own_times(one, sent or tuple(times), times) for one in said):
+        found["own_time"] = None
+    return Finding(text, sent, tuple(found), fields)
+
+
+def cited_in(text: str) -> list[int]:
+    """The numbers of the frames that a text cites, in their order; a range stands for all in it."""
+    numbers: list[int] = []
+    for match in _CITED.finditer(_SPELT_RANGE.sub(r"\1", text)):
+        numbers += numbers_in(match[1] or match[2] or match[3])
+    return sorted(set(numbers))
+
+
+def numbers_in(text: str) -> list[int]:
+    """All whole numbers of a text, with those of the ranges in it."""
+    numbers = [int(number) for number in re.findall(r"\d+", text[:1000])]
+    for low, high in _RANGE.findall(text[:1000]):
+        if int(high) - int(low) < _WIDEST_RANGE:
+            numbers += range(int(low), int(high) + 1)
+    return sorted(set(numbers))
+
+
+def names_a_time(text: str) -> bool:
+    """Whether a text holds a clock or a place in time at all."""
+    return bool(_claims(text))
+
+
+def without_own_times(text: str, times: Mapping[int, float]) -> str:
+    """`text` with "…" in the place of each time that is not that of a frame."""
+    for match in reversed(_own_times(text, tuple(times), times)):
+        text = text[: match.start()] + "…" + text[match.end() :]
+    return text
 
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _finding(text: str, own: tuple[int, ...], times: Mapping[int, float]) -> Finding:
-    cited = dict.fromkeys([*own, *_cited(text)])
-    sent = tuple(number for number in cited if number in times)
-    issues = []
-    if len(sent) < len(cited):
-        issues.append("frame_not_sent")
-    if not cited:
-        issues.append("no_frame")
-    if any(not _borne_out(seconds, sent or tuple(times), times) for seconds in _claimed_seconds(text)):
-        issues.append("own_time")
-    return Finding(text, sent, tuple(issues))
+def _claims(text: str) -> list[re.Match[str]]:
+    """The places in time that a text names, in their order and none within another."""
+    found = sorted(
+        (match for pattern in (_CLOCK, _MINUTES, _SECONDS) for match in pattern.finditer(text)),
+        key=lambda match: match.start(),
+    )
+    kept: list[re.Match[str]] = []
+    for match in found:
+        if not kept or match.start() >= kept[-1].end():
+            kept.append(match)
+    return kept
 
 
-def _cited(text: str) -> list[int]:
-    numbers: list[int] = []
-    for match in _CITED.finditer(_SPELT_RANGE.sub(r"\1", text)):
-        group = match[1] or match[2] or match[3]
-        for low, high in _RANGE.findall(group):
-            if int(high) - int(low) < 256:
-                numbers += range(int(low), int(high) + 1)
-        numbers += [int(number) for number in re.findall(r"\d+", group)]
-    return sorted(set(numbers))
-
-
-def _claimed_seconds(text: str) -> list[float]:
-    clocks = [
-        int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{part or 0}")
-        for hours, minutes, seconds, part in _CLOCK.findall(text)
+def _own_times(text: str, frames: Sequence[int], times: Mapping[int, float]) -> list[re.Match[str]]:
+    """The claims that none of `frames` bears out."""
+    return [
+        match
+        for match in _claims(text)
+        if not any(abs(times[number] - _seconds_of(match)) < _CLOSE_SECONDS for number in frames)
     ]
-    return clocks + [float(number) for number in _SECONDS.findall(text)]
 
 
-def _borne_out(seconds: float, frames: tuple[int, ...], times: Mapping[int, float]) -> bool:
-    return any(abs(times[number] - seconds) < _CLOSE_SECONDS for number in frames)
+def _seconds_of(match: re.Match[str]) -> float:
+    found = match.groupdict()
+    whole = int(found.get("h") or 0) * 3600 + int(found.get("m") or 0) * 60
+    return whole + float(found.get("s") or 0) + float(f"0.{found.get('part') or 0}")

@@ -1,4 +1,4 @@
-"""From a finished analysis to its keyframes as files, decoded anew from the video at full resolution."""
+"""From a finished analysis to its keyframes as files: decoded anew at full resolution, or all on one contact sheet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from app import video
 from app.domain import Analysis
 from app.errors import AppError
+from app.reports import contact_sheet as sheets
 from app.reports import frames_zip
 
 _log = logging.getLogger(__name__)
@@ -19,3 +20,8 @@ def frames_as_zip(analysis: Analysis) -> bytes:
     except AppError as error:
         _log.warning("frames as they were kept, since the video cannot be read: %s", error)
         return frames_zip.zipped(analysis.keyframes)
+
+
+def contact_sheet(analysis: Analysis) -> bytes:
+    """One JPEG with all keyframes as they were kept, headed in the language of the report."""
+    return sheets.write(analysis, analysis.request.language)

@@ -1,7 +1,8 @@
 """Runs one analysis from file to finished Analysis, yielding typed events as things happen.
 
-The engine starts, the file is hashed and the frames are chosen side by side; facts are measured while the engine
-answers. Page, command line and tests are three listeners of this generator. Cancel is an event.
+The engine starts, the file is hashed, what is said is read or heard, and the frames are chosen side by side; the first
+frames are asked about while the rest is read, and facts are measured while the engine answers. Page, command line and
+tests are three listeners of this generator. Cancel and pause are events of the task.
 
 When something fails after the frames were chosen, `Finished` comes first with all that is there, then the error is
 raised: nothing is lost.
@@ -11,16 +12,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
-from app.analysis.ask import Asker, Frames, Speaker
+from app.analysis.answering import EngineEnded, Frames, Speaker
+from app.analysis.asking import Asking
 from app.analysis.background import Background, Emit
+from app.analysis.beginning import SURELY_ONE_PART, opening_of
+from app.analysis.choosing import range_notice
+from app.analysis.feed import Feed
+from app.analysis.keeping import kept
+from app.analysis.plan import Room
+from app.analysis.recall import Wanted
+from app.analysis.task import Task
+from app.analysis.templates import Template
 from app.domain import (
     Analysis,
     AnalysisEvent,
@@ -33,55 +43,75 @@ from app.domain import (
     FactsMeasured,
     Finished,
     FrameFacts,
+    Heard,
     KeyframesChosen,
+    Layout,
     Notice,
     Noticed,
+    Planned,
     Probed,
     Stage,
     StageStarted,
+    Transcript,
     VideoEvent,
     VideoInfo,
 )
 from app.errors import AppError, Cancelled, InputError
 from app.i18n import as_notice
+from app.video import Opening
 
 T = TypeVar("T")
-OpenEngine = Callable[[Callable[[EngineProgress], None], threading.Event], tuple[Speaker, EngineInfo]]
+_POLL_SECONDS = 0.1
+Opened = tuple[Speaker, EngineInfo]
+OpenEngine = Callable[[Callable[[EngineProgress], None], threading.Event], Opened]
+Hear = Callable[..., tuple[Transcript | None, tuple[Notice, ...]]]
 
 
 @dataclass(frozen=True)
 class Tools:
     """What an analysis is made with; `app.wiring` puts in the real parts.
 
-    extract(path, frames, cancel) yields VideoEvents; digest(path, cancel) is the SHA-256 in hex;
-    open_engine(on_progress, cancel) gives a ready engine, and is None where there is none to ask.
+    probe(path), extract(path, wanted, cancel) and digest(path, cancel) are those of app.video, with a memory; `hear` is
+    a Hearing. open_engine(on_progress, cancel) gives a ready engine, and is None where there is none to ask. `room` and
+    `side` are what the settings say of the engine's requests before it is there. template(key) raises ConfigError;
+    conditions(request) are the settings that answers depend on.
     """
 
-    extract: Callable[[Path, int, threading.Event], Iterator[VideoEvent]]
+    probe: Callable[[Path], VideoInfo]
+    extract: Callable[[Path, Wanted, threading.Event], Iterator[VideoEvent]]
     digest: Callable[[Path, threading.Event], str]
+    hear: Hear
     open_engine: OpenEngine | None
+    room: Room
+    side: int | None
+    template: Callable[[str], Template]
+    conditions: Callable[[AnalysisRequest], Mapping[str, str]]
 
 
-def analyse(request: AnalysisRequest, tools: Tools, *, job_id: str, cancel: threading.Event) -> Iterator[AnalysisEvent]:
+def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:
     """Yield the events of the whole run; the last is Finished. Raises AppErrors, see the module's docstring."""
-    with Background(cancel) as background:
-        yield from _Run(request, tools, job_id, background).events()
+    with Background(task.control.cancel) as background:
+        yield from _Run(task, tools, background).events()
 
 
 class _Run:
-    def __init__(self, request: AnalysisRequest, tools: Tools, job_id: str, background: Background) -> None:
-        self.request = request
+    def __init__(self, task: Task, tools: Tools, background: Background) -> None:
+        self.task = task
+        self.request = task.request
         self.tools = tools
-        self.job_id = job_id
+        self.template = tools.template(task.request.template)
+        self.conditions = dict(tools.conditions(task.request))
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
         self.background = background
+        self.feed = Feed(task.control, background.stop)
         self.video: VideoInfo | None = None
         self.sha256 = ""
         self.decode: DecodeSummary | None = None
         self.keyframes: Frames = ()
         self.facts: dict[int, FrameFacts] = {}
-        self.chunks: list[ChunkResult] = []
-        self.summary: ChunkResult | None = None
+        self.layout: Layout | None = None
+        self.results: dict[int, ChunkResult] = {}
+        self.transcript: Transcript | None = None
         self.engine: EngineInfo | None = None
         self.notices: list[Notice] = []
         self.seconds: dict[str, float] = {}
@@ -94,19 +124,27 @@ class _Run:
 
     def _all(self) -> Iterator[AnalysisEvent]:
         yield StageStarted("survey")
-        digest = self.background.start("digest", self._digest)
-        video = self.background.start("video", self._video)
-        opening = self.background.start("engine", self._open) if self._wants_model() else None
+        if notice := range_notice(self.request.selection):
+            yield Noticed(notice)
+        start = self.background.start
+        opening = start("opening", lambda _: self._opening())
+        digest = start("digest", self._digest)
+        video = start("video", lambda emit: self._read(opening, emit))
+        engine = start("engine", self._open) if self._wants_model() else None
+        heard = start("hearing", lambda emit: self._hear(digest, engine, emit))
+        asking = start("asking", lambda emit: self._ask(engine, opening, emit)) if engine else None
         yield from self._until_frames(video)
         try:
-            yield from self._answers(opening, video)
-            yield from self._to_the_end(video, digest)
+            yield from self._answers(engine, asking)
+            yield from self._to_the_end(video, heard, digest)
         except Cancelled:
             raise
         except AppError as error:
-            key = "incomplete" if self.chunks else "no_model_because"
+            key = "incomplete" if kept(self.task.done, self.results, self.keyframes) else "no_model_because"
             yield Noticed(Notice(key, {"reason": as_notice(error)}, "error"))
-            yield from self._to_the_end(video, digest)
+            yield from self._settle(video, heard, digest)
+            self.results = kept(self.task.done, self.results, self.keyframes)
+            self.layout = self.layout or self.task.done.layout
             yield Finished(self._analysis())
             raise
         yield Finished(self._analysis())
@@ -114,18 +152,66 @@ class _Run:
     def _wants_model(self) -> bool:
         return self.request.use_model and self.tools.open_engine is not None
 
+    def _opening(self) -> Opening | None:
+        """How much of the beginning is asked about early. The probe costs a moment: only many frames are worth it."""
+        if not self._wants_model() or self.request.frames <= SURELY_ONE_PART:
+            return None
+        return opening_of(self.tools.probe(self.request.path), self.request, self.tools.room, self.tools.side)
+
     # ---- the parts that run side by side
 
     def _digest(self, _emit: Emit) -> str:
         return self.tools.digest(self.request.path, self.background.stop)
 
-    def _video(self, emit: Emit) -> None:
-        for event in self.tools.extract(self.request.path, self.request.frames, self.background.stop):
-            emit(event)
+    def _read(self, opening: Future[Opening | None], emit: Emit) -> None:
+        try:
+            wanted = Wanted(self.request.frames, self.request.selection, opening=opening.result())
+            for event in self.tools.extract(self.request.path, wanted, self.background.stop):
+                self.feed.note(event)
+                emit(event)
+        except BaseException as error:
+            self.feed.fail(error)
+            raise
 
-    def _open(self, emit: Emit) -> tuple[Speaker, EngineInfo]:
+    def _hear(self, digest: Future[str], engine: Future[Opened] | None, emit: Emit) -> None:
+        transcript, notices = self.tools.hear(
+            self.feed.video(),
+            self.request,
+            sha256=digest.result,
+            cancel=self.background.stop,
+            after=engine.result if engine else None,
+            on_progress=self.feed.hear,
+        )
+        for notice in notices:
+            emit(Noticed(notice))
+        self.feed.note(Heard(transcript))
+        emit(Heard(transcript))
+
+    def _open(self, emit: Emit) -> Opened:
         assert self.tools.open_engine
         return self.tools.open_engine(emit, self.background.stop)
+
+    def _ask(self, opened: Future[Opened], opening: Future[Opening | None], emit: Emit) -> None:
+        """All questions; an engine that ends on the way is started once more, and goes on where the other one ended."""
+        speaker, self.engine = opened.result()
+        begun = opening.result()
+        opening_seconds = begun.seconds if begun else None
+        asking = self._asking(self.task, speaker, emit)
+        try:
+            asking.run(opening_seconds)
+        except EngineEnded as ended:
+            emit(Noticed(Notice("engine_restarted", {"reason": as_notice(ended.error)})))
+            speaker, self.engine = self._open(emit)
+            try:
+                self._asking(replace(self.task, done=asking.done), speaker, emit).run(opening_seconds)
+            except EngineEnded as again:
+                raise again.error from again
+
+    def _asking(self, task: Task, speaker: Speaker, emit: Emit) -> Asking:
+        # A server may serve another model than the last time; then its answers must not be mixed with those of before.
+        served = self.engine.model if self.engine else ""
+        speaker = replace(speaker, conditions={**self.conditions, "served": served})
+        return Asking(task, self.template, speaker, self.feed, emit, self.background.stop)
 
     # ---- the run itself
 
@@ -134,41 +220,39 @@ class _Run:
             yield event
             if isinstance(event, KeyframesChosen):
                 return
+            self.feed.check()
         video.result()  # ended without frames: raises why
         raise InputError("no_frames", name=self.request.path.name)
 
-    def _answers(
-        self, opening: Future[tuple[Speaker, EngineInfo]] | None, video: Future[None]
-    ) -> Iterator[AnalysisEvent]:
-        if opening is None:
+    def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[AnalysisEvent]:
+        if engine is None or asking is None:
             yield Noticed(Notice("no_model"))
             return
-        yield StageStarted("engine")
-        speaker, self.engine = yield from self._wait(opening)
-        asker = Asker(
-            self.request, speaker, self.keyframes, lambda frames: self._facts_of(frames, video), self.background.cancel
-        )
-        for event in asker.chunks():
-            yield event
+        if not engine.done():
+            yield StageStarted("engine")
+        while not engine.done():
             yield from self.background.drain()
-        if len(self.chunks) > 1:
-            yield StageStarted("summary", 1)
-            self.summary = yield from asker.summary(self.chunks)
+            self.feed.check()
+            wait([engine], timeout=_POLL_SECONDS)
+        yield from self._wait(asking)
 
-    def _facts_of(self, frames: Frames, video: Future[None]) -> Generator[AnalysisEvent, None, dict[int, FrameFacts]]:
-        if any(frame.number not in self.facts for frame in frames):
-            yield from self._wait(video)
-        return self.facts
-
-    def _to_the_end(self, video: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
+    def _to_the_end(self, video: Future[None], heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
         if not video.done():
             yield StageStarted("facts", len(self.keyframes))
-        yield from self._wait(video)
-        self.sha256 = yield from self._wait(digest)
+        yield from self._settle(video, heard, digest)
+        for part in (video, heard, digest):
+            part.result()
 
-    def _wait(self, future: Future[T]) -> Generator[AnalysisEvent, None, T]:
+    def _settle(self, video: Future[None], heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
+        """Waits for all of it, and takes what there is."""
+        for part in (video, heard, digest):
+            yield from self.background.until(part)
+        if digest.exception() is None:
+            self.sha256 = digest.result()
+
+    def _wait(self, future: Future[T]) -> Iterator[AnalysisEvent]:
         yield from self.background.until(future)
-        return future.result()
+        future.result()
 
     def _note(self, event: AnalysisEvent) -> None:
         match event:
@@ -179,8 +263,12 @@ class _Run:
                 self.notices += decode.notices
             case FactsMeasured(facts):
                 self.facts[facts.number] = facts
+            case Heard(transcript):
+                self.transcript = transcript
+            case Planned(layout):
+                self.layout = layout
             case ChunkDone(result):
-                self.chunks.append(result)
+                self.results[result.number] = result
             case Noticed(notice) if notice not in self.notices:
                 self.notices.append(notice)
             case StageStarted(stage, _):
@@ -198,8 +286,9 @@ class _Run:
     def _analysis(self) -> Analysis:
         assert self.video and self.decode
         self._time_stage("done")
+        by_number = sorted(self.results.items())
         return Analysis(
-            id=self.job_id,
+            id=self.task.job_id,
             created=self.created,
             request=self.request,
             video=self.video,
@@ -207,10 +296,18 @@ class _Run:
             decode=self.decode,
             keyframes=self.keyframes,
             facts=tuple(self.facts[number] for number in sorted(self.facts)),
-            chunks=tuple(self.chunks),
-            summary=self.summary,
-            engine=self.engine,
+            chunks=tuple(result for number, result in by_number if number > 0),
+            summary=self.results.get(0),
+            engine=self.engine or (self.task.done.engine if self.results else None),
             notices=tuple(self.notices),
             seconds_by_stage=dict(self.seconds),
             app_version=version("framelens"),
+            layout=self.layout,
+            joins=tuple(result for number, result in by_number if number < 0),
+            transcript=self.transcript,
+            conditions=self.conditions,
+            field_names=self._field_names(),
         )
+
+    def _field_names(self) -> dict[str, str]:
+        return {one.key: one.name.of(self.request.language) for one in self.template.fields}

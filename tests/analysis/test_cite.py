@@ -66,3 +66,9 @@ def test_decimals_and_empty_answers_are_no_items() -> None:
     assert read("1.5 m long", TIMES)[0][0].text == "1.5 m long"
     assert read("", TIMES) == ((), ())
     assert read("  \n ; \n", TIMES)[1] == ()
+
+
+@pytest.mark.parametrize("written", ["12:30", "12：30", "0：12：30", "在 12：30"])
+def test_a_time_of_the_models_own_is_found_with_either_colon(written: str) -> None:
+    findings, _ = read(f"2: 一个人{written}离开", TIMES)
+    assert "own_time" in findings[0].issues

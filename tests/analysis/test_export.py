@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 from PIL import Image
 
-from app.analysis.export import frames_as_zip
+from app.analysis.export import contact_sheet, frames_as_zip
 from app.domain import KeyframesChosen, Probed
 from app.video import extract
 from tests.media import moving, write_video
@@ -33,3 +33,9 @@ def test_where_the_video_is_gone_the_frames_come_as_they_were_kept() -> None:
     with ZipFile(io.BytesIO(frames_as_zip(done))) as archive:
         kept = [archive.read(name) for name in archive.namelist() if name.endswith(".jpg")]
     assert kept == [frame.jpeg for frame in done.keyframes]
+
+
+def test_all_frames_come_on_one_contact_sheet() -> None:
+    with Image.open(io.BytesIO(contact_sheet(analysis()))) as sheet:
+        assert sheet.format == "JPEG"
+        assert sheet.width > 2 * 500

@@ -2,50 +2,71 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.plan import plan, room_for_frames, split
-from app.domain import Keyframe
+from app.analysis.plan import Room, finer, lay_out, split, usual_side
+from app.domain import Keyframe, Layout
 from app.llm.budget import estimate_frame_tokens
 
 
-def frames(number: int, width: int = 1280, height: int = 720) -> list[Keyframe]:
-    return [Keyframe(n, n, float(n), "even", 1, width, height, b"") for n in range(1, number + 1)]
+def frames(number: int, shots: list[int] | None = None) -> list[Keyframe]:
+    return [
+        Keyframe(n, n, float(n), "even", shots[n - 1] if shots else 1, 1280, 720, b"") for n in range(1, number + 1)
+    ]
 
 
-def test_frames_that_fit_are_one_chunk_at_the_largest_size() -> None:
-    planned = plan(frames(4), max_model_len=32768, answer_tokens=1024)
-    assert len(planned.chunks) == 1
-    assert planned.side == 896
+def layout(per_part: int) -> Layout:
+    return Layout(448, per_part, 4, 180.0, False)
+
+
+def test_frames_that_fit_are_sent_at_the_largest_size() -> None:
+    assert usual_side(1280, 720, 4, Room(32768, 1024)) == 896
 
 
 def test_more_frames_get_smaller_before_they_are_split() -> None:
-    planned = plan(frames(24), max_model_len=8192, answer_tokens=1024)
-    assert len(planned.chunks) == 1
-    assert planned.side == 448
+    assert usual_side(1280, 720, 24, Room(8192, 1024)) == 448
 
 
 @pytest.mark.parametrize("context", [512, 1024, 4096, 8192, 131072])
 @pytest.mark.parametrize("number", [1, 7, 64, 256])
-def test_no_chunk_is_larger_than_the_context_by_estimate_and_no_frame_is_lost(context: int, number: int) -> None:
-    planned = plan(frames(number), max_model_len=context, answer_tokens=256)
-    cost = estimate_frame_tokens(1280, 720, planned.side)
-    assert [f.number for chunk in planned.chunks for f in chunk] == list(range(1, number + 1))
-    room = room_for_frames(context, 256)
-    assert all(len(chunk) == 1 or len(chunk) * cost <= room for chunk in planned.chunks)
-    lengths = [len(chunk) for chunk in planned.chunks]
+def test_no_part_is_larger_than_the_context_by_estimate_and_no_frame_is_lost(context: int, number: int) -> None:
+    room = Room(context, 256)
+    cost = estimate_frame_tokens(1280, 720, usual_side(1280, 720, number, room))
+    parts = lay_out(layout(room.frames(cost)), frames(number)).parts
+    assert [n for part in parts for n in part] == list(range(1, number + 1))
+    assert all(len(part) == 1 or len(part) * cost <= room.for_frames for part in parts)
+    lengths = [len(part) for part in parts]
     assert max(lengths) - min(lengths) <= 1
 
 
 def test_the_engines_limit_of_pictures_is_kept() -> None:
-    planned = plan(frames(10), max_model_len=32768, answer_tokens=256, max_pictures=4)
-    assert [len(chunk) for chunk in planned.chunks] == [3, 4, 3]
+    assert Room(32768, 256, max_pictures=4).frames(10.0) == 4
 
 
-def test_a_chosen_size_is_kept() -> None:
-    assert plan(frames(4), max_model_len=8192, answer_tokens=256, side=336).side == 336
+def test_parts_end_where_shots_end_unless_that_makes_them_too_uneven() -> None:
+    with_shots = frames(12, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2])
+    assert [len(part) for part in split(with_shots, 8)] == [5, 7]
+    with_a_short_one = frames(12, [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
+    assert [len(part) for part in split(with_a_short_one, 8)] == [6, 6]
 
 
-def test_nothing_to_plan_is_no_chunk() -> None:
-    assert plan([], max_model_len=8192, answer_tokens=256).chunks == ()
+def test_a_part_of_the_opening_holds_no_other_frames() -> None:
+    assert lay_out(layout(4), frames(9), opening=2).parts == ((1, 2), (3, 4, 5), (6, 7, 8, 9)) or lay_out(
+        layout(4), frames(9), opening=2
+    ).parts == ((1, 2), (3, 4, 5, 6), (7, 8, 9))
+
+
+def test_what_is_finished_stays_when_the_rest_is_made_smaller() -> None:
+    nine = frames(9)
+    first = lay_out(layout(3), nine)
+    assert first.parts == ((1, 2, 3), (4, 5, 6), (7, 8, 9))
+    again = finer(first, nine, [(4, 5, 6)], 2)
+    assert again.parts == ((1,), (2, 3), (4, 5, 6), (7,), (8, 9)) or again.parts[2] == (4, 5, 6)
+    assert again.per_part == 2
+    assert [n for part in again.parts for n in part] == list(range(1, 10))
+    assert all(len(part) <= 2 for part in again.parts if part != (4, 5, 6))
+
+
+def test_nothing_to_lay_out_is_no_part() -> None:
+    assert lay_out(layout(4), []).parts == ()
 
 
 def test_split_is_even() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from app.analysis.ask import Asker
-from app.analysis.opening import Opener
+from app.analysis.connecting import Opener
+from app.analysis.plan import Room
+from app.analysis.recall import Wanted
 from app.analysis.run import Tools, analyse
+from app.analysis.task import Control, Done, Task
+from app.analysis.templates import built_in
 from app.domain import (
     Analysis,
     AnalysisEvent,
@@ -28,9 +32,9 @@ from app.domain import (
     Keyframe,
     KeyframesChosen,
     ModeChosen,
-    Noticed,
     Probed,
     ScreenText,
+    Selection,
     Shot,
     VideoEvent,
     VideoInfo,
@@ -55,7 +59,7 @@ def info(path: Path) -> VideoInfo:
 
 
 def extracting(number: int = 4, facts: Callable[[int], None] = lambda n: None) -> Callable[..., Iterator[VideoEvent]]:
-    def extract(path: Path, frames: int, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
         yield Probed(info(path))
         yield KeyframesChosen(keyframes(number), DecodeSummary(225, 9.0, False, "pyav", (Shot(1, 0.0, 9.0),)))
         for n in range(1, number + 1):
@@ -81,6 +85,9 @@ class ServedEngine:
     def note_sight(self, sees: bool | None) -> None:
         """Nothing shows it."""
 
+    def end_if_unwell(self) -> None:
+        """It is well."""
+
     def log_tail(self, lines: int = 200) -> str:
         return ""
 
@@ -88,9 +95,23 @@ class ServedEngine:
         """Not ours."""
 
 
-def tools(server: Server | None, number: int = 4, answers: Answers | None = None, **changes: Any) -> Tools:
-    opened = server and Opener(ServedEngine(server), lambda: answers, answer_tokens=256, timeout_seconds=30)
-    made = Tools(extract=extracting(number), digest=lambda path, cancel: "digest", open_engine=opened)
+def tools(
+    server: Server | None, number: int = 4, answers: Answers | None = None, in_flight: int | None = 1, **changes: Any
+) -> Tools:
+    opened = server and Opener(
+        ServedEngine(server), lambda: answers, answer_tokens=256, timeout_seconds=30, in_flight=in_flight
+    )
+    made = Tools(
+        probe=info,
+        extract=extracting(number),
+        digest=lambda path, cancel: "digest",
+        hear=lambda video, request, **_: (None, ()),
+        open_engine=opened,
+        room=Room(server.context if server else None, 256),
+        side=None,
+        template=built_in().__getitem__,
+        conditions=lambda request: {"model": "model"},
+    )
     return replace(made, **changes)
 
 
@@ -98,12 +119,16 @@ def request(**options: Any) -> AnalysisRequest:
     return AnalysisRequest(Path("/videos/clip.mp4"), **options)
 
 
+def task(request: AnalysisRequest, cancel: threading.Event | None = None, done: Done | None = None) -> Task:
+    return Task(request, "job", Control(cancel or threading.Event()), done or Done())
+
+
 def run(
-    request: AnalysisRequest, tools: Tools, cancel: threading.Event | None = None
+    request: AnalysisRequest, tools: Tools, cancel: threading.Event | None = None, done: Done | None = None
 ) -> tuple[list[AnalysisEvent], AppError | None]:
     events: list[AnalysisEvent] = []
     try:
-        for event in analyse(request, tools, job_id="job", cancel=cancel or threading.Event()):
+        for event in analyse(task(request, cancel, done), tools):
             events.append(event)
     except AppError as error:
         return events, error
@@ -115,17 +140,30 @@ def finished(events: list[AnalysisEvent]) -> Analysis:
     return events[-1].analysis
 
 
-def answering_per_frame(body: dict[str, Any]) -> Iterator[str]:
-    """Names every frame by the number in its mark, as a good model does; joins parts with a summary."""
+def statement(text: str, *frames: int) -> dict[str, Any]:
+    return {"frames": list(frames), "text": text}
+
+
+def marks_of(body: dict[str, Any]) -> list[int]:
+    """The numbers in the time marks of a request's pictures."""
     content = body["messages"][-1]["content"]
     if isinstance(content, str):
-        yield "Summary: all of it [1]."
+        return []
+    return [
+        int(part["text"].split()[1]) for part in content if part["type"] == "text" and "[frame " in part["text"][:7]
+    ]
+
+
+def answering_per_frame(body: dict[str, Any]) -> Iterator[str]:
+    """Names every frame by the number in its mark, as a good model does; joins parts with a summary."""
+    marks = marks_of(body)
+    if not marks:
+        joined = {"title": "All", "overview": [statement("all of it", 1)], "chapters": []}
+        yield json.dumps(joined)
         return
-    marks = [part["text"] for part in content if part["type"] == "text"][:-1]
-    for mark in marks:
-        number = mark.split()[1]
-        yield f"{number}: seen {number}\n"
-    yield f"Summary: a part [{marks[0].split()[1]}]." if marks else ""
+    findings = [statement(f"seen {number}", number) for number in marks]
+    yield json.dumps({"findings": findings})[:-1]
+    yield ", " + json.dumps({"overview": [statement("a part", marks[0])], "subjects": []})[1:]
 
 
 def test_frames_come_before_the_question_in_time_order_each_behind_its_mark() -> None:
@@ -206,7 +244,7 @@ def test_more_frames_than_fit_are_asked_in_parts_and_summed_up() -> None:
     assert len(analysis.chunks) > 1
     assert [n for chunk in analysis.chunks for n in chunk.frames] == list(range(1, 13))
     assert analysis.summary
-    assert [finding.text for finding in analysis.overview] == ["all of it [1]."]
+    assert [finding.text for finding in analysis.overview] == ["all of it"]
 
 
 def test_a_limit_of_pictures_splits_the_chunk() -> None:
@@ -219,7 +257,7 @@ def test_a_limit_of_pictures_splits_the_chunk() -> None:
     with serve(at_most_two) as server:
         analysis = finished(run(request(), tools(server))[0])
     assert [chunk.frames for chunk in analysis.chunks] == [(1, 2), (3, 4)]
-    assert [chunk.number for chunk in analysis.chunks] == [1, 2]
+    assert [chunk.number for chunk in analysis.chunks] == [1, 3]
 
 
 def test_a_single_frame_that_does_not_fit_is_an_error_and_never_text() -> None:
@@ -251,6 +289,23 @@ def test_an_engine_that_dies_in_mid_answer_is_an_error_with_everything_kept_and_
     assert [notice.key for notice in analysis.notices] == ["no_model_because"]
 
 
+def test_the_selection_reaches_the_extraction_and_a_part_of_the_video_is_told_to_model_and_reader() -> None:
+    selection = Selection("uniform", start_seconds=2.0, end_seconds=4.5)
+    asked: list[Wanted] = []
+
+    def noting(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+        asked.append(wanted)
+        yield from extracting(2)(path, wanted, cancel)
+
+    with serve(answering_per_frame) as server:
+        analysis = finished(run(request(frames=2, selection=selection), tools(server, extract=noting))[0])
+    assert asked == [Wanted(2, selection)]
+    assert "00:01.500 to 00:03.000 of a longer video" in analysis.chunks[0].prompt
+    assert [notice_text(notice, "en") for notice in analysis.notices] == [
+        "This report is about 00:02.000 to 00:04.500 alone, a part of the video."
+    ]
+
+
 def test_without_an_engine_the_report_says_that_no_model_has_seen_the_frames() -> None:
     for made, asked in ((tools(None), request()), (tools(None), request(use_model=False))):
         analysis = finished(run(asked, made)[0])
@@ -276,7 +331,7 @@ def test_cancel_ends_the_run_within_a_second_whatever_it_waits_for() -> None:
 
 
 def test_a_video_that_cannot_be_read_is_its_own_error() -> None:
-    def broken(path: Path, frames: int, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def broken(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
         raise DecodeError("no_frames", name=path.name)
         yield
 
@@ -293,7 +348,7 @@ def test_messages_mode_does_not_wait_for_the_facts() -> None:
 
     with serve(answering_per_frame) as server:
         made = tools(server, extract=extracting(4, facts_after_the_answer))
-        for event in analyse(request(), made, job_id="job", cancel=threading.Event()):
+        for event in analyse(task(request()), made):
             if isinstance(event, ChunkDone):
                 answered.set()
     assert isinstance(event, Finished)
@@ -303,7 +358,8 @@ def test_messages_mode_does_not_wait_for_the_facts() -> None:
 def test_an_answer_that_was_cut_off_is_said() -> None:
     with serve(saying("1: x"), finish="length") as server:
         analysis = finished(run(request(), tools(server))[0])
-    assert [notice.key for notice in analysis.notices] == ["answer_cut"]
+    assert "cut" in analysis.chunks[0].troubles
+    assert analysis.chunks[0].attempts == 3
     assert analysis.chunks[0].finish_reason == "length"
 
 
@@ -321,15 +377,11 @@ def test_the_same_question_about_the_same_frames_is_not_paid_twice(tmp_path: Pat
     assert not other.chunks[0].recalled
 
 
-def test_no_frames_at_all_is_asked_in_text_without_any_banner() -> None:
-    def no_facts(frames: object) -> Iterator[AnalysisEvent]:
-        return {}
-        yield
-
-    with serve(saying("An answer.")) as server:
-        speaker, _ = Opener(ServedEngine(server), lambda: None, 256, 30)(lambda progress: None, threading.Event())
-        asker = Asker(request(question="What is FrameLens?"), speaker, (), no_facts, threading.Event())
-        events = list(asker.chunks())
-    assert [event.mode for event in events if isinstance(event, ModeChosen)] == ["text"]
-    assert not any(isinstance(event, Noticed) for event in events)
-    assert not has_pictures(server.requests[-1])
+def test_an_answer_under_a_schema_is_not_taken_for_one_that_was_asked_for_in_words(tmp_path: Path) -> None:
+    answers = Answers(tmp_path / "answers.sqlite", "model")
+    with serve(answering_per_frame) as server:
+        finished(run(request(), tools(server, answers=answers))[0])
+        opener = Opener(ServedEngine(server), lambda: answers, 256, 30, in_flight=1, takes_schema=False)
+        in_words = finished(run(request(), tools(server, open_engine=opener))[0])
+    assert not in_words.chunks[0].recalled
+    assert "response_format" not in server.requests[-1]

@@ -1,0 +1,76 @@
+"""What an answer rests on, as a key, and which earlier answers stay in the report of a run that fails.
+
+A key is "<settings>.<form>.<content>", three digests: the request with the settings that answers depend on; how it was
+put; and the frames, or the text that is joined. Answers with different settings never stand in one report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from app.analysis.task import Done
+from app.domain import AnalysisRequest, ChunkResult, Keyframe
+
+
+def part_key(
+    request: AnalysisRequest, conditions: Mapping[str, str], frames: Sequence[Keyframe], *, side: int, is_whole: bool
+) -> str:
+    """Of an answer about these frames, sent with `side` pixels at most."""
+    return f"{_settings(request, conditions)}.{_digest([side, is_whole])}.{_content(frames)}"
+
+
+def join_key(request: AnalysisRequest, conditions: Mapping[str, str], prompt: str) -> str:
+    """Of an answer that joins what is quoted in the prompt."""
+    return f"{_settings(request, conditions)}.join.{_digest(prompt)}"
+
+
+def have_same_settings(one: ChunkResult, other: ChunkResult) -> bool:
+    """Whether two answers may stand in one report."""
+    return one.key.partition(".")[0] == other.key.partition(".")[0]
+
+
+def kept(done: Done, fresh: Mapping[int, ChunkResult], frames: Sequence[Keyframe]) -> dict[int, ChunkResult]:
+    """The answers of a run that failed by their numbers: its own, and those of before that it has not replaced.
+
+    What was joined of the parts stays where none of them has changed.
+    """
+    by_number = {frame.number: frame for frame in frames}
+    held = {number for result in fresh.values() for number in result.frames}
+    parts = {result.number: result for result in done.results if result.number > 0}
+    left = {
+        number: result
+        for number, result in parts.items()
+        if number not in fresh
+        and not held & set(result.frames)
+        and all(have_same_settings(result, one) for one in fresh.values())
+        and _is_about(result, by_number)
+    }
+    together = {**left, **fresh}
+    if parts and all(together.get(number) == result for number, result in parts.items()):
+        return {**{result.number: result for result in done.results}, **together}
+    return together
+
+
+def _is_about(result: ChunkResult, by_number: Mapping[int, Keyframe]) -> bool:
+    if not all(number in by_number for number in result.frames):
+        return False
+    return result.key.rpartition(".")[2] == _content([by_number[number] for number in result.frames])
+
+
+def _settings(request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
+    return _digest([request.template, request.question, request.language, dict(sorted(conditions.items()))])
+
+
+def _content(frames: Sequence[Keyframe]) -> str:
+    return _digest(
+        [
+            [frame.number, frame.frame_index, frame.time_seconds, hashlib.sha256(frame.jpeg).hexdigest()]
+            for frame in frames
+        ]
+    )
+
+
+def _digest(what: object) -> str:
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]

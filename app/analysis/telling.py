@@ -1,0 +1,87 @@
+"""Puts a forecast into words, for the page and the command line alike: figures as rough as they are sure."""
+
+from __future__ import annotations
+
+from math import floor, log10
+
+from app.analysis.forecast import Forecast
+from app.domain import Language
+from app.i18n import t
+
+_MINUTE, _HOUR = 60.0, 3600.0
+
+
+def headline(forecast: Forecast, language: Language) -> str:
+    """ "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine"."""
+    frames = t("plan.frames" if forecast.is_budget else "plan.frames_most", language, n=forecast.frames)
+    if not forecast.parts:
+        return " · ".join([frames, t("plan.no_model", language), *_time_alone(forecast, language)])
+    tokens = t("plan.tokens", language, prompt=_rough(forecast.prompt_tokens), answer=_rough(forecast.answer_tokens))
+    return " · ".join([frames, _parts(forecast, language), tokens, _time(forecast, language)])
+
+
+def details(forecast: Forecast, language: Language) -> list[str]:
+    """What else is known, a sentence each."""
+    lines = []
+    if forecast.parts:
+        key = "plan.counted" if forecast.is_exact else "plan.reckoned"
+        lines.append(t(key, language, side=forecast.side, held=forecast.held_frames))
+        if forecast.seconds is None:
+            lines.append(t("plan.time_unknown_why", language))
+    if survey := forecast.survey_seconds:
+        lines.append(t("plan.survey", language, time=span(survey, survey, language)))
+    elif survey == 0:
+        lines.append(t("plan.survey_known", language))
+    return lines
+
+
+def span(low: float, high: float, language: Language) -> str:
+    """A range of seconds as people say it: "20–40 s", "40 s – 2 min", "3 min"."""
+    first, last = _measure(low), _measure(high)
+    if first == last:
+        return _with_unit(*last, language)
+    if first[1] == last[1]:
+        return _with_unit(f"{first[0]}–{last[0]}", last[1], language)
+    return f"{_with_unit(*first, language)} – {_with_unit(*last, language)}"
+
+
+def _parts(forecast: Forecast, language: Language) -> str:
+    if forecast.parts == 1:
+        return t("plan.one_part", language)
+    if forecast.in_flight is None:
+        return t("plan.parts", language, n=forecast.parts)
+    return t("plan.parts_at_once", language, n=forecast.parts, at_once=min(forecast.in_flight, forecast.parts))
+
+
+def _time(forecast: Forecast, language: Language) -> str:
+    if forecast.whole_seconds is None:
+        return t("plan.time_unknown", language)
+    return t("plan.time", language, time=span(*forecast.whole_seconds, language))
+
+
+def _time_alone(forecast: Forecast, language: Language) -> list[str]:
+    if forecast.whole_seconds is None:
+        return []
+    return [t("plan.time_alone", language, time=span(*forecast.whole_seconds, language))]
+
+
+def _measure(seconds: float) -> tuple[str, str]:
+    """A number with one or two figures, and its unit: "s", "min" or "h"."""
+    if seconds < 0.95 * _MINUTE:
+        step = 1 if seconds < 10 else 5
+        return str(max(1, step * round(seconds / step))), "s"
+    if seconds < 1.5 * _HOUR:
+        return str(max(1, round(seconds / _MINUTE))), "min"
+    return f"{_two_figures(seconds / _HOUR):g}", "h"
+
+
+def _with_unit(number: str, unit: str, language: Language) -> str:
+    return t(f"plan.unit_{unit}", language, n=number)
+
+
+def _rough(tokens: int) -> str:
+    return f"{_two_figures(tokens):,.0f}"
+
+
+def _two_figures(value: float) -> float:
+    return round(value, 1 - floor(log10(value))) if value > 0 else 0.0

@@ -1,0 +1,454 @@
+"""Faults of an engine: what is answered stays, the reason is said, and what goes on comes to the undisturbed result."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis import answering
+from app.analysis.recall import Wanted
+from app.analysis.task import Done
+from app.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnswerDelta,
+    ChunkDone,
+    ChunkResult,
+    Finished,
+    OpeningChosen,
+    Planned,
+    Probed,
+    VideoEvent,
+)
+from app.engine import Endpoint, EngineStatus
+from app.errors import AppError, EngineError, EngineTimeout, InputError
+from app.i18n import LANGUAGES, error_text, notice_text
+from tests.analysis.test_asking import asked, done_of, introducing, words_of
+from tests.analysis.test_run import ServedEngine, extracting, finished, info, keyframes, marks_of, request, run, tools
+from tests.jobs.working import CONTEXT, FRAMES, plain
+from tests.llm.scripted import HangUp, Refuse, Server, Whole, serve
+
+Fault = Callable[[], Iterator[str | bytes]]
+LAST = FRAMES
+"""The number of a frame in the last part, which no other part is told of."""
+
+
+def refusing(status: int, message: str, **headers: str) -> Fault:
+    def fault() -> Iterator[str | bytes]:
+        raise Refuse(status, message, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        yield
+
+    return fault
+
+
+def answering_with(body: bytes, status: int = 200) -> Fault:
+    def fault() -> Iterator[str | bytes]:
+        raise Whole(body, status)
+        yield
+
+    return fault
+
+
+def saying(*pieces: str | bytes, then_hangs_up: bool = False) -> Fault:
+    def fault() -> Iterator[str | bytes]:
+        yield from pieces
+        if then_hangs_up:
+            raise HangUp
+
+    return fault
+
+
+def event(value: Any) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
+def soon() -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
+
+
+PASSING: dict[str, Fault] = {
+    "429 with seconds to wait": refusing(429, "slow down", Retry_After="0.1"),
+    "429 with a date": lambda: refusing(429, "slow down", Retry_After=soon())(),
+    "429 with a date gone by, after the clock was set": refusing(
+        429, "slow down", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"
+    ),
+    "503 without a word": refusing(503, ""),
+    "503 with a page": answering_with(b"<html><h1>Service Unavailable</h1></html>", 503),
+    "the connection is closed at once": saying(then_hangs_up=True),
+    "the connection breaks in mid-answer": saying('{"findings": [', then_hangs_up=True),
+    "the stream ends in the middle of an event": saying(
+        '{"findings": [', b'data: {"id": "x", "choi', then_hangs_up=True
+    ),
+    "not a word": saying(""),
+    "garbage": saying("¡¿%§ \x00\x01 ", "}}}]]][["),
+    "white space": saying(" " * 400),
+    "a page in place of an answer's text": saying("<!doctype html><html><body>502 Bad Gateway</body></html>"),
+}
+LASTING: dict[str, Fault] = {
+    "out of memory": refusing(500, "CUDA out of memory. Tried to allocate 2.00 GiB."),
+    "out of memory in mid-answer": saying(
+        '{"findings": [', event({"error": {"message": "CUDA out of memory.", "code": 500}}), b"data: [DONE]\n\n"
+    ),
+    "a page in place of an answer": answering_with(b"<html><body>Log in to this network</body></html>"),
+    "a proxy's page": answering_with(b"<html><h1>502 Bad Gateway</h1></html>", 502),
+    "nothing at all": answering_with(b""),
+    "events that are no JSON": saying(b"data: {not json}\n\n"),
+    "events of another kind": saying(event({"type": "ping"}), event([1, 2]), event({"choices": [None]})),
+    "bytes that are no text": saying(b"data: \xff\xfe\xfa\n\n"),
+    "429 for ever": refusing(429, "slow down", Retry_After="0.01"),
+    "always hung up": saying("{", then_hangs_up=True),
+    "another model is served": refusing(404, "The model `model` does not exist."),
+    "the key is not taken any more": refusing(401, "invalid key"),
+}
+
+
+def failing(fault: Fault, times: int | None, on: int = LAST) -> Callable[[dict[str, Any]], Iterator[str | bytes]]:
+    """Answers well, but for so many requests (None: for all) that show the frame `on`."""
+    left = threading.Semaphore(times) if times is not None else None
+
+    def behave(body: dict[str, Any]) -> Iterator[str | bytes]:
+        is_hit = on in marks_of(body) and (left is None or left.acquire(blocking=False))
+        yield from fault() if is_hit else introducing(body)
+
+    return behave
+
+
+def analysed(server: Server, done: Done | None = None, **changes: Any) -> tuple[list[AnalysisEvent], AppError | None]:
+    return run(request(frames=FRAMES), tools(server, FRAMES, **{"in_flight": 2, **changes}), done=done)
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Analysis:
+    with serve(introducing, context=CONTEXT) as server:
+        return plain(finished(analysed(server)[0]))
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is waited between two attempts is not what these tests are about."""
+    monkeypatch.setattr(answering, "_LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(answering, "_BROKEN_PAUSE_SECONDS", 0.01)
+
+
+def assert_said(error: AppError | None) -> AppError:
+    """The user can read why, in both languages."""
+    assert error is not None
+    assert error.key != "internal"
+    for language in LANGUAGES:
+        assert "{" not in error_text(error, language)
+    return error
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_a_fault_that_passes_changes_nothing(fault: Fault, undisturbed: Analysis) -> None:
+    with serve(failing(fault, times=1), context=CONTEXT) as server:
+        events, error = analysed(server)
+    assert error is None
+    assert plain(finished(events)) == undisturbed
+    for notice in finished(events).notices:
+        assert all(notice_text(notice, language) for language in LANGUAGES)
+
+
+@pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)
+def test_a_fault_that_lasts_is_said_and_costs_what_it_hit_alone(fault: Fault, undisturbed: Analysis) -> None:
+    with serve(failing(fault, times=None), context=CONTEXT) as server:
+        events, error = analysed(server)
+        assert isinstance(assert_said(error), EngineError)
+        kept = finished(events)
+        assert plain(kept).chunks == undisturbed.chunks[:-1]
+        assert kept.summary is None
+        server.requests.clear()
+        server.behave = introducing
+        again, error = analysed(server, done_of(events))
+        assert error is None
+        assert plain(finished(again)) == undisturbed
+        assert [marks_of(body)[0] for body in asked(server) if marks_of(body)] == [undisturbed.chunks[-1].number]
+
+
+def test_an_engine_that_hangs_is_given_up_in_time_and_gone_on_with_later(undisturbed: Analysis) -> None:
+    released = threading.Event()
+
+    def hanging() -> Iterator[str | bytes]:
+        yield "{"
+        released.wait(60)
+
+    with serve(failing(hanging, None), context=CONTEXT) as server:
+        events, error = analysed(server, open_engine=opener(server, timeout_seconds=2))
+        released.set()
+        assert isinstance(assert_said(error), EngineTimeout)
+        assert plain(finished(events)).chunks == undisturbed.chunks[:-1]
+        server.behave = introducing
+        assert plain(finished(analysed(server, done_of(events))[0])) == undisturbed
+
+
+def opener(server: Server, **options: Any) -> Any:
+    made = tools(server, in_flight=2).open_engine
+    return replace(made, **options)  # type: ignore[type-var]
+
+
+def test_a_slow_engine_is_waited_for(undisturbed: Analysis) -> None:
+    pause = threading.Event()
+
+    def slow(body: dict[str, Any]) -> Iterator[str]:
+        for piece in introducing(body):
+            for place in range(0, len(piece), 40):
+                pause.wait(0.01)
+                yield piece[place : place + 40]
+
+    with serve(slow, context=CONTEXT) as server:
+        events, error = analysed(server)
+    assert error is None
+    assert plain(finished(events)) == undisturbed
+
+
+@pytest.mark.parametrize("again", [None, 1], ids=["going on", "a part asked again"])
+def test_an_engine_that_is_not_there_when_a_run_goes_on_costs_nothing_of_what_was_answered(
+    undisturbed: Analysis, again: int | None
+) -> None:
+    def gone(*_: Any) -> Any:
+        raise EngineError("remote_unreachable", base_url="http://x", reason="gone")
+
+    with serve(introducing, context=CONTEXT) as server:
+        before, _ = analysed(server)
+    done = done_of(before)
+    if again is None:  # its last part and the summary are missing
+        done = Done(done.layout, tuple(one for one in done.results if 0 < one.number < undisturbed.chunks[-1].number))
+    else:
+        done = replace(done, again=frozenset({again}))
+    events, error = analysed(server, done, open_engine=gone)
+    assert_said(error)
+    kept = plain(finished(events))
+    assert kept.chunks == (undisturbed.chunks[:-1] if again is None else undisturbed.chunks)
+    assert kept.summary == (None if again is None else undisturbed.summary)
+    assert kept.layout == undisturbed.layout
+
+
+def test_answers_of_another_model_at_the_same_address_are_not_mixed(undisturbed: Analysis) -> None:
+    def of_another(body: dict[str, Any]) -> Iterator[str]:
+        for piece in introducing(body):
+            yield piece.replace("seen", "noticed")
+
+    with serve(failing(LASTING["out of memory"], None), context=CONTEXT) as server:
+        events, _ = analysed(server)
+    with serve(of_another, context=CONTEXT) as server:
+        whole = finished(analysed(server, done_of(events), open_engine=serving(server, "another"))[0])
+        assert {finding.text.split()[0] for chunk in whole.chunks for finding in chunk.findings} == {"noticed"}
+        server.behave = failing(LASTING["out of memory"], None, on=1)
+        failed, error = analysed(server, done_of(events), open_engine=serving(server, "third"))
+    assert_said(error)
+    assert not {one.key for one in finished(failed).chunks} & {one.key for one in done_of(events).results}
+
+
+def serving(server: Server, name: str) -> Any:
+    """An opener of an engine that says it serves another model."""
+    made: Any = tools(server, in_flight=2).open_engine
+    made.engine.info = replace(made.engine.info, model=name)
+    return made
+
+
+def test_a_file_that_was_changed_meanwhile_is_asked_about_anew_and_nothing_of_the_old_one_stays() -> None:
+    with serve(failing(LASTING["out of memory"], None), context=CONTEXT) as server:
+        events, _ = analysed(server)
+        server.behave = introducing
+        server.requests.clear()
+        shorter = extracting(FRAMES - 7)
+        whole = finished(analysed(server, done_of(events), extract=shorter)[0])
+    assert [number for chunk in whole.chunks for number in chunk.frames] == list(range(1, FRAMES - 6))
+
+
+def too_long_for(limit: int) -> Callable[[dict[str, Any]], Iterator[str]]:
+    """An engine that takes fewer frames than it says."""
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if len(marks_of(body)) > limit:
+            raise Refuse(400, "This model's maximum context length is 8 tokens", "input_tokens")
+        yield from introducing(body)
+
+    return behave
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_parts_that_are_too_much_are_laid_out_anew_and_nothing_is_lost(limit: int) -> None:
+    with serve(too_long_for(limit), context=CONTEXT) as server:
+        events, error = analysed(server)
+    assert error is None
+    whole = finished(events)
+    assert [number for chunk in whole.chunks for number in chunk.frames] == list(range(1, FRAMES + 1))
+    assert max(len(chunk.frames) for chunk in whole.chunks) <= limit
+    assert whole.layout == [event.layout for event in events if isinstance(event, Planned)][-1]
+    assert [chunk.frames for chunk in whole.chunks] == list(whole.layout.parts)
+
+
+def test_short_parts_that_are_too_much_beside_long_ones_that_were_answered_end_some_time() -> None:
+    def narrow(body: dict[str, Any]) -> Iterator[str]:
+        marks = marks_of(body)
+        if len(marks) > 1 and marks[-1] == FRAMES:
+            raise Refuse(400, "This model's maximum context length is 8 tokens", "input_tokens")
+        yield from introducing(body)
+
+    with serve(narrow, context=CONTEXT) as server:
+        events, error = analysed(server)
+    assert error is None
+    chunks = finished(events).chunks
+    assert [number for chunk in chunks for number in chunk.frames] == list(range(1, FRAMES + 1))
+    assert len(chunks[0].frames) > len(chunks[-1].frames) == 1
+
+
+def test_a_part_that_failed_before_all_was_laid_out_anew_is_no_failure_once_it_is_answered() -> None:
+    broken = threading.Semaphore(1)
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        marks = marks_of(body)
+        if marks[:1] == [1] and broken.acquire(blocking=False):
+            raise Refuse(500, "assertion failed")
+        if len(marks) > 2 and marks[-1] > FRAMES // 2:
+            raise Refuse(400, "This model's maximum context length is 8 tokens", "input_tokens")
+        yield from introducing(body)
+
+    with serve(behave, context=CONTEXT) as server:
+        events, error = analysed(server, in_flight=1)
+    assert error is None
+    assert [number for chunk in finished(events).chunks for number in chunk.frames] == list(range(1, FRAMES + 1))
+
+
+def test_what_was_said_of_a_part_that_is_asked_again_is_void() -> None:
+    with serve(failing(PASSING["the connection breaks in mid-answer"], 1), context=CONTEXT) as server:
+        events, _ = analysed(server)
+    last = finished(events).chunks[-1]
+    shown = ""
+    for one in events:
+        if isinstance(one, AnswerDelta) and one.chunk == last.number:
+            shown = one.text if one.restart else shown + one.text
+    assert shown == last.answer
+
+
+def test_what_fails_beside_the_asking_still_leaves_a_report() -> None:
+    def gone(path: Any, cancel: Any) -> str:
+        raise InputError("file_missing", path=str(path))
+
+    with serve(introducing, context=CONTEXT) as server:
+        events, error = analysed(server, digest=gone)
+    assert isinstance(error, InputError)
+    whole = finished(events)
+    assert [number for chunk in whole.chunks for number in chunk.frames] == list(range(1, FRAMES + 1))
+    assert whole.sha256 == ""
+
+
+def test_the_events_of_a_run_that_goes_on_tell_of_all_that_was_answered(undisturbed: Analysis) -> None:
+    with serve(introducing, context=CONTEXT) as server:
+        before, _ = analysed(server)
+        events, _ = analysed(server, done_of(before))
+    results: list[ChunkResult] = [one.result for one in events if isinstance(one, ChunkDone)]
+    assert {result.number for result in results if result.number > 0} == {one.number for one in undisturbed.chunks}
+    assert isinstance(events[-1], Finished)
+
+
+class Mortal(ServedEngine):
+    """An engine of our own: it can be seen to have ended, and is started again when it is wanted."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        self.dead = threading.Event()
+        self.starts = 0
+
+    def ensure_ready(self, on_progress: Any, cancel: threading.Event) -> Endpoint:
+        self.dead.clear()
+        self.starts += 1
+        return super().ensure_ready(on_progress, cancel)
+
+    def status(self) -> EngineStatus:
+        return replace(super().status(), error=EngineError("engine_killed", model="m") if self.dead.is_set() else None)
+
+
+@pytest.mark.parametrize("says", ["nothing", "that it ends"])
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_an_engine_that_ends_is_started_once_more_and_goes_on_where_it_ended(
+    deaths: int, says: str, undisturbed: Analysis
+) -> None:
+    left = threading.Semaphore(deaths)
+
+    def dying(body: dict[str, Any]) -> Iterator[str | bytes]:
+        if mortal.dead.is_set() or (marks_of(body)[:1] > [6] and left.acquire(blocking=False)):
+            mortal.dead.set()
+            if says == "nothing":
+                raise HangUp
+            raise Refuse(500, "EngineCore encountered an issue. See stack trace (above) for the root cause.")
+        yield from introducing(body)
+
+    with serve(dying, context=CONTEXT) as server:
+        mortal = Mortal(server)
+        events, error = analysed(server, open_engine=opener(server, engine=mortal))
+        assert mortal.starts == 2
+        answered = [marks_of(body)[0] for body in asked(server) if marks_of(body)]
+        if deaths == 1:
+            assert error is None
+            assert plain(finished(events)) == undisturbed
+            assert "engine_restarted" in {notice.key for notice in finished(events).notices}
+        else:
+            assert assert_said(error).key == "engine_killed"
+            kept = {chunk.number for chunk in finished(events).chunks}
+            assert 1 in kept
+            again = finished(analysed(server, done_of(events), open_engine=opener(server, engine=mortal))[0])
+            assert plain(again) == undisturbed
+            assert not kept & {marks_of(body)[0] for body in asked(server)[len(answered) :] if marks_of(body)}
+
+
+@pytest.mark.parametrize("frames", [3, 12])
+def test_a_beginning_that_was_asked_about_early_is_a_part_only_where_there_is_more(frames: int) -> None:
+    """In a video where nothing changes, the frames of its beginning may be all that are chosen."""
+
+    def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+        assert wanted.opening
+        yield Probed(replace(info(path), duration_seconds_from_header=600.0))
+        yield OpeningChosen(keyframes(3))
+        yield from list(extracting(frames)(path, wanted, cancel))[1:]
+
+    with serve(introducing, context=CONTEXT) as server:
+        long = {"probe": lambda path: replace(info(path), duration_seconds_from_header=600.0), "extract": extract}
+        events, error = analysed(server, **long)
+        assert error is None
+        whole = finished(events)
+        assert [number for chunk in whole.chunks for number in chunk.frames] == list(range(1, frames + 1))
+        assert "chapters" in words_of(asked(server)[-1])  # of the whole, or of what joins the parts
+        assert bool(whole.summary) == (frames > 3)
+        server.requests.clear()
+        assert plain(finished(analysed(server, done_of(events), **long)[0])) == plain(whole)
+    assert asked(server) == []
+
+
+def test_an_engine_of_our_own_that_hangs_is_ended_and_started_once_more(undisturbed: Analysis) -> None:
+    class Hanging(ServedEngine):
+        """It is well once it was started anew."""
+
+        starts = 0
+
+        def ensure_ready(self, on_progress: Any, cancel: threading.Event) -> Endpoint:
+            self.starts += 1
+            return super().ensure_ready(on_progress, cancel)
+
+        def end_if_unwell(self) -> EngineError:  # type: ignore[override]
+            return EngineError("engine_hung", model="m")
+
+    def silent(body: dict[str, Any]) -> Iterator[str]:
+        if marks_of(body)[:1] > [6] and hanging.starts == 1:
+            ended.wait(30)
+            raise HangUp
+        yield from introducing(body)
+
+    ended = threading.Event()
+    with serve(silent, context=CONTEXT) as server:
+        hanging = Hanging(server)
+        impatient = replace(opener(server, engine=hanging), timeout_seconds=0.5)
+        events, error = analysed(server, open_engine=impatient)
+        ended.set()
+    assert error is None and hanging.starts == 2
+    assert plain(finished(events)) == undisturbed
+    assert "engine_restarted" in {notice.key for notice in finished(events).notices}

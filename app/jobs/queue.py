@@ -1,128 +1,379 @@
-"""A queue of analyses with one worker thread: submit, look at a snapshot, cancel. Every step of worth is stored.
+"""A queue of analyses with a few worker threads: submit, look, pause, go on. Every step of worth is stored.
 
-The page polls snapshots and may close at any time; the worker never calls it. What was running when the app was killed
-is shown as interrupted, with everything that had been finished.
+The page polls snapshots and may close at any time; a worker never calls it. Jobs that were waiting or running when the
+program ended go on when the next one starts; what had been answered is not asked again. Several programs may share one
+store: each works on its own jobs, and leaves word for the others about theirs.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from app.domain import AnalysisEvent, AnalysisRequest, ChunkDone, Finished, KeyframesChosen
-from app.errors import AppError, Cancelled, InputError
-from app.jobs.snapshot import Failure, JobSnapshot, State, fold, from_row, to_row, with_pictures
-from app.store.store import Store
+from app.analysis.task import NOTHING_DONE, Control, Done, Task
+from app.domain import AnalysisEvent, AnalysisRequest, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
+from app.errors import AppError, Cancelled, InputError, Paused, StorageError
+from app.jobs.archive import Archive
+from app.jobs.sameness import Sameness
+from app.jobs.snapshot import Failure, JobSnapshot, State, fold, result_to_text
+from app.store.owner import Owner
+from app.store.store import Row, Store
 
 log = logging.getLogger(__name__)
-Run = Callable[[AnalysisRequest, str, threading.Event], Iterator[AnalysisEvent]]
+Run = Callable[[Task], Iterator[AnalysisEvent]]
+Listener = Callable[[AnalysisEvent], None]
+_WORKERS = 2
+"""So that one video is read while the engine answers about another."""
+_WISH_SECONDS = 1.0
+_MOST_INTERRUPTIONS = 2
+"""A job during which the program ended so often is not begun again unasked: it may be the cause."""
+
+
+@dataclass
+class _Live:
+    """A job that waits or runs here."""
+
+    job: JobSnapshot
+    control: Control
+    done: Done = NOTHING_DONE
+    is_running: bool = False
+    same: str = ""
+    listener: Listener | None = None
 
 
 class Jobs:
-    """`run(request, job_id, cancel)` is the analysis. One job runs at a time: one engine, one answer."""
+    """`run(task)` is the analysis; `sameness` tells what analyses have in common. Two run at a time, one engine answers
+    them both. `adopts`: whether jobs that other programs left behind go on here.
+    """
 
-    def __init__(self, store: Store, run: Run, *, log_path: Path) -> None:
+    def __init__(
+        self, store: Store, owner: Owner, run: Run, sameness: Sameness, *, log_path: Path, adopts: bool = True
+    ) -> None:
         self._log_path = log_path
         self._store = store
+        self._owner = owner
+        self._archive = Archive(store, owner)
         self._run = run
-        self._lock = threading.Lock()
-        self._live: dict[str, JobSnapshot] = {}
-        self._cancels: dict[str, threading.Event] = {}
-        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
-        self._worker.start()
+        self._sameness = sameness
+        self._changed = threading.Condition(threading.RLock())
+        self._beginning = threading.Lock()  # of a job that is over: once, whoever asks
+        self._live: dict[str, _Live] = {}  # in the order in which they came
+        self._is_closing = threading.Event()
+        if adopts:
+            self._adopt()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"jobs-{number}", daemon=True) for number in range(_WORKERS)
+        ]
+        self._threads.append(threading.Thread(target=self._heed_wishes, name="jobs-wishes", daemon=True))
+        for thread in self._threads:
+            thread.start()
 
-    def submit(self, request: AnalysisRequest, *, name: str) -> str:
-        """Queue an analysis; returns its id. `name` is what the video is called on the page."""
+    # ---- what can be asked for
+
+    def submit(
+        self,
+        request: AnalysisRequest,
+        *,
+        name: str,
+        follows: str = "",
+        anew: bool = False,
+        listener: Listener | None = None,
+    ) -> str:
+        """Queue an analysis; returns its id. `name` is what the video is called on the page, `follows` the id of the
+        job whose report led to this one. `listener` is called with every event, in the worker's thread.
+
+        Where the same file was analysed in the same way before, that is the id of the finished job, unless `anew`.
+        """
+        conditions = dict(self._sameness.conditions(request))
+        same = self._sameness.known(request, conditions)
+        if not anew and (known := self._stored(same)):
+            return known.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        job = JobSnapshot(secrets.token_urlsafe(9), name, created, request)
-        with self._lock:
-            self._live[job.id] = job
-            self._cancels[job.id] = threading.Event()
-        self._keep(job)
-        self._queue.put(job.id)
+        job = JobSnapshot(secrets.token_urlsafe(9), name, created, request, follows, conditions=conditions)
+        self._enqueue(_Live(job, Control(), same=same, listener=listener))
         return job.id
+
+    def unfinished(self, request: AnalysisRequest) -> str | None:
+        """The id of a job on the same content with the same request and settings that stopped before its end."""
+        same = self._sameness.known(request, self._sameness.conditions(request))
+        rows = [row for row in self._store.same_as(same) if same and self._archive.brief(row).can_go_on]
+        return rows[0].id if rows else None
+
+    def _stored(self, same: str) -> Row | None:
+        rows = self._store.same_as(same) if same else []
+        return next(
+            (row for row in rows if row.state == "done" and self._archive.brief(row).request.path.exists()), None
+        )
 
     def snapshot(self, job_id: str) -> JobSnapshot:
         """How the job stands. Raises InputError("job_unknown")."""
-        with self._lock:
-            if job_id in self._live:
-                return self._live[job_id]
-        row = self._store.get(job_id)
-        if row is None:
-            raise InputError("job_unknown", id=job_id)
-        return with_pictures(from_row(row), self._store.frames(job_id))
+        with self._changed:
+            if live := self._live.get(job_id):
+                return live.job
+        return self._archive.whole(job_id)
+
+    def recent(self, limit: int = 20) -> list[JobSnapshot]:
+        """The newest jobs first, without pictures and answers."""
+        rows = self._store.recent(limit)
+        with self._changed:
+            live = {job_id: one.job for job_id, one in self._live.items()}
+        return [live.get(row.id) or self._archive.brief(row) for row in rows]
+
+    def waiting(self) -> list[JobSnapshot]:
+        """The jobs of this program that wait, in the order in which their turn comes."""
+        with self._changed:
+            return [one.job for one in self._in_turn()]
 
     def cancel(self, job_id: str) -> None:
         """Ask a queued or running job to stop; it does within a second. Others are left as they are."""
-        with self._lock:
-            if event := self._cancels.get(job_id):
-                event.set()
+        self._stop(job_id, "cancel")
 
-    def recent(self, limit: int = 20) -> list[JobSnapshot]:
-        """The newest jobs first, without pictures."""
-        with self._lock:
-            live = dict(self._live)
-        return [live.get(row.id) or from_row(row) for row in self._store.recent(limit)]
+    def pause(self, job_id: str) -> None:
+        """Ask a queued or running job to wait: what is on its way is finished first."""
+        self._stop(job_id, "pause")
+
+    def changes(self, job_id: str) -> dict[str, tuple[str, str]]:
+        """Which settings differ from those that the job was begun with: name to (then, now)."""
+        job = self.snapshot(job_id)
+        now = dict(self._sameness.conditions(job.request))
+        names = sorted(job.conditions.keys() | now.keys())
+        then = job.conditions
+        return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
+
+    def resume(self, job_id: str, *, accept_changes: bool = False, listener: Listener | None = None) -> None:
+        """Go on with a job that stopped before its end. Raises InputError("settings_changed") where its settings are
+        others now, unless they are accepted: then what was answered with the old ones is asked again.
+        """
+        with self._beginning:
+            job = self.snapshot(job_id)
+            if not job.can_go_on:
+                return
+            changes = self.changes(job_id)
+            if changes and job.results and not accept_changes:
+                raise InputError("settings_changed", names=", ".join(changes))
+            self._begin_again(job, changed=bool(changes), listener=listener)
+
+    def retry(self, job_id: str, number: int) -> None:
+        """Ask the part whose first frame has this number once more, and join anew. Raises as `resume` does."""
+        with self._beginning:
+            job = self.snapshot(job_id)
+            if not job.is_over:
+                return
+            if changes := self.changes(job_id):
+                raise InputError("settings_changed", names=", ".join(changes))
+            again = tuple(result.number for result in job.results if result.number == number)
+            self._begin_again(replace(job, again=again), changed=False)
+
+    def put_first(self, job_id: str) -> None:
+        """Let a job that waits be the next."""
+        with self._changed:
+            live = self._live.get(job_id)
+            if live is None or live.is_running:
+                return
+            first = max((one.job.priority for one in self._live.values()), default=0) + 1
+            live.job = replace(live.job, priority=first)
+            self._archive.keep(live.job, live.same)
 
     def close(self) -> None:
-        """Stop the running job and the worker. What is queued stays in the store as interrupted."""
-        with self._lock:
-            for event in self._cancels.values():
-                event.set()
-        self._queue.put(None)
-        self._worker.join(timeout=10)
+        """Stop the workers. What runs or waits goes on when the next program starts."""
+        self._is_closing.set()
+        with self._changed:
+            for live in self._live.values():
+                live.control.cancel.set()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._owner.close()
+
+    # ---- the queue
+
+    def _enqueue(self, live: _Live) -> None:
+        self._archive.keep(live.job, live.same)
+        with self._changed:
+            self._archive.forget(live.job.id)
+            self._live[live.job.id] = live
+            self._changed.notify_all()
+
+    def _begin_again(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
+        """Queue a job that is over, unless another program does so at this moment."""
+        if not self._claim(job.id):
+            return
+        if changed:  # what the old settings gave must not stand beside what the new ones will
+            self._store.keep_results(job.id, ())
+            conditions = dict(self._sameness.conditions(job.request))
+            job = replace(job, conditions=conditions, layout=None, chunks=(), again=(), analysis=None)
+        same = self._sameness.known(job.request, job.conditions)
+        self._enqueue(_Live(job.begun_anew(), Control(), done=_done_of(job), same=same, listener=listener))
+
+    def _claim(self, job_id: str) -> bool:
+        """Whether this program is the one that goes on with a job that is over."""
+        row = self._store.get(job_id)
+        if row is None:
+            return False
+        is_elsewhere = row.owner != self._owner.name and self._owner.is_alive(row.owner)
+        if is_elsewhere and row.state in ("queued", "running"):
+            return False
+        return self._store.take_over(row, self._owner.name, "queued")
+
+    def _in_turn(self) -> list[_Live]:
+        waiting = [one for one in self._live.values() if not one.is_running]
+        return sorted(waiting, key=lambda one: -one.job.priority)  # stable: those of one priority as they came
+
+    def _stop(self, job_id: str, wish: str) -> None:
+        with self._changed:
+            live = self._live.get(job_id)
+            if live:
+                (live.control.cancel if wish == "cancel" else live.control.pause).set()
+                if not live.is_running:
+                    self._end(live, "cancelled" if wish == "cancel" else "paused", None)
+                return
+        row = self._store.get(job_id)
+        if row and not self._archive.brief(row).is_over:
+            self._store.wish(job_id, wish)
+
+    def _heed_wishes(self) -> None:
+        while not self._is_closing.wait(_WISH_SECONDS):
+            try:
+                for job_id, wish in self._store.wishes(self._owner.name).items():
+                    self._stop(job_id, wish)
+            except AppError:
+                log.warning("the store could not be asked for wishes", exc_info=True)
+
+    def _adopt(self) -> None:
+        """Take over the jobs of programs that are gone."""
+        for row in self._store.in_states("queued", "running"):
+            if self._owner.is_alive(row.owner) or not self._store.take_over(row, self._owner.name, row.state):
+                continue
+            try:
+                self._go_on(row)
+            except (AppError, ValueError):  # its document is damaged, or its request is none any more
+                log.warning("job %s of another program cannot go on", row.id, exc_info=True)
+
+    def _go_on(self, row: Row) -> None:
+        """Queue a job that was taken over, unless it must be asked for."""
+        job = self._archive.whole_of(replace(row, owner=self._owner.name))
+        job = replace(job, interruptions=job.interruptions + (row.state == "running"))
+        is_same = dict(self._sameness.conditions(job.request)) == job.conditions
+        if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
+            self._archive.keep(replace(job, state="interrupted", eta_seconds=None), row.same)
+            return
+        self._enqueue(_Live(job.begun_anew(), Control(), done=_done_of(job), same=row.same))
+
+    # ---- the work
 
     def _work(self) -> None:
-        while (job_id := self._queue.get()) is not None:
-            self._do(job_id, self._cancels[job_id])
-            with self._lock:
-                self._live.pop(job_id)
-                self._cancels.pop(job_id)
+        while (live := self._next()) is not None:
+            try:
+                self._do(live)
+            except Exception:
+                log.exception("job %s", live.job.id)
+                with self._changed:
+                    self._live.pop(live.job.id, None)
 
-    def _do(self, job_id: str, cancel: threading.Event) -> None:
-        self._change(job_id, lambda job: replace(job, state="running"))
+    def _next(self) -> _Live | None:
+        with self._changed:
+            while not self._is_closing.is_set():
+                if turn := self._in_turn():
+                    turn[0].is_running = True
+                    return turn[0]
+                self._changed.wait(1.0)
+        return None
+
+    def _do(self, live: _Live) -> None:
+        job_id = live.job.id
         try:
-            if cancel.is_set():
-                raise Cancelled
-            for event in self._run(self._live[job_id].request, job_id, cancel):
-                self._change(job_id, partial(fold, event=event))
-                self._store_worthy(job_id, event)
-            self._end(job_id, "done", None)
+            self._change(live, lambda job: replace(job, state="running"))
+            self._archive.keep(live.job, live.same)
+            self._run_through(live)
+            self._end(live, "done", None)
+        except Paused as error:
+            self._end(live, "paused", error)
         except Cancelled as error:
-            self._end(job_id, "cancelled", error)
+            if self._is_closing.is_set():
+                self._leave(live)
+            else:
+                self._end(live, "cancelled", error)
         except AppError as error:
             log.warning("analysis %s failed: %s", job_id, error)
-            self._end(job_id, "failed", error)
+            self._end(live, "failed", error)
         except Exception as error:
             log.exception("analysis %s failed", job_id)
-            self._end(job_id, "failed", AppError("internal", kind=type(error).__name__, log=str(self._log_path)))
+            self._end(live, "failed", AppError("internal", kind=type(error).__name__, log=str(self._log_path)))
 
-    def _change(self, job_id: str, change: Callable[[JobSnapshot], JobSnapshot]) -> JobSnapshot:
-        with self._lock:
-            self._live[job_id] = change(self._live[job_id])
-            return self._live[job_id]
-
-    def _store_worthy(self, job_id: str, event: AnalysisEvent) -> None:
-        if isinstance(event, KeyframesChosen):
-            self._store.save_frames(job_id, ((frame.number, frame.jpeg) for frame in event.keyframes))
-        if isinstance(event, (KeyframesChosen, ChunkDone, Finished)):
-            self._keep(self._live[job_id])
-
-    def _end(self, job_id: str, state: State, error: AppError | None) -> None:
-        failure = Failure.of(error) if error else None
-        job = self._change(job_id, lambda job: replace(job, state=state, failure=failure, eta_seconds=None))
+    def _run_through(self, live: _Live) -> None:
+        """All events of the run. Where the store refuses, what is on its way is finished and kept at hand, then that is
+        raised.
+        """
+        refused: StorageError | None = None
+        events = self._run(Task(live.job.request, live.job.id, live.control, live.done))
         try:
-            self._keep(job)
-        except AppError:
-            log.exception("analysis %s could not be stored", job_id)
+            for event in events:
+                self._change(live, partial(fold, event=event))
+                if live.listener:
+                    live.listener(event)
+                try:
+                    if refused is None:
+                        self._store_worthy(live, event)
+                except StorageError as error:
+                    refused = error
+                    live.control.pause.set()
+        except Paused:
+            if refused is None:
+                raise
+        finally:  # what is on its way ends now, not when somebody collects the generator
+            if close := getattr(events, "close", None):
+                close()
+        if refused:
+            raise refused
 
-    def _keep(self, job: JobSnapshot) -> None:
-        self._store.save(to_row(job))
+    def _change(self, live: _Live, change: Callable[[JobSnapshot], JobSnapshot]) -> None:
+        with self._changed:
+            live.job = change(live.job)
+
+    def _store_worthy(self, live: _Live, event: AnalysisEvent) -> None:
+        job_id = live.job.id
+        match event:
+            case OpeningChosen(keyframes) | KeyframesChosen(keyframes):
+                self._store.save_frames(job_id, ((frame.number, frame.jpeg) for frame in keyframes))
+                live.same = live.same or self._sameness.known(live.job.request, live.job.conditions)
+                self._archive.keep(live.job, live.same)
+            case ChunkDone(result):
+                self._store.save_result(job_id, result.number, result_to_text(result))
+                self._store.keep_results(job_id, (one.number for one in live.job.results))
+            case Planned():
+                self._archive.keep(live.job, live.same)
+            case Finished():
+                self._store.keep_results(job_id, (one.number for one in live.job.results))
+                self._archive.keep(live.job, live.same)
+            case _:
+                pass
+
+    def _end(self, live: _Live, state: State, error: AppError | None) -> None:
+        """Nobody sees that it is over before it is stored: from then on it may be begun again."""
+        failure = Failure.of(error) if error else None
+        job = replace(live.job, state=state, failure=failure, eta_seconds=None)
+        try:
+            self._archive.keep_at_least_here(job, self._sameness.of(job) or live.same)
+        except AppError:
+            log.exception("analysis %s could not be stored", job.id)
+        with self._changed:
+            self._live.pop(job.id, None)
+            self._archive.forget(job.id)
+
+    def _leave(self, live: _Live) -> None:
+        """The program ends in an orderly way; the next one goes on with this job, which is not its fault."""
+        self._archive.keep(replace(live.job, state="queued"), live.same)
+        with self._changed:
+            self._live.pop(live.job.id, None)
+
+
+def _done_of(job: JobSnapshot) -> Done:
+    """What a run that goes on with this job finds finished."""
+    engine = job.analysis.engine if job.analysis else None
+    return Done(job.layout, job.results, frozenset(job.again), engine)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import psutil
 from pydantic import TypeAdapter
 
 from app import errors
+from app.analysis.keeping import have_same_settings
 from app.domain import (
     Analysis,
     AnalysisEvent,
@@ -23,22 +23,27 @@ from app.domain import (
     FactsMeasured,
     Finished,
     FrameFacts,
+    Heard,
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
+    Layout,
     ModeChosen,
     Notice,
     Noticed,
+    OpeningChosen,
+    Planned,
     Probed,
     Stage,
     StageStarted,
     SurveyProgress,
+    Transcript,
     VideoInfo,
 )
 from app.errors import AppError
 from app.store.store import Row
 
-State = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,19 @@ class Failure:
 
 @dataclass(frozen=True)
 class JobSnapshot:
-    """How a job stands at one moment. `found` are provisional frames; chunk 0 of `answers` is the summary."""
+    """How a job stands at one moment. `found` are provisional frames; `answers` are by the number of the part's first
+    frame, and 0 is the summary.
+
+    `follows` is the id of the job whose report led to this one, "" for one that was asked for anew. `conditions` are
+    the settings that it was begun with, which what was answered so far rests on. `interruptions` counts how often the
+    program ended while it ran. `again` are the numbers of answers that are there and not wanted any more.
+    """
 
     id: str
     name: str
     created: str
     request: AnalysisRequest
+    follows: str = ""
     state: State = "queued"
     stage: Stage | None = None
     step: int = 0
@@ -86,6 +98,12 @@ class JobSnapshot:
     failure: Failure | None = None
     analysis: Analysis | None = None
     stage_since: float = 0.0  # time.monotonic() of the process that runs it
+    layout: Layout | None = None
+    transcript: Transcript | None = None
+    conditions: dict[str, str] = field(default_factory=dict)
+    priority: int = 0
+    interruptions: int = 0
+    again: tuple[int, ...] = ()
 
     @property
     def error(self) -> AppError | None:
@@ -94,6 +112,34 @@ class JobSnapshot:
     @property
     def is_over(self) -> bool:
         return self.state not in ("queued", "running")
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it stopped before its end."""
+        return self.state in ("paused", "failed", "cancelled", "interrupted")
+
+    @property
+    def results(self) -> tuple[ChunkResult, ...]:
+        """All that was answered, joins among them."""
+        return tuple(sorted(self.chunks, key=lambda result: result.number))
+
+    def begun_anew(self) -> JobSnapshot:
+        """As it stands before a run: what the run will tell again is put back, what was answered stays."""
+        return replace(
+            self,
+            state="queued",
+            stage=None,
+            step=0,
+            total=None,
+            eta_seconds=None,
+            found=(),
+            facts=(),
+            modes={},
+            answers={},
+            engine_phase=None,
+            notices=(),
+            failure=None,
+        )
 
 
 def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
@@ -118,6 +164,12 @@ def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
             return replace(job, step=int(seconds), total=total, eta_seconds=_eta(job, seconds, duration))
         case KeyframeFound(keyframe):
             return replace(job, found=(*job.found, keyframe))
+        case OpeningChosen(keyframes):
+            return replace(job, keyframes=keyframes)
+        case Heard(transcript):
+            return replace(job, transcript=transcript)
+        case Planned(layout):
+            return replace(job, layout=layout)
         case KeyframesChosen(keyframes, decode):
             return replace(job, keyframes=keyframes, decode=decode, eta_seconds=None)
         case FactsMeasured(facts):
@@ -130,11 +182,22 @@ def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
             before = "" if restart else job.answers.get(chunk, "")
             return replace(job, answers={**job.answers, chunk: before + text})
         case ChunkDone(result):
-            return _stepped(replace(job, chunks=(*job.chunks, result)), "ask", len(job.chunks) + 1)
+            return _answered(job, result)
         case Noticed(notice):
             return job if notice in job.notices else replace(job, notices=(*job.notices, notice))
         case Finished(analysis):
-            return replace(job, analysis=analysis, notices=analysis.notices, eta_seconds=None)
+            return replace(job, analysis=analysis, chunks=analysis.requests, notices=analysis.notices, eta_seconds=None)
+
+
+def _answered(job: JobSnapshot, result: ChunkResult) -> JobSnapshot:
+    others = [one for one in job.chunks if one.number != result.number and have_same_settings(one, result)]
+    if result.number <= 0:
+        return with_results(job, (*others, result))
+    if any(one.number == result.number and one != result for one in job.chunks):
+        others = [one for one in others if one.number > 0]  # what was joined of the one before says something else
+    again = tuple(number for number in job.again if number != result.number)
+    job = with_results(replace(job, again=again), (*others, result))
+    return _stepped(job, "ask", sum(one.number in job.answers for one in job.chunks if one.number > 0))
 
 
 def _stepped(job: JobSnapshot, stage: Stage, step: int) -> JobSnapshot:
@@ -148,19 +211,38 @@ def _eta(job: JobSnapshot, done: float, total: float | None) -> float | None:
 
 
 _ADAPTER = TypeAdapter(JobSnapshot)
+_RESULT = TypeAdapter(ChunkResult)
 
 
-def to_row(job: JobSnapshot) -> Row:
-    """The job as it is stored by this process; its pictures are stored beside it."""
-    document = _ADAPTER.dump_json(with_pictures(replace(job, found=()), {})).decode()
-    return Row(job.id, job.created, job.name, job.state, os.getpid(), document)
+def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
+    """The job as it is stored by the program `owner`; its pictures and results are stored beside it."""
+    bare = with_pictures(with_results(replace(job, found=()), ()), {})
+    return Row(job.id, job.created, job.name, job.state, owner, _ADAPTER.dump_json(bare).decode(), job.priority, same)
 
 
-def from_row(row: Row) -> JobSnapshot:
-    """The stored job, without pictures; one that was at work in a process that is gone is interrupted."""
+def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
+    """The stored job, without pictures and results; one that was at work in a program that is gone is interrupted."""
     job = _ADAPTER.validate_json(row.document)
-    gone = not job.is_over and (row.owner_pid == os.getpid() or not psutil.pid_exists(row.owner_pid))
-    return replace(job, state="interrupted") if gone else job
+    return job if job.is_over or is_alive else replace(job, state="interrupted")
+
+
+def result_to_text(result: ChunkResult) -> str:
+    """A result as it is stored."""
+    return _RESULT.dump_json(result).decode()
+
+
+def result_from_text(text: str) -> ChunkResult:
+    return _RESULT.validate_json(text)
+
+
+def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapshot:
+    """The job with these results, its analysis too."""
+    in_order = sorted(results, key=lambda result: result.number)
+    parts = tuple(result for result in in_order if result.number > 0)
+    joins = tuple(result for result in in_order if result.number < 0)
+    summary = next((result for result in results if result.number == 0), None)
+    analysis = job.analysis and replace(job.analysis, chunks=parts, joins=joins, summary=summary)
+    return replace(job, chunks=tuple(results), analysis=analysis)
 
 
 def with_pictures(job: JobSnapshot, pictures: dict[int, bytes]) -> JobSnapshot:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.analysis.task import Task
 from app.domain import (
     AnalysisEvent,
     AnalysisRequest,
@@ -20,14 +22,16 @@ from app.domain import (
     Notice,
     Noticed,
     Probed,
+    Selection,
     StageStarted,
     SurveyProgress,
 )
 from app.errors import Cancelled, EngineError, InputError
 from app.jobs import Jobs, JobSnapshot
-from app.jobs.snapshot import to_row
+from app.jobs.snapshot import from_row, to_row
 from app.store.store import Store
 from tests.reports.test_reports import analysis
+from tests.ui.fake_services import queue
 
 REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
 
@@ -48,8 +52,8 @@ def until(jobs: Jobs, job_id: str, wanted: Callable[[JobSnapshot], bool]) -> Job
     raise AssertionError(f"never came: {job}")
 
 
-def whole(request: AnalysisRequest, job_id: str, cancel: threading.Event) -> Iterator[AnalysisEvent]:
-    done = replace(analysis(), id=job_id, request=request)
+def whole(task: Task) -> Iterator[AnalysisEvent]:
+    done = replace(analysis(), id=task.job_id, request=task.request)
     yield StageStarted("survey")
     yield Probed(done.video)
     yield SurveyProgress(1.0, 9.0)
@@ -64,13 +68,13 @@ def whole(request: AnalysisRequest, job_id: str, cancel: threading.Event) -> Ite
     yield Finished(done)
 
 
-def test_a_finished_job_is_the_same_after_a_restart(store: Store) -> None:
-    jobs = Jobs(store, whole, log_path=Path("framelens.log"))
+def test_a_finished_job_is_the_same_after_a_restart(store: Store, tmp_path: Path) -> None:
+    jobs = queue(store, whole, tmp_path)
     job_id = jobs.submit(REQUEST, name="clip.mp4")
     done = until(jobs, job_id, lambda job: job.is_over)
     jobs.close()
     assert done.state == "done"
-    again = Jobs(store, whole, log_path=Path("framelens.log"))
+    again = queue(store, whole, tmp_path)
     try:
         stored = again.snapshot(job_id)
         assert stored.analysis == done.analysis
@@ -82,16 +86,45 @@ def test_a_finished_job_is_the_same_after_a_restart(store: Store) -> None:
         again.close()
 
 
-def test_a_failure_is_stored_as_the_error_it_was(store: Store) -> None:
-    def failing(request: AnalysisRequest, job_id: str, cancel: threading.Event) -> Iterator[AnalysisEvent]:
+def test_how_frames_were_to_be_chosen_is_stored_and_a_job_of_before_had_the_usual_way(
+    store: Store, tmp_path: Path
+) -> None:
+    request = replace(REQUEST, selection=Selection("times", times_seconds=(0.1, 2.5), end_seconds=4.0))
+    document = to_row(JobSnapshot("new", "clip.mp4", "2026-01-01", request, state="done"), "me")
+    assert from_row(document, is_alive=False).request == request
+    older = json.loads(document.document)
+    del older["request"]["selection"]
+    assert from_row(replace(document, document=json.dumps(older)), is_alive=False).request == REQUEST
+
+
+def test_a_job_knows_which_report_led_to_it_and_a_finished_one_is_read_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = queue(store, whole, tmp_path)
+    try:
+        first = jobs.submit(REQUEST, name="clip.mp4")
+        second = jobs.submit(REQUEST, name="clip.mp4", follows=first)
+        until(jobs, second, lambda job: job.is_over)
+        jobs.close()
+        assert (jobs.snapshot(first).follows, jobs.snapshot(second).follows) == ("", first)
+        monkeypatch.setattr(store, "frames", None)
+        assert jobs.snapshot(second).keyframes[0].jpeg
+    finally:
+        jobs.close()
+
+
+def test_a_failure_is_stored_as_the_error_it_was(store: Store, tmp_path: Path) -> None:
+    def failing(task: Task) -> Iterator[AnalysisEvent]:
         yield KeyframesChosen(analysis().keyframes, analysis().decode)
         raise EngineError("engine_unreachable", base_url="http://x", reason="gone")
 
-    jobs = Jobs(store, failing, log_path=Path("framelens.log"))
+    jobs = queue(store, failing, tmp_path)
     job_id = jobs.submit(REQUEST, name="clip.mp4")
     until(jobs, job_id, lambda job: job.is_over)
     jobs.close()
-    stored = Jobs(store, failing, log_path=Path("framelens.log")).snapshot(job_id)
+    again = queue(store, failing, tmp_path)
+    stored = again.snapshot(job_id)
+    again.close()
     assert stored.state == "failed"
     assert isinstance(stored.error, EngineError)
     assert stored.error.values == {"base_url": "http://x", "reason": "gone"}
@@ -100,13 +133,13 @@ def test_a_failure_is_stored_as_the_error_it_was(store: Store) -> None:
 
 
 def test_a_bug_is_a_sentence_for_the_user_and_a_traceback_for_the_log(
-    store: Store, caplog: pytest.LogCaptureFixture
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def buggy(request: AnalysisRequest, job_id: str, cancel: threading.Event) -> Iterator[AnalysisEvent]:
+    def buggy(task: Task) -> Iterator[AnalysisEvent]:
         raise ZeroDivisionError("a bug")
         yield
 
-    jobs = Jobs(store, buggy, log_path=Path("framelens.log"))
+    jobs = queue(store, buggy, tmp_path)
     job = until(jobs, jobs.submit(REQUEST, name="x"), lambda job: job.is_over)
     jobs.close()
     assert job.error
@@ -114,18 +147,18 @@ def test_a_bug_is_a_sentence_for_the_user_and_a_traceback_for_the_log(
     assert "a bug" in caplog.text
 
 
-def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store) -> None:
-    started = threading.Event()
+def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store, tmp_path: Path) -> None:
+    started = threading.Barrier(3)
 
-    def endless(request: AnalysisRequest, job_id: str, cancel: threading.Event) -> Iterator[AnalysisEvent]:
+    def endless(task: Task) -> Iterator[AnalysisEvent]:
         yield StageStarted("survey")
-        started.set()
-        cancel.wait(20)
+        started.wait(20)
+        task.control.cancel.wait(20)
         raise Cancelled
 
-    jobs = Jobs(store, endless, log_path=Path("framelens.log"))
-    running, waiting = jobs.submit(REQUEST, name="a"), jobs.submit(REQUEST, name="b")
-    assert started.wait(10)
+    jobs = queue(store, endless, tmp_path)
+    running, _, waiting = (jobs.submit(REQUEST, name=name) for name in "abc")
+    started.wait(20)  # two run at a time
     assert jobs.snapshot(waiting).state == "queued"
     jobs.cancel(waiting)
     jobs.cancel(running)
@@ -134,22 +167,39 @@ def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store) -> None:
     jobs.close()
 
 
-def test_a_job_of_a_process_that_is_gone_is_interrupted_with_all_that_was_finished(store: Store) -> None:
+def test_a_job_of_a_program_that_is_gone_goes_on(store: Store, tmp_path: Path) -> None:
     done = analysis()
     job = JobSnapshot("gone", "clip.mp4", "2026-01-01", REQUEST, state="running", keyframes=done.keyframes)
-    store.save(replace(to_row(job), owner_pid=2**22 + 1))
+    store.save(to_row(job, "somebody who is gone"))
     store.save_frames("gone", ((frame.number, frame.jpeg) for frame in done.keyframes))
-    jobs = Jobs(store, whole, log_path=Path("framelens.log"))
+    jobs = queue(store, whole, tmp_path)
     try:
-        found = jobs.snapshot("gone")
-        assert found.state == "interrupted"
-        assert found.keyframes == done.keyframes
+        over = until(jobs, "gone", lambda job: job.is_over)
+        assert (over.state, over.interruptions) == ("done", 1)
     finally:
         jobs.close()
 
 
-def test_an_unknown_job_is_an_input_error(store: Store) -> None:
-    jobs = Jobs(store, whole, log_path=Path("framelens.log"))
+def test_a_job_during_which_the_program_ended_again_and_again_is_not_begun_unasked(
+    store: Store, tmp_path: Path
+) -> None:
+    done = analysis()
+    job = JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", keyframes=done.keyframes, interruptions=2)
+    store.save(to_row(job, "somebody who is gone"))
+    store.save_frames("x", ((frame.number, frame.jpeg) for frame in done.keyframes))
+    jobs = queue(store, whole, tmp_path)
+    try:
+        found = jobs.snapshot("x")
+        assert found.state == "interrupted"
+        assert found.keyframes == done.keyframes
+        jobs.resume("x")
+        assert until(jobs, "x", lambda job: job.is_over).state == "done"
+    finally:
+        jobs.close()
+
+
+def test_an_unknown_job_is_an_input_error(store: Store, tmp_path: Path) -> None:
+    jobs = queue(store, whole, tmp_path)
     with pytest.raises(InputError) as caught:
         jobs.snapshot("nothing")
     jobs.close()

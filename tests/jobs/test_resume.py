@@ -1,0 +1,489 @@
+"""Jobs that are paused, cancelled, restarted, retried and gone on with, in every stage; and faults of the store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis.recall import Wanted
+from app.analysis.run import Tools
+from app.domain import Analysis, KeyframesChosen, VideoEvent
+from app.errors import AppError, InputError, StorageError
+from app.i18n import LANGUAGES, error_text
+from app.jobs import JobSnapshot
+from app.jobs import queue as queue_module
+from app.store import store as store_module
+from tests.analysis.test_asking import asked, introducing
+from tests.analysis.test_run import extracting, marks_of
+from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, report_of, until, with_conditions
+from tests.llm.scripted import Refuse, Server, serve
+
+STAGES = ("survey", "engine", "ask", "summary", "facts")
+
+
+@dataclass
+class Gate:
+    """Holds a run in one stage until it is opened."""
+
+    stage: str
+    reached: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event = field(default_factory=threading.Event)
+
+    def hold(self, stage: str) -> None:
+        if stage == self.stage:
+            self.reached.set()
+            self.opened.wait(60)
+
+    def behave(self, body: dict[str, Any]) -> Iterator[str]:
+        marks = marks_of(body)
+        if body.get("max_tokens") != 1:
+            self.hold("ask" if marks and marks[0] > 6 else "" if marks else "summary")
+        yield from introducing(body)
+
+    def tools(self, server: Server) -> Tools:
+        whole = made(server)
+        ready = whole.open_engine
+        assert ready
+
+        def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+            for event in extracting(FRAMES, lambda number: self.hold("facts" if number > 2 else ""))(
+                path, wanted, cancel
+            ):
+                if isinstance(event, KeyframesChosen):
+                    self.hold("survey")
+                yield event
+
+        def open_engine(on_progress: Any, cancel: threading.Event) -> Any:
+            self.hold("engine")
+            return ready(on_progress, cancel)
+
+        return replace(whole, extract=extract, open_engine=open_engine)
+
+
+@dataclass(frozen=True)
+class Left:
+    """The data folder of a program that has ended, the job in it, and the parts that were asked about until then."""
+
+    folder: Path
+    job: JobSnapshot
+    about: list[int]
+
+    def copied(self, to: Path) -> Left:
+        """The same for a test that goes on with it."""
+        shutil.copytree(self.folder, to)
+        return replace(self, folder=to)
+
+
+def about_parts(server: Server) -> list[int]:
+    """The numbers of the first frames of the parts that were asked about."""
+    return [marks_of(body)[0] for body in asked(server) if marks_of(body)]
+
+
+@pytest.fixture(scope="module")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    folder = tmp_path_factory.mktemp("finished")
+    with serve(introducing, context=CONTEXT) as server, jobs_in(folder, made(server)) as jobs:
+        job = ended(jobs, jobs.submit(REQUEST, name="clip.mp4"))
+    return Left(folder, job, about_parts(server))
+
+
+@pytest.fixture(scope="module")
+def paused_once(tmp_path_factory: pytest.TempPathFactory) -> Left:
+    folder, gate = tmp_path_factory.mktemp("paused"), Gate("ask")
+    with serve(gate.behave, context=CONTEXT) as server, jobs_in(folder, gate.tools(server)) as jobs:
+        job_id = jobs.submit(REQUEST, name="clip.mp4")
+        assert gate.reached.wait(60)
+        jobs.pause(job_id)
+        gate.opened.set()
+        job = ended(jobs, job_id)
+    assert job.state == "paused" and job.results
+    return Left(folder, job, about_parts(server))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished_once: Left) -> Analysis:
+    return report_of(finished_once.job)
+
+
+@pytest.fixture
+def finished(finished_once: Left, tmp_path: Path) -> Left:
+    return finished_once.copied(tmp_path / "finished")
+
+
+@pytest.fixture
+def paused(paused_once: Left, tmp_path: Path) -> Left:
+    """In the middle of its questions."""
+    return paused_once.copied(tmp_path / "paused")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_job_is_paused_in_any_stage_and_goes_on(stage: str, tmp_path: Path, undisturbed: Analysis) -> None:
+    gate = Gate(stage)
+    with serve(gate.behave, context=CONTEXT) as server, jobs_in(tmp_path, gate.tools(server)) as jobs:
+        job_id = jobs.submit(REQUEST, name="clip.mp4")
+        assert gate.reached.wait(60)
+        if stage == "facts":
+            until(jobs, job_id, lambda job: any(result.number == 0 for result in job.results))
+        jobs.pause(job_id)
+        if stage == "engine":  # which may be minutes away
+            assert ended(jobs, job_id).state == "paused"
+        gate.opened.set()
+        job = ended(jobs, job_id)
+        # What is on its way is finished first; after the last answer there is nothing left to put off.
+        assert job.state == ("done" if stage == "facts" else "paused")
+        kept = len(job.results)
+        assert bool(kept) == (stage in ("ask", "summary", "facts"))
+        jobs.resume(job_id)
+        assert report_of(ended(jobs, job_id)) == undisturbed
+    assert len(about_parts(server)) == len(undisturbed.chunks)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_job_is_cancelled_in_any_stage_at_once_and_may_still_go_on(
+    stage: str, tmp_path: Path, undisturbed: Analysis
+) -> None:
+    gate = Gate(stage)
+    with serve(gate.behave, context=CONTEXT) as server, jobs_in(tmp_path, gate.tools(server)) as jobs:
+        job_id = jobs.submit(REQUEST, name="clip.mp4")
+        assert gate.reached.wait(60)
+        jobs.cancel(job_id)
+        assert ended(jobs, job_id).state == "cancelled"  # while the gate is still shut
+        if stage == "summary":
+            assert not [one for one in threading.enumerate() if one.name.startswith("analysis-asking") and alive(one)]
+        gate.opened.set()
+        jobs.resume(job_id)
+        assert report_of(ended(jobs, job_id)) == undisturbed
+    assert len(about_parts(server)) <= len(undisturbed.chunks) + 2  # those that were on their way
+
+
+def alive(thread: threading.Thread) -> bool:
+    thread.join(20)
+    return thread.is_alive()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_job_goes_on_by_itself_when_the_next_program_starts(
+    stage: str, tmp_path: Path, undisturbed: Analysis
+) -> None:
+    gate = Gate(stage)
+    with serve(gate.behave, context=CONTEXT) as server:
+        with jobs_in(tmp_path, gate.tools(server)) as jobs:
+            job_id = jobs.submit(REQUEST, name="clip.mp4")
+            assert gate.reached.wait(60)
+        gate.opened.set()
+        with jobs_in(tmp_path, made(server)) as jobs:
+            job = ended(jobs, job_id)
+            assert report_of(job) == undisturbed
+            assert job.interruptions == 0  # it ended in an orderly way
+        with jobs_in(tmp_path, made(server)) as jobs:
+            assert report_of(jobs.snapshot(job_id)) == undisturbed
+    assert len(about_parts(server)) <= len(undisturbed.chunks) + 2
+
+
+def in_other_words(body: dict[str, Any]) -> Iterator[str]:
+    for piece in introducing(body):
+        yield piece.replace("seen", "noticed")
+
+
+def test_one_part_is_asked_again_and_the_joins_with_it(finished: Left, undisturbed: Analysis) -> None:
+    job_id = finished.job.id
+    with serve(in_other_words, context=CONTEXT) as server, jobs_in(finished.folder, made(server)) as jobs:
+        number = undisturbed.chunks[1].number
+        jobs.retry(job_id, number)
+        again = report_of(ended(jobs, job_id))
+        assert jobs.snapshot(job_id).again == ()
+    assert about_parts(server) == [number]
+    assert [chunk for chunk in again.chunks if chunk.number != number] == [
+        chunk for chunk in undisturbed.chunks if chunk.number != number
+    ]
+    assert again.chunks[1].findings[0].text.startswith("noticed")
+    assert "noticed" in again.joins[-1].prompt + again.joins[0].prompt
+
+
+@pytest.mark.parametrize("refuses_all", [False, True])
+def test_a_retry_that_fails_leaves_the_report_as_it_was(
+    finished: Left, undisturbed: Analysis, refuses_all: bool
+) -> None:
+    job_id, broken = finished.job.id, True
+
+    def failing(body: dict[str, Any]) -> Iterator[str]:
+        if broken and (refuses_all or marks_of(body)):
+            raise Refuse(500, "CUDA out of memory")
+        yield from introducing(body)
+
+    with serve(failing, context=CONTEXT) as server:
+        with jobs_in(finished.folder, made(server)) as jobs:
+            jobs.retry(job_id, undisturbed.chunks[1].number)
+            job = ended(jobs, job_id)
+            assert job.state == "failed"
+            assert report_of(replace(job, state="done")) == undisturbed
+        broken = False
+        server.requests.clear()
+        with jobs_in(finished.folder, made(server)) as jobs:
+            assert report_of(replace(jobs.snapshot(job_id), state="done")) == undisturbed
+            jobs.resume(job_id)
+            assert report_of(ended(jobs, job_id)) == undisturbed
+    assert about_parts(server) == [undisturbed.chunks[1].number]
+
+
+def test_jobs_come_in_the_order_of_their_priority_and_then_of_their_coming(tmp_path: Path) -> None:
+    gate = Gate("survey")
+    begun: list[str] = []
+    with serve(gate.behave, context=CONTEXT) as server:
+        tools = gate.tools(server)
+
+        def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+            begun.append(path.stem)
+            yield from tools.extract(path, wanted, cancel)
+
+        with jobs_in(tmp_path, replace(tools, extract=extract)) as jobs:
+            ids = {
+                name: jobs.submit(replace(REQUEST, path=Path(f"/videos/{name}.mp4"), use_model=False), name=name)
+                for name in ("a", "b", "c", "d", "e")
+            }
+            assert gate.reached.wait(60)
+            until(jobs, ids["b"], lambda job: job.state == "running")
+            jobs.put_first(ids["e"])
+            jobs.put_first(ids["d"])
+            assert [job.name for job in jobs.waiting()] == ["d", "e", "c"]
+            jobs.pause(ids["c"])
+            assert jobs.snapshot(ids["c"]).state == "paused"
+            gate.opened.set()
+            for name in "abde":
+                assert ended(jobs, ids[name]).state == "done"
+            jobs.resume(ids["c"])
+            assert ended(jobs, ids["c"]).state == "done"
+    assert sorted(begun[:2]) == ["a", "b"]
+    assert begun[2:] == ["d", "e", "c"]
+
+
+@pytest.mark.parametrize("changed", [{"answer_tokens": "64"}, {"template": "log 12345678"}, {"model": "another"}])
+def test_settings_that_changed_are_told_and_never_mixed(
+    changed: dict[str, str], paused: Left, undisturbed: Analysis
+) -> None:
+    before, job_id, hold = paused.job, paused.job.id, Gate("ask")
+    with serve(hold.behave, context=CONTEXT) as server:
+        later = made(server, conditions=with_conditions(**changed))
+        with jobs_in(paused.folder, later) as jobs:
+            with pytest.raises(InputError) as caught:
+                jobs.resume(job_id)
+            assert caught.value.key == "settings_changed"
+            assert jobs.changes(job_id).keys() == changed.keys()
+            assert jobs.snapshot(job_id).results == before.results
+            jobs.resume(job_id, accept_changes=True)
+            assert hold.reached.wait(60)
+            jobs.cancel(job_id)
+            keys = {result.key for result in ended(jobs, job_id).results}
+            hold.opened.set()
+            assert not keys & {result.key for result in before.results}
+        with jobs_in(paused.folder, later) as jobs:
+            assert not {one.key for one in jobs.snapshot(job_id).results} & {one.key for one in before.results}
+            jobs.resume(job_id)
+            done = report_of(ended(jobs, job_id))
+    assert done.conditions == {"model": "model", **changed}
+    assert [chunk.findings for chunk in done.chunks] == [chunk.findings for chunk in undisturbed.chunks]
+    assert len({result.key.split(".")[0] for result in (*done.chunks, *done.joins)}) == 1
+
+
+def test_old_settings_put_back_go_on_without_asking(paused: Left, undisturbed: Analysis) -> None:
+    job_id = paused.job.id
+    with serve(introducing, context=CONTEXT) as server:
+        with jobs_in(paused.folder, made(server, conditions=with_conditions(model="another"))) as jobs:
+            assert jobs.changes(job_id)
+        with jobs_in(paused.folder, made(server)) as jobs:
+            jobs.resume(job_id)
+            assert report_of(ended(jobs, job_id)) == undisturbed
+    assert len(paused.about) + len(about_parts(server)) == len(undisturbed.chunks)
+
+
+# ---- the store
+
+
+def locked(jobs: Any) -> Callable[[], None]:
+    """Another connection that writes and does not end; call the result to end it."""
+    other = sqlite3.connect(jobs._store._path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+
+    def release() -> None:
+        other.execute("ROLLBACK")
+        other.close()
+
+    return release
+
+
+def full(jobs: Any) -> Callable[[], None]:
+    """A disk on which the store finds no more room."""
+    connection = jobs._store._connection
+    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0]}")
+    return lambda: connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def read_only(jobs: Any) -> Callable[[], None]:
+    connection = jobs._store._connection
+    connection.execute("PRAGMA query_only = 1")
+    return lambda: connection.execute("PRAGMA query_only = 0")
+
+
+FAULTS = {"locked": locked, "full": full, "read-only": read_only}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_store_that_refuses_in_the_middle_is_said_and_nothing_answered_is_lost(
+    fault: str, tmp_path: Path, undisturbed: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_PATIENCE_SECONDS", 0.1)
+    gate = Gate("ask")
+    with serve(gate.behave, context=CONTEXT) as server:
+        with jobs_in(tmp_path, gate.tools(server)) as jobs:
+            job_id = jobs.submit(REQUEST, name="clip.mp4")
+            assert gate.reached.wait(60)
+            until(jobs, job_id, lambda job: bool(job.results))
+            before = jobs.snapshot(job_id).results
+            mend = FAULTS[fault](jobs)
+            gate.opened.set()
+            job = ended(jobs, job_id)
+            assert job.state == "failed"
+            assert isinstance(job.error, StorageError)
+            assert all(error_text(job.error, language) for language in LANGUAGES)
+            assert {one.number for one in before} <= {one.number for one in job.results}
+            with pytest.raises(StorageError):
+                jobs.submit(replace(REQUEST, frames=3), name="another.mp4")
+            mend()
+            jobs.resume(job_id)
+            assert report_of(ended(jobs, job_id)) == undisturbed
+        with jobs_in(tmp_path, made(server)) as jobs:
+            assert report_of(jobs.snapshot(job_id)) == undisturbed
+    assert len(about_parts(server)) == len(undisturbed.chunks)  # what was on its way was kept at hand
+
+
+def test_a_store_that_refused_to_the_end_of_the_program_goes_on_with_what_it_had(
+    tmp_path: Path, undisturbed: Analysis
+) -> None:
+    gate = Gate("ask")
+    with serve(gate.behave, context=CONTEXT) as server:
+        with jobs_in(tmp_path, gate.tools(server)) as jobs:
+            job_id = jobs.submit(REQUEST, name="clip.mp4")
+            assert gate.reached.wait(60)
+            until(jobs, job_id, lambda job: bool(job.results))
+            read_only(jobs)
+            gate.opened.set()
+            assert ended(jobs, job_id).state == "failed"
+        with jobs_in(tmp_path, made(server)) as jobs:
+            assert report_of(ended(jobs, job_id)) == undisturbed
+    # Two were on their way when the store refused, and two more were begun before that was known.
+    assert len(about_parts(server)) <= len(undisturbed.chunks) + 4
+
+
+def test_a_clock_that_is_set_back_changes_neither_order_nor_result(
+    tmp_path: Path, undisturbed: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Backwards(datetime):
+        year_now = 2030
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            cls.year_now -= 1
+            return datetime(cls.year_now, 1, 1, tzinfo=UTC)
+
+    monkeypatch.setattr(queue_module, "datetime", Backwards)
+    monkeypatch.setattr(time, "time", lambda: Backwards.now().timestamp())
+    gate = Gate("ask")
+    with serve(gate.behave, context=CONTEXT) as server, jobs_in(tmp_path, gate.tools(server)) as jobs:
+        first = jobs.submit(REQUEST, name="first")
+        assert gate.reached.wait(60)
+        jobs.pause(first)
+        gate.opened.set()
+        ended(jobs, first)
+        second = jobs.submit(replace(REQUEST, use_model=False), name="second")
+        assert ended(jobs, second).state == "done"
+        assert [job.name for job in jobs.recent()] == ["second", "first"]
+        assert jobs.snapshot(second).created < jobs.snapshot(first).created
+        jobs.resume(first)
+        assert report_of(ended(jobs, first)) == undisturbed
+
+
+# ---- two programs on one data folder
+
+
+def test_two_programs_leave_each_others_jobs_alone_and_stop_them_when_asked(
+    tmp_path: Path, undisturbed: Analysis
+) -> None:
+    gate = Gate("ask")
+    with serve(gate.behave, context=CONTEXT) as server, jobs_in(tmp_path, gate.tools(server)) as one:
+        job_id = one.submit(REQUEST, name="clip.mp4")
+        assert gate.reached.wait(60)
+        with jobs_in(tmp_path, made(server)) as other:
+            assert other.waiting() == []
+            assert other.snapshot(job_id).state == "running"
+            other.resume(job_id)
+            assert other.waiting() == []
+            other.pause(job_id)
+            assert one._live[job_id].control.pause.wait(60)
+            gate.opened.set()
+            assert ended(one, job_id).state == "paused"
+            until(other, job_id, lambda job: job.state == "paused")
+            server.requests.clear()
+            kept = {result.number for result in other.snapshot(job_id).results}
+            starts = [threading.Thread(target=jobs.resume, args=(job_id,)) for jobs in (one, other) * 3]
+            for start in starts:
+                start.start()
+            for start in starts:
+                start.join()
+            assert report_of(until(one, job_id, lambda job: job.state == "done")) == undisturbed
+            assert report_of(until(other, job_id, lambda job: job.state == "done")) == undisturbed
+    missing = [chunk.number for chunk in undisturbed.chunks if chunk.number not in kept]
+    assert sorted(about_parts(server)) == missing  # once, not by both
+
+
+def test_a_program_sees_what_another_has_made_of_a_job_that_was_over(finished: Left) -> None:
+    job_id = finished.job.id
+    with (
+        serve(in_other_words, context=CONTEXT) as server,
+        jobs_in(finished.folder, made(server)) as one,
+        jobs_in(finished.folder, made(server)) as other,
+    ):
+        first = other.snapshot(job_id)
+        for number in (first.chunks[-1].number, first.chunks[-2].number):
+            one.retry(job_id, number)
+            ended(one, job_id)
+        assert report_of(other.snapshot(job_id)) == report_of(one.snapshot(job_id))
+        assert "noticed" in other.snapshot(job_id).chunks[-1].answer
+
+
+def test_a_wish_that_came_too_late_does_not_stop_the_job_when_it_goes_on(paused: Left, undisturbed: Analysis) -> None:
+    with sqlite3.connect(paused.folder / "framelens.sqlite") as left:
+        left.execute("UPDATE jobs SET wish = 'cancel'")
+    left.close()
+    with serve(introducing, context=CONTEXT) as server, jobs_in(paused.folder, made(server)) as jobs:
+        jobs.resume(paused.job.id)
+        assert report_of(ended(jobs, paused.job.id)) == undisturbed
+
+
+def test_a_job_whose_document_is_damaged_does_not_keep_the_program_from_starting(tmp_path: Path) -> None:
+    gate = Gate("ask")
+    with serve(gate.behave, context=CONTEXT) as server:
+        with jobs_in(tmp_path, gate.tools(server)) as jobs:
+            job_id = jobs.submit(REQUEST, name="clip.mp4")
+            assert gate.reached.wait(60)
+        gate.opened.set()
+        with sqlite3.connect(tmp_path / "framelens.sqlite") as file:
+            file.execute("UPDATE jobs SET document = ?", (json.dumps({"id": job_id}),))
+        file.close()
+        with jobs_in(tmp_path, made(server)) as jobs:
+            other = jobs.submit(replace(REQUEST, use_model=False), name="other")
+            assert ended(jobs, other).state == "done"
+
+
+def test_every_error_of_the_store_has_words() -> None:
+    error: AppError = StorageError("store_refused", path="x", reason="database or disk is full")
+    assert all("database or disk is full" in error_text(error, language) for language in LANGUAGES)

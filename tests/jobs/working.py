@@ -1,0 +1,101 @@
+"""Real jobs on a real store that ask a scripted engine about scripted frames, and what two reports have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.analysis.run import Tools, analyse
+from app.domain import Analysis, AnalysisRequest, ChunkResult, Usage
+from app.jobs import Jobs, JobSnapshot, Sameness
+from app.store.owner import Owner
+from app.store.store import Store
+from tests.analysis.test_run import tools
+from tests.llm.scripted import Server
+
+FRAMES = 24
+CONTEXT = 256
+"""Holds few frames, so that there are many parts."""
+REQUEST = AnalysisRequest(Path("/videos/clip.mp4"), frames=FRAMES)
+
+
+def made(server: Server | None, **changes: Any) -> Tools:
+    """Tools for REQUEST; two requests at the same time unless told otherwise."""
+    return tools(server, FRAMES, **{"in_flight": 2, **changes})
+
+
+@contextmanager
+def jobs_in(folder: Path, made: Tools, *, adopts: bool = True) -> Iterator[Jobs]:
+    """The jobs of one program on the data folder; at the end of the block it ends in an orderly way."""
+    store = Store(folder / "framelens.sqlite")
+    jobs = Jobs(
+        store,
+        Owner(folder / "running"),
+        lambda task: analyse(task, made),
+        Sameness(made.conditions, lambda path: None),
+        log_path=folder / "framelens.log",
+        adopts=adopts,
+    )
+    try:
+        yield jobs
+    finally:
+        jobs.close()
+        store.close()
+
+
+def until(jobs: Jobs, job_id: str, wanted: Callable[[JobSnapshot], bool]) -> JobSnapshot:
+    """The job as soon as it is as wanted; the test's own time limit ends the wait for what never comes."""
+    while not wanted(job := jobs.snapshot(job_id)):
+        time.sleep(0.02)
+    return job
+
+
+def ended(jobs: Jobs, job_id: str) -> JobSnapshot:
+    return until(jobs, job_id, lambda job: job.is_over)
+
+
+def report_of(job: JobSnapshot) -> Analysis:
+    assert job.state == "done", job.error
+    assert job.analysis
+    return plain(job.analysis)
+
+
+def plain(analysis: Analysis) -> Analysis:
+    """The analysis without what tells one run from another: id, times of day, seconds, what was spent, the address."""
+    return replace(
+        analysis,
+        id="",
+        created="",
+        seconds_by_stage={},
+        engine=analysis.engine and replace(analysis.engine, base_url=""),
+        chunks=tuple(map(plain_result, analysis.chunks)),
+        joins=tuple(map(plain_result, analysis.joins)),
+        summary=analysis.summary and plain_result(analysis.summary),
+        notices=(),
+        conditions=dict(analysis.conditions),
+        field_names=dict(analysis.field_names),
+    )
+
+
+def plain_result(result: ChunkResult) -> ChunkResult:
+    def bare(findings: Any) -> Any:
+        return tuple(replace(finding, fields=dict(finding.fields)) for finding in findings)
+
+    return replace(
+        result,
+        usage=Usage(),
+        seconds=0.0,
+        attempts=1,
+        recalled=False,
+        findings=bare(result.findings),
+        overview=bare(result.overview),
+        reply=bare(result.reply),
+    )
+
+
+def with_conditions(**conditions: str) -> Callable[[AnalysisRequest], Mapping[str, str]]:
+    return lambda request: {"model": "model", **conditions}

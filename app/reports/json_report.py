@@ -1,48 +1,53 @@
-"""The analysis as JSON, for programs. Pictures are left out; their times, reasons and facts are in."""
+"""The analysis as JSON, for programs. Pictures are left out; their times, reasons and facts are in.
+
+Every `…_seconds` of the video comes from a frame, a cue or a chapter, never from the words of a model.
+"""
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from typing import Any
 
-from app.domain import (
-    Analysis,
-    ChunkResult,
-    DecodeSummary,
-    EngineInfo,
-    Finding,
-    Keyframe,
-    Language,
-    Notice,
-    Shot,
-    VideoInfo,
-)
-from app.i18n import notice_text, t
+from app.domain import Analysis, EngineInfo, FrameFacts, Keyframe, Language, Layout, Transcript
+from app.i18n import t
+from app.reports.decoded import found_in, notice_of, source_of
+from app.reports.json_answers import Answers, chapters
+from app.reports.json_text import json_text
+from app.reports.parts import Part, parts_of
+from app.reports.words import field_names
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
     """UTF-8 JSON, indented, with a final newline."""
-    return (json.dumps(to_dict(analysis, language), ensure_ascii=False, indent=2) + "\n").encode()
+    return json_text(to_dict(analysis, language))
 
 
 def to_dict(analysis: Analysis, language: Language) -> dict[str, Any]:
-    """The report as plain values; texts for people are in `language`."""
-    times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
+    """The report as plain values; texts for people are in `language`. What there is none of is null or empty."""
+    answers, parts, whole = Answers(analysis, language), parts_of(analysis), analysis.whole
     return {
         "format_version": FORMAT_VERSION,
         "id": analysis.id,
         "created": analysis.created,
         "mode": analysis.mode,
         "notices": [notice_of(notice, language) for notice in analysis.notices],
-        "overview": [_finding(finding, times, language) for finding in analysis.overview],
+        "title": (whole and whole.title) or None,
+        "reply": [answers.finding(finding) for finding in whole.reply] if whole else [],
+        "overview": [answers.finding(finding) for finding in analysis.overview],
+        "chapters": chapters(whole) if whole else [],
         "source": source_of(analysis.video, analysis.decode, analysis.sha256),
         "request": _request(analysis),
-        "shots": [shot_of(shot) for shot in analysis.decode.shots],
-        "keyframes": [_keyframe(frame, analysis, language) for frame in analysis.keyframes],
-        "chunks": [_chunk(chunk, times, language) for chunk in analysis.chunks],
-        "summary": _chunk(analysis.summary, times, language) if analysis.summary else None,
+        **found_in(analysis.decode),
+        "keyframes": _keyframes(analysis, language),
+        "transcript": _transcript(analysis.transcript) if analysis.transcript else None,
+        "fields": [{"key": key, "name": name} for key, name in field_names(analysis).items()],
+        "chunks": [answers.chunk(part) for part in parts if part.result],
+        "joins": [answers.answer(join) for join in analysis.joins],
+        "summary": answers.answer(analysis.summary) if analysis.summary else None,
+        "layout": _layout(analysis.layout, parts) if analysis.layout else None,
+        "conditions": dict(analysis.conditions),
         "engine": _engine(analysis.engine),
         "usage": vars(analysis.usage),
         "seconds_by_stage": analysis.seconds_by_stage,
@@ -50,53 +55,36 @@ def to_dict(analysis: Analysis, language: Language) -> dict[str, Any]:
     }
 
 
-def notice_of(notice: Notice, language: Language) -> dict[str, Any]:
-    """A notice with its words."""
-    return {"key": notice.key, "level": notice.level, "text": notice_text(notice, language)}
-
-
-def source_of(video: VideoInfo, decode: DecodeSummary, sha256: str) -> dict[str, Any]:
-    """The file: what its header says and what was really read."""
-    return {
-        "name": video.name,
-        "sha256": sha256,
-        "size_bytes": video.size_bytes,
-        "container": video.container,
-        "codec": video.codec,
-        "pixel_format": video.pixel_format,
-        "width": video.width,
-        "height": video.height,
-        "rotation_degrees": video.rotation_degrees,
-        "frame_rate": video.frame_rate,
-        "is_variable_frame_rate": decode.is_variable_frame_rate,
-        "duration_seconds_from_header": video.duration_seconds_from_header,
-        "readable_seconds": decode.readable_seconds,
-        "frames_decoded": decode.frames_decoded,
-        "num_frames_from_header": video.num_frames_from_header,
-        "start_seconds": video.start_seconds,
-        "has_audio": video.has_audio,
-        "reader": decode.reader,
-    }
-
-
 def _request(analysis: Analysis) -> dict[str, Any]:
     request = analysis.request
     return {
         "frames": request.frames,
+        "side": request.side,
         "template": request.template,
         "question": request.question,
         "language": request.language,
         "use_model": request.use_model,
+        "selection": asdict(request.selection),
     }
 
 
-def shot_of(shot: Shot) -> dict[str, Any]:
-    """A shot with its range."""
-    return {"number": shot.number, "start_seconds": shot.start_seconds, "end_seconds": shot.end_seconds}
+def _keyframes(analysis: Analysis, language: Language) -> list[dict[str, Any]]:
+    facts = {one.number: one for one in analysis.facts}
+    said: dict[int, list[str]] = {}
+    for finding in (finding for chunk in analysis.chunks for finding in chunk.findings):
+        if len(finding.frames) == 1:
+            said.setdefault(finding.frames[0], []).append(finding.text)
+    return [
+        {
+            **_keyframe(frame, language),
+            "findings": said.get(frame.number, []),
+            "facts": _facts(facts[frame.number]) if frame.number in facts else None,
+        }
+        for frame in analysis.keyframes
+    ]
 
 
-def _keyframe(frame: Keyframe, analysis: Analysis, language: Language) -> dict[str, Any]:
-    facts = next((facts for facts in analysis.facts if facts.number == frame.number), None)
+def _keyframe(frame: Keyframe, language: Language) -> dict[str, Any]:
     return {
         "number": frame.number,
         "time_seconds": frame.time_seconds,
@@ -106,44 +94,44 @@ def _keyframe(frame: Keyframe, analysis: Analysis, language: Language) -> dict[s
         "reason_text": t(f"reason.{frame.reason}", language),
         "width": frame.width,
         "height": frame.height,
-        "findings": [
-            finding.text for chunk in analysis.chunks for finding in chunk.findings if finding.frames == (frame.number,)
+    }
+
+
+def _facts(facts: FrameFacts) -> dict[str, Any]:
+    return {
+        "texts": [{"text": x.text, "confidence": x.confidence, "box": x.box} for x in facts.texts],
+        "colours": [{"name": c.name, "rgb": c.rgb, "share": c.share, "place": c.place} for c in facts.colours],
+        "brightness": facts.brightness,
+        "sharpness": facts.sharpness,
+        "motion": facts.motion,
+    }
+
+
+def _transcript(transcript: Transcript) -> dict[str, Any]:
+    return {
+        "source": transcript.source,
+        "label": transcript.label,
+        "cues": [vars(cue) for cue in transcript.cues],
+    }
+
+
+def _layout(layout: Layout, parts: tuple[Part, ...]) -> dict[str, Any]:
+    return {
+        "side": layout.side,
+        "per_part": layout.per_part,
+        "in_flight": layout.in_flight,
+        "tokens_per_frame": layout.tokens_per_frame,
+        "is_exact": layout.is_exact,
+        "parts": [
+            {
+                "part": part.place,
+                "frames": list(part.frames),
+                "start_seconds": part.start_seconds,
+                "end_seconds": part.end_seconds,
+                "is_answered": part.result is not None,
+            }
+            for part in parts
         ],
-        "facts": facts
-        and {
-            "texts": [{"text": x.text, "confidence": x.confidence, "box": x.box} for x in facts.texts],
-            "colours": [{"name": c.name, "rgb": c.rgb, "share": c.share, "place": c.place} for c in facts.colours],
-            "brightness": facts.brightness,
-            "sharpness": facts.sharpness,
-            "motion": facts.motion,
-        },
-    }
-
-
-def _finding(finding: Finding, times: dict[int, float], language: Language) -> dict[str, Any]:
-    return {
-        "text": finding.text,
-        "frames": list(finding.frames),
-        "times_seconds": [times[number] for number in finding.frames],
-        "verified": not finding.issues,
-        "issues": [{"key": issue, "text": t(f"unverified.{issue}", language)} for issue in finding.issues],
-    }
-
-
-def _chunk(chunk: ChunkResult, times: dict[int, float], language: Language) -> dict[str, Any]:
-    return {
-        "number": chunk.number,
-        "frames": list(chunk.frames),
-        "mode": chunk.mode,
-        "fallback": notice_of(chunk.fallback, language) if chunk.fallback else None,
-        "answer": chunk.answer,
-        "findings": [_finding(finding, times, language) for finding in chunk.findings],
-        "overview": [_finding(finding, times, language) for finding in chunk.overview],
-        "prompt": chunk.prompt,
-        "finish_reason": chunk.finish_reason,
-        "usage": vars(chunk.usage),
-        "recalled": chunk.recalled,
-        "seconds": round(chunk.seconds, 3),
     }
 
 

@@ -1,13 +1,13 @@
-"""Chosen keyframes as JSON, for programs: times, reasons, shots and boundaries, without their pictures."""
+"""Chosen keyframes as JSON, for programs: times, reasons and what was found on the way, without their pictures."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from app.domain import Boundary, Keyframe, KeyframesChosen, Language, VideoInfo
+from app.domain import Keyframe, KeyframesChosen, Language, VideoInfo
 from app.i18n import t
-from app.reports.json_report import notice_of, shot_of, source_of
+from app.reports.decoded import found_in, notice_of, source_of
+from app.reports.json_text import json_text
 
 FORMAT_VERSION = 1
 
@@ -22,12 +22,11 @@ def write(video: VideoInfo, sha256: str, chosen: KeyframesChosen, *, reused: boo
         "format_version": FORMAT_VERSION,
         "source": source_of(video, decode, sha256),
         "keyframes": [_keyframe(frame, language) for frame in chosen.keyframes],
-        "boundaries": [_boundary(boundary) for boundary in decode.boundaries],
-        "shots": [shot_of(shot) for shot in decode.shots],
+        **found_in(decode),
         "notices": [notice_of(notice, language) for notice in decode.notices],
         "reused": reused,
     }
-    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+    return json_text(document)
 
 
 def _keyframe(frame: Keyframe, language: Language) -> dict[str, Any]:
@@ -40,14 +39,4 @@ def _keyframe(frame: Keyframe, language: Language) -> dict[str, Any]:
         "shot": frame.shot,
         "width": frame.width,
         "height": frame.height,
-    }
-
-
-def _boundary(boundary: Boundary) -> dict[str, Any]:
-    """`time_seconds` is the middle of a gradual change, and where the new shot begins for a cut."""
-    return {
-        "time_seconds": (boundary.start_seconds + boundary.end_seconds) / 2,
-        "start_seconds": boundary.start_seconds,
-        "end_seconds": boundary.end_seconds,
-        "type": boundary.type,
     }

@@ -7,19 +7,18 @@ model, a file name or a screen are escaped: they cannot become headings, links o
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator
-from io import BytesIO
 
-from PIL import Image
-
-from app.domain import Analysis, ChunkResult, Finding, FrameFacts, Keyframe, Language, clock
+from app.domain import Analysis, FrameFacts, Keyframe, Language, Transcript, clock
 from app.i18n import notice_text, t
 from app.i18n.facts import measured, origin
+from app.pictures import smaller
+from app.reports.markdown_account import Account
+from app.reports.markdown_making import making
+from app.reports.markdown_text import escape, table
+from app.reports.stretches import described
 
 PICTURE_SIDE = 480  # pixels of the longer side; about 20 KB a picture
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
-_LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list, a heading's underline; of "1." the point is escaped
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
@@ -28,6 +27,17 @@ def write(analysis: Analysis, language: Language) -> bytes:
 
 
 def _lines(analysis: Analysis, language: Language) -> Iterator[str]:
+    account = Account(analysis, language)
+    yield from _head(analysis, language)
+    yield from account.lines()
+    yield from _frames(analysis, account, language)
+    yield from _shots(analysis, language)
+    yield from _transcript(analysis.transcript, language) if analysis.transcript else ()
+    yield from making(analysis, language)
+    yield from _pictures(analysis)
+
+
+def _head(analysis: Analysis, language: Language) -> Iterator[str]:
     yield f"# {t('report.title', language, name=escape(analysis.video.name))}"
     yield ""
     for notice in sorted(analysis.notices, key=lambda notice: notice.level != "error"):
@@ -36,56 +46,15 @@ def _lines(analysis: Analysis, language: Language) -> Iterator[str]:
     if analysis.engine:
         yield f"> {t('report.ai_label', language, model=escape(analysis.engine.model))}"
     yield ""
-    yield from _account(analysis, language)
-    yield from _frames(analysis, language)
-    yield from _shots(analysis, language)
-    yield from _how(analysis, language)
-    yield from _pictures(analysis)
 
 
-def _account(analysis: Analysis, language: Language) -> Iterator[str]:
-    if analysis.overview:
-        yield f"## {t('report.summary', language)}"
-        yield ""
-        for finding in analysis.overview:
-            yield _finding(finding, analysis, language)
-            yield ""
-    loose = [finding for chunk in analysis.chunks for finding in chunk.findings if len(finding.frames) != 1]
-    if loose:
-        yield f"## {t('report.findings', language)}"
-        yield ""
-        yield from (f"- {_finding(finding, analysis, language)}" for finding in loose)
-        yield ""
-
-
-def _finding(finding: Finding, analysis: Analysis, language: Language) -> str:
-    times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
-    where = ", ".join(f"{clock(times[number])}" for number in finding.frames)
-    parts = [escape(finding.text), f"({where})" if where else "", _issues(finding, language)]
-    return " ".join(part for part in parts if part)
-
-
-def _issues(finding: Finding, language: Language) -> str:
-    if not finding.issues:
-        return ""
-    issues = ", ".join(t(f"unverified.{issue}", language) for issue in finding.issues)
-    return f"⚠️ *{t('report.unverified', language, issues=issues)}*"
-
-
-def _frames(analysis: Analysis, language: Language) -> Iterator[str]:
+def _frames(analysis: Analysis, account: Account, language: Language) -> Iterator[str]:
     facts = {one.number: one for one in analysis.facts}
     yield f"## {t('report.frames', language)}"
     for frame in analysis.keyframes:
-        yield ""
-        yield f"### {t('report.frame', language, number=frame.number, time=clock(frame.time_seconds))}"
-        yield ""
-        yield f"![{t('report.frame', language, number=frame.number, time=clock(frame.time_seconds))}][f{frame.number}]"
-        yield ""
-        for chunk in analysis.chunks:
-            for finding in chunk.findings:
-                if finding.frames == (frame.number,):
-                    yield f"{escape(finding.text)} {_issues(finding, language)}".rstrip()
-                    yield ""
+        title = t("report.frame", language, number=frame.number, time=clock(frame.time_seconds))
+        yield from ("", f"### {title}", "", f"![{title}][f{frame.number}]", "")
+        yield from account.of_frame(frame.number)
         yield from _measured(frame, facts.get(frame.number), language)
     yield ""
 
@@ -101,73 +70,28 @@ def _measured(frame: Keyframe, facts: FrameFacts | None, language: Language) -> 
 
 
 def _shots(analysis: Analysis, language: Language) -> Iterator[str]:
-    yield f"## {t('report.shots', language)}"
-    yield ""
-    yield f"| {t('report.shot', language)} | {t('report.start', language)} | {t('report.end', language)} |"
-    yield "| ---: | ---: | ---: |"
-    for shot in analysis.decode.shots:
-        yield f"| {shot.number} | {clock(shot.start_seconds)} | {clock(shot.end_seconds)} |"
-    yield ""
+    yield from (f"## {t('report.shots', language)}", "")
+    heads = [t(f"report.{column}", language) for column in ("shot", "start", "end")]
+    shots = analysis.decode.shots
+    rows = [[str(shot.number), clock(shot.start_seconds), clock(shot.end_seconds)] for shot in shots]
+    yield from table(heads, rows, numbers=True)
+    if lines := described(analysis.decode.stretches, language):
+        yield from (f"- {line}" for line in lines)
+        yield ""
 
 
-def _how(analysis: Analysis, language: Language) -> Iterator[str]:
-    yield f"## {t('report.how', language)}"
-    yield ""
-    yield "| | |"
-    yield "| --- | --- |"
-    for key, value in _made(analysis, language):
-        yield f"| {t(f'report.{key}', language)} | {escape(str(value))} |"
-    yield ""
-    for part in [*analysis.chunks, *([analysis.summary] if analysis.summary else [])]:
-        yield from _prompt(part, language)
-
-
-def _made(analysis: Analysis, language: Language) -> Iterator[tuple[str, object]]:
-    video, decode, engine = analysis.video, analysis.decode, analysis.engine
-    yield "file", f"{video.name} ({video.size_bytes:,} B)"
-    yield "sha256", analysis.sha256
-    yield "format", f"{video.container}, {video.codec} {video.pixel_format}, {video.width}x{video.height}"
-    yield "readable", t("report.readable_value", language, time=clock(decode.readable_seconds), n=decode.frames_decoded)
-    yield "mode", t(f"report.mode_{analysis.mode}", language)
-    if engine:
-        yield "engine", f"{engine.kind} {engine.version} · {engine.model}".replace("  ", " ")
-        yield "tokens", f"{analysis.usage.prompt_tokens} + {analysis.usage.completion_tokens}"
-    yield (
-        "seconds",
-        ", ".join(
-            f"{t(f'stage.{stage}', language)} {seconds:.1f} s" for stage, seconds in analysis.seconds_by_stage.items()
-        ),
-    )
-    yield "made", f"{analysis.created} · FrameLens {analysis.app_version}"
-
-
-def _prompt(part: ChunkResult, language: Language) -> Iterator[str]:
-    head = t("report.prompt", language, number=part.number) if part.number else t("report.summary_prompt", language)
-    fence = "`" * max(4, 1 + max((len(run) for run in re.findall("`+", part.prompt)), default=0))
-    tokens = f"{part.usage.prompt_tokens} + {part.usage.completion_tokens} tokens"
-    how = t("report.recalled", language) if part.recalled else f"{part.seconds:.1f} s"
-    yield f"**{head}** ({part.mode}, {tokens}, {how})"
-    yield ""
-    yield f"{fence}text"
-    yield part.prompt
-    yield fence
+def _transcript(transcript: Transcript, language: Language) -> Iterator[str]:
+    yield from (f"## {t('report.transcript', language)}", "")
+    yield from (escape(t(f"report.said_{transcript.source}", language, label=transcript.label)), "")
+    if not transcript.cues:
+        yield from (t("report.said_nothing", language), "")
+        return
+    for cue in transcript.cues:
+        yield f"- {clock(cue.start_seconds)} – {clock(cue.end_seconds)} {escape(cue.text)}"
     yield ""
 
 
 def _pictures(analysis: Analysis) -> Iterator[str]:
     for frame in analysis.keyframes:
-        yield f"[f{frame.number}]: data:image/jpeg;base64,{_small(frame.jpeg)}"
-
-
-def _small(jpeg: bytes) -> str:
-    with Image.open(BytesIO(jpeg)) as picture:
-        picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-        buffer = BytesIO()
-        picture.save(buffer, "JPEG", quality=80)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def escape(text: str) -> str:
-    """Text that a Markdown reader shows as it is, on one line."""
-    one_line = " ".join(text.split())
-    return _LINE_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", one_line))
+        small = base64.b64encode(smaller(frame.jpeg, PICTURE_SIDE)).decode("ascii")
+        yield f"[f{frame.number}]: data:image/jpeg;base64,{small}"

@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 from zipfile import ZipFile
 
-from app.domain import Boundary, DecodeSummary, Keyframe, KeyframesChosen, Shot, VideoInfo
-from app.reports import frames_zip, keyframes_json
+from app.domain import Keyframe
+from app.reports import frames_zip
 
 FRAMES = (
     Keyframe(1, 0, 0.0, "first", 1, 64, 36, b"first jpeg"),
@@ -42,17 +42,3 @@ def test_a_folder_gets_the_same_files(tmp_path: Path) -> None:
         "002_01-15.480.jpg",
         "times.csv",
     ]
-
-
-def test_json_tells_a_gradual_change_by_its_middle() -> None:
-    import json
-
-    video = VideoInfo(Path("/v/c.mp4"), "c.mp4", 9, "mp4", "h264", "yuv420p", 64, 36, 0, 9.0, 25.0, 225, 0.0, False)
-    decode = DecodeSummary(225, 9.0, False, "pyav", (Shot(1, 0.0, 9.0),), (Boundary(2.0, 3.0, "dissolve"),))
-    document = json.loads(
-        keyframes_json.write(video, "ab" * 32, KeyframesChosen(FRAMES, decode), reused=True, language="en")
-    )
-    assert document["boundaries"] == [
-        {"time_seconds": 2.5, "start_seconds": 2.0, "end_seconds": 3.0, "type": "dissolve"}
-    ]
-    assert document["source"]["sha256"] == "ab" * 32 and document["reused"] is True

@@ -23,7 +23,7 @@ from app.domain import (
     VideoInfo,
 )
 from app.reports import FORMATS
-from app.reports.markdown import escape
+from app.reports.markdown_text import escape
 from tests.cards import draw_card, to_jpeg
 
 NASTY = "<script>alert(1)</script> | [x](http://evil) # *b* `c`\n## heading"

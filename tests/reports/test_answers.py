@@ -1,0 +1,294 @@
+"""What a report holds where a template has fields, a video has parts, chapters and words, and answers have flaws."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.domain import (
+    Analysis,
+    AnalysisRequest,
+    Chapter,
+    ChunkResult,
+    Cue,
+    Finding,
+    Keyframe,
+    Layout,
+    Notice,
+    Subject,
+    Transcript,
+    Usage,
+)
+from app.reports import FORMATS
+from tests.reports.test_reports import NASTY, analysis
+
+TIMES = (0.5, 1.0, 2.25, 4.0, 6.5, 8.0)
+NAMES = {"who": "Who or what", "kind": "Event"}
+
+
+def part(number: int, *frames: int, **changes: Any) -> ChunkResult:
+    made = ChunkResult(
+        number, frames, "messages", "{}", (), (), f"PROMPT {number}", "stop", Usage(1000, 50), 2.5, key=f"k{number}"
+    )
+    return replace(made, **changes)
+
+
+def rich(**changes: Any) -> Analysis:
+    """Three parts, of which the second was not answered, a join on the way and a summary."""
+    picture = analysis().keyframes[0].jpeg
+    frames = tuple(Keyframe(n, round(25 * at), at, "shot", 1, 640, 360, picture) for n, at in enumerate(TIMES, start=1))
+    moved = Finding("A man walks by.", (1,), (), {"kind": "moves", "who": "the man in the red jacket"})
+    first = part(1, 1, 2, findings=(moved, Finding("Nothing more.", (1, 2), (), {"kind": "nothing"})))
+    last = part(
+        5,
+        5,
+        6,
+        findings=(Finding("He comes back.", (5, 6), ("unknown_value",), {"kind": "returns"}),),
+        subjects=(Subject("the man", "a red jacket"),),
+        troubles=("repeats", "of_tomorrow"),
+        attempts=3,
+    )
+    whole = part(
+        0,
+        *range(1, 7),
+        mode="text",
+        overview=(Finding("A man passes and comes back.", (1, 2, 3, 4, 6)),),
+        title="A man at the gate",
+        chapters=(Chapter("He comes", "He walks by.", 1, 0.0, 4.0), Chapter("He is back", "", 4, 4.0, 9.0)),
+        reply=(Finding("The man in the red jacket.", (1, 5)),),
+        troubles=("chapter_time",),
+    )
+    values: dict[str, Any] = {
+        "request": AnalysisRequest(Path("/v/clip.mp4"), template="log", question="Who comes?"),
+        "keyframes": frames,
+        "facts": (),
+        "chunks": (first, last),
+        "summary": whole,
+        "joins": (part(-1, 1, 2, mode="text"), part(-2, 5, 6, mode="text", recalled=True)),
+        "layout": Layout(448, 2, 4, 218.4, True, ((1, 2), (3, 4), (5, 6))),
+        "transcript": Transcript("speech", "whisper", (Cue(1.5, 2.5, "Good morning."),)),
+        "conditions": {"model": "some/model", "vllm_config": "", "of_tomorrow": "x"},
+        "field_names": NAMES,
+        "notices": (Notice("sound_not_analysed", {}, "info"),),
+    }
+    return analysis(**{**values, **changes})
+
+
+def markdown(made: Analysis, language: str = "en") -> str:
+    """Without the pictures."""
+    return FORMATS["markdown"].write(made, language).decode().split("\n[f1]: data:")[0]  # type: ignore[arg-type]
+
+
+def section(text: str, title: str) -> str:
+    """What stands under a heading of the second level."""
+    return text.split(f"\n## {title}\n\n")[1].split("\n## ")[0].strip()
+
+
+def as_json(made: Analysis, language: str = "en") -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(FORMATS["json"].write(made, language))  # type: ignore[arg-type]
+    return report
+
+
+# ---- Markdown
+
+
+def test_the_account_comes_first_with_the_question_its_answer_and_the_times_that_prove_it() -> None:
+    text = markdown(rich())
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
+        "The answer to your question",
+        "Summary",
+        "Chapters",
+        "Findings",
+        "Frame by frame",
+        "Shots",
+        "Transcript",
+        "How it was made",
+    ]
+    assert text.index("**A man at the gate**") < text.index("**Question** Who comes?") < text.index("\n## ")
+    assert section(text, "The answer to your question") == "The man in the red jacket. (00:00.500, 00:06.500)"
+    assert section(text, "Summary").splitlines() == [
+        "A man passes and comes back. (00:00.500 – 00:04.000, 00:08.000)",
+        "",
+        "⚠️ A title or chapter named a time of its own, which was left out.",
+    ]
+    assert section(text, "Chapters").splitlines() == [
+        "- 00:00.000 – 00:04.000 **He comes** He walks by.",
+        "- 00:04.000 – 00:09.000 **He is back**",
+    ]
+
+
+def test_findings_with_fields_are_a_table_for_each_part_under_its_time() -> None:
+    assert section(markdown(rich()), "Findings").splitlines() == [
+        "### Part 1 · 00:00.500 – 00:02.250",
+        "",
+        "| Time | Who or what | Event | What can be seen |",
+        "| --- | --- | --- | --- |",
+        "| 00:00.500 | the man in the red jacket | moves | A man walks by. |",
+        "| 00:00.500, 00:01.000 |  | nothing | Nothing more. |",
+        "",
+        "### Part 2 · 00:02.250 – 00:06.500",
+        "",
+        "⚠️ This part was not answered.",
+        "",
+        "### Part 3 · 00:06.500 – 00:09.000",
+        "",
+        "⚠️ The model repeated itself and was stopped.",
+        "",
+        "⚠️ of\\_tomorrow",
+        "",
+        "| Time | Who or what | Event | What can be seen |",
+        "| --- | --- | --- | --- |",
+        "| 00:06.500, 00:08.000 |  | returns | He comes back. ⚠️ *unverified: names a value that is not one of the"
+        " choices* |",
+    ]
+
+
+@pytest.mark.parametrize("with_fields", [True, False])
+def test_each_finding_stands_in_the_report_once(with_fields: bool) -> None:
+    made = rich()
+    if not with_fields:
+        bare = [
+            replace(chunk, findings=tuple(replace(one, fields={}) for one in chunk.findings)) for chunk in made.chunks
+        ]
+        made = replace(made, chunks=tuple(bare))
+    text = markdown(made)
+    assert [text.count(finding.text) for chunk in made.chunks for finding in chunk.findings] == [1, 1, 1]
+    beside_picture = text.split("### Frame 1 ")[1].split("### Frame 2 ")[0]
+    assert ("A man walks by." in beside_picture) is not with_fields
+
+
+def test_how_it_was_made_tells_the_layout_the_settings_and_every_request() -> None:
+    made = section(markdown(rich()), "How it was made")
+    assert "| Layout | frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the" in made
+    assert "| Model | some/model |\n| Engine arguments (VLLM\\_CONFIG) | — |\n| of\\_tomorrow | x |" in made
+    assert re.findall(r"^\*\*(.*)$", made, re.MULTILINE) == [
+        "Part 1 · 00:00.500 – 00:02.250** (messages, 1,000 + 50 tokens, 2.5 s)",
+        "Part 3 · 00:06.500 – 00:09.000** (messages, 1,000 + 50 tokens, 2.5 s, asked 3 times)",
+        "Joining 1** (text, 1,000 + 50 tokens, 2.5 s)",
+        "Joining 2** (text, 1,000 + 50 tokens, answered before by the same model; nothing was spent now)",
+        "Summary** (text, 1,000 + 50 tokens, 2.5 s)",
+    ]
+    assert [made.count(f"PROMPT {number}\n") for number in (1, 5, -1, -2, 0)] == [1] * 5
+
+
+def test_what_is_said_and_what_was_not_heard_is_told() -> None:
+    text = markdown(rich())
+    assert "> The sound was not analysed: " in text
+    assert section(text, "Transcript").splitlines() == [
+        "Heard by whisper; it may mishear",
+        "",
+        "- 00:01.500 – 00:02.500 Good morning.",
+    ]
+    assert "## Transcript" not in markdown(rich(transcript=None))
+    silent = section(markdown(rich(transcript=Transcript("speech", "whisper", ())), "zh"), "文字稿")
+    assert silent.splitlines() == ["由 whisper 听写，可能有误", "", "没有人说话。"]
+
+
+def test_labels_are_in_the_language_of_the_report() -> None:
+    text = markdown(rich(field_names={"who": "对象", "kind": "事件"}), "zh")
+    assert "| 时间 | 对象 | 事件 | 看到的内容 |" in text
+    assert "### 第 3 部分 · 00:06.500 – 00:09.000" in text
+    assert "⚠️ 模型不断重复，已被停止。" in text
+
+
+def test_words_of_a_model_can_not_become_markup_wherever_they_stand() -> None:
+    said = Finding(NASTY, (1,), (NASTY,), {"kind": NASTY})
+    whole = part(
+        0, 1, overview=(said,), title=NASTY, chapters=(Chapter(NASTY, NASTY, 1, 0.0, 9.0),), reply=(said,),
+        troubles=(NASTY,),
+    )  # fmt: skip
+    made = rich(
+        request=AnalysisRequest(Path("/v/clip.mp4"), question=NASTY),
+        chunks=(part(1, 1, findings=(said,), troubles=(NASTY,)), part(5, 5, findings=(said,))),
+        summary=whole,
+        transcript=Transcript("subtitles", NASTY, (Cue(0.0, 1.0, NASTY),)),
+        conditions={NASTY: NASTY},
+        field_names={"kind": NASTY},
+    )
+    text = re.sub(r"`{4,}text.*?^`{4,}$", "", markdown(made), flags=re.DOTALL | re.MULTILINE)
+    assert text.count("alert(1)") > 20
+    assert not re.search(r"(?<!\\)<script|(?<!\\)\[x(?<!\\)\]|(?<!\\)`c", text)
+    assert "\n## heading" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows if "alert" in row} == {3, 4}
+
+
+# ---- JSON
+
+
+def test_json_tells_title_reply_chapters_and_transcript() -> None:
+    report = as_json(rich())
+    assert (report["format_version"], report["title"]) == (2, "A man at the gate")
+    assert report["request"]["question"] == "Who comes?"
+    assert [(one["text"], one["times_seconds"]) for one in report["reply"]] == [
+        ("The man in the red jacket.", [0.5, 6.5])
+    ]
+    assert report["chapters"] == [
+        {"title": "He comes", "text": "He walks by.", "first_frame": 1, "start_seconds": 0.0, "end_seconds": 4.0},
+        {"title": "He is back", "text": "", "first_frame": 4, "start_seconds": 4.0, "end_seconds": 9.0},
+    ]
+    assert report["transcript"] == {
+        "source": "speech",
+        "label": "whisper",
+        "cues": [{"start_seconds": 1.5, "end_seconds": 2.5, "text": "Good morning."}],
+    }
+
+
+def test_json_tells_each_part_with_its_findings_and_how_it_was_asked() -> None:
+    report = as_json(rich())
+    assert report["fields"] == [{"key": "who", "name": "Who or what"}, {"key": "kind", "name": "Event"}]
+    first, last = report["chunks"]
+    assert [(one["part"], one["number"], one["start_seconds"], one["end_seconds"]) for one in (first, last)] == [
+        (1, 1, 0.5, 2.25),
+        (3, 5, 6.5, 9.0),
+    ]
+    assert first["findings"][0]["fields"] == [
+        {"key": "kind", "name": "Event", "value": "moves"},
+        {"key": "who", "name": "Who or what", "value": "the man in the red jacket"},
+    ]
+    assert last["subjects"] == [{"name": "the man", "look": "a red jacket"}]
+    assert last["attempts"] == 3
+    assert last["troubles"] == [
+        {"key": "repeats", "text": "The model repeated itself and was stopped."},
+        {"key": "of_tomorrow", "text": "of_tomorrow"},
+    ]
+
+
+def test_json_tells_layout_settings_joins_and_what_it_cost() -> None:
+    report = as_json(rich())
+    layout = report["layout"]
+    assert (layout["side"], layout["per_part"], layout["in_flight"], layout["is_exact"]) == (448, 2, 4, True)
+    assert [(one["part"], one["frames"], one["is_answered"]) for one in layout["parts"]] == [
+        (1, [1, 2], True),
+        (2, [3, 4], False),
+        (3, [5, 6], True),
+    ]
+    assert report["conditions"] == {"model": "some/model", "vllm_config": "", "of_tomorrow": "x"}
+    assert [(one["number"], one["recalled"]) for one in report["joins"]] == [(-1, False), (-2, True)]
+    assert report["usage"] == {"prompt_tokens": 4000, "completion_tokens": 200}  # what was recalled cost nothing
+
+
+def test_what_there_is_none_of_is_null_or_empty_and_never_left_out() -> None:
+    bare = as_json(analysis(chunks=(), engine=None))
+    assert set(bare) == set(as_json(rich()))
+    assert (bare["title"], bare["transcript"], bare["layout"], bare["summary"]) == (None, None, None, None)
+    assert [bare[name] for name in ("reply", "chapters", "fields", "chunks", "joins")] == [[]] * 5
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_ten_thousand_findings_are_a_report_too(name: str) -> None:
+    def many(number: int, *frames: int) -> ChunkResult:
+        return part(number, *frames, findings=tuple(found(frames)))
+
+    def found(frames: tuple[int, ...]) -> Iterator[Finding]:
+        for place in range(5_000):
+            yield Finding(f"finding {place}", (frames[place % 2],), (), {"kind": "moves"} if place % 3 else {})
+
+    text = FORMATS[name].write(rich(chunks=(many(1, 1, 2), many(5, 5, 6))), "en").decode()
+    assert len(re.findall(r"finding 4999\b", text)) >= 2

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.i18n import error_text, t
 from app.ui import resources
-from app.ui.panels import engine, language, recent
+from app.ui.panels import engine, language, queue, recent
 from app.ui.state import page_state
 from app.ui.views import analyse
 from app.ui.words import plain
@@ -29,4 +29,5 @@ else:
     page.run()
     with st.sidebar:
         engine.draw(resources.services(), state.language)
+        queue.draw(resources.services(), state.language)
         recent.draw(resources.services(), state.language)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import VideoInfo
+from app.domain import Keyframe, VideoInfo
 from app.errors import AppError
 
 if TYPE_CHECKING:
@@ -51,6 +51,13 @@ def services() -> Services:
 def api_url(path: str, *, with_key: bool = True) -> str:
     """The address of a route below /api for the browser; `with_key` where the browser itself cannot send a header."""
     return f"{_installed.base_path}/api/{path}" + (f"?key={_installed.key}" if with_key else "")
+
+
+def picture_url(job_id: str, frame: Keyframe, side: int | None = None) -> str:
+    """The address of a frame's picture, at most `side` pixels long (None: as it is kept)."""
+    size = f"&side={side}" if side else ""
+    # The number makes a new address when a frame that was only found is chosen, in its final size.
+    return f"{api_url(f'jobs/{job_id}/frames/{frame.frame_index}.jpg')}{size}&n={frame.number}"
 
 
 def probe_video(path: Path) -> VideoInfo:

@@ -5,45 +5,94 @@ The ids of video and job live in the URL, so that a closed tab or a reload comes
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import streamlit as st
 
+from app.analysis.choosing import between
 from app.domain import Language
 from app.errors import AppError
+from app.ui.edits import Edits
 
-Source = Literal["upload", "path", "sample"]
 _KEY = "framelens"
+CHOOSING = "choose"
+"""In place of an id in the address: which report to compare with is still to be chosen."""
 
 
 @dataclass
 class PageState:
-    """`position_seconds` is where the reader last went in the player. `error` is what the last action met."""
+    """`position_seconds` is where the reader last went in the player. `error` is what the last action met.
+
+    `range_texts`: where the range that was drawn or typed begins and ends, as it is written. `edits`: the frames of the
+    open report while they are changed by hand. `pausing`: the job that was asked to pause and still finishes what is on
+    its way. `left_as_is`: the job that the reader would not go on with under other settings. `found_before`: the job
+    that had come to its report before it was asked for.
+    """
 
     language: Language = "en"
     position_seconds: float = 0.0
     error: AppError | None = None
+    range_texts: tuple[str, str] = ("", "")
+    edits: Edits | None = None
+    pausing: str = ""
+    left_as_is: str = ""
+    found_before: str = ""
 
     @property
     def video_id(self) -> str | None:
         return st.query_params.get("video")
 
     @property
+    def video_ids(self) -> tuple[str, ...]:
+        """All videos that are to be asked about, the one that is shown first."""
+        others = st.query_params.get("also", "").split(",")
+        return tuple(dict.fromkeys(one for one in (self.video_id, *others) if one))
+
+    @property
     def job_id(self) -> str | None:
         return st.query_params.get("job")
 
+    @property
+    def other_job_id(self) -> str | None:
+        """The analysis that the open one is compared with, CHOOSING while there is a choice, None for none."""
+        return st.query_params.get("with")
+
+    @property
+    def range(self) -> tuple[float, float | None] | None:
+        """The range in seconds, an open end as None; None where there is none, or what is typed is not one."""
+        try:
+            return between(*self.range_texts)
+        except AppError:
+            return None
+
+    def edits_of(self, job_id: str | None) -> Edits | None:
+        """The changes by hand if they are of this job; the reader may have come to another by the browser's history."""
+        return self.edits if self.edits and self.edits.job_id == job_id else None
+
     def choose_video(self, video_id: str | None) -> None:
         """Take this video (None: choose anew) and leave the analysis that was open."""
-        _set_param("video", video_id)
-        _set_param("job", None)
+        self.choose_videos((video_id,) if video_id else ())
+
+    def choose_videos(self, video_ids: Sequence[str]) -> None:
+        """Take these videos, of which the first is shown, and leave the analysis that was open."""
+        first, *others = video_ids or (None,)
+        _set_param("video", first)
+        _set_param("also", ",".join(filter(None, others)) or None)
+        self.open_job(None)
         self.position_seconds = 0.0
-        self.error = None
 
     def open_job(self, job_id: str | None) -> None:
         """Show this analysis, or the questions again if it is None."""
         _set_param("job", job_id)
+        self.compare_with(None)
+        self.range_texts = ("", "")
+        self.edits = None
         self.error = None
+
+    def compare_with(self, job_id: str | None) -> None:
+        """Show another analysis beside the open one; CHOOSING offers some, None ends it."""
+        _set_param("with", job_id)
 
 
 def page_state() -> PageState:

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app import config
+from app.analysis.choosing import range_notice
+from app.analysis.forecast import Planner
+from app.analysis.plan import Room
+from app.analysis.task import Control, Task
+from app.analysis.templates import load
 from app.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
+    Boundary,
     ChunkDone,
     ChunkResult,
     ColourArea,
@@ -29,6 +35,7 @@ from app.domain import (
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
+    Measures,
     ModeChosen,
     Notice,
     Noticed,
@@ -36,19 +43,22 @@ from app.domain import (
     ScreenText,
     Shot,
     StageStarted,
+    Stretch,
     Usage,
     VideoInfo,
 )
 from app.engine import Endpoint
 from app.engine.base import EngineStatus
-from app.errors import Cancelled
-from app.jobs import Jobs, JobSnapshot
+from app.errors import Cancelled, Paused
+from app.jobs import Jobs, JobSnapshot, Sameness
+from app.jobs.queue import Run
+from app.store.owner import Owner
+from app.store.paces import Known
 from app.store.store import Store
 from app.store.videos import VideoShelf
 from app.wiring import Services
 from tests.cards import draw_card, to_jpeg
 
-Run = Callable[[AnalysisRequest, str, threading.Event], Iterator[AnalysisEvent]]
 TEXT_MODE = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})
 ANSWER = "1: a red card; 2: a blue card\nSummary: red, then blue [frame 2]."
 COLOURS = ("red", "blue")
@@ -62,6 +72,9 @@ class ScriptedEngine:
 
     def status(self) -> EngineStatus:
         return self.now
+
+    def end_if_unwell(self) -> None:
+        """It is well."""
 
     def log_tail(self, lines: int = 200) -> str:
         return "INFO loading weights\n"
@@ -85,11 +98,19 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         settings=settings,
         engine=ScriptedEngine(),
         engine_notices=(Notice("sight_unknown"),),
-        jobs=Jobs(store, run, log_path=folder / "framelens.log"),
+        jobs=queue(store, run, folder),
+        planner=Planner(lambda *_: None, Room(8192, 1024), None, None, Known, lambda *_: False),
         videos=VideoShelf(folder / "videos", input_dirs, sample),
         log_path=folder / "framelens.log",
         store=store,
+        templates=load(settings.template_dir),
     )
+
+
+def queue(store: Store, run: Run, folder: Path, sameness: Sameness | None = None) -> Jobs:
+    """A queue on this store in which nothing is the same as anything, unless told otherwise."""
+    nothing = Sameness(lambda request: {}, lambda path: None)
+    return Jobs(store, Owner(folder / "running"), run, sameness or nothing, log_path=folder / "framelens.log")
 
 
 def video_info(path: Path) -> VideoInfo:
@@ -98,20 +119,35 @@ def video_info(path: Path) -> VideoInfo:
     )
 
 
-def keyframes(numbered: bool = True) -> tuple[Keyframe, ...]:
-    """Two frames of two colours, at 0 and at 1 second."""
+def keyframes(numbered: bool = True, times: tuple[float, ...] = (0.0, 1.0)) -> tuple[Keyframe, ...]:
+    """Frames of two colours in turn, ten to the second; two of them, at 0 and at 1 second, unless told otherwise."""
     return tuple(
         Keyframe(
             number=place + 1 if numbered else 0,
-            frame_index=place * 10,
-            time_seconds=float(place),
+            frame_index=int(time * 10),
+            time_seconds=time,
             reason="first" if place == 0 else "shot",
-            shot=place + 1,
+            shot=1 + int(time),
             width=64,
             height=48,
-            jpeg=to_jpeg(draw_card(colour, width=64, height=48)),
+            jpeg=to_jpeg(draw_card(COLOURS[place % 2], width=64, height=48)),
         )
-        for place, colour in enumerate(COLOURS)
+        for place, time in enumerate(times)
+    )
+
+
+def decode() -> DecodeSummary:
+    """Two shots of a second with everything that a timeline can show."""
+    change = tuple(0.9 if place == 5 else 0.1 for place in range(16))
+    return DecodeSummary(
+        20,
+        2.0,
+        False,
+        "opencv",
+        (Shot(1, 0.0, 1.0), Shot(2, 1.0, 2.0)),
+        boundaries=(Boundary(0.8, 1.0, "dissolve"),),
+        measures=Measures(0.125, change, change, change, change, change),
+        stretches=(Stretch(1.5, 2.0, "frozen"),),
     )
 
 
@@ -130,20 +166,20 @@ def chunk(mode: str = "text", answer: str = ANSWER) -> ChunkResult:
 
 
 def analysis(request: AnalysisRequest, job_id: str, *, chunks: tuple[ChunkResult, ...]) -> Analysis:
-    decode = DecodeSummary(20, 2.0, False, "opencv", (Shot(1, 0.0, 1.0), Shot(2, 1.0, 2.0)))
+    part = range_notice(request.selection)
     return Analysis(
         id=job_id,
         created="2026-01-02T03:04:05.000+00:00",
         request=request,
         video=video_info(request.path),
         sha256="ab" * 32,
-        decode=decode,
-        keyframes=keyframes(),
+        decode=decode(),
+        keyframes=keyframes(times=request.selection.times_seconds or (0.0, 1.0)),
         facts=facts(),
         chunks=chunks,
         summary=None,
         engine=EngineInfo("vllm", "/models/Tiny-VL", "http://127.0.0.1:1/v1", "0.32.0", 8192, sees=False),
-        notices=(TEXT_MODE,) if chunks else (Notice("no_model"),),
+        notices=(*([part] if part else []), TEXT_MODE if chunks else Notice("no_model")),
         seconds_by_stage={"survey": 1.0, "ask": 2.0},
         app_version="0.1.0",
     )
@@ -152,12 +188,12 @@ def analysis(request: AnalysisRequest, job_id: str, *, chunks: tuple[ChunkResult
 def script(*, hold: threading.Event | None = None, with_model: bool = True) -> Run:
     """A whole analysis; with `hold` it waits in the middle of its answer until that is set, or it is cancelled."""
 
-    def run(request: AnalysisRequest, job_id: str, cancel: threading.Event) -> Iterator[AnalysisEvent]:
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        request, job_id = task.request, task.job_id
         yield StageStarted("survey")
         yield Probed(video_info(request.path))
         yield from (KeyframeFound(frame) for frame in keyframes(numbered=False))
-        decode = DecodeSummary(20, 2.0, False, "opencv", (Shot(1, 0.0, 1.0), Shot(2, 1.0, 2.0)))
-        yield KeyframesChosen(keyframes(), decode)
+        yield KeyframesChosen(keyframes(times=request.selection.times_seconds or (0.0, 1.0)), decode())
         yield StageStarted("facts", 2)
         yield from (FactsMeasured(one) for one in facts())
         asked = request.use_model and with_model
@@ -166,7 +202,7 @@ def script(*, hold: threading.Event | None = None, with_model: bool = True) -> R
             yield ModeChosen(1, "text", TEXT_MODE)
             yield Noticed(TEXT_MODE)
             yield AnswerDelta(1, ANSWER[:20])
-            _wait(hold, cancel)
+            wait(hold, task.control)
             yield AnswerDelta(1, ANSWER[20:])
             yield ChunkDone(chunk())
         yield Finished(analysis(request, job_id, chunks=(chunk(),) if asked else ()))
@@ -174,10 +210,13 @@ def script(*, hold: threading.Event | None = None, with_model: bool = True) -> R
     return run
 
 
-def _wait(hold: threading.Event | None, cancel: threading.Event) -> None:
+def wait(hold: threading.Event | None, control: Control) -> None:
+    """Until `hold` is set, or the run is to stop."""
     while hold and not hold.wait(0.02):
-        if cancel.is_set():
+        if control.cancel.is_set():
             raise Cancelled
+        if control.pause.is_set():
+            raise Paused
 
 
 def ended(services: Services, job_id: str) -> JobSnapshot:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.analysis.task import Task
 from app.domain import AnalysisRequest
 from app.engine.base import EngineStatus
 from app.errors import ConfigError, EngineError
@@ -49,7 +50,7 @@ def test_without_allowed_folders_no_path_is_asked_for(page: AppTest, services: S
     bare = replace(services, settings=replace(services.settings, input_dirs=()))
     resources.install(resources.Installed(services=bare, key="key"))
     page.run()
-    assert not page.text_input
+    assert "path" not in [field.key for field in page.text_input]
 
 
 def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None:
@@ -67,7 +68,7 @@ def test_the_report_can_be_saved_and_its_frames_too(page: AppTest, services: Ser
     ended(services, started(page, services))
     page.run()
     labels = [button.proto.label for button in page.get("download_button")]
-    assert labels == [t(f"ui.download_{name}", "en") for name in ("markdown", "json", "frames")]
+    assert labels == [t(f"ui.download_{name}", "en") for name in ("markdown", "json", "frames", "sheet")]
 
 
 def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, card_video: Path) -> None:
@@ -184,10 +185,10 @@ def test_an_engine_that_cannot_start_is_explained_and_can_be_left_out(page: AppT
     error = EngineError("upload_busy", id="x")
     runs = script()
 
-    def failing(request: AnalysisRequest, job_id: str, cancel: threading.Event):  # type: ignore[no-untyped-def]
-        if request.use_model:
+    def failing(task: Task):  # type: ignore[no-untyped-def]
+        if task.request.use_model:
             raise error
-        yield from runs(request, job_id, cancel)
+        yield from runs(task)
 
     services = open_services(failing)
     job = started(page, services)

@@ -1,4 +1,4 @@
-"""Makes a component from the files of its name, put behind what all of them share."""
+"""Makes a component from the files of its name, put behind what all of them share and what it is built on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 
-def component(name: str) -> ComponentRenderer:
-    """The mounting command of the component `name`, defined by name.html, name.css and name.js in this folder."""
+def component(name: str, *parts: str) -> ComponentRenderer:
+    """The mounting command of the component `name`, defined by name.html, name.css and name.js in this folder; the
+    JavaScript of `parts`, and their CSS where they have some, stand before its own.
+    """
     return st.components.v2.component(
         f"framelens_{name}",
         html=_read(f"{name}.html"),
-        css=_read("shared.css") + _read(f"{name}.css"),
-        js=_read("shared.js") + _read(f"{name}.js"),
+        css="".join(_read(f"{part}.css") for part in ("shared", *parts, name) if _exists(f"{part}.css")),
+        js="".join(_read(f"{part}.js") for part in ("shared", *parts, name)),
     )
+
+
+def _exists(file: str) -> bool:
+    return (files(__package__) / file).is_file()
 
 
 def _read(file: str) -> str:

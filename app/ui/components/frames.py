@@ -1,4 +1,4 @@
-"""Frames as pictures with their time, why they were chosen, and what is known of them."""
+"""Frames as pictures with their time, why they were chosen, and what is known of them; or as cards to choose from."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from app.domain import Finding, FrameFacts, Keyframe, Language, clock
 from app.i18n import t
 from app.ui import resources
 from app.ui.components.assets import component
+from app.ui.edits import Edits
 from app.ui.words import fact_lines
 
+_SIDES = (320, 640)
+"""Small pictures that the browser may take in place of the one that is kept, as its screen needs."""
 _mount = component("frames")
 
 
@@ -36,20 +39,53 @@ def draw(
     _mount(key=key, data={"layout": layout, "frames": cards})
 
 
+def draw_editing(shown: Sequence[Keyframe], edits: Edits, job_id: str, language: Language, *, key: str) -> None:
+    """Draws a card for each frame of the report and each that was added, with a button that takes it out or back in."""
+    removed = edits.removed
+    cards = [_card(frame, job_id, language) | _change(frame.time_seconds in removed, language) for frame in shown]
+    cards += [_added(seconds, language) | _change(False, language) for seconds in edits.added]
+    _mount(key=key, data={"layout": "grid", "frames": sorted(cards, key=lambda card: float(str(card["seconds"])))})
+
+
 def _card(frame: Keyframe, job_id: str, language: Language) -> dict[str, object]:
     time = clock(frame.time_seconds)
-    title = t("ui.frame", language, n=frame.number) if frame.number else ""
     return {
-        # The number makes a new address when a frame that was only found is chosen, in its final size.
-        "src": f"{resources.api_url(f'jobs/{job_id}/frames/{frame.frame_index}.jpg')}&n={frame.number}",
+        "src": resources.picture_url(job_id, frame),
+        "smaller": [[resources.picture_url(job_id, frame, side), side] for side in _SIDES if side < _side(frame)],
+        "side": _side(frame),
         "alt": t("ui.go_to", language, time=time),
-        "title": title,
+        "title": t("ui.frame", language, n=frame.number) if frame.number else "",
         "time": time,
         "why": t(f"reason.{frame.reason}", language),
         "seconds": frame.time_seconds,
         "width": frame.width,
         "height": frame.height,
+        "lines": [],
     }
+
+
+def _added(seconds: float, language: Language) -> dict[str, object]:
+    time = clock(seconds)
+    return {
+        "src": "",
+        "smaller": [],
+        "alt": t("ui.go_to", language, time=time),
+        "title": t("ui.frame_added", language),
+        "time": time,
+        "why": "",
+        "seconds": seconds,
+        "lines": [],
+    }
+
+
+def _change(is_removed: bool, language: Language) -> dict[str, object]:
+    kind = "add" if is_removed else "remove"
+    words = t("ui.frame_restore" if is_removed else "ui.frame_remove", language)
+    return {"removed": is_removed, "change": {"kind": kind, "words": words}}
+
+
+def _side(frame: Keyframe) -> int:
+    return max(frame.width, frame.height)
 
 
 def _said(finding: Finding, language: Language) -> list[dict[str, str]]:

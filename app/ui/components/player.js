@@ -1,26 +1,47 @@
-// The video and its timeline strip: shots as bands, frames as marks, the playhead. A click goes there at once.
-// Seconds here count from the first displayed frame; the browser counts from the container's zero.
+// The video with its timeline and its tools. Seconds here count from the first displayed frame; the browser counts from
+// the container's zero. The server is told where the reader went, which range was drawn, and which frames were changed.
 
 const players = new WeakMap();
+
+// What is sought is this far inside the frame: its very first instant may round to the frame before.
+const INSIDE_SECONDS = 0.001;
+const SAME_SECONDS = 0.002;
+// A frame's time that was only reckoned may be this much early, where the file counts whole milliseconds; not half of
+// one in full, or it would be written as the next.
+const EARLY_SECONDS = 0.00049;
 
 class Player {
   constructor(root, data) {
     this.find = (selector) => root.querySelector(selector);
     this.video = this.find("video");
-    this.strip = this.find(".strip");
+    this.box = this.find(".strip");
     this.pending = data.start || null;
+    this.view = new View(this);
+    this.range = new DrawnRange(this);
+    this.handwork = new Handwork(this);
+    this.strip = new Strip(this.box, this);
     this.onSeek = (event) => this.comeTo(event.detail.seconds);
+    this.onSnapshot = () => this.strip.refresh();
+    this.onEdit = (event) => this.handwork.do(event.detail.kind, event.detail.seconds);
     window.addEventListener("framelens:seek", this.onSeek);
+    window.addEventListener("framelens:edit", this.onEdit);
+    window.addEventListener("framelens:snapshot", this.onSnapshot);
     this.resized = new ResizeObserver(() => this.draw());
-    this.resized.observe(this.strip);
+    this.resized.observe(this.box);
+    this.find(".root").addEventListener("keydown", (event) => this.key(event));
+    this.box.onblur = () => this.strip.hover(null);
+    this.makeTools();
     this.listenToVideo();
-    this.listenToStrip();
   }
 
   close() {
     window.removeEventListener("framelens:seek", this.onSeek);
+    window.removeEventListener("framelens:edit", this.onEdit);
+    window.removeEventListener("framelens:snapshot", this.onSnapshot);
     this.resized.disconnect();
     clearTimeout(this.timer);
+    this.handwork.snapper.close();
+    for (const { courier } of [this.range, this.handwork]) courier.arrived();
     this.video.pause();
   }
 
@@ -30,64 +51,63 @@ class Player {
       if (this.pending !== null) this.seek(this.pending);
       this.draw();
     };
-    for (const name of ["timeupdate", "seeking", "pause", "durationchange"]) {
+    for (const name of ["timeupdate", "seeking", "seeked", "pause", "durationchange"]) {
       video.addEventListener(name, () => this.draw());
     }
+    video.addEventListener("seeking", () => (this.isSure = false));
     video.addEventListener("play", () => this.follow());
     video.onerror = () => this.broken(true);
+    this.watchFrames();
   }
 
-  listenToStrip() {
-    const strip = this.strip;
-    const place = (event) => {
-      const box = strip.getBoundingClientRect();
-      return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * this.duration;
-    };
-    strip.onpointerdown = (event) => {
-      strip.setPointerCapture(event.pointerId);
-      this.seek(place(event));
-    };
-    strip.onpointermove = (event) => {
-      if (strip.hasPointerCapture(event.pointerId)) this.seek(place(event));
-    };
-    strip.onpointerup = () => this.tell();
-    strip.onkeydown = (event) => this.key(event);
+  // Which frame is on the screen, told by the browser to the microsecond where it can; not at once, and before a seek
+  // has ended it may still be the frame of the seek before.
+  watchFrames() {
+    this.video.requestVideoFrameCallback?.((_, { mediaTime }) => {
+      this.onScreen = mediaTime - this.data.start_seconds;
+      this.isSure = !this.video.seeking;
+      this.handwork.snapper.look();
+      this.watchFrames();
+    });
   }
 
-  key(event) {
-    const now = this.now;
-    const marks = this.data.marks.map((mark) => mark.seconds);
-    const step = event.shiftKey ? 10 : 1;
-    const target = {
-      ArrowLeft: now - step,
-      ArrowRight: now + step,
-      Home: 0,
-      End: this.duration,
-      PageUp: marks.filter((seconds) => seconds < now - 0.05).pop() ?? 0,
-      PageDown: marks.find((seconds) => seconds > now + 0.05) ?? this.duration,
-    }[event.key];
-    if (target !== undefined) {
-      event.preventDefault();
-      this.seek(target);
-      this.tell();
-    } else if (event.key === " ") {
-      event.preventDefault();
-      this.video.paused ? this.video.play() : this.video.pause();
-    }
+  makeTools() {
+    const button = (act) => {
+      const made = element("button", { type: "button" });
+      made.addEventListener("click", act);
+      return made;
+    };
+    this.tools = {
+      add: button(() => this.handwork.do("add", this.moment)),
+      change: button(() => this.handwork.toggle(this.current)),
+      undo: button(() => this.handwork.do("undo")),
+      range: button(() => this.range.toggleDrawing()),
+      clear: button(() => this.range.clear()),
+      zoom_out: button(() => this.view.zoom(2, this.now)),
+      zoom_in: button(() => this.view.zoom(1 / 2, this.now)),
+    };
+    this.find(".tools").append(...Object.values(this.tools));
   }
+
+  // ---- what the server says
 
   update(data, report) {
     this.data = data;
     this.report = report;
+    this.handwork.update(data);
+    this.range.adopt(data.range, this.strip.gesture !== null);
     if (this.source !== data.src) {
       this.source = data.src;
+      this.handwork.snapper.begin();
       this.broken(false);
       this.video.src = data.src;
     }
     this.video.setAttribute("aria-label", data.name);
-    this.strip.setAttribute("aria-label", data.words.strip);
+    this.box.setAttribute("aria-label", data.words.strip);
     this.find(".sorry").textContent = data.words.sorry;
-    this.find(".keys").textContent = data.words.keys;
+    this.find(".keys").textContent = [data.words.keys, data.editing ? data.words.keys_editing : ""].join("");
+    const colours = coloursOf(this.box);
+    this.find(".legend").replaceChildren(...legendOf(data.scenery, data.words, colours));
     this.draw();
   }
 
@@ -96,14 +116,67 @@ class Player {
     this.video.hidden = isBroken;
   }
 
+  // ---- what the strip asks for
+
   get duration() {
     const ofBrowser = this.video.duration - this.data.start_seconds;
     return this.data.duration || (Number.isFinite(ofBrowser) ? ofBrowser : 0);
   }
 
+  get scenery() {
+    return this.data.scenery;
+  }
+
+  get words() {
+    return this.data.words;
+  }
+
+  get marks() {
+    return this.handwork.marks;
+  }
+
+  // ---- where it is
+
   get now() {
     if (this.video.readyState === 0) return this.pending ?? 0;
     return Math.max(0, this.video.currentTime - this.data.start_seconds);
+  }
+
+  // The time of the frame on the screen, or null while that is not known.
+  get seen() {
+    const { onScreen, now } = this;
+    if (onScreen === undefined || this.video.seeking) return null;
+    const isAround = onScreen <= now + SAME_SECONDS && now < onScreen + this.data.frame_seconds;
+    return isAround || (this.isSure && Math.abs(onScreen - now) < 0.5) ? onScreen : null;
+  }
+
+  // The same, or else the time of the frame that is about to be seen, as well as that is known.
+  get frame() {
+    return this.seen ?? this.sought?.frame ?? this.now;
+  }
+
+  // What was sought last, unless the video has moved on since.
+  get sought() {
+    return this.aim && Math.abs(this.aim.place - this.now) < SAME_SECONDS ? this.aim : null;
+  }
+
+  // A time that means that frame.
+  get moment() {
+    const isReckoned = this.seen === null && this.sought?.isStep;
+    return Math.max(0, Math.round((this.frame + (isReckoned ? EARLY_SECONDS : 0)) * 1e6) / 1e6);
+  }
+
+  // Whether the frame that `seconds` means can be drawn off the video.
+  shows(seconds) {
+    const { video, seen, now } = this;
+    if (seen === null || !video.paused || video.readyState < 2) return false;
+    return [seen, now - INSIDE_SECONDS].some((time) => Math.abs(time - seconds) < SAME_SECONDS);
+  }
+
+  // The mark of the frame on the screen.
+  get current() {
+    const length = Math.max(this.data.frame_seconds, 0.01);
+    return this.marks.findLast((mark) => mark.seconds <= this.now + 0.002 && this.now < mark.seconds + length) ?? null;
   }
 
   comeTo(seconds) {
@@ -112,69 +185,160 @@ class Player {
     this.tell();
   }
 
-  seek(seconds) {
+  // `frame`: the time of the frame that it leads to, where that was reckoned.
+  seek(seconds, frame) {
     const target = Math.min(Math.max(0, seconds), this.duration || seconds);
     this.pending = target;
+    this.isSure = false;
+    if (!this.strip.gesture) this.view.reveal(target);
     if (this.video.readyState > 0) {
-      // A hair inside the frame: its very first instant may round to the frame before.
-      this.video.currentTime = target + this.data.start_seconds + 0.001;
+      this.video.currentTime = target + this.data.start_seconds + INSIDE_SECONDS;
       this.pending = null;
     }
+    this.aim = { place: this.now, frame: frame ?? target, isStep: frame !== undefined };
     this.draw();
   }
 
+  // Where the reader went matters least: it waits until all else has arrived, which it could overtake.
   tell() {
     clearTimeout(this.timer);
-    const seconds = Math.round(this.now * 1000) / 1000;
-    this.timer = setTimeout(() => this.report("seek", seconds), 250);
+    this.timer = setTimeout(() => {
+      if (this.range.courier.isOut || this.handwork.courier.isOut) this.tell();
+      else this.report("seek", Math.round(this.now * 1000) / 1000);
+    }, 250);
+  }
+
+  // Into the middle of the frame beside this one; also of one that is still to come, however quickly it is asked for.
+  step(count) {
+    const length = this.data.frame_seconds;
+    const frame = Math.max(0, this.frame + count * length);
+    this.seek(frame + length / 2, frame);
   }
 
   follow() {
+    if (!this.video.paused) this.view.reveal(this.now);
     this.draw();
     if (!this.video.paused && !this.video.ended) requestAnimationFrame(() => this.follow());
   }
 
-  draw() {
-    if (!this.data) return;
-    const { strip, duration, now } = this;
-    strip.setAttribute("aria-valuemin", "0");
-    strip.setAttribute("aria-valuemax", duration.toFixed(1));
-    strip.setAttribute("aria-valuenow", now.toFixed(1));
-    strip.setAttribute("aria-valuetext", clock(now));
-    this.find(".time").textContent = `${clock(now)} / ${clock(duration)}`;
-    this.paint(strip.clientWidth, strip.clientHeight, now, duration);
+  // ---- keys
+
+  key(event) {
+    if (event.altKey) return;
+    const act = event.ctrlKey || event.metaKey ? this.withControl(event.key) : this.command(event);
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation(); // Streamlit has keys of its own
+    act();
   }
 
-  paint(width, height, now, duration) {
-    const canvas = this.find("canvas");
-    const scale = window.devicePixelRatio || 1;
-    canvas.width = width * scale;
-    canvas.height = height * scale;
-    if (!duration || !width) return;
-    const style = getComputedStyle(this.strip);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const pen = canvas.getContext("2d");
-    const x = (seconds) => (seconds / duration) * width;
-    pen.scale(scale, scale);
-    const band = { top: 8, height: height - 16 };
-    pen.fillStyle = colour("--st-secondary-background-color");
-    pen.fillRect(0, band.top, width, band.height);
-    pen.fillStyle = colour("--st-primary-color");
-    this.data.shots.forEach(([start, end], index) => {
-      pen.globalAlpha = index % 2 ? 0.16 : 0.3;
-      pen.fillRect(x(start), band.top, Math.max(1, x(end) - x(start) - 1), band.height);
-    });
-    pen.globalAlpha = 1;
-    for (const mark of this.data.marks) {
-      pen.globalAlpha = mark.chosen ? 1 : 0.45;
-      pen.fillRect(x(mark.seconds) - 1, band.top, 2, band.height);
-      pen.beginPath();
-      pen.arc(x(mark.seconds), band.top, mark.chosen ? 4 : 2.5, 0, 2 * Math.PI);
-      pen.fill();
-    }
-    pen.globalAlpha = 1;
-    pen.fillStyle = colour("--st-text-color");
-    pen.fillRect(Math.min(width - 2, Math.max(0, x(now) - 1)), 2, 2, height - 4);
+  withControl(key) {
+    return key === "z" && this.data.editing ? () => this.handwork.do("undo") : null;
+  }
+
+  command(event) {
+    const target = event.target === this.box ? this.targetOf(event) : undefined;
+    if (target !== undefined) return () => (this.seek(target), this.tell());
+    const count = event.target === this.box ? { ",": -1, ".": 1 }[event.key] : undefined;
+    if (count) return () => (this.step(count), this.tell());
+    const { editing } = this.data;
+    const deletes = editing && this.current && this.current.state !== "removed";
+    const remove = deletes && (() => this.handwork.do("remove", this.current.seconds));
+    const acts = {
+      " ": event.target === this.box && (() => (this.video.paused ? this.video.play() : this.video.pause())),
+      "+": () => this.view.zoom(1 / 2, this.now),
+      "=": () => this.view.zoom(1 / 2, this.now),
+      "-": () => this.view.zoom(2, this.now),
+      i: () => this.range.begin(this.moment),
+      o: () => this.range.end(this.moment + this.data.frame_seconds), // the frame that is seen belongs to it
+      a: editing && (() => this.handwork.do("add", this.moment)),
+      Delete: remove,
+      Backspace: remove,
+      Escape: (this.range.edges || this.range.isDrawing) && (() => this.range.clear()),
+    };
+    return acts[event.key.length === 1 ? event.key.toLowerCase() : event.key] || null;
+  }
+
+  targetOf(event) {
+    const now = this.now;
+    const marks = this.marks.map((mark) => mark.seconds);
+    const step = event.shiftKey ? 10 : 1;
+    return {
+      ArrowLeft: now - step,
+      ArrowRight: now + step,
+      Home: 0,
+      End: this.duration,
+      PageUp: marks.filter((seconds) => seconds < now - 0.01).pop() ?? 0,
+      PageDown: marks.find((seconds) => seconds > now + 0.01) ?? this.duration,
+    }[event.key];
+  }
+
+  // ---- what is seen
+
+  draw() {
+    if (!this.data) return;
+    this.view.showScope(this.source, this.scenery.scope);
+    const { box, duration, now, current } = this;
+    const here = current ? `, ${[current.label, current.why].filter(Boolean).join(", ")}` : "";
+    box.setAttribute("aria-valuemin", "0");
+    box.setAttribute("aria-valuemax", duration.toFixed(1));
+    box.setAttribute("aria-valuenow", now.toFixed(1));
+    box.setAttribute("aria-valuetext", clock(now) + here);
+    box.classList.toggle("drawing", this.range.isDrawing);
+    box.classList.toggle("chaptered", this.scenery.chapters.length > 0);
+    this.find(".time").textContent = `${clock(now)} / ${clock(duration)}`;
+    this.drawTools(current);
+    if (duration && box.clientWidth) this.paint(now, duration, current);
+    if (this.video.paused) this.strip.follow(current);
+    this.handwork.snapper.look();
+  }
+
+  drawTools(current) {
+    const { tools, words } = this;
+    const { editing } = this.data;
+    const range = this.range.closed;
+    const say = (button, text, isShown) => {
+      if (button.textContent !== text) button.textContent = text;
+      button.hidden = !isShown;
+    };
+    say(tools.add, words.add, editing);
+    say(tools.change, current?.state === "removed" ? words.restore : words.remove, editing);
+    tools.change.disabled = !current;
+    say(tools.undo, words.undo, editing);
+    tools.undo.disabled = !this.handwork.canUndo;
+    say(tools.range, words.range, this.duration > 0);
+    tools.range.title = words.range_help;
+    tools.range.setAttribute("aria-pressed", String(this.range.isDrawing));
+    const sign = (name, text, hint, isShown) => {
+      say(tools[name], text, isShown);
+      tools[name].title = hint;
+      tools[name].setAttribute("aria-label", hint);
+    };
+    sign("clear", "×", words.range_clear, Boolean(range));
+    sign("zoom_out", "−", words.zoom_out, this.duration > 0);
+    sign("zoom_in", "+", words.zoom_in, this.duration > 0);
+    tools.zoom_out.disabled = !this.view.isZoomed;
+    const [start, end] = range ?? [0, 0];
+    const values = { start: clock(start, 1), end: clock(end, 1), seconds: (end - start).toFixed(1) };
+    const told = range ? fill(words.range_is, values) : "";
+    if (this.find(".range").textContent !== told) this.find(".range").textContent = told;
+  }
+
+  paint(now, duration, current) {
+    const { box, scenery } = this;
+    const below = scenery.chapters.length ? CHAPTERS : 0;
+    const size = [box.clientWidth, box.clientHeight];
+    const line = new Timeline(this.find("canvas"), ...size, this.view.edges, coloursOf(box), below);
+    line.paintShots(scenery.shots);
+    line.paintCurve(scenery.curve);
+    line.paintBoundaries(scenery.boundaries);
+    line.paintStretches(scenery.stretches);
+    line.paintChapters(scenery.chapters);
+    line.paintScope(scenery.scope);
+    line.paintMarks(this.marks, current);
+    line.paintRange(this.range.closed);
+    line.paintView(duration);
+    line.paintPlayhead(now);
   }
 }
 

@@ -21,9 +21,22 @@ function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 }
 
-function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
+function clock(seconds, digits = 0) {
+  const unit = 10 ** digits;
+  const units = Math.max(0, Math.floor(seconds * unit + 1e-6));
+  const whole = Math.floor(units / unit);
   const parts = [Math.floor(whole / 60) % 60, whole % 60].map((part) => String(part).padStart(2, "0"));
   const hours = Math.floor(whole / 3600);
-  return (hours ? [hours, ...parts] : parts).join(":");
+  const fraction = digits ? `.${String(units % unit).padStart(digits, "0")}` : "";
+  return (hours ? [hours, ...parts] : parts).join(":") + fraction;
+}
+
+// Frames are changed by hand through the player, which alone tells the server: kind is "add" or "remove".
+function editFrames(kind, seconds) {
+  window.dispatchEvent(new CustomEvent("framelens:edit", { detail: { kind, seconds } }));
+}
+
+// Pictures of moments that only the browser has seen: seconds -> data URL. A "framelens:snapshot" tells of each new one.
+function snapshots() {
+  return (window.framelensSnapshots ??= new Map());
 }

@@ -1,4 +1,5 @@
-// Sends a file in pieces to the upload route; goes on after a pause, a lost line, a reload or a restart of the server.
+// Sends files in pieces to the upload route, one after the other; goes on after a pause, a lost line, a reload or a
+// restart of the server.
 
 const VERSION = { "Tus-Resumable": "1.0.0" };
 const WAITS_MS = [500, 1000, 2000, 4000, 8000];
@@ -37,6 +38,8 @@ class Uploader {
     this.find = (selector) => root.querySelector(selector);
     this.input = this.find("input");
     this.file = null;
+    this.files = []; // all that were chosen; `file` is the one on its way
+    this.sent = []; // the ids of those that have arrived
     this.request = null;
     this.run = 0; // a pause or another file makes older loops stop
     this.listen();
@@ -45,7 +48,7 @@ class Uploader {
   listen() {
     const drop = this.find(".drop");
     this.find(".choose").onclick = () => this.input.click();
-    this.input.onchange = () => this.start(this.input.files[0]);
+    this.input.onchange = () => this.startAll(this.input.files);
     for (const name of ["dragenter", "dragover"]) {
       drop.addEventListener(name, (event) => {
         event.preventDefault();
@@ -56,10 +59,10 @@ class Uploader {
     drop.addEventListener("drop", (event) => {
       event.preventDefault();
       drop.classList.remove("over");
-      this.start(event.dataTransfer.files[0]);
+      this.startAll(event.dataTransfer.files);
     });
     this.find(".pause").onclick = () => (this.paused ? this.start(this.file) : this.pause());
-    this.find(".other").onclick = () => this.reset();
+    this.find(".other").onclick = () => this.leaveOut();
   }
 
   update(data, report) {
@@ -69,7 +72,6 @@ class Uploader {
     this.find(".hint").textContent = words.hint;
     this.find(".choose").textContent = words.choose;
     this.find(".small").textContent = words.small;
-    this.find(".other").textContent = words.other;
     this.find(".pause").textContent = this.paused ? words.resume : words.pause;
     if (this.file) this.show();
     else this.offerUnfinished();
@@ -90,6 +92,12 @@ class Uploader {
       return;
     }
     hint.hidden = true;
+  }
+
+  startAll(files) {
+    this.files = [...files];
+    this.sent = [];
+    return this.start(this.files[0]);
   }
 
   async start(file) {
@@ -124,7 +132,23 @@ class Uploader {
     if (run !== this.run) return;
     this.show();
     remember(fingerprint(file), url + DONE);
-    this.report("uploaded", url.split("/").pop());
+    this.sent.push(url.split("/").pop());
+    this.goOn(file);
+  }
+
+  goOn(file) {
+    const next = this.files[this.files.indexOf(file) + 1];
+    if (next) this.start(next);
+    else if (this.sent.length) this.report("uploaded", this.sent);
+    else this.reset();
+  }
+
+  leaveOut() {
+    this.pause();
+    if (this.files.length < 2) return this.reset();
+    const left = this.file;
+    this.goOn(left);
+    this.files = this.files.filter((file) => file !== left);
   }
 
   async locate(file) {
@@ -212,6 +236,8 @@ class Uploader {
   reset() {
     this.pause();
     this.file = null;
+    this.files = [];
+    this.sent = [];
     this.input.value = "";
     this.trouble("");
     this.find(".drop").hidden = false;
@@ -224,7 +250,8 @@ class Uploader {
     const size = this.file?.size ?? 0;
     this.find(".drop").hidden = true;
     this.find(".work").hidden = false;
-    this.find(".name").textContent = this.file?.name ?? "";
+    this.find(".name").textContent = this.title();
+    this.find(".other").textContent = this.files.length > 1 ? words.skip : words.other;
     this.find(".percent").textContent = size ? `${Math.floor((100 * sent) / size)} %` : "";
     this.find("progress").value = size ? sent / size : 0;
     this.find("progress").setAttribute("aria-label", this.file?.name ?? "");
@@ -232,6 +259,13 @@ class Uploader {
     this.find(".pause").hidden = size > 0 && sent >= size;
     const figures = { sent: megabytes(sent), size: megabytes(size), speed: megabytes(this.speed) };
     this.find(".figures").textContent = fill(this.paused ? words.paused : words.sending, figures);
+  }
+
+  title() {
+    const name = this.file?.name ?? "";
+    if (this.files.length < 2) return name;
+    const values = { place: this.files.indexOf(this.file) + 1, count: this.files.length, name };
+    return fill(this.data.words.one_of, values);
   }
 
   trouble(text) {
@@ -249,7 +283,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const uploader = uploaders.get(parentElement);
   uploader.update(data, setTriggerValue);
   // A file may have been chosen before this program was there to hear of it.
-  if (!uploader.file && uploader.input.files.length) uploader.start(uploader.input.files[0]);
+  if (!uploader.file && uploader.input.files.length) uploader.startAll(uploader.input.files);
   // Streamlit may also call this for a drawing that was overtaken by the next one: then the upload goes on.
   return () => setTimeout(() => parentElement.isConnected || uploader.request?.abort() || (uploader.run += 1));
 }

@@ -1,4 +1,6 @@
-"""Uploads in pieces with progress, pause and resume; it tells the id of the video when all of it has arrived."""
+"""Uploads in pieces with progress, pause and resume, several files one after the other; it tells the ids of the videos
+when all of them have arrived.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,15 @@ from app.ui import resources
 from app.ui.components.assets import component
 
 PIECE_BYTES = 8 * 2**20
-_WORDS = ("hint", "choose", "small", "other", "pause", "resume", "sending", "paused", "unfinished", "lost")
+_WORDS = (
+    *("hint", "choose", "small", "other", "pause", "resume", "sending", "paused", "unfinished", "lost"),
+    *("one_of", "skip"),
+)
 _mount = component("uploader")
 
 
-def draw(language: Language, *, key: str, on_uploaded: Callable[[str], None]) -> None:
-    """The drop zone. `on_uploaded` is called with the video id before the page is drawn anew."""
+def draw(language: Language, *, key: str, on_uploaded: Callable[[list[str]], None]) -> None:
+    """The drop zone. `on_uploaded` is called with the ids of the videos before the page is drawn anew."""
     data = {
         "url": resources.api_url("uploads", with_key=False),
         "key": resources.installed().key,
@@ -26,7 +31,11 @@ def draw(language: Language, *, key: str, on_uploaded: Callable[[str], None]) ->
         # The places in these sentences are filled in by the browser.
         "words": {word: t(f"ui.upload_{word}", language, **_PLACES) for word in _WORDS},
     }
-    _mount(key=key, data=data, on_uploaded_change=lambda: on_uploaded(str(st.session_state[key]["uploaded"])))
+    _mount(key=key, data=data, on_uploaded_change=lambda: on_uploaded(_ids(st.session_state[key]["uploaded"])))
 
 
-_PLACES = {name: f"{{{name}}}" for name in ("name", "percent", "sent", "size", "speed")}
+def _ids(given: object) -> list[str]:
+    return [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
+
+
+_PLACES = {name: f"{{{name}}}" for name in ("name", "percent", "sent", "size", "speed", "place", "count")}

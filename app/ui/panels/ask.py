@@ -1,35 +1,33 @@
-"""What to ask, of how many frames, in which language; and the one button that starts."""
+"""What to ask, of which frames, in which language; what that will take; and the one button that starts."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.prompts import TEMPLATES
-from app.domain import AnalysisRequest, Language
+from app.domain import AnalysisRequest, Language, VideoInfo
 from app.errors import AppError, InputError
-from app.i18n import LANGUAGES, t
-from app.ui.panels import engine
+from app.i18n import LANGUAGES, error_text, t
+from app.ui.panels import choice, engine, plan
 from app.ui.state import page_state
+from app.ui.words import plain
 
 if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
     from app.wiring import Services
 
-MOST_FRAMES = 64
 _SAME_AS_PAGE = "page"
 
 
-def draw(services: Services, language: Language, *, can_start: bool) -> None:
-    """The questions. Their values survive a change of language and the time while they are not drawn."""
-    st.selectbox(
-        t("ui.template", language),
-        list(TEMPLATES),
-        format_func=lambda key: t(f"template.{key}", language),
-        key="template",
-        persist_state="session",
-    )
-    needs_question = TEMPLATES[st.session_state["template"]].needs_question
+def draw(services: Services, video: VideoInfo | None, language: Language) -> None:
+    """The questions; without a video nothing can be started. Their values survive a change of language and the time
+    while they are not drawn.
+    """
+    _draw_template(services, language)
+    needs_question = services.templates.find(st.session_state["template"]).needs_question
     st.text_area(
         t("ui.question_needed" if needs_question else "ui.question_optional", language),
         key="question",
@@ -38,15 +36,7 @@ def draw(services: Services, language: Language, *, can_start: bool) -> None:
         height=96,
         persist_state="session",
     )
-    st.slider(
-        t("ui.frames", language),
-        1,
-        MOST_FRAMES,
-        8,
-        key="frames",
-        help=t("ui.frames_help", language),
-        persist_state="session",
-    )
+    choice.draw(language)
     st.selectbox(
         t("ui.report_language", language),
         [_SAME_AS_PAGE, *LANGUAGES],
@@ -54,32 +44,101 @@ def draw(services: Services, language: Language, *, can_start: bool) -> None:
         key="report_language",
         persist_state="session",
     )
+    if video:
+        _draw_plan(services, video, language)
+    count = len(page_state().video_ids)
     st.button(
-        t("ui.start", language),
+        t("ui.start", language) if count < 2 else t("ui.start_all", language, n=count),
         key="start",
         type="primary",
         icon=":material/auto_awesome:",
         width="stretch",
-        disabled=not can_start,
+        disabled=video is None,
         on_click=_start,
         args=(services, language),
     )
     engine.draw_line(services, language)
 
 
-def _start(services: Services, language: Language) -> None:
-    state = page_state()
-    chosen, words = st.session_state["report_language"], st.session_state["question"].strip()
-    try:
-        if TEMPLATES[st.session_state["template"]].needs_question and not words:
-            raise InputError("question_empty")
-        request = AnalysisRequest(
-            path=services.videos.path(state.video_id or ""),
-            frames=st.session_state["frames"],
-            template=st.session_state["template"],
-            question=words,
-            language=language if chosen == _SAME_AS_PAGE else chosen,
+def draw_found(services: Services, job: JobSnapshot, language: Language) -> None:
+    """That the report was there already when it was asked for, since when, and the way to a new one."""
+    if page_state().found_before != job.id:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(plain(t("ui.made_before", language, created=job.created[:16].replace("T", " "))))
+        st.button(
+            t("ui.ask_anew", language),
+            key="ask_anew",
+            icon=":material/refresh:",
+            on_click=_ask_anew,
+            args=(services, job),
         )
-        state.open_job(services.jobs.submit(request, name=services.videos.name(state.video_id or "")))
+
+
+def _draw_template(services: Services, language: Language) -> None:
+    templates = services.templates
+    st.selectbox(
+        t("ui.template", language),
+        list(templates.by_key),
+        format_func=lambda key: templates.by_key[key].name.of(language),
+        key="template",
+        persist_state="session",
+    )
+    if about := templates.find(st.session_state["template"]).about.of(language):
+        st.caption(plain(about))
+    for problem in templates.problems:
+        st.caption(f":orange[{plain(error_text(problem, language))}]")
+
+
+def _draw_plan(services: Services, video: VideoInfo, language: Language) -> None:
+    """Nothing while a range or times are typed that cannot be meant; what is wrong with them is told by the start."""
+    try:
+        request = _request(services, video.path, video, language)
+    except AppError:
+        return
+    plan.draw(services, video, request, language, videos=len(page_state().video_ids))
+
+
+def _request(services: Services, path: Path, video: VideoInfo | None, language: Language) -> AnalysisRequest:
+    """What the widgets say. Raises InputError, and what probing raises where the number of frames is left to fit."""
+    reader, chosen = st.session_state["report_language"], choice.chosen()
+    request = AnalysisRequest(
+        path=path,
+        template=st.session_state["template"],
+        question=st.session_state["question"].strip(),
+        language=language if reader == _SAME_AS_PAGE else reader,
+        selection=chosen.selection,
+        side=chosen.side,
+    )
+    return replace(request, frames=chosen.frames or plan.held_frames(services, video, request))
+
+
+def _start(services: Services, language: Language) -> None:
+    """A job for each video; the first one is opened."""
+    state = page_state()
+    try:
+        template = services.templates.find(st.session_state["template"])
+        if template.needs_question and not st.session_state["question"].strip():
+            raise InputError("question_empty")
+        jobs = []
+        for video_id in state.video_ids:
+            request = _request(services, services.videos.path(video_id), None, language)
+            jobs.append(services.jobs.submit(request, name=services.videos.name(video_id)))
+        if jobs:
+            _open(services, jobs[0])
+    except AppError as error:
+        state.error = error
+
+
+def _open(services: Services, job_id: str) -> None:
+    state = page_state()
+    state.open_job(job_id)
+    state.found_before = job_id if services.jobs.snapshot(job_id).state == "done" else ""
+
+
+def _ask_anew(services: Services, job: JobSnapshot) -> None:
+    state = page_state()
+    try:
+        state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.follows, anew=True))
     except AppError as error:
         state.error = error

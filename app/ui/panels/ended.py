@@ -1,4 +1,4 @@
-"""A job that ended without a report: what happened, what is kept, and the ways on."""
+"""A job that stopped before its end: what happened, what is kept, what has changed since, and the ways on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import streamlit as st
 
 from app.domain import Language
 from app.errors import AppError, EngineError
-from app.i18n import error_text, t
-from app.ui.components import frames
+from app.i18n import error_text, notice_text, t
+from app.reports.parts import laid_out
+from app.reports.words import named
+from app.ui.components import frames, table
+from app.ui.panels import answers
 from app.ui.state import page_state
 from app.ui.words import plain
 
@@ -18,21 +21,74 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.wiring import Services
 
+Changes = dict[str, tuple[str, str]]
+
 
 def draw(services: Services, job: JobSnapshot, language: Language) -> None:
-    """The sentence and the buttons: once more, or without a model where the engine was the cause."""
+    """The sentence, and the buttons: go on, once more, or without a model where the engine was the cause."""
     st.markdown(f"#### {t(f'ui.state_{job.state}', language)}")
     if job.error and job.state == "failed":
         st.error(plain(error_text(job.error, language)), icon=":material/error:")
     else:
         st.info(t(f"ui.{job.state}_kept", language))
+    if kept := _kept(job, language):
+        st.markdown(kept)
+    for notice in answers.failures(job).values():
+        st.warning(plain(notice_text(notice, language)), icon=":material/error:")
+    changes = services.jobs.changes(job.id) if job.can_go_on and job.results else {}
+    if changes and page_state().left_as_is != job.id:
+        _draw_changes(services, job, changes, language)
+    else:
+        _draw_ways(services, job, language, can_go_on=not changes)
+
+
+def _kept(job: JobSnapshot, language: Language) -> str:
+    """How many parts are answered; "" before there are any."""
+    parts = laid_out(job.layout, job.chunks, {}, 0)
+    done = sum(part.result is not None for part in parts)
+    return t("ui.parts_kept", language, done=done, total=len(parts)) if job.layout and done else ""
+
+
+def _draw_changes(services: Services, job: JobSnapshot, changes: Changes, language: Language) -> None:
+    """What is different from when the job was begun: answers made with both do not belong in one report."""
+    with st.container(border=True):
+        st.markdown(f"**{t('ui.changed', language)}**")
+        heads = [t(f"ui.changed_{column}", language) for column in ("setting", "then", "now")]
+        table.draw(heads, change_rows(changes, language), key="changes")
+        st.caption(t("ui.changed_why", language))
+        with st.container(horizontal=True):
+            st.button(
+                t("ui.changed_go_on", language),
+                key="go_on_changed",
+                type="primary",
+                icon=":material/resume:",
+                on_click=_go_on,
+                args=(services, job.id, True),
+            )
+            st.button(t("ui.changed_leave", language), key="leave_it", on_click=_leave, args=(job.id,))
+
+
+def change_rows(changes: Changes, language: Language) -> list[list[str]]:
+    """Setting, then, now; what was not set as a dash."""
+    return [[named("condition", name, language), then or "—", now or "—"] for name, (then, now) in changes.items()]
+
+
+def _draw_ways(services: Services, job: JobSnapshot, language: Language, *, can_go_on: bool) -> None:
     can_go_without = isinstance(job.error, EngineError) and job.request.use_model
     with st.container(horizontal=True):
+        if can_go_on:
+            st.button(
+                t("ui.go_on", language),
+                key="go_on",
+                type="primary",
+                icon=":material/resume:",
+                on_click=_go_on,
+                args=(services, job.id, False),
+            )
         if can_go_without:
             st.button(
                 t("ui.without_model", language),
                 key="without_model",
-                type="primary",
                 on_click=_submit,
                 args=(services, job, False),
             )
@@ -46,15 +102,30 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
 
 
 def draw_kept(job: JobSnapshot, language: Language) -> None:
-    """The frames that had been chosen before it ended."""
+    """What was answered and the frames that had been chosen before it ended."""
+    answers.draw_kept(job, language)
     if job.keyframes:
         st.markdown(f"##### {t('ui.keyframes', language)}")
         frames.draw(job.keyframes, job.id, language, key="kept", facts=job.facts, with_facts=bool(job.facts))
 
 
+def _go_on(services: Services, job_id: str, accept_changes: bool) -> None:
+    state = page_state()
+    state.error = None
+    try:
+        services.jobs.resume(job_id, accept_changes=accept_changes)
+    except AppError as error:
+        state.error = error
+
+
+def _leave(job_id: str) -> None:
+    page_state().left_as_is = job_id
+
+
 def _submit(services: Services, job: JobSnapshot, use_model: bool) -> None:
     state = page_state()
     try:
-        state.open_job(services.jobs.submit(replace(job.request, use_model=use_model), name=job.name))
+        request = replace(job.request, use_model=use_model)
+        state.open_job(services.jobs.submit(request, name=job.name, anew=True))
     except AppError as error:
         state.error = error

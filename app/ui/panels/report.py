@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.export import frames_as_zip
-from app.domain import Analysis, Language, clock
+from app.analysis.export import contact_sheet, frames_as_zip
+from app.domain import Analysis, Language
 from app.i18n import notice_text, t
 from app.reports import FORMATS
-from app.ui.components import frames, prose
+from app.ui.components import frames
+from app.ui.panels import account, findings, made, said
 from app.ui.words import plain
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-
-_TABS = ("tab_summary", "tab_frames", "tab_facts", "tab_made")
+    from app.wiring import Services
 
 
 def draw_head(job: JobSnapshot, analysis: Analysis, language: Language) -> None:
@@ -33,95 +33,96 @@ def draw_head(job: JobSnapshot, analysis: Analysis, language: Language) -> None:
         show = {"error": st.error, "warning": st.warning, "info": st.info}[notice.level]
         show(plain(notice_text(notice, language)))
     with st.container(horizontal=True):
-        for name, form in FORMATS.items():
-            st.download_button(
-                t(f"ui.download_{name}", language),
-                # Made only when asked for; a report with its pictures is not small.
-                data=partial(form.write, analysis, analysis.request.language),
-                file_name=Path(analysis.video.name).stem + form.suffix,
-                mime=form.mime,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"download-{name}",
-            )
-        _draw_frames_button(analysis, language)
+        _draw_downloads(analysis, language)
 
 
-def _draw_frames_button(analysis: Analysis, language: Language) -> None:
+def _draw_downloads(analysis: Analysis, language: Language) -> None:
+    """Each file is made only when its button is pressed: a report with its pictures is not small."""
+    save = partial(_draw_download, Path(analysis.video.name).stem, language)
+    for name, form in FORMATS.items():
+        save(name, form.suffix, form.mime, partial(form.write, analysis, analysis.request.language))
     if not analysis.keyframes:
         return
     kept_side = max(max(frame.width, frame.height) for frame in analysis.keyframes)
-    is_there = analysis.video.path.is_file()
+    size = "ui.download_frames_help" if analysis.video.path.is_file() else "ui.download_frames_small"
+    about = t(size, language, side=kept_side)
+    save("frames", ".frames.zip", "application/zip", partial(frames_as_zip, analysis), about)
+    about = t("ui.download_sheet_help", language)
+    save("sheet", ".contact-sheet.jpg", "image/jpeg", partial(contact_sheet, analysis), about)
+
+
+def _draw_download(
+    stem: str,
+    language: Language,
+    name: str,
+    suffix: str,
+    mime: str,
+    data: Callable[[], bytes],
+    about: str | None = None,
+) -> None:
     st.download_button(
-        t("ui.download_frames", language),
-        data=partial(frames_as_zip, analysis),
-        file_name=f"{Path(analysis.video.name).stem}.frames.zip",
-        mime="application/zip",
+        t(f"ui.download_{name}", language),
+        data=data,
+        file_name=stem + suffix,
+        mime=mime,
         icon=":material/download:",
-        help=t("ui.download_frames_help" if is_there else "ui.download_frames_small", language, side=kept_side),
+        help=about,
         on_click="ignore",
-        key="download-frames",
+        key=f"download-{name}",
     )
 
 
-def draw_tabs(job: JobSnapshot, analysis: Analysis, language: Language) -> None:
-    """Summary, keyframes, measured facts, how it was made."""
-    summary, gallery, facts, made = st.tabs([t(f"ui.{tab}", language) for tab in _TABS])
-    with summary:
-        _draw_summary(job, analysis, language)
-    with gallery:
-        frames.draw(analysis.keyframes, job.id, language, key="gallery")
-    with facts:
-        st.caption(t("ui.facts_are_measured", language))
-        frames.draw(
-            analysis.keyframes, job.id, language, key="facts", layout="list", facts=analysis.facts, with_facts=True
-        )
-    with made:
-        _draw_made(analysis, language)
+@st.fragment
+def draw_tabs(services: Services, job_id: str, language: Language) -> None:
+    """Summary, keyframes, what is said, measured facts, how it was made. Only the tab that is open is drawn."""
+    job = services.jobs.snapshot(job_id)
+    analysis = job.analysis
+    if analysis is None or not job.is_over:
+        st.rerun()  # it was begun again elsewhere
+    named = {t(f"ui.tab_{name}", language): draw for name, draw in _TABS.items() if _is_there(name, analysis)}
+    for tab, draw in zip(st.tabs(list(named), key="report_tab", on_change="rerun"), named.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(services, job, analysis, language)
 
 
-def _draw_summary(job: JobSnapshot, analysis: Analysis, language: Language) -> None:
-    if analysis.engine and analysis.chunks:
-        st.caption(plain(t("report.ai_label", language, model=analysis.engine.model)))
-    loose = [finding for chunk in analysis.chunks for finding in chunk.findings if len(finding.frames) != 1]
-    account = [*analysis.overview, *loose]
-    if account:
-        prose.draw_findings(account, analysis.keyframes, language, key="overview")
+def _is_there(name: str, analysis: Analysis) -> bool:
+    return name != "said" or analysis.transcript is not None
+
+
+def _draw_summary(services: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    account.draw(analysis, language)
+    if analysis.chunks:
+        findings.draw(services, job.id, language)
+        return
     st.markdown(f"##### {t('report.frames', language)}")
     frames.draw(
-        analysis.keyframes,
-        job.id,
-        language,
-        key="frame-by-frame",
-        layout="list",
-        facts=analysis.facts,
-        with_facts=not analysis.chunks,
-        findings=[finding for chunk in analysis.chunks for finding in chunk.findings],
+        analysis.keyframes, job.id, language, key="frame-by-frame", layout="list", facts=analysis.facts, with_facts=True
     )
 
 
-def _draw_made(analysis: Analysis, language: Language) -> None:
-    with st.container(border=True, gap="small"):
-        for key, value in _facts_of_making(analysis, language):
-            label, shown = st.columns([1, 3])
-            label.caption(t(f"report.{key}", language))
-            shown.text(value)
-    for part in [*analysis.chunks, *([analysis.summary] if analysis.summary else [])]:
-        key = "report.prompt" if part.number else "report.summary_prompt"
-        with st.expander(t(key, language, number=part.number)):
-            st.code(part.prompt, language=None, wrap_lines=True)
+def _draw_frames(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    frames.draw(analysis.keyframes, job.id, language, key="gallery")
 
 
-def _facts_of_making(analysis: Analysis, language: Language) -> Iterator[tuple[str, str]]:
-    video, decode, engine = analysis.video, analysis.decode, analysis.engine
-    yield "file", f"{video.name} ({video.size_bytes:,} B)"
-    yield "sha256", analysis.sha256
-    yield "format", f"{video.container}, {video.codec} {video.pixel_format}, {video.width} × {video.height}"
-    yield "readable", t("report.readable_value", language, time=clock(decode.readable_seconds), n=decode.frames_decoded)
-    yield "mode", t(f"report.mode_{analysis.mode}", language)
-    if engine:
-        yield "engine", f"{engine.kind} {engine.version} · {engine.model}"
-        yield "tokens", f"{analysis.usage.prompt_tokens} + {analysis.usage.completion_tokens}"
-    spent = analysis.seconds_by_stage.items()
-    yield "seconds", " · ".join(f"{t(f'stage.{stage}', language)} {seconds:.1f} s" for stage, seconds in spent)
-    yield "made", f"{analysis.created} · FrameLens {analysis.app_version}"
+def _draw_said(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    if analysis.transcript:
+        said.draw(analysis.transcript, language)
+
+
+def _draw_facts(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    st.caption(t("ui.facts_are_measured", language))
+    frames.draw(analysis.keyframes, job.id, language, key="facts", layout="list", facts=analysis.facts, with_facts=True)
+
+
+def _draw_made(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    made.draw(analysis, language)
+
+
+_TABS = {
+    "summary": _draw_summary,
+    "frames": _draw_frames,
+    "said": _draw_said,
+    "facts": _draw_facts,
+    "made": _draw_made,
+}

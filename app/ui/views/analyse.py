@@ -11,7 +11,7 @@ from app.errors import AppError
 from app.i18n import error_text, t
 from app.ui import resources
 from app.ui.components import player
-from app.ui.panels import ask, ended, progress, report, source
+from app.ui.panels import another, answers, ask, compare, editing, ended, look, progress, report, source
 from app.ui.state import page_state
 from app.ui.words import plain, video_chips
 
@@ -39,7 +39,7 @@ def draw() -> None:
         else:
             st.info(plain(t("ui.video_elsewhere", language, name=job.name)))
     with right:
-        _draw_side(services, job, language, can_start=video is not None)
+        _draw_side(services, job, language, video=video)
     _draw_below(services, job, language)
 
 
@@ -79,37 +79,65 @@ def _draw_video(services: Services, video_id: str, job: JobSnapshot | None, lang
     is_running = job is not None and not job.is_over
     poll = st.fragment(player.draw, run_every=progress.POLL_SECONDS if is_running else None)
     poll(services, video_id, video, job.id if job else None, language)
+    if job and job.is_over and job.analysis:
+        _draw_under_player(services, job, language)
     with st.container(horizontal=True, gap="small"):
         for chip in [services.videos.name(video_id), *video_chips(video, language)]:
             st.badge(plain(chip), color="gray")
+    if job is None:
+        source.draw_chosen(services, language)
     return video
 
 
-def _draw_side(services: Services, job: JobSnapshot | None, language: Language, *, can_start: bool) -> None:
+def _draw_under_player(services: Services, job: JobSnapshot, language: Language) -> None:
+    if edits := page_state().edits_of(job.id):
+        editing.draw_bar(services, job, edits, language)
+    else:
+        look.draw(services, job, language)
+
+
+def _draw_side(services: Services, job: JobSnapshot | None, language: Language, *, video: VideoInfo | None) -> None:
     if job is None:
-        ask.draw(services, language, can_start=can_start)
+        ask.draw(services, video, language)
     elif not job.is_over:
         st.fragment(progress.draw_stage, run_every=progress.POLL_SECONDS)(services, job.id, language)
     else:
         if job.state != "done":
             ended.draw(services, job, language)
+        ask.draw_found(services, job, language)
         if job.analysis:
             report.draw_head(job, job.analysis, language)
     if job and job.is_over:
+        _draw_ways_on(services, job, language, can_edit=video is not None)
+
+
+def _draw_ways_on(services: Services, job: JobSnapshot, language: Language, *, can_edit: bool) -> None:
+    with st.container(horizontal=True):
+        look.draw_way_back(services, job, language)
+        if can_edit and job.analysis and page_state().edits_of(job.id) is None:
+            editing.draw_entry(job.analysis, language)
+        if job.analysis:
+            compare.draw_entry(language)
         st.button(
             t("ui.ask_again", language),
             key="ask_again",
             icon=":material/edit:",
             on_click=lambda: page_state().open_job(None),
         )
+    if job.analysis:
+        another.draw(services, job, language)
 
 
 def _draw_below(services: Services, job: JobSnapshot | None, language: Language) -> None:
     if job is None:
         return
     if not job.is_over:
-        st.fragment(progress.draw_findings, run_every=progress.POLL_SECONDS)(services, job.id, language)
+        st.fragment(answers.draw, run_every=progress.POLL_SECONDS)(services, job.id, language)
+    elif edits := page_state().edits_of(job.id):
+        editing.draw_cards(job, edits, language)
+    elif job.analysis and page_state().other_job_id:
+        compare.draw(services, job, language)
     elif job.analysis:
-        report.draw_tabs(job, job.analysis, language)
+        report.draw_tabs(services, job.id, language)
     else:
         ended.draw_kept(job, language)

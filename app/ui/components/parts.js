@@ -1,0 +1,70 @@
+// The parts of an analysis that runs, in time order. A part on its way shows its words as they come; one that is done is
+// a line that unfolds, for which the page is asked for its contents. Only what has changed is drawn anew.
+
+const shown = new WeakMap();
+
+class Parts {
+  constructor(box) {
+    this.box = box;
+    this.made = new Map(); // number -> {now, element}
+  }
+
+  update(data, setStateValue) {
+    this.tell = setStateValue;
+    this.opened = new Set(data.parts.filter((part) => part.lines !== null).map(({ number }) => number));
+    const kept = data.parts.map((part) => {
+      const now = JSON.stringify([part, data.marks]);
+      const before = this.made.get(part.number);
+      if (before?.now === now) return before;
+      return this.replaced(part, { now, element: this.partOf(part, data.marks) }, before);
+    });
+    this.made = new Map(data.parts.map((part, place) => [part.number, kept[place]]));
+    const wanted = kept.map(({ element }) => element);
+    if (wanted.length !== this.box.children.length || wanted.some((one, place) => one !== this.box.children[place])) {
+      this.box.replaceChildren(...wanted);
+    }
+  }
+
+  // In its very place, and with the focus where it was.
+  replaced(part, after, before) {
+    if (!before?.element.isConnected) return after;
+    const hadFocus = before.element.contains(this.box.getRootNode().activeElement);
+    before.element.replaceWith(after.element);
+    if (hadFocus) after.element.querySelector("button")?.focus();
+    return after;
+  }
+
+  partOf(part, marks) {
+    const { number, title, note, state, state_words, brief, text, lines, can_open } = part;
+    const bar = element(can_open ? "button" : "div", { className: "bar" });
+    bar.append(element("span", { className: "name", textContent: title }));
+    bar.append(element("span", { className: "quiet", textContent: note }));
+    bar.append(element("span", { className: "state", textContent: state_words }));
+    if (brief) bar.append(element("span", { className: "brief", textContent: brief }));
+    if (can_open) {
+      bar.type = "button";
+      bar.setAttribute("aria-expanded", String(lines !== null));
+      bar.addEventListener("click", () => this.toggle(number));
+    }
+    const made = element("div", { className: `part ${state}` }, bar);
+    made.setAttribute("role", "listitem");
+    const contents = lines ? lines.map((line) => statement(line, marks)) : text ? blocks(text, marks) : [];
+    if (contents.length) {
+      const body = element("div", { className: "body" }, ...contents);
+      body.classList.toggle("live", state === "busy");
+      made.append(body);
+    }
+    return made;
+  }
+
+  toggle(number) {
+    const after = new Set(this.opened);
+    if (!after.delete(number)) after.add(number);
+    this.tell("open", [...after]);
+  }
+}
+
+export default function ({ data, parentElement, setStateValue }) {
+  if (!shown.has(parentElement)) shown.set(parentElement, new Parts(parentElement.querySelector(".parts")));
+  shown.get(parentElement).update(data, setStateValue);
+}

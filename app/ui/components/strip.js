@@ -1,0 +1,151 @@
+// The timeline as something to point at: a click or a drag goes to a time; a drag with the range tool, with Shift or at
+// a handle draws a range; resting on it tells what is there. What a gesture leads to is the owner's business.
+
+const NEAR = 7; // pixels that a pointer may be off; a finger twice as much
+const MOVED = 4; // pixels from which on a press is a drag
+
+class Strip {
+  constructor(box, owner) {
+    this.box = box;
+    this.tip = box.querySelector(".tip");
+    this.owner = owner;
+    this.gesture = null;
+    box.onpointerdown = (event) => this.press(event);
+    box.onpointermove = (event) => this.move(event);
+    box.onpointerup = box.onpointercancel = (event) => this.release(event);
+    box.onpointerleave = () => this.hover(null);
+    box.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+  }
+
+  near(event) {
+    return event.pointerType === "touch" ? 2 * NEAR : NEAR;
+  }
+
+  secondsOf(pixels) {
+    const [first, last] = this.owner.view.edges;
+    return (pixels / this.box.clientWidth) * (last - first);
+  }
+
+  secondsAt(event) {
+    const { left, width } = this.box.getBoundingClientRect();
+    const [first, last] = this.owner.view.edges;
+    return first + Math.min(1, Math.max(0, (event.clientX - left) / width)) * (last - first);
+  }
+
+  // The other end of the range whose handle is here, or null.
+  heldAgainst(event) {
+    const range = this.owner.range.closed;
+    if (!range || !this.isBelowHeads(event)) return null;
+    const [start, end] = range;
+    const [toStart, toEnd] = [start, end].map((edge) => Math.abs(edge - this.secondsAt(event)));
+    if (Math.min(toStart, toEnd) > this.secondsOf(this.near(event))) return null;
+    return toStart < toEnd ? end : start;
+  }
+
+  isBelowHeads(event) {
+    return event.clientY - this.box.getBoundingClientRect().top > HEADS;
+  }
+
+  press(event) {
+    if (event.button) return;
+    this.box.setPointerCapture(event.pointerId);
+    const held = this.heldAgainst(event);
+    const draws = held !== null || event.shiftKey || this.owner.range.isDrawing;
+    const target = this.isBelowHeads(event) ? this.secondsAt(event) : this.markTime(event);
+    this.gesture = { draws, anchor: held ?? target, from: event.clientX, isDrag: false };
+    this.hover(null);
+    if (!draws) this.owner.seek(target);
+  }
+
+  // Among the heads of the marks a press means the mark.
+  markTime(event) {
+    const seconds = this.secondsAt(event);
+    return placeOf(seconds, this.secondsOf(this.near(event)), this.owner.scenery, this.owner.marks).mark?.seconds ?? seconds;
+  }
+
+  move(event) {
+    const gesture = this.gesture;
+    if (!gesture) return this.hover(event);
+    gesture.isDrag ||= Math.abs(event.clientX - gesture.from) >= MOVED;
+    if (!gesture.isDrag) return;
+    const here = this.secondsAt(event);
+    if (gesture.draws) this.owner.range.draw(Math.min(gesture.anchor, here), Math.max(gesture.anchor, here));
+    this.owner.seek(here);
+  }
+
+  release(event) {
+    const gesture = this.gesture;
+    this.gesture = null;
+    if (!gesture) return;
+    if (gesture.draws && !gesture.isDrag) this.owner.seek(this.secondsAt(event));
+    if (gesture.draws && gesture.isDrag) this.owner.range.finish();
+    this.owner.tell();
+  }
+
+  // With Ctrl, as a pinch on a touchpad comes too, the wheel zooms; sideways it moves what is in view.
+  wheel(event) {
+    const isSideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    const { view } = this.owner;
+    if (event.ctrlKey) view.zoom(Math.exp(event.deltaY / 300), this.secondsAt(event));
+    else if (isSideways && view.isZoomed) view.move(this.secondsOf(event.deltaX));
+    else return;
+    event.preventDefault();
+  }
+
+  hover(event) {
+    this.isHovered = event !== null && event.pointerType !== "touch";
+    this.box.classList.toggle("handle", event !== null && this.heldAgainst(event) !== null);
+    if (this.isHovered) this.tellAbout(this.secondsAt(event), this.secondsOf(this.near(event)));
+    else this.tip.hidden = true;
+  }
+
+  // For who steps with the keys: what the frame under the playhead is.
+  follow(mark) {
+    if (this.isHovered || this.gesture) return;
+    if (mark && this.box.matches(":focus-visible")) this.tellAbout(mark.seconds, 0);
+    else this.tip.hidden = true;
+  }
+
+  // What is told of may have got its picture.
+  refresh() {
+    if (!this.tip.hidden) this.tellAbout(...this.told);
+  }
+
+  tellAbout(seconds, near) {
+    this.told = [seconds, near];
+    const { scenery, marks, words } = this.owner;
+    if (!this.owner.duration) return;
+    const { mark, boundary, stretch, shot, chapter } = placeOf(seconds, near, scenery, marks);
+    const lines = [];
+    if (mark) {
+      const src = mark.src || snapshots().get(mark.seconds);
+      if (src) lines.push(element("img", { src, alt: "" }));
+      lines.push(element("div", {}, element("b", { textContent: [mark.label, mark.time].filter(Boolean).join(" · ") })));
+      if (mark.why) lines.push(element("div", { textContent: mark.why }));
+    } else {
+      lines.push(element("div", {}, element("b", { textContent: clock(seconds, 1) })));
+    }
+    const also = [];
+    if (chapter) also.push(chapter[2]);
+    if (shot) also.push(`${words.shot} ${shot}`);
+    if (boundary) also.push(`${words[boundary[2]]}${lasting(boundary)}`);
+    if (stretch) also.push(`${words[stretch[2]]} ${clock(stretch[0])}–${clock(stretch[1])}`);
+    if (also.length) lines.push(element("div", { className: "quiet", textContent: also.join(" · ") }));
+    this.showTip(lines, mark ? mark.seconds : seconds);
+  }
+
+  showTip(lines, seconds) {
+    const key = lines.map((line) => line.src ?? line.textContent).join("|");
+    if (key !== this.tipKey) this.tip.replaceChildren(...lines); // a picture that is there already must not blink
+    this.tipKey = key;
+    this.tip.hidden = false;
+    const width = this.box.clientWidth;
+    const [first, last] = this.owner.view.edges;
+    const left = ((seconds - first) / (last - first)) * width - this.tip.offsetWidth / 2;
+    this.tip.style.left = `${Math.max(0, Math.min(width - this.tip.offsetWidth, left))}px`;
+  }
+}
+
+function lasting([start, end]) {
+  return end > start ? ` ${(end - start).toFixed(1)} s` : "";
+}

@@ -1,0 +1,12 @@
+// A table of plain texts.
+
+export default function ({ data, parentElement }) {
+  const numbers = new Set(data.numbers);
+  const cells = (tag, texts) =>
+    texts.map((text, place) => element(tag, { textContent: text, className: numbers.has(place) ? "number" : "" }));
+  const head = element("thead", {}, element("tr", {}, ...cells("th", data.heads)));
+  const body = element("tbody", {}, ...data.rows.map((row) => element("tr", {}, ...cells("td", row))));
+  const box = parentElement.querySelector(".table");
+  box.replaceChildren(element("table", {}, head, body));
+  box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1; // what must be scrolled can be reached with the keys
+}

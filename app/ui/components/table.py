@@ -1,0 +1,14 @@
+"""A table of short texts, for what the page has to set side by side; every cell is shown as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.ui.components.assets import component
+
+_mount = component("table")
+
+
+def draw(heads: Sequence[str], rows: Sequence[Sequence[str]], *, key: str, numbers: Sequence[int] = ()) -> None:
+    """`numbers` are the places of the columns that are set to the right."""
+    _mount(key=key, data={"heads": list(heads), "rows": [list(row) for row in rows], "numbers": list(numbers)})

@@ -1,0 +1,54 @@
+// Which part of the video the timeline has in view: all of it, or a window that zooms and moves.
+
+const LEAST_VIEW = 0.5; // seconds
+
+class View {
+  constructor(owner) {
+    this.owner = owner; // has the duration, and draws
+    this.window = null;
+  }
+
+  get edges() {
+    return this.window ?? [0, this.owner.duration];
+  }
+
+  get isZoomed() {
+    return this.window !== null;
+  }
+
+  zoom(factor, around) {
+    const [first, last] = this.edges;
+    const length = Math.max(LEAST_VIEW, (last - first) * factor);
+    this.show(around - ((around - first) / (last - first)) * length, length);
+  }
+
+  move(seconds) {
+    const [first, last] = this.edges;
+    this.show(first + seconds, last - first);
+  }
+
+  show(first, length) {
+    const { duration } = this.owner;
+    const start = Math.max(0, Math.min(first, duration - length));
+    this.window = length < duration ? [start, start + length] : null;
+    this.owner.draw();
+  }
+
+  // A report on a small part of a long video begins with that part in view.
+  showScope(source, scope) {
+    const { duration } = this.owner;
+    const key = JSON.stringify([source, scope]);
+    if (key === this.scopeShown || !duration) return;
+    this.scopeShown = key;
+    this.window = null;
+    const [start, end] = scope ? [scope[0], scope[1] ?? duration] : [0, duration];
+    const margin = (end - start) / 6;
+    if (end - start < duration / 3) this.show(start - margin, end - start + 2 * margin);
+  }
+
+  // What the reader went to is seen.
+  reveal(seconds) {
+    const [first, last] = this.edges;
+    if (seconds < first || seconds > last) this.show(seconds - (last - first) / 2, last - first);
+  }
+}

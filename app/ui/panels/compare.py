@@ -1,0 +1,173 @@
+"""Two reports on one video side by side: with which model and words each was made, at what cost, and what each says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import Analysis, Language
+from app.errors import AppError
+from app.i18n import error_text, t
+from app.ui import pairs
+from app.ui.components import sides
+from app.ui.state import CHOOSING, page_state
+from app.ui.statements import Line
+from app.ui.words import plain
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.wiring import Services
+
+_PAGE = 24
+_SEARCHED = 60
+"""Of so many recent analyses those on the same video are offered."""
+
+
+def draw_entry(language: Language) -> None:
+    """The button that begins a comparison."""
+    if page_state().other_job_id is None:
+        st.button(
+            t("ui.compare", language),
+            key="compare",
+            icon=":material/compare:",
+            help=t("ui.compare_help", language),
+            on_click=page_state().compare_with,
+            args=(CHOOSING,),
+        )
+
+
+def draw(services: Services, job: JobSnapshot, language: Language) -> None:
+    """The choice of the other report, or both of them."""
+    state = page_state()
+    other_id = state.other_job_id
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"#### {t('ui.compare_title', language)}")
+        with st.container(horizontal=True, width="content"):
+            if other_id != CHOOSING:
+                again = t("ui.compare_other", language)
+                st.button(again, key="compare_other", on_click=state.compare_with, args=(CHOOSING,))
+            end = t("ui.compare_end", language)
+            st.button(end, key="compare_end", icon=":material/close:", on_click=state.compare_with, args=(None,))
+    if other_id == CHOOSING:
+        _draw_choice(services, job, language)
+        return
+    try:
+        other = services.jobs.snapshot(other_id or "")
+    except AppError as error:
+        st.error(plain(error_text(error, language)), icon=":material/error:")
+        return
+    if not other.is_over or not other.analysis or not job.analysis:
+        st.info(t("ui.compare_not_ready", language))
+        return
+    if other.analysis.sha256 != job.analysis.sha256:
+        st.warning(t("ui.compare_other_video", language))
+    _draw_both(services, (job.id, other.id), language)
+
+
+def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> None:
+    """Analyses of the same file, those of the same frames first."""
+    assert job.analysis
+    found = _others(services, job.id, job.analysis)
+    st.caption(t("ui.compare_models", language))
+    if not found:
+        st.info(t("ui.compare_none", language))
+        return
+    labels = {one.id: _label(services, job.analysis, one, language) for one in found}
+    ids = list(labels)
+    chosen = st.selectbox(
+        t("ui.compare_with", language),
+        ids,
+        index=ids.index(job.follows) if job.follows in ids else 0,
+        format_func=labels.__getitem__,
+        key="compare_choice",
+    )
+    st.button(
+        t("ui.compare_start", language),
+        key="compare_start",
+        type="primary",
+        icon=":material/compare:",
+        on_click=page_state().compare_with,
+        args=(chosen,),
+    )
+
+
+def _others(services: Services, job_id: str, analysis: Analysis) -> list[JobSnapshot]:
+    others = [job for job in services.jobs.recent(_SEARCHED) if job.id != job_id and job.analysis and job.is_over]
+    same = [job for job in others if job.analysis and job.analysis.sha256 == analysis.sha256]
+    return sorted(same, key=lambda job: -pairs.num_shared((analysis, job.analysis or analysis)))
+
+
+def _label(services: Services, analysis: Analysis, other: JobSnapshot, language: Language) -> str:
+    made = other.analysis
+    assert made
+    shared = pairs.num_shared((analysis, made))
+    kind = template_name(services, made.request.template, language)
+    parts = [name_of(made, language), kind, made.request.question[:40]]
+    parts += [t("ui.compare_shared", language, n=shared), other.created[:16].replace("T", " ")]
+    return " · ".join(filter(None, parts))
+
+
+def name_of(analysis: Analysis, language: Language) -> str:
+    """The model by the last part of its name."""
+    if not analysis.engine:
+        return t("report.mode_none", language)
+    return analysis.engine.model.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def template_name(services: Services, key: str, language: Language) -> str:
+    """What a template is called; one that is there no more by its key."""
+    template = services.templates.by_key.get(key)
+    return template.name.of(language) if template else key
+
+
+@st.fragment
+def _draw_both(services: Services, job_ids: tuple[str, str], language: Language) -> None:
+    analyses = [services.jobs.snapshot(job_id).analysis for job_id in job_ids]
+    if analyses[0] is None or analyses[1] is None:
+        st.rerun()
+    both = (analyses[0], analyses[1])
+    names = _names(both, language)
+    nothing = t("ui.compare_nothing", language)
+    heads = _heads(services, both, language)
+    sides.draw(names, pairs.whole_rows(both, language), key="compare-whole", nothing=nothing, heads=heads)
+    st.markdown(f"##### {t('report.frames', language)}")
+    moments = pairs.moments(both)
+    if st.toggle(t("ui.compare_only_different", language), key="compare_only"):
+        moments = [moment for moment in moments if not pairs.is_same(moment, both)]
+    pages = max(1, -(-len(moments) // _PAGE))
+    first = _PAGE * (st.pagination(pages, key=f"compare_page_{pages}") - 1) if pages > 1 else 0
+    rows = pairs.frame_rows(moments[first : first + _PAGE], both, job_ids, language)
+    sides.draw(names, rows, key="compare-frames", nothing=nothing)
+
+
+def _names(both: pairs.Both, language: Language) -> tuple[str, str]:
+    """A and B with their models."""
+    return f"A · {name_of(both[0], language)}", f"B · {name_of(both[1], language)}"
+
+
+def _heads(services: Services, both: pairs.Both, language: Language) -> list[list[Line]]:
+    """What each was made with; what differs is said so."""
+    facts = [_facts(services, analysis, language) for analysis in both]
+    return [
+        [{"label": label, "text": text, "differs": facts[1 - place][label] != text} for label, text in side.items()]
+        for place, side in enumerate(facts)
+    ]
+
+
+def _facts(services: Services, analysis: Analysis, language: Language) -> dict[str, str]:
+    findings = [finding for chunk in analysis.chunks for finding in chunk.findings]
+    asking = sum(analysis.seconds_by_stage.get(stage, 0.0) for stage in ("ask", "summary"))
+    usage = analysis.usage
+    values = {
+        "template": template_name(services, analysis.request.template, language),
+        "question": analysis.request.question or "—",
+        "mode": t(f"report.mode_{analysis.mode}", language),
+        "frames": str(len(analysis.keyframes)),
+        "findings": str(len(findings)),
+        "doubtful": str(sum(bool(finding.issues) for finding in findings)),
+        "tokens": f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}",
+        "seconds": f"{asking:.1f} s",
+        "made": analysis.created[:16].replace("T", " "),
+    }
+    return {t(f"ui.compare_fact_{name}", language): value for name, value in values.items()}

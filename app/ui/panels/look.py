@@ -1,0 +1,94 @@
+"""Looking again at a range that was drawn on the timeline of a finished report: more frames of it, in a new report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.analysis.choosing import between
+from app.domain import Language, Selection
+from app.errors import AppError
+from app.i18n import t
+from app.ui.panels import span
+from app.ui.panels.choice import SLIDER_FRAMES
+from app.ui.state import page_state
+from app.ui.words import plain
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.wiring import Services
+
+_USUAL_FRAMES = 16
+_NUMBER_WIDTH = 112
+
+
+def draw(services: Services, job: JobSnapshot, language: Language) -> None:
+    """How many frames, another question, and the button; nothing while no range is drawn or typed."""
+    state = page_state()
+    if not any(state.range_texts):
+        return
+    with st.container(border=True):
+        st.markdown(f"##### {t('ui.look_again', language)}")
+        with st.container(horizontal=True):
+            span.draw(language)
+            st.number_input(
+                t("ui.look_frames", language),
+                1,
+                SLIDER_FRAMES,
+                max(_USUAL_FRAMES, min(SLIDER_FRAMES, job.request.frames)),
+                key="look_frames",
+                persist_state="session",
+                width=_NUMBER_WIDTH,
+            )
+        span.draw_trouble(language)
+        st.text_input(
+            t("ui.look_question", language),
+            key="look_question",
+            placeholder=job.request.question or t("ui.question_example", language),
+            max_chars=4000,
+        )
+        st.button(
+            t("ui.look_start", language),
+            key="look_start",
+            type="primary",
+            icon=":material/zoom_in:",
+            disabled=state.range is None,
+            on_click=_start,
+            args=(services, job),
+        )
+
+
+def draw_way_back(services: Services, job: JobSnapshot, language: Language) -> None:
+    """The way to the report that led to this one."""
+    if not job.follows:
+        return
+    try:
+        before = services.jobs.snapshot(job.follows)
+    except AppError:  # it was cleaned away
+        return
+    about = span.words_of(before.request.selection, language) or t("ui.whole_video", language)
+    st.button(
+        t("ui.way_back", language),
+        key="way_back",
+        help=plain(t("ui.way_back_help", language, about=about)),
+        icon=":material/arrow_back:",
+        on_click=page_state().open_job,
+        args=(before.id,),
+    )
+
+
+def _start(services: Services, job: JobSnapshot) -> None:
+    state = page_state()
+    try:
+        start, end = between(*state.range_texts) or (0.0, None)
+        request = replace(
+            job.request,
+            frames=st.session_state["look_frames"],
+            question=st.session_state["look_question"].strip() or job.request.question,
+            selection=Selection(start_seconds=start, end_seconds=end),
+        )
+        state.open_job(services.jobs.submit(request, name=job.name, follows=job.id))
+    except AppError as error:
+        state.error = error

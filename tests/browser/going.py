@@ -1,0 +1,21 @@
+"""Lets a scripted analysis in a server go on when the test that started the server makes a file."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+
+def going() -> threading.Event:
+    """Set once the file named in FAKE_GO exists."""
+    go = threading.Event()
+    threading.Thread(target=_watch, args=(Path(os.environ["FAKE_GO"]), go), daemon=True).start()
+    return go
+
+
+def _watch(file: Path, go: threading.Event) -> None:
+    while not file.exists():
+        time.sleep(0.05)
+    go.set()

@@ -1,0 +1,102 @@
+"""A report with parts as its readers meet it: paused and gone on with, a part asked again, two reports compared.
+
+The scripted analysis is of two parts of ten seconds and waits in the middle of the second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import App, Visit, running
+from tests.browser.test_analyse_in_browser import arrives, video_of
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def rich_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The pages over analyses with everything that a report can hold."""
+    with running("tests/browser/rich_app.py", tmp_path_factory.mktemp("rich")) as app:
+        yield app
+
+
+def started(page: Page, app: App) -> Locator:
+    page.goto(app.url)
+    page.get_by_role("button", name="Try the sample video").click()
+    video = video_of(page)
+    page.get_by_role("button", name="Analyse").click()
+    return video
+
+
+def reported(page: Page, app: App) -> Locator:
+    app.go.touch()
+    video = started(page, app)
+    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect(page.get_by_text("number 0.0.")).to_be_visible()
+    return video
+
+
+def test_a_pause_keeps_what_is_answered_and_the_rest_comes_when_it_goes_on(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    started(page, rich_app)
+    expect(page.get_by_text("being answered")).to_be_visible()
+    page.get_by_role("button", name=re.compile("Part 1")).click()
+    expect(page.get_by_text("number 0.3.")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("1 of 2 parts are answered")).to_be_visible()
+    rich_app.go.touch()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect(page.get_by_text("number 1.3.")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_a_part_is_asked_again_and_the_others_stay(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    reported(page, rich_app)
+    page.get_by_role("button", name="Ask this part again: Part 2").click()
+    expect(page.get_by_text("Seen otherwise this time.")).to_be_visible()
+    expect(page.get_by_text("number 0.0.")).to_be_visible()
+    expect(page.get_by_text("number 1.0.")).not_to_be_visible()
+    assert visit.complaints == []
+
+
+def test_times_of_chapters_evidence_and_words_move_the_player(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    video = reported(page, rich_app)
+    page.get_by_role("button", name="00:10.0–00:20.0").click()
+    arrives(page, video, 10.0)
+    page.get_by_role("button", name="Go to 00:05.000 in the video").first.click()
+    arrives(page, video, 5.0)
+    page.get_by_role("tab", name="Transcript").click()
+    page.get_by_role("listitem").filter(has_text="Spoken line 1.").get_by_role("button").click()
+    arrives(page, video, 2.0)
+    assert visit.complaints == []
+
+
+def test_two_reports_stand_side_by_side_and_below_each_other_on_a_telephone(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    reported(page, rich_app)
+    first = page.url
+    page.get_by_text("Ask about the same frames").click()
+    page.get_by_label("Anything in particular?").fill("Who leaves?")
+    page.get_by_label("Anything in particular?").blur()
+    page.get_by_role("button", name="Ask and compare").click()
+    expect(page.get_by_text("Two reports side by side")).to_be_visible()
+    assert re.search(r"[?&]with=", page.url) and page.url != first
+    sides = page.locator(".pair").nth(1).locator(".side")
+    expect(sides).to_have_count(2)
+    left, right = (sides.nth(place).bounding_box() for place in (0, 1))
+    assert left and right and left["y"] == right["y"] and left["x"] < right["x"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.get_by_text("B · Tiny-VL").last).to_be_visible()
+    left, right = (sides.nth(place).bounding_box() for place in (0, 1))
+    assert left and right and left["y"] < right["y"] and left["x"] == right["x"]
+    assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") <= 390
+    page.reload()
+    expect(page.get_by_text("Two reports side by side")).to_be_visible()
+    assert visit.complaints == []

@@ -1,0 +1,72 @@
+"""Several videos at once, and the plan, as a reader meets them in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import App, Visit
+from tests.browser.test_analyse_in_browser import upload
+from tests.cards import write_card_video
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("several")
+    first = write_card_video(folder / "a.mp4", ["red", "green"], width=320, height=240)
+    others = [Path(shutil.copy(first, folder / name)) for name in ("b.mp4", "c.mp4")]
+    for path in others:
+        with path.open("ab") as file:  # a box of nothing, so that they differ
+            file.write((8).to_bytes(4, "big") + b"free")
+    return [first, *others]
+
+
+def test_several_files_arrive_one_after_the_other_and_are_asked_about_together(
+    scripted_app: App, visit: Visit, videos: list[Path]
+) -> None:
+    page = visit.page
+    page.goto(scripted_app.url)
+    page.locator("button.choose:not(:empty)").wait_for()
+    page.locator("input[type=file]").set_input_files(videos)
+    expect(page.get_by_text("3 videos", exact=True)).to_be_visible()
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        expect(page.get_by_role("button", name=re.compile(name)).first).to_be_visible()
+    page.get_by_role("button", name="Analyse 3 videos").press("Enter")
+    expect(page).to_have_url(re.compile(r"[?&]job="))
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        expect(page.get_by_text(name).first).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_an_empty_file_among_several_is_told_and_can_be_left_out(
+    scripted_app: App, visit: Visit, videos: list[Path], tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    page = visit.page
+    page.goto(scripted_app.url)
+    page.locator("button.choose:not(:empty)").wait_for()
+    page.locator("input[type=file]").set_input_files([videos[0], empty, videos[1]])
+    expect(page.get_by_role("alert").filter(has_text="empty.mp4")).to_be_visible()
+    expect(page.get_by_text("2 of 3: empty.mp4")).to_be_visible()
+    page.get_by_role("button", name="Leave it out").press("Enter")
+    expect(page.get_by_text("2 videos", exact=True)).to_be_visible()
+
+
+def test_the_plan_follows_the_slider(scripted_app: App, visit: Visit, videos: list[Path]) -> None:
+    page = visit.page
+    page.goto(scripted_app.url)
+    upload(page, videos[0])
+    expect(page.get_by_text(re.compile(r"^route .*8 frames|8 frames · "))).to_be_visible()
+    slider = page.get_by_role("slider", name="Frames to look at")
+    slider.press("ArrowRight")
+    expect(page.get_by_text(re.compile("9 frames · in one request"))).to_be_visible()
+    page.get_by_text("The exact prompt").click()
+    expect(page.get_by_text("‹picture 9›")).to_be_visible()
+    assert visit.complaints == []

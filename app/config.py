@@ -28,6 +28,7 @@ DEFAULT_VLLM_CONFIG: dict[str, Any] = {
     "trust_remote_code": False,
 }
 EngineKind = Literal["vllm", "transformers"]
+AnswerForm = Literal["schema", "words"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 VLLM_MODEL_PATH: str
@@ -54,6 +55,14 @@ class Settings:
     answer_tokens: int
     timeout_seconds: float
     frame_side: int | None
+    in_flight: int | None
+    answer_form: AnswerForm
+    template_dir: Path
+    speech_model_path: str  # "" for none; with a base URL, what the model is called there
+    speech_base_url: str
+    speech_api_key: str = field(repr=False)
+    speech_config: dict[str, Any]
+    speech_language: str
     passed_on: dict[str, str] = field(repr=False)  # what .env says to other programs: the hub's client, the engine
 
 
@@ -74,6 +83,14 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         answer_tokens=_number("FRAMELENS_ANSWER_TOKENS", values, 16, 32768) or 1024,
         timeout_seconds=float(_number("FRAMELENS_TIMEOUT_SECONDS", values, 1, 86400) or 600),
         frame_side=_number("FRAMELENS_FRAME_SIDE", values, 56, 4096),
+        in_flight=_number("FRAMELENS_IN_FLIGHT", values, 1, 64),
+        answer_form=_choice("FRAMELENS_ANSWER_FORM", values, get_args(AnswerForm)) or "schema",
+        template_dir=_template_dir(values),
+        speech_model_path=values.get("FRAMELENS_SPEECH_MODEL_PATH", "").strip(),
+        speech_base_url=values.get("FRAMELENS_SPEECH_BASE_URL", "").strip(),
+        speech_api_key=values.get("FRAMELENS_SPEECH_API_KEY", ""),
+        speech_config=_speech_config(values.get("FRAMELENS_SPEECH_CONFIG", "")),
+        speech_language=values.get("FRAMELENS_SPEECH_LANGUAGE", "").strip().lower(),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
     )
 
@@ -101,8 +118,19 @@ def _read_dotenv(path: Path, _changed: int) -> dict[str, str]:
 
 
 def _vllm_config(text: str) -> dict[str, Any]:
+    return {**DEFAULT_VLLM_CONFIG, **_engine_arguments(text)}
+
+
+def _speech_config(text: str) -> dict[str, Any]:
+    try:
+        return _engine_arguments(text)
+    except ConfigError as error:
+        raise ConfigError("speech_config_wrong", value=text, key=error.values.get("key", "-")) from error
+
+
+def _engine_arguments(text: str) -> dict[str, Any]:
     if not text.strip():
-        return dict(DEFAULT_VLLM_CONFIG)
+        return {}
     try:
         given = json.loads(text)
     except json.JSONDecodeError as error:
@@ -110,7 +138,7 @@ def _vllm_config(text: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ConfigError("vllm_config_not_object", value=text)
     vllm_arguments.check(given)
-    return {**DEFAULT_VLLM_CONFIG, **given}
+    return given
 
 
 def _model_path(values: Mapping[str, str]) -> str:
@@ -123,6 +151,13 @@ def _data_dir(text: str) -> Path:
     from platformdirs import user_data_path  # here, so that any Python can read the model's path from this module
 
     return user_data_path("framelens", appauthor=False)
+
+
+def _template_dir(values: Mapping[str, str]) -> Path:
+    given = values.get("FRAMELENS_TEMPLATE_DIR", "").strip()
+    if given:
+        return Path(given).expanduser().absolute()
+    return _data_dir(values.get("FRAMELENS_DATA_DIR", "")) / "templates"
 
 
 def _input_dirs(text: str) -> tuple[Path, ...]:

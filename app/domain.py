@@ -15,6 +15,7 @@ from typing import Literal
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
 BoundaryType = Literal["cut", "dissolve", "fade", "wipe"]
+StretchType = Literal["black", "frozen", "flashing"]
 Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec", "asked"]
 Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
 
@@ -187,6 +188,34 @@ NoticeValue = str | int | float | Notice
 
 
 @dataclass(frozen=True)
+class Measures:
+    """What was measured along the video, a value for each step of `step_seconds` from `start_seconds` on.
+
+    All tuples have the same length.
+    change: the most that arrived anew at once in the step, 0 … 1 of what is unusual in this video. motion: mean
+    absolute luma difference a second, 0 … 1. brightness: mean luma, 0 … 1. sharpness: variance of the Laplacian of the
+    luma in 8-bit units, at the size that the survey looks at. colourfulness: 0 (grey) … about 1.
+    """
+
+    step_seconds: float
+    change: tuple[float, ...]
+    motion: tuple[float, ...]
+    brightness: tuple[float, ...]
+    sharpness: tuple[float, ...]
+    colourfulness: tuple[float, ...]
+    start_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """[start_seconds, end_seconds) in which the picture is black, does not move at all, or flashes."""
+
+    start_seconds: float
+    end_seconds: float
+    type: StretchType
+
+
+@dataclass(frozen=True)
 class DecodeSummary:
     """What the decoding pass really read. `readable_seconds` is the end of the last frame that could be decoded."""
 
@@ -197,6 +226,8 @@ class DecodeSummary:
     shots: tuple[Shot, ...]
     boundaries: tuple[Boundary, ...] = ()
     notices: tuple[Notice, ...] = ()
+    measures: Measures | None = None
+    stretches: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -227,11 +258,69 @@ class Finding:
     """One sentence or line of the model's answer with the numbers of the frames it rests on.
 
     `issues` names what could not be verified (keys under `unverified.` in i18n); empty means every citation holds.
+    `fields` are what the template asks for beside the text, by the field's key: a kind of event, a place, a severity.
     """
 
     text: str
     frames: tuple[int, ...]
     issues: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person or a thing that must be known again later in the video: what it is called, and how it looks."""
+
+    name: str
+    look: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A part of the video as the model divides it. `first_frame` is the number of the keyframe it begins with; the app
+    puts in `start_seconds` and `end_seconds`, which follow one another without a gap.
+    """
+
+    title: str
+    text: str
+    first_frame: int
+    start_seconds: float
+    end_seconds: float
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What is said, or written as a subtitle, in [start_seconds, end_seconds)."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+
+    def __post_init__(self) -> None:
+        if self.end_seconds < self.start_seconds:
+            raise ValueError(f"a cue ends at {self.end_seconds} before it starts at {self.start_seconds}")
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The cues of a video in time order. "subtitles" are a track inside the file or a file beside it, "speech" was
+    heard by a model. `label` is the track's language or title, or the model's name.
+    """
+
+    source: Literal["subtitles", "speech"]
+    label: str
+    cues: tuple[Cue, ...]
+
+
+@dataclass(frozen=True)
+class SoundPiece:
+    """The sound of [start_seconds, end_seconds) as a WAV file: 16 kHz, one channel, 16 bit. Of a short piece the file
+    goes on in silence up to a second.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    wav: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -239,8 +328,13 @@ class ChunkResult:
     """The answer to one request over a run of keyframes, complete with how it was asked.
 
     `findings` are about single frames, `overview` is about the whole run. The summary of several chunks is a
-    ChunkResult numbered 0 that has an overview alone.
+    ChunkResult numbered 0 without findings. `subjects` are who and what must be known again. A request about the whole
+    video also gives `title`, `chapters` and, where a question was asked, `reply`.
     `fallback` is the Notice that says why pictures were not seen, when mode is "text" although frames were there.
+    `troubles` names what was wrong with the answer to the end (keys under `trouble.` in i18n); `attempts` counts how
+    often it was asked. `usage` and `seconds` are those of all attempts.
+    `number` is that of its first frame, by which parts are told apart and ordered. `key` is a digest of what the answer
+    rests on (frames, question, settings): a result is taken over into a resumed run only where that is the same.
     """
 
     number: int
@@ -255,11 +349,41 @@ class ChunkResult:
     seconds: float
     fallback: Notice | None = None
     recalled: bool = False  # the same model gave this answer to the same request before; no token was spent now
+    subjects: tuple[Subject, ...] = ()
+    title: str = ""
+    chapters: tuple[Chapter, ...] = ()
+    reply: tuple[Finding, ...] = ()
+    troubles: tuple[str, ...] = ()
+    attempts: int = 1
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the frames are laid out over requests. `side`: the longer side of a sent frame in pixels. `parts`: the
+    numbers of the frames of each request, in time order; `per_part` at most in each. `in_flight`: requests at the same
+    time.
+    `tokens_per_frame` is what one frame costs in a request; `is_exact` where the engine itself has counted that.
+    """
+
+    side: int
+    per_part: int
+    in_flight: int
+    tokens_per_frame: float
+    is_exact: bool
+    parts: tuple[tuple[int, ...], ...] = ()
+
+
+MOST_FRAMES = 256
+"""The most keyframes of one analysis."""
 
 
 @dataclass(frozen=True)
 class AnalysisRequest:
-    """What the user asked for. `template` is a key of analysis.prompts.TEMPLATES; `frames` is the budget."""
+    """What the user asked for. `template` is a key of a template; `frames` is the budget, and
+    `selection` says how it is spent and on which range of the video. `side` is the longer side of sent frames in
+    pixels; None leaves it to the settings, and where they are silent to what fits one request.
+    """
 
     path: Path
     frames: int = 8
@@ -267,15 +391,23 @@ class AnalysisRequest:
     question: str = ""
     language: Language = "en"
     use_model: bool = True
+    selection: Selection = Selection()
+    side: int | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.frames <= 256:
-            raise ValueError(f"frames is {self.frames}; it must be between 1 and 256")
+        if not 1 <= self.frames <= MOST_FRAMES:
+            raise ValueError(f"frames is {self.frames}; it must be between 1 and {MOST_FRAMES}")
+        if self.side is not None and self.side < 1:
+            raise ValueError(f"side is {self.side}; it must be a number of pixels")
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A finished analysis: the source of truth from which every report is a pure function."""
+    """A finished analysis: the source of truth from which every report is a pure function.
+
+    `summary` joins the parts; `joins` are the steps on the way to it where there are many. `conditions` are the
+    settings that the answers depend on, and `field_names` what the keys of `Finding.fields` are called.
+    """
 
     id: str
     created: str
@@ -291,6 +423,11 @@ class Analysis:
     notices: tuple[Notice, ...]
     seconds_by_stage: dict[str, float]
     app_version: str
+    layout: Layout | None = None
+    joins: tuple[ChunkResult, ...] = ()
+    transcript: Transcript | None = None
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    field_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def mode(self) -> AnswerMode:
@@ -304,10 +441,20 @@ class Analysis:
         return self.summary.overview if self.summary else tuple(f for chunk in self.chunks for f in chunk.overview)
 
     @property
+    def whole(self) -> ChunkResult | None:
+        """The answer that is about the whole video: the summary, or that to the only part."""
+        return self.summary or (self.chunks[0] if len(self.chunks) == 1 else None)
+
+    @property
+    def requests(self) -> tuple[ChunkResult, ...]:
+        """All requests in the order in which one reads of them: the parts, the joins on the way, the summary."""
+        joins = sorted(self.joins, key=lambda join: -join.number)
+        return (*self.chunks, *joins, *((self.summary,) if self.summary else ()))
+
+    @property
     def usage(self) -> Usage:
         """What this analysis cost; recalled answers cost nothing."""
-        parts = [*self.chunks, *([self.summary] if self.summary else [])]
-        return sum((part.usage for part in parts if not part.recalled), Usage())
+        return sum((one.usage for one in self.requests if not one.recalled), Usage())
 
 
 # ---- events of the video stages (video.extract yields these) ---------------------------------------------------------
@@ -334,6 +481,15 @@ class KeyframeFound:
 
 
 @dataclass(frozen=True)
+class OpeningChosen:
+    """The keyframes of the beginning, told while the rest is still being read: KeyframesChosen begins with these very
+    frames. Only their `shot` and `reason` may be told otherwise then, when all shots are known.
+    """
+
+    keyframes: tuple[Keyframe, ...]
+
+
+@dataclass(frozen=True)
 class KeyframesChosen:
     keyframes: tuple[Keyframe, ...]
     decode: DecodeSummary
@@ -349,7 +505,7 @@ class Noticed:
     notice: Notice
 
 
-VideoEvent = Probed | SurveyProgress | KeyframeFound | KeyframesChosen | FactsMeasured | Noticed
+VideoEvent = Probed | SurveyProgress | KeyframeFound | OpeningChosen | KeyframesChosen | FactsMeasured | Noticed
 
 # ---- events of the analysis (analysis.run.analyse yields these beside the ones above) --------------------------------
 
@@ -395,7 +551,23 @@ class AnswerDelta:
 
 @dataclass(frozen=True)
 class ChunkDone:
+    """A request is answered to the end. Joins on the way to the summary have numbers below 0."""
+
     result: ChunkResult
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The layout is settled, or settled anew because a part was too much for the engine."""
+
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is said in the video, once it is known; None where there is nothing to read or to hear."""
+
+    transcript: Transcript | None
 
 
 @dataclass(frozen=True)
@@ -403,4 +575,15 @@ class Finished:
     analysis: Analysis
 
 
-AnalysisEvent = VideoEvent | StageStarted | EngineProgress | ModeChosen | AnswerDelta | ChunkDone | Noticed | Finished
+AnalysisEvent = (
+    VideoEvent
+    | StageStarted
+    | EngineProgress
+    | Heard
+    | Planned
+    | ModeChosen
+    | AnswerDelta
+    | ChunkDone
+    | Noticed
+    | Finished
+)

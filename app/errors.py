@@ -10,9 +10,12 @@
     │   ├── ContextExceeded     the request does not fit the model's context
     │   ├── ImageRejected       one picture could not be read by the engine
     │   ├── EngineTimeout       no answer in time
+    │   ├── EngineBusy          it asks to come back later
+    │   ├── FormatRefused       it takes no schema for its answer (leads to the schema in words, never to the user)
     │   └── PicturesRefused     the model takes no pictures (leads to text mode, never to the user)
     ├── StorageError            the disk or the store refused                     (exit code 5)
     └── Cancelled               the user stopped it                               (exit code 130)
+        └── Paused              the user will go on later
 
 Anything that is not an AppError is a bug: its traceback goes to the log and the user reads a sentence about it.
 Each key has its text in app/i18n: what was given, what is wrong, what to do next.
@@ -72,6 +75,18 @@ class EngineTimeout(EngineError):
     pass
 
 
+class EngineBusy(EngineError):
+    """`wait_seconds` is how long the engine asked to be left alone, None where it did not say."""
+
+    def __init__(self, key: str, /, *, wait_seconds: float | None = None, **values: object) -> None:
+        super().__init__(key, **values)
+        self.wait_seconds = wait_seconds
+
+
+class FormatRefused(EngineError):
+    pass
+
+
 class PicturesRefused(EngineError):
     pass
 
@@ -85,3 +100,7 @@ class Cancelled(AppError):
 
     def __init__(self) -> None:
         super().__init__("cancelled")
+
+
+class Paused(Cancelled):
+    pass

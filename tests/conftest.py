@@ -65,17 +65,17 @@ def transformers_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactor
     yield from _engine(lambda: transformers_launcher(str(tiny_text)), tmp_path_factory.mktemp("transformers-engine"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def vl_endpoint(vl_engine: ManagedEngine) -> Endpoint:
     return ready(vl_engine)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def text_endpoint(text_engine: ManagedEngine) -> Endpoint:
     return ready(text_engine)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def transformers_endpoint(transformers_engine: ManagedEngine) -> Endpoint:
     return ready(transformers_engine)
 

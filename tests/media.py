@@ -75,7 +75,7 @@ def write_video(
     path: Path,
     images: Iterable[Image],
     *,
-    rate: int = 25,
+    rate: int | Fraction = 25,
     times: Sequence[float] | None = None,
     start_seconds: float = 0.0,
     codec: str = "libx264",
@@ -94,7 +94,7 @@ def write_video(
     with av.open(str(path), "w", options=dict(muxer or {})) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = first.shape[1], first.shape[0], pixel_format
-        stream.codec_context.time_base = Fraction(1, _TICKS) if times is not None else Fraction(1, rate)
+        stream.codec_context.time_base = Fraction(1, _TICKS) if times is not None else Fraction(1) / rate
         stream.options = dict(options or ({"preset": "ultrafast", "g": "50"} if codec == "libx264" else {}))
         if pixel_aspect is not None:
             stream.sample_aspect_ratio = pixel_aspect
@@ -103,7 +103,7 @@ def write_video(
         unit = stream.codec_context.time_base
         for index, image in enumerate(chain([first], frames)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            seconds = start_seconds + (times[index] if times is not None else index / rate)
+            seconds = start_seconds + (times[index] if times is not None else float(index / rate))
             frame.pts, frame.time_base = round(seconds / unit), unit
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -127,6 +127,22 @@ def cut_short(source: Path, target: Path, share: float) -> Path:
     """The first `share` of the bytes of `source`."""
     data = source.read_bytes()
     target.write_bytes(data[: int(len(data) * share)])
+    return target
+
+
+def repeated(source: Path, target: Path, times: int) -> Path:
+    """The pictures of `source`, which begins at 0, so many times one after another, without encoding them again."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        stream = read.streams.video[0]
+        copy = written.add_stream_from_template(stream)
+        packets = [(bytes(packet), packet.is_keyframe) for packet in read.demux(stream) if packet.size]
+        rate = stream.average_rate
+        assert rate is not None
+        for number, (data, is_keyframe) in enumerate(packets * times):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base, packet.pts, packet.dts = copy, 1 / rate, number, number
+            packet.is_keyframe = is_keyframe
+            written.mux(packet)
     return target
 
 

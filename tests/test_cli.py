@@ -32,7 +32,8 @@ def command(*arguments: object) -> list[str]:
 
 
 def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LANG": "C.UTF-8", "HF_ENDPOINT": "http://127.0.0.1:9", **environ}
+    own = {"LANG": "C.UTF-8", "HF_ENDPOINT": "http://127.0.0.1:9", "FRAMELENS_DATA_DIR": str(cwd / "data")}
+    environment = {**os.environ, **own, **environ}
     return subprocess.run(
         command(*arguments), cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=300, check=False
     )
@@ -141,7 +142,9 @@ def test_interrupting_ends_it_with_130_and_leaves_no_process(video: Path, tmp_pa
             time.sleep(0.05)
 
     with serve(slow) as server:
-        environment = {**os.environ, "FRAMELENS_BASE_URL": server.base_url}
+        environment = {
+            **os.environ, "FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_DATA_DIR": str(tmp_path / "data")
+        }  # fmt: skip
         process = subprocess.Popen(
             command("analyse", video, "--quiet"),
             cwd=tmp_path,
@@ -165,7 +168,7 @@ def test_interrupting_ends_it_with_130_and_leaves_no_process(video: Path, tmp_pa
 def test_a_running_engine_is_used_by_its_url(vl_endpoint: Endpoint, video: Path, tmp_path: Path) -> None:
     done = run(
         "analyse", video, "--json", "--base-url", vl_endpoint.base_url, cwd=tmp_path,
-        FRAMELENS_API_KEY=vl_endpoint.api_key,
+        FRAMELENS_API_KEY=vl_endpoint.api_key, FRAMELENS_ANSWER_FORM="words",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -177,6 +180,7 @@ def test_a_folder_is_started_asked_and_stopped(tiny_vl: Path, video: Path, tmp_p
     done = run(
         "analyse", video, "--json", "--model", tiny_vl, cwd=tmp_path,
         VLLM_CONFIG='{"enforce_eager": true, "max_model_len": 2048}', VLLM_CPU_KVCACHE_SPACE="1",
+        FRAMELENS_ANSWER_FORM="words",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [frame["findings"] for frame in json.loads(done.stdout)["keyframes"]] == [[card] for card in CARDS]

@@ -12,24 +12,29 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.analysis import templates
+from app.analysis.task import Task
 from app.config import load
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
-from app.engine import Endpoint, ManagedEngine, vllm_launcher
+from app.engine import Endpoint, ManagedEngine
 from app.errors import EngineError
 from app.i18n import notice_text
 from app.reports import FORMATS
 from app.wiring import runner
 from tests.cards import write_card_video
-from tests.conftest import ENGINE_ARGUMENTS, ready
+from tests.conftest import ready
+from tests.engine.test_managed import wait_until
 
 pytestmark = pytest.mark.engine
 
+# The test model writes lines, "1: red; 2: blue", and was never shown a JSON.
+WORDS = load({"FRAMELENS_ANSWER_FORM": "words"})
 CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 
 
 def analyse(video: Path, engine: ManagedEngine, **options: object) -> Analysis:
     request = AnalysisRequest(video, **{"frames": 8, **options})  # type: ignore[arg-type]
-    *_, last = runner(load({}), engine)(request, "proof", threading.Event())
+    *_, last = runner(WORDS, engine, templates.load(None))(Task(request, "proof"))
     assert isinstance(last, Finished)
     return last.analysis
 
@@ -149,34 +154,57 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
     assert "tiny-vl" in text
 
 
-def test_an_engine_killed_in_mid_answer_is_named_and_nothing_is_lost(
-    video: Path, tiny_vl: Path, tmp_path: Path
+def test_an_engine_killed_in_mid_answer_is_started_once_more_and_named_when_it_ends_again(
+    video: Path, vl_engine: ManagedEngine
 ) -> None:
-    engine = ManagedEngine(vllm_launcher(str(tiny_vl), ENGINE_ARGUMENTS), log_dir=tmp_path / "engine")
+    run = runner(WORDS, vl_engine, templates.load(None))
     events: list[AnalysisEvent] = []
-    try:
-        with pytest.raises(EngineError) as caught:
-            for event in runner(load({}), engine)(AnalysisRequest(video), "killed", threading.Event()):
-                events.append(event)
-                if isinstance(event, ModeChosen):
-                    _kill(ready(engine))
-        status = engine.status()
-        assert status.state == "failed"
-        assert ready(engine)  # the next use starts it again
-    finally:
-        engine.stop()
+
+    def killed(times: int) -> None:
+        events.clear()
+        for event in run(Task(AnalysisRequest(video), "killed")):
+            events.append(event)
+            if isinstance(event, ModeChosen) and times:
+                times -= 1
+                _kill(ready(vl_engine))
+
+    killed(1)
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert [notice.key for notice in last.analysis.notices] == ["engine_restarted"]
+    assert len(last.analysis.chunks) == 1
+    with pytest.raises(EngineError) as caught:
+        killed(2)
+    assert vl_engine.status().state == "failed"
     assert caught.value.key == "engine_killed"
     last = events[-1]
     assert isinstance(last, Finished)
     assert len(last.analysis.keyframes) == len(last.analysis.facts) == 8
     assert last.analysis.mode == "none"
-    assert last.analysis.notices[0].key == "no_model_because"
+    assert [notice.key for notice in last.analysis.notices] == ["engine_restarted", "no_model_because"]
+
+
+def test_an_engine_whose_core_is_killed_is_found_dead(text_engine: ManagedEngine) -> None:
+    """As a system without memory does it. Nobody asks it anything meanwhile."""
+    server = _server(ready(text_engine))
+    max(server.children(), key=lambda process: process.memory_info().rss).kill()  # beside a small helper
+    wait_until(lambda: text_engine.status().state == "failed")
+    error = text_engine.status().error
+    assert error is not None and error.key == "engine_killed"
 
 
 def _kill(endpoint: Endpoint) -> None:
+    server = _server(endpoint)
+    for one in [*server.children(recursive=True), server]:
+        one.kill()
+
+
+def _server(endpoint: Endpoint) -> psutil.Process:
+    """vLLM's own process, not the guard that started it."""
     port = endpoint.base_url.rsplit(":", 1)[1].removesuffix("/v1")
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if "vllm.entrypoints.openai.api_server" in words and words[words.index("--port") + 1] == port and "-P" in words:
-            for one in [*process.children(recursive=True), process]:
-                one.kill()
+        is_guard = any(word.endswith("guard.py") for word in words)
+        if port in words and "vllm.entrypoints.openai.api_server" in words and not is_guard:
+            return process
+    raise AssertionError(f"no server on port {port}")

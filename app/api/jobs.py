@@ -1,4 +1,4 @@
-"""The pictures of an analysis: each frame that was found or chosen, by its index in the video."""
+"""The pictures of an analysis: each frame that was found or chosen, by its index in the video, in any size."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
 from app.errors import InputError
+from app.pictures import smaller
 
 if TYPE_CHECKING:
     from app.wiring import Services
+
+_SIDES = (64, 1280)
+"""Pixels of the longer side: less shows nothing, more than is kept cannot be had."""
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
@@ -22,11 +26,25 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
 
 
 async def _frame(request: Request, services: Services) -> Response:
-    """The JPEG of the frame with this 0-based index; a chosen one before one that was only found on the way."""
-    job_id, index = request.path_params["id"], request.path_params["index"]
-    job = await run_in_threadpool(services.jobs.snapshot, job_id)
+    """The JPEG of the frame with this 0-based index, at most `?side=` pixels long; a chosen one before one that was
+    only found on the way.
+    """
+    side = _side(request.query_params.get("side"))
+    jpeg = await run_in_threadpool(_picture, services, request.path_params["id"], request.path_params["index"], side)
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _picture(services: Services, job_id: str, index: int, side: int | None) -> bytes:
+    job = services.jobs.snapshot(job_id)
     for frame in (*job.keyframes, *job.found):
         if frame.frame_index == index:
-            headers = {"Cache-Control": "private, max-age=3600"}
-            return Response(frame.jpeg, media_type="image/jpeg", headers=headers)
+            return frame.jpeg if side is None else smaller(frame.jpeg, side)
     raise InputError("frame_unknown", id=job_id, number=index)
+
+
+def _side(given: str | None) -> int | None:
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) < 6 and _SIDES[0] <= int(given) <= _SIDES[1]):
+        raise InputError("picture_side", given=given[:40], low=_SIDES[0], high=_SIDES[1])
+    return int(given)

@@ -7,21 +7,30 @@ nobody has named a model and none can be had is a report without one a success.
 from __future__ import annotations
 
 import argparse
+import json
+import queue
 import sys
-from dataclasses import replace
+import threading
+from contextlib import suppress
+from dataclasses import asdict, replace
 from itertools import chain, count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app import config
-from app.analysis.prompts import TEMPLATES
-from app.commands.common import cancel_on_signals, frame_count
-from app.commands.progress import Progress
+from app.analysis.templates import Templates, built_in, load
+from app.commands.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of
 from app.config import Settings
-from app.domain import Analysis, AnalysisRequest, Finished, Language
-from app.errors import Cancelled, ConfigError, EngineError, StorageError
+from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
+from app.errors import AppError, Cancelled, ConfigError, EngineError, StorageError
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
-from app.wiring import build_engine, log_to, runner
+from app.wiring import Services, open_planner, open_services
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+
+_BUDGET = 8
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
@@ -29,12 +38,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], la
     analyse = commands.add_parser("analyse", aliases=["analyze"], help=t("cli.analyse", language))
     analyse.set_defaults(command=run)
     analyse.add_argument("video", type=Path, help=t("cli.video", language))
-    analyse.add_argument("--frames", type=frame_count, default=8, metavar="N", help=t("cli.frames", language))
-    analyse.add_argument("--template", choices=sorted(TEMPLATES), help=t("cli.template", language))
+    analyse.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.frames", language))
+    add_choice(analyse, language)
+    analyse.add_argument("--template", metavar="NAME", help=t("cli.template", language, names=", ".join(built_in())))
     analyse.add_argument("--question", default="", help=t("cli.question", language))
     analyse.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
     analyse.add_argument("--model", help=t("cli.model", language))
     analyse.add_argument("--base-url", help=t("cli.base_url", language))
+    analyse.add_argument("--anew", action="store_true", help=t("cli.anew", language))
+    analyse.add_argument("--plan", action="store_true", help=t("cli.plan", language))
+    analyse.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt", language))
     analyse.add_argument("--no-model", action="store_true", help=t("cli.no_model", language))
     analyse.add_argument("--output", type=Path, metavar="FILE", help=t("cli.output", language))
     analyse.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format", language))
@@ -46,27 +59,52 @@ def run(given: argparse.Namespace, language: Language) -> int:
     """Analyse the video and deliver the report; the exit code. Raises AppErrors."""
     settings = _settings(given)
     language = given.language or settings.language or language
-    request = _request(given, language)
-    log_to(settings.data_dir)
+    templates = load(settings.template_dir)
+    request = _request(given, settings, templates, language)
+    if given.show_prompt:
+        return _show_prompt(request, templates)
+    if given.plan:
+        return _show_plan(request, settings, templates, given, language)
     cancel = cancel_on_signals()
-    engine, notices = build_engine(settings)
-    progress = Progress(language, quiet=given.quiet or not sys.stderr.isatty())
-    analysis, failure = None, None
+    services = open_services(settings, adopts=False)
     try:
-        with progress:
-            for notice in notices if request.use_model else ():
-                progress.say(notice_text(notice, language))
-            for event in runner(settings, engine)(request, "command-line", cancel):
-                progress.show(event)
-                analysis = event.analysis if isinstance(event, Finished) else analysis
-    except EngineError as error:
-        failure = error
+        job = _analysed(services, request, given, language, cancel)
     finally:
-        engine.stop()
-    if analysis is None:
-        raise failure or Cancelled()
-    _deliver(analysis, given, language)
-    return _verdict(failure, settings, given, language)
+        services.close()
+    if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
+        raise job.error or Cancelled()
+    _deliver(job.analysis, given, language)
+    return _verdict(job.error, settings, given, language)
+
+
+def _analysed(
+    services: Services, request: AnalysisRequest, given: argparse.Namespace, language: Language, cancel: threading.Event
+) -> JobSnapshot:
+    """The job at its end: a new one, one that goes on where it stopped, or one that was finished before."""
+    from app.commands.progress import Progress  # other commands start without it
+
+    jobs = services.jobs
+    with Progress(language, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+        for notice in services.engine_notices if request.use_model else ():
+            progress.say(notice_text(notice, language))
+        events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
+        stopped = None if given.anew else jobs.unfinished(request)
+        if stopped:
+            answered = sum(result.number > 0 for result in jobs.snapshot(stopped).results)
+            progress.say(t("cli.goes_on", language, answered=answered))
+            jobs.resume(stopped, listener=events.put)
+        name = request.path.name
+        job_id = stopped or jobs.submit(request, name=name, anew=given.anew, listener=events.put)
+        job = jobs.snapshot(job_id)
+        if job.state == "done":
+            progress.say(t("cli.analysed_before", language, created=job.created[:16].replace("T", " ")))
+        while not job.is_over or not events.empty():
+            if cancel.is_set():
+                jobs.cancel(job_id)
+            with suppress(queue.Empty):
+                progress.show(events.get(timeout=0.1))
+            job = jobs.snapshot(job_id)
+    return job
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -76,18 +114,52 @@ def _settings(given: argparse.Namespace) -> Settings:
     return replace(settings, base_url=given.base_url) if given.base_url else settings
 
 
-def _request(given: argparse.Namespace, language: Language) -> AnalysisRequest:
+def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
+    from app.analysis.prompts import exact_prompt
+
+    for role, text in exact_prompt(request, templates.find(request.template), (), 1):
+        print(f"[{role}]\n{text}\n")
+    return 0
+
+
+def _show_plan(
+    request: AnalysisRequest, settings: Settings, templates: Templates, given: argparse.Namespace, language: Language
+) -> int:
+    from app.analysis.telling import details, headline
+    from app.video import probe
+
+    forecast = open_planner(settings)(probe(request.path), request, templates.find(request.template))
+    if given.json:
+        print(json.dumps(asdict(forecast)))
+        return 0
+    for line in (headline(forecast, language), *details(forecast, language)):
+        print(line)
+    return 0
+
+
+def _request(
+    given: argparse.Namespace, settings: Settings, templates: Templates, language: Language
+) -> AnalysisRequest:
     template = given.template or ("question" if given.question else "describe")
-    if TEMPLATES[template].needs_question and not given.question.strip():
+    if templates.find(template).needs_question and not given.question.strip():
         raise ConfigError("question_missing")
-    return AnalysisRequest(
+    selection = selection_of(given)
+    request = AnalysisRequest(
         path=given.video.expanduser().absolute(),
-        frames=given.frames,
         template=template,
         question=given.question,
         language=language,
         use_model=not given.no_model,
+        selection=selection,
     )
+    frames = frames_of(given, selection, _BUDGET, lambda: _held_frames(request, settings, templates))
+    return replace(request, frames=frames)
+
+
+def _held_frames(request: AnalysisRequest, settings: Settings, templates: Templates) -> int:
+    from app.video import probe
+
+    return open_planner(settings).held_frames(probe(request.path), request, templates.find(request.template))
 
 
 def _deliver(analysis: Analysis, given: argparse.Namespace, language: Language) -> None:
@@ -115,7 +187,7 @@ def _free_name(path: Path) -> Path:
     return next(one for one in chain([path], numbered) if not one.exists())
 
 
-def _verdict(failure: EngineError | None, settings: Settings, given: argparse.Namespace, language: Language) -> int:
+def _verdict(failure: AppError | None, settings: Settings, given: argparse.Namespace, language: Language) -> int:
     if failure is None:
         return 0
     print(error_text(failure, language), file=sys.stderr)

@@ -1,44 +1,83 @@
-"""What commands share: how numbers and times are given, and stopping on a signal."""
+"""What commands share: how frames, numbers and times are given, and stopping on a signal."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import signal
 import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar, get_args
+
+from app.analysis import choosing
+from app.domain import MOST_FRAMES, Language, Selection, Strategy
+from app.errors import ConfigError
+from app.i18n import t
+
+T = TypeVar("T")
+
+
+FIT = 0
+"""As many frames as one request to the model holds."""
 
 
 def frame_count(text: str) -> int:
-    """A number of frames, 1 to 256."""
+    """A number of frames, 1 to 256, or FIT."""
+    if text == "fit":
+        return FIT
     number = int(text)
-    if not 1 <= number <= 256:
-        raise argparse.ArgumentTypeError(f"{number} is not between 1 and 256")
+    if not 1 <= number <= MOST_FRAMES:
+        raise argparse.ArgumentTypeError(f"{number} is not between 1 and {MOST_FRAMES}")
     return number
-
-
-def seconds(text: str) -> float:
-    """Seconds, or a clock as reports write it: "75.5", "1:15.5", "0:01:15.5"."""
-    parts = text.strip().split(":")
-    try:
-        numbers = [float(part) for part in parts]
-    except ValueError:
-        numbers = []
-    if not 1 <= len(numbers) <= 3 or not all(math.isfinite(number) and number >= 0 for number in numbers):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 75.5 or 1:15.5")
-    return sum(number * factor for number, factor in zip(reversed(numbers), (1, 60, 3600), strict=False))
 
 
 def interval(text: str) -> float:
     """Seconds, more than none."""
-    length = seconds(text)
+    length = _read(choosing.seconds, text)
     if not length:
         raise argparse.ArgumentTypeError(f"{text!r} is no interval; give more than 0 seconds")
     return length
 
 
-def times(text: str) -> tuple[float, ...]:
-    """Times with commas between them, one at least."""
-    return tuple(seconds(part) for part in text.removesuffix(",").split(","))
+def add_choice(parser: argparse.ArgumentParser, language: Language) -> None:
+    """The options that say how frames are chosen, and from which range. `--frames` has words of its own."""
+    seconds, times = partial(_read, choosing.seconds), partial(_read, choosing.times)
+    parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy", language))
+    parser.add_argument("--every", type=interval, metavar="SECONDS", help=t("cli.every", language))
+    parser.add_argument("--at", type=times, metavar="T,T,…", help=t("cli.at", language))
+    parser.add_argument("--start", type=seconds, default=0.0, metavar="T", help=t("cli.start", language))
+    parser.add_argument("--end", type=seconds, metavar="T", help=t("cli.end", language))
+
+
+def selection_of(given: argparse.Namespace) -> Selection:
+    """The strategy may be left out where --every or --at names it. Raises ConfigError for what does not go together."""
+    implied: Strategy = "times" if given.at else "every" if given.every else "auto"
+    strategy: Strategy = given.strategy or implied
+    if strategy == "every" and not given.every:
+        raise ConfigError("option_missing", strategy=strategy, option="--every 5")
+    if strategy == "times" and not given.at:
+        raise ConfigError("option_missing", strategy=strategy, option="--at 1.5,3,7.25")
+    for option, value, owner in (("--every", given.every, "every"), ("--at", given.at, "times")):
+        if value and strategy != owner:
+            raise ConfigError("option_unused", option=option, strategy=strategy, owner=owner)
+    if given.end is not None and given.end <= given.start:
+        raise ConfigError("range_reversed", start=f"{given.start:g}", end=f"{given.end:g}")
+    return Selection(strategy, given.every, given.at or (), given.start, given.end)
+
+
+def frames_of(given: argparse.Namespace, selection: Selection, usual: int, fit: Callable[[], int]) -> int:
+    """How many frames at most: as given or fit(), else `usual`, or all there are where the strategy sets the number."""
+    if given.frames is None:
+        return choosing.usual_frames(selection.strategy, usual)
+    return fit() if given.frames == FIT else int(given.frames)
+
+
+def _read(read: Callable[[str], T], text: str) -> T:
+    """What `read` makes of it; argparse shows the reason of an ArgumentTypeError alone."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def cancel_on_signals() -> threading.Event:

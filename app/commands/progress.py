@@ -1,4 +1,4 @@
-"""Shows the events of an analysis on a terminal: one line with stage, count and time left, answers as they stream.
+"""Shows the events of an analysis on a terminal: one line with stage, count and time left, answers in time order.
 
 Everything goes to standard error, so that standard output holds the report alone.
 """
@@ -14,13 +14,15 @@ from rich.progress import Progress as Bar
 
 from app.domain import (
     AnalysisEvent,
-    AnswerDelta,
     ChunkDone,
+    ChunkResult,
     EngineProgress,
     FactsMeasured,
     KeyframesChosen,
     Language,
     Noticed,
+    OpeningChosen,
+    Planned,
     StageStarted,
     SurveyProgress,
     clock,
@@ -38,7 +40,9 @@ class Progress:
         self._bar = Bar(*columns, console=self._console, transient=True, disable=quiet)
         self._task = self._bar.add_task("", total=None)
         self._stage = ""
-        self._written = ""
+        self._order: list[int] = []  # the parts whose answers have not been shown yet
+        self._answered: dict[int, ChunkResult] = {}
+        self._times: dict[int, float] = {}
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -62,17 +66,22 @@ class Progress:
                 self._task = self._bar.add_task(t(f"stage.{stage}", self._language), total=total)
             case SurveyProgress(seconds, duration):
                 self._bar.update(self._task, completed=int(seconds), total=duration and int(duration) + 1)
+            case OpeningChosen(keyframes):
+                self._times = {frame.number: frame.time_seconds for frame in keyframes}
+                self._order = [keyframes[0].number]
             case KeyframesChosen(keyframes):
+                self._times = {frame.number: frame.time_seconds for frame in keyframes}
                 times = ", ".join(clock(frame.time_seconds) for frame in keyframes)
                 self._tell(t("cli.keyframes", self._language, count=len(keyframes), times=times))
             case EngineProgress(phase, values) if self._stage == "engine":
                 words = t(f"engine.phase.{phase}", self._language, **values)
                 self._bar.update(self._task, description=words)
-            case AnswerDelta(_, text, restart):
-                self._stream(text, restart)
-            case ChunkDone():
-                self._flush()
+            case Planned(layout):
+                self._order = [part[0] for part in layout.parts if part[0] not in self._answered]
+            case ChunkDone(result) if result.number > 0:
+                self._answered[result.number] = result
                 self._bar.advance(self._task)
+                self._tell_answers()
             case FactsMeasured() if self._stage == "facts":
                 self._bar.advance(self._task)
             case Noticed(notice) if notice.level != "error":  # an error is said at the end, once
@@ -84,13 +93,10 @@ class Progress:
         if not self._bar.disable:
             self.say(text)
 
-    def _stream(self, text: str, restart: bool) -> None:
-        self._written = text if restart else self._written + text
-        *lines, self._written = self._written.split("\n")
-        for line in lines:
-            self._tell(line)
-
-    def _flush(self) -> None:
-        if self._written:
-            self._tell(self._written)
-        self._written = ""
+    def _tell_answers(self) -> None:
+        """What is answered by now, as far as nothing before it is missing."""
+        while self._order and self._order[0] in self._answered:
+            result = self._answered[self._order.pop(0)]
+            for finding in (*result.findings, *result.overview):
+                times = ", ".join(clock(self._times[number]) for number in finding.frames if number in self._times)
+                self._tell(f"{times}  {finding.text}" if times else finding.text)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.domain import FrameFacts, Keyframe, Language
+from app.domain import FrameFacts, Keyframe, Language, clock
 from app.i18n import t
 
 _LIGHT = ((0.08, "black"), (0.3, "dark"), (0.7, "medium"), (float("inf"), "bright"))
 _MOTION = ((0.01, "none"), (0.06, "little"), (0.2, "much"), (float("inf"), "other"))
+
+
+def mark(frame: Keyframe, language: Language) -> str:
+    """What stands before a frame in a prompt, such as "[frame 3 · 00:04.500]"."""
+    return t("prompt.mark", language, number=frame.number, time=clock(frame.time_seconds))
 
 
 def origin(frame: Keyframe, language: Language) -> str:

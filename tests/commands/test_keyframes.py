@@ -48,6 +48,11 @@ def test_json_is_one_object_and_nothing_else_on_standard_output(video: Path, tmp
         "number", "time_seconds", "frame_index", "reason", "reason_text", "shot", "width", "height",
     }  # fmt: skip
     assert [shot["number"] for shot in document["shots"]] == list(range(1, 9))
+    assert [boundary["time_seconds"] for boundary in document["boundaries"]] == list(range(1, 8))
+    assert {boundary["type"] for boundary in document["boundaries"]} <= {"cut", "fade"}
+    assert set(document) == {
+        "format_version", "source", "keyframes", "shots", "boundaries", "measures", "stretches", "notices", "reused",
+    }  # fmt: skip
     assert document["notices"] == []
     assert document["reused"] is False
     assert list(tmp_path.glob("*.*")) == []
@@ -80,6 +85,16 @@ def test_the_files_are_full_upright_and_listed_with_their_times(video: Path, tmp
         [*(row["file"] for row in rows), "times.csv"]
     )
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["frames.zip"]
+
+
+def test_the_contact_sheet_is_one_jpeg(video: Path, tmp_path: Path) -> None:
+    done = run(video, "--frames", 5, "--sheet", "new/sheet.jpg", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["keyframes"]) == 5
+    with Image.open(tmp_path / "new" / "sheet.jpg") as sheet:
+        assert (sheet.format, sheet.mode) == ("JPEG", "RGB")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["sheet.jpg"]
+    assert "sheet.jpg" in done.stderr
 
 
 @pytest.mark.parametrize(("language", "said"), [("en", "a new shot begins"), ("zh", "新镜头开始")])
@@ -130,7 +145,7 @@ def test_a_file_that_is_no_video_is_exit_code_3(tmp_path: Path) -> None:
         assert done.stdout == ""
 
 
-@pytest.mark.parametrize("option", ["--zip", "--output"])
+@pytest.mark.parametrize("option", ["--zip", "--output", "--sheet"])
 def test_files_that_can_not_be_written_are_exit_code_5(option: str, video: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run(video, option, tmp_path / "file" / "frames", "--json", cwd=tmp_path)

@@ -1,0 +1,119 @@
+"""Writes small videos with a sound track and subtitle tracks, each with the start that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.packet import Packet
+from av.stream import Disposition
+from numpy.typing import NDArray
+
+from tests.media import COLOURS, solid
+
+RATE = 16_000
+Sound = NDArray[np.int16]
+Line = tuple[float, float, str]
+
+
+@dataclass(frozen=True)
+class Track:
+    """Subtitles: (start, end, text) in seconds, written with `codec` as the raw bytes of that kind of track."""
+
+    lines: Sequence[Line]
+    codec: str = "mov_text"
+    language: str = ""
+    is_default: bool = False
+    title: str = ""
+
+
+def tone(seconds: float, hertz: float = 440.0, loud: int = 8000) -> Sound:
+    return (loud * np.sin(np.arange(round(seconds * RATE)) * 2 * np.pi * hertz / RATE)).astype(np.int16)
+
+
+def quiet(seconds: float) -> Sound:
+    """No sound at all."""
+    return np.zeros(round(seconds * RATE), np.int16)
+
+
+def write_spoken(
+    path: Path,
+    *,
+    seconds: float = 4.0,
+    picture_start: float = 0.0,
+    sound: Sound | None = None,
+    sound_start: float = 0.0,
+    sound_codec: str = "pcm_s16le",
+    tracks: Sequence[Track] = (),
+    muxer: Mapping[str, str] | None = None,
+) -> Path:
+    """A video of one colour, 10 frames a second, beginning at `picture_start` on the container's clock."""
+    with av.open(str(path), "w", options=dict(muxer or {})) as container:
+        picture = container.add_stream("libx264", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        picture.options = {"preset": "ultrafast", "bf": "0"}
+        speaker = container.add_stream(sound_codec, rate=RATE, layout="mono") if sound is not None else None
+        written = [_add_track(container, track) for track in tracks]
+        for stream, track in zip(written, tracks, strict=True):
+            for line in track.lines:
+                container.mux(_packet(stream, track.codec, line))
+        for index in range(round(seconds * 10)):
+            frame = av.VideoFrame.from_ndarray(solid(COLOURS["blue"], 64, 48), format="rgb24")
+            frame.pts, frame.time_base = index + round(picture_start * 10), Fraction(1, 10)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode(None))
+        if speaker is not None and sound is not None:
+            for place in range(0, len(sound), RATE):
+                block = av.AudioFrame.from_ndarray(sound[place : place + RATE].reshape(1, -1), "s16", "mono")
+                block.sample_rate, block.time_base = RATE, Fraction(1, RATE)
+                block.pts = place + round(sound_start * RATE)
+                container.mux(speaker.encode(block))
+            container.mux(speaker.encode(None))
+    return path
+
+
+def _add_track(container: av.container.OutputContainer, track: Track) -> av.subtitles.stream.SubtitleStream:
+    stream = container.add_stream(track.codec)
+    stream.time_base = Fraction(1, 1000)
+    stream.codec_context.time_base = Fraction(1, 1000)
+    stream.codec_context.subtitle_header = _ASS_HEADER
+    if track.language:
+        stream.metadata["language"] = track.language
+    if track.title:
+        stream.metadata["title"] = track.title
+    stream.disposition = Disposition.default if track.is_default else Disposition(0)
+    return stream
+
+
+_ASS_HEADER = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+"""Every encoder of subtitles asks for it, though the packets are written here."""
+
+
+def _packet(stream: av.subtitles.stream.SubtitleStream, codec: str, line: Line) -> Packet[av.stream.Stream]:
+    start, end, text = line
+    data = text.encode()
+    if codec == "mov_text":
+        data = len(data).to_bytes(2, "big") + data
+    if codec == "ass":
+        data = f"0,0,Default,,0,0,0,,{text}".encode()
+    packet = Packet(data)
+    packet.stream = stream
+    packet.time_base = Fraction(1, 1000)
+    packet.pts = packet.dts = round(start * 1000)
+    packet.duration = round((end - start) * 1000)
+    packet.is_keyframe = True
+    return packet

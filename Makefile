@@ -1,7 +1,7 @@
 # `make app` installs everything and opens the app; `make test` installs everything and runs the tests.
 PYTHON ?= python3
 
-.PHONY: app test install lint bench bench-keyframes pins sample models
+.PHONY: app test install lint bench bench-keyframes bench-analysis bench-endurance fuzz pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -19,9 +19,28 @@ lint:
 bench:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks
 
-# VIDEOS: a folder with truth.json; JUDGE: the folder of eval_events.py.
+# FrameLens beside other tools, which are installed under WORK. Everything may be left out: VIDEOS (folders of videos with
+# truth.json) and JUDGE (the folder of eval_events.py) to measure how much is seen; CLIPS, footage that the files for
+# speed and memory are made of, or FILES, such files themselves; ONLY of events, shots, speed, memory, first.
 bench-keyframes:
-	.venv/bin/python -m benchmarks.keyframes "$(VIDEOS)" "$(JUDGE)"
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.keyframes \
+	  $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(JUDGE),--judge $(JUDGE)) $(if $(CLIPS),--clips $(CLIPS)) \
+	  $(if $(FILES),--files $(FILES)) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(WORK),--work $(WORK)) $(if $(OUT),--out $(OUT))
+
+# Whole analyses against raw requests, and what they hold in memory. ONLY of throughput, vllm, first, memory, large.
+bench-analysis:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.analysis \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WORK),--work $(WORK))
+
+# An hour of video through the real engine, once undisturbed and once killed by signal 9 and begun again.
+bench-endurance:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.endurance \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FRAMES),--frames $(FRAMES)) $(if $(WORK),--work $(WORK))
+
+# 2,000 files damaged at random, always the same ones: none may hang, and no answer may be wrong.
+fuzz:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.mutations
 
 # Exact versions of everything, for both engines; run it after a change of pyproject.toml.
 pins:

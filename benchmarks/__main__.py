@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import decoding, job, memory, page
+from benchmarks import decoding, findings, job, memory, page
 from benchmarks.row import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "decoding": decoding.run,
+    "findings": findings.run,
     "job": job.run,
     "memory": memory.run,
     "page": page.run,

@@ -6,7 +6,6 @@ second. The raw calls are the same requests, recorded from the job, sent again o
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,13 @@ from typing import Any
 
 import httpx
 
+from app.analysis.task import Task
+from app.analysis.templates import load as load_templates
 from app.config import load
 from app.domain import AnalysisRequest, KeyframesChosen
 from app.video import extract
 from app.wiring import build_engine, runner
+from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
 from benchmarks.row import Row, seconds
 from tests.llm.scripted import serve
@@ -25,7 +27,6 @@ from tests.llm.scripted import serve
 FRAMES = 8
 SECONDS_A_FRAME = 2.3
 TOKENS_A_SECOND = 10
-ANSWER_TOKENS = 120
 
 
 def run(folder: Path) -> Iterator[Row]:
@@ -34,13 +35,13 @@ def run(folder: Path) -> Iterator[Row]:
     with serve(_model_of_known_speed) as server:
         settings = load({"FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_DATA_DIR": str(folder)})
         engine, _ = build_engine(settings)
-        analyse = runner(settings, engine)
+        analyse = runner(settings, engine, load_templates(settings.template_dir))
         request = AnalysisRequest(video, frames=FRAMES)
         # Imports and the proof of sight come once a process; another video, since what was found in one is kept.
-        _to_the_end(analyse(AnalysisRequest(other, frames=1), "warm", threading.Event()))
+        _to_the_end(analyse(Task(AnalysisRequest(other, frames=1), "warm")))
         server.requests.clear()
         decode = seconds(lambda: _until_chosen(video))
-        job = seconds(lambda: _to_the_end(analyse(request, "measured", threading.Event())))
+        job = seconds(lambda: _to_the_end(analyse(Task(request, "measured"))))
         sent = list(server.requests)
         raw = seconds(lambda: [_send(server.base_url, body) for body in sent])
     beyond = job - decode
@@ -51,13 +52,11 @@ def run(folder: Path) -> Iterator[Row]:
 def _model_of_known_speed(body: dict[str, Any]) -> Iterator[str]:
     content = body["messages"][-1]["content"]
     pictures = sum(part["type"] == "image_url" for part in content) if isinstance(content, list) else 0
-    if body.get("max_tokens") == 1:
-        yield "x"
-        return
-    time.sleep(pictures * SECONDS_A_FRAME)
-    for _ in range(ANSWER_TOKENS):
-        time.sleep(1 / TOKENS_A_SECOND)
-        yield "word "
+    is_proof = body.get("max_tokens") == 1
+    time.sleep(0 if is_proof else pictures * SECONDS_A_FRAME)
+    for piece in pieces(answer_to(body)):
+        time.sleep(0 if is_proof else 1 / TOKENS_A_SECOND)
+        yield piece
 
 
 def _send(base_url: str, body: dict[str, Any]) -> None:

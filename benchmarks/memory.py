@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -29,19 +29,20 @@ def run(folder: Path) -> Iterator[Row]:
     peaks = {}
     for minutes in (10, 60):
         video = make(folder / f"{minutes}.mp4", seconds=minutes * 60, width=640, height=360, frame_rate=10)
-        peaks[minutes] = _peak_megabytes(video)
+        peaks[minutes] = peak_megabytes([sys.executable, "-c", _CHOOSE, str(video)])
     note = f"{peaks[60]:.0f} MB / {peaks[10]:.0f} MB"
     yield Row("memory of a 60-minute video / a 10-minute video", peaks[60] / peaks[10], "x", 1.1, note)
 
 
-def _peak_megabytes(video: Path) -> float:
-    process = subprocess.Popen([sys.executable, "-c", _CHOOSE, str(video)])
+def peak_megabytes(command: Sequence[str]) -> float:
+    """The most that a process and its descendants hold together at one time."""
+    process = subprocess.Popen(command)
     peak = 0.0
     while process.poll() is None:
         peak = max(peak, _resident(psutil.Process(process.pid)))
         time.sleep(0.02)
     if process.returncode:
-        raise RuntimeError(f"choosing frames of {video} ended with {process.returncode}")
+        raise RuntimeError(f"{command} ended with {process.returncode}")
     return peak / 1e6
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,19 @@ def run(folder: Path) -> Iterator[Row]:
     if not chromium:
         print("page: skipped, there is no Chromium", file=sys.stderr)
         return
+    started = time.perf_counter()
+    with serving(folder / "page") as url:
+        yield Row("server start to answering", time.perf_counter() - started, "s")
+        for name, bound in (
+            ("first page of a fresh server", SECONDS_BOUND),
+            ("page of a second visitor", SECONDS_BOUND),
+        ):
+            yield Row(name, _seconds_to_see(chromium, url), "s", bound)
+
+
+@contextmanager
+def serving(data: Path) -> Iterator[str]:
+    """The address of the app over this data folder, from when it answers to the end of the block."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -36,17 +50,11 @@ def run(folder: Path) -> Iterator[Row]:
         "--server.headless=true",
         f"--server.port={port}",
     ]
-    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(folder / "page")}
-    started = time.perf_counter()
+    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(data)}
     server = subprocess.Popen([*command, "--server.address=127.0.0.1"], cwd=root, env=environment)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-        yield Row("server start to answering", time.perf_counter() - started, "s")
-        for name, bound in (
-            ("first page of a fresh server", SECONDS_BOUND),
-            ("page of a second visitor", SECONDS_BOUND),
-        ):
-            yield Row(name, _seconds_to_see(chromium, f"http://127.0.0.1:{port}/"), "s", bound)
+        yield f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
         server.wait(timeout=20)

@@ -1,0 +1,66 @@
+"""The real CPU engine for benchmarks: a model folder, started once, with what it tells of its prefix cache.
+
+It is started so that its caches can be emptied between rounds, else a second round would find what the first had paid.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+
+from app.engine import Endpoint, ManagedEngine, vllm_launcher
+
+TINY = Path(__file__).parents[2] / "tests" / "fixtures" / "tiny-vl"
+_COUNT = r"^vllm:prefix_cache_{name}(?:_total)?\{{[^}}]*\}} ([\d.e+]+)$"
+
+
+@dataclass(frozen=True)
+class Caches:
+    """The caches of a running engine."""
+
+    endpoint: Endpoint
+
+    def empty(self) -> None:
+        for name in ("reset_prefix_cache", "reset_mm_cache"):
+            self._ask("POST", name)
+
+    def hits(self) -> tuple[float, float]:
+        """Tokens that were found, and looked for, since the start."""
+        told = self._ask("GET", "metrics").text
+        return count_of(told, "hits"), count_of(told, "queries")
+
+    def _ask(self, method: str, path: str) -> httpx.Response:
+        url = f"{self.endpoint.base_url.removesuffix('/v1')}/{path}"
+        headers = {"Authorization": f"Bearer {self.endpoint.api_key}"}
+        answer = httpx.request(method, url, headers=headers, trust_env=False, timeout=60)
+        answer.raise_for_status()
+        return answer
+
+
+def count_of(metrics: str, name: str) -> float:
+    """What a vLLM's metrics say of its prefix cache, over all its engines."""
+    return sum(float(number) for number in re.findall(_COUNT.format(name=name), metrics, re.MULTILINE))
+
+
+@contextmanager
+def started(model: Path, arguments: Mapping[str, object], logs: Path) -> Iterator[Caches]:
+    """vLLM with the model of this folder, ready to be asked; whether its weights are there is its own concern."""
+    launcher = vllm_launcher(str(model), arguments)
+    given = launcher.environment
+    with_reset = {"VLLM_SERVER_DEV_MODE": "1"}
+    launcher = replace(
+        launcher,
+        fetch=lambda on_progress, cancel: model,
+        environment=lambda key: {**given(key), **with_reset},
+    )
+    engine = ManagedEngine(launcher, log_dir=logs)
+    try:
+        yield Caches(engine.ensure_ready(lambda progress: None, threading.Event()))
+    finally:
+        engine.stop()

@@ -1,0 +1,23 @@
+"""One line about what the figures were measured with, and how busy that was."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import psutil
+
+from app.engine import installed_vllm
+from benchmarks.keyframes.machine import processor
+
+
+def machine_line() -> str:
+    device, version = installed_vllm() or ("no", "vLLM")
+    parts = [
+        f"{os.cpu_count()} cores of {processor()}",
+        f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        f"Python {platform.python_version()}",
+        f"vLLM {version} ({device})",
+        f"load before the run {os.getloadavg()[0]:.1f}",
+    ]
+    return "Machine: " + ", ".join(parts) + "."

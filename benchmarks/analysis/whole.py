@@ -1,0 +1,125 @@
+"""One whole analysis with the app's real parts, against an engine that is there, and when things happened in it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from app.analysis.task import NOTHING_DONE, Done, Task
+from app.analysis.templates import load as load_templates
+from app.config import load
+from app.domain import (
+    AnalysisRequest,
+    AnswerDelta,
+    ChunkDone,
+    Finished,
+    KeyframesChosen,
+    Layout,
+    SurveyProgress,
+)
+from app.wiring import build_engine, runner
+from benchmarks.analysis.raw import Sent, recording
+
+SIDE = 448
+
+
+@dataclass
+class Course:
+    """Seconds since the call. `sent` are its requests; `first_share` is how much of the video was read when the first
+    text came. Parts are what has frames, all else are joins. `layout` is that of the whole.
+    """
+
+    sent: list[Sent] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
+    chosen: float = 0.0
+    first_text: float = 0.0
+    first_share: float = 1.0
+    parts_done: float = 0.0
+    ended: float = 0.0
+    read_share: float = 0.0
+    layout: Layout | None = None
+    num_results: int = 0
+
+    def since(self) -> float:
+        return time.perf_counter() - self.began
+
+    def of_parts(self, *, after: float = -1.0) -> list[Sent]:
+        """The requests about parts that were sent after so many seconds."""
+        return [one for one in self.sent if one.has_pictures and one.at_seconds - self.began > after]
+
+    @property
+    def of_joins(self) -> list[Sent]:
+        return [one for one in self.sent if not one.has_pictures]
+
+    @property
+    def asked(self) -> float:
+        """When the first part was sent."""
+        return min(one.at_seconds for one in self.of_parts()) - self.began
+
+
+class App:
+    """FrameLens as it is wired, with a data folder of its own. What the engine answered before is not recalled."""
+
+    def __init__(
+        self, base_url: str, data_dir: Path, *, in_flight: int, api_key: str = "none", answer_tokens: int = 1024
+    ) -> None:
+        self._base_url = base_url
+        self._settings = load(
+            {
+                "FRAMELENS_BASE_URL": base_url,
+                "FRAMELENS_API_KEY": api_key,
+                "FRAMELENS_DATA_DIR": str(data_dir),
+                "FRAMELENS_FRAME_SIDE": str(SIDE),
+                "FRAMELENS_IN_FLIGHT": str(in_flight),
+                "FRAMELENS_ANSWER_TOKENS": str(answer_tokens),
+            }
+        )
+        engine, _ = build_engine(self._settings)
+        self._run = runner(self._settings, engine, load_templates(self._settings.template_dir))
+
+    def warm(self, video: Path) -> None:
+        """Have all imported, and the engine's sight proven; with another video than those that are measured."""
+        self.course(AnalysisRequest(video, frames=1))
+
+    def read(self, request: AnalysisRequest) -> None:
+        """Have the video read, and what is on its frames measured."""
+        self.course(replace(request, use_model=False))
+
+    def course(self, request: AnalysisRequest, *, layout: Layout | None = None, until_text: bool = False) -> Course:
+        """Run to the end, or to the first text. `layout` fixes the parts instead of what the engine counts."""
+        done = NOTHING_DONE if layout is None else Done(layout)
+        task = Task(request, "benchmark", done=done)
+        with recording(self._base_url) as sent:
+            course = Course(sent)
+            for event in self._run(task):
+                _note(course, event)
+                if until_text and course.first_text:
+                    task.control.cancel.set()
+                    break
+        course.ended = course.since()
+        return course
+
+
+def _note(course: Course, event: object) -> None:
+    match event:
+        case SurveyProgress(time_seconds, duration_seconds) if duration_seconds:
+            course.read_share = time_seconds / duration_seconds
+        case KeyframesChosen():
+            course.chosen = course.since()
+        case AnswerDelta(_, text) if text and not course.first_text:
+            course.first_text, course.first_share = course.since(), course.read_share
+        case ChunkDone(result) if result.number > 0:
+            course.num_results += 1
+            course.parts_done = course.since()
+        case Finished(analysis):
+            course.layout = analysis.layout
+        case _:
+            pass
+
+
+def in_parts(frames: int, each: int, *, in_flight: int) -> Layout:
+    """A layout of parts of so many frames, whatever they cost."""
+    numbers = range(1, frames + 1)
+    parts = tuple(tuple(numbers[start : start + each]) for start in range(0, frames, each))
+    return replace(Layout(SIDE, each, in_flight, 100.0, True), parts=parts)

@@ -1,0 +1,1 @@
+"""Keyframes and shots of FrameLens beside those of other tools: how much they see, how fast, with how much memory."""

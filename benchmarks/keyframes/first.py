@@ -1,0 +1,38 @@
+"""How long one waits for something to look at: seconds from the call to the first events of a long video."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+from app.domain import KeyframeFound, Probed
+from app.video import extract
+from benchmarks.keyframes.table import markdown
+from benchmarks.keyframes.tools import BUDGET
+
+NAMES = ("what the file is (Probed)", "the first keyframe (KeyframeFound)", "the first picture (its JPEG)")
+
+
+def first_table(video: Path, *, rounds: int) -> Iterator[str]:
+    every = [_waits(video) for _ in range(rounds)]
+    rows = []
+    for place, name in enumerate(NAMES):
+        waits = [one[place] for one in every]
+        rows.append([name, f"{median(waits):.2f}", f"{min(waits):.2f}", f"{max(waits):.2f}"])
+    yield from markdown(["seconds to", "median", "least", "most"], rows)
+
+
+def _waits(video: Path) -> tuple[float, float, float]:
+    began = time.perf_counter()
+    probed = found = 0.0
+    for event in extract(video, frames=BUDGET, read_text=False):
+        now = time.perf_counter() - began
+        if isinstance(event, Probed):
+            probed = now
+        if isinstance(event, KeyframeFound):
+            found = found or now
+            if event.keyframe.jpeg:
+                return probed, found, now
+    raise RuntimeError(f"no picture came of {video}")

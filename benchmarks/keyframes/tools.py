@@ -1,0 +1,107 @@
+"""What is compared: each tool as functions from a video to times. How good or fast they are is measured elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from app.domain import KeyframesChosen
+from app.video import extract, probe
+from benchmarks.keyframes.fill import Scene, even, middles, starts
+from benchmarks.keyframes.memo import Memo
+from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInstalled, Peer, answer, command
+
+BUDGET = 16
+"""Frames asked for where the number is not what is varied."""
+OURS = "FrameLens"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`picks` gives the times of at most so many frames, `boundaries` those at which shots change, both in seconds.
+
+    `work` is what its cost is measured on: reading the video to the end and choosing frames, or finding shots.
+    """
+
+    name: str
+    picks: Callable[[Path, int], list[float]] | None = None
+    boundaries: Callable[[Path], list[float]] | None = None
+    work: Callable[[Path], object] | None = None
+
+
+def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
+    """A survey and a choice as a user gets them. What is measured on the chosen frames afterwards is not waited for."""
+    for event in extract(path, frames=frames, read_text=False):
+        if isinstance(event, KeyframesChosen):
+            return event
+    raise RuntimeError(f"no keyframes came of {path}")
+
+
+def ffmpeg_null(path: Path) -> None:
+    """What all cost is measured against: every frame decoded and thrown away."""
+    line = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-map", "0:v:0", "-f", "null", "-"]
+    subprocess.run(line, check=True)
+
+
+def tools(work: Path) -> tuple[list[Tool], list[str]]:
+    """All that can be run here, ours first, and a sentence for each peer that cannot. Peers live under `work`."""
+    memo = Memo(work / "peers.json")
+    found, missing = [Tool(OURS, _our_picks, _our_boundaries, chosen), Tool("even sampling", _even_picks)], []
+    for peer, made in ((PYSCENEDETECT, _pyscenedetect), (VIDEO_ANALYZER, _video_analyzer)):
+        try:
+            command(peer, work)
+        except NotInstalled as error:
+            missing.append(f"{peer.package} could not be installed and is left out: {error}")
+        else:
+            found += made(peer, work, memo)
+    return found, missing
+
+
+def _our_picks(path: Path, frames: int) -> list[float]:
+    return [frame.time_seconds for frame in chosen(path, frames).keyframes]
+
+
+def _our_boundaries(path: Path) -> list[float]:
+    return [(one.start_seconds + one.end_seconds) / 2 for one in chosen(path).decode.boundaries]
+
+
+def _even_picks(path: Path, frames: int) -> list[float]:
+    return even(probe(path).duration_seconds_from_header or 0.0, frames)
+
+
+def _pyscenedetect(peer: Peer, work: Path, memo: Memo) -> list[Tool]:
+    def scenes(detector: str, path: Path) -> list[Scene]:
+        run = partial(answer, command(peer, work, str(path), detector))
+        return [(start, end) for start, end in memo.get(path, f"{peer.package} {detector}", run)]
+
+    def boundaries(detector: str, path: Path) -> list[float]:
+        return [start for start, _ in scenes(detector, path)[1:]]
+
+    def again(detector: str, path: Path) -> object:
+        return answer(command(peer, work, str(path), detector))
+
+    return [
+        Tool(f"{peer.name}, middles of scenes", lambda path, frames: middles(scenes("content", path), frames)),
+        Tool(f"{peer.name}, starts of scenes", lambda path, frames: starts(scenes("content", path), frames)),
+        *(
+            Tool(f"{peer.name}, {name}", None, partial(boundaries, detector), partial(again, detector))
+            for detector, name in (("content", "ContentDetector"), ("adaptive", "AdaptiveDetector"))
+        ),
+    ]
+
+
+def _video_analyzer(peer: Peer, work: Path, memo: Memo) -> list[Tool]:
+    def picks(path: Path, frames: int) -> list[float]:
+        run = partial(answer, command(peer, work, str(path), str(frames)))
+        return [float(time) for time in memo.get(path, f"{peer.package} {frames}", run)]
+
+    def again(frames: str, path: Path) -> object:
+        return answer(command(peer, work, str(path), frames))
+
+    return [
+        Tool(peer.name, picks, None, partial(again, str(BUDGET))),
+        Tool(f"{peer.name}, as it ships (60 a minute)", None, None, partial(again, "all")),
+    ]

@@ -1,0 +1,104 @@
+"""The benchmark of whole analyses: its engine answers as asked, requests go again as they were, caches are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis.reading import read
+from app.analysis.schema import Scope, schema_of
+from app.analysis.templates import built_in
+from app.domain import AnalysisRequest
+from app.wiring import SAMPLE
+from benchmarks.analysis import large, throughput
+from benchmarks.analysis.answers import answer_to, cited, pieces, prompt_tokens
+from benchmarks.analysis.engine import TINY, count_of
+from benchmarks.analysis.prefix import turned
+from benchmarks.analysis.raw import first_text_seconds, raw_seconds
+from benchmarks.analysis.scripted import Delays, serving
+from benchmarks.analysis.whole import App, in_parts
+
+AT_ONCE = Delays(first_seconds=0.0, token_seconds=0.0, frame_tokens=3000, context=8192)
+PICTURE = {"type": "image_url", "image_url": {"url": "data:,"}}
+
+
+def body(schema: dict[str, Any] | None = None, frames: tuple[int, ...] = (7, 9)) -> dict[str, Any]:
+    marks = [[{"type": "text", "text": f"[frame {number} · 00:0{number}.000]"}, PICTURE] for number in frames]
+    content = [part for pair in marks for part in pair] + [{"type": "text", "text": "What is it?"}]
+    asked: dict[str, Any] = {"messages": [{"role": "system", "content": "See."}, {"role": "user", "content": content}]}
+    return asked | ({"response_format": {"json_schema": {"schema": schema}}} if schema else {})
+
+
+@pytest.mark.parametrize("scope", ["part", "whole", "join"])
+@pytest.mark.parametrize("key", sorted(built_in()))
+def test_the_engine_answers_every_form_so_that_the_app_finds_nothing_wrong(key: str, scope: Scope) -> None:
+    template = built_in()[key]
+    text = answer_to(body(schema_of(template, "en", scope, with_reply=True)))
+    reading = read(text, scope, template, "en", {7: 7.0, 9: 9.0}, 20.0)
+    assert reading.troubles == () and reading.overview
+    assert not any(finding.issues for finding in (*reading.findings, *reading.overview))
+
+
+def test_an_answer_comes_in_pieces_that_make_the_whole() -> None:
+    text = answer_to(body({"type": "string"}))
+    assert "".join(pieces(text)) == text and len(pieces(text)) > 3
+    assert answer_to({**body(), "max_tokens": 1}) == "x"
+
+
+def test_frames_are_counted_and_cited_by_their_marks() -> None:
+    assert cited(body(frames=(3, 4, 5))) == [3, 4, 5]
+    assert (
+        prompt_tokens(body(frames=(3, 4)), frame_tokens=500) - prompt_tokens(body(frames=()), frame_tokens=500) == 1000
+    )
+
+
+def test_a_whole_analysis_is_recorded_and_can_be_sent_again(tmp_path: Path) -> None:
+    with serving(AT_ONCE) as url:
+        app = App(url, tmp_path, in_flight=2)
+        course = app.course(AnalysisRequest(SAMPLE, frames=4))
+        parts = [one for one in course.of_parts() if b'"max_tokens":1,' not in one.body]  # that is the proof of sight
+        assert course.layout and course.layout.is_exact and course.layout.parts == ((1, 2), (3, 4))
+        assert len(parts) == 2 and [cited(json.loads(one.body)) for one in parts] == [[1, 2], [3, 4]]
+        assert course.of_joins and 0 < course.chosen <= course.first_text <= course.parts_done <= course.ended
+        assert raw_seconds(parts, at_once=2) > 0
+        first, rest, number = first_text_seconds(parts[0])
+        assert first > 0 and rest >= 0 and number > 3
+
+
+def test_the_other_order_has_the_same_pieces_with_the_question_first() -> None:
+    content = body()["messages"][-1]["content"]
+    after = json.loads(turned(json.dumps(body()).encode()))["messages"][-1]["content"]
+    assert after == [content[-1], *content[:-1]]
+
+
+def test_parts_are_laid_out_as_asked_for() -> None:
+    assert in_parts(5, 2, in_flight=3).parts == ((1, 2), (3, 4), (5,))
+
+
+def test_what_the_engine_counts_is_read_from_its_metrics() -> None:
+    told = """# TYPE vllm:prefix_cache_hits_total counter
+vllm:prefix_cache_hits_total{engine="0",model_name="m"} 1200.0
+vllm:prefix_cache_hits_created{engine="0",model_name="m"} 1.7e+09
+vllm:prefix_cache_queries_total{engine="0",model_name="m"} 1.6e+03
+"""
+    assert (count_of(told, "hits"), count_of(told, "queries")) == (1200.0, 1600.0)
+
+
+def test_a_row_tells_the_throughput_and_the_bound() -> None:
+    row = throughput.row("four", [(10.0, 9.0), (12.0, 12.0), (9.0, 10.0)])
+    assert row.value == 1.0 and not row.missed and "throughput 1.00; 10.00 s / 10.00 s" in row.note
+    assert throughput.row("four", [(10.0, 9.0)]).missed
+
+
+def test_the_large_shape_keeps_the_marks_of_the_test_model_s_tokenizer() -> None:
+    tiny = json.loads((TINY / "config.json").read_text(encoding="utf-8"))
+    config = large.shape(tiny)
+    text = config["text_config"]
+    assert config["image_token_id"] == tiny["image_token_id"] and config["tie_word_embeddings"]
+    assert len(text["layer_types"]) == text["num_hidden_layers"] == 36
+    head = text["hidden_size"] // text["num_attention_heads"]
+    assert sum(text["rope_parameters"]["mrope_section"]) * 2 == head
+    assert config["vision_config"]["out_hidden_size"] == text["hidden_size"]

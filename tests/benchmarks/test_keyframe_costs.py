@@ -1,0 +1,60 @@
+"""How costs are told: a tool between two bare decodes, memory of everything that was started, answers kept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.keyframes.memo import Memo
+from benchmarks.keyframes.memory import peak_megabytes
+from benchmarks.keyframes.speed import Cost, Round, cost
+from benchmarks.keyframes.table import markdown
+
+
+def test_a_tool_is_divided_by_the_mean_of_its_neighbours() -> None:
+    one = Round(before=Cost(3, 6), tool=Cost(8, 12), after=Cost(5, 6), start=Cost(2, 2), bare_start=Cost(1, 1))
+    assert (one.by_clock, one.by_clock_without_start, one.by_processor) == (2.0, 2.0, 2.0)
+
+
+def test_the_processor_time_of_a_child_that_ended_is_counted() -> None:
+    code = "import time\nwhile time.process_time() < 0.3: pass"
+    assert cost(lambda: subprocess.run([sys.executable, "-c", code], check=True)).processor >= 0.3
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_the_memory_of_a_grandchild_is_counted_and_ours_is_not_nor_that_of_a_child_from_before() -> None:
+    ours = b"x" * 200_000_000
+    idle = "taken = b'x' * 90_000_000; input()"
+    other = subprocess.Popen([sys.executable, "-c", idle], stdin=subprocess.PIPE)
+    inner = "import time; taken = b'x' * 120_000_000; time.sleep(0.5)"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}], check=True)"
+    # A child that has not become another program yet is still ours, for an instant that a look may fall into.
+    peaks = [peak_megabytes(lambda: subprocess.run([sys.executable, "-c", outer], check=True)) for _ in range(3)]
+    assert any(120 < peak < 200 for peak in peaks), peaks
+    other.communicate(b"\n")
+    assert len(ours) == 200_000_000
+
+
+def test_an_answer_is_asked_for_once_for_each_file_and_question(tmp_path: Path) -> None:
+    video = tmp_path / "video.mp4"
+    video.write_bytes(b"1")
+    asked: list[str] = []
+
+    def hear(question: str) -> list[str]:
+        found: list[str] = Memo(tmp_path / "memo.json").get(
+            video, question, lambda: asked.append(question) or [question]
+        )
+        return found
+
+    assert [hear("a"), hear("a"), hear("b")] == [["a"], ["a"], ["b"]]
+    assert asked == ["a", "b"]
+    video.write_bytes(b"other")
+    hear("a")
+    assert asked == ["a", "b", "a"]
+
+
+def test_a_table_is_markdown() -> None:
+    assert list(markdown(["tool", "share"], [["ours", "1"]])) == ["| tool | share |", "|---|---:|", "| ours | 1 |", ""]

@@ -19,6 +19,7 @@ from app.errors import AppError
 from app.i18n import error_text
 from app.ui import resources
 from app.ui.trouble import tell
+from app.video import child_ready
 from app.wiring import open_services
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
@@ -39,7 +40,8 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     gate.services = services
     resources.install(resources.Installed(services=services, key=gate.key, base_path=_base_path))
     try:
-        yield {"services": services}
+        with child_ready():
+            yield {"services": services}
     finally:
         await asyncio.to_thread(services.close)
 

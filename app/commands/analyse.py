@@ -25,6 +25,7 @@ from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.errors import AppError, Cancelled, ConfigError, EngineError, StorageError
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
+from app.video import child_ready, probe
 from app.wiring import Services, open_planner, open_services
 
 if TYPE_CHECKING:
@@ -66,11 +67,12 @@ def run(given: argparse.Namespace, language: Language) -> int:
     if given.plan:
         return _show_plan(request, settings, templates, given, language)
     cancel = cancel_on_signals()
-    services = open_services(settings, adopts=False)
-    try:
-        job = _analysed(services, request, given, language, cancel)
-    finally:
-        services.close()
+    with child_ready():
+        services = open_services(settings, adopts=False)
+        try:
+            job = _analysed(services, request, given, language, cancel)
+        finally:
+            services.close()
     if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
         raise job.error or Cancelled()
     _deliver(job.analysis, given, language)
@@ -126,7 +128,6 @@ def _show_plan(
     request: AnalysisRequest, settings: Settings, templates: Templates, given: argparse.Namespace, language: Language
 ) -> int:
     from app.analysis.telling import details, headline
-    from app.video import probe
 
     forecast = open_planner(settings)(probe(request.path), request, templates.find(request.template))
     if given.json:
@@ -157,8 +158,6 @@ def _request(
 
 
 def _held_frames(request: AnalysisRequest, settings: Settings, templates: Templates) -> int:
-    from app.video import probe
-
     return open_planner(settings).held_frames(probe(request.path), request, templates.find(request.template))
 
 

@@ -26,6 +26,7 @@ from app.domain import (
     VideoInfo,
 )
 from app.i18n import LANGUAGES, t
+from app.video import child_ready
 from app.wiring import log_to, open_planner, open_recall
 
 _BUDGET = 16
@@ -48,6 +49,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], la
 
 def run(given: argparse.Namespace, language: Language) -> int:
     """Choose the keyframes and deliver them; the exit code. Raises AppErrors."""
+    with child_ready():  # while the settings and what is known of the file are read
+        return _run(given, language)
+
+
+def _run(given: argparse.Namespace, language: Language) -> int:
     settings = config.load()
     language = given.language or settings.language or language
     selection = selection_of(given)

@@ -10,12 +10,14 @@ from app.video.digest import picture_key, sha256_of
 from app.video.named import Known
 from app.video.opening import Opening
 from app.video.sound import sound_pieces
+from app.video.spare import child_ready
 from app.video.subtitles import subtitles_of
 from app.video.version import version
 
 __all__ = [
     "Known",
     "Opening",
+    "child_ready",
     "extract",
     "extract_named",
     "full_pictures",

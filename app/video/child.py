@@ -1,8 +1,8 @@
-"""The decoding child: from a request on its command line to messages on its standard output.
+"""The decoding child: from a request on its standard input to messages on its standard output.
 
-`python -m app.video.child '{"task": …, "path": …}'`, where the task is "probe", "extract", "named", "pictures",
-"subtitles" or "sound". It ends when its standard input closes, which is how it learns that its parent is gone. Run by
-app.video.process, not by people.
+The request is one line, `{"task": …, "path": …}`, where the task is "probe", "extract", "named", "pictures",
+"subtitles" or "sound". The child ends when its standard input closes, which is how it learns that its parent is gone.
+With `--ready` it loads all libraries before it is asked. Started by app.video.spare, not by people.
 """
 
 from __future__ import annotations
@@ -27,6 +27,21 @@ from app.video.wire import send
 
 if TYPE_CHECKING:
     from app.video.readers.base import FrameReader
+
+
+def _load() -> None:
+    """All that a request may need; the text reader alone is left for when there is text to be read."""
+    from app.video import facts, readers, selection  # noqa: F401
+
+
+def _request() -> dict[str, Any]:
+    """The first line of standard input; nothing behind it is taken, and a parent that is gone ends us."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        if not (read := os.read(sys.stdin.fileno(), 65536)):
+            os._exit(0)
+        line += read
+    return dict(json.loads(line))
 
 
 def _end_with_parent() -> None:
@@ -110,8 +125,10 @@ def _with_facts(
 def main() -> NoReturn:
     faulthandler.enable()
     output = _private_output()
+    if "--ready" in sys.argv[1:]:
+        _load()
+    request = _request()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    request = json.loads(sys.argv[1])
     limits.limit_memory(request.get("memory_bytes", limits.MEMORY_BYTES))
     limits.end_if_stuck(request.get("stuck_seconds", limits.STUCK_SECONDS))
     try:

@@ -1,17 +1,13 @@
 """From a request to the messages of a decoding child, with its end assured whichever way the reading stops.
 
-The child is `python -m app.video.child`, a program of its own: forking would copy the server's threads, and a spawned
-multiprocessing child would run the page's script again. It ends by itself when its standard input closes.
+Nothing here knows what is asked or answered; `video/spare.py` starts the children.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +15,11 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from app.errors import AppError, Cancelled, DecodeError
-from app.video import limits
+from app.video import limits, spare
 from app.video.files import printable
 from app.video.wire import receive
 
 _log = logging.getLogger(__name__)
-_PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 _POLL_SECONDS = 0.05
 _QUEUED_MESSAGES = 16
 _ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}
@@ -42,15 +37,7 @@ class DecodingChild:
         self._messages: queue.Queue[object] = queue.Queue(_QUEUED_MESSAGES)
         self._closing = threading.Event()
         self._is_unreadable = False
-        request = json.dumps({"task": task, "path": str(path), **options})
-        # -P keeps a file in the working directory from being imported in place of a library.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "app.video.child", request],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_PACKAGE_ROOT, os.getenv("PYTHONPATH"))))},
-        )
+        self._process = spare.asked(json.dumps({"task": task, "path": str(path), **options}))
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump, self._log_stderr)]
         for thread in self._threads:
             thread.start()
@@ -66,8 +53,8 @@ class DecodingChild:
         self._process.wait()
         for thread in self._threads:
             thread.join()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            cast(BinaryIO, pipe).close()
+        spare.close_pipes(self._process)
+        spare.refill()
 
     def events(self, cancel: threading.Event | None = None) -> Iterator[object]:
         """What the child sends, to its end. Raises what it reports, Cancelled, or DecodeError where it ended badly."""

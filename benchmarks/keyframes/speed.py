@@ -11,7 +11,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -61,7 +62,7 @@ class Round:
 
 def speed_tables(work: Path, files: Mapping[str, Path], tools: Sequence[Tool], *, rounds: int) -> Iterator[str]:
     """A table for each file."""
-    timed = [tool for tool in tools if tool.work]
+    timed = [kind for tool in tools if tool.work for kind in _with_and_without_preparation(tool)]
     for name, video in files.items():
         measured = _measured(video, one_frame(work, video), timed, rounds)
         bare = median(one.bare.clock for every in measured.values() for one in every)
@@ -78,6 +79,12 @@ def cost(work: Callable[[], object]) -> Cost:
     return Cost(time.perf_counter() - clock, _processor_seconds() - processor)
 
 
+def _with_and_without_preparation(tool: Tool) -> list[Tool]:
+    if tool.around is nullcontext:
+        return [tool]
+    return [tool, replace(tool, name=f"{tool.name}, nothing made ready", around=nullcontext)]
+
+
 def _measured(video: Path, first: Path, tools: Sequence[Tool], rounds: int) -> dict[str, list[Round]]:
     measured: dict[str, list[Round]] = {tool.name: [] for tool in tools}
     for tool in tools:
@@ -88,7 +95,10 @@ def _measured(video: Path, first: Path, tools: Sequence[Tool], rounds: int) -> d
         for tool in tools:
             print(f"speed: {video.name}, round {number + 1}, {tool.name}", file=sys.stderr, flush=True)
             run = tool.work or ffmpeg_null
-            start, spent = cost(lambda run=run: run(first)), cost(lambda run=run: run(video))  # type: ignore[misc]
+            with tool.around():
+                start = cost(lambda run=run: run(first))  # type: ignore[misc]
+            with tool.around():
+                spent = cost(lambda run=run: run(video))  # type: ignore[misc]
             after = cost(lambda: ffmpeg_null(video))
             measured[tool.name].append(Round(before, spent, after, start, bare_start))
             before = after

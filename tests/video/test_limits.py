@@ -45,10 +45,10 @@ def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -
         "readers.open_reader = greedy\nchild.main()"
     )
     request = json.dumps({"task": "probe", "path": str(moving_video)})
-    start = f"import sys; sys.argv = ['child', {request!r}]\n"
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", start + program], stdin=pipe, stdout=pipe) as child:
-        assert child.stdout is not None
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, bufsize=0) as child:
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(request.encode() + b"\n")
         assert b"video_out_of_memory" in child.stdout.read()  # its standard input stays open meanwhile
 
 

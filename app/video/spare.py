@@ -1,0 +1,120 @@
+"""Starts decoding children, and keeps one that has loaded its libraries and waits to be asked.
+
+The child is `python -m app.video.child`, a program of its own: forking would copy the server's threads, and a spawned
+multiprocessing child would run the page's script again. Its request is the first line on its standard input, and it
+ends by itself when that closes. Loading its libraries takes a quarter of a second; a server or a command has that to
+spare before it is asked anything, and keeps one child ready meanwhile (some 100 MB).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+_PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
+Child = subprocess.Popen[bytes]
+
+
+class _Spare:
+    """The child that waits, if any, and how many want one to wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: Child | None = None
+        self._keepers = 0
+
+    def keep(self) -> None:
+        with self._lock:
+            self._keepers += 1
+            self._fill()
+
+    def let_go(self) -> None:
+        with self._lock:
+            self._keepers -= 1
+            if not self._keepers and self._waiting:
+                _end(self._waiting)
+                self._waiting = None
+
+    def refill(self) -> None:
+        with self._lock:
+            self._fill()
+
+    def take(self) -> Child | None:
+        with self._lock:
+            taken, self._waiting = self._waiting, None
+            return taken
+
+    def _fill(self) -> None:
+        if self._keepers and self._waiting is None:
+            self._waiting = _started("--ready")
+
+
+_spare = _Spare()
+
+
+@contextmanager
+def child_ready() -> Iterator[None]:
+    """While this lasts, a child waits to be asked; after each one that ends, the next is made ready."""
+    _spare.keep()
+    try:
+        yield
+    finally:
+        _spare.let_go()
+
+
+def refill() -> None:
+    """Where a child is to be kept ready and none waits, start one."""
+    _spare.refill()
+
+
+def asked(request: str) -> Child:
+    """A child that was given this request, a line of JSON: the one that waits, or a new one."""
+    if (child := _spare.take()) and _told(child, request):
+        return child
+    if child:  # it was ended from outside
+        _end(child)
+    child = _started()
+    _told(child, request)  # a child that is gone already is seen by its exit code
+    return child
+
+
+def _started(*options: str) -> Child:
+    # -P keeps a file in the working directory from being imported in place of a library.
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "app.video.child", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_PACKAGE_ROOT, os.getenv("PYTHONPATH"))))},
+    )
+
+
+def _told(child: Child, request: str) -> bool:
+    pipe = cast(BinaryIO, child.stdin)
+    try:
+        pipe.write(request.encode() + b"\n")
+        pipe.flush()
+    except OSError:
+        return False
+    return child.poll() is None
+
+
+def _end(child: Child) -> None:
+    child.kill()
+    child.wait()
+    close_pipes(child)
+
+
+def close_pipes(child: Child) -> None:
+    """Of a child that has ended."""
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        try:
+            cast(BinaryIO, pipe).close()
+        except OSError:  # what was not read of the request
+            continue

@@ -1,0 +1,73 @@
+"""The child that is kept ready: it answers like any other, and nothing depends on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.domain import KeyframesChosen
+from app.video import child_ready, extract, probe
+from tests.video.conftest import Chosen, decoding_children
+
+
+@pytest.fixture
+def waiting() -> Iterator[psutil.Process]:
+    with child_ready():
+        yield the_one_that_waits()
+
+
+def the_one_that_waits() -> psutil.Process:
+    while not (found := decoding_children()):  # for an instant after its start its command line cannot be read
+        time.sleep(0.02)
+    (child,) = found
+    return child
+
+
+def has_decoders(child: psutil.Process) -> bool:
+    return any("libavcodec" in one.path for one in child.memory_maps())
+
+
+def test_the_child_that_waits_has_loaded_its_libraries_and_is_the_one_that_is_asked(
+    waiting: psutil.Process, moving_video: Path
+) -> None:
+    while not has_decoders(waiting):
+        time.sleep(0.02)
+    events = extract(moving_video, frames=4, read_text=False)
+    next(events)
+    assert decoding_children() == [waiting]
+    assert any(isinstance(event, KeyframesChosen) for event in events)
+
+
+def test_after_each_use_another_one_is_made_ready(waiting: psutil.Process, moving_video: Path) -> None:
+    probe(moving_video)
+    assert not waiting.is_running()
+    another = the_one_that_waits()
+    probe(moving_video)
+    assert not another.is_running()
+
+
+def test_two_at_once_do_not_wait_for_each_other(waiting: psutil.Process, moving_video: Path, long_video: Path) -> None:
+    first = extract(long_video, frames=4, read_text=False)
+    next(first)
+    assert probe(moving_video).codec == "h264"
+    assert waiting in decoding_children()
+    first.close()  # type: ignore[attr-defined]
+
+
+def test_a_waiting_child_that_was_ended_from_outside_is_replaced(waiting: psutil.Process, moving_video: Path) -> None:
+    waiting.kill()
+    while waiting.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.02)
+    assert probe(moving_video).codec == "h264"
+
+
+def test_none_waits_where_none_is_kept(moving_video: Path, chosen: Chosen) -> None:
+    with child_ready():
+        pass
+    assert decoding_children() == []
+    assert chosen(moving_video).keyframes
+    assert decoding_children() == []

@@ -7,8 +7,10 @@ container's presentation timestamps. A repr shows shapes and sizes, never pixels
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -105,6 +107,11 @@ class Keyframe:
 
     def __post_init__(self) -> None:
         _positive(self, number=self.number, frame_index=self.frame_index, time_seconds=self.time_seconds)
+
+    @cached_property
+    def jpeg_sha256(self) -> str:
+        """In hex digits; worked out once, since a large picture takes a millisecond."""
+        return hashlib.sha256(self.jpeg).hexdigest()
 
     def numbered(self, number: int) -> Keyframe:
         return replace(self, number=number)

@@ -64,12 +64,7 @@ def _settings(request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
 
 
 def _content(frames: Sequence[Keyframe]) -> str:
-    return _digest(
-        [
-            [frame.number, frame.frame_index, frame.time_seconds, hashlib.sha256(frame.jpeg).hexdigest()]
-            for frame in frames
-        ]
-    )
+    return _digest([[frame.number, frame.frame_index, frame.time_seconds, frame.jpeg_sha256] for frame in frames])
 
 
 def _digest(what: object) -> str:

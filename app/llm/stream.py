@@ -39,6 +39,34 @@ class Reply:
     usage: Usage | None
 
 
+class _Answer:
+    """The pieces so far. Adding up whole chunks, as LangChain can, costs the more the longer the answer is."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._reason = ""
+        self._usage: Usage | None = None
+        self._is_empty = True
+
+    def add(self, chunk: AIMessageChunk) -> str:
+        """The text of this piece."""
+        self._is_empty = False
+        text = str(chunk.text)
+        self._texts.append(text)
+        self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
+        if counted := chunk.usage_metadata:  # of everything until now
+            self._usage = Usage(counted["input_tokens"], counted["output_tokens"])
+        return text
+
+    def reply(self, base_url: str) -> Reply:
+        """The whole. Raises EngineError where there is none."""
+        if self._is_empty:
+            raise EngineError("engine_empty_answer")
+        if not self._reason:  # the connection was closed in an orderly way, but before the answer's end
+            raise EngineBrokeOff("engine_broke_off", base_url=base_url)
+        return Reply("".join(self._texts), self._reason, self._usage)
+
+
 def stream(
     chat: BaseChatModel,
     messages: Sequence[BaseMessage],
@@ -52,16 +80,15 @@ def stream(
     """
     chunks: queue.SimpleQueue[AIMessageChunk | None] = queue.SimpleQueue()
     task = asyncio.run_coroutine_threadsafe(_pump(chat, list(messages), chunks, dict(options or {})), request_loop())
-    whole: AIMessageChunk | None = None
+    answer = _Answer()
     try:
         while (chunk := _next(chunks, task, cancel)) is not None:
-            whole = chunk if whole is None else whole + chunk
-            if text := chunk.text:
+            if text := answer.add(chunk):
                 yield text
         _raise_as_ours(task, _address(chat))
     finally:
         task.cancel()
-    return _reply(whole, chat)
+    return answer.reply(_address(chat))
 
 
 def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
@@ -126,17 +153,6 @@ def _raise_as_ours(task: Future[None], base_url: str) -> None:
         if ours is None:
             raise
         raise ours from error
-
-
-def _reply(whole: AIMessageChunk | None, chat: BaseChatModel) -> Reply:
-    if whole is None:
-        raise EngineError("engine_empty_answer")
-    reason = whole.response_metadata.get("finish_reason")
-    if not reason:  # the connection was closed in an orderly way, but before the answer's end
-        raise EngineBrokeOff("engine_broke_off", base_url=_address(chat))
-    counted = whole.usage_metadata
-    usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else None
-    return Reply(whole.text, str(reason), usage)
 
 
 def _address(chat: BaseChatModel) -> str:

@@ -11,6 +11,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,6 +29,7 @@ from app.store.store import Row, Store
 log = logging.getLogger(__name__)
 Run = Callable[[Task], Iterator[AnalysisEvent]]
 Listener = Callable[[AnalysisEvent], None]
+Admitted = Callable[[Control], AbstractContextManager[None]]
 _WORKERS = 2
 """So that one video is read while the engine answers about another."""
 _WISH_SECONDS = 1.0
@@ -49,11 +51,20 @@ class _Live:
 
 class Jobs:
     """`run(task)` is the analysis; `sameness` tells what analyses have in common. Two run at a time, one engine answers
-    them both. `adopts`: whether jobs that other programs left behind go on here.
+    them both. `adopts`: whether jobs that other programs left behind go on here. Inside `admitted` settings stay as
+    they are; a job waits to be let in.
     """
 
     def __init__(
-        self, store: Store, owner: Owner, run: Run, sameness: Sameness, *, log_path: Path, adopts: bool = True
+        self,
+        store: Store,
+        owner: Owner,
+        run: Run,
+        sameness: Sameness,
+        *,
+        log_path: Path,
+        adopts: bool = True,
+        admitted: Admitted = lambda _: nullcontext(),
     ) -> None:
         self._log_path = log_path
         self._store = store
@@ -61,6 +72,7 @@ class Jobs:
         self._archive = Archive(store, owner)
         self._run = run
         self._sameness = sameness
+        self._admitted = admitted
         self._changed = threading.Condition(threading.RLock())
         self._beginning = threading.Lock()  # of a job that is over: once, whoever asks
         self._live: dict[str, _Live] = {}  # in the order in which they came
@@ -288,9 +300,11 @@ class Jobs:
     def _do(self, live: _Live) -> None:
         job_id = live.job.id
         try:
-            self._change(live, lambda job: replace(job, state="running"))
-            self._archive.keep(live.job, live.same)
-            self._run_through(live)
+            with self._admitted(live.control):
+                self._settle(live)
+                self._change(live, lambda job: replace(job, state="running"))
+                self._archive.keep(live.job, live.same)
+                self._run_through(live)
             self._end(live, "done", None)
         except Paused as error:
             self._end(live, "paused", error)
@@ -305,6 +319,16 @@ class Jobs:
         except Exception as error:
             log.exception("analysis %s failed", job_id)
             self._end(live, "failed", AppError("internal", kind=type(error).__name__, log=str(self._log_path)))
+
+    def _settle(self, live: _Live) -> None:
+        """Settings may have changed while the job waited. One that has answers already is asked about, by Paused."""
+        now = dict(self._sameness.conditions(live.job.request))
+        if now == live.job.conditions:
+            return
+        if live.job.results:
+            raise Paused
+        self._change(live, lambda job: replace(job, conditions=now))
+        live.same = self._sameness.known(live.job.request, now)
 
     def _run_through(self, live: _Live) -> None:
         """All events of the run. Where the store refuses, what is on its way is finished and kept at hand, then that is

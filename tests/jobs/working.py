@@ -29,7 +29,7 @@ def made(server: Server | None, **changes: Any) -> Tools:
 
 
 @contextmanager
-def jobs_in(folder: Path, made: Tools, *, adopts: bool = True) -> Iterator[Jobs]:
+def jobs_in(folder: Path, made: Tools, *, adopts: bool = True, **more: Any) -> Iterator[Jobs]:
     """The jobs of one program on the data folder; at the end of the block it ends in an orderly way."""
     store = Store(folder / "framelens.sqlite")
     jobs = Jobs(
@@ -39,6 +39,7 @@ def jobs_in(folder: Path, made: Tools, *, adopts: bool = True) -> Iterator[Jobs]
         Sameness(made.conditions, lambda path: None),
         log_path=folder / "framelens.log",
         adopts=adopts,
+        **more,
     )
     try:
         yield jobs

@@ -1,0 +1,176 @@
+"""Another engine in place of the one that runs: real engine processes around a small server, real jobs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.analysis.task import Control
+from app.engine import AbsentEngine, Engine
+from app.errors import AppError, Cancelled, EngineError, Paused
+from app.jobs.room import EngineRoom, Switch
+from tests.engine.conftest import make_engine
+from tests.engine.fakes import MakeEngine
+
+__all__ = ["make_engine"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    engine: Engine
+    starts: Path
+
+    def close(self) -> None:
+        self.engine.stop()
+
+    @property
+    def lives(self) -> bool:
+        return any(psutil.pid_exists(int(line)) for line in self.pids)
+
+    @property
+    def pids(self) -> list[str]:
+        return self.starts.read_text().split() if self.starts.exists() else []
+
+    def use(self) -> None:
+        self.engine.ensure_ready(lambda _: None, threading.Event())
+
+
+Make = Callable[..., Bench]
+
+
+@pytest.fixture
+def bench(make_engine: MakeEngine, tmp_path: Path) -> Make:
+    def make(name: str, **plan: Any) -> Bench:
+        starts = tmp_path / name
+        return Bench(make_engine({"starts": str(starts), **plan}, model=f"org/{name}"), starts)
+
+    return make
+
+
+@contextmanager
+def room_of(bench: Bench) -> Iterator[EngineRoom[Bench]]:
+    room = EngineRoom(bench)
+    try:
+        yield room
+    finally:
+        room.close()
+
+
+def until(room: EngineRoom[Bench], state: str | None = None) -> Switch:
+    while not (switch := room.switch) or (switch.state != state if state else not switch.is_over):
+        time.sleep(0.01)
+    return switch
+
+
+def test_the_old_engine_is_gone_before_the_new_one_starts(bench: Make, tmp_path: Path) -> None:
+    hold = tmp_path / "hold"
+    old, new = bench("old"), bench("new", hold=str(hold))
+    with room_of(old) as room:
+        old.use()
+        room.begin(new)
+        until(room, "starting")
+        while not new.pids:
+            time.sleep(0.01)
+        assert not old.lives
+        hold.touch()
+        switch = until(room)
+        assert (switch.state, switch.before, switch.after) == ("done", "org/old", "org/new")
+        assert room.bench is new
+        assert new.lives
+    assert not new.lives
+
+
+def test_a_job_that_is_inside_is_waited_for_and_the_next_one_waits(bench: Make) -> None:
+    old, new = bench("old"), bench("new")
+    seen: list[Bench] = []
+    with room_of(old) as room:
+        old.use()
+        with room.admitted(Control()):
+            room.begin(new)
+            time.sleep(0.3)
+            assert room.switch and room.switch.state == "waiting"
+            assert room.bench is old and old.lives
+
+            def come() -> None:
+                with room.admitted(Control()):
+                    seen.append(room.bench)
+
+            later = threading.Thread(target=come)
+            later.start()
+            time.sleep(0.2)
+            assert not seen
+        later.join()
+        assert seen == [new]
+
+
+def test_who_waits_to_be_let_in_can_be_stopped(bench: Make, tmp_path: Path) -> None:
+    hold = tmp_path / "hold"
+    with room_of(bench("old")) as room:
+        room.begin(bench("new", hold=str(hold)))
+        until(room, "starting")
+        cancelled, paused = Control(), Control()
+        cancelled.cancel.set()
+        paused.pause.set()
+        with pytest.raises(Cancelled), room.admitted(cancelled):
+            pass
+        with pytest.raises(Paused), room.admitted(paused):
+            pass
+        hold.touch()
+
+
+def test_an_engine_that_does_not_start_leaves_the_one_that_worked(bench: Make) -> None:
+    old, broken = bench("old"), bench("broken", exit=3)
+    returned = threading.Event()
+    with room_of(old) as room:
+        old.use()
+        room.begin(broken, on_return=returned.set)
+        switch = until(room)
+        assert switch.state == "failed" and switch.error
+        assert room.bench is old
+        assert returned.wait(10)
+        while old.engine.status().state != "ready":
+            time.sleep(0.02)
+        assert len(old.pids) == 2
+        assert not broken.lives
+
+
+def test_a_switch_can_be_given_up_while_it_waits_and_while_it_starts(bench: Make, tmp_path: Path) -> None:
+    old, slow = bench("old"), bench("slow", hold=str(tmp_path / "never"))
+    with room_of(old) as room:
+        with room.admitted(Control()):
+            room.begin(slow)
+            room.cancel()
+            assert until(room).state == "cancelled"
+        assert not slow.pids
+        room.begin(slow)
+        until(room, "starting")
+        room.cancel()
+        assert until(room).state == "cancelled"
+        assert room.bench is old
+        assert not slow.lives
+
+
+def test_what_cannot_even_be_tried_changes_nothing(bench: Make, tmp_path: Path) -> None:
+    old = bench("old")
+    with room_of(old) as room:
+        old.use()
+        with pytest.raises(EngineError):
+            room.begin(Bench(AbsentEngine("/nowhere", EngineError("model_path_missing", path="/nowhere")), tmp_path))
+        assert room.switch is None
+        assert old.lives
+
+
+def test_only_one_switch_at_a_time(bench: Make, tmp_path: Path) -> None:
+    with room_of(bench("old")) as room:
+        room.begin(bench("slow", hold=str(tmp_path / "never")))
+        with pytest.raises(AppError) as caught:
+            room.begin(bench("third"))
+        assert caught.value.key == "switch_under_way"

@@ -164,13 +164,19 @@ def press_at_once(strip: Locator, *keys: str) -> None:
     )
 
 
+def edit_by_hand(page: Page) -> None:
+    """From here on the player heeds what is done to the frames."""
+    page.get_by_role("button", name="Choose frames by hand").click()
+    expect(page.get_by_text("0 taken out, 0 added")).to_be_visible()
+    expect(page.get_by_role("button", name="Add this frame")).to_be_visible()
+
+
 def test_keys_quicker_than_the_player_add_the_frames_that_were_meant_with_their_pictures(
     scripted_app: App, visit: Visit
 ) -> None:
     page = visit.page
     strip = report(page, scripted_app)
-    page.get_by_role("button", name="Choose frames by hand").click()
-    expect(page.get_by_text("0 taken out, 0 added")).to_be_visible()
+    edit_by_hand(page)
     press_at_once(strip, "Home", *"....a", *"...,....a", "End")
     expect(page.get_by_text("0 taken out, 2 added")).to_be_visible()
     added = page.get_by_role("listitem").filter(has_text="Added")
@@ -183,8 +189,7 @@ def test_keys_quicker_than_the_player_add_the_frames_that_were_meant_with_their_
 def test_frames_added_where_the_player_never_was_get_their_own_pictures(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     report(page, scripted_app)
-    page.get_by_role("button", name="Choose frames by hand").click()
-    expect(page.get_by_text("0 taken out, 0 added")).to_be_visible()
+    edit_by_hand(page)
     times = [4.0, 9.0, 14.0]
     page.evaluate(
         """times => times.forEach((seconds) => {
@@ -213,8 +218,7 @@ def small(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float
 def test_a_mark_that_is_rested_on_shows_its_picture_as_soon_as_there_is_one(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
-    page.get_by_role("button", name="Choose frames by hand").click()
-    expect(page.get_by_text("0 taken out, 0 added")).to_be_visible()
+    edit_by_hand(page)
     press_at_once(strip, "Home")
     arrives(page, page.locator("video"), 0.0)
     page.mouse.move(*place(strip, 1.5, high=0.1))
@@ -242,8 +246,7 @@ def test_a_card_takes_its_frame_out_and_puts_it_back_and_keeps_the_focus(scripte
 def test_many_quick_changes_are_all_counted(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
-    page.get_by_role("button", name="Choose frames by hand").click()
-    expect(page.get_by_text("0 taken out, 0 added")).to_be_visible()
+    edit_by_hand(page)
     strip.evaluate(
         """async strip => {
             const press = (key) => strip.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));

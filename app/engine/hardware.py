@@ -7,9 +7,12 @@ installed, since each owns the same package folder.
 from __future__ import annotations
 
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
+
+import psutil
 
 Device = Literal["gpu", "cpu"]
 
@@ -36,23 +39,20 @@ def cpu_name() -> str:
 
 
 def free_memory_bytes() -> int:
-    """Memory that a new process can take without pushing others out; a container's limit counts. 0 if nobody knows."""
-    amounts = [_available(), _cgroup_rest()]
-    return min((amount for amount in amounts if amount is not None), default=0)
+    """Memory that a new process can take without pushing others out; a container's limit counts."""
+    available = int(psutil.virtual_memory().available)
+    limit, taken = _cgroup("memory.max"), _cgroup("memory.current")
+    return available if limit is None or taken is None else min(available, limit - taken)
 
 
-def _available() -> int | None:
+def memory_bytes() -> int:
+    """All memory of the machine, or what a container may have of it."""
+    return min(int(psutil.virtual_memory().total), _cgroup("memory.max") or sys.maxsize)
+
+
+def _cgroup(name: str) -> int | None:
+    """A figure of the container; None where there is none, such as a limit of "max"."""
     try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
-
-
-def _cgroup_rest() -> int | None:
-    """What the container may still take; None where it has no limit."""
-    root = Path("/sys/fs/cgroup")
-    try:
-        return int((root / "memory.max").read_text()) - int((root / "memory.current").read_text())
-    except (OSError, ValueError):  # ValueError: "max", no limit
+        return int((Path("/sys/fs/cgroup") / name).read_text())
+    except (OSError, ValueError):
         return None

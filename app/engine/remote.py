@@ -14,7 +14,7 @@ from app.engine.base import Endpoint, EngineStatus, ProgressListener
 from app.engine.client import NoAnswer, get_json, served_models
 from app.errors import AppError, Cancelled, ConfigError, EngineError
 
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 
 def normal_base_url(base_url: str) -> str:
@@ -73,7 +73,7 @@ class RemoteEngine:
         outcome: list[object] = []
 
         def request() -> None:
-            local = urlsplit(self._base_url).hostname in _LOCAL
+            local = urlsplit(self._base_url).hostname in LOCAL_HOSTS
             try:
                 outcome.append(
                     get_json(

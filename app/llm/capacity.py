@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import re
-
 import httpx
 
+from app import prometheus
 from app.llm.http import authorization, client
 
-_CACHE = re.compile(r"^vllm:cache_config_info\{([^}]*)\}", re.MULTILINE)
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
+_CACHE = "vllm:cache_config_info"
 
 
 def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -> int | None:
     """Tokens of the key-value cache, which all requests in flight share; None where the engine does not tell."""
     try:
         with client(base_url) as http:
-            answer = http.get(
-                re.sub(r"/v\d+$", "", base_url) + "/metrics",
-                headers=authorization(api_key),
-                timeout=timeout_seconds,
-            )
+            answer = http.get(prometheus.metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds)
     except httpx.HTTPError:
         return None
-    found = _CACHE.search(answer.text) if answer.status_code == 200 else None
-    if found is None:
+    if answer.status_code != 200:
         return None
-    told = dict(_LABEL.findall(found[1]))
+    told = next((labels for _, labels, _ in prometheus.read(answer.text, {_CACHE})), {})
     for tokens in (told.get("kv_cache_size_tokens"), _product(told.get("num_gpu_blocks"), told.get("block_size"))):
         if tokens and tokens.isdecimal() and int(tokens) > 0:
             return int(tokens)

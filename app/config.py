@@ -1,4 +1,5 @@
-"""Settings from the environment, then `.env`, then the defaults below: the only reader of the environment.
+"""Settings from the environment, then `.env`, then the model that was chosen on the page, then the defaults below: the
+only reader of the environment.
 
 `VLLM_MODEL_PATH` (a string) and `VLLM_CONFIG` (a dict) can be imported from here; they are read at that moment.
 Nothing here touches the network or imports an engine.
@@ -35,6 +36,8 @@ VLLM_MODEL_PATH: str
 VLLM_CONFIG: dict[str, Any]
 # Variables of other programs that may stand in .env, too: the hub's client, vLLM, CUDA, and what connects machines.
 _OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
+# With any of these set, what was chosen on the page does not count.
+_CHOOSING = ("VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_BASE_URL", "FRAMELENS_ENGINE")
 _PASSED_ON = ("HF_", "HUGGING_FACE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "HTTP_", "HTTPS_", "NO_PROXY")
 
 
@@ -66,6 +69,11 @@ class Settings:
     passed_on: dict[str, str] = field(repr=False)  # what .env says to other programs: the hub's client, the engine
 
 
+def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> dict[str, str]:
+    """Every variable as the environment and `.env` set it, before anything is checked."""
+    return _values(os.environ if environ is None else environ, dotenv)
+
+
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
     """Read all settings. Raises ConfigError naming the key, the value and what is allowed."""
     values = _values(os.environ if environ is None else environ, dotenv)
@@ -95,6 +103,23 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     )
 
 
+def keep_choice(settings: Settings) -> None:
+    """Keep the model of these settings for the next start, where the environment and `.env` name none. Raises OSError.
+
+    An engine elsewhere is not kept: its address and key belong into `.env`.
+    """
+    if settings.base_url:
+        return
+    chosen = {
+        "VLLM_MODEL_PATH": settings.model_path,
+        "VLLM_CONFIG": json.dumps(settings.vllm_config),
+        "FRAMELENS_ENGINE": settings.engine,
+    }
+    path = _choice_path(settings.data_dir)
+    path.with_suffix(".new").write_text(json.dumps(chosen, indent=1), encoding="utf-8")
+    path.with_suffix(".new").replace(path)
+
+
 def __getattr__(name: str) -> Any:
     if name == "VLLM_MODEL_PATH":
         return _model_path(_values(os.environ, None))
@@ -107,7 +132,22 @@ def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
     path = dotenv or next((p for p in (Path.cwd() / ".env", REPOSITORY / ".env") if p.is_file()), None)
     from_file = _read_dotenv(path, path.stat().st_mtime_ns) if path and path.is_file() else {}
     # An empty variable counts as not set, so that `VLLM_CONFIG=` in a compose file does no harm.
-    return {**from_file, **{key: value for key, value in environ.items() if value != ""}}
+    given = {**from_file, **{key: value for key, value in environ.items() if value != ""}}
+    return given if any(given.get(key, "").strip() for key in _CHOOSING) else {**_kept_choice(given), **given}
+
+
+def _kept_choice(given: Mapping[str, str]) -> dict[str, str]:
+    """What `keep_choice` has kept; nothing where it cannot be read."""
+    try:
+        text = _choice_path(_data_dir(given.get("FRAMELENS_DATA_DIR", ""))).read_text(encoding="utf-8")
+        kept = json.loads(text)
+    except (ImportError, OSError, ValueError):  # a Python without our libraries reads the model's path, too
+        return {}
+    return {key: value for key, value in kept.items() if key in _CHOOSING and isinstance(value, str)}
+
+
+def _choice_path(data_dir: Path) -> Path:
+    return data_dir / "model.json"
 
 
 @cache

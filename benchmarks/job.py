@@ -18,7 +18,7 @@ from app.analysis.templates import load as load_templates
 from app.config import load
 from app.domain import AnalysisRequest, KeyframesChosen
 from app.video import extract
-from app.wiring import build_engine, runner
+from app.workbench import build_engine, runner
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
 from benchmarks.row import Row, seconds

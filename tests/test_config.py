@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from app.config import DEFAULT_VLLM_CONFIG, Settings, load
+from app.config import DEFAULT_VLLM_CONFIG, Settings, keep_choice, load
 from app.errors import ConfigError
 from app.i18n import error_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def test_without_settings_the_defaults_hold() -> None:
-    settings = load({})
+def test_without_settings_the_defaults_hold(tmp_path: Path) -> None:
+    settings = load({"FRAMELENS_DATA_DIR": str(tmp_path)})
     assert settings.model_path == "Qwen/Qwen2.5-VL-7B-Instruct"
     assert not settings.model_chosen
     assert settings.vllm_config == {
@@ -135,3 +135,14 @@ def test_model_path_and_config_can_be_imported_as_the_guide_says() -> None:
     first, second = done.stdout.splitlines()
     assert first == "模型路径: /root/models/x"
     assert json.loads(second) == {**DEFAULT_VLLM_CONFIG, "dtype": "bfloat16"}
+
+
+def test_a_model_that_was_chosen_on_the_page_is_there_after_a_restart_unless_another_is_named(tmp_path: Path) -> None:
+    folder = {"FRAMELENS_DATA_DIR": str(tmp_path)}
+    keep_choice(load({**folder, "VLLM_MODEL_PATH": "org/chosen", "VLLM_CONFIG": '{"max_model_len": 4096}'}))
+    again = load(folder)
+    assert (again.model_path, again.vllm_config["max_model_len"]) == ("org/chosen", 4096)
+    assert load({**folder, "VLLM_MODEL_PATH": "org/named"}).vllm_config == DEFAULT_VLLM_CONFIG
+    assert load({**folder, "FRAMELENS_BASE_URL": "http://localhost:1/v1"}).model_path != "org/chosen"
+    (tmp_path / "model.json").write_text("half a")
+    assert load(folder).vllm_config == DEFAULT_VLLM_CONFIG

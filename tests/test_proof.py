@@ -20,7 +20,7 @@ from app.engine import Endpoint, ManagedEngine
 from app.errors import EngineError
 from app.i18n import notice_text
 from app.reports import FORMATS
-from app.wiring import runner
+from app.workbench import runner
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.test_managed import wait_until

@@ -87,11 +87,6 @@ class Hearing:
             log.exception("the sound of a video could not be read")
             return None, (Notice("speech_failed", {"reason": f"{type(error).__name__}: {error}"}),)
 
-    def close(self) -> None:
-        """End a speech engine of ours."""
-        if self._engine is not None:
-            self._engine.stop()
-
     def _speech(
         self,
         info: VideoInfo,

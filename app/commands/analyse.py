@@ -26,7 +26,8 @@ from app.errors import AppError, Cancelled, ConfigError, EngineError, StorageErr
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
 from app.video import child_ready, probe
-from app.wiring import Services, open_planner, open_services
+from app.wiring import Services, open_services
+from app.workbench import open_planner
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

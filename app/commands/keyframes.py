@@ -27,7 +27,8 @@ from app.domain import (
 )
 from app.i18n import LANGUAGES, t
 from app.video import child_ready
-from app.wiring import log_to, open_planner, open_recall
+from app.wiring import log_to
+from app.workbench import open_planner, open_recall
 
 _BUDGET = 16
 

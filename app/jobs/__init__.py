@@ -1,7 +1,8 @@
 """Jobs outlive the page that started them."""
 
 from app.jobs.queue import Jobs, Run
+from app.jobs.room import EngineRoom, Switch
 from app.jobs.sameness import Sameness
 from app.jobs.snapshot import JobSnapshot
 
-__all__ = ["JobSnapshot", "Jobs", "Run", "Sameness"]
+__all__ = ["EngineRoom", "JobSnapshot", "Jobs", "Run", "Sameness", "Switch"]

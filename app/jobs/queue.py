@@ -142,6 +142,11 @@ class Jobs:
         with self._changed:
             return [one.job for one in self._in_turn()]
 
+    def running(self) -> tuple[str, ...]:
+        """The ids of the jobs that run in this program."""
+        with self._changed:
+            return tuple(job_id for job_id, live in self._live.items() if live.is_running)
+
     def cancel(self, job_id: str) -> None:
         """Ask a queued or running job to stop; it does within a second. Others are left as they are."""
         self._stop(job_id, "cancel")
@@ -159,9 +164,13 @@ class Jobs:
         return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
 
     def resume(self, job_id: str, *, accept_changes: bool = False, listener: Listener | None = None) -> None:
-        """Go on with a job that stopped before its end. Raises InputError("settings_changed") where its settings are
-        others now, unless they are accepted: then what was answered with the old ones is asked again.
+        """Go on with a job that stopped before its end, or is about to pause. Raises InputError("settings_changed")
+        where its settings are others now, unless they are accepted: then what was answered with the old ones is asked
+        again.
         """
+        with self._changed:
+            if live := self._live.get(job_id):
+                live.control.pause.clear()
         with self._beginning:
             job = self.snapshot(job_id)
             if not job.can_go_on:

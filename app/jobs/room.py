@@ -90,9 +90,9 @@ class EngineRoom(Generic[B]):
                 self._inside -= 1
                 self._changed.notify_all()
 
-    def begin(self, bench: B, *, on_return: Callable[[], None] | None = None) -> None:
-        """Switch to this bench, in a thread of its own; how it goes is told by `switch`. `on_return` is called where
-        the old engine has taken its place again. Raises the AppError of an engine that cannot even be tried, or
+    def begin(self, bench: B, *, on_end: Callable[[Switch], None] = lambda _: None) -> None:
+        """Switch to this bench, in a thread of its own; how it goes is told by `switch`. `on_end` is called when it
+        is over, before a job is let in. Raises the AppError of an engine that cannot even be tried, or
         AppError("switch_under_way"); all stays as it is then.
         """
         if error := bench.engine.status().error:
@@ -103,9 +103,7 @@ class EngineRoom(Generic[B]):
             names = (self._bench.engine.status().model, bench.engine.status().model)
             self._switch = Switch(*names, "waiting")
             self._cancel.clear()
-            self._thread = threading.Thread(
-                target=self._go_through, args=(bench, on_return), name="switch", daemon=True
-            )
+            self._thread = threading.Thread(target=self._go_through, args=(bench, on_end), name="switch", daemon=True)
         self._thread.start()
 
     def cancel(self) -> None:
@@ -123,13 +121,21 @@ class EngineRoom(Generic[B]):
     def _is_switching(self) -> bool:
         return self._switch is not None and not self._switch.is_over
 
+    def _over(self, state: SwitchState, on_end: Callable[[Switch], None], error: AppError | None = None) -> None:
+        assert self._switch
+        try:
+            on_end(replace(self._switch, state=state, error=error))
+        except Exception:
+            log.exception("what follows on a switch failed")
+        self._tell(state, error)
+
     def _tell(self, state: SwitchState, error: AppError | None = None) -> None:
         with self._changed:
             if self._switch:
                 self._switch = replace(self._switch, state=state, error=error)
             self._changed.notify_all()
 
-    def _go_through(self, bench: B, on_return: Callable[[], None] | None) -> None:
+    def _go_through(self, bench: B, on_end: Callable[[Switch], None]) -> None:
         old = self._bench
         was_ready = old.engine.status().state in ("ready", "starting")
         try:
@@ -145,13 +151,11 @@ class EngineRoom(Generic[B]):
             if self._bench is bench:
                 bench.close()
             self._bench = old
-            self._tell("cancelled" if isinstance(error, Cancelled) else "failed", ours)
-            if on_return:
-                on_return()
+            self._over("cancelled" if isinstance(error, Cancelled) else "failed", on_end, ours)
             if was_ready and not self._is_closing.is_set():
                 self._start_again(old)
             return
-        self._tell("done")
+        self._over("done", on_end)
 
     def _wait_until_all_are_out(self) -> None:
         with self._changed:

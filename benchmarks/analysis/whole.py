@@ -18,7 +18,7 @@ from app.domain import (
     Layout,
     SurveyProgress,
 )
-from app.wiring import build_engine, runner
+from app.workbench import build_engine, runner
 from benchmarks.analysis.raw import Sent, recording
 
 SIDE = 448

@@ -12,7 +12,7 @@ from app.analysis.task import Task
 from app.analysis.templates import load
 from app.domain import Analysis, AnalysisRequest, Finished
 from app.video import client
-from app.wiring import build_engine, runner
+from app.workbench import build_engine, runner
 from tests.media import moving, write_video
 
 

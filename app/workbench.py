@@ -1,0 +1,302 @@
+"""One engine with everything that is made for it, from its settings: what analyses it, plans for it and measures it.
+
+Another model is another workbench. Nothing heavy is loaded before it is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from app.analysis.forecast import Measure, Planner
+from app.analysis.plan import Room
+from app.analysis.recall import Recall, Wanted
+from app.analysis.task import Task
+from app.analysis.templates import Templates, digest
+from app.config import Settings
+from app.domain import AnalysisEvent, AnalysisRequest, Layout, Notice, VideoInfo
+from app.engine import (
+    AbsentEngine,
+    Engine,
+    LoadReader,
+    ManagedEngine,
+    RemoteEngine,
+    installed_vllm,
+    resolve_model,
+    speech_launcher,
+    transformers_launcher,
+    vllm_launcher,
+)
+from app.errors import AppError
+from app.store.paces import Paces
+from app.store.surveys import Surveys
+from app.video import Opening
+
+if TYPE_CHECKING:
+    from app.analysis.connecting import Opener
+    from app.analysis.hearing import Hearing
+    from app.analysis.measuring import Measuring
+    from app.analysis.run import Tools
+    from app.jobs import Run
+    from app.llm.cache import Answers
+
+# A CPU needs seconds for a frame; at this size it is the smallest that keeps captions readable.
+_SIDE_ON_CPU = 448
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """`notices`: what was changed in the settings to fit this machine. `run(task)` is one analysis. `load` tells how
+    much the engine has to do.
+    """
+
+    settings: Settings
+    engine: Engine
+    notices: tuple[Notice, ...]
+    planner: Planner
+    run: Run
+    load: LoadReader
+
+    def close(self) -> None:
+        """End the engine; it starts again when it is needed."""
+        self.engine.stop()
+
+
+def open_workbench(settings: Settings, templates: Templates) -> Workbench:
+    """What these settings name. Nothing is started."""
+    engine, notices = build_engine(settings)
+    tools = _Later(settings, engine, templates)
+    return Workbench(
+        settings=settings,
+        engine=engine,
+        notices=notices,
+        planner=_planner(settings, engine, tools),
+        run=_runner(settings, tools),
+        load=LoadReader(engine, base_url=settings.base_url, api_key=settings.api_key),
+    )
+
+
+def pass_on(settings: Settings) -> None:
+    """Put what `.env` says to the hub's client and the engine where they read it; the environment goes before it."""
+    for name, value in settings.passed_on.items():
+        os.environ.setdefault(name, value)
+
+
+def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
+    """The engine that the settings name, and what was changed in them to fit this machine."""
+    if settings.base_url:
+        model = settings.model_path if settings.model_chosen else ""
+        return RemoteEngine(settings.base_url, settings.api_key, model), ()
+    pass_on(settings)
+    try:
+        if settings.engine == "transformers":
+            launcher = transformers_launcher(settings.model_path, port=settings.engine_port)
+        else:
+            launcher = vllm_launcher(settings.model_path, settings.vllm_config, port=settings.engine_port)
+    except AppError as error:
+        return AbsentEngine(settings.model_path, error), ()
+    return ManagedEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+
+
+def runner(settings: Settings, engine: Engine, templates: Templates) -> Run:
+    """`run(task)`: one analysis with the real parts."""
+    return _runner(settings, _Later(settings, engine, templates))
+
+
+class _Later:
+    """The tools of all analyses, made when they are needed first: LangChain takes two seconds to import, the page shows
+    before that, and an analysis has them to spare.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine, templates: Templates) -> None:
+        self._make = partial(_tools, settings, engine, templates)
+        self._made: tuple[Tools, Opener] | None = None
+        self._lock = Lock()
+
+    def __call__(self) -> tuple[Tools, Opener]:
+        with self._lock:
+            self._made = self._made or self._make()
+            return self._made
+
+
+def _runner(settings: Settings, tools: _Later) -> Run:
+    paces = _paces(settings)
+
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        from app.analysis.noting import noted
+        from app.analysis.run import analyse
+
+        return noted(analyse(task, tools()[0]), task, paces, _engine_name(settings))
+
+    return run
+
+
+def _planner(settings: Settings, engine: Engine, tools: _Later) -> Planner:
+    measuring: list[Measuring] = []
+
+    def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, Room] | None:
+        if engine.status().state != "ready":
+            return None
+        from app.analysis.measuring import Measuring
+
+        if not measuring:
+            measuring.append(Measuring(tools()[1].at_hand))
+        return measuring[0](request, video, words)
+
+    return _planned(settings, measure)
+
+
+def _planned(settings: Settings, measure: Measure) -> Planner:
+    recall = open_recall(settings)
+
+    def is_read(video: VideoInfo, request: AnalysisRequest, opening: Opening | None) -> bool:
+        return recall.is_known(video.path, Wanted(request.frames, request.selection, opening=opening))
+
+    return Planner(
+        measure=measure,
+        is_read=is_read,
+        room=expected_room(settings),
+        side=usual_side(settings),
+        in_flight=settings.in_flight,
+        known=partial(_paces(settings).of, _engine_name(settings)),
+    )
+
+
+def open_planner(settings: Settings) -> Planner:
+    """What tells what an analysis will be like, by settings and by what was seen before; no engine is asked."""
+    return _planned(settings, lambda *_: None)
+
+
+def _paces(settings: Settings) -> Paces:
+    return Paces(settings.data_dir / "paces.json")
+
+
+def _engine_name(settings: Settings) -> str:
+    """What tells one engine with its model and settings from another."""
+    config = {} if settings.base_url else settings.vllm_config
+    return json.dumps([settings.base_url or settings.engine, settings.model_path, config], sort_keys=True)
+
+
+def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
+    """The settings that the answers to a request depend on, each under its name below `condition.` in i18n."""
+    from app import video
+
+    known = {"app": f"{version('framelens')} ({video.version()})"}
+    if not request.use_model:
+        return known
+    template = templates.by_key.get(request.template)
+    weights = None if settings.base_url else _weights(settings)
+    return {
+        **known,
+        "engine": settings.base_url or f"{settings.engine} {(installed_vllm() or ('', ''))[1]}".strip(),
+        "model": settings.model_path + (f" ({_changed(weights)})" if weights else ""),
+        "vllm_config": "" if settings.base_url else json.dumps(settings.vllm_config, sort_keys=True),
+        "answer_tokens": str(settings.answer_tokens),
+        "frame_side": str(settings.frame_side or ""),
+        "answer_form": settings.answer_form,
+        "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
+        "speech": settings.speech_base_url or settings.speech_model_path,
+    }
+
+
+def open_recall(settings: Settings) -> Recall:
+    """The reading of videos, with a memory in the data folder."""
+    return Recall(Surveys(settings.data_dir / "surveys"))
+
+
+def usual_side(settings: Settings) -> int | None:
+    """The longer side of sent frames in pixels where that is settled, None where it depends on their number."""
+    on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
+    return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
+
+
+def expected_room(settings: Settings) -> Room:
+    """What one request will hold, as far as settings tell it before the engine is there."""
+    told = None if settings.base_url else settings.vllm_config.get("max_model_len")
+    return Room(told if isinstance(told, int) else None, settings.answer_tokens)
+
+
+def build_hearing(settings: Settings) -> Hearing:
+    """What reads subtitles, and hears what is said where a model for that is set."""
+    from app.analysis.hearing import Hearing
+
+    surveys = Surveys(settings.data_dir / "surveys")
+    return Hearing(
+        _speech_engine(settings), surveys, language=settings.speech_language, timeout_seconds=settings.timeout_seconds
+    )
+
+
+def _speech_engine(settings: Settings) -> Engine | None:
+    if settings.speech_base_url:
+        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
+    if not settings.speech_model_path:
+        return None
+    try:
+        launcher = speech_launcher(settings.speech_model_path, settings.speech_config)
+    except AppError as error:
+        return AbsentEngine(settings.speech_model_path, error)
+    return ManagedEngine(launcher, log_dir=settings.data_dir / "speech-engine")
+
+
+def _tools(settings: Settings, engine: Engine, templates: Templates) -> tuple[Tools, Opener]:
+    from app.analysis.connecting import Opener
+    from app.analysis.run import Tools
+    from app.video import probe
+
+    recall = open_recall(settings)
+    opener = Opener(
+        engine,
+        answers=partial(_answers, settings),
+        answer_tokens=settings.answer_tokens,
+        timeout_seconds=settings.timeout_seconds,
+        side=usual_side(settings),
+        in_flight=settings.in_flight,
+        takes_schema=settings.answer_form == "schema",
+    )
+    tools = Tools(
+        probe=probe,
+        extract=recall.extract,
+        digest=recall.sha256,
+        hear=build_hearing(settings),
+        open_engine=opener,
+        room=expected_room(settings),
+        side=usual_side(settings),
+        template=templates.find,
+        conditions=partial(conditions, settings, templates),
+    )
+    return tools, opener
+
+
+def _answers(settings: Settings) -> Answers | None:
+    """What this very model has answered before. Of an engine elsewhere nobody knows whether it is the same model."""
+    from app.llm.cache import Answers
+
+    if settings.base_url or (folder := _weights(settings)) is None:
+        return None
+    model = {
+        "folder": str(folder),
+        "changed": _changed(folder),
+        "engine": settings.engine,
+        "tokens": settings.answer_tokens,
+    }
+    return Answers(settings.data_dir / "answers.sqlite", json.dumps({**model, **settings.vllm_config}, sort_keys=True))
+
+
+def _weights(settings: Settings) -> Path | None:
+    """The folder of the model where it is on this machine."""
+    try:
+        return resolve_model(settings.model_path).folder
+    except AppError:  # starting the engine will say what is wrong
+        return None
+
+
+def _changed(folder: Path) -> int:
+    """When the newest file of a model was changed, in nanoseconds."""
+    return max((file.stat().st_mtime_ns for file in folder.iterdir() if file.is_file()), default=0)

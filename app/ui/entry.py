@@ -2,6 +2,9 @@
 
 The pages are in `views/`, not `pages/`: a folder of that name beside this file would switch Streamlit to its older way
 of building pages for the first visitor. A page is a function; a new one is a module there and a line here.
+
+The links to the pages are ours and not those of `st.navigation`: going to another page, those lose what stands in the
+address, and with it the open analysis.
 """
 
 from __future__ import annotations
@@ -12,17 +15,29 @@ from app.i18n import error_text, t
 from app.ui import resources
 from app.ui.panels import engine, language, queue, recent
 from app.ui.state import page_state
-from app.ui.views import analyse
+from app.ui.views import analyse, system
 from app.ui.words import plain
+
+PAGES = (
+    ("analyse", ":material/movie:", analyse.draw),
+    ("system", ":material/monitoring:", system.draw),
+)
 
 st.set_page_config(page_title="FrameLens", page_icon="🎞️", layout="wide")
 state = page_state()
 with st.sidebar:
+    links = st.container(gap="xsmall")
     state.language = language.draw(resources.installed())
-page = st.navigation(
-    [st.Page(analyse.draw, title=t("ui.page_analyse", state.language), icon=":material/movie:", default=True)],
-    position="hidden",
-)
+pages = [
+    st.Page(draw, title=t(f"ui.page_{name}", state.language), icon=icon, url_path=name, default=draw is analyse.draw)
+    for name, icon, draw in PAGES
+]
+page = st.navigation(pages, position="hidden")
+if state.take_opened() and page is not pages[0]:
+    st.switch_page(pages[0], query_params=state.address)
+with links:
+    for one in pages:
+        st.page_link(one, query_params=state.address)
 if error := resources.installed().error:
     st.error(plain(error_text(error, state.language)), icon=":material/error:")
 else:

@@ -27,7 +27,7 @@ class PageState:
     `range_texts`: where the range that was drawn or typed begins and ends, as it is written. `edits`: the frames of the
     open report while they are changed by hand. `pausing`: the job that was asked to pause and still finishes what is on
     its way. `left_as_is`: the job that the reader would not go on with under other settings. `found_before`: the job
-    that had come to its report before it was asked for.
+    that had come to its report before it was asked for. `opened`: whether one was opened, from whichever page.
     """
 
     language: Language = "en"
@@ -38,6 +38,12 @@ class PageState:
     pausing: str = ""
     left_as_is: str = ""
     found_before: str = ""
+    opened: bool = False
+
+    @property
+    def address(self) -> dict[str, str]:
+        """What another page of this session is to have in its address; the language gets there by itself."""
+        return {name: value for name, value in st.query_params.items() if name != "language"}
 
     @property
     def video_id(self) -> str | None:
@@ -85,10 +91,16 @@ class PageState:
     def open_job(self, job_id: str | None) -> None:
         """Show this analysis, or the questions again if it is None."""
         _set_param("job", job_id)
+        self.opened = job_id is not None
         self.compare_with(None)
         self.range_texts = ("", "")
         self.edits = None
         self.error = None
+
+    def take_opened(self) -> bool:
+        """Whether an analysis was opened since this was asked last: whichever page it was opened from, one shows it."""
+        opened, self.opened = self.opened, False
+        return opened
 
     def compare_with(self, job_id: str | None) -> None:
         """Show another analysis beside the open one; CHOOSING offers some, None ends it."""

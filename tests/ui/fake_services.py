@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from app import config
 from app.analysis.choosing import range_notice
@@ -47,16 +48,17 @@ from app.domain import (
     Usage,
     VideoInfo,
 )
-from app.engine import Endpoint
+from app.engine import Endpoint, LoadReader, Monitor
 from app.engine.base import EngineStatus
 from app.errors import Cancelled, Paused
-from app.jobs import Jobs, JobSnapshot, Sameness
+from app.jobs import EngineRoom, Jobs, JobSnapshot, Sameness
 from app.jobs.queue import Run
 from app.store.owner import Owner
 from app.store.paces import Known
 from app.store.store import Store
 from app.store.videos import VideoShelf
 from app.wiring import Services
+from app.workbench import Workbench
 from tests.cards import draw_card, to_jpeg
 
 TEXT_MODE = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})
@@ -94,17 +96,29 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
     environ = {"FRAMELENS_DATA_DIR": str(folder), "VLLM_MODEL_PATH": "/models/Tiny-VL"}
     settings = replace(config.load(environ, dotenv=folder / "no.env"), input_dirs=input_dirs)
     store = Store(folder / "framelens.sqlite")
-    return Services(
+    engine = ScriptedEngine()
+    bench = Workbench(
         settings=settings,
-        engine=ScriptedEngine(),
-        engine_notices=(Notice("sight_unknown"),),
-        jobs=queue(store, run, folder),
+        engine=engine,
+        notices=(Notice("sight_unknown"),),
         planner=Planner(lambda *_: None, Room(8192, 1024), None, None, Known, lambda *_: False),
+        run=run,
+        load=LoadReader(engine),
+    )
+    return Services(
+        room=EngineRoom(bench),
+        jobs=queue(store, run, folder),
         videos=VideoShelf(folder / "videos", input_dirs, sample),
         log_path=folder / "framelens.log",
         store=store,
         templates=load(settings.template_dir),
+        monitor=Monitor(lambda: "not_running", lambda: (0, 0)),
     )
+
+
+def with_bench(services: Services, **changes: Any) -> Services:
+    """The same services at a workbench that differs in this."""
+    return replace(services, room=EngineRoom(replace(services.room.bench, **changes)))
 
 
 def queue(store: Store, run: Run, folder: Path, sameness: Sameness | None = None) -> Jobs:

@@ -20,7 +20,7 @@ from app.ui import resources
 from app.ui.words import plain
 from app.wiring import Services
 from tests.ui.conftest import Open
-from tests.ui.fake_services import ScriptedEngine, ended, script
+from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
 
 
 def texts(page: AppTest) -> str:
@@ -47,7 +47,7 @@ def test_the_first_page_offers_sample_and_path_and_the_button_waits(page: AppTes
 
 
 def test_without_allowed_folders_no_path_is_asked_for(page: AppTest, services: Services) -> None:
-    bare = replace(services, settings=replace(services.settings, input_dirs=()))
+    bare = with_bench(services, settings=replace(services.settings, input_dirs=()))
     resources.install(resources.Installed(services=bare, key="key"))
     page.run()
     assert "path" not in [field.key for field in page.text_input]
@@ -126,7 +126,7 @@ def test_a_change_of_language_keeps_every_choice(page: AppTest, services: Servic
 
 
 def test_the_language_set_for_the_server_is_the_first_language(page: AppTest, services: Services) -> None:
-    chinese = replace(services, settings=replace(services.settings, language="zh"))
+    chinese = with_bench(services, settings=replace(services.settings, language="zh"))
     resources.install(resources.Installed(services=chinese, key="key"))
     page.run()
     assert page.button(key="start").label == t("ui.start", "zh")

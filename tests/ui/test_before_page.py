@@ -21,7 +21,7 @@ from app.store.paces import Asked, Known
 from app.ui import resources
 from app.wiring import Services
 from tests.ui.conftest import Open
-from tests.ui.fake_services import ended, queue, script
+from tests.ui.fake_services import ended, queue, script, with_bench
 from tests.ui.test_analyse_page import texts
 
 
@@ -86,10 +86,8 @@ def test_the_plan_follows_every_control_at_once(page: AppTest, services: Service
 
 def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, services: Services) -> None:
     run = (Asked(1, 8, 2000, 400, 1, 40.0),)
-    install(
-        services,
-        planner=Planner(lambda *_: None, Room(8192, 1024), None, None, lambda: Known((run,) * 3), lambda *_: False),
-    )
+    planner = Planner(lambda *_: None, Room(8192, 1024), None, None, lambda: Known((run,) * 3), lambda *_: False)
+    install(with_bench(services, planner=planner))
     with_sample(page)
     assert "on this engine" in texts(page)
     assert "time not known yet" not in texts(page)

@@ -9,7 +9,10 @@ import sys
 import pytest
 
 HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime")
-PAGES = "import app.ui.views.analyse, app.ui.panels.engine, app.ui.panels.recent, app.ui.panels.language, app.api"
+PAGES = (
+    "import app.ui.views.analyse, app.ui.views.system, app.ui.panels.engine, app.ui.panels.recent, "
+    "app.ui.panels.language, app.api"
+)
 
 
 @pytest.mark.parametrize("imports", [PAGES, "import app.main"])

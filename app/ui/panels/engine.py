@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.engine.base import EngineStatus
     from app.wiring import Services
 
-_COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
+COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
     "stopped": "gray",
     "starting": "orange",
     "ready": "green",
@@ -34,7 +34,7 @@ def draw_line(services: Services, language: Language) -> None:
     """The same in one line, beside the button that will use it: on a small screen the card is folded away."""
     status = services.engine.status()
     state = t(f"ui.engine_{status.state}", language)
-    line = t("ui.engine_line", language, model=_short(status.model), state=state)
+    line = t("ui.engine_line", language, model=short(status.model), state=state)
     st.caption(plain(" · ".join([line, *_sight(status, language)])))
 
 
@@ -42,8 +42,8 @@ def _card(services: Services, language: Language) -> None:
     status = services.engine.status()
     st.markdown(f"**{t('ui.engine', language)}**")
     with st.container(border=True, gap="small"):
-        st.badge(t(f"ui.engine_{status.state}", language), color=_COLOURS[status.state])
-        st.markdown(plain(_short(status.model)), help=plain(status.model) if _is_path(status.model) else None)
+        st.badge(t(f"ui.engine_{status.state}", language), color=COLOURS[status.state])
+        st.markdown(plain(short(status.model)), help=plain(status.model) if _is_path(status.model) else None)
         for words in _sight(status, language):
             st.caption(words)
         if status.state == "starting" and status.phase:
@@ -58,7 +58,7 @@ def _card(services: Services, language: Language) -> None:
                 st.code(log, language=None, height=240, wrap_lines=True)
 
 
-def _short(model: str) -> str:
+def short(model: str) -> str:
     """A hub id as it is; of a folder the last part, which is what tells models apart."""
     return PureWindowsPath(model).name if _is_path(model) else model
 

@@ -28,8 +28,8 @@ def draw(services: Services, language: Language) -> None:
 
 def _draw(services: Services, language: Language) -> None:
     running, waiting = _running(services), services.jobs.waiting()
-    if not running and not waiting:
-        st.rerun()
+    if page_state().opened or not (running or waiting):
+        st.rerun()  # the whole page: what was opened is shown outside of this part
     st.markdown(f"**{t('ui.queue', language)}**")
     with st.container(gap="small", key="queue"):
         for job in running:

@@ -1,0 +1,142 @@
+"""From the samples of the monitor to the charts of the System page. Everything here returns values; nothing draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from app.domain import Language
+from app.engine.cards import Card
+from app.engine.load import Load
+from app.engine.machine import PARTS
+from app.engine.monitor import KEPT_SECONDS, Sample
+from app.i18n import t
+from app.ui.components.charts import Chart, Line
+
+_SPANS = (120.0, 300.0, KEPT_SECONDS)
+_JOBS = ("running", "waiting")
+
+
+def ages(samples: Sequence[Sample]) -> list[float]:
+    """How many seconds before the newest each sample was taken."""
+    return [samples[-1].at - sample.at for sample in samples]
+
+
+def span_seconds(samples: Sequence[Sample]) -> float:
+    """The shortest of a few usual spans that shows all samples, so that the first minutes do not stand at the edge."""
+    longest = samples[-1].at - samples[0].at if samples else 0.0
+    return next((span for span in _SPANS if longest <= span), KEPT_SECONDS)
+
+
+def machine_charts(samples: Sequence[Sample], processor: str, language: Language) -> list[Chart]:
+    """The processor, by its name, and memory; of the memory what FrameLens's own parts hold, and all else."""
+    now = samples[-1].machine
+    parts = [
+        Line(_word(f"part_{part}", language), [one.machine.parts.get(part, 0) for one in samples]) for part in PARTS
+    ]
+    others = [max(0, one.machine.memory_used_bytes - sum(one.machine.parts.values())) for one in samples]
+    return [
+        Chart(
+            _word("cpu", language),
+            [Line("", [one.machine.cpu_share for one in samples])],
+            unit="share",
+            top=1.0,
+            note=t("system.processors", language, name=processor, n=now.processors),
+            wide=True,
+        ),
+        Chart(
+            _word("memory", language),
+            [*parts, Line(_word("part_others", language), others)],
+            unit="bytes",
+            top=now.memory_bytes,
+            stacked=True,
+            wide=True,
+        ),
+    ]
+
+
+def card_charts(samples: Sequence[Sample], card: Card, language: Language) -> list[Chart]:
+    """How busy, full and warm a card is, and what power it takes. What it keeps to itself says so."""
+    history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
+
+    def line(value: Callable[[Card], float | None]) -> list[Line]:
+        return [Line("", [value(one) if one else None for one in history])]
+
+    def note(value: float | None, words: str = "") -> str:
+        return _word("withheld", language) if value is None else words
+
+    limit = "" if card.watts_limit is None else t("system.power_limit", language, n=round(card.watts_limit))
+    return [
+        Chart(
+            _word("card_busy", language),
+            line(lambda one: one.busy_share),
+            unit="share",
+            top=1.0,
+            note=note(card.busy_share),
+        ),
+        Chart(
+            _word("card_memory", language),
+            line(lambda one: one.memory_used_bytes),
+            unit="bytes",
+            top=card.memory_bytes,
+            note=note(card.memory_used_bytes),
+        ),
+        Chart(
+            _word("card_temperature", language),
+            line(lambda one: one.celsius),
+            words="{n} °C",
+            top=100.0,
+            note=note(card.celsius),
+        ),
+        Chart(
+            _word("card_power", language),
+            line(lambda one: one.watts),
+            words="{n} W",
+            top=card.watts_limit,
+            note=note(card.watts, limit),
+        ),
+    ]
+
+
+def load_charts(samples: Sequence[Sample], language: Language) -> list[Chart]:
+    """What the engine says of its work. The wait for the first token is the mean of those that came since the sample
+    before.
+    """
+    history = [sample.load if isinstance(sample.load, Load) else None for sample in samples]
+
+    def line(name: str, value: Callable[[Load], float | None], *, sparse: bool = False) -> Line:
+        return Line(_word(name, language), [value(one) if one else None for one in history], sparse)
+
+    return [
+        Chart(
+            _word("requests", language),
+            [line("running", lambda one: one.running), line("waiting", lambda one: one.waiting)],
+        ),
+        Chart(
+            _word("tokens", language),
+            [line("read", lambda one: one.read_per_second), line("written", lambda one: one.written_per_second)],
+        ),
+        Chart(
+            _word("cache", language),
+            [
+                line("cache_used", lambda one: one.cache_share),
+                line("cache_found", lambda one: one.prefix_share, sparse=True),
+            ],
+            unit="share",
+            top=1.0,
+        ),
+        Chart(
+            _word("first_token", language),
+            [line("first_token", lambda one: one.first_token_seconds, sparse=True)],
+            words=t("system.seconds", language, n="{n}"),
+        ),
+    ]
+
+
+def queue_chart(samples: Sequence[Sample], language: Language) -> Chart:
+    """How many analyses run and wait."""
+    lines = [Line(_word(name, language), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
+    return Chart(_word("jobs", language), lines, wide=True)
+
+
+def _word(name: str, language: Language) -> str:
+    return t(f"system.{name}", language)

@@ -1,0 +1,85 @@
+"""Going from page to page keeps what is open, and the charts move on in place."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import App, Visit
+
+pytestmark = pytest.mark.browser
+
+
+def link(visit: Visit, name: str) -> Locator:
+    return visit.page.get_by_test_id("stPageLink").get_by_role("link", name=name)
+
+
+def test_the_charts_move_on_in_place_and_nothing_is_fetched_from_elsewhere(scripted_app: App, visit: Visit) -> None:
+    visit.page.goto(scripted_app.url)
+    link(visit, "System").click()
+    chart = visit.page.get_by_role("listitem").filter(has_text="Processor")
+    expect(chart).to_contain_text(re.compile(r"\d+ %"))
+    line = chart.locator("path.line")
+    before = line.get_attribute("d")
+    chart.evaluate("box => { box.dataset.seen = 'yes' }")
+    expect(line).not_to_have_attribute("d", before or "")
+    expect(chart).to_have_attribute("data-seen", "yes")
+    box = chart.locator(".plot").bounding_box()
+    assert box
+    visit.page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 20)
+    expect(chart.locator(".tip")).to_contain_text(re.compile(r"\d+ %\s*\d+ s ago"))
+    assert visit.complaints == []
+    assert visit.hosts <= {urlsplit(scripted_app.url).netloc, ""}
+
+
+def test_the_open_analysis_and_the_language_stay_from_page_to_page(scripted_app: App, visit: Visit) -> None:
+    visit.page.goto(scripted_app.url)
+    visit.page.get_by_role("button", name="Try the sample video").click()
+    visit.page.get_by_role("button", name="Analyse", exact=True).click()
+    visit.page.wait_for_url(re.compile("job="))
+    job = parse_qs(urlsplit(visit.page.url).query)["job"]
+
+    link(visit, "System").click()
+    expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
+    visit.page.get_by_text("中文", exact=True).click()
+    expect(visit.page.get_by_text("本机", exact=True)).to_be_visible()
+    link(visit, "分析视频").click()
+    expect(visit.page.get_by_role("button", name="暂停")).to_be_visible()
+    address = urlsplit(visit.page.url)
+    assert address.path == "/" and parse_qs(address.query)["job"] == job
+
+    visit.page.get_by_role("button", name="取消").click()
+    visit.page.get_by_role("button", name="换一个视频").click()
+    expect(link(visit, "系统")).not_to_have_attribute("href", re.compile("job="))
+    link(visit, "系统").click()
+    expect(visit.page.get_by_text("本机", exact=True)).to_be_visible()
+    visit.page.locator('[class*="st-key-recent-"] button').first.click()
+    visit.page.wait_for_url(lambda url: urlsplit(url).path == "/" and parse_qs(urlsplit(url).query).get("job") == job)
+    assert visit.complaints == []
+
+
+def test_an_analysis_that_is_opened_from_the_queue_is_shown_from_every_page(scripted_app: App, visit: Visit) -> None:
+    visit.page.goto(scripted_app.url)
+    jobs = [begin_one(visit) for _ in range(2)]
+    link(visit, "System").click()
+    expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
+    visit.page.locator(f'[class*="st-key-queue-open-{jobs[0]}"] button').first.click()
+    visit.page.wait_for_url(lambda url: urlsplit(url).path == "/" and f"job={jobs[0]}" in url)
+    expect(visit.page.get_by_role("button", name="Pause").first).to_be_visible()
+    link(visit, "System").click()  # and no further: what was opened has been shown
+    expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
+    assert visit.complaints == []
+
+
+def begin_one(visit: Visit) -> str:
+    """Has the sample analysed; the page is ready for another video afterwards. Returns the job's id."""
+    visit.page.get_by_role("button", name="Try the sample video").click()
+    visit.page.get_by_role("button", name="Analyse", exact=True).click()
+    visit.page.wait_for_url(re.compile("job="))
+    (job,) = parse_qs(urlsplit(visit.page.url).query)["job"]
+    visit.page.get_by_role("button", name="Another video").click()
+    expect(link(visit, "System")).not_to_have_attribute("href", re.compile("job="))
+    return job

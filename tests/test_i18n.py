@@ -65,6 +65,11 @@ def test_a_notice_inside_a_notice_is_put_into_words() -> None:
     assert notice_text(notice, "zh").startswith("⚠️ Messages 格式不支持，使用文本模式")
 
 
+def test_a_notice_that_an_earlier_version_kept_can_still_be_read() -> None:
+    kept = Notice("engine_failed", {"model": "m", "cause": "upside down"}, "error", "error")
+    assert "upside down" in notice_text(kept, "en") and "upside down" in notice_text(kept, "zh")
+
+
 def test_values_with_braces_are_left_as_they_are() -> None:
     assert "{x}" in error_text(AppError("engine_refused", status=400, reason="{x}"), "en")
 

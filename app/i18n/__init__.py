@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
@@ -44,7 +45,8 @@ def notice_text(notice: Notice, language: Language) -> str:
         name: notice_text(value, language) if isinstance(value, Notice) else value
         for name, value in notice.values.items()
     }
-    return t(f"{notice.table}.{notice.key}", language, **values)
+    # A notice may have been kept by an earlier version, whose words had other places.
+    return catalogue(language)[f"{notice.table}.{notice.key}"].format_map(defaultdict(lambda: "…", values))
 
 
 def as_notice(error: AppError) -> Notice:

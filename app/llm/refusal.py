@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import openai
 
+from app.causes import known_cause
 from app.domain import Notice
 from app.errors import (
     AppError,
@@ -54,6 +55,7 @@ _FORMAT = re.compile(
     r"|(?:unsupported|unexpected|unknown|extra) (?:fields?|keys?|inputs?|parameters?)",
     re.IGNORECASE,
 )
+_NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # web frameworks' own words for it
 _BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
 
 
@@ -73,8 +75,8 @@ def message_of(error: openai.APIError) -> str:
     return str(text or error.message)[:500]
 
 
-def refusal_of(status: int, message: str, param: str | None = None) -> AppError:
-    """The error that an HTTP answer with this status and message means."""
+def refusal_of(status: int, message: str, param: str | None = None, *, model: str = "") -> AppError:
+    """The error that an HTTP answer with this status and message means; `model` is whom it was asked of."""
     too_many = _TOO_MANY.search(message)
     if too_many and int(too_many[1]) > 0:
         return TooManyPictures(int(too_many[1]))
@@ -90,26 +92,32 @@ def refusal_of(status: int, message: str, param: str | None = None) -> AppError:
         return EngineBusy("engine_busy", status=status, reason=message)
     if status in (401, 403):
         return EngineError("engine_key_rejected", status=status, reason=message)
+    if status == 404 and _NO_SUCH_PATH.fullmatch(message):
+        return EngineError("engine_path_unknown", status=status, reason=message)
     if status == 404:
         return ModelNotFound("model_not_served", reason=message)
-    return EngineError("engine_refused", status=status, reason=message)
+    known = known_cause(message, model) if status >= 500 and model else None
+    return known or EngineError("engine_refused", status=status, reason=message)
 
 
-def engine_error(error: Exception, *, base_url: str) -> AppError | None:
-    """The AppError that an exception of the client library means; None for what is a bug of ours."""
+def engine_error(error: Exception, *, base_url: str, model: str = "") -> AppError | None:
+    """The AppError that an exception of the client library means; None for what is a bug of ours.
+
+    With `model`, an engine that breaks down over a request and says why is understood like one that does so in its log.
+    """
     if isinstance(error, AppError):
         return error
     if isinstance(error, openai.APITimeoutError):
         return EngineTimeout("engine_timeout", base_url=base_url)
     if isinstance(error, openai.APIStatusError):
-        ours = refusal_of(error.status_code, message_of(error), getattr(error, "param", None))
+        ours = refusal_of(error.status_code, message_of(error), getattr(error, "param", None), model=model)
         if isinstance(ours, EngineBusy):
             ours.wait_seconds = _retry_after(error.response.headers.get("Retry-After"))
         return ours
     if isinstance(error, openai.APIConnectionError):
         return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error.__cause__ or error))
     if isinstance(error, openai.APIError):  # an error event in the middle of a stream
-        return refusal_of(500, message_of(error))
+        return refusal_of(500, message_of(error), model=model)
     # httpx errors while the body streams are not wrapped by the client library.
     if type(error).__module__.split(".")[0] in ("httpx", "httpcore"):
         if "Timeout" in type(error).__name__:

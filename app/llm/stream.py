@@ -85,7 +85,7 @@ def stream(
         while (chunk := _next(chunks, task, cancel)) is not None:
             if text := answer.add(chunk):
                 yield text
-        _raise_as_ours(task, _address(chat))
+        _raise_as_ours(task, _address(chat), str(getattr(chat, "model_name", "")))
     finally:
         task.cancel()
     return answer.reply(_address(chat))
@@ -140,13 +140,13 @@ def _next(
             continue
 
 
-def _raise_as_ours(task: Future[None], base_url: str) -> None:
+def _raise_as_ours(task: Future[None], base_url: str, model: str) -> None:
     try:
         task.result()
     except CancelledError:
         raise Cancelled from None
     except Exception as error:  # sorted here: ours, or a bug that goes on as it is
-        ours = engine_error(error, base_url=base_url)
+        ours = engine_error(error, base_url=base_url, model=model)
         if ours is None and isinstance(error, _UNREADABLE):
             log.warning("an answer of %s could not be read", base_url, exc_info=True)
             ours = EngineError("engine_garbage", base_url=base_url, reason=f"{type(error).__name__}: {error}"[:200])

@@ -11,17 +11,23 @@ import os
 import sys
 import tempfile
 import threading
+import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
 from app.domain import EngineProgress
 from app.engine.base import ProgressListener
+from app.engine.hub_failures import failure, human_bytes
 from app.engine.model import OLDER_WEIGHTS, UNNEEDED_FILES, check_model_folder, hub_cache_folder, resolve_model
 from app.engine.process import ChildProcess, LogReader
-from app.errors import Cancelled, ModelNotFound, StorageError
+from app.errors import Cancelled
 
 HUB = "https://huggingface.co"
+MIRROR = "https://hf-mirror.com"
+"""Has what the hub has, and is quick where that one is slow or not to be reached, as in mainland China."""
 LOOK_SECONDS = 0.2
+_PACE_SECONDS = 10.0
 FETCHER = Path(__file__).with_name("hub_fetch.py")
 
 
@@ -52,23 +58,29 @@ def download(
     *,
     endpoint: str | None = None,
     cache_dir: Path | None = None,
+    folder: Path | None = None,
 ) -> Path:
-    """Fetch what is missing of `model_id` and return its snapshot folder.
+    """Fetch what is missing of `model_id` into the hub's cache, or into `folder`, and return the model's folder.
 
-    Progress has the phase "downloading" with files_done, files_total, bytes_done, bytes_total, and done, total as text.
-    Raises ModelNotFound (no such model, no access, hub not reachable), StorageError (disk full, cache not writable), or
-    Cancelled.
+    Nothing is fetched unless the disk has room for all of it. Weights go on where an earlier attempt stopped, however
+    that one ended; every file is held against the hash that the hub names for it.
+
+    Progress has the phase "downloading" with numbers (files_done, files_total, bytes_done, bytes_total,
+    bytes_per_second, and seconds_left, both None until there is a pace) and words (done, total, pace). Raises
+    ModelNotFound (no such model, no access, hub not reachable, files not those of the hub), StorageError (disk full,
+    folder not writable), or Cancelled.
     """
     cache = cache_dir or hub_cache_folder()
     order = {
         "model": model_id,
         "cache_dir": str(cache),
+        "folder": str(folder) if folder else None,
         "endpoint": endpoint,
         "unneeded": UNNEEDED_FILES,
         "older_weights": OLDER_WEIGHTS,
     }
-    with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as folder:
-        log_path = Path(folder) / "fetch.log"
+    with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as place:
+        log_path = Path(place) / "fetch.log"
         command = [sys.executable, "-P", str(FETCHER), json.dumps(order)]
         child = ChildProcess.start(command, environment={"HF_HUB_DISABLE_TELEMETRY": "1"}, log_path=log_path)
         try:
@@ -77,14 +89,14 @@ def download(
             child.stop()
     if "folder" in outcome:
         return Path(str(outcome["folder"]))
-    raise _error(outcome, model_id, endpoint or os.environ.get("HF_ENDPOINT") or HUB, cache)
+    raise failure(outcome, model_id, endpoint or os.environ.get("HF_ENDPOINT") or HUB, folder or cache)
 
 
 def _follow(
     child: ChildProcess, reader: LogReader, model_id: str, on_progress: ProgressListener, cancel: threading.Event
 ) -> Mapping[str, object]:
     """Pass progress on until the child's last word."""
-    noise = ""
+    noise, pace = "", Pace()
     while True:
         ended = child.exit_status is not None  # looked at before reading, so that nothing written last is missed
         for line in reader.new_lines():
@@ -92,7 +104,7 @@ def _follow(
             if message is None:
                 noise = line
             elif "bytes" in message:
-                on_progress(_progress(model_id, message))
+                on_progress(_progress(model_id, message, pace))
             else:
                 return message
         if ended:
@@ -109,47 +121,39 @@ def _message(line: str) -> dict[str, object] | None:
     return message if isinstance(message, dict) else None
 
 
-def _progress(model_id: str, message: dict[str, object]) -> EngineProgress:
+class Pace:
+    """How fast bytes arrive, over the last ten seconds: what came before says little about what is to come."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def note(self, arrived: int, now: float) -> float | None:
+        """Bytes a second with `arrived` bytes here at second `now`; None while too little has been seen to tell."""
+        if self._seen and arrived < self._seen[-1][1]:  # a broken file is fetched anew
+            self._seen.clear()
+        self._seen.append((now, arrived))
+        while now - self._seen[0][0] > _PACE_SECONDS and len(self._seen) > 2:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        return (arrived - before) / (now - then) if now - then >= 1.0 and arrived > before else None
+
+
+def _progress(model_id: str, message: dict[str, object], pace: Pace) -> EngineProgress:
     files, sizes = message["files"], message["bytes"]
     assert isinstance(files, list) and isinstance(sizes, list)
-    values = {"files_done": files[0], "files_total": files[1], "bytes_done": sizes[0], "bytes_total": sizes[1]}
+    rate = pace.note(sizes[0], time.monotonic())
+    left = round((sizes[1] - sizes[0]) / rate) if rate else None
+    numbers = {"files_done": files[0], "files_total": files[1], "bytes_done": sizes[0], "bytes_total": sizes[1]}
+    words = {"done": human_bytes(sizes[0]), "total": human_bytes(sizes[1]), "pace": _in_words(rate, left)}
     return EngineProgress(
-        "downloading", {"model": model_id, **values, "done": human_bytes(sizes[0]), "total": human_bytes(sizes[1])}
+        "downloading", {"model": model_id, **numbers, "bytes_per_second": rate, "seconds_left": left, **words}
     )
 
 
-def human_bytes(size: float) -> str:
-    """`size` bytes for people, in powers of 1000 as the hub shows them.
-
-    >>> human_bytes(16_580_000_000)
-    '16.6 GB'
-    """
-    for unit in ("B", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def _error(outcome: Mapping[str, object], model: str, endpoint: str, cache: Path) -> ModelNotFound | StorageError:
-    detail = str(outcome.get("detail", ""))
-    match outcome["error"]:
-        case "missing":
-            return ModelNotFound("model_not_on_hub", model=model, endpoint=endpoint)
-        case "gated":
-            return ModelNotFound("model_gated", model=model, endpoint=endpoint, reason=detail)
-        case "disk_full":
-            needed, free = outcome.get("needed"), outcome.get("free")
-            return StorageError(
-                "model_disk_full",
-                model=model,
-                folder=str(cache),
-                needed=human_bytes(needed) if isinstance(needed, int) else "?",
-                free=human_bytes(free) if isinstance(free, int) else "0 B",
-            )
-        case "unwritable":
-            return StorageError("model_cache_unwritable", model=model, folder=str(cache), reason=detail)
-        case "offline":
-            detail = "HF_HUB_OFFLINE=1"
-    short = model.rsplit("/", 1)[-1]
-    return ModelNotFound("model_not_local", model=model, short=short, endpoint=endpoint, reason=detail)
+def _in_words(rate: float | None, seconds_left: int | None) -> str:
+    """Pace and remaining time, in figures that need no language; "" while there is no pace."""
+    if rate is None or seconds_left is None:
+        return ""
+    minutes, seconds = divmod(seconds_left, 60)
+    clock = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
+    return f" · {human_bytes(rate)}/s · {clock}"

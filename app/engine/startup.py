@@ -117,7 +117,8 @@ class Startup:
         except Exception as bug:
             log.exception("starting the engine failed in an unforeseen way")
             self.bug = bug
-            self.error = EngineError("engine_failed", model=self._launcher.model, cause=f"{type(bug).__name__}: {bug}")
+            cause = f"{type(bug).__name__}: {bug}"
+            self.error = EngineError("engine_failed", model=self._launcher.model, cause=cause, lines="  –")
         finally:
             self._on_end(self)
             self.finished.set()

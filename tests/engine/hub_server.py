@@ -1,7 +1,8 @@
 """A model hub on loopback: the part of its protocol that the hub's client uses to fetch a model.
 
-It answers the model's description, its tree, and HEAD and GET of files with ETag, X-Repo-Commit and byte ranges, and
-can be told to break a transfer off, to wait, to demand permission, or to know nothing.
+It answers the model's description, its tree, and HEAD and GET of files with ETag, X-Repo-Commit and byte ranges, names
+large files by their SHA-256 and small ones by git's hash, and can be told to break a transfer off, to hand out
+something else, to wait, to demand permission, to refuse a token, or to know nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ class Hub:
     files: dict[str, bytes]
     drop_after: int | None = None  # break the first transfer of each weights file off after so many bytes
     gated: bool = False
+    refuses_token: bool = False
+    corrupt: dict[str, int] = field(default_factory=dict)  # how often a file is handed out with one byte changed
     declared_sizes: dict[str, int] = field(default_factory=dict)
     gate: threading.Event | None = None  # hold every transfer back until it is set
+    hold_after: int = 0  # let so many bytes of each weights file through before the gate
     url: str = ""
     requests: list[str] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
@@ -52,6 +56,8 @@ class _Handler(loopback.Handler):
         model = re.escape(self.hub.model)
         if self.hub.gated:
             self._json(403, {"error": "Access is restricted"}, {"X-Error-Code": "GatedRepo"})
+        elif self.hub.refuses_token and "Authorization" in self.headers:
+            self._json(401, {}, {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif re.fullmatch(f"/api/models/{model}(/revision/[^/]+)?", path):
             self._json(200, {"id": self.hub.model, "modelId": self.hub.model, "sha": COMMIT, "siblings": []})
         elif re.fullmatch(f"/api/models/{model}/tree/[^/]+", path):
@@ -64,14 +70,14 @@ class _Handler(loopback.Handler):
     def _entry(self, name: str) -> dict[str, object]:
         data = self.hub.files[name]
         size = self.hub.declared_sizes.get(name, len(data))
-        entry: dict[str, object] = {"type": "file", "path": name, "size": size, "oid": hashlib.sha1(data).hexdigest()}
+        entry: dict[str, object] = {"type": "file", "path": name, "size": size, "oid": git_hash(data)}
         if name.endswith(".safetensors"):
             entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": size, "pointerSize": 130}
         return entry
 
     def _file(self, name: str, data: bytes) -> None:
         weights = name.endswith(".safetensors")
-        etag = (hashlib.sha256 if weights else hashlib.sha1)(data).hexdigest()
+        etag = hashlib.sha256(data).hexdigest() if weights else git_hash(data)
         start = 0
         if given := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
             start = int(given[1])
@@ -84,10 +90,16 @@ class _Handler(loopback.Handler):
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         if self.command == "GET":
+            if self.hub.corrupt.get(name, 0) > 0:
+                self.hub.corrupt[name] -= 1
+                data = data[:-1] + bytes([data[-1] ^ 1])
             self._send(name, data[start:], weights)
 
     def _send(self, name: str, data: bytes, weights: bool) -> None:
         if self.hub.gate is not None:
+            first = self.hub.hold_after if weights else 0
+            self.wfile.write(data[:first])
+            data = data[first:]
             self.hub.gate.wait(30)
         if weights and self.hub.drop_after is not None and name not in self.hub.dropped:
             self.hub.dropped.add(name)
@@ -106,6 +118,11 @@ class _Handler(loopback.Handler):
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(text)
+
+
+def git_hash(data: bytes) -> str:
+    """How git, and so the hub, names the content of a small file."""
+    return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
 
 
 @contextmanager

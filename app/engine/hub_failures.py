@@ -1,0 +1,70 @@
+"""From what the fetching child said last to the error that tells the user why a model did not come, and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from app.engine.masking import masked
+from app.errors import ModelNotFound, StorageError
+
+
+def human_bytes(size: float) -> str:
+    """`size` bytes for people, in powers of 1000 as the hub shows them.
+
+    >>> human_bytes(16_580_000_000)
+    '16.6 GB'
+    """
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def failure(outcome: Mapping[str, object], model: str, endpoint: str, folder: Path) -> ModelNotFound | StorageError:
+    """The error for `outcome`, {"error": kind, "detail": …}. `folder` is where the model was to lie."""
+    detail = masked(str(outcome.get("detail", "")))
+    match outcome["error"]:
+        case "missing":
+            return ModelNotFound("model_not_on_hub", model=model, endpoint=endpoint)
+        case "gated":
+            return ModelNotFound("model_gated", model=model, endpoint=endpoint, reason=detail)
+        case "token":
+            return ModelNotFound("model_token_refused", model=model, endpoint=endpoint, reason=detail)
+        case "certificate":
+            return ModelNotFound("model_hub_untrusted", model=model, endpoint=endpoint, reason=detail)
+        case "corrupt":
+            return ModelNotFound("model_download_corrupt", model=model, endpoint=endpoint, file=detail)
+        case "disk_full":
+            needed, free = outcome.get("needed"), outcome.get("free")
+            return StorageError(
+                "model_disk_full",
+                model=model,
+                folder=str(folder),
+                needed=human_bytes(needed) if isinstance(needed, int) else "?",
+                free=human_bytes(free) if isinstance(free, int) else "0 B",
+            )
+        case "unwritable":
+            return StorageError("model_cache_unwritable", model=model, folder=str(folder), reason=detail)
+        case "offline":
+            return _unreached(model, endpoint, "HF_HUB_OFFLINE=1")
+    if outcome["error"] in ("proxy", "unreachable") and (proxy := proxy_for(endpoint)):
+        return ModelNotFound("model_proxy_failed", model=model, endpoint=endpoint, proxy=proxy, reason=detail)
+    return _unreached(model, endpoint, detail)
+
+
+def proxy_for(endpoint: str) -> str:
+    """The proxy through which the environment sends requests to `endpoint`, fit to be shown; "" for none."""
+    address = urlsplit(endpoint)
+    proxies = getproxies()
+    if not address.hostname or proxy_bypass(address.hostname):
+        return ""
+    return masked(proxies.get(address.scheme) or proxies.get("all") or "")
+
+
+def _unreached(model: str, endpoint: str, reason: str) -> ModelNotFound:
+    short = model.rsplit("/", 1)[-1]
+    return ModelNotFound("model_not_local", model=model, short=short, endpoint=endpoint, reason=reason)

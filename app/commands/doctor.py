@@ -1,0 +1,171 @@
+"""`framelens doctor`: what is wrong with this installation and what helps, then all that a report of a problem needs.
+
+It works where nothing else does: with wrong settings, without an engine, without a writable folder. It writes nothing
+and starts nothing; keys and passwords are masked. The exit code is 4 where a finding keeps FrameLens from working.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from app import config
+from app.config import Settings
+from app.domain import Language, Notice
+from app.engine import Facts, Wanted, examine, gather, masked, masked_setting
+from app.errors import AppError, ConfigError
+from app.i18n import LANGUAGES, notice_text, t
+from app.workbench import pass_on
+
+_MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}
+# Variables that decide how FrameLens, the hub's client, vLLM and what they stand on behave.
+_TELLING = (
+    *("FRAMELENS_", "VLLM_", "HF_", "HUGGING_FACE_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "TORCH_"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_", "LD_", "LANG", "LC_", "PYTHON", "VIRTUAL_ENV"),
+)
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
+    """The grammar of this command."""
+    parser = commands.add_parser("doctor", help=t("cli.doctor_command", language))
+    parser.set_defaults(command=run)
+    parser.add_argument("--json", action="store_true", help=t("cli.doctor_json", language))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Examine this machine and print what was found; the exit code."""
+    settings, values, fault = _settings()
+    language = given.language or settings.language or language
+    pass_on(settings)
+    wanted = Wanted(
+        model=settings.model_path if settings.model_chosen or not settings.base_url else "",
+        data_dir=settings.data_dir,
+        base_url=settings.base_url,
+        api_key=settings.api_key,
+        engine=settings.engine,
+        port=settings.engine_port,
+        vllm_config=settings.vllm_config,
+        fault=fault,
+    )
+    facts = gather(wanted)
+    findings = examine(facts, wanted)
+    shown = {name: masked_setting(name, value) for name, value in sorted(values.items()) if _is_telling(name)}
+    if given.json:
+        print(json.dumps(_as_json(facts, findings, settings, shown, language), ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(_lines(facts, findings, settings, shown, language)))
+    return 4 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _settings() -> tuple[Settings, Mapping[str, str], AppError | None]:
+    """The settings, or, where one is wrong, the defaults with the model and the data folder that were named."""
+    values: Mapping[str, str] = os.environ
+    try:
+        values = config.as_given()
+        return config.load(), values, None
+    except AppError as error:
+        fault: AppError = error
+    except (OSError, UnicodeDecodeError) as error:
+        fault = ConfigError("dotenv_unreadable", reason=str(error))
+    named = {name: values[name] for name in ("VLLM_MODEL_PATH", "FRAMELENS_DATA_DIR") if name in values}
+    return config.load(named, dotenv=Path(os.devnull)), values, fault
+
+
+def _is_telling(name: str) -> bool:
+    return name.upper().startswith(_TELLING)
+
+
+def _effective(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What the settings come to, secrets hidden; what other programs are told is among the variables."""
+    for field in dataclasses.fields(settings):
+        if field.name == "passed_on":
+            continue
+        value = getattr(settings, field.name)
+        text = "" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
+        if isinstance(value, tuple):
+            text = os.pathsep.join(map(str, value))
+        yield field.name, masked_setting(field.name, text)
+
+
+def _lines(
+    facts: Facts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
+) -> Iterator[str]:
+    for finding in findings:
+        text = masked(notice_text(finding, language)).removeprefix("❌ ")
+        yield f"{_MARKS[finding.level]} {text}"
+    sections = {
+        "machine": _machine(facts),
+        "packages": ((name, version) for name, version in facts.packages.items() if version),
+        "settings": ((name, value) for name, value in _effective(settings) if value),
+        "variables": shown.items(),
+    }
+    for name, rows in sections.items():
+        yield from ("", t(f"cli.doctor_{name}", language))
+        yield from (f"  {label}: {value}" for label, value in rows)
+    yield from ("", t("cli.doctor_log", language))
+    yield from _log(facts, language)
+
+
+def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
+    yield "FrameLens", facts.framelens
+    yield "system", facts.system
+    yield "Python", ".".join(map(str, facts.python))
+    yield "CPU", f"{facts.cpu} × {facts.cpu_count} ({' '.join(facts.cpu_features) or '-'})"
+    yield "memory", f"{_gib(facts.memory_free_bytes)} free of {_gib(facts.memory_bytes)}"
+    yield "/dev/shm", f"{_gib(facts.shm_bytes)} free"
+    for card in facts.cards:
+        capability = ".".join(map(str, card.capability)) if card.capability else "?"
+        memory = f"{_gib(card.memory_used_bytes)} used of {_gib(card.memory_bytes)}"
+        yield "GPU", f"{card.name}, compute capability {capability}, {memory}"
+    yield "NVIDIA driver", facts.driver or f"- ({facts.no_cards or ''} {facts.no_cards_detail})"
+    yield "ffmpeg", facts.ffmpeg or "- (the one inside PyAV is used)"
+    yield "data folder", f"{facts.data.folder}, {_gib(facts.data.free_bytes)} free"
+    yield "hub's cache", f"{facts.cache.folder}, {_gib(facts.cache.free_bytes)} free"
+
+
+def _gib(size: int | None) -> str:
+    return "?" if size is None else f"{size / 2**30:.1f} GiB"
+
+
+def _log(facts: Facts, language: Language) -> Iterator[str]:
+    if facts.log is None:
+        yield f"  {t('cli.doctor_no_log', language)}"
+        return
+    yield f"  {facts.log.path}"
+    yield from (f"  {line}" for line in facts.log.last_lines)
+
+
+def _as_json(
+    facts: Facts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
+) -> dict[str, object]:
+    told = [
+        {"level": finding.level, "key": finding.key, "text": masked(notice_text(finding, language))}
+        for finding in findings
+    ]
+    return {
+        "findings": told,
+        "facts": _plain(facts),
+        "settings": dict(_effective(settings)),
+        "variables": dict(shown),
+    }
+
+
+def _plain(value: object) -> object:
+    """`value` in JSON's own types; an error by its key, a text without secrets."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    match value:
+        case dict():
+            return {str(name): _plain(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case AppError():
+            return value.key
+        case str():
+            return masked(value)
+    return value

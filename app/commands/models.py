@@ -1,0 +1,225 @@
+"""`framelens models`: which models there are, what one needs, what fits into so much memory, and number formats.
+
+Nothing is downloaded and no engine started. Tables go to standard output; how a name was understood, and what is wrong
+with files of the user's own, to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from app import config
+from app.commands import model_tables
+from app.config import Settings
+from app.domain import Language
+from app.engine.cards import CardReader
+from app.engine.hardware import installed_vllm, memory_bytes
+from app.errors import ConfigError, EngineError, ModelNotFound
+from app.i18n import LANGUAGES, error_text, t
+from app.models import (
+    Card,
+    Catalogue,
+    Entry,
+    Match,
+    Proposal,
+    Shape,
+    card_called,
+    load,
+    memory_of,
+    on_cards,
+    on_cpu,
+    plan_of,
+    read_shape,
+)
+from app.models.plan import GIB
+from app.models.telling import least_gib, match_text
+
+_MOST_BYTES = 4 * 1024**2
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
+    """The grammar of this command: the catalogue alone, or one of three questions."""
+    parser = commands.add_parser("models", help=t("cli.models_command", language))
+    parser.set_defaults(command=run, ask=_catalogue)
+    _common(parser, language, None)
+    asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
+
+    show = asks.add_parser("show", help=t("cli.models_show", language))
+    show.set_defaults(ask=_show)
+    show.add_argument("model", help=t("cli.models_name", language))
+    show.add_argument("--config", metavar="JSON", help=t("cli.models_config", language))
+    show.add_argument("--requests", type=int, default=1, metavar="N", help=t("cli.models_requests", language))
+    show.add_argument("--cpu", action="store_true", help=t("cli.models_cpu", language))
+
+    fit = asks.add_parser("fit", help=t("cli.models_fit", language))
+    fit.set_defaults(ask=_fit)
+    fit.add_argument("where", metavar="GB|CARD|cpu", help=t("cli.models_where", language))
+    fit.add_argument("--cards", type=int, default=1, metavar="N", help=t("cli.models_cards", language))
+    fit.add_argument("--model", help=t("cli.models_model", language))
+
+    formats = asks.add_parser("formats", help=t("cli.models_formats", language))
+    formats.set_defaults(ask=_formats)
+    for one in (show, fit, formats):
+        _common(one, language, argparse.SUPPRESS)
+
+
+def _common(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:
+    no = False if default is None else default
+    parser.add_argument("--json", action="store_true", default=no, help=t("cli.models_json", language))
+    parser.add_argument("--language", choices=LANGUAGES, default=default, help=t("cli.language", language))
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Answer the question; the exit code. Raises AppErrors."""
+    settings = config.load()
+    language = given.language or settings.language or language
+    catalogue = load(settings.data_dir / "models")
+    for problem in catalogue.problems:
+        print(error_text(problem, language), file=sys.stderr)
+    document = given.ask(given, language, catalogue, settings)
+    if document is not None:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    return 0
+
+
+# ---- the catalogue ---------------------------------------------------------------------------------------------------
+
+
+def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalogue, _: Settings) -> Any:
+    entries = tuple(catalogue.by_id.values())
+    machine = _machine(language)
+    fitting = {proposal.entry.id: proposal for proposal in _proposals(machine, entries)}
+    ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
+    if given.json:
+        return [model_tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
+    model_tables.print_catalogue(ordered, fitting, machine.words, machine.card, language)
+    return None
+
+
+# ---- what one model needs --------------------------------------------------------------------------------------------
+
+
+def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+    arguments = {**settings.vllm_config, **_arguments(given.config)}
+    match, shape = _asked(given.model, catalogue)
+    plan = plan_of(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
+    sum_ = memory_of(shape, plan)
+    if given.json:
+        return model_tables.sum_document(match, shape, sum_)
+    if match is not None and match.why != "exact":
+        print(match_text(match, language), file=sys.stderr)
+    model_tables.print_sum(match.entry if match else None, given.model, shape, sum_, language)
+    return None
+
+
+def _arguments(text: str | None) -> dict[str, Any]:
+    return config.load({"VLLM_CONFIG": text}, Path("/nowhere")).vllm_config if text else {}
+
+
+def _asked(name: str, catalogue: Catalogue) -> tuple[Match | None, Shape]:
+    """The catalogue's model, and its shape: that of the folder's own config.json where there is one."""
+    folder = Path(name).expanduser()
+    file = folder if folder.name == "config.json" else folder / "config.json"
+    if file.is_file():
+        shape = read_shape(_read_config(file))
+        try:
+            return catalogue.find(str(file.parent.absolute())), shape
+        except ModelNotFound:
+            return None, shape
+    match = catalogue.find(name)
+    return match, match.entry.shape
+
+
+def _read_config(file: Path) -> Any:
+    try:
+        with file.open("rb") as stream:
+            return json.loads(stream.read(_MOST_BYTES).decode("utf-8-sig"))
+    except OSError as error:
+        raise ModelNotFound("model_unreadable", model=str(file), reason=error.strerror or str(error)) from error
+    except ValueError as error:
+        raise ModelNotFound("model_config_broken", model=str(file.parent), reason=str(error)) from error
+
+
+# ---- what fits -------------------------------------------------------------------------------------------------------
+
+
+def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, _: Settings) -> Any:
+    entries = tuple(catalogue.by_id.values())
+    if given.model:
+        match = catalogue.find(given.model)
+        entries = (match.entry,)
+        if match.why != "exact":
+            print(match_text(match, language), file=sys.stderr)
+    machine = _named_machine(given.where, max(1, given.cards), language)
+    found = _proposals(machine, entries)
+    if given.model and not found:
+        needed = least_gib(entries[0].shape)
+        raise EngineError("nothing_fits", model=entries[0].id, memory=machine.words, needed=f"{needed:.0f} GiB")
+    if given.json:
+        return [model_tables.proposal_document(proposal) for proposal in found]
+    model_tables.print_proposals(found, machine.words, language)
+    return None
+
+
+def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:
+    if given.json:
+        return model_tables.format_documents(language)
+    model_tables.print_formats(language)
+    return None
+
+
+# ---- machines --------------------------------------------------------------------------------------------------------
+
+
+class _Machine:
+    """What models are to fit into: `card`, `cards` of them, or with no card `memory_gib` of ordinary memory."""
+
+    def __init__(self, card: Card | None, cards: int, memory_gib: float, language: Language) -> None:
+        self.card, self.cards, self.memory_gib = card, cards, memory_gib
+        gib = f"{card.memory_gib if card else memory_gib:.4g}"
+        name = (card.name if card else "") or "GPU"
+        key = "models.machine_cards" if card else "models.machine_cpu"
+        self.words = t(key, language, n=cards, name=name, gib=gib)
+
+
+def _proposals(machine: _Machine, entries: tuple[Entry, ...]) -> tuple[Proposal, ...]:
+    if machine.card is None:
+        return on_cpu(machine.memory_gib, entries)
+    return on_cards(machine.card, entries, cards=machine.cards)
+
+
+def _machine(language: Language) -> _Machine:
+    """This one: its cards as the smallest of them, unless the installed vLLM computes on the CPU."""
+    reader = CardReader()
+    found = reader().cards
+    reader.close()
+    sizes = [(one.memory_bytes / GIB, one.name) for one in found if one.memory_bytes]
+    if sizes and (installed_vllm() or ("gpu", ""))[0] == "gpu":
+        memory_gib, name = min(sizes)
+        return _Machine(card_called(name, memory_gib), len(sizes), 0, language)
+    return _Machine(None, 1, memory_bytes() / GIB, language)
+
+
+def _named_machine(text: str, cards: int, language: Language) -> _Machine:
+    """The machine that `text` names: "24", "24GB", "RTX 4090", "cpu", "cpu:32". Raises ConfigError."""
+    plain = text.strip().lower()
+    where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)
+    number = _gigabytes(amount)
+    if where == "cpu" and (number or not amount):
+        return _Machine(None, 1, number or memory_bytes() / GIB, language)
+    card = Card(number) if number and not where else card_called(text)
+    if card is None:
+        raise ConfigError("card_unknown", given=text)
+    return _Machine(card, cards, 0, language)
+
+
+def _gigabytes(text: str) -> float | None:
+    try:
+        number = float(text.removesuffix("gib").removesuffix("gb").removesuffix("g").strip())
+    except ValueError:
+        return None
+    return number if 0 < number < 100_000 else None

@@ -1,0 +1,20 @@
+"""Which model, and does it fit: shapes read from config.json, sums of memory, a catalogue, number formats, proposals.
+
+Pure functions over data that comes with FrameLens: nothing is downloaded, no engine is asked, no card is looked at.
+"""
+
+from app.models.catalogue import Catalogue, Match, built_in, load
+from app.models.entry_file import Entry
+from app.models.fit import Proposal, on_cards, on_cpu
+from app.models.formats import FORMATS, NumberFormat
+from app.models.known_cards import Card, card_called
+from app.models.memory import Sum, memory_of
+from app.models.picture_cost import image_tokens
+from app.models.plan import Plan, plan_of
+from app.models.reading import read_shape
+from app.models.shape import Shape
+
+__all__ = [
+    "FORMATS", "Card", "Catalogue", "Entry", "Match", "NumberFormat", "Plan", "Proposal", "Shape", "Sum", "built_in",
+    "card_called", "image_tokens", "load", "memory_of", "on_cards", "on_cpu", "plan_of", "read_shape",
+]  # fmt: skip

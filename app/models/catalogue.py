@@ -1,0 +1,217 @@
+"""Which models there are: those that come with FrameLens and those the user has put into a folder, each file a family.
+
+`find` understands what people call a model: its id on the hub, a short name, a folder, a name that no hub has, and what
+Ollama calls it. A bad file is told as a problem and never keeps the others from working.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from app.domain import Language
+from app.errors import AppError, ConfigError, ModelNotFound
+from app.models.entry_file import Entry, EntryFile, Misnamed, parse, raw_models
+
+Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
+
+_ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
+_MOST_BYTES = 256 * 1024
+_MOST_FILES = 200
+_OLLAMA = re.compile(r"(?:library/)?([a-z0-9][\w.-]*)(?::([\w.-]+))?")
+_OLLAMA_SIZE = re.compile(r"(\d+(?:\.\d+)?b)\b.*")
+
+
+@dataclass(frozen=True)
+class Match:
+    """What was meant by `asked`. `why` says how it was understood; its words are `models.why.<why>`.
+
+    `others` are meant less likely. `reason` is for names that no hub has.
+    """
+
+    asked: str
+    entry: Entry
+    why: Why = "exact"
+    others: tuple[Entry, ...] = ()
+    reason: Mapping[Language, str] | None = None
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All entries by id, ours first, and what was wrong with files that gave none."""
+
+    by_id: Mapping[str, Entry]
+    misnamed: tuple[Misnamed, ...] = ()
+    problems: tuple[AppError, ...] = ()
+
+    def find(self, name: str) -> Match:
+        """The model that people mean by `name`. Raises ModelNotFound, with the nearest names."""
+        text = name.strip().strip("\"'").rstrip("/\\")
+        found = (
+            self._exact(text)
+            or self._ollama_folder(text)
+            or self._misnamed(text)
+            or (self._ollama(text) if ":" in text else None)  # deepseek-r1:8b is not what DeepSeek-R1-8B was
+            or self._short(text)
+            or self._ollama(text)
+        )
+        if found is None:
+            raise ModelNotFound("model_not_in_catalogue", model=name, nearest=", ".join(self._nearest(text)))
+        return found
+
+    def _exact(self, text: str) -> Match | None:
+        return next((Match(text, entry) for id_, entry in self.by_id.items() if id_.lower() == text.lower()), None)
+
+    def _misnamed(self, text: str) -> Match | None:
+        """A wrong name with or without its owner: no entry has the same, so nothing is taken from the right ones."""
+        wanted = _bare(_last(text))
+        for one in self.misnamed:
+            if wanted == _bare(_last(one.name)):
+                first, *others = (self.by_id[id_] for id_ in one.means)
+                return Match(text, first, "misnamed", tuple(others), one.why)
+        return None
+
+    def _short(self, text: str) -> Match | None:
+        wanted, is_path = _plain(_last(text)), len(re.split(r"[/\\]", text)) > 2 or text.startswith((".", "~", "/"))
+        for entry in self.by_id.values():
+            if wanted in {_plain(entry.name), *(_plain(_last(name)) for name in entry.names)}:
+                return Match(text, entry, "folder" if is_path else "short")
+        # "Qwen2.5-VL-7B" for "Qwen2.5-VL-7B-Instruct": a name up to what only says how it was trained
+        for entry in self.by_id.values():
+            if wanted and wanted == _bare(entry.name):
+                return Match(text, entry, "folder" if is_path else "short")
+        return None
+
+    def _ollama(self, text: str) -> Match | None:
+        named = _OLLAMA.fullmatch(text.lower().removeprefix("ollama/").removeprefix("ollama run "))
+        if named is None:
+            return None
+        size = _OLLAMA_SIZE.fullmatch(named[2] or "")
+        asked = {f"{named[1]}:{named[2]}" if named[2] else named[1], *((f"{named[1]}:{size[1]}",) if size else ())}
+        entry = next((one for one in self.by_id.values() if asked & set(one.ollama)), None)
+        return Match(text, entry, "ollama") if entry else None
+
+    def _ollama_folder(self, text: str) -> Match | None:
+        """A folder of Ollama's: …/manifests/registry.ollama.ai/library/NAME/TAG names a model, …/blobs does not."""
+        parts = [part for part in re.split(r"[/\\]", text) if part]
+        if "manifests" in parts and "library" in parts:
+            named = parts[parts.index("library") + 1 :]
+            found = self._ollama(":".join(named[:2])) if named else None
+            if found is not None:
+                return Match(text, found.entry, "ollama_folder")
+        if ".ollama" in parts or _holds_ollama(text):
+            raise ModelNotFound("model_is_ollama", model=text)
+        return None
+
+    def _nearest(self, text: str) -> list[str]:
+        by_plain = {_plain(entry.name): entry.id for entry in self.by_id.values()}
+        close = difflib.get_close_matches(_plain(_last(text)), by_plain, 3, 0.5)
+        return [by_plain[one] for one in close] or list(self.by_id)[:3]
+
+
+@cache
+def built_in() -> Catalogue:
+    """The models that come with FrameLens, in the order in which families are recommended for video."""
+    folder = files("app.models") / "catalogue"
+    texts = {f"{key}.toml": (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
+    found: dict[str, Entry] = {}
+    misnamed: list[Misnamed] = []
+    raw: dict[str, Mapping[str, Any]] = {}
+    for file, text in texts.items():
+        read = parse(text, file=file, known=raw)
+        raw |= raw_models(text)
+        found |= {entry.id: entry for entry in read.entries}
+        misnamed += read.misnamed
+    return Catalogue(MappingProxyType(found), tuple(misnamed))
+
+
+def load(folder: Path | None) -> Catalogue:
+    """The built-in models and those of the *.toml files in `folder`, by name; a folder that is not there is empty.
+
+    An entry with an id that is there already takes its place: a card that moved on can be corrected.
+    """
+    ours = built_in()
+    found, misnamed, problems = dict(ours.by_id), list(ours.misnamed), []
+    for read in _own(folder) if folder else ():
+        if isinstance(read, AppError):
+            problems.append(read)
+        else:
+            found |= {entry.id: entry for entry in read.entries}
+            misnamed += read.misnamed
+    kept = tuple(one for one in misnamed if all(id_ in found for id_ in one.means))
+    return Catalogue(MappingProxyType(found), kept, tuple(problems))
+
+
+@cache
+def raw_built_in() -> Mapping[str, Mapping[str, Any]]:
+    """The built-in models as their files describe them, by id, each with all of its config."""
+    folder = files("app.models") / "catalogue"
+    raw: dict[str, Mapping[str, Any]] = {}
+    for key in _ORDER:
+        raw |= raw_models((folder / f"{key}.toml").read_text(encoding="utf-8"))
+    return {id_: _resolved(model, raw) for id_, model in raw.items()}
+
+
+def _resolved(model: Mapping[str, Any], raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    if "base" not in model:
+        return model
+    base = raw[model["base"]]
+    return {**base, **model, "config": {**base["config"], **model.get("config", {})}}
+
+
+def _own(folder: Path) -> Iterator[EntryFile | AppError]:
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml") if folder.is_dir() else []
+    except OSError as error:
+        yield ConfigError("model_file_unreadable", file=str(folder), reason=error.strerror or str(error))
+        return
+    for path in paths[:_MOST_FILES]:
+        try:
+            yield parse(_read(path), file=str(path), known=raw_built_in())
+        except AppError as error:
+            yield error
+
+
+def _read(path: Path) -> str:
+    """The file's text, with or without a byte order mark. Raises ConfigError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise ConfigError("model_file_unreadable", file=str(path), reason=error.strerror or str(error)) from error
+    if len(data) > _MOST_BYTES:
+        raise ConfigError("model_file_unreadable", file=str(path), reason=f"> {_MOST_BYTES} bytes")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError("model_file_not_toml", file=str(path), line=line, reason="not UTF-8") from error
+
+
+def _holds_ollama(text: str) -> bool:
+    """Whether `text` is a folder like those in which Ollama keeps its models."""
+    folder = Path(text)
+    return bool(text) and (folder / "blobs").is_dir() and (folder / "manifests").is_dir()
+
+
+def _last(text: str) -> str:
+    """The last part of an id or a path; for a folder of the hub's cache, the name of the model in it."""
+    parts = [part for part in re.split(r"[/\\]", text) if part]
+    cached = [part for part in parts if part.startswith("models--")]
+    return cached[-1].rpartition("--")[2] if cached else (parts[-1] if parts else "")
+
+
+def _bare(name: str) -> str:
+    """The name without what only says how the model was trained."""
+    return re.sub(r"(?:instruct|chat|hf)+$", "", _plain(name))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", name.lower())

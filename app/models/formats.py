@@ -1,0 +1,77 @@
+"""The formats in which a model's numbers are kept: what each costs, and where it runs.
+
+Capabilities are NVIDIA's compute capability (7.5 Turing, 8.0 Ampere, 8.9 Ada, 9.0 Hopper). 7.5 is the least for which
+vLLM 0.32 has kernels, whatever the format; what runs on a CPU is that version's, too. Bits of AWQ and GPTQ count the
+scale and the zero point that 128 numbers share, those of GGUF are llama.cpp's averages for Q4_K_M and Q8_0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from app.models.shape import Quantisation, Shape
+
+Runs = Literal["yes", "slow", "no"]
+FormatKey = Literal["fp32", "bf16", "fp16", "int8", "fp8", "awq", "gptq", "gguf_q8", "gguf_q4"]
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """One format. Its words are `models.format.<key>` in the language files.
+
+    `least_capability` is None where vLLM does not load it at all; from `full_capability` on cards compute in it, below
+    they unpack first. `arguments` are those that make vLLM load ordinary weights in this format, None where the
+    checkpoint has to be made so.
+    """
+
+    key: FormatKey
+    bits: float
+    least_capability: float | None
+    full_capability: float | None
+    cpu: Runs
+    arguments: MappingProxyType[str, Any] | None = None
+
+
+def _arguments(**values: Any) -> MappingProxyType[str, Any]:
+    return MappingProxyType(values)
+
+
+FORMATS: tuple[NumberFormat, ...] = (
+    NumberFormat("fp32", 32, 7.5, 7.5, "yes", _arguments(dtype="float32")),
+    NumberFormat("bf16", 16, 8.0, 8.0, "yes", _arguments(dtype="bfloat16")),
+    NumberFormat("fp16", 16, 7.5, 7.5, "slow", _arguments(dtype="half")),
+    NumberFormat("int8", 8.125, 7.5, 7.5, "yes"),
+    NumberFormat("fp8", 8, 7.5, 8.9, "slow", _arguments(quantization="fp8")),
+    NumberFormat("awq", 4 + 20 / 128, 7.5, 8.0, "yes"),
+    NumberFormat("gptq", 4 + 20 / 128, 7.5, 8.0, "yes"),
+    NumberFormat("gguf_q8", 8.5, None, None, "no"),
+    NumberFormat("gguf_q4", 4.85, None, None, "no"),
+)
+BY_KEY = MappingProxyType({one.key: one for one in FORMATS})
+_STORED = {"awq": "awq", "gptq": "gptq", "fp8": "fp8"}
+_PLAIN: dict[str, FormatKey] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+
+
+def format_of(shape: Shape) -> NumberFormat:
+    """The format in which the checkpoint itself is stored."""
+    quantised = shape.quantisation
+    if quantised is None:
+        return BY_KEY[_PLAIN[shape.dtype]]
+    if quantised.method in _STORED and (quantised.method != "gptq" or quantised.bits == 4):
+        return BY_KEY[_STORED[quantised.method]]  # type: ignore[index]
+    return BY_KEY["int8" if quantised.bits == 8 else "gptq"]
+
+
+def stored(shape: Shape, key: FormatKey | None) -> Quantisation | None:
+    """How the linear layers lie in memory when `shape` is loaded in the format `key` (None: as it is stored).
+
+    A checkpoint that is quantised stays so, whatever data type is asked for: that is what vLLM computes in.
+    """
+    if shape.quantisation is not None or key is None or key in _PLAIN.values():
+        return shape.quantisation
+    wanted = BY_KEY[key]
+    if key in ("awq", "gptq"):
+        return Quantisation(key, 4, 128, zero_point=True)
+    return Quantisation(key, round(wanted.bits), 128 if wanted.bits > round(wanted.bits) else 0)

@@ -1,0 +1,165 @@
+"""How much memory a model takes while it is served, as a sum whose every term says what it was worked out from.
+
+The terms follow what vLLM does. Tensor parallelism divides linear layers and embeddings; every card holds the norms,
+and a head of the cache at least; every stage of a pipeline holds the vision tower. Weights and cache are exact to the
+size of a block; what is estimated is in `app.models.working`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from app.models.formats import stored
+from app.models.plan import Device, Plan, number_bytes
+from app.models.shape import Part, Quantisation, Shape, Weights
+from app.models.working import engine_bytes, picture_tokens, working_bytes
+
+TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
+
+_BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}
+_VISION_PARTS: tuple[Part, ...] = ("vision", "merger")
+
+
+@dataclass(frozen=True)
+class Term:
+    """Bytes on the fullest card and on all cards together.
+
+    `formula` names the words `models.sum.<formula>`, which say with `values` what the bytes were worked out from.
+    """
+
+    key: TermKey
+    card_bytes: int
+    total_bytes: int
+    formula: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Everything that one model takes, served by `plan`."""
+
+    plan: Plan
+    terms: tuple[Term, ...]
+    cache_bytes_per_token: int
+    """On the fullest card."""
+
+    @property
+    def card_bytes(self) -> int:
+        return sum(term.card_bytes for term in self.terms)
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(term.total_bytes for term in self.terms)
+
+    def of(self, *keys: TermKey) -> int:
+        """Bytes of these terms on the fullest card."""
+        return sum(term.card_bytes for term in self.terms if term.key in keys)
+
+    def cache_tokens(self, budget_bytes: int) -> int:
+        """How many tokens the cache holds when the engine may take `budget_bytes` of each card."""
+        left = budget_bytes - self.of("text_weights", "vision_weights", "working", "engine")
+        return tokens_in(max(0, left), self.cache_bytes_per_token, self.plan.device)
+
+
+def memory_of(shape: Shape, plan: Plan) -> Sum:
+    """The sum for `shape` served by `plan`."""
+    seeing = (_weights("vision_weights", shape, plan, vision=True),) if shape.vision else ()
+    terms = (
+        _weights("text_weights", shape, plan, vision=False), *seeing,
+        _cache(shape, plan), _working(shape, plan), _engine(shape, plan),
+    )  # fmt: skip
+    return Sum(plan, terms, cache_bytes_per_token(shape, plan))
+
+
+def tokens_in(cache_bytes: int, bytes_per_token: int, device: Device) -> int:
+    """Whole blocks of tokens that a cache of `cache_bytes` holds."""
+    block = _BLOCK_TOKENS[device]
+    return cache_bytes // (bytes_per_token * block) * block
+
+
+def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
+    """Bytes that a token keeps on the fullest card."""
+    return _cached(shape, plan, shape.text.cache.layers)
+
+
+# ---- weights ---------------------------------------------------------------------------------------------------------
+
+
+def _weights(key: TermKey, shape: Shape, plan: Plan, *, vision: bool) -> Term:
+    keeping, plain = stored(shape, plan.format), number_bytes(shape, plan)
+    parts = [weights for weights in shape.weights if (weights.part in _VISION_PARTS) == vision]
+    packed = [weights for weights in parts if _is_packed(weights, keeping, vision)]
+    rest = [weights for weights in parts if weights not in packed]
+    bits = keeping.bits_per_weight if keeping else 0.0
+    stages = [
+        sum(_on_card(one, plan, stage) for one in packed) * bits / 8
+        + sum(_on_card(one, plan, stage) for one in rest) * plain
+        for stage in range(plan.pipeline_parallel)
+    ]
+    values = {
+        "packed": sum(one.count for one in packed), "bits": bits,
+        "numbers": sum(one.count for one in rest), "bytes": plain, "cards": plan.cards,
+    }  # fmt: skip
+    formula = "weights_packed" if packed else "weights"
+    total = sum(stages) * plan.tensor_parallel
+    return Term(key, math.ceil(max(stages)), math.ceil(total), formula, values)
+
+
+def _is_packed(weights: Weights, keeping: Quantisation | None, vision: bool) -> bool:
+    return keeping is not None and weights.linear and (keeping.covers_vision or not vision)
+
+
+def _on_card(weights: Weights, plan: Plan, stage: int) -> float:
+    """How many of the numbers lie on one card of the stage, counted from 0."""
+    ways = plan.tensor_parallel if weights.ways == 0 else min(weights.ways, plan.tensor_parallel)
+    last = plan.pipeline_parallel - 1
+    if weights.place == "layers":
+        return weights.count / plan.pipeline_parallel / ways
+    here = {"first": stage == 0, "last": stage == last, "both_ends": stage in (0, last), "every": True}
+    return weights.count * here[weights.place] / ways
+
+
+# ---- cache -----------------------------------------------------------------------------------------------------------
+
+
+def _cached(shape: Shape, plan: Plan, layers: int) -> int:
+    cache = shape.text.cache
+    on_stage = math.ceil(layers / plan.pipeline_parallel)
+    return on_stage * cache.heads_per_card(plan.tensor_parallel) * cache.numbers_per_head * number_bytes(shape, plan)
+
+
+def _cache(shape: Shape, plan: Plan) -> Term:
+    """All layers keep every token, but those with a sliding window, which keep the window and what is being read."""
+    cache, block = shape.text.cache, _BLOCK_TOKENS[plan.device]
+    tokens = math.ceil(plan.max_model_len / block) * block * plan.sequences
+    card = _cached(shape, plan, cache.layers - cache.window_layers) * tokens
+    if cache.window_layers:
+        kept = min(plan.max_model_len, cache.window + plan.batched_tokens) * plan.sequences
+        card += _cached(shape, plan, cache.window_layers) * kept
+    values = {
+        "layers": cache.layers, "heads": cache.heads, "head_dim": cache.head_dim, "bytes": number_bytes(shape, plan),
+        "tokens": plan.max_model_len, "sequences": plan.sequences, "cards": plan.cards,
+    }  # fmt: skip
+    return Term("cache", card, card * plan.cards, "cache_latent" if cache.latent else "cache", values)
+
+
+# ---- estimates -------------------------------------------------------------------------------------------------------
+
+
+def _working(shape: Shape, plan: Plan) -> Term:
+    card = working_bytes(shape, plan)
+    values = {
+        "batched": plan.batched_tokens, "hidden": shape.text.hidden, "intermediate": shape.text.intermediate,
+        "rows": min(plan.max_num_seqs, plan.batched_tokens), "vocab": shape.text.vocab,
+        "picture": picture_tokens(shape.vision, plan) if shape.vision else 0,
+    }  # fmt: skip
+    return Term("working", card, card * plan.cards, "working_seeing" if shape.vision else "working", values)
+
+
+def _engine(shape: Shape, plan: Plan) -> Term:
+    card = engine_bytes(shape, plan)
+    formula = "engine_cpu" if plan.device == "cpu" else "engine_eager" if plan.eager else "engine_graphs"
+    return Term("engine", card, card * plan.cards, formula, {"layers": shape.text.layers, "cards": plan.cards})

@@ -1,0 +1,94 @@
+"""Writes the tables of docs/models.en.md and docs/models.zh.md from the catalogue, the formats and the proposals.
+
+What stands between `<!-- NAME -->` and `<!-- / -->` is replaced; the rest is written by hand. A test holds the
+documents to it. Run it after a change of app/models: python scripts/write_model_docs.py
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from app.commands.model_tables import format_cells  # noqa: E402
+from app.domain import Language  # noqa: E402
+from app.i18n import t  # noqa: E402
+from app.models import FORMATS, Card, Plan, Proposal, built_in, memory_of, on_cards, on_cpu  # noqa: E402
+from app.models.formats import format_of  # noqa: E402
+from app.models.plan import GIB  # noqa: E402
+
+DOCUMENTS: dict[Language, Path] = {
+    "en": REPOSITORY / "docs" / "models.en.md",
+    "zh": REPOSITORY / "docs" / "models.zh.md",
+}
+_MACHINES = (
+    ("24 GB", Card(24)), ("16 GB", Card(16)), ("12 GB", Card(12)), ("11 GB (RTX 2080 Ti)", Card(11, 7.5)),
+    ("8 GB", Card(8)), ("CPU, 32 GB", 32.0), ("CPU, 16 GB", 16.0), ("CPU, 8 GB", 8.0),
+)  # fmt: skip
+
+
+def written(text: str, language: Language) -> str:
+    """`text` with its tables made anew."""
+    tables = {"catalogue": _catalogue(language), "fit": _fit(language), "formats": _formats(language)}
+
+    def replaced(found: re.Match[str]) -> str:
+        return f"<!-- {found[1]} -->\n{tables[found[1]]}\n<!-- / -->"
+
+    return re.sub(r"<!-- (\w+) -->\n.*?<!-- / -->", replaced, text, flags=re.DOTALL)
+
+
+def _table(names: list[str], rows: list[list[str]]) -> str:
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _names(language: Language, *names: str) -> list[str]:
+    return [t(f"models.column_{name}", language) for name in names]
+
+
+def _catalogue(language: Language) -> str:
+    rows = []
+    for entry in built_in().by_id.values():
+        shape = entry.shape
+        weights = memory_of(shape, Plan()).of("text_weights", "vision_weights")
+        cells = [f"`{entry.id}`", f"{shape.parameters / 1e9:.3g} B", t(f"models.{_sight(entry.sees)}", language)]
+        cells += [t(f"models.format.{format_of(shape).key}.name", language), f"{weights / GIB:.1f} GiB"]
+        cells += [f"{shape.text.max_positions:,}", entry.licence, entry.about[language]]
+        rows.append(cells)
+    columns = _names(language, "model", "parameters", "sees", "format", "weights", "context", "licence", "about")
+    return _table(columns, rows)
+
+
+def _sight(sees: bool) -> str:
+    return "sees" if sees else "blind"
+
+
+def _fit(language: Language) -> str:
+    entries = tuple(built_in().by_id.values())
+    rows = []
+    for name, machine in _MACHINES:
+        best = (on_cards(machine, entries) if isinstance(machine, Card) else on_cpu(machine, entries))[0]
+        rows.append(
+            [name, f"`{best.entry.id}`", f"{best.sum.card_bytes / GIB:.1f} GiB", str(best.frames), _settings(best)]
+        )
+    return _table(_names(language, "here", "model", "needs", "frames", "how"), rows)
+
+
+def _settings(best: Proposal) -> str:
+    more = "".join(f", `{name}={value}`" for name, value in best.environment.items())
+    return f"`{json.dumps(dict(best.config))}`{more}"
+
+
+def _formats(language: Language) -> str:
+    columns = _names(language, "format", "bits", "seven", "capability", "full", "cpu", "how", "about")
+    rows = [list(format_cells(one, language)) for one in FORMATS]
+    return _table(columns, [[*row[:6], f"`{row[6]}`" if row[6] != "–" else "–", row[7]] for row in rows])
+
+
+if __name__ == "__main__":
+    for language, path in DOCUMENTS.items():
+        path.write_text(written(path.read_text(encoding="utf-8"), language), encoding="utf-8")

@@ -1,0 +1,53 @@
+"""The calculator against the real vLLM on the CPU: the cache it reports, with the checkpoints that run here."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from app.engine import ManagedEngine
+from app.models import Plan, memory_of, read_shape
+from app.models.memory import tokens_in
+from app.models.plan import GIB
+from tests.conftest import ENGINE_ARGUMENTS, ready
+
+pytestmark = pytest.mark.engine
+
+_CACHE = re.compile(r"KV cache size: ([\d,]+) tokens, Maximum concurrency for ([\d,]+) tokens per request: ([\d.]+)x")
+_PLAN = Plan(max_model_len=4096, format="fp32", max_num_seqs=8, eager=True, device="cpu")
+
+
+def reported(engine: ManagedEngine) -> tuple[int, int, float]:
+    """Tokens in the cache, the length of a request, and how many such requests it holds, as the log has them."""
+    ready(engine)
+    found = _CACHE.findall(engine.log_tail(5000))
+    assert found, "vLLM words its report of the cache differently now"
+    tokens, length, requests = found[-1]
+    return int(tokens.replace(",", "")), int(length.replace(",", "")), float(requests)
+
+
+@pytest.mark.parametrize("name", ["tiny-vl", "tiny-text"])
+def test_the_cache_holds_what_the_engine_says_it_holds(
+    name: str, vl_engine: ManagedEngine, text_engine: ManagedEngine, tiny_vl: Path
+) -> None:
+    """The engine was given 1 GiB for it."""
+    shape = read_shape(json.loads((tiny_vl.parent / name / "config.json").read_text()))
+    assert ENGINE_ARGUMENTS["max_model_len"] == _PLAN.max_model_len and ENGINE_ARGUMENTS["dtype"] == "float32"
+    tokens, length, requests = reported(vl_engine if name == "tiny-vl" else text_engine)
+    ours = tokens_in(GIB, memory_of(shape, _PLAN).cache_bytes_per_token, "cpu")
+    assert ours == pytest.approx(tokens, rel=0.01)
+    assert ours / length == pytest.approx(requests, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["tiny-vl", "tiny-text"])
+def test_the_weights_are_those_of_the_file(name: str, tiny_vl: Path) -> None:
+    folder = tiny_vl.parent / name
+    shape = read_shape(json.loads((folder / "config.json").read_text()))
+    with (folder / "model.safetensors").open("rb") as file:
+        header_bytes = struct.unpack("<Q", file.read(8))[0]
+    data = (folder / "model.safetensors").stat().st_size - 8 - header_bytes
+    assert memory_of(shape, Plan()).of("text_weights", "vision_weights") == data

@@ -1,7 +1,7 @@
 # `make app` installs everything and opens the app; `make test` installs everything and runs the tests.
 PYTHON ?= python3
 
-.PHONY: app test install lint bench bench-keyframes bench-analysis bench-endurance fuzz pins sample models
+.PHONY: app test install lint bench bench-keyframes bench-analysis bench-endurance fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -41,6 +41,10 @@ bench-endurance:
 # 2,000 files damaged at random, always the same ones: none may hang, and no answer may be wrong.
 fuzz:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.mutations
+
+# Starts of the real engine that must fail, each for the cause that was told before it.
+proofs:
+	$(PYTHON) scripts/bootstrap.py test -m thorough
 
 # Exact versions of everything, for both engines; run it after a change of pyproject.toml.
 pins:

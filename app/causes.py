@@ -44,6 +44,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (r"attention heads ?\((?P<heads>\d+)\) must be divisible by tensor parallel size ?\((?P<size>\d+)\)",),
     ),
     ("bfloat16_unsupported", (r"[Bb]float16 is only supported on GPUs with compute capability",)),
+    ("float16_unsupported", (r"The model type '(?P<type>[\w.-]+)' does not support float16",)),
     ("dtype_unknown", (r"(?:argument --dtype: invalid choice|Unknown dtype): '?(?P<dtype>[\w.]+)",)),
     ("dtypes_mixed", (r"Input type \([\w:. ]*\b(?P<left>\w+)\) and bias type \([\w:. ]*\b(?P<right>\w+)\)",)),
     (
@@ -82,6 +83,10 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
             r"[^\n]*?\(`?[\w-]*`?\))",
         ),
     ),
+    (
+        "quantization_dtype",
+        (r"torch\.(?P<dtype>\w+) is not supported for quantization method (?P<method>[\w-]+)",),
+    ),
     ("quantization_misaligned", (r"The (?:in|out)put size is not aligned with the quantized\s+weight shape",)),
     ("ray_unsupported", (r"current platform (?P<platform>\S+) does not support ray",)),
     ("ray_missing", (r"Failed to import Ray", r"Ray is not installed")),
@@ -90,6 +95,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "architecture_unsupported",
         (
             r"Model architectures \['(?P<architecture>[\w', ]+)'\] (?:are not|failed)",
+            r"Model architecture (?P<architecture>\w+) (?:was supported in vLLM until|is not supported in-tree)",
             r"model type [`'\"](?P<architecture>[\w.-]+)[`'\"] but Transformers does not",
         ),
     ),

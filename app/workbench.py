@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +35,7 @@ from app.engine import (
     vllm_launcher,
 )
 from app.errors import AppError
+from app.preflight import refuse
 from app.store.paces import Paces
 from app.store.surveys import Surveys
 from app.video import Opening
@@ -102,6 +103,7 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
             launcher = vllm_launcher(settings.model_path, settings.vllm_config, port=settings.engine_port)
     except AppError as error:
         return AbsentEngine(settings.model_path, error), ()
+    launcher = replace(launcher, inspect=partial(refuse, settings))
     return ManagedEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
 
 

@@ -19,9 +19,17 @@ from app.domain import Language, Notice
 from app.engine import Facts, Wanted, examine, gather, masked, masked_setting
 from app.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, notice_text, t
+from app.preflight import preflight
 from app.workbench import pass_on
 
 _MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}
+# What is said of a start, and what was said of the machine already.
+_SAME = {
+    "bfloat16_unsupported": "doctor_card_no_bfloat16",
+    "cards_too_few": "doctor_cards_too_few",
+    "model_offline": "doctor_offline",
+    "preflight_memory_short": "doctor_memory_small",
+}
 # Variables that decide how FrameLens, the hub's client, vLLM and what they stand on behave.
 _TELLING = (
     *("FRAMELENS_", "VLLM_", "HF_", "HUGGING_FACE_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "TORCH_"),
@@ -54,12 +62,22 @@ def run(given: argparse.Namespace, language: Language) -> int:
     )
     facts = gather(wanted)
     findings = examine(facts, wanted)
+    if fault is None:
+        findings = _with_more(findings, settings)
     shown = {name: masked_setting(name, value) for name, value in sorted(values.items()) if _is_telling(name)}
     if given.json:
         print(json.dumps(_as_json(facts, findings, settings, shown, language), ensure_ascii=False, indent=2))
     else:
         print("\n".join(_lines(facts, findings, settings, shown, language)))
     return 4 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _with_more(findings: tuple[Notice, ...], settings: Settings) -> tuple[Notice, ...]:
+    """With what the look before a start would stop at or warn of, unless it has been said in other words."""
+    said = {finding.key for finding in findings}
+    more = (one.notice for one in preflight(settings) if one.severity != "tells")
+    new = [one for one in more if not {one.key, _SAME.get(one.key)} & said]
+    return tuple(sorted((*findings, *new), key=lambda finding: list(_MARKS).index(finding.level)))
 
 
 def _settings() -> tuple[Settings, Mapping[str, str], AppError | None]:

@@ -11,6 +11,7 @@ from app.engine.base import Endpoint, Engine, EngineStatus, Launcher, ProgressLi
 from app.engine.checkup import Facts, Wanted, gather
 from app.engine.doctor import examine
 from app.engine.download import MIRROR, download
+from app.engine.fetching import Fetching
 from app.engine.hardware import installed_vllm
 from app.engine.load import LoadReader
 from app.engine.managed import ManagedEngine
@@ -29,6 +30,7 @@ __all__ = [
     "Engine",
     "EngineStatus",
     "Facts",
+    "Fetching",
     "Launcher",
     "LoadReader",
     "ManagedEngine",

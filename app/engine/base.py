@@ -32,7 +32,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """One look at an engine. `phase` while starting, `error` when failed, `info` when ready."""
+    """One look at an engine. `phase` while starting, `error` when failed, `info` when ready.
+
+    `notices`: what was found out about its settings when it was started last.
+    """
 
     state: EngineState
     kind: EngineKind
@@ -41,6 +44,7 @@ class EngineStatus:
     error: AppError | None = None
     started_seconds_ago: float | None = None
     info: EngineInfo | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 class Engine(Protocol):
@@ -65,6 +69,10 @@ class Engine(Protocol):
     def stop(self) -> None: ...
 
 
+def _nothing_to_say(_: Path) -> tuple[Notice, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Launcher:
     """How one kind of local engine is started and read; `app.engine.managed` does the starting.
@@ -73,7 +81,8 @@ class Launcher:
     child's argument list for (model folder, port). environment: what the child gets beside our own environment, for an
     API key. served_name: what requests must call the model of that folder. describe: what a ready engine is.
     read_phase: what one line of the child's log says about its start, or None. port: None takes a free one. notices:
-    what was changed in the user's settings.
+    what was changed in the user's settings. inspect: what is to be said of a start with the model's folder; it raises
+    the EngineError of one that would fail.
     """
 
     kind: Literal["vllm", "transformers"]
@@ -86,3 +95,4 @@ class Launcher:
     read_phase: Callable[[str], EngineProgress | None]
     port: int | None = None
     notices: tuple[Notice, ...] = ()
+    inspect: Callable[[Path], tuple[Notice, ...]] = _nothing_to_say

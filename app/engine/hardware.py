@@ -56,3 +56,18 @@ def _cgroup(name: str) -> int | None:
         return int((Path("/sys/fs/cgroup") / name).read_text())
     except (OSError, ValueError):
         return None
+
+
+def memory_nodes() -> int | None:
+    """How many memory nodes (NUMA) this process may use; None where the system does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        names = [node.name.removeprefix("node") for node in Path("/sys/devices/system/node").glob("node[0-9]*")]
+    except OSError:
+        return None
+    listed = next((line.split(":")[1] for line in status.splitlines() if line.startswith("Mems_allowed_list:")), "")
+    allowed: set[int] = set()
+    for part in listed.strip().split(",") if listed.strip() else ():
+        first, _, last = part.partition("-")
+        allowed.update(range(int(first), int(last or first) + 1))
+    return len(allowed & {int(name) for name in names if name.isdecimal()}) or None

@@ -41,6 +41,7 @@ class ManagedEngine:
         self._error: AppError | None = None
         self._log_path: Path | None = None
         self._started_at: float | None = None
+        self._found: tuple[Notice, ...] = ()  # of the last start
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -107,6 +108,7 @@ class ManagedEngine:
                 self._log_path = startup.log_path or self._log_path
                 cancelled = startup.running is None and isinstance(startup.error, Cancelled)
                 self._error = None if cancelled else startup.error
+                self._found = startup.notices
 
     def _notice_death(self) -> None:
         """Turn an engine that has ended by itself into the error that says why. The lock is held."""
@@ -147,12 +149,14 @@ class ManagedEngine:
             seconds = None if self._started_at is None else time.monotonic() - self._started_at
         kind, model = self._launcher.kind, self._launcher.model
         if running is not None:
-            return EngineStatus("ready", kind, model, started_seconds_ago=seconds, info=running.info)
+            return EngineStatus(
+                "ready", kind, model, started_seconds_ago=seconds, info=running.info, notices=self._found
+            )
         if startup is not None and not startup.given_up:
             phase = startup.progress[-1] if startup.progress else None
             return EngineStatus("starting", kind, model, phase=phase, started_seconds_ago=seconds)
         if error is not None:
-            return EngineStatus("failed", kind, model, error=error, started_seconds_ago=seconds)
+            return EngineStatus("failed", kind, model, error=error, started_seconds_ago=seconds, notices=self._found)
         return EngineStatus("stopped", kind, model)
 
     def note_sight(self, sees: bool | None) -> None:

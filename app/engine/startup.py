@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from app.domain import EngineInfo, EngineProgress
+from app.domain import EngineInfo, EngineProgress, Notice
 from app.engine.base import Endpoint, Launcher
 from app.engine.client import NoAnswer, get_json
 from app.engine.diagnose import diagnose
@@ -76,6 +76,7 @@ class Startup:
         self.error: AppError | None = None
         self.bug: Exception | None = None  # what nobody foresaw: it goes to the caller as it is
         self.log_path: Path | None = None
+        self.notices: tuple[Notice, ...] = ()
         threading.Thread(target=self._run, name="engine-start", daemon=True).start()
 
     # ---- those who wait ----------------------------------------------------------------------------------------------
@@ -134,6 +135,7 @@ class Startup:
 
     def _start(self) -> Running:
         folder = self._launcher.fetch(self._tell, self._cancel)
+        self.notices = self._launcher.inspect(folder)
         port, api_key = choose_port(self._launcher.port), secrets.token_urlsafe(32)
         self._check_cancel()
         self._tell(EngineProgress("launching", {"model": self._launcher.model}))

@@ -92,6 +92,15 @@ WORDS = [
     ),
     ("quantization_unknown", "ValueError: Cannot find the config file for awq"),
     (
+        "quantization_dtype",
+        "ValueError: torch.float32 is not supported for quantization method awq. Supported dtypes: [torch.float16]",
+    ),
+    ("float16_unsupported", "  Value error, The model type 'gemma3' does not support float16. Reason: Numerical"),
+    (
+        "architecture_unsupported",
+        "ValueError: Model architecture QWenLMHeadModel was supported in vLLM until v0.23.0, and is not supported",
+    ),
+    (
         "quantization_misaligned",
         "ValueError: The input size is not aligned with the quantized weight shape. This can be caused by too large "
         "tensor parallel size.",

@@ -1,0 +1,38 @@
+"""Problems told before minutes are lost: facts about a model, its settings and this machine in, findings out.
+
+Pure functions. What "stops" is proved by the engine's source, and by starts that fail in tests/engine; what may fail,
+or rests on an estimate, "hinders". A check is a function that yields findings, and a line in `_CHECKS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from app.models.preflight import architecture, dividing, files, memory, numbers
+from app.models.preflight.finding import SEVERITIES, Finding, Mend, Severity, applied
+from app.models.preflight.subject import CardState, Machine, Model, Program, Subject
+
+__all__ = [
+    "CardState", "Finding", "Machine", "Mend", "Model", "Program", "Severity", "Subject", "applied", "check",
+]  # fmt: skip
+
+_FIRST: tuple[Callable[[Subject], Iterator[Finding]], ...] = (files.settings, files.port, files.folder)
+_CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    files.templates, files.absent,
+    architecture.code, architecture.known,
+    numbers.in_bfloat16, numbers.in_half, numbers.quantised_in_float, numbers.method, numbers.generation,
+    numbers.mixture, numbers.sizes,
+    dividing.heads, dividing.groups, dividing.devices, dividing.through_ray, dividing.shared_memory,
+    memory.length, memory.cache, memory.cards, memory.busy_cards, memory.ordinary, memory.pictures, memory.blind,
+)  # fmt: skip
+
+
+def check(subject: Subject) -> tuple[Finding, ...]:
+    """Everything that was found, what stops first, then what hinders, then what is good to know.
+
+    Where the model itself cannot be used, nothing else is said about it.
+    """
+    found = [finding for look in _FIRST for finding in look(subject)]
+    if not any(finding.severity == "stops" for finding in found):
+        found += [finding for look in _CHECKS for finding in look(subject)]
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

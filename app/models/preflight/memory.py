@@ -1,0 +1,167 @@
+"""Length, cache and memory: what a request needs against what there is.
+
+Exact, and so able to stop a start: the length against the model's own, the cache of one request against a cache whose
+size is set, weights against cards that are smaller. All else rests on the sum in `app.models.memory` and hinders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.models.memory import memory_of, tokens_in
+from app.models.picture_cost import image_tokens
+from app.models.plan import GIB
+from app.models.preflight.finding import Finding, Mend, gib, told
+from app.models.preflight.subject import Subject
+
+_MARGIN = 1.01
+_UTILISATION = 0.92  # what vLLM takes unless told
+_OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
+_OWN_HEAD_DIM = ("qwen3",)
+_FRAME = (1280, 720)
+_REST_TOKENS = 1024
+"""What question and answer take at least beside the pictures."""
+
+
+def length(subject: Subject) -> Iterator[Finding]:
+    """More tokens than the model was made for, by the most generous reading of its config.json."""
+    config, wanted = subject.config, subject.max_model_len
+    if config is None or wanted is None or subject.environment.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0") != "0":
+        return
+    possible = _longest(config)
+    if subject.program.kind == "vllm" and possible is not None and wanted > possible:
+        values = {"model": subject.name, "length": wanted, "possible": possible}
+        yield Finding("context_exceeds_model", values, "stops", Mend({"max_model_len": possible}))
+
+
+def cache(subject: Subject) -> Iterator[Finding]:
+    """One request against a cache whose size is set, as it always is on a CPU."""
+    shape, wanted, space = subject.shape, subject.max_model_len, _cache_bytes(subject)
+    if space is None or subject.program.kind != "vllm":
+        return
+    total = subject.machine.memory_bytes
+    if subject.machine.kind == "cpu" and total is not None and space > total:
+        values = {"model": subject.name, "cache": gib(space), "memory": gib(total)}
+        yield Finding("cache_exceeds_memory", values, "stops")
+    elif shape is not None and wanted is not None and _is_counted(subject):
+        one = memory_of(shape, replace(subject.plan, sequences=1))
+        if one.of("cache") > space * _MARGIN:
+            possible = tokens_in(space, one.cache_bytes_per_token, subject.machine.kind)
+            mend = Mend({"max_model_len": possible}) if possible else None
+            told_of = {"model": subject.name, "length": wanted, "possible": possible}
+            yield Finding("context_exceeds_cache", told_of, "stops", mend)
+
+
+def cards(subject: Subject) -> Iterator[Finding]:
+    """Weights, working memory and the cache of one request against the smallest card."""
+    shape, size = subject.shape, subject.machine.least_card_bytes
+    if shape is None or size is None or subject.machine.kind != "gpu" or subject.program.kind != "vllm":
+        return
+    if any(subject.arguments.get(key) for key in _OFFLOADS):
+        return
+    needed = memory_of(shape, subject.plan)
+    weights = needed.of("text_weights", "vision_weights")
+    if weights > size:
+        values = {"model": subject.name, "weights": gib(weights), "memory": gib(size)}
+        mend = Mend(model=subject.alternative) if subject.alternative else None
+        yield Finding("weights_exceed_card", values, "stops", mend)
+        return
+    budget = int(size * _utilisation(subject.arguments))
+    if not needed.cache_bytes_per_token:
+        return
+    held, wanted = needed.cache_tokens(budget), subject.max_model_len or shape.text.max_positions
+    if held < wanted and _is_counted(subject):
+        mend = Mend({"max_model_len": held}) if held >= _REST_TOKENS else None
+        mend = mend or (Mend(model=subject.alternative) if subject.alternative else None)
+        figures = {"model": subject.name, "length": wanted, "possible": held, "memory": gib(budget)}
+        yield told("cache_short", figures, mend=mend)
+
+
+def busy_cards(subject: Subject) -> Iterator[Finding]:
+    """Other programs hold what the engine is going to claim; the second engine claims nothing beforehand."""
+    share, is_claimed = _utilisation(subject.arguments), (subject.machine.kind, subject.program.kind) == ("gpu", "vllm")
+    for number, card in enumerate(subject.machine.cards if is_claimed else ()):
+        if card.memory_bytes and card.free_bytes is not None and card.free_bytes < share * card.memory_bytes:
+            possible = math.floor(card.free_bytes / card.memory_bytes * 100 - 2) / 100
+            mend = Mend({"gpu_memory_utilization": possible}) if possible >= 0.1 else None
+            values = {"number": number, "free": gib(card.free_bytes), "wanted": gib(share * card.memory_bytes)}
+            yield told("card_busy", values, mend=mend)
+
+
+def ordinary(subject: Subject) -> Iterator[Finding]:
+    """On a CPU: weights and cache against the memory that is free."""
+    shape, free = subject.shape, subject.machine.free_bytes
+    if shape is None or free is None or subject.machine.kind != "cpu":
+        return
+    needed = memory_of(shape, subject.plan).of("text_weights", "vision_weights", "engine")
+    needed += _cache_bytes(subject) or 0
+    if needed > free:
+        mend = Mend(model=subject.alternative) if subject.alternative else None
+        yield told("memory_short", {"model": subject.name, "needed": gib(needed), "free": gib(free)}, mend=mend)
+
+
+def pictures(subject: Subject) -> Iterator[Finding]:
+    """How many pictures are let in, and how many of 1280 × 720 a request holds."""
+    shape, wanted = subject.shape, subject.max_model_len
+    limits = subject.arguments.get("limit_mm_per_prompt")
+    limit = limits.get("image") if isinstance(limits, Mapping) else None
+    if shape is None or shape.vision is None or wanted is None or not isinstance(limit, int):
+        return
+    most = subject.plan.largest_picture_px
+    each = image_tokens(shape.vision, *_FRAME, together=max(1, limit))
+    if most is not None and shape.vision.pictures == "patches":
+        each = min(each, math.ceil(most / shape.vision.unit_px**2))
+    possible = max(0, wanted - _REST_TOKENS) // each
+    if limit == 0:
+        yield told("pictures_off", {"model": subject.name}, mend=Mend(remove=("limit_mm_per_prompt",)))
+    elif possible < limit:
+        values = {"limit": limit, "each": each, "length": wanted, "possible": possible}
+        yield told("pictures_exceed", values, "hinders" if possible == 0 else "tells")
+
+
+def blind(subject: Subject) -> Iterator[Finding]:
+    if subject.shape is not None and subject.shape.vision is None:
+        yield told("blind", {"model": subject.name}, "tells")
+
+
+def _longest(config: Mapping[str, Any]) -> int | None:
+    """Positions in the text's part of config.json, stretched by a rope's factor; None where it does not say."""
+    inner = next((config[key] for key in ("text_config", "language_config", "llm_config") if config.get(key)), config)
+    if not isinstance(inner, Mapping) or not isinstance(inner.get("max_position_embeddings"), int):
+        return None
+    ropes = [inner.get(key) for key in ("rope_scaling", "rope_parameters")]
+    factors = [rope.get("factor") for rope in ropes if isinstance(rope, Mapping)]
+    factor = max((given for given in factors if isinstance(given, int | float)), default=1.0)
+    stated = [config.get("model_max_length"), inner.get("model_max_length")]
+    lengths = [given for given in stated if isinstance(given, int)]
+    return max(int(inner["max_position_embeddings"] * max(1.0, factor)), *lengths, 0)
+
+
+def _is_counted(subject: Subject) -> bool:
+    """Whether the cache is one that the sum knows: every layer keeps every token, in the type that is computed in.
+
+    A `head_dim` of its own counts with some families alone; the others share `hidden` among the heads whatever it says.
+    """
+    shape = subject.shape
+    if shape is None or subject.arguments.get("kv_cache_dtype") not in (None, "auto"):
+        return False
+    text, kept = shape.text, shape.text.cache
+    has_own = text.model_type.startswith(_OWN_HEAD_DIM) or text.heads * kept.head_dim == text.hidden
+    return has_own and not kept.window_layers and not kept.latent
+
+
+def _cache_bytes(subject: Subject) -> int | None:
+    """On a CPU the variable goes before the argument."""
+    space = subject.environment.get("VLLM_CPU_KVCACHE_SPACE", "")
+    if subject.machine.kind == "cpu" and space.isdecimal() and int(space):
+        return int(space) * GIB
+    given = subject.arguments.get("kv_cache_memory_bytes")
+    return given if isinstance(given, int) else None
+
+
+def _utilisation(arguments: Mapping[str, Any]) -> float:
+    given = arguments.get("gpu_memory_utilization")
+    return float(given) if isinstance(given, int | float) else _UTILISATION

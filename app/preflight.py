@@ -1,0 +1,259 @@
+"""From settings to what would go wrong with them on this machine, in about a second and with nothing started.
+
+It gathers the facts that `app.models.preflight` judges: the model's folder or name, the machine, the installed engine.
+Nothing heavy is imported. The network is asked for one small file at most, and only where the caller lets it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from app import vllm_arguments
+from app.config import Settings
+from app.domain import Notice
+from app.engine import Facts, Wanted, gather, installed_vllm, registry, resolve_model, vllm_launcher
+from app.engine.hardware import memory_nodes
+from app.engine.hub_config import hub_config
+from app.engine.vllm import fit_arguments
+from app.errors import AppError, ModelNotFound
+from app.models import Card, Catalogue, Match, Shape, load, on_cards, on_cpu, read_shape
+from app.models.catalogue import raw_built_in
+from app.models.plan import GIB
+from app.models.preflight import CardState, Finding, Machine, Model, Program, Subject, check
+
+log = logging.getLogger(__name__)
+_CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
+_TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
+
+
+def preflight(
+    settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
+) -> tuple[Finding, ...]:
+    """What is to be said of the engine that `settings` name, the worst first.
+
+    `given`: a VLLM_CONFIG to look at instead of theirs, which may be wrong. `engine_runs`: an engine of ours holds
+    memory and port at this moment, and will be ended before the new one starts. `asks_hub`: the config of a model that
+    is neither here nor in the catalogue may be asked of the hub.
+    """
+    if settings.base_url:
+        return ()
+    return check(subject_of(settings, given, engine_runs=engine_runs, asks_hub=asks_hub))
+
+
+def refuse(settings: Settings, folder: Path) -> tuple[Notice, ...]:
+    """For a start that is about to be made with the model's `folder`: what hinders it. Raises the first that stops.
+
+    A fault of this look itself is logged and keeps nobody from starting.
+    """
+    try:
+        found = preflight(replace(settings, model_path=str(folder)))
+    except Exception:
+        log.exception("the look before the start failed")
+        return ()
+    stopping = [finding for finding in found if finding.severity == "stops"]
+    if stopping:
+        raise stopping[0].error
+    return tuple(finding.notice for finding in found if finding.severity == "hinders")
+
+
+def subject_of(
+    settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
+) -> Subject:
+    """The facts about these settings on this machine."""
+    given = settings.vllm_config if given is None else given
+    wanted = Wanted(settings.model_path, settings.data_dir, engine=settings.engine, port=settings.engine_port)
+    facts, catalogue = gather(wanted), load(settings.data_dir / "models")
+    model = _model(settings.model_path, facts, catalogue, asks_hub=asks_hub)
+    machine = _machine(facts, engine_runs=engine_runs)
+    fault = _fault(given) if settings.engine == "vllm" else None
+    arguments = given if fault else fit_arguments(given, machine.kind)[0]
+    environment = _environment(settings, given) if settings.engine == "vllm" and not fault else {}
+    if engine_runs and not os.environ.get(_CPU_CACHE):
+        environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will be another
+    return Subject(
+        model=model,
+        given=given,
+        arguments=arguments if settings.engine == "vllm" else {},
+        machine=machine,
+        program=_program(settings, model, facts),
+        environment=environment,
+        settings_fault=fault,
+        port_fault=None if engine_runs else facts.port_error,
+        alternative=_alternative(machine, catalogue),
+    )
+
+
+def _fault(given: Mapping[str, Any]) -> AppError | None:
+    try:
+        vllm_arguments.check(given)
+    except AppError as error:
+        return error
+    return None
+
+
+def _environment(settings: Settings, given: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that vLLM would find, with those that its launcher adds."""
+    try:
+        added = vllm_launcher(settings.model_path, given).environment("")
+    except AppError:  # no vLLM here
+        added = {}
+    found = {**settings.passed_on, **os.environ, **added}
+    return {name: value for name, value in found.items() if name.startswith(("VLLM_", "CPU_VISIBLE_"))}
+
+
+# ---- the model -------------------------------------------------------------------------------------------------------
+
+
+def _model(name: str, facts: Facts, catalogue: Catalogue, *, asks_hub: bool) -> Model:
+    found = facts.model
+    if found.folder:
+        return _in_folder(name, Path(found.folder))
+    match, fault = _match(name, catalogue, found.error)
+    if _named_folder(name):
+        return replace(_in_folder(name, Path(name).expanduser()), fault=fault, match=match)
+    entry = match.entry if match is not None and match.why == "exact" else None
+    config: Mapping[str, Any] | None = raw_built_in().get(entry.id, {}).get("config") if entry else None
+    if config is None and fault is None and match is None and asks_hub and found.may_be_fetched:
+        config = hub_config(name)
+    shape = entry.shape if entry else _shape(config)
+    return Model(
+        name=name,
+        config=config,
+        shape=shape,
+        fault=fault,
+        match=match,
+        may_be_fetched=found.may_be_fetched,
+        absent_bytes=_weights_bytes(shape) if shape else 0,
+    )
+
+
+def _match(name: str, catalogue: Catalogue, fault: AppError | None) -> tuple[Match | None, AppError | None]:
+    """What the catalogue takes the name for, and why it cannot be used; a folder of Ollama's says so itself."""
+    try:
+        return catalogue.find(name), fault
+    except ModelNotFound as error:
+        return None, error if error.key == "model_is_ollama" else fault
+
+
+def _named_folder(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_dir()
+    except (OSError, RuntimeError):
+        return False
+
+
+def _in_folder(name: str, folder: Path) -> Model:
+    """A model that is here. What cannot be read is left to `check_model_folder`, which says so better."""
+    try:
+        files = frozenset(file.name for file in folder.iterdir())
+    except OSError:
+        files = frozenset()
+    config = _read(folder / "config.json")
+    tokenizer = _read(folder / "tokenizer_config.json") or {}
+    return Model(
+        name=_called(name, folder),
+        folder=str(folder),
+        files=files,
+        config=config,
+        shape=_shape(config),
+        has_template=bool(tokenizer.get("chat_template")) or any(file in files for file in _TEMPLATES),
+    )
+
+
+def _called(name: str, folder: Path) -> str:
+    try:
+        return resolve_model(name).name
+    except AppError:
+        return folder.name
+
+
+def _read(file: Path) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _shape(config: Mapping[str, Any] | None) -> Shape | None:
+    """None for a family that the calculator does not know: then nothing is said that rests on it."""
+    try:
+        return read_shape(config) if config is not None else None
+    except AppError:
+        return None
+
+
+def _weights_bytes(shape: Shape) -> int:
+    bits = shape.quantisation.bits_per_weight if shape.quantisation else 16.0
+    packed = sum(one.count for one in shape.weights if one.linear) if shape.quantisation else 0
+    return round(packed * bits / 8 + (shape.parameters - packed) * 2)
+
+
+# ---- the machine and the engine --------------------------------------------------------------------------------------
+
+
+def _machine(facts: Facts, *, engine_runs: bool) -> Machine:
+    """The device is that of the installed vLLM; transformers serve takes a card where there is one."""
+    installed = installed_vllm()
+    kind = installed[0] if installed else ("gpu" if facts.cards else "cpu")
+    cards = tuple(
+        CardState(
+            name=card.name,
+            capability=card.capability,
+            memory_bytes=card.memory_bytes,
+            free_bytes=_free(card.memory_bytes, card.memory_used_bytes) if not engine_runs else None,
+        )
+        for card in facts.cards
+    )
+    return Machine(
+        kind=kind,
+        cards=cards,
+        cpu_flags=frozenset(facts.cpu_features),
+        memory_nodes=memory_nodes(),
+        memory_bytes=facts.memory_bytes,
+        free_bytes=None if engine_runs else facts.memory_free_bytes,
+        shm_bytes=facts.shm_bytes,
+        disk_free_bytes=facts.cache.free_bytes,
+        disk_folder=facts.cache.folder,
+    )
+
+
+def _free(total: int | None, used: int | None) -> int | None:
+    return None if total is None or used is None else total - used
+
+
+def _program(settings: Settings, model: Model, facts: Facts) -> Program:
+    config = model.config or {}
+    names = config.get("architectures")
+    first = str(names[0]) if isinstance(names, list) and names else ""
+    return Program(
+        kind=settings.engine,
+        architectures=registry.architectures(),
+        model_types=registry.model_types(),
+        quantisations=registry.quantisations(),
+        in_transformers=registry.has_transformers_class(first, str(config.get("model_type") or "")),
+        has_ray=facts.packages.get("ray") is not None,
+        has_zentorch=find_spec("zentorch") is not None,
+    )
+
+
+def _alternative(machine: Machine, catalogue: Catalogue) -> str:
+    """The best that the catalogue has for this machine; "" for none."""
+    entries = tuple(catalogue.by_id.values())
+    if machine.kind == "gpu":
+        size = machine.least_card_bytes
+        if size is None:
+            return ""
+        least = machine.least_capability
+        card = Card(size / GIB, float(f"{least[0]}.{least[1]}") if least else None)
+        found = on_cards(card, entries, cards=max(1, len(machine.cards)))
+    else:
+        found = on_cpu((machine.memory_bytes or 0) / GIB, entries)
+    return found[0].entry.id if found else ""

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from app.commands import analyse, doctor, download, keyframes, models
+from app.commands import analyse, doctor, download, keyframes, models, serve
 from app.domain import Language
 from app.errors import AppError, Cancelled
 from app.i18n import error_text, language_of, t
@@ -47,6 +47,7 @@ def build_parser(language: Language) -> argparse.ArgumentParser:
     analyse.add_parser(commands, language)
     keyframes.add_parser(commands, language)
     download.add_parser(commands, language)
+    serve.add_parser(commands, language)
     doctor.add_parser(commands, language)
     models.add_parser(commands, language)
     return parser

@@ -66,6 +66,7 @@ class Settings:
     speech_api_key: str = field(repr=False)
     speech_config: dict[str, Any]
     speech_language: str
+    serve_api_key: str = field(repr=False)  # what `framelens serve` asks of its callers
     passed_on: dict[str, str] = field(repr=False)  # what .env says to other programs: the hub's client, the engine
 
 
@@ -99,6 +100,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         speech_api_key=values.get("FRAMELENS_SPEECH_API_KEY", ""),
         speech_config=_speech_config(values.get("FRAMELENS_SPEECH_CONFIG", "")),
         speech_language=values.get("FRAMELENS_SPEECH_LANGUAGE", "").strip().lower(),
+        serve_api_key=values.get("FRAMELENS_SERVE_API_KEY", "").strip(),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
     )
 

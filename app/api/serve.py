@@ -1,0 +1,287 @@
+"""The address that `framelens serve` opens: an engine behind the OpenAI API, with its key and its form of errors.
+
+Requests go on to the engine as they came, but for the model's name; answers come back as they are. What the engine
+refuses, and what becomes of it, is told as that API tells errors: `{"error": {message, type, param, code}}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from app.domain import Language
+from app.engine import Endpoint, Engine
+from app.errors import AppError
+from app.i18n import error_text, t
+
+log = logging.getLogger(__name__)
+_ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
+_MOST_BYTES = 512 << 20
+_RETRY_SECONDS = 5
+_TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 413: "request_too_large"}
+_PICTURES = {"image_url", "input_image", "image", "video_url", "input_video", "video"}
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is served: the engine, the names that requests may call its model by (the first is the one that is listed
+    first), the key that they must carry, and whether they may hold pictures.
+    """
+
+    engine: Engine
+    names: tuple[str, ...]
+    api_key: str = field(repr=False)
+    takes_pictures: bool = True
+    language: Language = "en"
+    timeout_seconds: float = 600.0
+
+
+class _Refused(Exception):
+    """An answer of ours in place of the engine's."""
+
+    def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.message, self.code, self.param = status, message, code, param
+
+    def response(self) -> JSONResponse:
+        headers = {"Retry-After": str(_RETRY_SECONDS)} if self.status == 503 else {}
+        return JSONResponse(_error(self.status, self.message, self.code, self.param), self.status, headers=headers)
+
+
+def serve_app(served: Served) -> Starlette:
+    """The ASGI application. The engine is started with it and ended with it."""
+    front = _Front(served)
+    return Starlette(
+        routes=[
+            Route("/health", front.health),
+            Route("/v1/models", front.guarded(front.models)),
+            Route("/metrics", front.guarded(front.metrics)),
+            *(Route(path, front.guarded(front.ask), methods=["POST"]) for path in _ASKED),
+            Route("/{path:path}", front.guarded(front.unknown), methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
+        ],
+        lifespan=front.life,
+    )
+
+
+class _Front:
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._engine = served.engine
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(served.timeout_seconds, connect=10.0), trust_env=False)
+        self._closing = threading.Event()
+        self._endpoint: Endpoint | None = None
+        self._starting: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def life(self, _: Starlette) -> AsyncIterator[None]:
+        self._start()
+        try:
+            yield
+        finally:
+            self._closing.set()
+            await self._http.aclose()
+            await asyncio.to_thread(self._engine.stop)
+
+    # ---- routes
+
+    async def health(self, _: Request) -> Response:
+        """200 when it answers, 503 before; for who watches over it, without a key."""
+        state = self._engine.status().state
+        return JSONResponse({"status": state}, 200 if state == "ready" else 503)
+
+    async def models(self, _: Request) -> Response:
+        info = self._engine.status().info
+        told = {"object": "model", "created": _STARTED, "owned_by": "framelens"}
+        if info and info.max_model_len:
+            told["max_model_len"] = info.max_model_len
+        return JSONResponse({"object": "list", "data": [{"id": name, **told} for name in self._served.names]})
+
+    async def metrics(self, request: Request) -> Response:
+        endpoint = self._ready()
+        answer = await self._send(endpoint, "GET", "/metrics", None)
+        await answer.aread()
+        return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
+
+    async def ask(self, request: Request) -> Response:
+        body = await self._body(request)
+        named = body.get("model")
+        if named not in self._served.names:
+            if named is None:
+                raise _Refused(400, self._say("no_model"), param="model")
+            known = ", ".join(self._served.names)
+            raise _Refused(404, self._say("unknown_model", name=str(named)[:200], known=known), code="model_not_found")
+        if not self._served.takes_pictures and _has_pictures(body):
+            raise _Refused(400, self._say("no_pictures"), param="messages", code="pictures_not_taken")
+        endpoint = self._ready()
+        answer = await self._send(endpoint, "POST", request.url.path, {**body, "model": endpoint.model})
+        name = str(named)
+        if answer.status_code >= 400:
+            await answer.aread()
+            raise _as_refused(answer, endpoint.model, name)
+        media = answer.headers.get("content-type", "application/json")
+        if "event-stream" in media:
+            return StreamingResponse(self._lines(answer, name), media_type=media)
+        await answer.aread()
+        return Response(_renamed(answer.content, name), answer.status_code, media_type=media)
+
+    async def unknown(self, request: Request) -> Response:
+        raise _Refused(404, self._say("unknown_path", path=request.url.path[:200]))
+
+    def guarded(self, route: Any) -> Any:
+        """The route behind the key; whatever it raises is told in the API's form."""
+
+        async def inside(request: Request) -> Response:
+            try:
+                self._check(request)
+                response: Response = await route(request)
+                return response
+            except _Refused as refused:
+                return refused.response()
+            except ClientDisconnect:
+                return Response(status_code=499)
+            except Exception:
+                log.exception("%s %s failed", request.method, request.url.path)
+                return _Refused(500, self._say("fault")).response()
+
+        return inside
+
+    # ---- what is asked
+
+    def _check(self, request: Request) -> None:
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not secrets.compare_digest(key.strip().encode(), self._served.api_key.encode()):
+            raise _Refused(401, self._say("wrong_key"), code="invalid_api_key")
+
+    async def _body(self, request: Request) -> dict[str, Any]:
+        whole = bytearray()
+        async for piece in request.stream():
+            whole += piece
+            if len(whole) > _MOST_BYTES:
+                raise _Refused(413, self._say("too_large", megabytes=_MOST_BYTES >> 20))
+        try:
+            body = json.loads(bytes(whole))
+        except ValueError as error:
+            raise _Refused(400, self._say("no_json", reason=str(error))) from error
+        if not isinstance(body, dict):
+            raise _Refused(400, self._say("no_json", reason="not an object"))
+        return body
+
+    # ---- the engine
+
+    def _start(self) -> None:
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._make_ready())
+
+    async def _make_ready(self) -> None:
+        try:
+            self._endpoint = await asyncio.to_thread(self._engine.ensure_ready, lambda _: None, self._closing)
+        except AppError as error:
+            log.warning("the engine could not be started: %s", error)
+        except Exception:
+            log.exception("the engine could not be started")
+
+    def _ready(self) -> Endpoint:
+        """Where the engine answers. Refuses while it starts, and starts it again where it has ended."""
+        status = self._engine.status()
+        if status.state == "ready" and self._endpoint is not None:
+            return self._endpoint
+        self._start()
+        if status.error:
+            raise _Refused(503, error_text(status.error, self._served.language), code="engine_failed")
+        raise _Refused(503, self._say("starting"), code="engine_starting")
+
+    async def _send(self, endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        url = endpoint.base_url.removesuffix("/v1") + path
+        asked = self._http.build_request(
+            method, url, json=body, headers={"Authorization": f"Bearer {endpoint.api_key}"}
+        )
+        try:
+            return await self._http.send(asked, stream=True)
+        except httpx.TimeoutException as error:
+            raise _Refused(504, self._say("no_answer"), code="engine_timeout") from error
+        except httpx.HTTPError as error:
+            raise await self._died() from error
+
+    async def _died(self) -> _Refused:
+        """Why the engine gives no answer; it is started again meanwhile."""
+        error = await asyncio.to_thread(self._engine.end_if_unwell)
+        self._start()
+        message = error_text(error, self._served.language) if error else self._say("broke_off")
+        return _Refused(502, message, code="engine_died")
+
+    async def _lines(self, answer: httpx.Response, name: str) -> AsyncIterator[bytes]:
+        """The stream, event by event; one that breaks off ends with an event that says so."""
+        try:
+            async for line in answer.aiter_lines():
+                if line.startswith("data: {"):
+                    line = "data: " + _renamed(line[6:].encode(), name).decode()
+                yield line.encode() + b"\n"
+        except httpx.HTTPError:
+            refused = await self._died()
+            yield b"data: " + json.dumps(_error(refused.status, refused.message, refused.code)).encode() + b"\n\n"
+        finally:
+            await answer.aclose()
+
+    def _say(self, key: str, **values: object) -> str:
+        return t(f"serve.{key}", self._served.language, **values)
+
+
+_STARTED = int(time.time())
+
+
+def _error(status: int, message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def _as_refused(answer: httpx.Response, inside: str, name: str) -> _Refused:
+    """What the engine says against a request. vLLM, transformers and FastAPI each have a form of their own."""
+    status = 400 if answer.status_code == 422 else answer.status_code
+    try:
+        told = json.loads(answer.content)
+    except ValueError:
+        told = answer.text[:2000]
+    error = told.get("error", told) if isinstance(told, dict) else told
+    message, code, param = error, None, None
+    if isinstance(error, dict):
+        message = error.get("message") or error.get("detail") or json.dumps(error)
+        code, param = error.get("code"), error.get("param")
+    text = message if isinstance(message, str) else json.dumps(message)
+    return _Refused(
+        status, text.replace(inside, name), code=code if isinstance(code, str) else None, param=param and str(param)
+    )
+
+
+def _renamed(content: bytes, name: str) -> bytes:
+    """The same JSON with the model called as it was asked for; engines name it by its folder, or with a revision."""
+    try:
+        told = json.loads(content)
+    except ValueError:
+        return content
+    if not isinstance(told, dict) or told.get("model", name) == name:
+        return content
+    return json.dumps({**told, "model": name}, ensure_ascii=False).encode()
+
+
+def _has_pictures(body: Mapping[str, Any]) -> bool:
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else None
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") in _PICTURES:
+                return True
+    return False

@@ -1,0 +1,197 @@
+"""`framelens serve`: a model behind an OpenAI-compatible address, on whichever engine fits it, with a key of its own."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, get_args
+
+from app import config
+from app.config import Settings
+from app.domain import Language
+from app.engine import installed_vllm, registry, resolve_model
+from app.engine.choice import Kind, WantedDevice, fitting_engine
+from app.errors import AppError, ConfigError, EngineError
+from app.i18n import LANGUAGES, notice_text, t
+from app.models import Entry, load, read_shape
+from app.wiring import log_to
+from app.workbench import build_engine
+
+_PORT = 8003
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
+    """The grammar of this command."""
+    parser = commands.add_parser("serve", help=t("cli.serve_command", language))
+    parser.set_defaults(command=run)
+    parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model", language))
+    parser.add_argument(
+        "--device", choices=get_args(WantedDevice), default="auto", help=t("cli.serve_device", language)
+    )
+    parser.add_argument(
+        "--engine", choices=("auto", *get_args(Kind)), default="auto", help=t("cli.serve_engine", language)
+    )
+    parser.add_argument("--host", default="127.0.0.1", help=t("cli.serve_host", language))
+    parser.add_argument("--port", type=int, default=_PORT, help=t("cli.serve_port", language, default=_PORT))
+    parser.add_argument("--api-key", metavar="KEY", help=t("cli.serve_key", language))
+    parser.add_argument("--force-type", choices=("text", "vision"), help=t("cli.serve_type", language))
+    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.serve_config", language))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Serve until the program is ended; the exit code. Raises AppErrors."""
+    settings = _settings(given)
+    language = settings.language or language
+    log_to(settings.data_dir)
+    known = _config_of(settings)
+    settings = replace(settings, engine=_engine(given, settings, known))
+    sees = _sees(known, settings)
+    if given.force_type == "vision" and sees is False:
+        raise EngineError("serve_not_vision", model=settings.model_path)
+    if given.force_type == "text" and sees and settings.engine == "vllm":  # its eyes need no memory then
+        blind = {"limit_mm_per_prompt": {"image": 0, "video": 0}}
+        settings = replace(settings, vllm_config={**settings.vllm_config, **blind})
+    if given.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    key, is_made = _key(given, settings)
+    listening = _listening(given.host, given.port)
+    engine, notices = build_engine(settings)
+    if error := engine.status().error:
+        raise error
+    names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
+    for notice in notices:
+        print(notice_text(notice, language), file=sys.stderr)
+    address = f"http://{_shown(given.host)}:{listening.getsockname()[1]}/v1"
+    _tell(address, names, key, settings, given.force_type, language, is_made=is_made)
+
+    import uvicorn
+
+    from app.api.serve import Served, serve_app
+
+    served = Served(engine, names, key, given.force_type != "text", language, settings.timeout_seconds)
+    options = uvicorn.Config(serve_app(served), log_level="warning", timeout_graceful_shutdown=5)
+    uvicorn.Server(options).run(sockets=[listening])
+    return 0
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    """Those of the application, with what the command line says instead."""
+    settings = config.load()
+    more: Any = {}
+    if given.vllm_config:
+        try:
+            more = json.loads(given.vllm_config)
+        except json.JSONDecodeError as error:
+            place = f"{error.lineno}:{error.colno}"
+            raise ConfigError("vllm_config_not_json", value=given.vllm_config, place=place) from error
+        if not isinstance(more, dict):
+            raise ConfigError("vllm_config_not_object", value=given.vllm_config)
+    return replace(
+        settings,
+        base_url="",
+        engine_port=None,
+        model_path=given.model_path or settings.model_path,
+        vllm_config={**settings.vllm_config, **more},
+        language=given.language or settings.language,
+    )
+
+
+def _config_of(settings: Settings) -> Mapping[str, Any] | Entry | None:
+    """What is known of the model before it is there: its config.json, or its entry in the catalogue."""
+    try:
+        folder = resolve_model(settings.model_path).folder
+    except AppError:  # the engine's start says what is wrong
+        return None
+    if folder is not None:
+        try:
+            read = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return read if isinstance(read, dict) else None
+    try:
+        return load(settings.data_dir / "models").find(settings.model_path).entry
+    except AppError:
+        return None
+
+
+def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, Any] | Entry | None) -> Kind:
+    if given.engine != "auto":
+        chosen: Kind = given.engine
+        return chosen
+    names = known.get("architectures") if isinstance(known, Mapping) else None
+    return fitting_engine(
+        str(names[0]) if isinstance(names, list) and names else None,
+        given.device,
+        installed=(installed_vllm() or (None,))[0],
+        known=registry.architectures(),
+        prefers=known.engine if isinstance(known, Entry) else None,
+    )
+
+
+def _sees(known: Mapping[str, Any] | Entry | None, settings: Settings) -> bool | None:
+    if isinstance(known, Entry):
+        return known.sees
+    if known is None:
+        return None
+    try:
+        return read_shape(known).vision is not None
+    except AppError:
+        return None
+
+
+def _key(given: argparse.Namespace, settings: Settings) -> tuple[str, bool]:
+    """The key that requests must carry, and whether it was made here."""
+    key = given.api_key or settings.serve_api_key
+    return (key, False) if key else (f"sk-{secrets.token_urlsafe(24)}", True)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket on that address. Raises EngineError where it cannot be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except OSError as error:
+        raise EngineError("serve_address", host=host, port=port, reason=error.strerror or str(error)) from error
+    return made
+
+
+def _shown(host: str) -> str:
+    """The host as another program writes it in an address."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return socket.gethostname()
+    return f"[{host}]" if address.version == 6 else host
+
+
+def _tell(
+    address: str,
+    names: tuple[str, ...],
+    key: str,
+    settings: Settings,
+    force_type: str | None,
+    language: Language,
+    *,
+    is_made: bool,
+) -> None:
+    print(t("cli.serve_told", language, model=names[0], address=address, engine=settings.engine))
+    if force_type == "text":
+        print(t("cli.serve_text_only", language))
+    shown = key if is_made else "…"
+    asked = json.dumps({"model": names[0], "messages": [{"role": "user", "content": "1 + 1 = ?"}]})
+    print(f"\ncurl {address}/chat/completions -H 'Authorization: Bearer {shown}' \\\n"
+          f"  -H 'Content-Type: application/json' -d '{asked}'\n")  # fmt: skip
+    print(t("cli.serve_for_framelens", language))
+    print(f"FRAMELENS_BASE_URL={address}\nFRAMELENS_API_KEY={shown}\nVLLM_MODEL_PATH={names[0]}", flush=True)

@@ -1,0 +1,28 @@
+"""The table of problems names messages and tests that are there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
+KEY = re.compile(r"`([a-z]+(?:_[a-z0-9]+)+)`")
+NO_MESSAGES = {"trust_remote_code"}
+
+
+def test_every_message_that_is_named_has_words() -> None:
+    words = tomllib.loads((ROOT / "app/i18n/en.toml").read_text(encoding="utf-8"))
+    known = words["error"].keys() | words["notice"].keys()
+    assert set(KEY.findall(TABLE)) - NO_MESSAGES <= known
+
+
+def test_every_test_that_is_named_is_there_and_knows_the_messages_of_its_row() -> None:
+    for row in (line for line in TABLE.splitlines() if "tests/" in line and line.startswith("|")):
+        files = re.findall(r"tests/[\w/]+\.py", row)
+        texts = [(ROOT / file).read_text(encoding="utf-8") for file in files]
+        assert texts, row
+        causes = (ROOT / "app/causes.py").read_text(encoding="utf-8")
+        for key in set(KEY.findall(row)) - NO_MESSAGES:
+            assert any(key in text for text in (*texts, causes)), (key, files)

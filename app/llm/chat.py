@@ -25,6 +25,9 @@ class EngineChat(ChatOpenAI):
     stream_usage: bool | None = True
     max_retries: int | None = 0
     use_responses_api: bool | None = False
+    # LangChain would give up after 120 s without a piece of answer, and a CPU may read a large request for longer; the
+    # client's own time limit, which the user sets, bounds each wait.
+    stream_chunk_timeout: float | None = None
 
     @property
     def _llm_type(self) -> str:

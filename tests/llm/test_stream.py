@@ -167,6 +167,11 @@ def test_an_engine_that_is_not_there_is_unreachable() -> None:
     assert caught.value.key == "engine_unreachable"
 
 
+def test_nothing_but_the_user_s_own_limit_ends_the_wait_for_a_slow_engine() -> None:
+    with serve(lambda _: iter(["x"])) as server:
+        assert chat_of(server).stream_chunk_timeout is None  # LangChain's would end a large request to a CPU
+
+
 def test_an_engine_that_stays_silent_is_a_timeout() -> None:
     release = threading.Event()
 

@@ -1,7 +1,7 @@
 """`framelens models`: which models there are, what one needs, what fits into so much memory, and number formats.
 
-Nothing is downloaded and no engine started. Tables go to standard output; how a name was understood, and what is wrong
-with files of the user's own, to standard error.
+Nothing is downloaded, and an engine is started by `try` and `sight` alone. Tables go to standard output; how a name was
+understood, and what is wrong with files of the user's own, to standard error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app import config
-from app.commands import model_tables
+from app.commands import model_check, model_sight, model_tables, model_trial
 from app.config import Settings
 from app.domain import Language
 from app.engine.cards import CardReader
@@ -35,6 +35,7 @@ from app.models import (
     plan_of,
     read_shape,
 )
+from app.models.dummy import check_entry
 from app.models.plan import GIB
 from app.models.telling import least_gib, match_text
 
@@ -61,9 +62,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], la
     fit.add_argument("--cards", type=int, default=1, metavar="N", help=t("cli.models_cards", language))
     fit.add_argument("--model", help=t("cli.models_model", language))
 
+    trial = asks.add_parser("try", help=t("cli.models_try", language))
+    trial.set_defaults(ask=_try)
+    model_trial.add_arguments(trial, language)
+
     formats = asks.add_parser("formats", help=t("cli.models_formats", language))
     formats.set_defaults(ask=_formats)
-    for one in (show, fit, formats):
+    others = (model_check.add_parser(asks, language), model_sight.add_parser(asks, language))
+    for one in (show, fit, trial, formats, *others):
         _common(one, language, argparse.SUPPRESS)
 
 
@@ -163,6 +169,19 @@ def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, _:
         return [model_tables.proposal_document(proposal) for proposal in found]
     model_tables.print_proposals(found, machine.words, language)
     return None
+
+
+def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+    match = catalogue.find(given.model)
+    if match.why != "exact":
+        print(match_text(match, language), file=sys.stderr)
+    check_entry(match.entry)
+    machine = _machine(language)
+    found = _proposals(machine, (match.entry,))
+    if not found:
+        needed = least_gib(match.entry.shape)
+        raise EngineError("nothing_fits", model=match.entry.id, memory=machine.words, needed=f"{needed:.0f} GiB")
+    return model_trial.measure(given, found[0], _arguments(given.vllm_config), settings, language)
 
 
 def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:

@@ -1,4 +1,4 @@
-"""`framelens serve`: a model behind an OpenAI-compatible address, on whichever engine fits it, with a key of its own."""
+"""`framelens serve`: a model behind an OpenAI-compatible address, on the engine that fits it, with a key of its own."""
 
 from __future__ import annotations
 

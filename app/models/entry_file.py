@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from app.domain import Language
@@ -31,7 +31,7 @@ class Entry:
     """One model. `parameters` are those that its makers publish; `shape` is worked out from its config.json.
 
     `names` are other names that people use for it, `ollama` what Ollama calls the same model in its own format.
-    `needs_code`: it runs only with code that comes with it (trust_remote_code).
+    `needs_code`: it runs only with code that comes with it (trust_remote_code). `config` is what it is read from.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Entry:
     names: tuple[str, ...] = ()
     ollama: tuple[str, ...] = ()
     base: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -128,6 +129,7 @@ class _Reader:
             names=self._list(given, "names", place),
             ollama=self._list(given, "ollama", place),
             base=str(given.get("base", "")),
+            config=model["config"],
         )
 
     def _with_base(self, given: Mapping[str, Any], place: int) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """The shape of Qwen2.5-VL-3B as a model folder without weights: vLLM makes them up (`load_format` dummy), so that times
-are true and answers are not. Tokenizer and chat template are those of the test model, whose marks have other numbers.
+are true and answers are not. Tokenizer and chat template are those of the test model: a text costs it about as many
+tokens as the real one, where that of a trial (app.models.dummy) has one for every byte.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from app.models import built_in
+from app.models.dummy import write_folder
 from benchmarks.analysis import prefix, throughput
 from benchmarks.analysis.engine import TINY, Caches
 from benchmarks.analysis.raw import Sent, first_text_seconds, raw_seconds
@@ -18,49 +21,34 @@ from benchmarks.row import Row
 
 NAME = "shape of Qwen2.5-VL-3B"
 
-ARGUMENTS = {"load_format": "dummy", "dtype": "bfloat16", "max_model_len": 4096}
+_MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
+ARGUMENTS = {
+    "load_format": "dummy",
+    "dtype": "bfloat16",
+    "max_model_len": 4096,
+    "mm_processor_kwargs": {"max_pixels": 1280 * 28 * 28},
+}
 NEEDED_BYTES = 12 << 30
 """Its weights take 7.5 GB, its cache and vLLM itself the rest."""
 _ANSWER = 16
-_MOST_PIXELS = 1280 * 28 * 28
-_LAYERS = 36
-_TEXT = {
-    "hidden_size": 2048,
-    "intermediate_size": 11008,
-    "num_hidden_layers": _LAYERS,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 128000,
-    "rms_norm_eps": 1e-6,
-    "vocab_size": 151936,
-}
-_SIGHT = {
-    "depth": 32,
-    "hidden_size": 1280,
-    "intermediate_size": 3420,
-    "num_heads": 16,
-    "out_hidden_size": 2048,
-    "window_size": 112,
-    "fullatt_block_indexes": [7, 15, 23, 31],
-}
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
+_MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
 
 
 def folder(at: Path) -> Path:
     """The model folder, made where it is not there."""
-    shutil.copytree(TINY, at, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
-    config = shape(json.loads((TINY / "config.json").read_text(encoding="utf-8")))
-    (at / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    eyes = json.loads((TINY / "preprocessor_config.json").read_text(encoding="utf-8"))
-    eyes |= {"max_pixels": _MOST_PIXELS, "size": {"shortest_edge": eyes["min_pixels"], "longest_edge": _MOST_PIXELS}}
-    (at / "preprocessor_config.json").write_text(json.dumps(eyes), encoding="utf-8")
+    write_folder(built_in().by_id[_MODEL].config, at)
+    for name in _TOKENIZER:
+        shutil.copy(TINY / name, at / name)
+    config, tiny = (json.loads((one / "config.json").read_text(encoding="utf-8")) for one in (at, TINY))
+    (at / "config.json").write_text(json.dumps(with_marks_of(tiny, config)), encoding="utf-8")
     return at
 
 
-def shape(tiny: dict[str, Any]) -> dict[str, Any]:
-    """The test model's configuration with the sizes of the large one; both tie their embeddings."""
-    text = {**tiny["text_config"], **_TEXT, "layer_types": ["full_attention"] * _LAYERS}
-    text["rope_parameters"] = {**text["rope_parameters"], "mrope_section": [16, 24, 24]}
-    return {**tiny, "text_config": text, "vision_config": {**tiny["vision_config"], **_SIGHT}}
+def with_marks_of(tiny: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """`config` with the numbers that the test model's tokenizer gives to its marks."""
+    ends = {name: tiny["text_config"][name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    return {**config, **ends, **{name: tiny[name] for name in _MARKS}}
 
 
 def rows(caches: Caches, videos: tuple[Path, Path], data: Path) -> Iterator[Row]:

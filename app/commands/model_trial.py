@@ -1,0 +1,112 @@
+"""`framelens models try MODEL`: measures a model's shape on this machine, with weights that vLLM makes up.
+
+Nothing is downloaded. How far it is goes to standard error, what was measured to standard output and into the data
+folder, where the catalogue finds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.commands.common import cancel_on_signals
+from app.config import Settings
+from app.domain import MOST_FRAMES, EngineProgress, Language
+from app.engine.hardware import installed_vllm
+from app.errors import ConfigError, EngineError
+from app.i18n import t
+from app.models import Proposal
+from app.models.dummy import check_entry
+from app.models.plan import GIB
+from app.store.trials import Trials
+from app.workbench import pass_on
+
+if TYPE_CHECKING:
+    from app.analysis.forecast import Forecast
+    from app.analysis.trial import Trial
+
+_FRAMES = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """The grammar of this question."""
+    parser.add_argument("model", help=t("cli.models_name", language))
+    parser.add_argument("--frames", type=int, default=_FRAMES, metavar="N", help=t("cli.models_try_frames", language))
+    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_try_config", language))
+
+
+def measure(
+    given: argparse.Namespace, proposal: Proposal, arguments: Mapping[str, Any], settings: Settings, language: Language
+) -> Any:
+    """Try the proposed model, with `arguments` over what is proposed; the document for --json. Raises AppErrors."""
+    if not 1 <= given.frames <= MOST_FRAMES:
+        raise ConfigError("setting_number", key="--frames", value=given.frames, low=1, high=MOST_FRAMES)
+    entry = proposal.entry
+    check_entry(entry)
+    if installed_vllm() is None:
+        raise EngineError("vllm_not_installed", model=entry.id)
+    from app.analysis import trial  # LangChain, which the other questions start without
+
+    pass_on(settings)
+    tried = trial.try_shape(
+        entry.id,
+        entry.config,
+        {**trial.settings_of(proposal), **arguments},
+        log_dir=settings.data_dir / "trial-engine",
+        on_progress=_shower(language),
+        cancel=cancel_on_signals(),
+    )
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    document = {**asdict(tried), "at": f"{datetime.now():%Y-%m-%d %H:%M}"}
+    Trials(settings.data_dir / "trials.json").keep(document)
+    coming = trial.forecast(tried, given.frames)
+    if given.json:
+        return {**document, "analysis": coming and {"frames": given.frames, "seconds": coming.seconds}}
+    _print(tried, coming, given.frames, language)
+    return None
+
+
+def _print(tried: Trial, coming: Forecast | None, frames: int, language: Language) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    values = {"model": tried.model, "machine": tried.machine, "engine": tried.engine}
+    console.print(t("models.tried", language, **values))
+    console.print(t("models.tried_load", language, seconds=f"{tried.load_seconds:.0f}"))
+    console.print(t(f"models.tried_memory_{tried.device}", language, gib=f"{tried.peak_bytes / GIB:.1f}"))
+    console.print(t("models.tried_pace", language, pace=f"{tried.tokens_per_second:.1f}"))
+    if tried.frames:
+        console.print(_frames_table(tried, language))
+    if coming and coming.seconds:
+        from app.analysis.telling import span
+
+        console.print(t("models.tried_analysis", language, frames=frames, time=span(*coming.seconds, language)))
+    console.print(t("models.tried_noise", language))
+
+
+def _frames_table(tried: Trial, language: Language) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("size", "tokens", "alone", "each"):
+        table.add_column(t(f"models.column_{name}", language), justify="right")
+    for one in tried.frames:
+        size, tokens = f"{one.width} × {one.height}", f"{one.tokens:.0f}"
+        together = t("models.each_of", language, seconds=f"{one.each_seconds:.2f}", n=one.together)
+        table.add_row(size, tokens, f"{one.alone_seconds:.2f} s", together)
+    return table
+
+
+def _shower(language: Language) -> Callable[[EngineProgress], None]:
+    """One line that changes in a terminal, and a line for each step elsewhere."""
+
+    def show(phase: EngineProgress) -> None:
+        line = t(f"engine.phase.{phase.phase}", language, **phase.values)
+        sys.stderr.write(f"\r\033[K{line}" if sys.stderr.isatty() else f"{line}\n")
+        sys.stderr.flush()
+
+    return show

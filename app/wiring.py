@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from logging.handlers import RotatingFileHandler
@@ -15,12 +16,12 @@ from app.analysis.forecast import Planner
 from app.analysis.templates import Templates, load
 from app.config import Settings
 from app.domain import AnalysisRequest, Notice
-from app.engine import Engine, Monitor
+from app.engine import Engine, Fetching, Monitor, check_model_folder, resolve_model
 from app.errors import StorageError
 from app.store.owner import Owner
 from app.store.store import Store
 from app.store.videos import VideoShelf
-from app.workbench import Workbench, conditions, open_recall, open_workbench
+from app.workbench import Workbench, build_engine, conditions, open_recall, open_workbench
 
 if TYPE_CHECKING:
     from app.jobs import EngineRoom, Jobs, Switch
@@ -31,7 +32,7 @@ _NEWEST = 20  # jobs: those that run are among them
 
 @dataclass(frozen=True)
 class Services:
-    """What pages, routes and the command line use. `close` ends measuring and the jobs, then the engine.
+    """What pages, routes and the command line use. `close` ends measuring, downloads and the jobs, then the engine.
 
     Settings, engine and planner are those of the workbench that is used at this moment.
     """
@@ -43,6 +44,7 @@ class Services:
     store: Store
     templates: Templates
     monitor: Monitor
+    fetching: Fetching = field(default_factory=Fetching)
 
     @property
     def settings(self) -> Settings:
@@ -54,7 +56,7 @@ class Services:
 
     @property
     def engine_notices(self) -> tuple[Notice, ...]:
-        return self.room.bench.notices
+        return (*self.room.bench.notices, *self.engine.status().notices)
 
     @property
     def planner(self) -> Planner:
@@ -62,9 +64,41 @@ class Services:
 
     def close(self) -> None:
         self.monitor.close()
+        self.fetching.close()
         self.jobs.close()
         self.room.close()
         self.store.close()
+
+
+def chosen(settings: Settings, *, model: str, vllm_config: str, engine: str) -> Settings:
+    """`settings` with another model on this machine, named as `.env` names it. Raises ConfigError."""
+    named = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
+    read = config.load(named, Path(os.devnull))
+    return replace(
+        settings,
+        model_path=read.model_path,
+        model_chosen=True,
+        vllm_config=read.vllm_config,
+        engine=read.engine,
+        base_url="",
+    )
+
+
+def use(services: Services, settings: Settings, *, pausing: bool) -> None:
+    """`switch`, but a model that is not on this machine is fetched first, while the engine of now goes on answering;
+    `services.fetching` tells how that goes. Raises the AppError of what cannot even be tried.
+    """
+    if error := build_engine(settings)[0].status().error:
+        raise error
+    found = resolve_model(settings.model_path)
+    if found.folder is not None:
+        brings_tokenizer = bool(
+            settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
+        )
+        check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer)
+        switch(services, settings, pausing=pausing)
+    elif found.hub_id is not None:
+        services.fetching.begin(found.hub_id, partial(switch, services, settings, pausing=pausing))
 
 
 def switch(services: Services, settings: Settings, *, pausing: bool) -> None:

@@ -13,13 +13,15 @@ import streamlit as st
 
 from app.i18n import error_text, t
 from app.ui import resources
+from app.ui.components import turned
 from app.ui.panels import engine, language, queue, recent
 from app.ui.state import page_state
-from app.ui.views import analyse, system
+from app.ui.views import analyse, models, system
 from app.ui.words import plain
 
 PAGES = (
     ("analyse", ":material/movie:", analyse.draw),
+    ("models", ":material/neurology:", models.draw),
     ("system", ":material/monitoring:", system.draw),
 )
 
@@ -38,10 +40,13 @@ if state.take_opened() and page is not pages[0]:
 with links:
     for one in pages:
         st.page_link(one, query_params=state.address)
+body = st.container()
+turned.draw(page.url_path)  # below the page, but there before it, and so before a link can be pressed
 if error := resources.installed().error:
     st.error(plain(error_text(error, state.language)), icon=":material/error:")
 else:
-    page.run()
+    with body:
+        page.run()
     with st.sidebar:
         engine.draw(resources.services(), state.language)
         queue.draw(resources.services(), state.language)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -14,6 +15,10 @@ from app.analysis.choosing import between
 from app.domain import Language
 from app.errors import AppError
 from app.ui.edits import Edits
+
+if TYPE_CHECKING:
+    from app.models.preflight import Finding
+    from app.ui.model_choice import Wanted
 
 _KEY = "framelens"
 CHOOSING = "choose"
@@ -28,6 +33,8 @@ class PageState:
     open report while they are changed by hand. `pausing`: the job that was asked to pause and still finishes what is on
     its way. `left_as_is`: the job that the reader would not go on with under other settings. `found_before`: the job
     that had come to its report before it was asked for. `opened`: whether one was opened, from whichever page.
+    `model_error` is why the model that was chosen last could not be taken, `model_found` what was found out about one
+    with these settings before it was.
     """
 
     language: Language = "en"
@@ -39,6 +46,8 @@ class PageState:
     left_as_is: str = ""
     found_before: str = ""
     opened: bool = False
+    model_error: AppError | None = None
+    model_found: tuple[Wanted, tuple[Finding, ...]] | None = None
 
     @property
     def address(self) -> dict[str, str]:

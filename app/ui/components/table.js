@@ -1,9 +1,9 @@
 // A table of plain texts.
 
 export default function ({ data, parentElement }) {
-  const numbers = new Set(data.numbers);
+  const kinds = new Map([...data.numbers.map((place) => [place, "number"]), ...data.wide.map((place) => [place, "wide"])]);
   const cells = (tag, texts) =>
-    texts.map((text, place) => element(tag, { textContent: text, className: numbers.has(place) ? "number" : "" }));
+    texts.map((text, place) => element(tag, { textContent: text, className: kinds.get(place) ?? "" }));
   const head = element("thead", {}, element("tr", {}, ...cells("th", data.heads)));
   const body = element("tbody", {}, ...data.rows.map((row) => element("tr", {}, ...cells("td", row))));
   const box = parentElement.querySelector(".table");

@@ -1,0 +1,78 @@
+"""What models are to fit into: this machine as it is, or memory of another size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from app.domain import Language
+from app.engine.cards import CardReader
+from app.engine.hardware import installed_vllm, memory_bytes
+from app.i18n import t
+from app.models import Card, Entry, Proposal, card_called, on_cards, on_cpu
+from app.models.plan import GIB, Device
+
+CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
+"""The sizes in which cards come."""
+_USUAL_GIB = (24, 16, 12, 8)
+
+
+@dataclass(frozen=True)
+class Place:
+    """`cards` cards like `card`, or with no card `memory_gib` of ordinary memory."""
+
+    key: str
+    card: Card | None
+    cards: int = 1
+    memory_gib: float = 0
+
+    @property
+    def device(self) -> Device:
+        return "gpu" if self.card else "cpu"
+
+    @property
+    def bytes_each(self) -> int:
+        """The memory of one card, or all of it on a CPU."""
+        return int((self.card.memory_gib if self.card else self.memory_gib) * GIB)
+
+    def proposals(self, entries: Sequence[Entry]) -> tuple[Proposal, ...]:
+        """What runs here, best first."""
+        if self.card is None:
+            return on_cpu(self.memory_gib, entries)
+        return on_cards(self.card, entries, cards=self.cards)
+
+    def words(self, language: Language) -> str:
+        """What it is, for people."""
+        gib = f"{self.bytes_each / GIB:.4g}"
+        key = "models.machine_cards" if self.card else "models.machine_cpu"
+        return t(key, language, n=self.cards, name=(self.card.name if self.card else "") or "GPU", gib=gib)
+
+
+@cache
+def here() -> Place:
+    """This machine: its cards as the smallest of them, unless the installed vLLM computes on the CPU. Looked at once:
+    neither cards nor memory come while it runs.
+    """
+    reader = CardReader()
+    sizes = [(one.memory_bytes / GIB, one.name) for one in reader().cards if one.memory_bytes]
+    reader.close()
+    return place_of(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)
+
+
+def place_of(cards: Iterable[tuple[float, str]], device: Device, memory_gib: float) -> Place:
+    """This machine with cards of these GiB and names."""
+    found = sorted(cards)
+    if not found or device == "cpu":
+        return Place("here", None, memory_gib=memory_gib)
+    least_gib, name = found[0]
+    return Place("here", card_called(name, least_gib), len(found))
+
+
+def all_places() -> dict[str, Place]:
+    """This machine first, then cards of the usual sizes, and the CPU of this machine where it has a card."""
+    ours = here()
+    places = [ours, *(Place(f"{gib} GB", Card(gib)) for gib in _USUAL_GIB)]
+    if ours.card:
+        places.append(Place("CPU", None, memory_gib=memory_bytes() / GIB))
+    return {place.key: place for place in places}

@@ -1,0 +1,31 @@
+"""The Models page: the model that is used, how to take another one, what runs on this machine, and what it takes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.i18n import error_text, t
+from app.models import load
+from app.ui import places, resources
+from app.ui.panels import model_choice, model_formats, model_now, model_sum, model_table
+from app.ui.state import page_state
+from app.ui.words import plain
+
+
+def draw() -> None:
+    """The page; what it says of the engine moves on by itself, the rest as it is used."""
+    language, services = page_state().language, resources.services()
+    st.markdown(f"## {t('ui.page_models', language)}")
+    catalogue, here = load(services.settings.data_dir / "models"), places.here()
+    st.markdown(f"##### {t('models.page.now', language)}")
+    model_now.draw(services, language)
+    st.markdown(f"##### {t('models.page.choose', language)}")
+    model_choice.draw(services, catalogue, here, language)
+    for problem in catalogue.problems:
+        st.warning(plain(error_text(problem, language)), icon=":material/warning:")
+    st.markdown(f"##### {t('models.page.table', language)}")
+    model_table.draw(services, catalogue, language)
+    with st.expander(t("models.page.sum", language), icon=":material/calculate:"):
+        model_sum.draw(catalogue, here, language)
+    with st.expander(t("models.page.formats", language), icon=":material/memory:"):
+        model_formats.draw(language)

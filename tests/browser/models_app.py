@@ -1,0 +1,42 @@
+"""The real pages over scripted analyses, with real engine processes around a small server for every model that is
+chosen. `streamlit run` this file.
+
+A model whose name ends in "broken" ends while it starts; every other one starts when the file named in FAKE_GO exists.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from app import main, workbench
+from app.engine import Launcher, ManagedEngine
+from app.engine.model import model_name
+from app.jobs import EngineRoom
+from app.wiring import SAMPLE, Services, log_to
+from tests.engine.fakes import fake_launcher
+from tests.ui.fake_services import open_fake, script
+
+FOLDER = Path(os.environ["FRAMELENS_DATA_DIR"])
+
+
+def _launch(model: str, arguments: object = None, *, port: int | None = None) -> Launcher:
+    plan = {"exit": 3} if model.endswith("broken") else {"hold": os.environ["FAKE_GO"]}
+    lines = ["phase: importing", "phase: building"]
+    made = fake_launcher({"lines": lines, **plan}, model=model_name(model))
+    return replace(made, fetch=lambda on_progress, cancel: Path(model))
+
+
+def _open() -> Services:
+    log_to(FOLDER)
+    services = open_fake(FOLDER, run=script(), sample=SAMPLE)
+    engine = ManagedEngine(_launch("/models/first"), log_dir=FOLDER / "engine")
+    return replace(services, room=EngineRoom(replace(services.room.bench, engine=engine, notices=())))
+
+
+workbench.vllm_launcher = _launch
+main.open_services = _open
+app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES)

@@ -1,0 +1,95 @@
+"""Another model in place of the one in use, chosen and taken on the page, while the page moves on by itself."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import App, Visit, running
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def models_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with running("tests/browser/models_app.py", tmp_path_factory.mktemp("models")) as app:
+        yield app
+
+
+def main(visit: Visit) -> Locator:
+    return visit.page.get_by_test_id("stMain")
+
+
+def go_there(app: App, visit: Visit) -> None:
+    """By the link: an address typed in makes Streamlit look for its files beside the page first."""
+    visit.page.goto(app.url)
+    visit.page.get_by_test_id("stPageLink").get_by_role("link", name="Models").click()
+    expect(main(visit).get_by_text("What runs here", exact=True)).to_be_visible()
+
+
+def take(visit: Visit, model: Path) -> None:
+    field = visit.page.get_by_role("textbox", name="Which model?")
+    field.fill(str(model))
+    field.press("Enter")
+    expect(main(visit).get_by_text(f"On this machine: {model}")).to_be_visible()
+    visit.page.get_by_role("button", name="Use this model").click()
+
+
+def test_a_change_is_followed_to_its_end_and_a_failed_one_leaves_the_model_that_worked(
+    models_app: App, visit: Visit, tiny_text: Path, tmp_path: Path
+) -> None:
+    good, broken = tmp_path / "second", tmp_path / "broken"
+    for folder in (good, broken):
+        shutil.copytree(tiny_text, folder)
+    go_there(models_app, visit)
+    take(visit, good)
+    page = main(visit)
+    expect(page.get_by_text("Changing from first to second")).to_be_visible()
+    expect(page.get_by_text("The engine builds the model")).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Use this model")).to_be_disabled()
+    card = page.get_by_text("Changing from first to second")
+    card.evaluate("one => { one.dataset.seen = 'yes' }")
+    visit.page.wait_for_timeout(5000)
+    expect(card).to_have_attribute("data-seen", "yes")  # the page has looked again meanwhile, and drew nothing anew
+
+    models_app.go.touch()
+    expect(page.get_by_text("Changed from first to second.")).to_be_visible()
+    expect(page.get_by_text("ready", exact=True)).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Use this model")).to_be_enabled()
+
+    take(visit, broken)
+    expect(page.get_by_text("broken could not be taken")).to_be_visible()
+    expect(page.get_by_text("second is in use again.")).to_be_visible()
+    expect(page.get_by_text("ready", exact=True)).to_be_visible()
+    assert visit.complaints == []
+    assert visit.hosts <= {urlsplit(models_app.url).netloc, ""}
+
+
+def test_a_row_of_the_table_is_put_into_the_choice(models_app: App, visit: Visit) -> None:
+    go_there(models_app, visit)
+    row = visit.page.get_by_role("listitem").filter(has_text="Qwen2.5-VL-3B-Instruct").first
+    row.get_by_role("button").click()
+    expect(visit.page.get_by_role("textbox", name="Which model?")).to_have_value("Qwen/Qwen2.5-VL-3B-Instruct")
+    expect(visit.page.get_by_role("textbox", name="Engine settings")).to_have_value(re.compile("max_model_len"))
+    assert visit.complaints == []
+
+
+def test_on_a_small_screen_the_sidebar_gives_way_to_the_page_that_was_chosen_in_it(
+    models_app: App, visit: Visit
+) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 800})
+    visit.page.goto(models_app.url)
+    sidebar = visit.page.get_by_test_id("stSidebar")
+    visit.page.get_by_test_id("stExpandSidebarButton").click()
+    expect(sidebar).to_have_attribute("data-collapsed", "false")
+    visit.page.get_by_test_id("stPageLink").get_by_role("link", name="Models").click()
+    expect(main(visit).get_by_text("What runs here", exact=True)).to_be_visible()
+    expect(sidebar).to_have_attribute("data-collapsed", "true")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert visit.complaints == []

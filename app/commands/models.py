@@ -16,28 +16,24 @@ from app import config
 from app.commands import model_check, model_sight, model_tables, model_trial
 from app.config import Settings
 from app.domain import Language
-from app.engine.cards import CardReader
-from app.engine.hardware import installed_vllm, memory_bytes
+from app.engine.hardware import memory_bytes
 from app.errors import ConfigError, EngineError, ModelNotFound
 from app.i18n import LANGUAGES, error_text, t
 from app.models import (
     Card,
     Catalogue,
-    Entry,
     Match,
-    Proposal,
     Shape,
     card_called,
     load,
     memory_of,
-    on_cards,
-    on_cpu,
     plan_of,
     read_shape,
 )
 from app.models.dummy import check_entry
 from app.models.plan import GIB
 from app.models.telling import least_gib, match_text
+from app.places import Place, here
 
 _MOST_BYTES = 4 * 1024**2
 
@@ -97,12 +93,12 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalogue, _: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
-    machine = _machine(language)
-    fitting = {proposal.entry.id: proposal for proposal in _proposals(machine, entries)}
+    place = here()
+    fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
     if given.json:
         return [model_tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
-    model_tables.print_catalogue(ordered, fitting, machine.words, machine.card, language)
+    model_tables.print_catalogue(ordered, fitting, place.words(language), place.card, language)
     return None
 
 
@@ -160,14 +156,14 @@ def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, _:
         entries = (match.entry,)
         if match.why != "exact":
             print(match_text(match, language), file=sys.stderr)
-    machine = _named_machine(given.where, max(1, given.cards), language)
-    found = _proposals(machine, entries)
+    place = _named_place(given.where, max(1, given.cards))
+    found = place.proposals(entries)
     if given.model and not found:
         needed = least_gib(entries[0].shape)
-        raise EngineError("nothing_fits", model=entries[0].id, memory=machine.words, needed=f"{needed:.0f} GiB")
+        raise EngineError("nothing_fits", model=entries[0].id, memory=place.words(language), needed=f"{needed:.0f} GiB")
     if given.json:
         return [model_tables.proposal_document(proposal) for proposal in found]
-    model_tables.print_proposals(found, machine.words, language)
+    model_tables.print_proposals(found, place.words(language), language)
     return None
 
 
@@ -176,11 +172,13 @@ def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
     if match.why != "exact":
         print(match_text(match, language), file=sys.stderr)
     check_entry(match.entry)
-    machine = _machine(language)
-    found = _proposals(machine, (match.entry,))
+    place = here()
+    found = place.proposals((match.entry,))
     if not found:
         needed = least_gib(match.entry.shape)
-        raise EngineError("nothing_fits", model=match.entry.id, memory=machine.words, needed=f"{needed:.0f} GiB")
+        raise EngineError(
+            "nothing_fits", model=match.entry.id, memory=place.words(language), needed=f"{needed:.0f} GiB"
+        )
     return model_trial.measure(given, found[0], _arguments(given.vllm_config), settings, language)
 
 
@@ -191,49 +189,20 @@ def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:
     return None
 
 
-# ---- machines --------------------------------------------------------------------------------------------------------
+# ---- places ----------------------------------------------------------------------------------------------------------
 
 
-class _Machine:
-    """What models are to fit into: `card`, `cards` of them, or with no card `memory_gib` of ordinary memory."""
-
-    def __init__(self, card: Card | None, cards: int, memory_gib: float, language: Language) -> None:
-        self.card, self.cards, self.memory_gib = card, cards, memory_gib
-        gib = f"{card.memory_gib if card else memory_gib:.4g}"
-        name = (card.name if card else "") or "GPU"
-        key = "models.machine_cards" if card else "models.machine_cpu"
-        self.words = t(key, language, n=cards, name=name, gib=gib)
-
-
-def _proposals(machine: _Machine, entries: tuple[Entry, ...]) -> tuple[Proposal, ...]:
-    if machine.card is None:
-        return on_cpu(machine.memory_gib, entries)
-    return on_cards(machine.card, entries, cards=machine.cards)
-
-
-def _machine(language: Language) -> _Machine:
-    """This one: its cards as the smallest of them, unless the installed vLLM computes on the CPU."""
-    reader = CardReader()
-    found = reader().cards
-    reader.close()
-    sizes = [(one.memory_bytes / GIB, one.name) for one in found if one.memory_bytes]
-    if sizes and (installed_vllm() or ("gpu", ""))[0] == "gpu":
-        memory_gib, name = min(sizes)
-        return _Machine(card_called(name, memory_gib), len(sizes), 0, language)
-    return _Machine(None, 1, memory_bytes() / GIB, language)
-
-
-def _named_machine(text: str, cards: int, language: Language) -> _Machine:
-    """The machine that `text` names: "24", "24GB", "RTX 4090", "cpu", "cpu:32". Raises ConfigError."""
+def _named_place(text: str, cards: int) -> Place:
+    """What `text` names: "24", "24GB", "RTX 4090", "cpu", "cpu:32". Raises ConfigError."""
     plain = text.strip().lower()
     where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)
     number = _gigabytes(amount)
     if where == "cpu" and (number or not amount):
-        return _Machine(None, 1, number or memory_bytes() / GIB, language)
+        return Place(text, None, memory_gib=number or memory_bytes() / GIB)
     card = Card(number) if number and not where else card_called(text)
     if card is None:
         raise ConfigError("card_unknown", given=text)
-    return _Machine(card, cards, 0, language)
+    return Place(text, card, cards)
 
 
 def _gigabytes(text: str) -> float | None:

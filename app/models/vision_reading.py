@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from app.errors import ModelNotFound
 from app.models.fields import Fields
@@ -52,69 +53,52 @@ def _qwen2(fields: Fields, _outer: Fields, text: Text) -> Vision:
     depth, width = fields.number("depth"), fields.number("embed_dim", "hidden_size")
     hidden = width * int(fields.values.get("mlp_ratio") or 4)
     matrices, rest = vit_blocks(depth, width, hidden)
-    merge, patch, embedding = _patches(fields, width)
-    merged = width * merge**2
-    return Vision(
-        pictures="patches",
-        unit_px=patch * merge,
-        max_pixels=_QWEN2_MOST_PIXELS,
-        depth=depth,
-        hidden=width,
-        intermediate=hidden,
-        patches_per_token=merge**2,
-        output=text.hidden,
-        weights=(
-            *_tower(matrices, rest + embedding),
-            Weights("merger", merged**2 + merged * text.hidden, ways=0, place="every", linear=True),
-            Weights("merger", merged + text.hidden + 2 * width, place="every"),
-        ),
-    )
+    return _merging(fields, text, depth, width, hidden, matrices, rest, merger_rest=2 * width)
 
 
 def _qwen2_5(fields: Fields, _outer: Fields, text: Text) -> Vision:
     depth, width, hidden = fields.number("depth"), fields.number("hidden_size"), fields.number("intermediate_size")
-    merge, patch, embedding = _patches(fields, width)
-    merged = width * merge**2
     matrices = depth * (4 * width**2 + 3 * width * hidden)
     rest = depth * (4 * width + 2 * hidden + width + 2 * width)
-    return Vision(
-        pictures="patches",
-        unit_px=patch * merge,
-        max_pixels=_QWEN2_MOST_PIXELS,
-        depth=depth,
-        hidden=width,
-        intermediate=hidden,
-        gated=True,
-        patches_per_token=merge**2,
-        output=text.hidden,
-        weights=(
-            *_tower(matrices, rest + embedding),
-            Weights("merger", merged**2 + merged * text.hidden, ways=0, place="every", linear=True),
-            Weights("merger", merged + text.hidden + width, place="every"),
-        ),
-    )
+    return replace(_merging(fields, text, depth, width, hidden, matrices, rest, merger_rest=width), gated=True)
 
 
 def _qwen3(fields: Fields, _outer: Fields, text: Text) -> Vision:
     depth, width, hidden = fields.number("depth"), fields.number("hidden_size"), fields.number("intermediate_size")
-    merge, patch, embedding = _patches(fields, width)
-    merged, places = width * merge**2, fields.number("num_position_embeddings", default=2304)
     matrices, rest = vit_blocks(depth, width, hidden)
+    places = fields.number("num_position_embeddings", default=2304)
     taps = len(fields.values.get("deepstack_visual_indexes") or ())
-    mergers = 1 + taps
+    merged = width * _patches(fields, width)[0] ** 2
+    tower = _merging(
+        fields, text, depth, width, hidden, matrices, rest + width + places * width,
+        mergers=1 + taps, merger_rest=2 * width + taps * 2 * merged,
+    )  # fmt: skip
+    return replace(tower, max_pixels=_QWEN3_MOST_PIXELS)
+
+
+def _merging(
+    fields: Fields, text: Text, depth: int, width: int, hidden: int, matrices: int, rest: int,
+    *, merger_rest: int, mergers: int = 1,
+) -> Vision:  # fmt: skip
+    """A tower of Qwen's: patches in squares are merged into one token each, once or for several layers of the text.
+
+    `matrices` and `rest` are the numbers in its blocks, `merger_rest` those of all mergers beside their two layers.
+    """
+    merge, patch, embedding = _patches(fields, width)
+    merged = width * merge**2
     return Vision(
         pictures="patches",
         unit_px=patch * merge,
-        max_pixels=_QWEN3_MOST_PIXELS,
+        max_pixels=_QWEN2_MOST_PIXELS,
         depth=depth,
         hidden=width,
         intermediate=hidden,
         patches_per_token=merge**2,
         output=mergers * text.hidden,
         weights=(
-            *_tower(matrices, rest + embedding + width + places * width),
+            *_tower(matrices, rest + embedding),
             Weights("merger", mergers * (merged**2 + merged * text.hidden), ways=0, place="every", linear=True),
-            Weights("merger", mergers * (merged + text.hidden) + 2 * width + taps * 2 * merged, place="every"),
+            Weights("merger", mergers * (merged + text.hidden) + merger_rest, place="every"),
         ),
     )
 

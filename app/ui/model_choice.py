@@ -13,7 +13,7 @@ from app.engine.model import hub_cache_folder, resolve_model
 from app.errors import ModelNotFound
 from app.models import Catalogue, Entry, Match, Proposal, Shape, read_shape
 from app.models.telling import weights_bytes
-from app.ui.places import Place
+from app.places import Place
 
 _MOST_BYTES = 4 * 1024**2
 

@@ -11,9 +11,9 @@ import pytest
 from app.errors import ModelNotFound
 from app.models import Card, built_in
 from app.models.preflight import Mend
+from app.places import Place, place_of
 from app.ui.model_choice import Choice, Wanted, config_text, env_lines, proposal_for, understood
 from app.ui.panels.model_findings import mended
-from app.ui.places import Place, place_of
 
 
 @pytest.mark.parametrize(

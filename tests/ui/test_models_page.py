@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import places
 from app.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
 from app.engine import Endpoint, EngineStatus, Fetching, Launcher
 from app.errors import EngineError, ModelNotFound
 from app.i18n import LANGUAGES, error_text, t
 from app.models import Card
-from app.ui import places, resources
-from app.ui.places import Place
+from app.places import Place
+from app.ui import resources
 from app.ui.state import PageState
 from app.wiring import Services
 from tests.engine.fakes import fake_launcher

@@ -17,11 +17,11 @@ from app.models.entry_file import Engine
 from app.models.formats import format_of
 from app.models.plan import GIB
 from app.models.telling import least_gib, match_text, parameters_text
+from app.places import Place
 from app.ui.components import stack
 from app.ui.model_choice import Choice, Wanted, env_lines, free_bytes, proposal_for, understood
 from app.ui.panels import model_taking
 from app.ui.panels.model_fields import CONFIG, ENGINE, NAME, take
-from app.ui.places import Place
 from app.ui.words import plain
 from app.wiring import chosen
 

@@ -6,8 +6,8 @@ import streamlit as st
 
 from app.errors import AppError
 from app.models import Catalogue
+from app.places import Place
 from app.ui.model_choice import config_text, proposal_for, understood
-from app.ui.places import Place
 from app.ui.state import page_state
 
 NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"

@@ -13,8 +13,8 @@ from app.models.fit import ways_to_divide
 from app.models.formats import FORMATS, FormatKey, format_of
 from app.models.plan import GIB, Device
 from app.models.shape import Shape
+from app.places import CARD_SIZES_GIB, Place
 from app.ui.components import stack, table
-from app.ui.places import CARD_SIZES_GIB, Place
 from app.ui.words import plain
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app import places
 from app.domain import Language
 from app.i18n import t
 from app.models import Catalogue, Entry, Proposal
 from app.models.formats import format_of
 from app.models.plan import GIB
 from app.models.telling import least_gib, parameters_text, why_not
-from app.ui import places
+from app.places import Place
 from app.ui.components import models
 from app.ui.panels.model_fields import take
-from app.ui.places import Place
 from app.ui.words import plain
 
 if TYPE_CHECKING:

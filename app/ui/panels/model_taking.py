@@ -14,12 +14,12 @@ from app.domain import Language
 from app.errors import AppError
 from app.i18n import error_text, t
 from app.models import Catalogue
+from app.places import Place
 from app.preflight import preflight
 from app.ui.model_choice import Choice, Wanted
 from app.ui.panels import model_findings
 from app.ui.panels.model_fields import CONFIG, ENGINE, take
 from app.ui.panels.model_now import is_changing
-from app.ui.places import Place
 from app.ui.state import page_state
 from app.ui.words import plain
 from app.wiring import chosen, use

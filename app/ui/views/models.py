@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app import places
 from app.i18n import error_text, t
 from app.models import load
-from app.ui import places, resources
+from app.ui import resources
 from app.ui.panels import model_choice, model_formats, model_now, model_sum, model_table
 from app.ui.state import page_state
 from app.ui.words import plain

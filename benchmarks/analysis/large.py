@@ -52,7 +52,7 @@ def with_marks_of(tiny: dict[str, Any], config: dict[str, Any]) -> dict[str, Any
 
 
 def rows(caches: Caches, videos: tuple[Path, Path], data: Path) -> Iterator[Row]:
-    """A frame's cost, two requests at once, the second question, and a whole analysis; once each, since it is slow."""
+    """A frame's cost, two requests at once, a second question, an analysis's parts; each once, since it is slow."""
     few, many = (prefix.requests(videos, data, frames=frames, answer_tokens=_ANSWER) for frames in (1, 3))
     _fresh(caches, prefix.addressed(few[0], caches))  # the engine's own first time, with the form of the answer
     waits = [_fresh(caches, prefix.addressed(one[0], caches)) for one in (few, many)]
@@ -62,10 +62,10 @@ def rows(caches: Caches, videos: tuple[Path, Path], data: Path) -> Iterator[Row]
     yield from prefix.rows(NAME, caches, many, rounds=1)
     endpoint = caches.endpoint
     place = Place(
-        NAME, endpoint.base_url, videos, data, frames=2, each=2,
+        NAME, endpoint.base_url, videos, data, frames=4, each=2,
         api_key=endpoint.api_key, answer_tokens=_ANSWER, forget=caches.empty,
     )  # fmt: skip
-    yield from throughput.rows(place, (1,), rounds=1)
+    yield from throughput.rows(place, (2,), rounds=1)
 
 
 def _batched(caches: Caches, requests: list[Sent]) -> Row:
@@ -83,5 +83,5 @@ def _fresh(caches: Caches, request: Sent) -> tuple[float, float, int]:
 
 
 def _said(waits: list[tuple[float, float, int]]) -> str:
-    (one, *_), (three, rest, pieces) = waits
-    return f"{(three - one) / 2:.2f} s / {one:.2f} s; {(pieces - 1) / rest:.1f} tokens a second"
+    (one, *_), (three, rest, tokens) = waits
+    return f"{(three - one) / 2:.2f} s / {one:.2f} s; {(tokens - 1) / rest:.1f} tokens a second"

@@ -55,7 +55,7 @@ def raw_seconds(requests: Sequence[Sent], *, at_once: int) -> float:
 
 
 def first_text_seconds(request: Sent) -> tuple[float, float, int]:
-    """(seconds to the first piece of text, from there to the end, pieces) of one answer."""
+    """(seconds to the first piece of text, from there to the end, tokens of the answer as the engine counts them)."""
     return asyncio.run(_timed(request))
 
 
@@ -77,17 +77,18 @@ async def _send_all(requests: Sequence[Sent], at_once: int) -> None:
 
 async def _timed(request: Sent) -> tuple[float, float, int]:
     started = time.perf_counter()
-    first, number = 0.0, 0
+    first, tokens = 0.0, 0
     async with (
         _client() as client,
         client.stream("POST", request.url, content=request.body, headers=_headers(request)) as answer,
     ):
         answer.raise_for_status()
         async for line in answer.aiter_lines():
-            if _has_text(line):
-                first = first or time.perf_counter()
-                number += 1
-    return first - started, time.perf_counter() - first, number
+            told = json.loads(line[6:]) if line.startswith("data: {") else {}
+            if not first and any(choice.get("delta", {}).get("content") for choice in told.get("choices") or ()):
+                first = time.perf_counter()
+            tokens = (told.get("usage") or {}).get("completion_tokens", tokens)
+    return first - started, time.perf_counter() - first, tokens
 
 
 def _client() -> httpx.AsyncClient:
@@ -96,10 +97,3 @@ def _client() -> httpx.AsyncClient:
 
 def _headers(request: Sent) -> dict[str, str]:
     return {"Content-Type": "application/json", "Authorization": request.authorization}
-
-
-def _has_text(line: str) -> bool:
-    if not line.startswith("data: {"):
-        return False
-    choices = json.loads(line[6:]).get("choices") or [{}]
-    return bool(choices[0].get("delta", {}).get("content"))

@@ -1,16 +1,60 @@
-"""How a report was made, as pairs of a key under `report.` in i18n and a text: file, frames, engine, requests, time."""
+"""How a report was made: the file, the frames, the engine, the settings, and every request with its exact prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from app.domain import Analysis, Language, Layout, Selection, clock
+from app.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
 from app.i18n import t
-from app.reports.words import named
+from app.reports.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
+from app.reports.parts import parts_of
+from app.reports.words import named, part_name, troubles
+
+
+def making(analysis: Analysis, language: Language) -> Iterator[Block]:
+    """The section, to its last prompt."""
+    yield Heading(2, plain(t("report.how", language)), "how")
+    yield _table((t(f"report.{key}", language), value) for key, value in facts_of_making(analysis, language))
+    if analysis.conditions:
+        yield Heading(3, plain(t("report.settings", language)), "settings")
+        settings = analysis.conditions.items()
+        yield _table((named("condition", key, language), value or "—") for key, value in settings)
+    requests = list(_requests(analysis, language))
+    if requests:
+        yield Heading(3, plain(t("report.requests", language)), "requests")
+    for name, request in requests:
+        yield from _request(name, request, language)
+
+
+def _table(pairs: Iterable[tuple[str, str]]) -> Table:
+    return Table((), tuple((plain(name), plain(value)) for name, value in pairs))
+
+
+def _requests(analysis: Analysis, language: Language) -> Iterator[tuple[str, ChunkResult]]:
+    """Each with its name: the parts, the joins on the way, the summary."""
+    for part in parts_of(analysis):
+        if part.result:
+            yield part_name(part, language), part.result
+    joins = (one for one in analysis.requests if one.number < 0)
+    yield from ((t("report.join", language, n=place), join) for place, join in enumerate(joins, start=1))
+    if analysis.summary:
+        yield t("report.summary", language), analysis.summary
+
+
+def _request(name: str, request: ChunkResult, language: Language) -> Iterator[Block]:
+    tokens = f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,} tokens"
+    cost = t("report.recalled", language) if request.recalled else f"{request.seconds:.1f} s"
+    again = t("report.attempts", language, n=request.attempts) if request.attempts > 1 else ""
+    told = ", ".join(filter(None, (request.mode, tokens, cost, again)))
+    yield Paragraph((Span(name, "strong"), Span(f" ({told})")))
+    yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request, language))
+    yield Verbatim(t("report.prompt", language), request.prompt)
 
 
 def facts_of_making(analysis: Analysis, language: Language) -> Iterator[tuple[str, str]]:
-    """In the order in which one reads of them; what there is nothing to say of is left out."""
+    """Pairs of a key under `report.` in i18n and a text, in the order in which one reads of them; what there is nothing
+    to say of is left out.
+    """
     video, decode, engine = analysis.video, analysis.decode, analysis.engine
     yield "file", f"{video.name} ({video.size_bytes:,} B)"
     yield "sha256", analysis.sha256

@@ -1,4 +1,4 @@
-"""The analysis as one Markdown file for people: what must be known first, the account, every frame, how it was made.
+"""The report as one Markdown file for people.
 
 Pictures are small JPEGs inside the file (reference links at its end), so that it can be sent as it is. Words of a
 model, a file name or a screen are escaped: they cannot become headings, links or HTML.
@@ -9,89 +9,83 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from app.domain import Analysis, FrameFacts, Keyframe, Language, Transcript, clock
-from app.i18n import notice_text, t
-from app.i18n.facts import measured, origin
+from app.domain import Analysis, Language
 from app.pictures import smaller
-from app.reports.markdown_account import Account
-from app.reports.markdown_making import making
-from app.reports.markdown_text import escape, table
-from app.reports.stretches import described
+from app.reports.document import (
+    Block,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Paragraph,
+    Picture,
+    Span,
+    Table,
+    Timeline,
+    Tone,
+    words,
+)
+from app.reports.markdown_text import escape, escape_words, fenced, on_line, table
+from app.reports.story import document
 
 PICTURE_SIDE = 480  # pixels of the longer side; about 20 KB a picture
+_SIGNS: dict[Tone, str] = {"warning": "⚠️ ", "error": "❌ "}
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
     """UTF-8 Markdown (CommonMark with tables)."""
-    return ("\n".join(_lines(analysis, language)) + "\n").encode()
+    told = document(analysis, language)
+    lines = [f"# {escape(told.title)}", "", *(line for block in told.blocks for line in _lines(block))]
+    lines += (_defined(block) for block in told.blocks if isinstance(block, Picture))
+    return ("\n".join(lines) + "\n").encode()
 
 
-def _lines(analysis: Analysis, language: Language) -> Iterator[str]:
-    account = Account(analysis, language)
-    yield from _head(analysis, language)
-    yield from account.lines()
-    yield from _frames(analysis, account, language)
-    yield from _shots(analysis, language)
-    yield from _transcript(analysis.transcript, language) if analysis.transcript else ()
-    yield from making(analysis, language)
-    yield from _pictures(analysis)
+def _lines(block: Block) -> Iterator[str]:
+    match block:
+        case Heading(level, line):
+            yield from (f"{'#' * level} {_inline(line)}", "")
+        case Paragraph(line, tone):
+            yield from _paragraph(line, tone)
+        case Listing(items):
+            yield from (*(f"- {_inline(item)}" for item in items), "")
+        case Table(heads, rows, numbers):
+            columns = len(rows[0]) if rows else len(heads)
+            named = [_inline(head) for head in heads] or [""] * columns
+            yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
+        case Picture():
+            yield from (f"![{escape(block.alt)}][f{block.number}]", "")
+        case Gallery() | Timeline():  # drawn for the eye; what they hold is said elsewhere
+            pass
+        case _:
+            yield from fenced(block.text)
 
 
-def _head(analysis: Analysis, language: Language) -> Iterator[str]:
-    yield f"# {t('report.title', language, name=escape(analysis.video.name))}"
-    yield ""
-    for notice in sorted(analysis.notices, key=lambda notice: notice.level != "error"):
-        yield from (f"> {escape(line)}  " for line in notice_text(notice, language).splitlines())
-        yield ">"
-    if analysis.engine:
-        yield f"> {t('report.ai_label', language, model=escape(analysis.engine.model))}"
-    yield ""
-
-
-def _frames(analysis: Analysis, account: Account, language: Language) -> Iterator[str]:
-    facts = {one.number: one for one in analysis.facts}
-    yield f"## {t('report.frames', language)}"
-    for frame in analysis.keyframes:
-        title = t("report.frame", language, number=frame.number, time=clock(frame.time_seconds))
-        yield from ("", f"### {title}", "", f"![{title}][f{frame.number}]", "")
-        yield from account.of_frame(frame.number)
-        yield from _measured(frame, facts.get(frame.number), language)
-    yield ""
-
-
-def _measured(frame: Keyframe, facts: FrameFacts | None, language: Language) -> Iterator[str]:
-    yield f"- {t('report.measured', language)} {origin(frame, language)}"
-    if facts is None:
+def _paragraph(line: Line, tone: Tone) -> Iterator[str]:
+    """What must be noticed is quoted, line by line."""
+    if tone == "plain":
+        yield from (_inline(line), "")
         return
-    yield from (f"- {escape(phrase)}" for phrase in measured(facts, language))
-    numbers = t("report.numbers", language, brightness=f"{facts.brightness:.2f}", sharpness=f"{facts.sharpness:.0f}")
-    moved = "" if facts.motion is None else t("report.motion", language, motion=f"{facts.motion:.3f}")
-    yield f"- {numbers}{moved}"
+    text = words(line)
+    sign = _SIGNS.get(tone, "")
+    signed = text if text.startswith(tuple(_SIGNS.values())) else f"{sign}{text}"
+    yield from ("  \n".join(f"> {escape(one)}" for one in signed.splitlines()), "")
 
 
-def _shots(analysis: Analysis, language: Language) -> Iterator[str]:
-    yield from (f"## {t('report.shots', language)}", "")
-    heads = [t(f"report.{column}", language) for column in ("shot", "start", "end")]
-    shots = analysis.decode.shots
-    rows = [[str(shot.number), clock(shot.start_seconds), clock(shot.end_seconds)] for shot in shots]
-    yield from table(heads, rows, numbers=True)
-    if lines := described(analysis.decode.stretches, language):
-        yield from (f"- {line}" for line in lines)
-        yield ""
+def _inline(line: Line) -> str:
+    return on_line("".join(map(_span, line)))
 
 
-def _transcript(transcript: Transcript, language: Language) -> Iterator[str]:
-    yield from (f"## {t('report.transcript', language)}", "")
-    yield from (escape(t(f"report.said_{transcript.source}", language, label=transcript.label)), "")
-    if not transcript.cues:
-        yield from (t("report.said_nothing", language), "")
-        return
-    for cue in transcript.cues:
-        yield f"- {clock(cue.start_seconds)} – {clock(cue.end_seconds)} {escape(cue.text)}"
-    yield ""
+def _span(span: Span) -> str:
+    text = escape_words(span.text)
+    match span.style:
+        case "strong":
+            return f"**{text}**"
+        case "doubt":
+            return f"⚠️ *{text}*"
+        case _:
+            return text
 
 
-def _pictures(analysis: Analysis) -> Iterator[str]:
-    for frame in analysis.keyframes:
-        small = base64.b64encode(smaller(frame.jpeg, PICTURE_SIDE)).decode("ascii")
-        yield f"[f{frame.number}]: data:image/jpeg;base64,{small}"
+def _defined(picture: Picture) -> str:
+    small = base64.b64encode(smaller(picture.jpeg, PICTURE_SIDE)).decode("ascii")
+    return f"[f{picture.number}]: data:image/jpeg;base64,{small}"

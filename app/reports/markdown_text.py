@@ -11,8 +11,17 @@ _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list, a heading's underline
 
 def escape(text: str) -> str:
     """Text that a Markdown reader shows as it is, on one line."""
-    one_line = " ".join(text.split())
-    return _LINE_START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", one_line))
+    return on_line(escape_words(text))
+
+
+def escape_words(text: str) -> str:
+    """The same of words within a line; blanks at their ends stay."""
+    return _SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", text))
+
+
+def on_line(escaped: str) -> str:
+    """Escaped words as a line of their own: what would begin a list is escaped, too."""
+    return _LINE_START.sub(r"\1\\\2", escaped.strip())
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> Iterator[str]:

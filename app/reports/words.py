@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.domain import Analysis, ChunkResult, Finding, Language, clock
-from app.i18n import catalogue
+from app.i18n import catalogue, t
+from app.reports.document import Line, Span
+from app.reports.parts import Part
 
 
 def named(table: str, key: str, language: Language) -> str:
@@ -33,12 +35,29 @@ def field_names(analysis: Analysis) -> dict[str, str]:
     return {key: analysis.field_names.get(key, key) for key in dict.fromkeys([*known, *used])}
 
 
-def spoken(frames: Sequence[int], times: Mapping[int, float]) -> str:
+def part_name(part: Part, language: Language) -> str:
+    """ "Part 2 · 00:10.000 – 00:20.000"."""
+    span = f"{clock(part.start_seconds)} – {clock(part.end_seconds)}"
+    return t("report.part", language, n=part.place, range=span)
+
+
+def span_of(start_seconds: float, end_seconds: float) -> Line:
+    """ "00:01.000 – 00:04.000"."""
+    return (_at(start_seconds), Span(" – "), _at(end_seconds))
+
+
+def times_spoken(frames: Sequence[int], times: Mapping[int, float]) -> Line:
     """The times of frames; of three and more in a row the first and the last: "00:01.000 – 00:04.000, 00:09.000"."""
-    return ", ".join(
-        f"{clock(times[run[0]])} – {clock(times[run[-1]])}" if len(run) > 2 else ", ".join(clock(times[n]) for n in run)
-        for run in _runs([number for number in frames if number in times])
-    )
+    spans: list[Span] = []
+    for run in _runs([number for number in frames if number in times]):
+        named = [span_of(times[run[0]], times[run[-1]])] if len(run) > 2 else [(_at(times[number]),) for number in run]
+        for line in named:
+            spans += [*([Span(", ")] if spans else []), *line]
+    return tuple(spans)
+
+
+def _at(seconds: float) -> Span:
+    return Span(clock(seconds), at_seconds=seconds)
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:

@@ -115,7 +115,7 @@ def test_the_account_comes_first_with_the_question_its_answer_and_the_times_that
     assert section(text, "Summary").splitlines() == [
         "A man passes and comes back. (00:00.500 – 00:04.000, 00:08.000)",
         "",
-        "⚠️ A title or chapter named a time of its own, which was left out.",
+        "> ⚠️ A title or chapter named a time of its own, which was left out.",
     ]
     assert section(text, "Chapters").splitlines() == [
         "- 00:00.000 – 00:04.000 **He comes** He walks by.",
@@ -134,13 +134,13 @@ def test_findings_with_fields_are_a_table_for_each_part_under_its_time() -> None
         "",
         "### Part 2 · 00:02.250 – 00:06.500",
         "",
-        "⚠️ This part was not answered.",
+        "> ⚠️ This part was not answered.",
         "",
         "### Part 3 · 00:06.500 – 00:09.000",
         "",
-        "⚠️ The model repeated itself and was stopped.",
+        "> ⚠️ The model repeated itself and was stopped.",
         "",
-        "⚠️ of\\_tomorrow",
+        "> ⚠️ of\\_tomorrow",
         "",
         "| Time | Who or what | Event | What can be seen |",
         "| --- | --- | --- | --- |",

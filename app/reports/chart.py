@@ -1,0 +1,99 @@
+"""The timeline of a video as a chart: what is drawn where, as shares of its length, whoever draws it.
+
+Shots are bands in turn, chapters stand above them, the curve is how much arrived anew, ticks are the keyframes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from app.domain import Analysis, Measures, StretchType, clock
+
+_MOST_POINTS = 400
+_TICKS = 6
+_STEPS_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+
+
+@dataclass(frozen=True)
+class Band:
+    """[start, end) as shares of the video's length, 0 … 1."""
+
+    start: float
+    end: float
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A keyframe at `at`, a share of the length; `number` as the model cites it."""
+
+    at: float
+    number: int
+    time_seconds: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`curve` holds points (share of the length, 0 … 1 of the highest). `scale` are labelled times."""
+
+    seconds: float
+    shots: tuple[Band, ...]
+    chapters: tuple[Band, ...]
+    stretches: tuple[tuple[StretchType, Band], ...]
+    curve: tuple[tuple[float, float], ...]
+    frames: tuple[Tick, ...]
+    scale: tuple[tuple[float, str], ...]
+
+
+def chart_of(analysis: Analysis) -> Chart | None:
+    """None where nothing of the video could be read."""
+    decode, whole = analysis.decode, analysis.whole
+    seconds = decode.readable_seconds
+    if seconds <= 0:
+        return None
+
+    def band(start: float, end: float, label: str = "") -> Band:
+        return Band(min(1.0, start / seconds), min(1.0, end / seconds), label)
+
+    return Chart(
+        seconds=seconds,
+        shots=tuple(band(shot.start_seconds, shot.end_seconds, str(shot.number)) for shot in decode.shots),
+        chapters=tuple(
+            band(one.start_seconds, one.end_seconds, one.title) for one in (whole.chapters if whole else ())
+        ),
+        stretches=tuple((one.type, band(one.start_seconds, one.end_seconds)) for one in decode.stretches),
+        curve=_curve(decode.measures, seconds) if decode.measures else (),
+        frames=tuple(
+            Tick(min(1.0, frame.time_seconds / seconds), frame.number, frame.time_seconds)
+            for frame in analysis.keyframes
+        ),
+        scale=_scale(seconds),
+    )
+
+
+def _curve(measures: Measures, seconds: float) -> tuple[tuple[float, float], ...]:
+    """The highest of each stretch of time: an event of a moment must not vanish in a mean."""
+    values = measures.change
+    highest = max(values, default=0.0)
+    if highest <= 0:
+        return ()
+    borders = sorted({round(place * len(values) / _MOST_POINTS) for place in range(_MOST_POINTS + 1)})
+    return tuple(
+        (
+            min(1.0, (measures.start_seconds + (start + end) / 2 * measures.step_seconds) / seconds),
+            max(values[start:end]) / highest,
+        )
+        for start, end in pairwise(borders)
+    )
+
+
+def _scale(seconds: float) -> tuple[tuple[float, str], ...]:
+    step = next((one for one in _STEPS_SECONDS if seconds / one <= _TICKS), _STEPS_SECONDS[-1])
+    times = [place * step for place in range(int(seconds / step) + 1)]
+    return tuple((time / seconds, _short(time, step)) for time in times)
+
+
+def _short(seconds: float, step: float) -> str:
+    """As `clock`, without the milliseconds that a step of whole seconds does not need."""
+    return clock(seconds)[: None if step < 1 else -4]

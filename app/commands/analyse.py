@@ -24,7 +24,7 @@ from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.errors import AppError, Cancelled, ConfigError, EngineError, StorageError
 from app.i18n import LANGUAGES, error_text, notice_text, t
-from app.reports import FORMATS
+from app.reports import FORMATS, json_report
 from app.video import child_ready, probe
 from app.wiring import Services, open_services
 from app.workbench import open_planner
@@ -167,11 +167,11 @@ def _deliver(analysis: Analysis, given: argparse.Namespace, language: Language) 
     suffixes = {one.suffix: name for name, one in FORMATS.items()}
     wanted = given.format or ("json" if given.json else None)
     form = FORMATS[wanted or suffixes.get(given.output.suffix.lower() if given.output else "", "markdown")]
-    data = form.write(analysis, language)
     if to_stdout:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.write(json_report.without_pictures(analysis, language))
         sys.stdout.flush()
         return
+    data = form.write(analysis, language)
     path = given.output or _free_name(Path.cwd() / f"{given.video.stem}.report{form.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

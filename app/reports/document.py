@@ -75,13 +75,17 @@ class Picture:
     jpeg: bytes
     alt: str
 
+    @property
+    def anchor(self) -> str:
+        """That of the heading over it."""
+        return f"frame-{self.number}"
+
 
 @dataclass(frozen=True)
 class Gallery:
-    """All keyframes at one glance, small, in time order; `anchors` are those of their headings."""
+    """All keyframes at one glance, small, in time order."""
 
     pictures: tuple[Picture, ...]
-    anchors: tuple[str, ...]
 
 
 @dataclass(frozen=True)

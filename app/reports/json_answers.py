@@ -1,4 +1,4 @@
-"""The answers of an analysis as plain values for JSON: findings with fields, frames and times, and how it was asked."""
+"""The answers of an analysis in the form of the JSON report: findings with fields, frames and times, and how asked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from app.domain import Analysis, ChunkResult, Finding, Language
 from app.reports.decoded import notice_of
+from app.reports.json_form import AnswerForm, ChunkForm, FieldValueForm, FindingForm, WordedForm
 from app.reports.parts import Part, times_of
 from app.reports.words import field_names, issues, troubles
 
@@ -18,53 +19,58 @@ class Answers:
         self._names = field_names(analysis)
         self._language: Language = language
 
-    def finding(self, finding: Finding) -> dict[str, Any]:
-        """`times_seconds` are those of `frames`; `verified` is false where `issues` says why."""
-        return {
-            "text": finding.text,
-            "frames": list(finding.frames),
-            "times_seconds": [self._times[number] for number in finding.frames],
-            "fields": [
-                {"key": key, "name": self._names.get(key, key), "value": value} for key, value in finding.fields.items()
-            ],
-            "verified": not finding.issues,
-            "issues": _worded(finding.issues, issues(finding, self._language)),
-        }
+    def findings(self, findings: tuple[Finding, ...]) -> tuple[FindingForm, ...]:
+        return tuple(map(self._finding, findings))
 
-    def chunk(self, part: Part) -> dict[str, Any]:
+    def chunk(self, part: Part) -> ChunkForm:
         """The answer to a part, with its place among the parts and the time that it stands for."""
         assert part.result
-        place = {"part": part.place, "start_seconds": part.start_seconds, "end_seconds": part.end_seconds}
-        return {**place, **self.answer(part.result)}
+        return ChunkForm(
+            part=part.place,
+            start_seconds=part.start_seconds,
+            end_seconds=part.end_seconds,
+            **self._values(part.result),
+        )
 
-    def answer(self, result: ChunkResult) -> dict[str, Any]:
-        """One request and its answer. `number` is that of a part's first frame, 0 for the summary, below it a join."""
+    def answer(self, result: ChunkResult) -> AnswerForm:
+        return AnswerForm(**self._values(result))
+
+    def _values(self, result: ChunkResult) -> dict[str, Any]:
         return {
             "number": result.number,
-            "frames": list(result.frames),
+            "frames": result.frames,
             "mode": result.mode,
             "fallback": notice_of(result.fallback, self._language) if result.fallback else None,
             "answer": result.answer,
-            "findings": [self.finding(finding) for finding in result.findings],
+            "findings": self.findings(result.findings),
             "title": result.title or None,
-            "overview": [self.finding(finding) for finding in result.overview],
-            "chapters": chapters(result),
-            "reply": [self.finding(finding) for finding in result.reply],
-            "subjects": [vars(subject) for subject in result.subjects],
+            "overview": self.findings(result.overview),
+            "chapters": result.chapters,
+            "reply": self.findings(result.reply),
+            "subjects": result.subjects,
             "prompt": result.prompt,
             "finish_reason": result.finish_reason,
             "troubles": _worded(result.troubles, troubles(result, self._language)),
             "attempts": result.attempts,
-            "usage": vars(result.usage),
+            "usage": result.usage,
             "recalled": result.recalled,
             "seconds": round(result.seconds, 3),
+            "digest": result.key,
         }
 
+    def _finding(self, finding: Finding) -> FindingForm:
+        return FindingForm(
+            text=finding.text,
+            frames=finding.frames,
+            times_seconds=tuple(self._times[number] for number in finding.frames),
+            fields=tuple(
+                FieldValueForm(key=key, name=self._names.get(key, key), value=value)
+                for key, value in finding.fields.items()
+            ),
+            verified=not finding.issues,
+            issues=_worded(finding.issues, issues(finding, self._language)),
+        )
 
-def chapters(result: ChunkResult) -> list[dict[str, Any]]:
-    """The chapters of an answer about the whole; they follow one another without a gap."""
-    return [vars(chapter) for chapter in result.chapters]
 
-
-def _worded(keys: tuple[str, ...], texts: list[str]) -> list[dict[str, str]]:
-    return [{"key": key, "text": text} for key, text in zip(keys, texts, strict=True)]
+def _worded(keys: tuple[str, ...], texts: list[str]) -> tuple[WordedForm, ...]:
+    return tuple(WordedForm(key=key, text=text) for key, text in zip(keys, texts, strict=True))

@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from app.domain import Keyframe, KeyframesChosen, Language, VideoInfo
+from app.domain import Keyframe, KeyframesChosen, Language, Measures, Reason, Shot, Stretch, VideoInfo
 from app.i18n import t
-from app.reports.decoded import found_in, notice_of, source_of
+from app.reports.decoded import notice_of, rounded, source_of
+from app.reports.json_form import BoundaryForm, Form, NoticeForm, SourceForm
 from app.reports.json_text import json_text
 
 FORMAT_VERSION = 1
 
 
+class ChosenForm(Form):
+    """One chosen frame."""
+
+    number: int
+    time_seconds: float
+    frame_index: int
+    reason: Reason
+    reason_text: str
+    shot: int
+    width: int
+    height: int
+
+
+class KeyframesForm(Form):
+    """`reused` tells that the video was not decoded for this."""
+
+    format_version: int = FORMAT_VERSION
+    source: SourceForm
+    keyframes: tuple[ChosenForm, ...]
+    shots: tuple[Shot, ...]
+    boundaries: tuple[BoundaryForm, ...]
+    measures: Measures | None
+    stretches: tuple[Stretch, ...]
+    notices: tuple[NoticeForm, ...]
+    reused: bool
+
+
 def write(video: VideoInfo, sha256: str, chosen: KeyframesChosen, *, reused: bool, language: Language) -> bytes:
-    """One JSON object as UTF-8, indented, with a final newline. Seconds count from the first frame of the video.
-
-    `reused` tells that the video was not decoded for this.
-    """
+    """One JSON object as UTF-8, indented, with a final newline. Seconds count from the first frame of the video."""
     decode = chosen.decode
-    document = {
-        "format_version": FORMAT_VERSION,
-        "source": source_of(video, decode, sha256),
-        "keyframes": [_keyframe(frame, language) for frame in chosen.keyframes],
-        **found_in(decode),
-        "notices": [notice_of(notice, language) for notice in decode.notices],
-        "reused": reused,
-    }
-    return json_text(document)
+    told = KeyframesForm(
+        source=source_of(video, decode, sha256),
+        keyframes=tuple(_keyframe(frame, language) for frame in chosen.keyframes),
+        shots=decode.shots,
+        boundaries=tuple(map(BoundaryForm.of, decode.boundaries)),
+        measures=decode.measures and rounded(decode.measures),
+        stretches=decode.stretches,
+        notices=tuple(notice_of(notice, language) for notice in decode.notices),
+        reused=reused,
+    )
+    return json_text(told.model_dump(mode="json"))
 
 
-def _keyframe(frame: Keyframe, language: Language) -> dict[str, Any]:
-    return {
-        "number": frame.number,
-        "time_seconds": frame.time_seconds,
-        "frame_index": frame.frame_index,
-        "reason": frame.reason,
-        "reason_text": t(f"reason.{frame.reason}", language),
-        "shot": frame.shot,
-        "width": frame.width,
-        "height": frame.height,
-    }
+def _keyframe(frame: Keyframe, language: Language) -> ChosenForm:
+    return ChosenForm(
+        reason_text=t(f"reason.{frame.reason}", language),
+        **{name: getattr(frame, name) for name in ChosenForm.model_fields if name != "reason_text"},
+    )

@@ -30,7 +30,7 @@ from app.reports.document import (
 )
 from app.reports.making import making
 from app.reports.stretches import described
-from app.reports.words import span_of
+from app.reports.words import ai_label, span_of
 
 _WORTH_A_GALLERY = 3
 """Fewer pictures than these are seen at one glance anyway."""
@@ -48,15 +48,9 @@ def _facts(analysis: Analysis, language: Language) -> Facts:
         created=analysis.created,
         generator=f"FrameLens {analysis.app_version}",
         model=analysis.engine.model if analysis.engine and analysis.requests else "",
-        ai_label=_ai_label(analysis, language),
+        ai_label=ai_label(analysis, language),
         content_id=analysis.id,
     )
-
-
-def _ai_label(analysis: Analysis, language: Language) -> str:
-    if not (analysis.engine and analysis.requests):
-        return ""
-    return t("report.ai_label", language, model=analysis.engine.model)
 
 
 def _blocks(analysis: Analysis, language: Language) -> Iterator[Block]:
@@ -74,7 +68,7 @@ def _blocks(analysis: Analysis, language: Language) -> Iterator[Block]:
 def _head(analysis: Analysis, language: Language) -> Iterator[Block]:
     for notice in sorted(analysis.notices, key=lambda notice: notice.level != "error"):
         yield Paragraph(plain(notice_text(notice, language)), notice.level)
-    if label := _ai_label(analysis, language):
+    if label := ai_label(analysis, language):
         yield Paragraph(plain(label), "label")
 
 
@@ -88,13 +82,13 @@ def _timeline(analysis: Analysis, language: Language) -> Iterator[Block]:
 def _frames(analysis: Analysis, account: Account, language: Language) -> Iterator[Block]:
     facts = {one.number: one for one in analysis.facts}
     pictures = [_picture(frame, language) for frame in analysis.keyframes]
-    anchors = tuple(f"frame-{frame.number}" for frame in analysis.keyframes)
     yield Heading(2, plain(t("report.frames", language)), "frames")
-    if len(pictures) >= _WORTH_A_GALLERY:
-        yield Gallery(tuple(pictures), anchors)
-    for frame, picture, anchor in zip(analysis.keyframes, pictures, anchors, strict=True):
-        yield Heading(3, (Span(picture.alt, at_seconds=frame.time_seconds),), anchor)
-        yield picture
+    if len(shown := [picture for picture in pictures if picture.jpeg]) >= _WORTH_A_GALLERY:
+        yield Gallery(tuple(shown))
+    for frame, picture in zip(analysis.keyframes, pictures, strict=True):
+        yield Heading(3, (Span(picture.alt, at_seconds=frame.time_seconds),), picture.anchor)
+        if picture.jpeg:  # a report may have been handed on without its pictures
+            yield picture
         yield from account.of_frame(frame.number)
         yield Listing(tuple(_measured(frame, facts.get(frame.number), language)))
 

@@ -224,7 +224,7 @@ def test_words_of_a_model_can_not_become_markup_wherever_they_stand() -> None:
 
 def test_json_tells_title_reply_chapters_and_transcript() -> None:
     report = as_json(rich())
-    assert (report["format_version"], report["title"]) == (2, "A man at the gate")
+    assert (report["format_version"], report["title"]) == (3, "A man at the gate")
     assert report["request"]["question"] == "Who comes?"
     assert [(one["text"], one["times_seconds"]) for one in report["reply"]] == [
         ("The man in the red jacket.", [0.5, 6.5])

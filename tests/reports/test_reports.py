@@ -116,7 +116,7 @@ def test_json_is_for_programs() -> None:
     assert [finding["verified"] for finding in findings] == [True, False, True]
     assert findings[2]["times_seconds"] == [0.0, 4.0]
     assert report["notices"][0]["text"].startswith("⚠️")
-    assert "jpeg" not in json.dumps(report)
+    assert all(frame["picture"].startswith("data:image/jpeg;base64,") for frame in report["keyframes"])
 
 
 def test_escaping_keeps_plain_sentences_as_they_are() -> None:

@@ -1,0 +1,266 @@
+"""The form of the JSON report: what its fields are called and hold. Its JSON Schema is docs/report.schema.json.
+
+Texts for people (`text`, `name`, `reason_text`) are in the report's `language`, and are there to be read: whoever makes
+an analysis of a report again goes by keys and values. All `…_seconds` of the video count from its first frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.domain import (
+    AnswerMode,
+    Boundary,
+    Chapter,
+    ColourArea,
+    Cue,
+    Language,
+    Measures,
+    Reason,
+    ScreenText,
+    Selection,
+    Shot,
+    Stretch,
+    Subject,
+    Usage,
+)
+
+FORMAT_VERSION: Final = 3
+"""It rises when a field changes its meaning or goes, not when one is added."""
+
+
+class Form(BaseModel):
+    """Fields that a later version adds are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
+
+
+class NoticeForm(Form):
+    """Something that the reader must know. `values` fill the text of `key`; one of them may be a notice itself."""
+
+    key: str
+    level: Literal["info", "warning", "error"]
+    text: str
+    table: Literal["notice", "error"] = "notice"
+    values: dict[str, str | int | float | NoticeForm] = {}
+
+
+class BoundaryForm(Form):
+    """Where one shot becomes the next. `time_seconds` is the middle of a gradual change; a cut has no length."""
+
+    time_seconds: float
+    start_seconds: float
+    end_seconds: float
+    type: Literal["cut", "dissolve", "fade", "wipe"]
+
+    @classmethod
+    def of(cls, boundary: Boundary) -> BoundaryForm:
+        middle = round((boundary.start_seconds + boundary.end_seconds) / 2, 9)
+        return cls(time_seconds=middle, **vars(boundary))
+
+
+class SourceForm(Form):
+    """The file: what its header says, and what was really read."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    rotation_degrees: int
+    frame_rate: float | None
+    is_variable_frame_rate: bool
+    duration_seconds_from_header: float | None
+    readable_seconds: float
+    frames_decoded: int
+    num_frames_from_header: int | None
+    start_seconds: float
+    has_audio: bool
+    reader: str
+
+
+class RequestForm(Form):
+    """What was asked for."""
+
+    frames: int
+    side: int | None
+    template: str
+    question: str
+    language: Language
+    use_model: bool
+    selection: Selection
+
+
+class WordedForm(Form):
+    """A key with its text."""
+
+    key: str
+    text: str
+
+
+class FieldForm(Form):
+    """What findings tell beside their text."""
+
+    key: str
+    name: str
+
+
+class FieldValueForm(FieldForm):
+    value: str
+
+
+class FindingForm(Form):
+    """One statement. `times_seconds` are those of `frames`, on which it rests; `verified` is false where `issues` says
+    why.
+    """
+
+    text: str
+    frames: tuple[int, ...]
+    times_seconds: tuple[float, ...]
+    fields: tuple[FieldValueForm, ...]
+    verified: bool
+    issues: tuple[WordedForm, ...]
+
+
+class AnswerForm(Form):
+    """One request and its answer. `number` is that of a part's first frame, 0 for the summary, below it a join."""
+
+    number: int
+    frames: tuple[int, ...]
+    mode: AnswerMode
+    fallback: NoticeForm | None
+    answer: str
+    findings: tuple[FindingForm, ...]
+    title: str | None
+    overview: tuple[FindingForm, ...]
+    chapters: tuple[Chapter, ...]
+    reply: tuple[FindingForm, ...]
+    subjects: tuple[Subject, ...]
+    prompt: str
+    finish_reason: str
+    troubles: tuple[WordedForm, ...]
+    attempts: int
+    usage: Usage
+    recalled: bool
+    seconds: float
+    digest: str
+
+
+class ChunkForm(AnswerForm):
+    """The answer to part `part`, counted from 1, which stands for [start_seconds, end_seconds) of the video."""
+
+    part: int
+    start_seconds: float
+    end_seconds: float
+
+
+class FactsForm(Form):
+    """What was measured on one frame."""
+
+    texts: tuple[ScreenText, ...]
+    colours: tuple[ColourArea, ...]
+    brightness: float
+    sharpness: float
+    motion: float | None
+
+
+class KeyframeForm(Form):
+    """`findings` are what was said of this frame alone. `picture` is a JPEG as a data URL, null where there is none."""
+
+    number: int
+    time_seconds: float
+    frame_index: int
+    shot: int
+    reason: Reason
+    reason_text: str
+    width: int
+    height: int
+    findings: tuple[str, ...]
+    facts: FactsForm | None
+    picture: str | None = None
+
+
+class TranscriptForm(Form):
+    source: Literal["subtitles", "speech"]
+    label: str
+    cues: tuple[Cue, ...]
+
+
+class PlannedForm(Form):
+    """A part as it was planned."""
+
+    part: int
+    frames: tuple[int, ...]
+    start_seconds: float
+    end_seconds: float
+    is_answered: bool
+
+
+class LayoutForm(Form):
+    """How the frames were laid out over requests."""
+
+    side: int
+    per_part: int
+    in_flight: int
+    tokens_per_frame: float
+    is_exact: bool
+    parts: tuple[PlannedForm, ...]
+
+
+class EngineForm(Form):
+    """The engine that answered; its address is nobody else's business."""
+
+    kind: Literal["vllm", "transformers", "remote"]
+    model: str
+    version: str
+    max_model_len: int | None
+    sees: bool | None
+
+
+class ReportForm(Form):
+    """A whole analysis of a video. No field is left out; what there is none of is null or empty."""
+
+    format: Literal["framelens-report"] = "framelens-report"
+    format_version: Literal[3] = FORMAT_VERSION
+    id: str
+    created: str
+    language: Language
+    ai_label: str = Field(description="That texts were generated by a model, and by which; empty where none was.")
+    mode: AnswerMode
+    notices: tuple[NoticeForm, ...]
+    title: str | None
+    reply: tuple[FindingForm, ...]
+    overview: tuple[FindingForm, ...]
+    chapters: tuple[Chapter, ...]
+    source: SourceForm
+    request: RequestForm
+    shots: tuple[Shot, ...]
+    boundaries: tuple[BoundaryForm, ...]
+    measures: Measures | None
+    stretches: tuple[Stretch, ...]
+    keyframes: tuple[KeyframeForm, ...]
+    transcript: TranscriptForm | None
+    fields: tuple[FieldForm, ...]
+    chunks: tuple[ChunkForm, ...]
+    joins: tuple[AnswerForm, ...]
+    summary: AnswerForm | None
+    layout: LayoutForm | None
+    conditions: dict[str, str]
+    engine: EngineForm | None
+    usage: Usage
+    seconds_by_stage: dict[str, float]
+    framelens_version: str
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a report as it is written."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:framelens:report:{FORMAT_VERSION}",
+        **ReportForm.model_json_schema(mode="serialization"),
+    }

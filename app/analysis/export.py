@@ -8,7 +8,8 @@ from app import video
 from app.domain import Analysis
 from app.errors import AppError
 from app.reports import contact_sheet as sheets
-from app.reports import frames_zip
+from app.reports.files import zipped
+from app.reports.frame_files import entries
 
 _log = logging.getLogger(__name__)
 
@@ -16,10 +17,10 @@ _log = logging.getLogger(__name__)
 def frames_as_zip(analysis: Analysis) -> bytes:
     """JPEGs and times.csv; the pictures as they were kept where the video can no longer give them."""
     try:
-        return frames_zip.zipped(video.full_pictures(analysis.video.path, analysis.keyframes))
+        return zipped(entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
     except AppError as error:
         _log.warning("frames as they were kept, since the video cannot be read: %s", error)
-        return frames_zip.zipped(analysis.keyframes)
+        return zipped(entries(analysis.keyframes))
 
 
 def contact_sheet(analysis: Analysis) -> bytes:

@@ -24,7 +24,8 @@ from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.errors import AppError, Cancelled, ConfigError, EngineError, StorageError
 from app.i18n import LANGUAGES, error_text, notice_text, t
-from app.reports import FORMATS, json_report
+from app.reports import FORMATS, files_of, format_of, json_report
+from app.reports.files import written
 from app.video import child_ready, probe
 from app.wiring import Services, open_services
 from app.workbench import open_planner
@@ -164,18 +165,16 @@ def _held_frames(request: AnalysisRequest, settings: Settings, templates: Templa
 
 def _deliver(analysis: Analysis, given: argparse.Namespace, language: Language) -> None:
     to_stdout = given.json and given.output is None
-    suffixes = {one.suffix: name for name, one in FORMATS.items()}
-    wanted = given.format or ("json" if given.json else None)
-    form = FORMATS[wanted or suffixes.get(given.output.suffix.lower() if given.output else "", "markdown")]
     if to_stdout:
         sys.stdout.buffer.write(json_report.without_pictures(analysis, language))
         sys.stdout.flush()
         return
-    data = form.write(analysis, language)
-    path = given.output or _free_name(Path.cwd() / f"{given.video.stem}.report{form.suffix}")
+    asked = given.format or ("json" if given.json else None)
+    name = asked or (format_of(given.output.name) if given.output else None) or "markdown"
+    path = given.output or _free_name(Path.cwd() / f"{given.video.stem}.report{FORMATS[name].suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        for _ in written(files_of(name, analysis, language, path.name), path.parent):
+            pass
     except OSError as error:
         raise StorageError("report_not_written", path=str(path), reason=error.strerror or str(error)) from error
     print(t("cli.written", language, path=path), file=sys.stderr if given.json else sys.stdout)

@@ -16,7 +16,7 @@ from rich.table import Table
 from app.domain import KeyframesChosen, Language, VideoInfo, clock
 from app.errors import StorageError
 from app.i18n import notice_text, t
-from app.reports import contact_sheet, frames_zip, keyframes_json
+from app.reports import contact_sheet, files, frame_files, keyframes_json
 from app.video import full_pictures
 
 
@@ -54,16 +54,16 @@ def deliver(
 
 
 def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
-    files = frames_zip.entries(full_pictures(path, chosen.keyframes, cancel=cancel))
+    pictures = frame_files.entries(full_pictures(path, chosen.keyframes, cancel=cancel))
     with _not_written("frames_not_written", given.zip or given.output):
         if given.output:
-            files = frames_zip.written(files, given.output)
+            pictures = files.written(pictures, given.output)
         if given.zip is None:
-            for _ in files:
+            for _ in pictures:
                 pass
             return
         with _replacing(given.zip) as target:
-            frames_zip.write_zip(target, files)
+            files.write_zip(target, pictures)
 
 
 @contextmanager

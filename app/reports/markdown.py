@@ -1,16 +1,14 @@
-"""The report as one Markdown file for people.
+"""The report as Markdown for people, with its pictures in a folder beside it.
 
-Pictures are small JPEGs inside the file (reference links at its end), so that it can be sent as it is. Words of a
-model, a file name or a screen are escaped: they cannot become headings, links or HTML.
+Words of a model, a file name or a screen are escaped: they cannot become headings, links or HTML.
 """
 
 from __future__ import annotations
 
-import base64
+import hashlib
 from collections.abc import Iterator
 
 from app.domain import Analysis, Language
-from app.pictures import smaller
 from app.reports.document import (
     Block,
     Gallery,
@@ -25,22 +23,38 @@ from app.reports.document import (
     Tone,
     words,
 )
+from app.reports.files import Entry
+from app.reports.frame_files import file_name
 from app.reports.markdown_text import escape, escape_words, fenced, on_line, table
 from app.reports.story import document
 
-PICTURE_SIDE = 480  # pixels of the longer side; about 20 KB a picture
 _SIGNS: dict[Tone, str] = {"warning": "⚠️ ", "error": "❌ "}
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
     """UTF-8 Markdown (CommonMark with tables)."""
     told = document(analysis, language)
-    lines = [f"# {escape(told.title)}", "", *(line for block in told.blocks for line in _lines(block))]
-    lines += (_defined(block) for block in told.blocks if isinstance(block, Picture))
-    return ("\n".join(lines) + "\n").encode()
+    folder = _folder(analysis)
+    lines = [f"# {escape(told.title)}", "", *(line for block in told.blocks for line in _lines(block, folder))]
+    return ("\n".join(lines).rstrip() + "\n").encode()
 
 
-def _lines(block: Block) -> Iterator[str]:
+def pictures(analysis: Analysis) -> list[Entry]:
+    """The keyframes as they were kept, where the text refers to them."""
+    folder = _folder(analysis)
+    return [
+        Entry(f"{folder}/{file_name(frame.number, frame.time_seconds)}", frame.jpeg)
+        for frame in analysis.keyframes
+        if frame.jpeg
+    ]
+
+
+def _folder(analysis: Analysis) -> str:
+    """Of this analysis alone: several reports may lie in one place."""
+    return f"frames-{hashlib.sha256(analysis.id.encode()).hexdigest()[:8]}"
+
+
+def _lines(block: Block, folder: str) -> Iterator[str]:
     match block:
         case Heading(level, line):
             yield from (f"{'#' * level} {_inline(line)}", "")
@@ -53,7 +67,7 @@ def _lines(block: Block) -> Iterator[str]:
             named = [_inline(head) for head in heads] or [""] * columns
             yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
         case Picture():
-            yield from (f"![{escape(block.alt)}][f{block.number}]", "")
+            yield from (f"![{escape(block.alt)}]({folder}/{file_name(block.number, block.time_seconds)})", "")
         case Gallery() | Timeline():  # drawn for the eye; what they hold is said elsewhere
             pass
         case _:
@@ -84,8 +98,3 @@ def _span(span: Span) -> str:
             return f"⚠️ *{text}*"
         case _:
             return text
-
-
-def _defined(picture: Picture) -> str:
-    small = base64.b64encode(smaller(picture.jpeg, PICTURE_SIDE)).decode("ascii")
-    return f"[f{picture.number}]: data:image/jpeg;base64,{small}"

@@ -1,4 +1,4 @@
-"""Small services of the disk to the rest of the store: whole JSON files, names that any file system takes, a secret.
+"""Small services of the disk to the rest of the store: whole JSON files, sizes in words, a secret.
 
 What the operating system refuses becomes a StorageError that names the folder and the reason.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StorageError
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-# What Windows refuses in a file name; "/" and the control characters are refused everywhere.
-_UNSAFE = re.compile(r'[<>:"/\\|?*]')
-# ext4 takes 255 bytes, encrypted home folders 143; a Chinese character is three.
-_LONGEST_NAME_BYTES = 140
 
 
 @contextmanager
@@ -65,21 +58,6 @@ def own_secret(path: Path) -> bytes:
     with os.fdopen(descriptor, "wb") as file:
         file.write(secrets.token_bytes(32))
     return path.read_bytes()
-
-
-def shown_name(name: str) -> str:
-    """A file's name on one line, without the folders some browsers send and without marks that reorder text."""
-    last = re.split(r"[/\\]", name)[-1]
-    return _CONTROL.sub(" ", last).strip()[:255] or "video"
-
-
-def safe_file_name(name: str) -> str:
-    """A name that Linux, macOS and Windows all take, as near to `name` as can be; the extension stays."""
-    clean = _UNSAFE.sub("_", shown_name(name)).strip(" .") or "video"
-    suffix = Path(clean).suffix if len(Path(clean).suffix.encode()) <= 16 else ""
-    stem = clean[: len(clean) - len(suffix)]
-    room = _LONGEST_NAME_BYTES - len(suffix.encode())
-    return stem.encode()[:room].decode(errors="ignore") + suffix
 
 
 def human_size(size_bytes: float) -> str:

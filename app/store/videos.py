@@ -24,14 +24,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.errors import InputError, StorageError
+from app.file_names import safe_file_name, shown_name
 from app.store.disk import (
     disk_errors,
     human_size,
     own_secret,
     read_json,
     reason_of,
-    safe_file_name,
-    shown_name,
     write_json,
 )
 

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from app.domain import (
     Analysis,
@@ -22,8 +25,11 @@ from app.domain import (
     Usage,
     VideoInfo,
 )
-from app.reports import FORMATS
+from app.reports import FORMATS, all_files, files_of, format_of, markdown
+from app.reports.document import Heading, Table, words
+from app.reports.files import zipped
 from app.reports.markdown_text import escape
+from app.reports.story import document
 from tests.cards import draw_card, to_jpeg
 
 NASTY = "<script>alert(1)</script> | [x](http://evil) # *b* `c`\n## heading"
@@ -93,11 +99,50 @@ def test_words_from_outside_can_not_become_markup() -> None:
     assert text.count("`````") == 2  # a prompt with a fence of its own gets a longer one
 
 
-def test_pictures_are_in_the_file_and_every_one_is_defined_once() -> None:
-    text = FORMATS["markdown"].write(analysis(), "en").decode()
-    used = re.findall(r"!\[[^\]]*\]\[(f\d+)\]", text)
-    defined = re.findall(r"^\[(f\d+)\]: data:image/jpeg;base64,", text, flags=re.MULTILINE)
-    assert used == defined == ["f1", "f2"]
+def test_pictures_lie_beside_the_text_where_it_refers_to_them() -> None:
+    report, *pictures = files_of("markdown", analysis(), "en", "a.md")
+    used = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", report.data.decode())
+    assert used == [picture.name for picture in pictures]
+    assert [name.split("/")[1] for name in used] == ["001_00-00.000.jpg", "002_00-04.000.jpg"]
+    assert [picture.data for picture in pictures] == [frame.jpeg for frame in analysis().keyframes]
+
+
+def test_reports_of_several_analyses_can_lie_in_one_place() -> None:
+    folders = {picture.name.split("/")[0] for one in ("a", "b") for picture in markdown.pictures(analysis(id=one))}
+    assert len(folders) == 2
+
+
+def test_all_formats_go_out_together_each_file_once_and_always_the_same() -> None:
+    names = [file.name for file in all_files(analysis(), "en", "clip")]
+    assert len(set(names)) == len(names)
+    assert {f"clip{form.suffix}" for form in FORMATS.values()} | {"clip.contact-sheet.jpg"} <= set(names)
+    assert zipped(all_files(analysis(), "en", "clip")) == zipped(all_files(analysis(), "en", "clip"))
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_the_ending_of_a_file_tells_its_format(name: str) -> None:
+    assert format_of(f"Clip.Report{FORMATS[name].suffix}") == format_of(f"CLIP{FORMATS[name].suffix.upper()}") == name
+
+
+def test_another_reader_of_markdown_finds_every_word_in_its_place() -> None:
+    """markdown-it-py reads CommonMark with tables, as most that show Markdown do."""
+    told = document(analysis(), "en")
+    tokens = MarkdownIt("commonmark").enable("table").parse(FORMATS["markdown"].write(analysis(), "en").decode())
+    shown = [said(after) for token, after in pairwise(tokens) if token.type == "heading_open"]
+    assert shown == [one_line(told.title), *(one_line(words(b.line)) for b in told.blocks if isinstance(b, Heading))]
+    cells = [said(after) for token, after in pairwise(tokens) if token.type == "td_open"]
+    tables = [block for block in told.blocks if isinstance(block, Table)]
+    assert cells == [one_line(words(cell)) for table in tables for row in table.rows for cell in row]
+    assert not [token for token in tokens if token.type == "html_block"]
+
+
+def said(token: Token) -> str:
+    """The words of an inline token."""
+    return one_line("".join(child.content or " " for child in token.children or () if child.type != "image"))
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_unverified_statements_are_marked_wherever_they_stand() -> None:

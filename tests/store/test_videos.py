@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import InputError, StorageError
+from app.file_names import safe_file_name
 from app.store import videos
-from app.store.disk import human_size, safe_file_name
+from app.store.disk import human_size
 from app.store.videos import VideoShelf
 
 
@@ -177,6 +178,13 @@ def test_a_long_chinese_name_fits_any_disk_and_keeps_its_extension() -> None:
     name = safe_file_name("影" * 200 + ".mp4")
     assert len(name.encode()) <= 140
     assert name.endswith("影.mp4")
+
+
+@pytest.mark.parametrize(
+    ("given", "safe"), [("nul.mp4", "_nul.mp4"), ("COM1", "_COM1"), ("console.mp4", "console.mp4")]
+)
+def test_what_windows_takes_for_a_device_is_no_name(given: str, safe: str) -> None:
+    assert safe_file_name(given) == safe
 
 
 def test_a_file_below_an_allowed_folder_is_opened_by_full_or_short_path(shelf: VideoShelf, allowed: Path) -> None:

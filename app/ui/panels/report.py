@@ -11,8 +11,10 @@ import streamlit as st
 
 from app.analysis.export import contact_sheet, frames_as_zip
 from app.domain import Analysis, Language
+from app.file_names import safe_file_name
 from app.i18n import notice_text, t
-from app.reports import FORMATS
+from app.reports import FORMATS, files_of
+from app.reports.files import zipped
 from app.ui.components import frames
 from app.ui.panels import account, findings, made, said
 from app.ui.words import plain
@@ -38,9 +40,13 @@ def draw_head(job: JobSnapshot, analysis: Analysis, language: Language) -> None:
 
 def _draw_downloads(analysis: Analysis, language: Language) -> None:
     """Each file is made only when its button is pressed: a report with its pictures is not small."""
-    save = partial(_draw_download, Path(analysis.video.name).stem, language)
+    stem = Path(safe_file_name(analysis.video.name)).stem
+    save = partial(_draw_download, stem, language)
     for name, form in FORMATS.items():
-        save(name, form.suffix, form.mime, partial(form.write, analysis, analysis.request.language))
+        if form.beside(analysis):
+            save(name, f"{form.suffix}.zip", "application/zip", partial(_zipped, name, analysis, stem))
+        else:
+            save(name, form.suffix, form.mime, partial(form.write, analysis, analysis.request.language))
     if not analysis.keyframes:
         return
     kept_side = max(max(frame.width, frame.height) for frame in analysis.keyframes)
@@ -49,6 +55,11 @@ def _draw_downloads(analysis: Analysis, language: Language) -> None:
     save("frames", ".frames.zip", "application/zip", partial(frames_as_zip, analysis), about)
     about = t("ui.download_sheet_help", language)
     save("sheet", ".contact-sheet.jpg", "image/jpeg", partial(contact_sheet, analysis), about)
+
+
+def _zipped(name: str, analysis: Analysis, stem: str) -> bytes:
+    """A report with what lies beside it."""
+    return zipped(files_of(name, analysis, analysis.request.language, stem + FORMATS[name].suffix))
 
 
 def _draw_download(

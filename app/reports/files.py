@@ -1,0 +1,52 @@
+"""Files on their way out: into a folder, or into a ZIP that is the same bytes for the same files.
+
+They come one by one and go out one by one, so that a whole set of pictures is never in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+_YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
+"""A ZIP's entries must not carry the time of day."""
+_COMPRESSED = {".jpg", ".docx", ".pdf"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file. `name` may begin with folders, parted by "/"."""
+
+    name: str
+    data: bytes
+
+
+def write_zip(target: BinaryIO, files: Iterable[Entry]) -> None:
+    """All files as one ZIP; what is compressed already is stored as it is."""
+    with ZipFile(target, "w") as archive:
+        for file in files:
+            info = ZipInfo(file.name, _YEAR_ZERO)
+            info.compress_type = ZIP_STORED if PurePosixPath(file.name).suffix in _COMPRESSED else ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, file.data)
+
+
+def zipped(files: Iterable[Entry]) -> bytes:
+    """The whole ZIP in memory, for a page to hand out."""
+    buffer = BytesIO()
+    write_zip(buffer, files)
+    return buffer.getvalue()
+
+
+def written(files: Iterable[Entry], folder: Path) -> Iterator[Entry]:
+    """The same files, each after it was written to `folder`. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        path = folder / file.name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(file.data)
+        yield file

@@ -12,6 +12,7 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     with Image.open(BytesIO(jpeg)) as picture:
         if max(picture.size) <= side:
             return jpeg
+        picture.draft(None, (2 * side, 2 * side))  # decodes no more than is needed, where that is half or less
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
         buffer = BytesIO()
         picture.save(buffer, "JPEG", quality=quality)

@@ -110,8 +110,8 @@ Block = Heading | Paragraph | Listing | Table | Picture | Gallery | Verbatim | T
 
 @dataclass(frozen=True)
 class Facts:
-    """What goes into a file's own metadata. `created` is an ISO time; `generator` names FrameLens and its version;
-    `ai_label` is empty where no model has answered.
+    """What goes into a file's own metadata. `created` is an ISO time; `generator` names FrameLens and its version.
+    Where no model has answered, `model`, `ai_label` and `aigc` (see app.reports.labelling) are empty.
     """
 
     video: str
@@ -119,6 +119,7 @@ class Facts:
     generator: str
     model: str
     ai_label: str
+    aigc: str
     content_id: str
 
 
@@ -132,6 +133,16 @@ class Document:
 
 def plain(text: str) -> Line:
     return (Span(text),)
+
+
+_SIGNS: dict[Tone, str] = {"warning": "⚠️ ", "error": "❌ "}
+
+
+def signed(paragraph: Paragraph) -> Line:
+    """The line of a paragraph; a sign says without colours that it warns, where its own words do not begin with one."""
+    sign = _SIGNS.get(paragraph.tone, "")
+    is_signed = words(paragraph.line).startswith(tuple(_SIGNS.values()))
+    return paragraph.line if is_signed or not sign else (Span(sign), *paragraph.line)
 
 
 def words(line: Sequence[Span]) -> str:

@@ -26,6 +26,7 @@ from app.reports.json_form import (
     TranscriptForm,
 )
 from app.reports.json_text import json_text
+from app.reports.labelling import aigc
 from app.reports.parts import Part, parts_of
 from app.reports.words import ai_label, field_names
 
@@ -51,6 +52,7 @@ def form_of(analysis: Analysis, language: Language, *, pictures: bool = True) ->
         created=analysis.created,
         language=language,
         ai_label=ai_label(analysis, language),
+        aigc=aigc(analysis),
         mode=analysis.mode,
         notices=tuple(notice_of(notice, language) for notice in analysis.notices),
         title=(whole and whole.title) or None,

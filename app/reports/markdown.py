@@ -20,15 +20,13 @@ from app.reports.document import (
     Span,
     Table,
     Timeline,
-    Tone,
+    signed,
     words,
 )
 from app.reports.files import Entry
 from app.reports.frame_files import file_name
 from app.reports.markdown_text import escape, escape_words, fenced, on_line, table
 from app.reports.story import document
-
-_SIGNS: dict[Tone, str] = {"warning": "⚠️ ", "error": "❌ "}
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
@@ -58,8 +56,10 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
     match block:
         case Heading(level, line):
             yield from (f"{'#' * level} {_inline(line)}", "")
-        case Paragraph(line, tone):
-            yield from _paragraph(line, tone)
+        case Paragraph(tone="plain"):
+            yield from (_inline(block.line), "")
+        case Paragraph():  # what must be noticed is quoted, line by line
+            yield from ("  \n".join(f"> {escape(one)}" for one in words(signed(block)).splitlines()), "")
         case Listing(items):
             yield from (*(f"- {_inline(item)}" for item in items), "")
         case Table(heads, rows, numbers):
@@ -72,17 +72,6 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
             pass
         case _:
             yield from fenced(block.text)
-
-
-def _paragraph(line: Line, tone: Tone) -> Iterator[str]:
-    """What must be noticed is quoted, line by line."""
-    if tone == "plain":
-        yield from (_inline(line), "")
-        return
-    text = words(line)
-    sign = _SIGNS.get(tone, "")
-    signed = text if text.startswith(tuple(_SIGNS.values())) else f"{sign}{text}"
-    yield from ("  \n".join(f"> {escape(one)}" for one in signed.splitlines()), "")
 
 
 def _inline(line: Line) -> str:

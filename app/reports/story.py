@@ -28,6 +28,7 @@ from app.reports.document import (
     Timeline,
     plain,
 )
+from app.reports.labelling import aigc_text
 from app.reports.making import making
 from app.reports.stretches import described
 from app.reports.words import ai_label, span_of
@@ -49,6 +50,7 @@ def _facts(analysis: Analysis, language: Language) -> Facts:
         generator=f"FrameLens {analysis.app_version}",
         model=analysis.engine.model if analysis.engine and analysis.requests else "",
         ai_label=ai_label(analysis, language),
+        aigc=aigc_text(analysis),
         content_id=analysis.id,
     )
 

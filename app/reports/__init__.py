@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.domain import Analysis, Language
-from app.reports import contact_sheet, json_report, markdown
+from app.reports import html, json_report, markdown
 from app.reports.files import Entry
 
 
@@ -30,6 +30,7 @@ class ReportFormat:
 
 FORMATS: dict[str, ReportFormat] = {
     "markdown": ReportFormat(".md", "text/markdown", "read", markdown.write, markdown.pictures),
+    "html": ReportFormat(".html", "text/html", "read", html.write),
     "json": ReportFormat(".json", "application/json", "program", json_report.write),
 }
 
@@ -49,6 +50,8 @@ def files_of(name: str, analysis: Analysis, language: Language, file_name: str) 
 
 def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Entry]:
     """Every format, what lies beside them, and all keyframes on one picture; their names are `stem` and a suffix."""
+    from app.reports import contact_sheet  # draws, and what only names formats need not wait for that
+
     named: set[str] = set()
     for name, form in FORMATS.items():
         for file in files_of(name, analysis, language, stem + form.suffix):

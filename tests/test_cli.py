@@ -186,3 +186,17 @@ def test_a_folder_is_started_asked_and_stopped(tiny_vl: Path, video: Path, tmp_p
     assert [frame["findings"] for frame in json.loads(done.stdout)["keyframes"]] == [[card] for card in CARDS]
     mine = [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or [])]
     assert mine == []
+
+
+@pytest.mark.parametrize("arguments", [("analyse", "--help"), ("models", "formats")])
+def test_a_reader_who_has_enough_is_no_fault(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    environment = {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(tmp_path)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            command(*arguments), env=environment, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (ended.returncode, ended.stderr) == (141, b"")

@@ -42,6 +42,10 @@ _MINUTES = re.compile(
     r"(?:\s*(?:and\s*)?(?P<s>\d+)\s*(?:seconds?\b|secs?\b|s\b|秒))?",
     re.IGNORECASE,
 )
+# Words copied from a sign or a screen; in what is left of a JSON, straight marks are not those of a quotation.
+_QUOTED = re.compile(r"“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|«[^»\n]*»")
+_QUOTED_STRAIGHT = re.compile(r'"[^"\n]*"')
+_JSON = re.compile(r'"\s*:|^\s*[{\[]')
 _CLOSE_SECONDS = 1.0  # "00:04" for a frame at 4.5 s is the frame's time, cut to the second
 _WIDEST_RANGE = 256
 
@@ -139,9 +143,15 @@ def _lines(text: str) -> list[str]:
 
 
 def _claims(text: str) -> list[re.Match[str]]:
-    """The places in time that a text names, in their order and none within another."""
+    """The places in time that a text names, in their order and none within another. What it quotes is not its own."""
+    quoted = [match.span() for pattern in _quotations(text) for match in pattern.finditer(text)]
     found = sorted(
-        (match for pattern in (_CLOCK, _MINUTES, _SECONDS) for match in pattern.finditer(text)),
+        (
+            match
+            for pattern in (_CLOCK, _MINUTES, _SECONDS)
+            for match in pattern.finditer(text)
+            if not any(start < match.start() and match.end() < end for start, end in quoted)
+        ),
         key=lambda match: match.start(),
     )
     kept: list[re.Match[str]] = []
@@ -149,6 +159,10 @@ def _claims(text: str) -> list[re.Match[str]]:
         if not kept or match.start() >= kept[-1].end():
             kept.append(match)
     return kept
+
+
+def _quotations(text: str) -> tuple[re.Pattern[str], ...]:
+    return (_QUOTED,) if _JSON.search(text) else (_QUOTED, _QUOTED_STRAIGHT)
 
 
 def _own_times(text: str, frames: Sequence[int], times: Mapping[int, float]) -> list[re.Match[str]]:

@@ -72,3 +72,20 @@ def test_decimals_and_empty_answers_are_no_items() -> None:
 def test_a_time_of_the_models_own_is_found_with_either_colon(written: str) -> None:
     findings, _ = read(f"2: 一个人{written}离开", TIMES)
     assert "own_time" in findings[0].issues
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["“Open 9:00 – 18:00”", '"Open 9:00 – 18:00"', "「営業 9:00–18:00」", "“周一至周五 9:00–18:00”", "«9:00»"],
+)
+def test_a_time_that_is_quoted_from_the_picture_is_not_the_models_own(written: str) -> None:
+    findings, _ = read(f"2: A sign says {written}.", TIMES)
+    assert findings[0].issues == ()
+
+
+@pytest.mark.parametrize(
+    "written", ['{"text": "He leaves at 9:59."', '"text": "at 9:59"', "“open” until 9:59, “shut” after"]
+)
+def test_what_is_left_of_a_json_is_no_quotation_nor_is_what_stands_between_two(written: str) -> None:
+    findings, _ = read(f"2: {written}", TIMES)
+    assert "own_time" in findings[0].issues

@@ -97,6 +97,7 @@ _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
             r"Model architectures \['(?P<architecture>[\w', ]+)'\] (?:are not|failed)",
             r"Model architecture (?P<architecture>\w+) (?:was supported in vLLM until|is not supported in-tree)",
             r"model type [`'\"](?P<architecture>[\w.-]+)[`'\"] but Transformers does not",
+            r"'(?P<architecture>\w+)Processor' object has no attribute '_get_num_multimodal_tokens'",
         ),
     ),
     (

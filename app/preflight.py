@@ -233,12 +233,15 @@ def _program(settings: Settings, model: Model, facts: Facts) -> Program:
     config = model.config or {}
     names = config.get("architectures")
     first = str(names[0]) if isinstance(names, list) and names else ""
+    model_type = str(config.get("model_type") or "")
+    is_vllm = settings.engine == "vllm"
     return Program(
         kind=settings.engine,
         architectures=registry.architectures(),
-        model_types=registry.model_types(),
+        model_types=registry.model_types() if is_vllm else registry.transformers_model_types(),
         quantisations=registry.quantisations(),
-        in_transformers=registry.has_transformers_class(first, str(config.get("model_type") or "")),
+        in_transformers=registry.has_transformers_class(first, model_type),
+        through_transformers=registry.may_run_in_vllm(model_type),
         has_ray=facts.packages.get("ray") is not None,
         has_zentorch=find_spec("zentorch") is not None,
     )

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -195,17 +195,28 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
         return known
     template = templates.by_key.get(request.template)
     weights = None if settings.base_url else _weights(settings)
+    is_vllm = settings.engine == "vllm" and not settings.base_url
     return {
         **known,
-        "engine": settings.base_url or f"{settings.engine} {(installed_vllm() or ('', ''))[1]}".strip(),
+        "engine": settings.base_url or f"{settings.engine} {_engine_version(settings)}".strip(),
         "model": settings.model_path + (f" ({_changed(weights)})" if weights else ""),
-        "vllm_config": "" if settings.base_url else json.dumps(settings.vllm_config, sort_keys=True),
+        "vllm_config": json.dumps(settings.vllm_config, sort_keys=True) if is_vllm else "",
         "answer_tokens": str(settings.answer_tokens),
         "frame_side": str(settings.frame_side or ""),
         "answer_form": settings.answer_form,
         "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
         "speech": settings.speech_base_url or settings.speech_model_path,
     }
+
+
+def _engine_version(settings: Settings) -> str:
+    """Of an engine of ours; "" where it is not installed."""
+    if settings.engine == "vllm":
+        return (installed_vllm() or ("", ""))[1]
+    try:
+        return version(settings.engine)
+    except PackageNotFoundError:
+        return ""
 
 
 def open_recall(settings: Settings) -> Recall:

@@ -134,7 +134,7 @@ class _Front:
             raise _as_refused(answer, endpoint.model, name)
         media = answer.headers.get("content-type", "application/json")
         if "event-stream" in media:
-            return StreamingResponse(self._lines(answer, name), media_type=media)
+            return StreamingResponse(self._lines(answer, endpoint.model, name), media_type=media)
         await answer.aread()
         return Response(_renamed(answer.content, name), answer.status_code, media_type=media)
 
@@ -223,12 +223,12 @@ class _Front:
         message = error_text(error, self._served.language) if error else self._say("broke_off")
         return _Refused(502, message, code="engine_died")
 
-    async def _lines(self, answer: httpx.Response, name: str) -> AsyncIterator[bytes]:
+    async def _lines(self, answer: httpx.Response, inside: str, name: str) -> AsyncIterator[bytes]:
         """The stream, event by event; one that breaks off ends with an event that says so."""
         try:
             async for line in answer.aiter_lines():
                 if line.startswith("data: {"):
-                    line = "data: " + _renamed(line[6:].encode(), name).decode()
+                    line = "data: " + _event(line[6:].encode(), inside, name).decode()
                 yield line.encode() + b"\n"
         except httpx.HTTPError:
             refused = await self._died()
@@ -240,6 +240,7 @@ class _Front:
         return t(f"serve.{key}", self._served.language, **values)
 
 
+_BARE = '{"error": "'
 _STARTED = int(time.time())
 
 
@@ -275,6 +276,18 @@ def _renamed(content: bytes, name: str) -> bytes:
     if not isinstance(told, dict) or told.get("model", name) == name:
         return content
     return json.dumps({**told, "model": name}, ensure_ascii=False).encode()
+
+
+def _event(content: bytes, inside: str, name: str) -> bytes:
+    """An event of a stream, renamed. Of an error transformers makes a bare sentence, in JSON that its quotes break."""
+    try:
+        told = json.loads(content)
+    except ValueError:
+        told = {"error": content.decode(errors="replace").removeprefix(_BARE).removesuffix('"}')}
+    error = told.get("error") if isinstance(told, dict) else None
+    if not isinstance(error, str):
+        return _renamed(content, name)
+    return json.dumps(_error(500, error.replace(inside, name)), ensure_ascii=False).encode()
 
 
 def _has_pictures(body: Mapping[str, Any]) -> bool:

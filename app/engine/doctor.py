@@ -86,7 +86,10 @@ def _devices(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
     if on_gpu and facts.cards and wanted.processes > len(facts.cards):
         yield _bad("cards_too_few", wanted=wanted.processes, count=len(facts.cards))
     if not on_gpu and facts.cpu_features and not {"avx512f", "asimd"} & set(facts.cpu_features):
-        yield _doubtful("cpu_slow", cpu=facts.cpu) if "avx2" in facts.cpu_features else _bad("cpu_old", cpu=facts.cpu)
+        if "avx2" in facts.cpu_features:
+            yield _doubtful("cpu_slow", cpu=facts.cpu)
+        elif wanted.engine == "vllm":
+            yield _bad("cpu_old", cpu=facts.cpu)
     if wanted.processes > 1 and facts.shm_bytes is not None and facts.shm_bytes < _LITTLE_SHM:
         yield _doubtful("shm_small", free=human_bytes(facts.shm_bytes))
 

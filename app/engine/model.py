@@ -59,7 +59,7 @@ def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelRefe
     if text and path.is_dir():
         return _in_cache_folder(path)
     if path.is_file():
-        raise ModelNotFound("model_is_file", model=reference, folder=str(path.parent))
+        raise ModelNotFound("model_is_file", model=reference, folder=str(path.absolute().parent))
     if _looks_like_path(text) or not _HUB_ID.fullmatch(text):
         raise ModelNotFound("model_folder_missing", model=reference, existing=str(_existing_parent(path)))
     return ModelReference(text, find_in_cache(text, cache_dir=cache_dir), text)
@@ -150,7 +150,7 @@ def check_model_folder(path: Path, *, needs_tokenizer: bool = True) -> None:
         if not isinstance(json.loads(config.read_text(encoding="utf-8")), dict):
             raise ValueError("not a JSON object")
     except NotADirectoryError as error:
-        raise ModelNotFound("model_is_file", model=str(path), folder=str(path.parent)) from error
+        raise ModelNotFound("model_is_file", model=str(path), folder=str(path.absolute().parent)) from error
     except FileNotFoundError as error:
         raise ModelNotFound("model_folder_missing", model=str(path), existing=str(_existing_parent(path))) from error
     except OSError as error:

@@ -25,8 +25,13 @@ def architectures() -> frozenset[str]:
 def model_types() -> frozenset[str]:
     """The `model_type`s whose config.json can be read without code of the model's own."""
     ours = _in_vllm(_package("vllm"))
-    theirs = _in_transformers(_package("transformers"))
+    theirs = transformers_model_types()
     return ours | theirs if ours and theirs and not _has_plugins() else frozenset()
+
+
+def transformers_model_types() -> frozenset[str]:
+    """Those that transformers itself reads; vLLM has some of its own besides."""
+    return _in_transformers(_package("transformers"))
 
 
 def quantisations() -> frozenset[str]:
@@ -50,6 +55,16 @@ def has_transformers_class(architecture: str, model_type: str) -> bool:
         files += sorted((folder / "models" / model_type.replace("-", "_")).glob("modeling_*.py"))
     wanted = re.compile(rf"['\"]{architecture}['\"]|^class {architecture}\(", re.MULTILINE)
     return any(wanted.search(_text(file)) for file in files)
+
+
+def may_run_in_vllm(model_type: str) -> bool:
+    """Whether vLLM could run transformers' class for this type of model that sees: its processor must count tokens."""
+    folder = _package("transformers")
+    if folder is None or not re.fullmatch(r"[\w-]+", model_type):
+        return True
+    files = (folder / "models" / model_type.replace("-", "_")).glob("processing_*.py")
+    own = [text for text in map(_text, files) if "Processor(ProcessorMixin)" in text]  # others inherit it
+    return not own or any("_get_num_multimodal_tokens" in text for text in own)
 
 
 @functools.cache

@@ -20,6 +20,7 @@ from app.engine.download import fetch_model
 from app.engine.model import model_name
 from app.errors import EngineError
 
+_PROGRAM = Path(__file__).with_name("matching_types.py")
 _LOADING = re.compile(r"Loading (?:weights|checkpoint shards):.*?\| (\d+)/(\d+) \[")
 
 
@@ -53,7 +54,7 @@ def transformers_launcher(
 
 
 def _command(dtype: str, trust_remote_code: bool, folder: Path, port: int) -> list[str]:
-    program = [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", str(folder)]
+    program = [sys.executable, "-P", str(_PROGRAM), "serve", str(folder)]
     options = ["--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
     return [*program, *options, *(["--trust-remote-code"] if trust_remote_code else [])]
 

@@ -69,8 +69,8 @@ class TooManyPictures(EngineError):
 
 def message_of(error: openai.APIError) -> str:
     """The sentence inside an error body, whatever its shape."""
-    body = error.body if isinstance(error.body, dict) else {}
-    inner = body.get("error", body)
+    body = error.body
+    inner = body.get("error", body) if isinstance(body, dict) else body  # transformers streams a bare sentence
     text = inner.get("message") or inner.get("detail") if isinstance(inner, dict) else inner
     return str(text or error.message)[:500]
 

@@ -28,6 +28,7 @@ from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
+from tests.llm import scripted
 from tests.test_proof import CARDS, WORDS
 from tests.ui.fake_services import keyframes
 
@@ -203,6 +204,22 @@ def test_an_engine_that_dies_is_told_and_started_again(make_engine: MakeEngine, 
     assert engine.status().state == "stopped"
 
 
+@pytest.mark.parametrize("sentence", ["the moon is full of cheese", 'no "cheese" on the moon'])
+def test_a_stream_that_fails_with_a_bare_sentence_is_told_in_the_same_form(sentence: str) -> None:
+    """As transformers writes it, quotes and all."""
+
+    def failing(_: dict[str, Any]) -> Iterator[str | bytes]:
+        yield "half"
+        yield f'data: {{"error": "{sentence}"}}\n\n'.encode()
+
+    with scripted.serve(failing) as far, served(RemoteEngine(far.base_url, "key", "model"), "m") as address:
+        until_ready(address)
+        pieces = client(address).chat.completions.create(model="m", messages=say("hi"), stream=True)
+        with pytest.raises(openai.APIError) as caught:
+            list(pieces)
+        assert (caught.value.message, caught.value.type) == (sentence, "server_error")
+
+
 def test_what_is_no_request_is_refused_in_the_same_form(make_engine: MakeEngine) -> None:
     with served(make_engine({}), "m") as address:
         until_ready(address)
@@ -229,6 +246,7 @@ KNOWN = frozenset({"Qwen2_5_VLForConditionalGeneration"})
         ("Qwen2_5_VLForConditionalGeneration", "cpu", "gpu", None, "transformers"),
         ("Qwen2_5_VLForConditionalGeneration", "auto", None, None, "transformers"),
         ("DeepseekVLForConditionalGeneration", "auto", "gpu", None, "transformers"),
+        ("DeepseekVLForConditionalGeneration", "cuda", "gpu", None, "transformers"),
         (None, "auto", "cpu", "transformers", "transformers"),
         (None, "auto", "cpu", None, "vllm"),
     ],

@@ -18,7 +18,7 @@ Traceback (most recent call last):
     raise RuntimeError(
 RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
 """
-# Whole logs that vLLM 0.32.0 wrote on a CPU when it was made to fail in that way, with small models.
+# Whole logs that vLLM 0.32.0 and transformers 5.19 wrote on a CPU when made to fail in that way, with small models.
 WHOLE = {
     "numa_nodes_too_few": {"workers": "2"},
     "ray_missing": {},
@@ -30,6 +30,8 @@ WHOLE = {
     "context_exceeds_model": {"length": "100000", "possible": "8192"},
     "architecture_unsupported": {"architecture": "FooVLForConditionalGeneration"},
     "architecture_unsupported-transformers": {"architecture": "foo_vl"},
+    "architecture_unsupported-processor": {"architecture": "DeepseekVL"},
+    "dtypes_mixed": {"left": "float", "right": "BFloat16"},
     "weights_broken": {"detail": "Error while deserializing header: incomplete metadata, file not fully covered"},
     "quantization_unknown": {"detail": "Unknown quantization method: foo"},
     "memory_too_small": {

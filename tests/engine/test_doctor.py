@@ -73,7 +73,7 @@ def test_a_healthy_machine_has_only_good_findings() -> None:
         ({"vllm": ("cpu", "0.32.0")}, ("warning", "gpu_unused")),
         ({"cards": (replace(TURING, capability=(7, 0)),)}, ("error", "card_old")),
         ({**ON_CPU, "cpu_features": ("avx2",)}, ("warning", "cpu_slow")),
-        ({**ON_CPU, "cpu_features": ("amx_tile",)}, ("error", "cpu_old")),
+        ({**ON_CPU, "cpu_features": ("sse2",)}, ("error", "cpu_old")),
         ({**ON_CPU, "memory_free_bytes": 8 * GIB}, ("error", "memory_small")),
         ({"model": ModelFacts("org/model")}, ("warning", "model_absent")),
         ({"model": ModelFacts("org/model", may_be_fetched=False)}, ("error", "offline")),
@@ -120,6 +120,7 @@ def test_of_an_engine_elsewhere_only_its_answer_matters() -> None:
 def test_the_other_engine_is_looked_for_where_it_is_wanted() -> None:
     wanted = replace(WANTED, engine="transformers")
     assert troubles(replace(HEALTHY, vllm=None), wanted) == []
+    assert troubles(replace(HEALTHY, **ON_CPU, cpu_features=("sse2",)), wanted) == [], "it needs no AVX2"
     gone = replace(HEALTHY, vllm=None, packages={"transformers": "5.19.0"})
     assert troubles(gone, wanted) == [("error", "transformers_not_installed")]
 

@@ -13,7 +13,7 @@ import pytest
 
 from app import config
 from app.engine import ManagedEngine, vllm_launcher
-from app.engine.checkup import _cpu_features
+from app.engine.checkup import cpu_features
 from app.errors import EngineError
 from app.preflight import preflight
 from tests.conftest import ready
@@ -91,7 +91,7 @@ def test_the_engine_fails_for_the_cause_that_was_told_before(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = CASES[name]
-    if case.said == "quantization_needs_gpu" and "amx_tile" in _cpu_features():
+    if case.said == "quantization_needs_gpu" and "amx_tile" in cpu_features():
         pytest.skip("this processor computes it")
     if case.said == "cache_exceeds_memory":
         monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE")

@@ -60,3 +60,14 @@ def test_an_engine_that_breaks_down_over_a_request_is_understood_as_in_its_log(m
 
 def test_a_question_about_memory_that_the_engine_quotes_is_no_lack_of_memory() -> None:
     assert key_of(400, {"error": {"message": "bad request: 'CUDA out of memory'", "code": 400}}) == "engine_refused"
+
+
+def test_an_error_that_comes_in_a_stream_as_a_bare_sentence_is_read() -> None:
+    """So does `transformers serve` put it, and the client library says only that something happened."""
+    request = httpx.Request("POST", "http://engine/v1/chat/completions")
+    sentence = "Input type (float) and bias type (c10::BFloat16) should be the same"
+    error = openai.APIError("An error occurred during streaming", request, body=sentence)
+    ours = engine_error(error, base_url="http://engine/v1", model="m")
+    assert ours is not None and (ours.key, ours.values["right"]) == ("dtypes_mixed", "BFloat16")
+    other = engine_error(openai.APIError("it broke", request, body=None), base_url="http://engine/v1", model="m")
+    assert other is not None and "it broke" in error_text(other, "en")

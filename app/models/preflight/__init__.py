@@ -16,10 +16,12 @@ __all__ = [
     "CardState", "Finding", "Machine", "Mend", "Model", "Program", "Severity", "Subject", "applied", "check",
 ]  # fmt: skip
 
-_FIRST: tuple[Callable[[Subject], Iterator[Finding]], ...] = (files.settings, files.port, files.folder)
+_FIRST: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    files.settings, files.port, files.folder, architecture.original,
+)  # fmt: skip
 _CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     files.templates, files.absent,
-    architecture.code, architecture.known,
+    architecture.code, architecture.known, architecture.foreign,
     numbers.in_bfloat16, numbers.in_half, numbers.quantised_in_float, numbers.method, numbers.generation,
     numbers.mixture, numbers.sizes,
     dividing.heads, dividing.groups, dividing.devices, dividing.through_ray, dividing.shared_memory,

@@ -2,7 +2,8 @@
 
 vLLM reads config.json through transformers, which must know its `model_type` (or vLLM itself does, or the model brings
 the code), and then looks for the architecture in its own registry. What is not there may run through transformers'
-class, if that is made for it, which only vLLM can tell.
+class, if that is made for it, which only vLLM can tell. The second engine has transformers' classes alone. DeepSeek-VL
+as its makers published it is for neither: its weights were converted for transformers, and uploaded again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,23 @@ _ENDINGS = (
     *("ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel", "ForTextEncoding", "EmbeddingModel"),
     *("ForSequenceClassification", "ForTokenClassification", "ForRewardModeling", "RewardModel", "Model"),
 )
+
+
+_ORIGINAL = "multi_modality"
+# From transformers' own documentation of the two classes.
+_CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}
+
+
+def original(subject: Subject) -> Iterator[Finding]:
+    """DeepSeek-VL in the format of its own program. Janus, which draws, too, has the same type and other converts."""
+    config = subject.config
+    if config is None or config.get("model_type") != _ORIGINAL or "gen_vision_config" in config:
+        return
+    seeing = config.get("vision_config")
+    is_hybrid = isinstance(seeing, Mapping) and seeing.get("cls") == "HybridVisionTower"
+    converted = _CONVERTED["hybrid" if is_hybrid else "plain"]
+    values = {"model": subject.name, "id": converted}
+    yield Finding("checkpoint_original", values, "stops", Mend(model=converted, engine="transformers"))
 
 
 def code(subject: Subject) -> Iterator[Finding]:
@@ -43,11 +61,27 @@ def known(subject: Subject) -> Iterator[Finding]:
     names = [str(name) for name in listed] if isinstance(listed, list) else []
     if not names or any(_has(subject.program.architectures, name) for name in names):
         return
-    if subject.program.in_transformers or _brings(config, "Auto"):
+    cannot_see = "vision_config" in config and not subject.program.through_transformers
+    if subject.program.in_transformers and cannot_see:
+        yield _unsupported(subject, ", ".join(names), Mend(engine="transformers"))
+    elif subject.program.in_transformers or _brings(config, "Auto"):
         values = {"model": subject.name, "architecture": ", ".join(names)}
         yield told("through_transformers", values, mend=Mend(engine="transformers"))
     else:
         yield _unsupported(subject, ", ".join(names))
+
+
+def foreign(subject: Subject) -> Iterator[Finding]:
+    """A type that the second engine cannot read; it is started without leave to run a model's own code."""
+    config, program = subject.config, subject.program
+    if program.kind != "transformers" or config is None or not program.model_types:
+        return
+    if not _knows_type(subject, config):
+        names = config.get("architectures")
+        has = any(_has(program.architectures, str(name)) for name in names) if isinstance(names, list) else False
+        mend = Mend(engine="vllm") if has else Mend(model=subject.alternative) if subject.alternative else None
+        values = {"model": subject.name, "architecture": str(config["model_type"])}
+        yield Finding("transformers_lacks_type", values, "stops", mend)
 
 
 def _config(subject: Subject) -> Mapping[str, Any] | None:
@@ -74,7 +108,7 @@ def _has(architectures: frozenset[str], name: str) -> bool:
     return any(stem + ending in architectures for stem in stems for ending in _ENDINGS)
 
 
-def _unsupported(subject: Subject, architecture: str) -> Finding:
+def _unsupported(subject: Subject, architecture: str, mend: Mend | None = None) -> Finding:
     values = {"model": subject.name, "architecture": architecture}
-    mend = Mend(model=subject.alternative) if subject.alternative else None
-    return Finding("architecture_unsupported", values, "stops", mend)
+    another = Mend(model=subject.alternative) if subject.alternative else None
+    return Finding("architecture_unsupported", values, "stops", mend or another)

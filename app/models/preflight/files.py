@@ -39,6 +39,9 @@ def folder(subject: Subject) -> Iterator[Finding]:
         yield of_error(model.fault, mend=mend)
     elif not model.may_be_fetched:
         yield Finding("model_offline", {"model": model.name}, "stops")
+    elif match is not None and match.asked in match.entry.names and "/" in match.asked:
+        mend = Mend(model=meant, engine="transformers" if match.entry.engine == "transformers" else "")
+        yield Finding("checkpoint_original", {"model": match.asked, "id": meant}, "stops", mend)
     elif meant:
         yield told("means", {"asked": model.name, "id": meant}, mend=mend)
 

@@ -75,8 +75,9 @@ class Machine:
 class Program:
     """The installed engine. Empty sets: its source could not be read, so nothing is known to be missing.
 
-    `model_types` are those whose config.json it reads; `in_transformers`: transformers itself has a class for this
-    model, with which vLLM may run it. `has_zentorch`: AMD's kernels are installed.
+    `architectures` are vLLM's, `model_types` those whose config.json this engine reads. `in_transformers`: transformers
+    itself has a class for this model; `through_transformers`: vLLM may run it with that one. `has_zentorch`: AMD's
+    kernels are installed.
     """
 
     kind: Literal["vllm", "transformers"] = "vllm"
@@ -84,6 +85,7 @@ class Program:
     model_types: frozenset[str] = frozenset()
     quantisations: frozenset[str] = frozenset()
     in_transformers: bool = False
+    through_transformers: bool = True
     has_ray: bool = False
     has_zentorch: bool = False
 

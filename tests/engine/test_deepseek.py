@@ -1,0 +1,182 @@
+"""DeepSeek-VL in miniature, in transformers' own classes, through the second engine and the whole application.
+
+In bfloat16, as its weights are stored, the 7B's class is the one that fails over its first picture where nobody
+matches types. What is marked thorough starts the rest: both classes in both types, what fails without that, `serve`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import openai
+import pytest
+
+from app.analysis import templates
+from app.analysis.task import Task
+from app.config import load
+from app.domain import Analysis, AnalysisRequest, Finished
+from app.engine import Launcher, ManagedEngine, transformers_launcher
+from app.errors import EngineError, ModelNotFound
+from app.llm.chat import connect
+from app.llm.messages import data_url
+from app.llm.sight import Sight, prove_sight
+from app.llm.stream import ask
+from app.reports import FORMATS
+from app.workbench import conditions, runner
+from tests.api.test_serve import say
+from tests.cards import write_card_video
+from tests.conftest import ready
+from tests.ui.fake_services import keyframes
+
+pytestmark = [pytest.mark.engine, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="engines of our own")]
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_deepseek_models.py"
+WORDS = load({"FRAMELENS_ANSWER_FORM": "words", "FRAMELENS_ANSWER_TOKENS": "48"})
+TOKENS_A_PICTURE = 16
+PICTURES = [data_url(frame, 64) for frame in keyframes()[:2]]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folders `plain` and `hybrid`."""
+    folder = tmp_path_factory.mktemp("deepseek")
+    subprocess.run([sys.executable, str(SCRIPT), "--out", str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@contextmanager
+def running(launcher: Launcher, folder: Path) -> Iterator[ManagedEngine]:
+    engine = ManagedEngine(launcher, log_dir=folder)
+    try:
+        ready(engine)
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture(scope="module")
+def hybrid(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
+    with running(transformers_launcher(str(models / "hybrid")), tmp_path_factory.mktemp("hybrid")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("drawn") / "cards.mp4", ["red", "blue", "green"])
+
+
+def analyse(video: Path, engine: ManagedEngine) -> Analysis:
+    run = runner(WORDS, engine, templates.load(None))
+    *_, last = run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek"))
+    assert isinstance(last, Finished)
+    return last.analysis
+
+
+def check_that_it_sees(engine: ManagedEngine) -> None:
+    """Pictures reach the model by the count of its tokens and by what it says, and nothing fails on the way."""
+    endpoint = ready(engine)
+    chat = connect(endpoint.base_url, api_key=endpoint.api_key, model=endpoint.model, max_tokens=24)
+    assert prove_sight(chat) == Sight(True, TOKENS_A_PICTURE)
+    answers = [ask(chat, say("Which colours?", *shown)).text for shown in ((), PICTURES[:1], PICTURES[1:])]
+    assert all(re.fullmatch("[a-z]{24}", answer) for answer in answers) and len(set(answers)) == 3
+    assert "should be the same" not in engine.log_tail(2000)
+
+
+def test_the_class_of_the_7b_sees_in_bfloat16(hybrid: ManagedEngine) -> None:
+    check_that_it_sees(hybrid)
+
+
+def test_a_video_is_analysed_with_it_and_the_report_says_how_it_was_asked(hybrid: ManagedEngine, video: Path) -> None:
+    analysis = analyse(video, hybrid)
+    assert analysis.mode == "messages" and analysis.chunks[0].answer
+    assert analysis.engine and (analysis.engine.sees, analysis.engine.max_model_len) == (True, 16384)
+    assert analysis.usage.prompt_tokens > len(analysis.keyframes) * TOKENS_A_PICTURE
+    report = FORMATS["markdown"].write(analysis, "en").decode()
+    assert "with the pictures themselves (messages)" in report and "transformers" in report
+
+
+def test_what_an_answer_depends_on_names_the_engine_that_gave_it() -> None:
+    settings = load({"FRAMELENS_ENGINE": "transformers", "VLLM_MODEL_PATH": "org/model"})
+    told = conditions(settings, templates.load(None), AnalysisRequest(Path("a.mp4")))
+    assert told["engine"] == f"transformers {version('transformers')}" and told["vllm_config"] == ""
+    told = conditions(replace(settings, engine="vllm"), templates.load(None), AnalysisRequest(Path("a.mp4")))
+    assert told["engine"].startswith("vllm ") and "max_model_len" in told["vllm_config"]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("kind", "dtype"), [("plain", "auto"), ("plain", "float32"), ("hybrid", "float32")])
+def test_either_class_sees_in_either_type(kind: str, dtype: str, models: Path, tmp_path: Path) -> None:
+    with running(transformers_launcher(str(models / kind), dtype=dtype), tmp_path) as engine:
+        check_that_it_sees(engine)
+
+
+@pytest.mark.thorough
+def test_without_the_program_that_matches_types_it_fails_and_is_told_as_that(
+    models: Path, video: Path, tmp_path: Path
+) -> None:
+    """When this one fails, transformers converts pictures for SAM by itself, and the program is not needed any more."""
+
+    def command(folder: Path, port: int) -> list[str]:
+        serve = [sys.executable, "-P", "-m", "transformers.cli.transformers", "serve", str(folder)]
+        return [*serve, "--host", "127.0.0.1", "--port", str(port)]
+
+    bare = replace(transformers_launcher(str(models / "hybrid")), command=command)
+    with running(bare, tmp_path) as engine, pytest.raises(EngineError) as caught:
+        analyse(video, engine)
+    assert caught.value.key == "dtypes_mixed"
+    assert (caught.value.values["left"], caught.value.values["right"]) == ("float", "BFloat16")
+
+
+@pytest.mark.thorough
+def test_without_its_processor_the_start_is_refused_and_no_picture_is_dropped(models: Path, tmp_path: Path) -> None:
+    blind = shutil.copytree(models / "plain", tmp_path / "blind")
+    (blind / "processor_config.json").unlink()
+    with pytest.raises(ModelNotFound) as caught, running(transformers_launcher(str(blind)), tmp_path):
+        pass
+    assert caught.value.key == "model_files_missing" and "image processor" in str(caught.value.values["detail"])
+
+
+@contextmanager
+def serve_command(*options: str) -> Iterator[openai.OpenAI]:
+    """`framelens serve` as its users start it, on a port of its own choice, asked as its users ask."""
+    words = [sys.executable, "-m", "app.cli", "serve", *options, "--port", "0", "--api-key", "sk-here"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            told = re.compile(r"FRAMELENS_BASE_URL=(\S+)")
+            address = next(found[1] for line in process.stdout if (found := told.match(line)))
+            with openai.OpenAI(base_url=address, api_key="sk-here", max_retries=40) as client:
+                yield client
+        finally:
+            process.terminate()
+
+
+@pytest.mark.thorough
+def test_it_is_served_to_programs_that_show_it_pictures(models: Path) -> None:
+    with serve_command("--model-path", str(models / "hybrid"), "--device", "cpu") as client:
+        said = [
+            client.chat.completions.create(model="hybrid", messages=say("What?", *shown), max_tokens=8, temperature=0)
+            for shown in ((), PICTURES)
+        ]
+        assert [len(one.choices[0].message.content or "") for one in said] == [8, 8]
+        used = [one.usage.prompt_tokens for one in said if one.usage]
+        assert used[1] - used[0] == 2 * TOKENS_A_PICTURE
+        with pytest.raises(openai.AuthenticationError):
+            client.with_options(api_key="sk-other").models.list()
+
+
+@pytest.mark.thorough
+def test_it_is_served_for_text_alone(models: Path) -> None:
+    with serve_command("--model-path", str(models / "hybrid"), "--device", "cpu", "--force-type", "text") as client:
+        pieces = client.chat.completions.create(model="hybrid", messages=say("What?"), max_tokens=8, stream=True)
+        assert "".join(piece.choices[0].delta.content or "" for piece in pieces)
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.chat.completions.create(model="hybrid", messages=say("What?", PICTURES[0]))
+        assert caught.value.code == "pictures_not_taken"

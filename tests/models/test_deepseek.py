@@ -1,0 +1,145 @@
+"""DeepSeek-VL in its three kinds: as it was published, converted for transformers, and the second generation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app import config, preflight
+from app.engine import installed_vllm, registry
+from app.engine.choice import fitting_engine
+from app.i18n import error_text, notice_text
+from app.models import built_in
+from app.models.catalogue import raw_built_in
+from app.models.preflight import Finding, Machine, Mend, Model, Program, Subject, check
+
+needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
+SMALL, LARGE = "deepseek-community/deepseek-vl-1.3b-chat", "deepseek-community/deepseek-vl-7b-chat"
+VL2 = "deepseek-ai/deepseek-vl2-tiny"
+# What tells them in the config.json files that were published in 2024.
+ORIGINAL_SMALL: dict[str, Any] = {
+    "architectures": ["MultiModalityCausalLM"], "model_type": "multi_modality", "torch_dtype": "float16",
+    "aligner_config": {"cls": "MlpProjector", "model_type": "aligner", "params": {"projector_type": "mlp_gelu"}},
+    "vision_config": {"cls": "CLIPVisionTower", "model_type": "vision", "params": {"image_size": 384}},
+    "language_config": {"model_type": "llama", "vocab_size": 102400, "hidden_size": 2048, "num_hidden_layers": 24},
+}  # fmt: skip
+ORIGINAL_LARGE: dict[str, Any] = {
+    **ORIGINAL_SMALL,
+    "vision_config": {"cls": "HybridVisionTower", "model_type": "vision", "params": {"concat_type": "tuple"}},
+    "language_config": {"model_type": "llama", "vocab_size": 102400, "num_hidden_layers": 30},
+}
+JANUS = {**ORIGINAL_SMALL, "gen_vision_config": {"cls": "VQ-16", "model_type": "gen_vision"}}
+
+
+def config_of(id_: str) -> dict[str, Any]:
+    return dict(raw_built_in()[id_]["config"])
+
+
+def looked_at(config: dict[str, Any], engine: Any) -> list[Finding]:
+    """What stops a folder with this config.json, by the engines that are installed here."""
+    model_type = str(config["model_type"])
+    program = Program(
+        engine,
+        registry.architectures(),
+        registry.model_types() if engine == "vllm" else registry.transformers_model_types(),
+        in_transformers=registry.has_transformers_class(str(config["architectures"][0]), model_type),
+        through_transformers=registry.may_run_in_vllm(model_type),
+    )
+    found = check(
+        Subject(Model("m", "/models/m", config=config, has_template=True), machine=Machine(), program=program)
+    )
+    return [finding for finding in found if finding.severity == "stops"]
+
+
+@needs_vllm
+@pytest.mark.parametrize("engine", ["vllm", "transformers"])
+@pytest.mark.parametrize(("original", "converted"), [(ORIGINAL_SMALL, SMALL), (ORIGINAL_LARGE, LARGE)])
+def test_the_published_checkpoint_is_for_neither_engine_and_the_converted_one_is_offered(
+    original: dict[str, Any], converted: str, engine: str
+) -> None:
+    (found,) = looked_at(original, engine)
+    assert found.key == "checkpoint_original"
+    assert found.mend == Mend(model=converted, engine="transformers")
+    assert converted in built_in().by_id
+    for language in ("zh", "en"):
+        assert converted in error_text(found.error, language) and converted in notice_text(found.mend.notice, language)
+
+
+@needs_vllm
+def test_janus_has_the_same_type_and_is_not_taken_for_it() -> None:
+    assert [finding.key for finding in looked_at(JANUS, "vllm")] == ["architecture_unsupported"]
+    assert [finding.key for finding in looked_at(JANUS, "transformers")] == ["transformers_lacks_type"]
+
+
+@needs_vllm
+@pytest.mark.parametrize("id_", [SMALL, LARGE])
+def test_the_converted_one_runs_in_the_second_engine_and_vllm_is_known_to_refuse_it(id_: str) -> None:
+    """vLLM 0.32 asks transformers' class for a count of tokens that this one has not: see tests/engine/logs."""
+    assert looked_at(config_of(id_), "transformers") == []
+    (found,) = looked_at(config_of(id_), "vllm")
+    assert found.key == "architecture_unsupported" and found.mend == Mend(engine="transformers")
+
+
+@needs_vllm
+def test_the_second_generation_runs_in_vllm_and_the_second_engine_is_known_to_lack_it() -> None:
+    assert looked_at(config_of(VL2), "vllm") == []
+    (found,) = looked_at(config_of(VL2), "transformers")
+    assert found.key == "transformers_lacks_type" and found.mend == Mend(engine="vllm")
+    for language in ("zh", "en"):
+        assert "deepseek_vl_v2" in error_text(found.error, language)
+
+
+@needs_vllm
+@pytest.mark.parametrize(
+    ("id_", "engine"), [(SMALL, "transformers"), (LARGE, "transformers"), (VL2, "vllm"), ("Qwen/Qwen3-0.6B", "vllm")]
+)
+def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None:
+    for device in ("auto", "cpu"):
+        for architecture, prefers in ((config_of(id_)["architectures"][0], None), (None, built_in().by_id[id_].engine)):
+            known = registry.architectures()
+            chosen = fitting_engine(architecture, device, installed="cpu", known=known, prefers=prefers)  # type: ignore[arg-type]
+            assert chosen == engine
+    on_card = fitting_engine(
+        config_of(id_)["architectures"][0], "cuda", installed="gpu", known=registry.architectures(), prefers=None
+    )
+    assert on_card == engine
+
+
+@pytest.mark.parametrize(
+    ("features", "engine"),
+    [({"sse2"}, "transformers"), ({"sse2", "avx2"}, "vllm"), ({"asimd"}, "vllm"), (set(), "vllm")],
+)
+def test_where_the_processor_is_too_old_for_vllm_the_second_engine_is_taken(features: set[str], engine: str) -> None:
+    known = frozenset({"Qwen2ForCausalLM"})
+    found = {
+        installed: fitting_engine(
+            "Qwen2ForCausalLM", "auto", installed=installed, known=known, prefers=None, cpu_features=features
+        )
+        for installed in ("cpu", "gpu")
+    }
+    assert found == {"cpu": engine, "gpu": "vllm"}  # on a card it is the card that counts
+
+
+def stops(model: str) -> list[Finding]:
+    found = preflight.preflight(replace(config.load({}), model_path=model))
+    return [finding for finding in found if finding.severity == "stops"]
+
+
+@pytest.mark.parametrize(
+    ("named", "converted"),
+    [
+        ("deepseek-ai/deepseek-vl-7b-chat", Mend(model=LARGE, engine="transformers")),
+        ("deepseek-ai/deepseek-vl-1.3b-chat", Mend(model=SMALL, engine="transformers")),
+        ("liuhaotian/llava-v1.5-7b", Mend(model="llava-hf/llava-1.5-7b-hf")),
+    ],
+)
+def test_by_its_name_on_the_hub_it_is_told_before_anything_is_downloaded(named: str, converted: Mend) -> None:
+    (found,) = stops(named)
+    assert (found.key, found.mend) == ("checkpoint_original", converted)
+
+
+def test_of_the_other_names_nothing_is_said() -> None:
+    for named in (VL2, SMALL, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"):
+        assert "checkpoint_original" not in [finding.key for finding in stops(named)]

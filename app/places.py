@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from app.domain import Language
 from app.engine.cards import CardReader
-from app.engine.hardware import installed_vllm, memory_bytes
+from app.engine.hardware import cpu_cores, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
 from app.models import Card, Entry, Proposal, card_called, on_cards, on_cpu
 from app.models.plan import GIB, Device
+from app.models.speed import Speed, reference, run_of, speed_of
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """The sizes in which cards come."""
@@ -20,12 +22,15 @@ _USUAL_GIB = (24, 16, 12, 8)
 
 @dataclass(frozen=True)
 class Place:
-    """`cards` cards like `card`, or with no card `memory_gib` of ordinary memory."""
+    """`cards` cards like `card`, or with no card `memory_gib` of ordinary memory and a processor of this speed (None:
+    the one that the catalogue was measured on).
+    """
 
     key: str
     card: Card | None
     cards: int = 1
     memory_gib: float = 0
+    speed: Speed | None = None
 
     @property
     def device(self) -> Device:
@@ -39,8 +44,14 @@ class Place:
     def proposals(self, entries: Sequence[Entry]) -> tuple[Proposal, ...]:
         """What runs here, best first."""
         if self.card is None:
-            return on_cpu(self.memory_gib, entries)
+            return on_cpu(self.memory_gib, entries, speed=self.speed)
         return on_cards(self.card, entries, cards=self.cards)
+
+    def as_measured(self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, Entry]) -> Place:
+        """The same, as fast as trials of models have shown this processor to be."""
+        known = [one for one in trials if (one.get("device"), one.get("machine")) == ("cpu", cpu_name())]
+        runs = [run_of(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
+        return replace(self, speed=speed_of((run for run in runs if run), self.speed or reference()))
 
     def words(self, language: Language) -> str:
         """What it is, for people."""
@@ -64,15 +75,14 @@ def place_of(cards: Iterable[tuple[float, str]], device: Device, memory_gib: flo
     """This machine with cards of these GiB and names."""
     found = sorted(cards)
     if not found or device == "cpu":
-        return Place("here", None, memory_gib=memory_gib)
+        return Place("here", None, memory_gib=memory_gib, speed=reference(cpu_cores()))
     least_gib, name = found[0]
     return Place("here", card_called(name, least_gib), len(found))
 
 
-def all_places() -> dict[str, Place]:
+def all_places(ours: Place) -> dict[str, Place]:
     """This machine first, then cards of the usual sizes, and the CPU of this machine where it has a card."""
-    ours = here()
     places = [ours, *(Place(f"{gib} GB", Card(gib)) for gib in _USUAL_GIB)]
     if ours.card:
-        places.append(Place("CPU", None, memory_gib=memory_bytes() / GIB))
+        places.append(Place("CPU", None, memory_gib=memory_bytes() / GIB, speed=reference(cpu_cores())))
     return {place.key: place for place in places}

@@ -6,6 +6,7 @@ installed, since each owns the same package folder.
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from importlib import metadata
@@ -36,6 +37,12 @@ def cpu_name() -> str:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.lower().startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
+
+
+def cpu_cores() -> int:
+    """How many cores of their own this process may compute on; two threads of one core count once."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
 def free_memory_bytes() -> int:

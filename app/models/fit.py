@@ -3,8 +3,8 @@
 "Best" is a rule, not a measurement: what sees pictures before what does not, what keeps 8192 tokens before what does
 not, what vLLM runs without foreign code before the rest; then the larger model, where a mixture of experts counts as
 the geometric mean of all its numbers and those that a token meets, and sizes within about a fifth are equal; then 8
-and more bits before 4; then the order of the families in the catalogue. On a CPU, where every token reads all weights
-that it meets, models of which that is at most 8 GB come first.
+and more bits before 4; then the order of the families in the catalogue. On a CPU a model that takes too long for a
+frame and its share of the answer (app.models.speed) comes after those that do not, and of such ones the quicker first.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from app.models.memory import Sum, memory_of
 from app.models.picture_cost import image_tokens
 from app.models.plan import GIB, Device, Plan
 from app.models.shape import Shape
+from app.models.speed import Pace, Speed, reference, work_of
 
 USUAL_LENGTH = 8192
 _LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)
@@ -33,7 +34,8 @@ _MOST_FRAMES = 64
 _REST_TOKENS = 1536
 """What question, marks and answer take beside the frames."""
 _FRAME = (1280, 720)
-_QUICK_BYTES = 8 * 10**9
+_BEARABLE_SECONDS = 12.0
+"""For a frame on a CPU, with its share of the answer: sixteen frames in about three minutes."""
 _AMPERE = 8.0
 _MOST_IN_ONE_MACHINE = 8
 
@@ -43,7 +45,7 @@ class Proposal:
     """A model with settings that fit: `config` for VLLM_CONFIG, `environment` beside it.
 
     `concurrency` is how many requests of `plan.max_model_len` tokens the cache holds, `frames` how many of 1280 × 720
-    fit one of them (0 for a model without eyes).
+    fit one of them (0 for a model without eyes). `pace` is an estimate, for a CPU alone.
     """
 
     entry: Entry
@@ -55,6 +57,12 @@ class Proposal:
     frames: int
     config: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
+    pace: Pace | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it takes longer for a frame, or for the words about one, than people like to wait."""
+        return self.pace is not None and self.pace.each_seconds > _BEARABLE_SECONDS
 
 
 def on_cards(card: Card, entries: Iterable[Entry], *, cards: int = 1) -> tuple[Proposal, ...]:
@@ -63,10 +71,13 @@ def on_cards(card: Card, entries: Iterable[Entry], *, cards: int = 1) -> tuple[P
     return _sorted([proposal for proposal in found if proposal is not None], entries)
 
 
-def on_cpu(memory_gib: float, entries: Iterable[Entry]) -> tuple[Proposal, ...]:
-    """What runs in `memory_gib` of ordinary memory, best first."""
-    found = (_on_cpu(entry, memory_gib) for entry in entries)
-    return _sorted([proposal for proposal in found if proposal is not None], entries)
+def on_cpu(memory_gib: float, entries: Iterable[Entry], *, speed: Speed | None = None) -> tuple[Proposal, ...]:
+    """What runs in `memory_gib` of ordinary memory, best first, on a processor of this speed (None: the one that the
+    catalogue was measured on).
+    """
+    found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib))]
+    usual = speed or reference()
+    return _sorted([replace(one, pace=usual.pace(work_of(one.entry.shape, one.plan))) for one in found], entries)
 
 
 def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
@@ -213,7 +224,7 @@ def _sorted(proposals: list[Proposal], entries: Iterable[Entry]) -> tuple[Propos
             not entry.sees,
             proposal.plan.max_model_len < USUAL_LENGTH,
             entry.engine != "vllm" or entry.needs_code,
-            proposal.plan.device == "cpu" and _read_per_token(proposal) > _QUICK_BYTES,
+            proposal.is_slow and proposal.pace and proposal.pace.each_seconds,
             -_size_class(entry.shape),
             proposal.format.bits < 8,
             places[entry.family],
@@ -225,8 +236,3 @@ def _sorted(proposals: list[Proposal], entries: Iterable[Entry]) -> tuple[Propos
 
 def _size_class(shape: Shape) -> int:
     return round(2 * math.log2(math.sqrt(shape.parameters * shape.active_parameters)))
-
-
-def _read_per_token(proposal: Proposal) -> float:
-    shape = proposal.entry.shape
-    return proposal.sum.of("text_weights") * shape.active_parameters / shape.parameters

@@ -8,7 +8,7 @@ size of a block; what is estimated is in `app.models.working`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,10 +67,8 @@ class Sum:
 def memory_of(shape: Shape, plan: Plan) -> Sum:
     """The sum for `shape` served by `plan`."""
     seeing = (_weights("vision_weights", shape, plan, vision=True),) if shape.vision else ()
-    terms = (
-        _weights("text_weights", shape, plan, vision=False), *seeing,
-        _cache(shape, plan), _working(shape, plan), _engine(shape, plan),
-    )  # fmt: skip
+    weights = (_weights("text_weights", shape, plan, vision=False), *seeing)
+    terms = (*weights, _cache(shape, plan), _working(shape, plan), _engine(shape, plan, weights))
     return Sum(plan, terms, cache_bytes_per_token(shape, plan))
 
 
@@ -159,7 +157,8 @@ def _working(shape: Shape, plan: Plan) -> Term:
     return Term("working", card, card * plan.cards, "working_seeing" if shape.vision else "working", values)
 
 
-def _engine(shape: Shape, plan: Plan) -> Term:
-    card = engine_bytes(shape, plan)
+def _engine(shape: Shape, plan: Plan, weights: Sequence[Term]) -> Term:
+    packed = sum(one.values["packed"] * one.values["bits"] for one in weights) / 8
+    card = engine_bytes(shape, plan, sum(one.card_bytes for one in weights), math.ceil(packed))
     formula = "engine_cpu" if plan.device == "cpu" else "engine_eager" if plan.eager else "engine_graphs"
     return Term("engine", card, card * plan.cards, formula, {"layers": shape.text.layers, "cards": plan.cards})

@@ -38,6 +38,7 @@ VLLM_CONFIG: dict[str, Any]
 _OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
 # With any of these set, what was chosen on the page does not count.
 _CHOOSING = ("VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_BASE_URL", "FRAMELENS_ENGINE")
+_KEPT = (*_CHOOSING, "FRAMELENS_API_KEY")
 _PASSED_ON = ("HF_", "HUGGING_FACE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "HTTP_", "HTTPS_", "NO_PROXY")
 
 
@@ -105,21 +106,37 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     )
 
 
-def keep_choice(settings: Settings) -> None:
-    """Keep the model of these settings for the next start, where the environment and `.env` name none. Raises OSError.
+def engine_arguments(text: str) -> dict[str, Any]:
+    """vLLM's arguments as they are written, without any of our defaults. Raises ConfigError."""
+    if not text.strip():
+        return {}
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
+    if not isinstance(given, dict):
+        raise ConfigError("vllm_config_not_object", value=text)
+    vllm_arguments.check(given)
+    return given
 
-    An engine elsewhere is not kept: its address and key belong into `.env`.
+
+def keep_choice(settings: Settings) -> None:
+    """Keep the model of these settings for the next start, or the engine elsewhere with its key, where the environment
+    and `.env` name none. The file can be read by its owner alone. Raises OSError.
     """
-    if settings.base_url:
-        return
     chosen = {
         "VLLM_MODEL_PATH": settings.model_path,
         "VLLM_CONFIG": json.dumps(settings.vllm_config),
         "FRAMELENS_ENGINE": settings.engine,
     }
-    path = _choice_path(settings.data_dir)
-    path.with_suffix(".new").write_text(json.dumps(chosen, indent=1), encoding="utf-8")
-    path.with_suffix(".new").replace(path)
+    if settings.base_url:
+        chosen = {"FRAMELENS_BASE_URL": settings.base_url, "FRAMELENS_API_KEY": settings.api_key}
+        chosen |= {"VLLM_MODEL_PATH": settings.model_path} if settings.model_chosen else {}
+    path = _choice_path(settings.data_dir).with_suffix(".new")
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(chosen, file, indent=1)
+    path.replace(_choice_path(settings.data_dir))
 
 
 def __getattr__(name: str) -> Any:
@@ -145,7 +162,7 @@ def _kept_choice(given: Mapping[str, str]) -> dict[str, str]:
         kept = json.loads(text)
     except (ImportError, OSError, ValueError):  # a Python without our libraries reads the model's path, too
         return {}
-    return {key: value for key, value in kept.items() if key in _CHOOSING and isinstance(value, str)}
+    return {key: value for key, value in kept.items() if key in _KEPT and isinstance(value, str)}
 
 
 def _choice_path(data_dir: Path) -> Path:
@@ -160,27 +177,14 @@ def _read_dotenv(path: Path, _changed: int) -> dict[str, str]:
 
 
 def _vllm_config(text: str) -> dict[str, Any]:
-    return {**DEFAULT_VLLM_CONFIG, **_engine_arguments(text)}
+    return {**DEFAULT_VLLM_CONFIG, **engine_arguments(text)}
 
 
 def _speech_config(text: str) -> dict[str, Any]:
     try:
-        return _engine_arguments(text)
+        return engine_arguments(text)
     except ConfigError as error:
         raise ConfigError("speech_config_wrong", value=text, key=error.values.get("key", "-")) from error
-
-
-def _engine_arguments(text: str) -> dict[str, Any]:
-    if not text.strip():
-        return {}
-    try:
-        given = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
-    if not isinstance(given, dict):
-        raise ConfigError("vllm_config_not_object", value=text)
-    vllm_arguments.check(given)
-    return given
 
 
 def _model_path(values: Mapping[str, str]) -> str:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from app import config
+from app import config, trials
 from app.analysis.forecast import Planner
+from app.analysis.task import Control
 from app.analysis.templates import Templates, load
 from app.config import Settings
-from app.domain import AnalysisRequest, Notice
+from app.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import Engine, Fetching, Monitor, check_model_folder, resolve_model
+from app.engine.remote import normal_base_url
 from app.errors import StorageError
+from app.jobs.errand import Errands, Listener
+from app.models import Proposal
 from app.store.owner import Owner
 from app.store.store import Store
+from app.store.trials import Measured
 from app.store.videos import VideoShelf
 from app.workbench import Workbench, build_engine, conditions, open_recall, open_workbench
 
@@ -34,7 +41,8 @@ _NEWEST = 20  # jobs: those that run are among them
 class Services:
     """What pages, routes and the command line use. `close` ends measuring, downloads and the jobs, then the engine.
 
-    Settings, engine and planner are those of the workbench that is used at this moment.
+    `trying` are trials of models' shapes, `looking` vision checks, `calling` questions to engines elsewhere. Settings,
+    engine and planner are those of the workbench that is used at this moment.
     """
 
     room: EngineRoom[Workbench]
@@ -45,6 +53,9 @@ class Services:
     templates: Templates
     monitor: Monitor
     fetching: Fetching = field(default_factory=Fetching)
+    trying: Errands[Measured] = field(default_factory=Errands)
+    looking: Errands[Measured] = field(default_factory=Errands)
+    calling: Errands[trials.Elsewhere] = field(default_factory=Errands)
 
     @property
     def settings(self) -> Settings:
@@ -65,6 +76,8 @@ class Services:
     def close(self) -> None:
         self.monitor.close()
         self.fetching.close()
+        for errands in (self.trying, self.looking, self.calling):
+            errands.close()
         self.jobs.close()
         self.room.close()
         self.store.close()
@@ -82,6 +95,13 @@ def chosen(settings: Settings, *, model: str, vllm_config: str, engine: str) -> 
         engine=read.engine,
         base_url="",
     )
+
+
+def chosen_elsewhere(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
+    """`settings` with an engine that somebody else runs; `model` "" for the one that it serves. Raises ConfigError."""
+    url, name = normal_base_url(base_url), model.strip()
+    named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
+    return replace(settings, base_url=url, api_key=api_key.strip(), **named)  # type: ignore[arg-type]
 
 
 def use(services: Services, settings: Settings, *, pausing: bool) -> None:
@@ -120,6 +140,43 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     services.room.begin(open_workbench(settings, services.templates), on_end=end)
     for job_id in running:
         services.jobs.pause(job_id)
+
+
+def begin_trial(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
+    """Try the proposed model's shape once no analysis runs; none is let in until it is over. The engine of now is
+    ended where the two would not fit, and comes back. `services.trying` tells how it goes. Raises AppErrors.
+    """
+    trials.check_proposal(proposal)
+    settings, needed = services.settings, trials.needed_bytes(proposal, arguments)
+
+    def work(on_progress: Listener, cancel: threading.Event) -> Measured:
+        on_progress(EngineProgress("trial_waiting"))
+        with services.room.alone(cancel, ends_engine=lambda: not trials.fits_beside(needed)):
+            return trials.try_model(proposal, arguments, settings, on_progress, cancel)
+
+    services.trying.begin(proposal.entry.id, work)
+
+
+def begin_check(services: Services, size: tuple[int, int], language: Language) -> None:
+    """Show test cards to the engine in use, which stays the same meanwhile; `services.looking` tells how it goes."""
+
+    def work(on_progress: Listener, cancel: threading.Event) -> Measured:
+        with services.room.admitted(Control(cancel=cancel)):
+            return trials.check_sight(services.settings, services.engine, size, language, on_progress, cancel)
+
+    services.looking.begin(services.engine.status().model, work)
+
+
+def begin_call(services: Services, *, base_url: str, api_key: str, model: str) -> None:
+    """Ask the engine at `base_url` what it serves; `services.calling` tells what it said. Raises ConfigError."""
+    settings = chosen_elsewhere(services.settings, base_url=base_url, api_key=api_key, model=model)
+    services.calling.begin(settings.base_url, partial(trials.call, settings))
+
+
+def use_elsewhere(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
+    """`switch` to the engine at `base_url`. Raises the AppError of what cannot even be tried."""
+    settings = chosen_elsewhere(services.settings, base_url=base_url, api_key=api_key, model=model)
+    switch(services, settings, pausing=pausing)
 
 
 def open_services(settings: Settings | None = None, *, adopts: bool = True) -> Services:

@@ -146,3 +146,18 @@ def test_a_model_that_was_chosen_on_the_page_is_there_after_a_restart_unless_ano
     assert load({**folder, "FRAMELENS_BASE_URL": "http://localhost:1/v1"}).model_path != "org/chosen"
     (tmp_path / "model.json").write_text("half a")
     assert load(folder).vllm_config == DEFAULT_VLLM_CONFIG
+
+
+def test_an_engine_elsewhere_is_kept_with_its_key_for_its_owner_alone(tmp_path: Path) -> None:
+    folder = {"FRAMELENS_DATA_DIR": str(tmp_path)}
+    (tmp_path / "model.json").write_text("{}")  # what an earlier choice left, which everybody may read
+    there = {"FRAMELENS_BASE_URL": "http://box:8000/v1", "FRAMELENS_API_KEY": "secret"}
+    keep_choice(load({**folder, **there}))
+    assert (tmp_path / "model.json").stat().st_mode & 0o777 == 0o600
+    again = load(folder)
+    assert (again.base_url, again.api_key, again.model_chosen) == ("http://box:8000/v1", "secret", False)
+    keep_choice(load({**folder, **there, "VLLM_MODEL_PATH": "served/one"}))
+    assert (load(folder).model_path, load(folder).model_chosen) == ("served/one", True)
+    assert load({**folder, "VLLM_MODEL_PATH": "org/named"}).base_url == ""
+    keep_choice(load({**folder, "VLLM_MODEL_PATH": "org/back"}))
+    assert (load(folder).base_url, load(folder).api_key, load(folder).model_path) == ("", "", "org/back")

@@ -13,19 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from app.analysis import plan
-from app.analysis.forecast import Forecast, Planner
-from app.analysis.pace import usual_answer
-from app.analysis.plan import Counted, Room
-from app.analysis.templates import built_in
-from app.domain import AnalysisRequest, EngineProgress, Keyframe, Layout, Usage, VideoInfo
+from app.analysis.tried import REQUESTS, TOGETHER, FrameCost, Trial
+from app.domain import EngineProgress, Keyframe, Usage
 from app.engine import Endpoint, ManagedEngine, installed_vllm, vllm_launcher
 from app.engine.cards import CardReader
 from app.engine.hardware import cpu_name, free_memory_bytes
@@ -35,71 +31,24 @@ from app.llm.cards import as_frames, cards
 from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask
-from app.models import Proposal, Shape, memory_of, plan_of, read_shape
+from app.models import Shape, memory_of, plan_of, read_shape
 from app.models.dummy import write_folder
-from app.models.plan import GIB
-from app.store.paces import Asked, Known
+from app.models.plan import GIB, Device
 
 SIZES = ((448, 252), (896, 504))
 """Of the frames, in pixels: what is sent on a CPU, and four times as much of the picture."""
-TOGETHER = 8
-_LENGTH = 8192
-_REQUESTS = 2
-"""So many of the full length does the cache hold."""
 _ANSWER = 33
 _SPARE = 32
 """Tokens of the context that are left alone: a mark may be longer than the first one."""
 _LOOK_SECONDS = 0.25
 _TIMEOUT_SECONDS = 3600.0
 _QUESTION = "Say what you see."
-Device = Literal["gpu", "cpu"]
 Listener = Callable[[EngineProgress], None]
-
-
-@dataclass(frozen=True)
-class FrameCost:
-    """A frame of that size costs `tokens` with its mark, and so many seconds alone, or as one of `together`."""
-
-    width: int
-    height: int
-    tokens: float
-    alone_seconds: float
-    together: int
-    each_seconds: float
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What was measured. `peak_bytes` is the most that the engine took while it loaded and answered: of ordinary
-    memory, or with `device` "gpu" of all cards together. `machine` names what it computed on.
-    """
-
-    model: str
-    machine: str
-    device: Device
-    engine: str
-    arguments: Mapping[str, Any]
-    load_seconds: float
-    peak_bytes: int
-    tokens_per_second: float
-    frames: tuple[FrameCost, ...] = field(default=())
-
-
-def settings_of(proposal: Proposal) -> dict[str, Any]:
-    """VLLM_CONFIG as proposed for this machine, no longer than a trial needs and with a cache of known size, so that
-    the memory measured is what the model takes and not all that there is.
-    """
-    shape, chosen = proposal.entry.shape, dict(proposal.config)
-    chosen["max_model_len"] = min(proposal.plan.max_model_len, _LENGTH)
-    if shape.vision:
-        chosen["limit_mm_per_prompt"] = {"image": TOGETHER, "video": 0}
-    needed = memory_of(shape, replace(proposal.plan, max_model_len=chosen["max_model_len"], sequences=_REQUESTS))
-    return {**chosen, "kv_cache_memory_bytes": max(needed.of("cache"), GIB // 4)}
 
 
 def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device: Device, free_bytes: int) -> None:
     """Raise EngineError where the model, served so, needs more on its fullest card than `free_bytes`."""
-    needed = memory_of(shape, plan_of(arguments, device=device, sequences=_REQUESTS)).card_bytes
+    needed = memory_of(shape, plan_of(arguments, device=device, sequences=REQUESTS)).card_bytes
     if needed > free_bytes:
         gib = {"needed": f"{needed / GIB:.1f}", "free": f"{free_bytes / GIB:.1f}"}
         raise EngineError("trial_memory", model=model, **gib)
@@ -138,37 +87,6 @@ def try_shape(
             engine.stop()
     return Trial(
         model, peak.machine, device, f"vllm {version}", dict(arguments), load_seconds, peak.bytes, pace, frames
-    )
-
-
-def forecast(trial: Trial, frames: int) -> Forecast | None:
-    """What an analysis of so many frames will take with this model here, by the planner that lays out the run; None
-    for a model that sees no pictures.
-    """
-    if not trial.frames:
-        return None
-    width, height = trial.frames[0].width, trial.frames[0].height
-    counted = Counted(frame_tokens=trial.frames[0].tokens)
-    room = Room(plan_of(trial.arguments).max_model_len, answer_tokens=1024)
-    known = Known(runs=(_as_asked(trial, room.answer_tokens),), in_flight=1)
-
-    def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, Room]:
-        return plan.basis(request, video, room, max(width, height), counted, lambda _: 1)
-
-    video = VideoInfo(Path("video.mp4"), "", 1, "", "", "", width, height, 0, None, None, None, 0.0, False)
-    planner = Planner(measure, room, max(width, height), 1, lambda: known, lambda *_: True)
-    return planner(video, AnalysisRequest(video.path, frames=frames), built_in()["describe"])
-
-
-def _as_asked(trial: Trial, most: int) -> tuple[Asked, ...]:
-    """A part and a join as they would have lasted, from what their frames and words lasted."""
-    cost = trial.frames[0]
-    answer, join = usual_answer(cost.together, None, most), usual_answer(0, None, most)
-    prompt = max(1, round(cost.together * cost.tokens))
-    reading = cost.together * cost.each_seconds
-    return (
-        Asked(1, cost.together, prompt, answer, 1, reading + answer / trial.tokens_per_second),
-        Asked(1, 0, join, join, 1, reading / prompt * join + join / trial.tokens_per_second),
     )
 
 

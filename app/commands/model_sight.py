@@ -8,17 +8,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from app import config
 from app.commands.common import cancel_on_signals
 from app.domain import EngineProgress, Language
-from app.i18n import notice_text, t
+from app.i18n import t
+from app.store.trials import Measured
+from app.trials import check_sight, result_text
 from app.workbench import build_engine
-
-if TYPE_CHECKING:
-    from app.llm.vision_check import Seen
 
 _UNRELIABLE = ("poor", "blind")
 
@@ -43,48 +41,28 @@ def run(given: argparse.Namespace, language: Language) -> int:
         settings = replace(settings, model_path=given.model, model_chosen=True)
     if given.base_url:
         settings = replace(settings, base_url=given.base_url)
-    from app.llm.chat import connect  # LangChain, which the grammar does without
-    from app.llm.vision_check import SIZE, check_vision
-
     cancel, (engine, _) = cancel_on_signals(), build_engine(settings)
 
     def tell(phase: EngineProgress) -> None:
         print(t(f"engine.phase.{phase.phase}", language, **phase.values), file=sys.stderr)
 
     try:
-        endpoint = engine.ensure_ready(tell, cancel)
-        chat = connect(
-            endpoint.base_url,
-            api_key=endpoint.api_key,
-            model=endpoint.model,
-            timeout_seconds=settings.timeout_seconds,
-        )
-        seen = check_vision(
-            chat,
-            size=given.size or SIZE,
-            language=language,
-            on_progress=lambda key: print(t(f"sight.{key}", language), file=sys.stderr),
-            cancel=cancel,
-        )
+        seen = check_sight(settings, engine, given.size, language, tell, cancel)
     finally:
         engine.stop()
     if given.json:
-        document = asdict(replace(seen, reason=None)) | {"verdict": seen.verdict}
-        reason = notice_text(seen.reason, language) if seen.reason else None
-        print(json.dumps(document | {"reason": reason}, ensure_ascii=False, indent=2))
+        reason = seen["reason"] and seen["reason"][language]
+        print(json.dumps({**seen, "reason": reason}, ensure_ascii=False, indent=2))
     else:
         print("\n".join(_lines(seen, language)))
-    return 4 if seen.verdict in _UNRELIABLE else 0
+    return 4 if seen["verdict"] in _UNRELIABLE else 0
 
 
-def _lines(seen: Seen, language: Language) -> list[str]:
-    if seen.reason:
-        return [t("sight.blind", language, reason=notice_text(seen.reason, language))]
-    order = t("sight.order_right" if seen.ordered else "sight.order_wrong", language)
-    figures = {"shown": seen.shown, "colours": seen.colours, "forms": seen.forms, "digits": seen.digits}
-    size = {"width": seen.width, "height": seen.height}
-    lines = [t(f"sight.{seen.verdict}", language), t("sight.result", language, order=order, **figures, **size)]
-    return lines if seen.verdict == "well" else [*lines, t("sight.answer", language, answer=seen.answer)]
+def _lines(seen: Measured, language: Language) -> list[str]:
+    if seen["reason"]:
+        return [t("sight.blind", language, reason=seen["reason"][language])]
+    lines = [t(f"sight.{seen['verdict']}", language), result_text(seen, language)]
+    return lines if seen["verdict"] == "well" else [*lines, t("sight.answer", language, answer=seen["answer"])]
 
 
 def _size(text: str) -> tuple[int, int]:

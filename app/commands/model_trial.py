@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -19,18 +17,15 @@ from rich.table import Table
 from app.commands.common import cancel_on_signals
 from app.config import Settings
 from app.domain import MOST_FRAMES, EngineProgress, Language
-from app.engine.hardware import installed_vllm
-from app.errors import ConfigError, EngineError
+from app.errors import ConfigError
 from app.i18n import t
 from app.models import Proposal
-from app.models.dummy import check_entry
 from app.models.plan import GIB
-from app.store.trials import Trials
-from app.workbench import pass_on
+from app.trials import try_model
 
 if TYPE_CHECKING:
     from app.analysis.forecast import Forecast
-    from app.analysis.trial import Trial
+    from app.analysis.tried import Trial
 
 _FRAMES = 16
 
@@ -48,29 +43,17 @@ def measure(
     """Try the proposed model, with `arguments` over what is proposed; the document for --json. Raises AppErrors."""
     if not 1 <= given.frames <= MOST_FRAMES:
         raise ConfigError("setting_number", key="--frames", value=given.frames, low=1, high=MOST_FRAMES)
-    entry = proposal.entry
-    check_entry(entry)
-    if installed_vllm() is None:
-        raise EngineError("vllm_not_installed", model=entry.id)
-    from app.analysis import trial  # LangChain, which the other questions start without
-
-    pass_on(settings)
-    tried = trial.try_shape(
-        entry.id,
-        entry.config,
-        {**trial.settings_of(proposal), **arguments},
-        log_dir=settings.data_dir / "trial-engine",
-        on_progress=_shower(language),
-        cancel=cancel_on_signals(),
-    )
+    document = try_model(proposal, arguments, settings, _shower(language), cancel_on_signals())
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
-    document = {**asdict(tried), "at": f"{datetime.now():%Y-%m-%d %H:%M}"}
-    Trials(settings.data_dir / "trials.json").keep(document)
-    coming = trial.forecast(tried, given.frames)
+    from app.analysis import tried  # the planner, which the other questions start without
+
+    trial = tried.tried_of(document)
+    coming = tried.forecast(trial, given.frames) if trial else None
     if given.json:
         return {**document, "analysis": coming and {"frames": given.frames, "seconds": coming.seconds}}
-    _print(tried, coming, given.frames, language)
+    if trial:
+        _print(trial, coming, given.frames, language)
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from app.models.dummy import check_entry
 from app.models.plan import GIB
 from app.models.telling import least_gib, match_text
 from app.places import Place, here
+from app.store.trials import Measured, trials
+from app.trials import latest_trials, pace_text
 
 _MOST_BYTES = 4 * 1024**2
 
@@ -91,9 +94,9 @@ def run(given: argparse.Namespace, language: Language) -> int:
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
 
 
-def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalogue, _: Settings) -> Any:
+def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
-    place = here()
+    place = _here(settings, catalogue)
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
     if given.json:
@@ -106,20 +109,19 @@ def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalog
 
 
 def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
-    arguments = {**settings.vllm_config, **_arguments(given.config)}
+    arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
     match, shape = _asked(given.model, catalogue)
     plan = plan_of(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
     sum_ = memory_of(shape, plan)
+    measured = _measured(settings)
     if given.json:
-        return model_tables.sum_document(match, shape, sum_)
+        found = measured.get(match.entry.id) if match else None
+        return {**model_tables.sum_document(match, shape, sum_), "measured": found}
     if match is not None and match.why != "exact":
         print(match_text(match, language), file=sys.stderr)
     model_tables.print_sum(match.entry if match else None, given.model, shape, sum_, language)
+    _print_measured([match.entry.id] if match else [], measured, language)
     return None
-
-
-def _arguments(text: str | None) -> dict[str, Any]:
-    return config.load({"VLLM_CONFIG": text}, Path("/nowhere")).vllm_config if text else {}
 
 
 def _asked(name: str, catalogue: Catalogue) -> tuple[Match | None, Shape]:
@@ -149,21 +151,23 @@ def _read_config(file: Path) -> Any:
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, _: Settings) -> Any:
+def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if given.model:
         match = catalogue.find(given.model)
         entries = (match.entry,)
         if match.why != "exact":
             print(match_text(match, language), file=sys.stderr)
-    place = _named_place(given.where, max(1, given.cards))
+    place = _named_place(given.where, max(1, given.cards), _here(settings, catalogue))
     found = place.proposals(entries)
     if given.model and not found:
         needed = least_gib(entries[0].shape)
         raise EngineError("nothing_fits", model=entries[0].id, memory=place.words(language), needed=f"{needed:.0f} GiB")
     if given.json:
-        return [model_tables.proposal_document(proposal) for proposal in found]
+        kept = _measured(settings)
+        return [{**model_tables.proposal_document(one), "measured": kept.get(one.entry.id)} for one in found]
     model_tables.print_proposals(found, place.words(language), language)
+    _print_measured([one.entry.id for one in found], _measured(settings), language)
     return None
 
 
@@ -179,7 +183,7 @@ def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
         raise EngineError(
             "nothing_fits", model=match.entry.id, memory=place.words(language), needed=f"{needed:.0f} GiB"
         )
-    return model_trial.measure(given, found[0], _arguments(given.vllm_config), settings, language)
+    return model_trial.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings, language)
 
 
 def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:
@@ -189,16 +193,37 @@ def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:
     return None
 
 
+# ---- what was measured -----------------------------------------------------------------------------------------------
+
+
+def _measured(settings: Settings) -> dict[str, Measured]:
+    """The latest trial of each model on this machine."""
+    place = here()
+    return latest_trials(settings.data_dir, place.device)
+
+
+def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured], language: Language) -> None:
+    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := pace_text(measured[id_], language))]
+    if lines:
+        print("\n".join(["", *lines]))
+
+
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-def _named_place(text: str, cards: int) -> Place:
-    """What `text` names: "24", "24GB", "RTX 4090", "cpu", "cpu:32". Raises ConfigError."""
+def _here(settings: Settings, catalogue: Catalogue) -> Place:
+    """This machine, as fast as trials have shown it to be."""
+    place = here()
+    return place if place.card else place.as_measured(trials(settings.data_dir).all(), catalogue.by_id)
+
+
+def _named_place(text: str, cards: int, ours: Place) -> Place:
+    """What `text` names: "24", "24GB", "RTX 4090", "cpu", "cpu:32"; a CPU is this one. Raises ConfigError."""
     plain = text.strip().lower()
     where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)
     number = _gigabytes(amount)
     if where == "cpu" and (number or not amount):
-        return Place(text, None, memory_gib=number or memory_bytes() / GIB)
+        return Place(text, None, memory_gib=number or memory_bytes() / GIB, speed=ours.speed)
     card = Card(number) if number and not where else card_called(text)
     if card is None:
         raise ConfigError("card_unknown", given=text)

@@ -60,6 +60,7 @@ class EngineRoom(Generic[B]):
         self._switch: Switch | None = None
         self._cancel = threading.Event()
         self._is_closing = threading.Event()
+        self._is_held = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -90,14 +91,42 @@ class EngineRoom(Generic[B]):
                 self._inside -= 1
                 self._changed.notify_all()
 
+    @contextmanager
+    def alone(self, cancel: threading.Event, *, ends_engine: Callable[[], bool]) -> Iterator[None]:
+        """Inside this no job runs, and none is let in. Waits until all are out, then ends the engine where
+        `ends_engine()` says so; one that ran is started again afterwards. Raises Cancelled, or
+        AppError("switch_under_way").
+        """
+        with self._changed:
+            if self._is_switching():
+                raise AppError("switch_under_way")
+            self._is_held = True
+        comes_back = False
+        try:
+            self._wait_until_all_are_out(cancel)
+            if ends_engine():
+                comes_back = self._bench.engine.status().state in ("ready", "starting")
+                self._bench.close()
+            yield
+        finally:
+            with self._changed:
+                self._is_held = False
+                self._changed.notify_all()
+            if comes_back and not self._is_closing.is_set():
+                args = (self._bench,)
+                self._thread = threading.Thread(target=self._start_again, args=args, name="engine-back", daemon=True)
+                self._thread.start()
+
     def begin(self, bench: B, *, on_end: Callable[[Switch], None] = lambda _: None) -> None:
         """Switch to this bench, in a thread of its own; how it goes is told by `switch`. `on_end` is called when it
         is over, before a job is let in. Raises the AppError of an engine that cannot even be tried, or
-        AppError("switch_under_way"); all stays as it is then.
+        AppError("switch_under_way"), or "trial_under_way"; all stays as it is then.
         """
         if error := bench.engine.status().error:
             raise error
         with self._changed:
+            if self._is_held:
+                raise AppError("trial_under_way")
             if self._is_switching():
                 raise AppError("switch_under_way")
             names = (self._bench.engine.status().model, bench.engine.status().model)
@@ -119,7 +148,7 @@ class EngineRoom(Generic[B]):
         self._bench.close()
 
     def _is_switching(self) -> bool:
-        return self._switch is not None and not self._switch.is_over
+        return self._is_held or (self._switch is not None and not self._switch.is_over)
 
     def _over(self, state: SwitchState, on_end: Callable[[Switch], None], error: AppError | None = None) -> None:
         assert self._switch
@@ -139,7 +168,7 @@ class EngineRoom(Generic[B]):
         old = self._bench
         was_ready = old.engine.status().state in ("ready", "starting")
         try:
-            self._wait_until_all_are_out()
+            self._wait_until_all_are_out(self._cancel)
             self._tell("ending")
             old.close()
             self._bench = bench
@@ -157,10 +186,10 @@ class EngineRoom(Generic[B]):
             return
         self._over("done", on_end)
 
-    def _wait_until_all_are_out(self) -> None:
+    def _wait_until_all_are_out(self, cancel: threading.Event) -> None:
         with self._changed:
             while self._inside:
-                if self._cancel.is_set():
+                if cancel.is_set():
                     raise Cancelled
                 self._changed.wait(_POLL_SECONDS)
 

@@ -31,6 +31,7 @@ COUNT = 8
 SIZE = (448, 252)
 _ENOUGH = 0.75
 _ANSWER_TOKENS = 400
+_LONGEST_SAID = 120
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _ITEM = re.compile(r"(?:^|[\n;；|])\s*(?:[-*•]\s*)?[\[(（【]?\s*(?:frame|card|picture|image|第)?\s*(\d{1,2})"
                    r"(?:\s*[帧张])?[^\n:：.)、\]]{0,16}[\])）】]?\s*[:：.)、]", re.IGNORECASE)  # fmt: skip
@@ -41,6 +42,17 @@ _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
     "circle": ("圆", "round", "ring"), "square": ("正方", "方形", "方框", "矩形", "rectangle"),
     "triangle": ("三角",), "star": ("星", "五角"),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CardSeen:
+    """What the model said of one card, and what of it is right."""
+
+    card: Card
+    said: str
+    colour: bool
+    form: bool
+    digit: bool
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,7 @@ class Seen:
     height: int
     answer: str = ""
     reason: Notice | None = None
+    cards: tuple[CardSeen, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -107,16 +120,17 @@ def score(answer: str, shown: Sequence[Card], size: tuple[int, int] = SIZE) -> S
     """What of the cards `answer` tells, card by card where it counts them, else piece by piece in its order."""
     text = _THOUGHT.sub("", answer)
     pieces = _pieces(text, len(shown))
-    right = [_right(card, _piece_of(card, place, pieces)) for place, card in enumerate(shown, 1)]
+    read = tuple(_read(card, _piece_of(card, place, pieces)) for place, card in enumerate(shown, 1))
     return Seen(
         shown=len(shown),
-        colours=sum(colour for colour, _, _ in right),
-        forms=sum(form for _, form, _ in right),
-        digits=sum(digit for _, _, digit in right),
+        colours=sum(one.colour for one in read),
+        forms=sum(one.form for one in read),
+        digits=sum(one.digit for one in read),
         ordered=_is_ordered(pieces, shown),
         width=size[0],
         height=size[1],
         answer=answer.strip()[:4000],
+        cards=read,
     )
 
 
@@ -174,11 +188,12 @@ def _colour(piece: str) -> str:
     return next((name for _, name in _named(piece, COLOURS)), "")
 
 
-def _right(card: Card, piece: str) -> tuple[bool, bool, bool]:
+def _read(card: Card, piece: str) -> CardSeen:
     """Whether its colour is the first that is named, its shape the only one, and its digit the last."""
     digits = re.findall(r"(?<!\d)\d(?!\d)", piece)
     forms = {name for _, name in _named(piece, FORMS)}
-    return _colour(piece) == card.colour, forms == {card.form}, digits[-1:] == [str(card.digit)]
+    said = piece.strip(" \t\n*-;；,，、")[:_LONGEST_SAID]
+    return CardSeen(card, said, _colour(piece) == card.colour, forms == {card.form}, digits[-1:] == [str(card.digit)])
 
 
 def _is_ordered(pieces: Mapping[int, str], shown: Sequence[Card]) -> bool:

@@ -1,11 +1,13 @@
-"""Keeps what trials of models have measured on this machine: one small JSON file, the newest of each kind alone.
+"""Keeps what was measured on this machine, trials of models and vision checks: a small JSON file for each of the two,
+with the newest of each kind alone.
 
-It is a cache: a file that is lost, damaged or cannot be written costs nothing but another trial.
+It is a cache: a file that is lost, damaged or cannot be written costs nothing but another measurement.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,34 +17,46 @@ from app.store.disk import read_json, write_json
 
 _log = logging.getLogger(__name__)
 _MOST = 200
-_KIND = ("model", "machine", "arguments")
 Measured = Mapping[str, Any]
 
 
-class Trials:
-    """In the file `path`. A trial is an object with a model, a machine, vLLM's arguments, and its figures."""
+class Kept:
+    """Documents in the file `path`. Two with the same values under all names of `kind` are of one kind."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: tuple[str, ...]) -> None:
         self._path = path
+        self._kind = kind
+        self._lock = threading.Lock()
 
     def all(self) -> tuple[Measured, ...]:
-        """Every trial that is kept, the latest last."""
+        """Every document that is kept, the latest last."""
         try:
-            kept = (read_json(self._path) or {}).get("trials")
+            kept = (read_json(self._path) or {}).get(self._path.stem)
         except AppError:
-            _log.warning("the trials in %s cannot be read", self._path, exc_info=True)
+            _log.warning("%s cannot be read", self._path, exc_info=True)
             return ()
         return tuple(one for one in kept if isinstance(one, dict)) if isinstance(kept, list) else ()
 
-    def of(self, model: str, machine: str) -> tuple[Measured, ...]:
-        """Those of this model on this machine, the latest last."""
-        return tuple(one for one in self.all() if (one.get("model"), one.get("machine")) == (model, machine))
+    def of(self, **values: object) -> tuple[Measured, ...]:
+        """Those with these values, the latest last."""
+        return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
 
-    def keep(self, trial: Measured) -> None:
-        """Keep this one, in the place of an earlier one of the same model, machine and arguments."""
-        others = [one for one in self.all() if any(one.get(name) != trial[name] for name in _KIND)]
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._path, {"trials": [*others, trial][-_MOST:]})
-        except OSError:
-            _log.warning("the trial could not be written to %s", self._path, exc_info=True)
+    def keep(self, measured: Measured) -> None:
+        """Keep this one, in the place of an earlier one of its kind."""
+        with self._lock:
+            others = [one for one in self.all() if any(one.get(name) != measured[name] for name in self._kind)]
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_json(self._path, {self._path.stem: [*others, measured][-_MOST:]})
+            except OSError:
+                _log.warning("what was measured could not be written to %s", self._path, exc_info=True)
+
+
+def trials(data_dir: Path) -> Kept:
+    """Trials of models: each has a model, a machine, vLLM's arguments, and its figures."""
+    return Kept(data_dir / "trials.json", ("model", "machine", "arguments"))
+
+
+def checks(data_dir: Path) -> Kept:
+    """Vision checks: each has a model, its engine, the format of its numbers, the size of the frames, and its score."""
+    return Kept(data_dir / "sights.json", ("model", "engine", "format", "width", "height"))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from app.analysis.trial import FrameCost, Trial, check_memory, forecast, settings_of, try_shape
+from app.analysis.trial import check_memory, try_shape
+from app.analysis.tried import FrameCost, Trial, forecast, settings_of, tried_of
 from app.domain import EngineProgress
 from app.engine.process import GUARD
 from app.errors import Cancelled, EngineError
 from app.models import built_in, on_cpu, plan_of, read_shape
 from app.models.plan import GIB
-from app.store.trials import Trials
+from app.store.trials import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
 MEASURED = Trial(
@@ -43,6 +45,14 @@ def test_the_settings_are_those_proposed_for_this_machine_with_a_cache_of_known_
     assert settings_of(on_cpu(24, [built_in().by_id["Qwen/Qwen3-0.6B"]])[0]).get("limit_mm_per_prompt") is None
 
 
+def test_what_is_given_goes_over_the_proposal_and_the_cache_holds_it() -> None:
+    (proposal,) = on_cpu(24, [VL_3B])
+    assert settings_of(proposal, proposal.config) == settings_of(proposal), "as proposed is not otherwise"
+    longer = settings_of(proposal, {"max_model_len": 16384})
+    assert (longer["dtype"], longer["max_model_len"]) == ("bfloat16", 16384)
+    assert longer["kv_cache_memory_bytes"] == 2 * settings_of(proposal)["kv_cache_memory_bytes"]
+
+
 def test_a_model_larger_than_what_is_free_is_refused_before_it_starts() -> None:
     (proposal,) = on_cpu(24, [VL_3B])
     settings = settings_of(proposal)
@@ -65,12 +75,19 @@ def test_the_time_of_an_analysis_follows_from_frames_and_words() -> None:
     assert forecast(replace(MEASURED, frames=()), 16) is None
 
 
+def test_a_trial_is_the_same_after_it_was_kept_and_a_damaged_one_is_none() -> None:
+    document = json.loads(json.dumps(asdict(MEASURED)))
+    assert tried_of({**document, "at": "2026-01-02 03:04"}) == MEASURED
+    assert tried_of({**document, "frames": [{"width": 448}]}) is None
+    assert tried_of({**document, "tokens_per_second": 0}) is None
+
+
 def test_the_newest_trial_of_each_kind_is_kept(tmp_path: Path) -> None:
-    trials = Trials(tmp_path / "data" / "trials.json")
+    trials = kept_trials(tmp_path / "data")
     one = {"model": "m", "machine": "here", "arguments": {"dtype": "half"}, "load_seconds": 1.0}
     for trial in (one, {**one, "machine": "there"}, {**one, "load_seconds": 2.0}):
         trials.keep(trial)
-    assert [trial["load_seconds"] for trial in trials.of("m", "here")] == [2.0]
+    assert [trial["load_seconds"] for trial in trials.of(model="m", machine="here")] == [2.0]
     assert len(trials.all()) == 2
     (tmp_path / "data" / "trials.json").write_text('{"trials": 7}')
     assert trials.all() == ()

@@ -15,6 +15,7 @@ import pytest
 
 from app import cli
 from app.analysis import trial
+from app.analysis.tried import Trial
 from app.llm.cards import cards
 from tests.analysis.test_trial import MEASURED
 from tests.llm.scripted import saying, serve
@@ -47,7 +48,7 @@ def test_a_trial_is_told_for_people_and_programs_and_kept(
 ) -> None:
     asked: list[dict[str, Any]] = []
 
-    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> trial.Trial:
+    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> Trial:
         asked.append(arguments)
         return replace(MEASURED, model=model)
 
@@ -58,6 +59,7 @@ def test_a_trial_is_told_for_people_and_programs_and_kept(
     told = capsys.readouterr().out
     assert "每秒生成 10.0 个 token" in told and "448 × 252" in told and "24 帧" in told
     assert asked[0]["max_model_len"] == 4096
+    assert asked[0]["dtype"] == "bfloat16", "what is proposed for this machine stays where nothing else is given"
     assert cli.main([*words, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["analysis"]["frames"] == 24 and document["frames"][1]["alone_seconds"] == 9.0

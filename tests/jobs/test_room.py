@@ -174,3 +174,55 @@ def test_only_one_switch_at_a_time(bench: Make, tmp_path: Path) -> None:
         with pytest.raises(AppError) as caught:
             room.begin(bench("third"))
         assert caught.value.key == "switch_under_way"
+
+
+# ---- alone with the machine ------------------------------------------------------------------------------------------
+
+
+def test_alone_waits_for_who_is_inside_and_lets_nobody_in(bench: Make) -> None:
+    with room_of(bench("old")) as room:
+        inside, leave, control = threading.Event(), threading.Event(), Control()
+
+        def job() -> None:
+            with room.admitted(control):
+                inside.set()
+                leave.wait()
+
+        thread = threading.Thread(target=job)
+        thread.start()
+        inside.wait()
+        threading.Timer(0.2, leave.set).start()
+        with room.alone(threading.Event(), ends_engine=lambda: False):
+            assert leave.is_set()
+            control.cancel.set()
+            with pytest.raises(Cancelled), room.admitted(control):
+                raise AssertionError("somebody was let in")
+            with pytest.raises(AppError) as caught:
+                room.begin(bench("new"))
+            assert caught.value.key == "trial_under_way"
+        thread.join()
+        with room.admitted(Control()):
+            pass
+
+
+def test_an_engine_that_has_to_go_for_it_comes_back_afterwards(bench: Make) -> None:
+    old = bench("old")
+    with room_of(old) as room:
+        old.use()
+        with room.alone(threading.Event(), ends_engine=lambda: False):
+            assert old.lives, "an engine that leaves enough memory stays"
+        with room.alone(threading.Event(), ends_engine=lambda: True):
+            assert not old.lives
+        while old.engine.status().state != "ready":
+            time.sleep(0.01)
+        assert old.lives
+
+
+def test_who_gives_up_waiting_leaves_the_room_as_it_was(bench: Make) -> None:
+    with room_of(bench("old")) as room:
+        cancel = threading.Event()
+        cancel.set()
+        with room.admitted(Control()), pytest.raises(Cancelled), room.alone(cancel, ends_engine=lambda: True):
+            raise AssertionError("somebody is inside")
+        with room.admitted(Control()):
+            pass

@@ -15,7 +15,7 @@ _mount = component("models")
 @dataclass(frozen=True)
 class Row:
     """`share` of the memory is taken, `memory` says it in words. `facts` are short; one that is "" leaves its place
-    empty. `is_used`: it is the one that runs now.
+    empty. `is_used`: it is the one that runs now. `note`: how quick it is, "" where nobody knows.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Row:
     share: float
     memory: str
     is_used: bool = False
+    note: str = ""
 
 
 def draw(

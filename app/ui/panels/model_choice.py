@@ -20,7 +20,7 @@ from app.models.telling import least_gib, match_text, parameters_text
 from app.places import Place
 from app.ui.components import stack
 from app.ui.model_choice import Choice, Wanted, env_lines, free_bytes, proposal_for, understood
-from app.ui.panels import model_taking
+from app.ui.panels import model_taking, model_trial
 from app.ui.panels.model_fields import CONFIG, ENGINE, NAME, take
 from app.ui.words import plain
 from app.wiring import chosen
@@ -133,6 +133,8 @@ def _draw_settings(services: Services, catalogue: Catalogue, choice: Choice, her
     )
     wanted = _draw_config(services, choice, proposal, here, engine or "vllm", language)
     model_taking.draw(services, catalogue, choice, here, wanted, language)
+    if wanted.engine == "vllm":
+        model_trial.draw(services, choice, proposal, here, wanted, language)
     if wanted.config is not None:
         with st.expander(t("models.page.env", language), icon=":material/content_copy:"):
             st.caption(plain(t("models.page.env_why", language)))

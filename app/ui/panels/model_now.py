@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.domain import EngineProgress, Language
+from app import trials
+from app.domain import Language
 from app.engine import Engine, installed_vllm
 from app.errors import AppError
 from app.i18n import error_text, notice_text, t
 from app.ui.panels.engine import COLOURS, short
+from app.ui.panels.phase import draw_phase
 from app.ui.words import plain
 
 if TYPE_CHECKING:
@@ -36,9 +38,9 @@ def draw(services: Services, language: Language) -> None:
 
 
 def is_changing(services: Services) -> bool:
-    """Whether another model is on its way."""
+    """Whether another model is on its way, or one is tried."""
     fetched = services.fetching.now
-    return is_switching(services) or (fetched is not None and fetched.state == "running")
+    return is_switching(services) or services.trying.runs or (fetched is not None and fetched.state == "running")
 
 
 def _draw(services: Services, was_changing: bool, language: Language) -> None:
@@ -52,7 +54,7 @@ def _draw(services: Services, was_changing: bool, language: Language) -> None:
             for fact in _facts(services, status, language):
                 st.badge(plain(fact), color="gray")
         if status.state == "starting" and status.phase:
-            _draw_phase(status.phase, language)
+            draw_phase(status.phase, language)
         if status.error and status.state == "failed":
             st.error(plain(error_text(status.error, language)), icon=":material/error:")
         for notice in services.engine_notices:
@@ -77,6 +79,8 @@ def _facts(services: Services, status: EngineStatus, language: Language) -> list
     """Sight, what computes and where, and how much it holds; nothing is said of sight where it could not start."""
     info, installed = status.info, installed_vllm()
     facts = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}", language)]
+    if kept := trials.last_check(services.settings):
+        facts.append(t(f"models.sight.short_{kept['verdict']}", language))
     facts.append(f"{_KIND[status.kind]} {info.version if info else ''}".strip())
     if status.kind == "vllm" and installed:
         facts.append(installed[0].upper())
@@ -94,23 +98,11 @@ def _sight(status: EngineStatus) -> str:
     return "unknown" if sees is None else "yes" if sees else "no"
 
 
-def _draw_phase(phase: EngineProgress, language: Language) -> None:
-    words = plain(t(f"engine.phase.{phase.phase}", language, **phase.values))
-    done, total = (phase.values.get(name) for name in _AMOUNTS.get(phase.phase, ("", "")))
-    if isinstance(done, int) and isinstance(total, int) and total:
-        st.progress(min(1.0, done / total), words)
-    else:
-        st.caption(words)
-
-
-_AMOUNTS = {"downloading": ("bytes_done", "bytes_total"), "loading": ("done", "total")}
-
-
 # ---- start and stop --------------------------------------------------------------------------------------------------
 
 
 def _draw_buttons(services: Services, status: EngineStatus, language: Language) -> None:
-    is_remote, waits = status.kind == "remote", is_switching(services)
+    is_remote, waits = status.kind == "remote", is_switching(services) or services.trying.runs
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
             st.button(
@@ -165,7 +157,7 @@ def _draw_download(services: Services, fetched: Fetched, language: Language) -> 
             words = t("models.page.download_failed", language, model=fetched.model, reason=reason)
             st.error(plain(words), icon=":material/error:")
         if fetched.progress:
-            _draw_phase(fetched.progress, language)
+            draw_phase(fetched.progress, language)
         with st.container(horizontal=True, gap="small"):
             running = fetched.state == "running"
             st.button(

@@ -14,6 +14,8 @@ from app.models.formats import format_of
 from app.models.plan import GIB
 from app.models.telling import least_gib, parameters_text, why_not
 from app.places import Place
+from app.store.trials import Measured
+from app.trials import latest_trials, pace_text
 from app.ui.components import models
 from app.ui.panels.model_fields import take
 from app.ui.words import plain
@@ -26,10 +28,10 @@ _MORE_HEADS = ("models.page.frames", "models.column_licence")
 _AT_FIRST = 10
 
 
-def draw(services: Services, catalogue: Catalogue, language: Language) -> None:
+def draw(services: Services, catalogue: Catalogue, here: Place, language: Language) -> None:
     """The control for the size, and the table."""
     st.caption(t("models.page.table_about", language))
-    known = places.all_places()
+    known = places.all_places(here)
     key = st.segmented_control(
         t("models.page.size", language),
         list(known),
@@ -40,14 +42,17 @@ def draw(services: Services, catalogue: Catalogue, language: Language) -> None:
     )
     place = known[key or "here"]
     st.caption(plain(place.words(language)))
+    if place.card is None:
+        st.caption(t("models.page.table_cpu", language))
     entries = tuple(catalogue.by_id.values())
     found = place.proposals(entries)
     if not found:
         st.info(t("models.page.none", language), icon=":material/memory:")
     fitting = {one.entry.id for one in found}
-    used = services.settings.model_path
+    used = "" if services.settings.base_url else services.settings.model_path
+    measured = latest_trials(services.settings.data_dir, here.device) if place.key == "here" else {}
     rest = sorted((one for one in entries if one.id not in fitting), key=lambda one: least_gib(one.shape))
-    rows = [_row(one, place, used, language) for one in found]
+    rows = [_row(one, place, used, measured.get(one.entry.id), language) for one in found]
     models.draw(
         rows[:_AT_FIRST],
         {
@@ -60,11 +65,11 @@ def draw(services: Services, catalogue: Catalogue, language: Language) -> None:
             "used": t("models.page.used_row", language),
         },
         key="model_rows",
-        on_use=lambda id_: take(id_, catalogue, places.here()),
+        on_use=lambda id_: take(id_, catalogue, here),
     )
 
 
-def _row(one: Proposal, place: Place, used: str, language: Language) -> models.Row:
+def _row(one: Proposal, place: Place, used: str, measured: Measured | None, language: Language) -> models.Row:
     needs, there = one.sum.card_bytes, place.bytes_each
     amounts = {"needs": f"{needs / GIB:.1f}", "there": f"{there / GIB:.4g}"}
     return models.Row(
@@ -77,10 +82,21 @@ def _row(one: Proposal, place: Place, used: str, language: Language) -> models.R
             str(one.frames or "–"),
             one.entry.licence,
         ),
+        note=_pace(one, measured, language),
         share=needs / there,
         memory=t("models.page.memory_of", language, **amounts),
         is_used=one.entry.id == used,
     )
+
+
+def _pace(one: Proposal, measured: Measured | None, language: Language) -> str:
+    """How quick it is: as it was measured here, else as it is estimated for a CPU."""
+    told = pace_text(measured, language) if measured else ""
+    if told or one.pace is None:
+        return told
+    each = f"{one.pace.frame_seconds:.1f}" if one.entry.sees else ""
+    key = "models.page.estimated" if each else "models.page.estimated_words"
+    return t(key, language, each=each, pace=f"{one.pace.tokens_per_second:.1f}")
 
 
 def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> models.Row:

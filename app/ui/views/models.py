@@ -7,8 +7,17 @@ import streamlit as st
 from app import places
 from app.i18n import error_text, t
 from app.models import load
+from app.store.trials import trials
 from app.ui import resources
-from app.ui.panels import model_choice, model_formats, model_now, model_sum, model_table
+from app.ui.panels import (
+    model_choice,
+    model_elsewhere,
+    model_formats,
+    model_now,
+    model_sight,
+    model_sum,
+    model_table,
+)
 from app.ui.state import page_state
 from app.ui.words import plain
 
@@ -18,14 +27,18 @@ def draw() -> None:
     language, services = page_state().language, resources.services()
     st.markdown(f"## {t('ui.page_models', language)}")
     catalogue, here = load(services.settings.data_dir / "models"), places.here()
+    if here.card is None:
+        here = here.as_measured(trials(services.settings.data_dir).all(), catalogue.by_id)
     st.markdown(f"##### {t('models.page.now', language)}")
     model_now.draw(services, language)
+    model_sight.draw(services, language)
     st.markdown(f"##### {t('models.page.choose', language)}")
     model_choice.draw(services, catalogue, here, language)
+    model_elsewhere.draw(services, language)
     for problem in catalogue.problems:
         st.warning(plain(error_text(problem, language)), icon=":material/warning:")
     st.markdown(f"##### {t('models.page.table', language)}")
-    model_table.draw(services, catalogue, language)
+    model_table.draw(services, catalogue, here, language)
     with st.expander(t("models.page.sum", language), icon=":material/calculate:"):
         model_sum.draw(catalogue, here, language)
     with st.expander(t("models.page.formats", language), icon=":material/memory:"):

@@ -23,6 +23,7 @@ from app.i18n import LANGUAGES, error_text, t
 from app.models import (
     Card,
     Catalogue,
+    Entry,
     Match,
     Shape,
     card_called,
@@ -32,6 +33,7 @@ from app.models import (
     read_shape,
 )
 from app.models.dummy import check_entry
+from app.models.entry_file import entry_of_config
 from app.models.plan import GIB
 from app.models.telling import least_gib, match_text
 from app.places import Place, here
@@ -124,10 +126,25 @@ def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, s
     return None
 
 
+def _to_try(name: str, catalogue: Catalogue, language: Language) -> Entry:
+    """The catalogue's model, or that of a folder's own config.json."""
+    file = _config_file(name)
+    if file.is_file():
+        return entry_of_config(file.parent.name, _read_config(file))
+    match = catalogue.find(name)
+    if match.why != "exact":
+        print(match_text(match, language), file=sys.stderr)
+    return match.entry
+
+
+def _config_file(name: str) -> Path:
+    folder = Path(name).expanduser().absolute()
+    return folder if folder.name == "config.json" else folder / "config.json"
+
+
 def _asked(name: str, catalogue: Catalogue) -> tuple[Match | None, Shape]:
     """The catalogue's model, and its shape: that of the folder's own config.json where there is one."""
-    folder = Path(name).expanduser()
-    file = folder if folder.name == "config.json" else folder / "config.json"
+    file = _config_file(name)
     if file.is_file():
         shape = read_shape(_read_config(file))
         try:
@@ -172,17 +189,13 @@ def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
 
 
 def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
-    match = catalogue.find(given.model)
-    if match.why != "exact":
-        print(match_text(match, language), file=sys.stderr)
-    check_entry(match.entry)
+    entry = _to_try(given.model, catalogue, language)
+    check_entry(entry)
     place = here()
-    found = place.proposals((match.entry,))
+    found = place.proposals((entry,))
     if not found:
-        needed = least_gib(match.entry.shape)
-        raise EngineError(
-            "nothing_fits", model=match.entry.id, memory=place.words(language), needed=f"{needed:.0f} GiB"
-        )
+        needed = f"{least_gib(entry.shape):.0f} GiB"
+        raise EngineError("nothing_fits", model=entry.id, memory=place.words(language), needed=needed)
     return model_trial.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings, language)
 
 

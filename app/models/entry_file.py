@@ -57,6 +57,13 @@ class Entry:
         return self.shape.vision is not None
 
 
+def entry_of_config(name: str, config: Mapping[str, Any]) -> Entry:
+    """A model that no catalogue describes, called `name`, by its config.json alone. Raises what `read_shape` raises."""
+    shape = read_shape(config)
+    nothing: Mapping[Language, str] = {"zh": "", "en": ""}
+    return Entry(name, "", shape.parameters, "", "", nothing, shape, config=config)
+
+
 @dataclass(frozen=True)
 class Misnamed:
     """A name that people use and no hub has, the models that are meant by it, the likeliest first, and why."""

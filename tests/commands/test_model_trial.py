@@ -43,6 +43,22 @@ def test_a_model_that_never_fits_here_is_refused_at_once(capsys: pytest.CaptureF
     assert "放不下" in capsys.readouterr().err
 
 
+def test_a_folder_that_no_catalogue_knows_is_tried_by_its_own_config(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> Trial:
+        asked.append((model, config))
+        return replace(MEASURED, model=model)
+
+    monkeypatch.setattr(trial, "try_shape", tried)
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
+    folder = Path(__file__).parents[1] / "fixtures" / "tiny-vl"
+    assert cli.main(["models", "try", str(folder)]) == 0
+    assert asked == [("tiny-vl", json.loads((folder / "config.json").read_text()))]
+
+
 def test_a_trial_is_told_for_people_and_programs_and_kept(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,7 +1,6 @@
-"""From a text to letters on a picture, in a font of this machine that knows all of them where there is one.
+"""From a text to letters on a picture: in our own font, or in one of this machine that knows more of them.
 
-Fonts are found by name among those of the system; Pillow's own, which knows Latin letters alone, is always there. A
-character that the best font lacks is drawn as "?", never as an empty box.
+Those of the machine are found by name. A character that the best font lacks is drawn as "?", never as an empty box.
 """
 
 from __future__ import annotations
@@ -11,10 +10,13 @@ from functools import lru_cache
 
 from PIL import ImageFont
 
+from app.reports.typefaces import REGULAR
+
 Font = ImageFont.FreeTypeFont
 
-# File and place in it; those that know Chinese first, each system's usual ones.
+# File and place in it: our own, then each system's usual ones, those that know Chinese first.
 _FONTS = (
+    (str(REGULAR), 0),
     ("NotoSansCJK-Regular.ttc", 2),
     ("NotoSansCJKsc-Regular.otf", 0),
     ("NotoSansSC-Regular.otf", 0),
@@ -68,9 +70,6 @@ def _found(size: int) -> Iterator[Font]:
             yield ImageFont.truetype(name, size, index)
         except OSError:
             continue
-    own = ImageFont.load_default(size)
-    assert isinstance(own, Font)
-    yield own
 
 
 def _lacking(font: Font, text: str) -> set[str]:

@@ -1,0 +1,130 @@
+"""A Document as plain values for the Typst template pdf.typ: dictionaries, lists and strings.
+
+Texts stay strings from here to the page, so none of them can become markup. Pictures and charts are files beside the
+template; here stand their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from app.i18n import t
+from app.reports.document import (
+    Block,
+    Document,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Paragraph,
+    Picture,
+    Span,
+    Table,
+    Timeline,
+    Verbatim,
+    words,
+)
+from app.reports.moments import address
+
+PICTURE_CM = (16.0, 6.4)
+"""The most room of a picture, in width and height."""
+_RUNNING = 60
+"""Letters of the title that have room at the head of every page."""
+
+Form = dict[str, Any]
+
+
+def form(told: Document) -> Form:
+    """Everything that the template needs. Headings of the document are at levels 1 and 2 here, under its title."""
+    facts = told.facts
+    title = " ".join(told.title.split())
+    return {
+        "title": title,
+        "running": f"{title[:_RUNNING]}…" if len(title) > _RUNNING else title,
+        "language": told.language,
+        "generator": facts.generator,
+        "description": facts.ai_label,
+        "keywords": [word for word in (facts.video, facts.model) if word],
+        "contents": t("report.contents", told.language),
+        "blocks": [made for block in told.blocks for made in _block(block, facts.video)],
+    }
+
+
+def strings(value: Any, change: Callable[[str], str]) -> Any:
+    """The same values with every string changed; keys stay."""
+    match value:
+        case str():
+            return change(value)
+        case list():
+            return [strings(one, change) for one in value]
+        case dict():
+            return {key: strings(one, change) for key, one in value.items()}
+        case _:
+            return value
+
+
+def picture_name(picture: Picture) -> str:
+    return f"{picture.number}.jpg"
+
+
+def chart_name(timeline: Timeline) -> str:
+    return f"{timeline.heading.anchor}.svg"
+
+
+def _block(block: Block, video: str) -> Iterator[Form]:
+    match block:
+        case Heading():
+            yield _heading(block, video)
+        case Paragraph(line, tone):
+            yield {"kind": "paragraph", "tone": tone, "line": _line(line, video)}
+        case Listing(items):
+            yield {"kind": "listing", "items": [_line(item, video) for item in items]}
+        case Table():
+            yield _table(block, video)
+        case Picture(alt=alt):
+            yield {"kind": "picture", "file": picture_name(block), "alt": alt, "width": _width(block)}
+        case Gallery(pictures):
+            yield {"kind": "gallery", "pictures": [_thumbnail(picture) for picture in pictures]}
+        case Timeline(heading, _, alt):
+            yield _heading(heading, video)
+            yield {"kind": "chart", "file": chart_name(block), "alt": alt}
+        case Verbatim(summary, text):
+            yield {"kind": "verbatim", "summary": summary, "text": text}
+
+
+def _heading(heading: Heading, video: str) -> Form:
+    """The contents list what is no frame; a title in that list cannot be a link of its own."""
+    listed = not heading.anchor.startswith("frame-")
+    line = [_span(Span(words(heading.line)), video)] if listed else _line(heading.line, video)
+    return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": listed}
+
+
+def _table(table: Table, video: str) -> Form:
+    columns = len(table.heads) or len(table.rows[0]) if table.rows or table.heads else 0
+    return {
+        "kind": "table" if columns and table.rows else "nothing",
+        "shape": "numbers" if table.numbers else "findings" if table.heads else "pairs",
+        "columns": columns,
+        "heads": [_line(head, video) for head in table.heads],
+        "rows": [[_line(cell, video) for cell in row] for row in table.rows],
+    }
+
+
+def _thumbnail(picture: Picture) -> Form:
+    return {"file": picture_name(picture), "alt": picture.alt, "anchor": picture.anchor}
+
+
+def _width(picture: Picture) -> float:
+    """In centimetres, so that neither side is larger than its room."""
+    most, height = PICTURE_CM
+    return round(min(most, height * max(1, picture.width) / max(1, picture.height)), 2)
+
+
+def _line(line: Line, video: str) -> list[Form]:
+    return [_span(span, video) for span in line]
+
+
+def _span(span: Span, video: str) -> Form:
+    to = "" if span.at_seconds is None else address(video, span.at_seconds)
+    return {"text": span.text, "style": span.style, "to": to}

@@ -199,7 +199,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
     return {
         **known,
         "engine": settings.base_url or f"{settings.engine} {_engine_version(settings)}".strip(),
-        "model": settings.model_path + (f" ({_changed(weights)})" if weights else ""),
+        "model": _asked_for(settings) + (f" ({_changed(weights)})" if weights else ""),
         "vllm_config": json.dumps(settings.vllm_config, sort_keys=True) if is_vllm else "",
         "answer_tokens": str(settings.answer_tokens),
         "frame_side": str(settings.frame_side or ""),
@@ -207,6 +207,11 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
         "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
         "speech": settings.speech_base_url or settings.speech_model_path,
     }
+
+
+def _asked_for(settings: Settings) -> str:
+    """The model that is asked for by name; an engine elsewhere answers with its own where nobody named one."""
+    return settings.model_path if settings.model_chosen or not settings.base_url else ""
 
 
 def _engine_version(settings: Settings) -> str:

@@ -44,7 +44,7 @@ _CONFIG = {
 _CLOCK = re.compile(r"(?<![\d:.T+])(?:\d+:)?\d{1,2}:\d{2}(?:\.\d{1,3})?(?![\d:])")
 _POLL_SECONDS = 0.2
 # What tells one run from another and not what was found.
-_OF_THE_RUN = {"id", "created", "seconds", "seconds_by_stage", "usage", "recalled", "base_url", "job"}
+_OF_THE_RUN = {"id", "created", "seconds", "seconds_by_stage", "usage", "recalled", "base_url", "job", "aigc"}
 
 
 def compose(path: Path, *, minutes: float) -> Path:

@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 from app.domain import Analysis, Language
-from app.file_names import shown_name
 from app.i18n import t
 from app.pictures import smaller
 from app.reports.chart_svg import Palette, svg
@@ -34,6 +32,7 @@ from app.reports.document import (
     signed,
     words,
 )
+from app.reports.moments import address
 from app.reports.plain_text import printable
 from app.reports.story import document
 
@@ -63,7 +62,7 @@ def write(analysis: Analysis, language: Language) -> bytes:
 class _Page:
     def __init__(self, told: Document, video_name: str) -> None:
         self._told = told
-        self._video = f"./{quote(shown_name(video_name))}"
+        self._video_name = video_name
 
     def parts(self) -> Iterator[str]:
         told = self._told
@@ -151,8 +150,7 @@ class _Page:
                 return text
 
     def _moment(self, seconds: float) -> str:
-        """A media fragment (W3C Media Fragments URI 1.0, section 4.2.1)."""
-        return f"{self._video}#t={seconds:.3f}"
+        return address(self._video_name, seconds)
 
 
 def _heading(block: Block) -> Heading | None:

@@ -28,7 +28,7 @@ from app.reports.json_form import (
 from app.reports.json_text import json_text
 from app.reports.labelling import aigc
 from app.reports.parts import Part, parts_of
-from app.reports.words import ai_label, field_names
+from app.reports.words import ai_label, field_names, settings_told
 
 JPEG_URL = "data:image/jpeg;base64,"
 
@@ -72,7 +72,7 @@ def form_of(analysis: Analysis, language: Language, *, pictures: bool = True) ->
         joins=tuple(answers.answer(join) for join in analysis.joins),
         summary=answers.answer(analysis.summary) if analysis.summary else None,
         layout=_layout(analysis.layout, parts) if analysis.layout else None,
-        conditions=dict(analysis.conditions),
+        conditions=settings_told(analysis),
         engine=_engine(analysis.engine) if analysis.engine else None,
         usage=analysis.usage,
         seconds_by_stage=analysis.seconds_by_stage,

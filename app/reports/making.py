@@ -8,17 +8,16 @@ from app.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
 from app.i18n import t
 from app.reports.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
 from app.reports.parts import parts_of
-from app.reports.words import named, part_name, troubles
+from app.reports.words import named, part_name, settings_told, troubles
 
 
 def making(analysis: Analysis, language: Language) -> Iterator[Block]:
     """The section, to its last prompt."""
     yield Heading(2, plain(t("report.how", language)), "how")
     yield _table((t(f"report.{key}", language), value) for key, value in facts_of_making(analysis, language))
-    if analysis.conditions:
+    if settings := settings_told(analysis):
         yield Heading(3, plain(t("report.settings", language)), "settings")
-        settings = analysis.conditions.items()
-        yield _table((named("condition", key, language), value or "—") for key, value in settings)
+        yield _table((named("condition", key, language), value or "—") for key, value in settings.items())
     requests = list(_requests(analysis, language))
     if requests:
         yield Heading(3, plain(t("report.requests", language)), "requests")

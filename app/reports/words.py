@@ -5,6 +5,7 @@ A key that this version of FrameLens has no words for, as a report of another ve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.domain import Analysis, ChunkResult, Finding, Language, clock
@@ -12,10 +13,28 @@ from app.i18n import catalogue, t
 from app.reports.document import Line, Span
 from app.reports.parts import Part
 
+_SLASHES = "/\\"
+_SEPARATORS = r"[/\\]"
+_IS_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}[/\\]")
+
 
 def named(table: str, key: str, language: Language) -> str:
     """The words of `key` in one of the tables of i18n, such as "trouble" or "condition"."""
     return catalogue(language).get(f"{table}.{key}", key)
+
+
+def settings_told(analysis: Analysis) -> dict[str, str]:
+    """The settings that the answers depend on, as they may be handed on: an engine's address is "remote", and of a
+    folder on this machine the last name is left.
+    """
+    return {key: _handed_on(value) for key, value in analysis.conditions.items()}
+
+
+def _handed_on(value: str) -> str:
+    if value.startswith(("http://", "https://")):
+        return "remote"
+    path, note, rest = value.partition(" (")
+    return f"{re.split(_SEPARATORS, path.rstrip(_SLASHES))[-1]}{note}{rest}" if _IS_PATH.match(path) else value
 
 
 def ai_label(analysis: Analysis, language: Language) -> str:

@@ -75,9 +75,22 @@ def test_the_published_form_is_that_of_the_code() -> None:
     assert TARGET.read_text(encoding="utf-8") == text()
 
 
-def test_neither_the_folder_of_the_video_nor_the_address_of_the_engine_is_handed_on() -> None:
-    written = json_report.write(analysis(), "en").decode()
-    assert "/v/" not in written and "127.0.0.1" not in written
+PLACES = {
+    "engine": ("http://127.0.0.1:8000/v1", "remote"),
+    "model": ("/home/anna/models/Qwen2.5-VL-7B (changed 2026-01-02)", "Qwen2.5-VL-7B (changed 2026-01-02)"),
+    "speech": ("D:\\anna\\whisper-small\\", "whisper-small"),
+    "template": ("log 1234", "log 1234"),
+    "vllm_config": ('{"allowed_local_media_path": ""}', '{"allowed_local_media_path": ""}'),
+    "frame_side": ("", ""),
+}
+
+
+def test_neither_folders_of_this_machine_nor_the_address_of_the_engine_are_handed_on() -> None:
+    made = analysis(conditions={key: given for key, (given, _) in PLACES.items()})
+    assert json.loads(json_report.write(made, "en"))["conditions"] == {key: told for key, (_, told) in PLACES.items()}
+    for form in FORMATS.values():
+        written = form.write(made, "en")
+        assert not [place for place in (b"/v/", b"127.0.0.1", b"anna") if place in written]
 
 
 def test_a_report_without_pictures_can_be_read_and_drawn() -> None:

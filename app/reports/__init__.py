@@ -7,30 +7,69 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.domain import Analysis, Language
-from app.reports import html, json_report, markdown
+from app.errors import InputError
+from app.reports import (
+    csv_table,
+    cues,
+    docx_report,
+    edl,
+    fcp7_xml,
+    ffmetadata,
+    html,
+    json_report,
+    markdown,
+    markers,
+    otio,
+    pdf,
+    srt,
+    vtt,
+    youtube,
+)
 from app.reports.files import Entry
+
+Use = Literal["read", "cut", "program"]
+"""Whom a format is for: people who read, players and editing rooms, spreadsheets and programs."""
 
 
 def _nothing(_: Analysis) -> Sequence[Entry]:
     return ()
 
 
+def _always(_: Analysis) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class ReportFormat:
-    """`write(analysis, language)` gives the whole file. `suffix` has its dot. `use` says who it is for: people who
-    read, an editing room or a player, programs. `beside(analysis)` are files that it refers to by these names.
+    """`write(analysis, language)` gives the whole file. `suffix` has its dot. `beside(analysis)` are files that it
+    refers to by these names. `fits(analysis)` says whether it would have anything to say.
     """
 
     suffix: str
     mime: str
-    use: Literal["read", "cut", "program"]
+    use: Use
     write: Callable[[Analysis, Language], bytes]
     beside: Callable[[Analysis], Sequence[Entry]] = _nothing
+    fits: Callable[[Analysis], bool] = _always
 
 
 FORMATS: dict[str, ReportFormat] = {
-    "markdown": ReportFormat(".md", "text/markdown", "read", markdown.write, markdown.pictures),
     "html": ReportFormat(".html", "text/html", "read", html.write),
+    "markdown": ReportFormat(".md", "text/markdown", "read", markdown.write, markdown.pictures),
+    "pdf": ReportFormat(".pdf", "application/pdf", "read", pdf.write),
+    "docx": ReportFormat(".docx", docx_report.MIME, "read", docx_report.write),
+    "srt": ReportFormat(".srt", "application/x-subrip", "cut", srt.write, fits=cues.are_seen),
+    "vtt": ReportFormat(".vtt", "text/vtt", "cut", vtt.write, fits=cues.are_seen),
+    "transcript_srt": ReportFormat(
+        ".transcript.srt", "application/x-subrip", "cut", srt.write_transcript, fits=cues.are_heard
+    ),
+    "transcript_vtt": ReportFormat(".transcript.vtt", "text/vtt", "cut", vtt.write_transcript, fits=cues.are_heard),
+    "youtube": ReportFormat(".youtube.txt", "text/plain", "cut", youtube.write, fits=youtube.fits),
+    "ffmetadata": ReportFormat(".ffmetadata", "text/plain", "cut", ffmetadata.write, fits=ffmetadata.fits),
+    "edl": ReportFormat(".edl", "text/plain", "cut", edl.write, fits=markers.fits),
+    "xml": ReportFormat(".xml", "application/xml", "cut", fcp7_xml.write, fits=markers.fits),
+    "otio": ReportFormat(".otio", "application/json", "cut", otio.write, fits=markers.fits),
+    "csv": ReportFormat(".csv", "text/csv", "program", csv_table.write),
     "json": ReportFormat(".json", "application/json", "program", json_report.write),
 }
 
@@ -42,19 +81,23 @@ def format_of(file_name: str) -> str | None:
 
 
 def files_of(name: str, analysis: Analysis, language: Language, file_name: str) -> Iterator[Entry]:
-    """The files of one format: the report itself, which is called `file_name`, then what lies beside it."""
+    """The files of one format: the report itself, which is called `file_name`, then what lies beside it. Raises
+    InputError where the report would have nothing to say.
+    """
     form = FORMATS[name]
+    if not form.fits(analysis):
+        raise InputError("report_empty", name=analysis.video.name, format=name)
     yield Entry(file_name, form.write(analysis, language))
     yield from form.beside(analysis)
 
 
 def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Entry]:
-    """Every format, what lies beside them, and all keyframes on one picture; their names are `stem` and a suffix."""
+    """Every format that fits, what lies beside them, and all keyframes on one picture; named by `stem` and a suffix."""
     from app.reports import contact_sheet  # draws, and what only names formats need not wait for that
 
     named: set[str] = set()
     for name, form in FORMATS.items():
-        for file in files_of(name, analysis, language, stem + form.suffix):
+        for file in files_of(name, analysis, language, stem + form.suffix) if form.fits(analysis) else ():
             if file.name not in named:
                 named.add(file.name)
                 yield file

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from app.reports import FORMATS
 from tests.browser.conftest import App, Visit
 
 pytestmark = pytest.mark.browser
@@ -153,9 +155,16 @@ def test_without_a_model_the_way_leads_to_a_report_whose_frames_move_the_player(
     # The page has small pictures; those that are kept stay where they are.
     pictures = [request.url for request in visit.requests if ".jpg" in request.url and not request.url.endswith("&n=0")]
     assert pictures and all("&side=" in url for url in pictures)
+    page.get_by_role("button", name="Save report").click()
     with page.expect_download() as saved:
-        page.get_by_role("button", name="JSON").click()
-    assert saved.value.suggested_filename.endswith(".json")
+        page.get_by_role("button", name="HTML").click()
+    assert saved.value.suggested_filename.endswith(".html")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Everything").click()
+    with ZipFile(saved.value.path()) as archive:
+        assert archive.testzip() is None
+        endings = {Path(name).suffix for name in archive.namelist()}
+    assert {Path(f"x{form.suffix}").suffix for form in FORMATS.values() if form.use == "read"} <= endings
     assert visit.complaints == []
     assert visit.hosts <= {app.url.split("/")[2], ""}
 

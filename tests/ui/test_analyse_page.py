@@ -16,6 +16,7 @@ from app.domain import AnalysisRequest
 from app.engine.base import EngineStatus
 from app.errors import ConfigError, EngineError
 from app.i18n import LANGUAGES, error_text, t
+from app.reports import FORMATS
 from app.ui import resources
 from app.ui.words import plain
 from app.wiring import Services
@@ -64,11 +65,15 @@ def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None
     ]
 
 
-def test_the_report_can_be_saved_and_its_frames_too(page: AppTest, services: Services) -> None:
-    ended(services, started(page, services))
+def test_the_report_can_be_saved_in_every_format_that_fits_and_its_frames_too(
+    page: AppTest, services: Services
+) -> None:
+    job = ended(services, started(page, services))
     page.run()
-    labels = [button.proto.label for button in page.get("download_button")]
-    assert labels == [t(f"ui.download_{name}", "en") for name in ("markdown", "json", "frames", "sheet")]
+    labels = {button.proto.label for button in page.get("download_button")}
+    assert job.analysis
+    fitting = [name for name, form in FORMATS.items() if form.fits(job.analysis)]
+    assert labels == {t(f"ui.download_{name}", "en") for name in (*fitting, "frames", "sheet", "everything")}
 
 
 def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, card_video: Path) -> None:

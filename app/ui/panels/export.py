@@ -1,0 +1,85 @@
+"""The menu that saves a report: a button for each format, by what it is for, and one for all of them in a ZIP.
+
+A file is made only when its button is pressed: a report with its pictures is not small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import streamlit as st
+
+from app.analysis.export import contact_sheet, frames_as_zip
+from app.domain import Analysis, Language
+from app.file_names import safe_file_name
+from app.i18n import t
+from app.reports import FORMATS, Use, all_files, files_of
+from app.reports.files import zipped
+
+_ZIP = "application/zip"
+
+
+def draw(analysis: Analysis, language: Language) -> None:
+    """A button that opens the menu."""
+    stem = Path(safe_file_name(analysis.video.name)).stem
+    save = partial(_button, stem, language)
+    with st.popover(t("ui.save", language), icon=":material/download:"):
+        for use in get_args(Use):
+            _head(f"save_{use}", language)
+            with st.container(horizontal=True, gap="small"):
+                for name, form in FORMATS.items():
+                    if form.use == use and form.fits(analysis):
+                        _format(save, name, analysis, stem, language)
+        _head("save_pictures", language)
+        with st.container(horizontal=True, gap="small"):
+            if analysis.keyframes:
+                about = _size_of_frames(analysis, language)
+                save("frames", ".frames.zip", _ZIP, partial(frames_as_zip, analysis), about)
+                about = t("ui.download_sheet_help", language)
+                save("sheet", ".contact-sheet.jpg", "image/jpeg", partial(contact_sheet, analysis), about)
+            everything = partial(_everything, analysis, stem)
+            save("everything", ".zip", _ZIP, everything, t("ui.download_everything_help", language))
+
+
+def _head(name: str, language: Language) -> None:
+    st.caption(t(f"ui.{name}", language))
+
+
+def _format(save: Callable[..., None], name: str, analysis: Analysis, stem: str, language: Language) -> None:
+    form = FORMATS[name]
+    about = t(f"ui.download_{name}_help", language)
+    if form.beside(analysis):
+        save(name, f"{form.suffix}.zip", _ZIP, partial(_with_pictures, name, analysis, stem), about)
+    else:
+        save(name, form.suffix, form.mime, partial(form.write, analysis, analysis.request.language), about)
+
+
+def _with_pictures(name: str, analysis: Analysis, stem: str) -> bytes:
+    return zipped(files_of(name, analysis, analysis.request.language, stem + FORMATS[name].suffix))
+
+
+def _everything(analysis: Analysis, stem: str) -> bytes:
+    return zipped(all_files(analysis, analysis.request.language, stem))
+
+
+def _size_of_frames(analysis: Analysis, language: Language) -> str:
+    kept_side = max(max(frame.width, frame.height) for frame in analysis.keyframes)
+    key = "ui.download_frames_help" if analysis.video.path.is_file() else "ui.download_frames_small"
+    return t(key, language, side=kept_side)
+
+
+def _button(
+    stem: str, language: Language, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str
+) -> None:
+    st.download_button(
+        t(f"ui.download_{name}", language),
+        data=data,
+        file_name=stem + suffix,
+        mime=mime,
+        help=about,
+        on_click="ignore",
+        key=f"download-{name}",
+    )

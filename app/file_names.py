@@ -16,8 +16,12 @@ _LONGEST_NAME_BYTES = 140
 
 def shown_name(name: str) -> str:
     """A file's name on one line, without the folders some browsers send and without marks that reorder text."""
-    last = re.split(r"[/\\]", name)[-1]
-    return _CONTROL.sub(" ", last).strip()[:255] or "video"
+    return one_line(re.split(r"[/\\]", name)[-1]) or "video"
+
+
+def one_line(text: str) -> str:
+    """Words on one line, without marks that reorder text and what lies far behind; may be empty."""
+    return _CONTROL.sub(" ", text).strip()[:255]
 
 
 def safe_file_name(name: str) -> str:

@@ -49,13 +49,17 @@ class Archive:
         with self._lock:
             if known := self._over.get(job_id):
                 return known
-        row = self._store.get(job_id)
-        if row is None:
-            raise InputError("job_unknown", id=job_id)
-        job = self.whole_of(row)
+        job = self.stored(job_id)
         if job.is_over:
             self._remember(job)
         return job
+
+    def stored(self, job_id: str) -> JobSnapshot:
+        """The same as the store has it now. Raises InputError("job_unknown")."""
+        row = self._store.get(job_id)
+        if row is None:
+            raise InputError("job_unknown", id=job_id)
+        return self.whole_of(row)
 
     def whole_of(self, row: Row) -> JobSnapshot:
         """The job of this row with its pictures and answers."""
@@ -72,6 +76,11 @@ class Archive:
         """It changes from now on: what is at hand of it is not true any more."""
         with self._lock:
             self._over.pop(job_id, None)
+
+    def drop(self, job_id: str) -> None:
+        """It is gone from the store."""
+        self._unsaved.pop(job_id, None)
+        self.forget(job_id)
 
     def _forget_if_stale(self) -> None:
         """Another program may have gone on with what was over here."""

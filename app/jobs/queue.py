@@ -10,19 +10,33 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from app.analysis.task import NOTHING_DONE, Control, Done, Task
-from app.domain import AnalysisEvent, AnalysisRequest, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
+from app.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnalysisRequest,
+    ChunkDone,
+    Finished,
+    KeyframesChosen,
+    OpeningChosen,
+    Planned,
+)
 from app.errors import AppError, Cancelled, InputError, Paused, StorageError
+from app.file_names import one_line
 from app.jobs.archive import Archive
+from app.jobs.indexing import Indexing
 from app.jobs.sameness import Sameness
-from app.jobs.snapshot import Failure, JobSnapshot, State, fold, result_to_text
+from app.jobs.snapshot import Failure, JobSnapshot, State, fold, from_elsewhere, result_to_text, to_row
+from app.store.library import Entry, Library
 from app.store.owner import Owner
 from app.store.store import Row, Store
 
@@ -33,6 +47,8 @@ Admitted = Callable[[Control], AbstractContextManager[None]]
 _WORKERS = 2
 """So that one video is read while the engine answers about another."""
 _WISH_SECONDS = 1.0
+_STOP_SECONDS = 10.0
+"""A job that is to stop does within a second; one of another program hears of it a second later."""
 _MOST_INTERRUPTIONS = 2
 """A job during which the program ended so often is not begun again unasked: it may be the cause."""
 
@@ -70,6 +86,8 @@ class Jobs:
         self._store = store
         self._owner = owner
         self._archive = Archive(store, owner)
+        self.library = Library(store)
+        self.indexing = Indexing(self._archive, self.library)
         self._run = run
         self._sameness = sameness
         self._admitted = admitted
@@ -186,6 +204,8 @@ class Jobs:
             job = self.snapshot(job_id)
             if not job.is_over:
                 return
+            if job.is_from_elsewhere:
+                raise InputError("video_not_here", name=job.name)
             if changes := self.changes(job_id):
                 raise InputError("settings_changed", names=", ".join(changes))
             again = tuple(result.number for result in job.results if result.number == number)
@@ -201,6 +221,65 @@ class Jobs:
             live.job = replace(live.job, priority=first)
             self._archive.keep(live.job, live.same)
 
+    def state_of(self, entry: Entry) -> State:
+        """How an entry of the library stands: what runs in a program that is gone is interrupted."""
+        state = cast(State, entry.state)
+        if state not in ("queued", "running"):
+            return state
+        with self._changed:
+            is_here = entry.id in self._live
+        is_elsewhere = entry.owner != self._owner.name and self._owner.is_alive(entry.owner)
+        return state if is_here or is_elsewhere else "interrupted"
+
+    def rename(self, job_id: str, name: str) -> None:
+        """Call it so from now on. Raises InputError: "job_unknown", "name_empty", or "job_still_runs" where another
+        program works on it.
+        """
+        name = one_line(name)
+        if not name:
+            raise InputError("name_empty")
+        with self._beginning, self._changed:
+            if live := self._live.get(job_id):
+                live.job = replace(live.job, name=name)
+                self._archive.keep(live.job, live.same)
+                return
+            job, row = self._archive.stored(job_id), self._store.get(job_id)
+            if row is None or not job.is_over:
+                raise InputError("job_still_runs", name=job.name)
+            renamed = replace(job, name=name)
+            self._archive.keep(renamed, row.same)
+            self._archive.forget(job_id)
+        self.indexing.take_up(renamed)
+
+    def take_in(self, analysis: Analysis) -> str:
+        """Keep a report of another machine (app.reports.json_reading) as a finished job; returns its id. One that is
+        here already stays as it is.
+        """
+        job = from_elsewhere(analysis)
+        if self._store.get(job.id):
+            return job.id
+        self._store.save(to_row(job, self._owner.name))
+        self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.keyframes))
+        for result in job.results:
+            self._store.save_result(job.id, result.number, result_to_text(result))
+        self.indexing.take_up(job)
+        return job.id
+
+    def remove(self, job_id: str) -> JobSnapshot:
+        """Drop it for ever with its pictures and answers; one that waits or runs is cancelled first. Returns what it
+        was. Raises InputError: "job_unknown", or "job_still_runs" where it does not stop.
+        """
+        with self._beginning:
+            self.cancel(job_id)
+            deadline = time.monotonic() + _STOP_SECONDS
+            while not (job := self.snapshot(job_id)).is_over:
+                if time.monotonic() > deadline:
+                    raise InputError("job_still_runs", name=job.name)
+                time.sleep(0.05)
+            self.library.delete(job_id)
+            self._archive.drop(job_id)
+        return job
+
     def close(self) -> None:
         """Stop the workers. What runs or waits goes on when the next program starts."""
         self._is_closing.set()
@@ -210,6 +289,7 @@ class Jobs:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout=10)
+        self.indexing.close()
         self._owner.close()
 
     # ---- the queue
@@ -395,6 +475,7 @@ class Jobs:
             self._archive.keep_at_least_here(job, self._sameness.of(job) or live.same)
         except AppError:
             log.exception("analysis %s could not be stored", job.id)
+        self.indexing.take_up(job)
         with self._changed:
             self._live.pop(job.id, None)
             self._archive.forget(job.id)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -41,8 +44,11 @@ from app.domain import (
     VideoInfo,
 )
 from app.errors import AppError
+from app.file_names import shown_name
+from app.reports.json_reading import NOWHERE
 from app.store.store import Row
 
+_ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "interrupted"]
 
 
@@ -114,9 +120,14 @@ class JobSnapshot:
         return self.state not in ("queued", "running")
 
     @property
+    def is_from_elsewhere(self) -> bool:
+        """Whether it is a report that was taken in from another machine: its video is not here."""
+        return self.request.path == NOWHERE
+
+    @property
     def can_go_on(self) -> bool:
         """Whether it stopped before its end."""
-        return self.state in ("paused", "failed", "cancelled", "interrupted")
+        return not self.is_from_elsewhere and self.state in ("paused", "failed", "cancelled", "interrupted")
 
     @property
     def results(self) -> tuple[ChunkResult, ...]:
@@ -224,6 +235,38 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
     """The stored job, without pictures and results; one that was at work in a program that is gone is interrupted."""
     job = _ADAPTER.validate_json(row.document)
     return job if job.is_over or is_alive else replace(job, state="interrupted")
+
+
+def from_elsewhere(analysis: Analysis) -> JobSnapshot:
+    """A report of another machine as a job that is done. Its id and time are kept where they are such as ours."""
+    job_id = analysis.id if _ID.fullmatch(analysis.id) else secrets.token_urlsafe(9)
+    analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=NOWHERE))
+    return JobSnapshot(
+        id=job_id,
+        name=shown_name(analysis.video.name),
+        created=_time_or_now(analysis.created),
+        request=analysis.request,
+        state="done",
+        video=analysis.video,
+        keyframes=analysis.keyframes,
+        decode=analysis.decode,
+        facts=analysis.facts,
+        chunks=analysis.requests,
+        notices=analysis.notices,
+        analysis=analysis,
+        layout=analysis.layout,
+        transcript=analysis.transcript,
+        conditions=dict(analysis.conditions),
+    )
+
+
+def _time_or_now(text: str) -> str:
+    """In ISO form and UTC, as jobs are ordered by it."""
+    try:
+        time_of_day = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        time_of_day = datetime.now(UTC)
+    return time_of_day.isoformat(timespec="milliseconds")
 
 
 def result_to_text(result: ChunkResult) -> str:

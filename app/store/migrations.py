@@ -37,6 +37,55 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, number)
     );
     """,
+    # What the library tells and finds of each analysis, made from its document by app.jobs.indexing whenever `state` is
+    # not that of the job any more, or `form` not the newest. A number is never used twice: the words are kept under it.
+    """
+    CREATE TABLE entries (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        job_id TEXT NOT NULL UNIQUE REFERENCES jobs (id) ON DELETE CASCADE,
+        state TEXT NOT NULL,
+        form INTEGER NOT NULL,
+        seconds REAL,
+        model TEXT NOT NULL,
+        template TEXT NOT NULL,
+        language TEXT NOT NULL,
+        mode TEXT NOT NULL,
+        frames INTEGER NOT NULL,
+        findings INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        path TEXT NOT NULL
+    );
+    CREATE INDEX entries_by_path ON entries (path);
+    CREATE INDEX entries_by_sha256 ON entries (sha256);
+    CREATE TABLE covers (
+        job_id TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+        jpeg BLOB NOT NULL
+    );
+    CREATE TABLE passages (
+        job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        seconds REAL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (job_id, place)
+    );
+    CREATE TABLE tags (
+        job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        tag TEXT NOT NULL,
+        PRIMARY KEY (job_id, tag)
+    );
+    CREATE INDEX tags_by_name ON tags (tag);
+    """,
+    # Passages as vectors for the search by meaning, of the model that made them.
+    """
+    CREATE TABLE meanings (
+        job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        PRIMARY KEY (job_id, place)
+    );
+    """,
 )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.errors import StorageError
 from app.store.migrations import migrate
@@ -52,7 +53,7 @@ class Store:
         with self._guard():
             self._connection.execute(
                 f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-                " state = excluded.state, owner = excluded.owner, document = excluded.document,"
+                " name = excluded.name, state = excluded.state, owner = excluded.owner, document = excluded.document,"
                 " priority = excluded.priority, same = excluded.same",
                 (row.id, row.created, row.name, row.state, row.owner, row.document, row.priority, row.same),
             )
@@ -137,6 +138,17 @@ class Store:
         with self._guard():
             found = self._connection.execute("SELECT number, jpeg FROM frames WHERE job_id = ?", (job_id,))
             return dict(found.fetchall())
+
+    def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a query, for the other modules of app.store."""
+        with self._guard():
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """All that is changed inside, or none of it; for the other modules of app.store."""
+        with self._guard(), self._transaction():
+            yield self._connection
 
     def close(self) -> None:
         with self._lock:

@@ -201,6 +201,17 @@ class VideoShelf:
                 return video_id
         return None
 
+    def drop_upload(self, path: Path) -> bool:
+        """Delete the uploaded video that is kept in this very file; whether it was one. Other files are left alone."""
+        video_id = self.find(path)
+        if video_id is None or self._video(video_id)["origin"] != "upload":
+            return False
+        with disk_errors(self._folder):
+            path.unlink(missing_ok=True)
+            shutil.rmtree(path.parent, ignore_errors=True)
+            self._record(video_id).unlink(missing_ok=True)
+        return True
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _absolute(self, path: Path) -> Path:

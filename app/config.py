@@ -67,6 +67,9 @@ class Settings:
     speech_api_key: str = field(repr=False)
     speech_config: dict[str, Any]
     speech_language: str
+    embedding_base_url: str  # "" for no search by meaning
+    embedding_model: str
+    embedding_api_key: str = field(repr=False)
     serve_api_key: str = field(repr=False)  # what `framelens serve` asks of its callers
     passed_on: dict[str, str] = field(repr=False)  # what .env says to other programs: the hub's client, the engine
 
@@ -101,6 +104,9 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         speech_api_key=values.get("FRAMELENS_SPEECH_API_KEY", ""),
         speech_config=_speech_config(values.get("FRAMELENS_SPEECH_CONFIG", "")),
         speech_language=values.get("FRAMELENS_SPEECH_LANGUAGE", "").strip().lower(),
+        embedding_base_url=values.get("FRAMELENS_EMBEDDING_URL", "").strip(),
+        embedding_model=values.get("FRAMELENS_EMBEDDING_MODEL", "").strip(),
+        embedding_api_key=values.get("FRAMELENS_EMBEDDING_API_KEY", ""),
         serve_api_key=values.get("FRAMELENS_SERVE_API_KEY", "").strip(),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
     )

@@ -32,6 +32,7 @@ from app.workbench import Workbench, build_engine, conditions, open_recall, open
 
 if TYPE_CHECKING:
     from app.jobs import EngineRoom, Jobs, Switch
+    from app.jobs.meaning import Meanings
 
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
 _NEWEST = 20  # jobs: those that run are among them
@@ -56,6 +57,7 @@ class Services:
     trying: Errands[Measured] = field(default_factory=Errands)
     looking: Errands[Measured] = field(default_factory=Errands)
     calling: Errands[trials.Elsewhere] = field(default_factory=Errands)
+    meanings: Meanings | None = None
 
     @property
     def settings(self) -> Settings:
@@ -78,6 +80,8 @@ class Services:
         self.fetching.close()
         for errands in (self.trying, self.looking, self.calling):
             errands.close()
+        if self.meanings:
+            self.meanings.close()
         self.jobs.close()
         self.room.close()
         self.store.close()
@@ -212,7 +216,21 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True) -> S
         videos=VideoShelf(settings.data_dir / "videos", settings.input_dirs, SAMPLE),
         log_path=log_path,
         store=store,
+        meanings=_meanings(settings, jobs),
     )
+
+
+def _meanings(settings: Settings, jobs: Jobs) -> Meanings | None:
+    """The search by meaning where a model for it is set. What ends from now on is made ready for it."""
+    if not settings.embedding_base_url:
+        return None
+    from app.jobs.meaning import Meanings
+    from app.llm.embeddings import EmbeddingModel
+
+    url, name = normal_base_url(settings.embedding_base_url), settings.embedding_model
+    meanings = Meanings(jobs.library, f"{name} {url}".strip(), EmbeddingModel(url, name, settings.embedding_api_key))
+    jobs.indexing.on_taken_up = meanings.begin
+    return meanings
 
 
 def _counts(jobs: Jobs) -> tuple[int, int]:

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import decoding, findings, job, memory, page
+from benchmarks import decoding, findings, job, library, memory, page
 from benchmarks.row import Row
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "decoding": decoding.run,
     "findings": findings.run,
     "job": job.run,
+    "library": library.run,
     "memory": memory.run,
     "page": page.run,
 }

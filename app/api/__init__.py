@@ -1,10 +1,13 @@
-"""The HTTP routes beside the pages: uploads, videos by byte ranges, frames. One file a resource, one gate for all."""
+"""The HTTP routes beside the pages: uploads, videos by byte ranges, frames, the library.
+
+One file a resource, one gate for all.
+"""
 
 from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from app.api import jobs, uploads, videos
+from app.api import jobs, library, uploads, videos
 from app.api.gate import Gate
 
 __all__ = ["Gate", "routes"]
@@ -13,4 +16,4 @@ __all__ = ["Gate", "routes"]
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
     """All routes, below `base_path` + "/api". `base_path` is "" or "/name", as the server is set."""
     prefix = f"{base_path}/api"
-    return [*uploads.routes(gate, prefix), *videos.routes(gate, prefix), *jobs.routes(gate, prefix)]
+    return [route for one in (uploads, videos, jobs, library) for route in one.routes(gate, prefix)]

@@ -16,11 +16,12 @@ from app.ui import resources
 from app.ui.components import turned
 from app.ui.panels import engine, language, queue, recent
 from app.ui.state import page_state
-from app.ui.views import analyse, models, system
+from app.ui.views import analyse, library, models, system
 from app.ui.words import plain
 
 PAGES = (
     ("analyse", ":material/movie:", analyse.draw),
+    ("library", ":material/video_library:", library.draw),
     ("models", ":material/neurology:", models.draw),
     ("system", ":material/monitoring:", system.draw),
 )

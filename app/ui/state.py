@@ -34,7 +34,8 @@ class PageState:
     its way. `left_as_is`: the job that the reader would not go on with under other settings. `found_before`: the job
     that had come to its report before it was asked for. `opened`: whether one was opened, from whichever page.
     `model_error` is why the model that was chosen last could not be taken, `model_found` what was found out about one
-    with these settings before it was.
+    with these settings before it was. `chosen` are the analyses that are selected in the library, `imports` counts how
+    often some were taken in there.
     """
 
     language: Language = "en"
@@ -48,6 +49,8 @@ class PageState:
     opened: bool = False
     model_error: AppError | None = None
     model_found: tuple[Wanted, tuple[Finding, ...]] | None = None
+    chosen: frozenset[str] = frozenset()
+    imports: int = 0
 
     @property
     def address(self) -> dict[str, str]:
@@ -105,6 +108,18 @@ class PageState:
         self.range_texts = ("", "")
         self.edits = None
         self.error = None
+
+    def asked(self, name: str) -> str:
+        """What the address says of this filter of the library; "" where it says nothing."""
+        return st.query_params.get(name, "")
+
+    def ask(self, name: str, value: str) -> None:
+        """Put a filter of the library into the address; "" takes it out."""
+        _set_param(name, value or None)
+
+    def choose(self, job_id: str, is_chosen: bool) -> None:
+        """Select an analysis in the library, or not any more."""
+        self.chosen = self.chosen | {job_id} if is_chosen else self.chosen - {job_id}
 
     def take_opened(self) -> bool:
         """Whether an analysis was opened since this was asked last: whichever page it was opened from, one shows it."""

@@ -140,16 +140,16 @@ def test_a_monitor_that_cannot_measure_says_where_the_cause_is(show: Show, servi
 
 def test_every_page_is_linked_in_the_readers_language_and_renamed_at_once(page: AppTest, services: Services) -> None:
     page.run()
-    assert links(page) == [t(f"ui.page_{name}", "en") for name in ("analyse", "models", "system")]
+    assert links(page) == [t(f"ui.page_{name}", "en") for name in ("analyse", "library", "models", "system")]
     page.button_group(key="language").set_value("zh").run()
-    assert links(page) == [t(f"ui.page_{name}", "zh") for name in ("analyse", "models", "system")]
+    assert links(page) == [t(f"ui.page_{name}", "zh") for name in ("analyse", "library", "models", "system")]
 
 
 def test_the_links_keep_the_open_analysis_in_the_address(page: AppTest, services: Services) -> None:
     page.query_params["video"] = "abc"
     page.run()
     queries = [link.proto.query_string for link in page.get("page_link")]
-    assert queries == ["video=abc"] * 3
+    assert queries == ["video=abc"] * 4
 
 
 def links(page: AppTest) -> list[str]:

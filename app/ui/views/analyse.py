@@ -36,6 +36,8 @@ def draw() -> None:
             video = _draw_video(services, video_id, job, language)
         elif job is None:
             source.draw(services, language)
+        elif job.is_from_elsewhere:
+            st.info(t("library.elsewhere_why", language), icon=":material/devices:")
         else:
             st.info(plain(t("ui.video_elsewhere", language, name=job.name)))
     with right:
@@ -124,7 +126,7 @@ def _draw_ways_on(services: Services, job: JobSnapshot, language: Language, *, c
             icon=":material/edit:",
             on_click=lambda: page_state().open_job(None),
         )
-    if job.analysis:
+    if job.analysis and not job.is_from_elsewhere:
         another.draw(services, job, language)
 
 

@@ -1,0 +1,80 @@
+"""The library's small pictures, and many of its reports as one ZIP."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute
+
+from app.api.gate import Gate
+from app.domain import Analysis
+from app.errors import InputError
+from app.jobs.shelf import MOST_EXPORTED
+from app.reports import FORMATS
+from app.reports.bundle import bundle
+from app.reports.files import write_zip
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
+    """The routes of this resource below `prefix`."""
+    return [
+        gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET"),
+        gate.route(f"{prefix}/library.zip", _export, "GET"),
+    ]
+
+
+async def _cover(request: Request, services: Services) -> Response:
+    job_id = request.path_params["id"]
+    jpeg = await run_in_threadpool(services.jobs.library.cover, job_id)
+    if not jpeg:
+        raise InputError("job_unknown", id=job_id[:64])
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+async def _export(request: Request, services: Services) -> Response:
+    """The reports `?ids=a,b` in `&formats=json,markdown` as one ZIP, made in a file that is gone afterwards."""
+    ids = [one for one in request.query_params.get("ids", "").split(",") if _ID.fullmatch(one)]
+    formats = [one for one in request.query_params.get("formats", "json").split(",") if one in FORMATS]
+    if not ids or not formats or len(ids) > MOST_EXPORTED:
+        raise InputError("nothing_to_export", most=MOST_EXPORTED)
+    path = await run_in_threadpool(_zip, services, ids, formats)
+    return FileResponse(
+        path,
+        media_type="application/zip",
+        filename="framelens-reports.zip",
+        background=BackgroundTask(path.unlink, missing_ok=True),
+    )
+
+
+def _zip(services: Services, ids: Sequence[str], formats: Sequence[str]) -> Path:
+    descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write_zip(file, bundle(_analyses(services, ids, formats), formats))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _analyses(services: Services, ids: Sequence[str], formats: Sequence[str]) -> Iterator[Analysis]:
+    """Those that have come to a report with anything to say in one of the formats."""
+    for job_id in ids:
+        analysis = services.jobs.snapshot(job_id).analysis
+        if analysis and any(FORMATS[name].fits(analysis) for name in formats):
+            yield analysis

@@ -1,0 +1,86 @@
+// Analyses as cards: a picture and a name that open one, a box that selects it, a field that renames it, and the places
+// where words were found, each of which opens it there.
+
+const shown = new WeakMap();
+
+function coverOf(entry, words, report) {
+  const cover = element("button", { type: "button", className: "cover" });
+  cover.setAttribute("aria-label", `${words.open}: ${entry.name}`);
+  if (entry.cover) cover.append(element("img", { alt: "", loading: "lazy", decoding: "async", src: entry.cover }));
+  if (entry.length) cover.append(element("span", { className: "length", textContent: entry.length }));
+  cover.addEventListener("click", () => report("open", { id: entry.id, seconds: null }));
+  return cover;
+}
+
+function pickOf(entry, words, report) {
+  const box = element("input", { type: "checkbox", checked: entry.is_chosen });
+  box.setAttribute("aria-label", `${words.select}: ${entry.name}`);
+  box.addEventListener("change", () => {
+    box.closest(".entry").classList.toggle("chosen", box.checked);
+    report("choose", { id: entry.id, is_chosen: box.checked });
+  });
+  return element("label", { className: "pick" }, box);
+}
+
+function headingOf(entry, words, report) {
+  const heading = element("div", { className: "heading" });
+  const name = element("button", { type: "button", className: "name", textContent: entry.name });
+  name.addEventListener("click", () => report("open", { id: entry.id, seconds: null }));
+  const edit = element("button", { type: "button", className: "edit", textContent: words.rename });
+  edit.setAttribute("aria-label", `${words.rename}: ${entry.name}`);
+  edit.addEventListener("click", () => beginNaming(heading, entry, words, report));
+  heading.append(name, edit);
+  return heading;
+}
+
+function beginNaming(heading, entry, words, report) {
+  const field = element("input", { type: "text", value: entry.name, maxLength: 255 });
+  field.setAttribute("aria-label", `${words.rename}: ${entry.name}`);
+  const end = (isMeant) => {
+    const name = field.value.trim();
+    heading.replaceWith(headingOf(entry, words, report));
+    if (isMeant && name && name !== entry.name) report("rename", { id: entry.id, name });
+  };
+  const save = element("button", { type: "button", className: "edit", textContent: words.rename_done });
+  save.addEventListener("click", () => end(true));
+  field.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter" && !event.isComposing) end(true); // a method of writing Chinese takes Enter for itself
+    if (event.key === "Escape") end(false);
+  });
+  heading.replaceChildren(field, save);
+  field.select();
+}
+
+function hitOf(hit, entry, words, report) {
+  const line = element("button", { type: "button", className: "hit" });
+  line.append(element("span", { className: "where", textContent: [hit.time, hit.kind].filter(Boolean).join(" · ") }));
+  line.append(...hit.pieces.map(([text, isFound]) => (isFound ? element("mark", { textContent: text }) : text)));
+  if (hit.time) line.title = fill(words.open_at, { time: hit.time });
+  line.addEventListener("click", () => report("open", { id: entry.id, seconds: hit.seconds }));
+  return line;
+}
+
+function entryOf(entry, words, report) {
+  const about = element("div", { className: "about" }, headingOf(entry, words, report));
+  for (const text of entry.facts) about.append(element("div", { className: "facts", textContent: text }));
+  const badges = entry.badges.map(([kind, text]) => element("span", { className: `badge ${kind}`, textContent: text }));
+  about.append(element("div", { className: "badges" }, ...badges));
+  if (entry.hits.length) {
+    about.append(element("div", { className: "hits" }, ...entry.hits.map((hit) => hitOf(hit, entry, words, report))));
+  }
+  const card = element("div", { className: "entry" }, coverOf(entry, words, report), about, pickOf(entry, words, report));
+  card.classList.toggle("chosen", entry.is_chosen);
+  card.setAttribute("role", "listitem");
+  return card;
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const now = JSON.stringify(data);
+  if (shown.get(parentElement) === now) return; // drawing what stands there already would take the focus from a field
+  shown.set(parentElement, now);
+  const cards = data.entries.map((entry) => entryOf(entry, data.words, setTriggerValue));
+  const focused = parentElement.activeElement?.getAttribute?.("aria-label");
+  parentElement.querySelector(".cards").replaceChildren(...cards);
+  if (focused) [...parentElement.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === focused)?.focus();
+}

@@ -1,0 +1,72 @@
+"""The library with thousands of analyses beside one with fifty: how long its page and its searches take."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from app.jobs.meaning import Meanings
+from app.store.library import About, Library, Passage, Wanted
+from app.store.store import Row, Store
+from benchmarks.row import Row as Measured
+from benchmarks.row import seconds
+
+SIZES = (50, 5000)
+SECONDS_BOUND = 1.0
+_PAGE = 24
+_PASSAGES = 60
+_DIMENSIONS = 1024
+_DOCUMENT = "x" * 60_000  # about what a job of sixty findings weighs
+_CHINESE = ("红车", "黑色", "背包", "门口", "走过", "停车场", "说话", "两个人")
+_ENGLISH = ("a", "man", "red", "car", "gate", "parcel", "jacket", "night", "yard", "leaves", "waits", "door")
+_ASKED = ("", "红车", "red gate", '"red car"', "pa", "停车场 parcel door")
+
+
+def run(folder: Path) -> Iterator[Measured]:
+    for size in SIZES:
+        store = Store(folder / f"library-{size}.sqlite")
+        library = Library(store)
+        yield Measured(f"library of {size}: taking all of it up", seconds(partial(_fill, store, library, size)), "s")
+        for words in _ASKED:
+            name = f"library of {size}: {words or 'opening'}"
+            _page(library, words)  # once for the disk
+            yield Measured(name, seconds(partial(_page, library, words)), "s", SECONDS_BOUND)
+        yield from _by_meaning(library, size)
+        store.close()
+
+
+def _by_meaning(library: Library, size: int) -> Iterator[Measured]:
+    """The same with vectors of a usual size at every third passage; a model's own time is not counted."""
+    chance = np.random.default_rng(5)
+    for number in range(size):
+        vectors = chance.integers(-127, 127, (_PASSAGES // 3, _DIMENSIONS), np.int8)
+        rows = {3 * place: vector.tobytes() for place, vector in enumerate(vectors)}
+        library.put_meaning(f"job{number:08d}", "model", rows)
+    meanings = Meanings(library, "model", lambda texts: [list(chance.normal(size=_DIMENSIONS)) for _ in texts])
+    name = f"library of {size}: by meaning"
+    yield Measured(f"{name}, the first time", seconds(partial(meanings.near, "a man")), "s")
+    yield Measured(name, seconds(partial(meanings.near, "red gate")), "s", SECONDS_BOUND)
+
+
+def _page(library: Library, words: str) -> None:
+    """All that one page asks for."""
+    wanted = Wanted(words)
+    library.stale()
+    library.choices()
+    library.count(wanted)
+    for entry in library.find(wanted, order="best", offset=0, limit=_PAGE):
+        library.hits(entry.id, words)
+
+
+def _fill(store: Store, library: Library, size: int) -> None:
+    chance = random.Random(5)
+    for number in range(size):
+        job_id = f"job{number:08d}"
+        store.save(Row(job_id, f"2026-01-01T00:00:{number:06d}", f"{number}.mp4", "done", "", _DOCUMENT))
+        said = (" ".join(chance.choices(_CHINESE + _ENGLISH, k=12)) for _ in range(_PASSAGES))
+        passages = [Passage("finding", text, float(place)) for place, text in enumerate(said)]
+        library.put(job_id, About("done", 60.0, f"model{number % 5}", "describe", "zh"), passages, bytes(12_000))

@@ -1,0 +1,90 @@
+"""The library as its readers use it: searched, opened where words were found, renamed, deleted, and gone back to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from app.reports import FORMATS
+from tests.browser.conftest import App, Visit, running
+from tests.browser.test_analyse_in_browser import arrives, video_of
+from tests.reports.test_reports import analysis
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def library_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The pages over analyses that end at once."""
+    with running("tests/browser/rich_app.py", tmp_path_factory.mktemp("library")) as app:
+        app.go.touch()
+        yield app
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report as another machine exported it."""
+    path = tmp_path_factory.mktemp("report") / "elsewhere.json"
+    given = analysis(id="job123456")
+    path.write_bytes(FORMATS["json"].write(replace(given, video=replace(given.video, name="停车场.mp4")), "en"))
+    return path
+
+
+def test_an_analysis_is_found_by_its_words_and_opens_at_their_time(library_app: App, visit: Visit) -> None:
+    page = visit.page
+    page.goto(library_app.url)
+    page.get_by_role("button", name="Try the sample video").click()
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.get_by_text("The report is ready")).to_be_visible()
+    page.get_by_role("link", name="Library").click()
+    search = page.get_by_role("textbox", name="Search in findings")
+    search.fill('"number 1.1"')
+    search.press("Enter")
+    expect(page).to_have_url(re.compile("q="))
+    page.get_by_role("button", name=re.compile("00:12 · Finding")).click()
+    expect(page.get_by_text("The report is ready")).to_be_visible()
+    arrives(page, video_of(page), 12.5)
+    page.go_back()
+    expect(page.get_by_role("textbox", name="Search in findings")).to_have_value('"number 1.1"')
+
+
+def test_a_report_of_another_machine_is_taken_in_renamed_selected_and_deleted(
+    library_app: App, visit: Visit, report: Path
+) -> None:
+    page, main = visit.page, visit.page.get_by_test_id("stMain")
+    page.goto(f"{library_app.url}library")
+    page.get_by_text("Take in reports").first.click()
+    page.locator("input[type=file]").set_input_files(report)
+    page.get_by_role("button", name="Take in reports").last.click()
+    expect(main.get_by_role("button", name="停车场.mp4", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Rename: 停车场.mp4").click()
+    field = page.get_by_role("textbox", name="Rename: 停车场.mp4")
+    field.fill("front door")
+    field.press("Enter")
+    expect(main.get_by_role("button", name="front door", exact=True)).to_be_visible()
+    main.get_by_role("button", name="front door", exact=True).click()
+    expect(page.get_by_text("made on another machine")).to_be_visible()
+    assert page.locator("video").count() == 0
+    page.get_by_role("link", name="Library").click()
+    page.get_by_role("checkbox", name="Select: front door").check()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export 1 as ZIP").click()
+        page.get_by_role("link", name="Export 1 as ZIP").click()
+    assert download.value.suggested_filename == "framelens-reports.zip"
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(main.get_by_role("button", name="front door", exact=True)).to_have_count(0)
+
+
+def test_the_cards_keep_to_a_narrow_screen(library_app: App, visit: Visit) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{library_app.url}library")
+    expect(page.get_by_role("listitem").first).to_be_visible()
+    assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") <= 390

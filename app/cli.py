@@ -1,7 +1,7 @@
 """The command line: `framelens analyse VIDEO` and `framelens keyframes VIDEO`, each a module of app.commands.
 
 Exit codes: 0 done; 1 a fault of FrameLens; 2 wrong usage or setting; 3 the video; 4 the engine or model; 5 the disk;
-130 stopped by the user.
+130 stopped by the user; 141 whoever read the output has closed it, as `head` does.
 """
 
 from __future__ import annotations
@@ -14,16 +14,30 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from app.commands import analyse, doctor, download, keyframes, models, serve
+from app.commands import analyse, doctor, download, export, keyframes, library, models, serve
 from app.domain import Language
 from app.errors import AppError, Cancelled
 from app.i18n import error_text, language_of, t
 
 log = logging.getLogger(__name__)
+_NOBODY_READS = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors go to standard error as sentences, tracebacks to the log."""
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # else Python complains when it flushes at its end
+        return _NOBODY_READS
+
+
+def _run(argv: Sequence[str] | None) -> int:
     logging.getLogger("app").addHandler(logging.NullHandler())  # before there is a log file, the terminal is not one
     given = build_parser(_system_language()).parse_args(argv)
     language: Language = given.language or _system_language()
@@ -34,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AppError as error:
         log.warning("%s failed: %s", given.name, error)
         return _fail(error, language)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         log.exception("%s failed", given.name)
         return _fail(AppError("internal", kind=type(error).__name__, log="framelens.log"), language)
@@ -46,6 +62,8 @@ def build_parser(language: Language) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command", language))
     analyse.add_parser(commands, language)
     keyframes.add_parser(commands, language)
+    library.add_parser(commands, language)
+    export.add_parser(commands, language)
     download.add_parser(commands, language)
     serve.add_parser(commands, language)
     doctor.add_parser(commands, language)

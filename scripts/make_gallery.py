@@ -1,0 +1,121 @@
+"""Writes the reports of docs/gallery: every format, in both languages, of the sample video that the app carries.
+
+    python scripts/make_gallery.py
+
+The video is read, frames are chosen and measured, and the report is made by the app itself. What stands for the model
+is a server on this machine that gives the answers below, which people wrote; the reports say so by its name. One of
+them names a time of its own, so that one sees how that is marked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+TARGET = ROOT / "docs" / "gallery"
+MODEL = "answers-written-by-people"
+_FRAMES = 8
+
+Statement = tuple[tuple[int, ...], str]
+_ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "en": {
+        "question": "What is written on the sign, and when can it be read?",
+        "title": "Five short scenes",
+        "reply": [((7,), "“Opening hours, Monday – Friday 9:00 – 18:00”, in English and Chinese.")],
+        "overview": [
+            ((1, 2, 6, 7, 8), "Five drawn scenes follow one another: a title, a landscape, a ball, a sign, a number."),
+            ((2, 3, 4, 5), "The longest change within a scene is the sun, which rises over green hills."),
+        ],
+        "chapters": [
+            (1, "Title", "The name of the sample in English and Chinese."),
+            (2, "Sunrise", "The sun rises over the hills, and the sky turns from violet to yellow."),
+            (6, "The ball", "A red ball over a chequered floor."),
+            (7, "The sign", "Opening hours on a green board."),
+            (8, "The number", "A white disc with a 1."),
+        ],
+        "findings": [
+            ((1,), "White and yellow letters on violet: “FrameLens sample video”."),
+            ((2,), "Green hills under a sky that is still violet; the sun cannot be seen yet."),
+            ((4,), "Half of the sun stands over the right hill."),
+            ((6,), "A red ball hangs over a floor of brown and white squares."),
+            ((7,), "A sign with opening hours, to be read until 0:59."),
+            ((8,), "The digit 1 in a white disc on blue."),
+        ],
+    },
+    "zh": {
+        "question": "牌子上写了什么？什么时候能看清？",
+        "title": "五个短场景",
+        "reply": [((7,), "写着“开放时间，周一至周五 9:00–18:00”，中英文都有。")],
+        "overview": [
+            ((1, 2, 6, 7, 8), "依次出现五个手绘场景：标题、风景、小球、牌子和数字。"),
+            ((2, 3, 4, 5), "场景内部变化最久的是日出：太阳从绿色的山丘后升起。"),
+        ],
+        "chapters": [
+            (1, "标题", "中英文的示例名称。"),
+            (2, "日出", "太阳从山丘后升起，天空由紫变黄。"),
+            (6, "小球", "方格地面上方有一个红球。"),
+            (7, "牌子", "绿色牌子上的开放时间。"),
+            (8, "数字", "白色圆盘里的数字 1。"),
+        ],
+        "findings": [
+            ((1,), "紫色背景上是白色和黄色的字：“示例视频：五个镜头”。"),
+            ((2,), "紫色天空下的绿色山丘，太阳还没有出现。"),
+            ((4,), "右侧山丘上露出半个太阳。"),
+            ((6,), "棕白相间的方格地面上方悬着一个红球。"),
+            ((7,), "一块写着开放时间的牌子，到 0:59 为止都能看清。"),
+            ((8,), "蓝底白色圆盘里的数字 1。"),
+        ],
+    },
+}
+
+
+def answer(language: str) -> str:
+    """The whole answer to the only part, in the form that the app asks for."""
+    told = _ANSWERS[language]
+
+    def statements(name: str) -> list[dict[str, object]]:
+        return [{"frames": list(frames), "text": text} for frames, text in told[name]]
+
+    chapters = [{"first_frame": first, "title": title, "text": text} for first, title, text in told["chapters"]]
+    lists = {name: statements(name) for name in ("findings", "overview", "reply")}
+    return json.dumps({"title": told["title"], "chapters": chapters, **lists}, ensure_ascii=False)
+
+
+def write(language: str, folder: Path) -> None:
+    """All formats into `folder`, which is emptied before."""
+    from tests.llm.scripted import serve
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "." if body.get("max_tokens") == 1 else answer(language)
+
+    shutil.rmtree(folder, ignore_errors=True)
+    with serve(behave, model=MODEL) as server, tempfile.TemporaryDirectory() as data:
+        environment = {
+            **os.environ,
+            "FRAMELENS_DATA_DIR": data,
+            "FRAMELENS_BASE_URL": server.base_url,
+            "FRAMELENS_LANGUAGE": language,
+        }
+        video, question = ROOT / "app" / "samples" / "sample.mp4", _ANSWERS[language]["question"]
+        analysed = ["analyse", video, "--frames", _FRAMES, "--question", question, "--template", "describe", "--quiet"]
+        _framelens(*analysed, "--output", Path(data) / "report.json", environment=environment)
+        _framelens("export", "latest", "--format", "all", "--output", folder, environment=environment)
+
+
+def _framelens(*arguments: object, environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    subprocess.run(command, check=True, cwd=ROOT, env=dict(environment))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    for one in _ANSWERS:
+        write(one, TARGET / one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from app.cli import build_parser
+from app.reports import FORMATS
+from app.reports.json_reading import read
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,14 +57,19 @@ def commands(document: Path) -> list[list[str]]:
     return found
 
 
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """This one, and those of its commands and their questions."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from parsers(below)
+
+
 def all_options() -> set[str]:
     """The long options of all commands."""
-    actions = build_parser("en")._actions
-    subcommands = next(action for action in actions if isinstance(action, argparse._SubParsersAction))
-    options = (
-        option for parser in subcommands.choices.values() for a in parser._actions for option in a.option_strings
-    )
-    return {option for option in options if option.startswith("--")}
+    found = (option for parser in parsers(build_parser("en")) for a in parser._actions for option in a.option_strings)
+    return {option for option in found if option.startswith("--")}
 
 
 def headings(text: str) -> list[int]:
@@ -95,7 +103,7 @@ def test_every_option_named_beside_a_command_exists(document: Path) -> None:
 @pytest.mark.parametrize("guide", ["guide.en.md", "guide.zh.md"])
 def test_the_guide_tells_every_option(guide: str) -> None:
     text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
-    assert {option for option in all_options() if f"`{option}" not in text} == {"--help"}
+    assert {option for option in all_options() if f"`{option}" not in text} <= {"--help", "--version"}
 
 
 @each_document
@@ -121,7 +129,7 @@ def test_every_variable_is_a_setting_or_one_of_the_engine(document: Path) -> Non
     assert set(_VARIABLE.findall(document.read_text(encoding="utf-8"))) <= known
 
 
-@pytest.mark.parametrize("guide", ["guide.en.md", "guide.zh.md"])
+@pytest.mark.parametrize("guide", ["configuration.en.md", "configuration.zh.md"])
 def test_the_guide_tells_every_setting(guide: str) -> None:
     text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
     assert variables_of_ours() <= set(_VARIABLE.findall(text))
@@ -181,3 +189,14 @@ def test_no_heading_skips_a_level(document: Path) -> None:
     levels = headings(document.read_text(encoding="utf-8"))
     assert levels[0] == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_the_gallery_has_a_report_of_every_format_that_the_sample_fits() -> None:
+    """The files are made by `python scripts/make_gallery.py`; that they still read as reports is looked at here."""
+    for language in ("en", "zh"):
+        folder = ROOT / "docs" / "gallery" / language
+        made = read((folder / "sample.json").read_bytes(), name="sample.json")
+        fitting = [form.suffix for form in FORMATS.values() if form.fits(made)]
+        assert {f"sample{suffix}" for suffix in fitting} <= {path.name for path in folder.iterdir()}
+        linked = (ROOT / "docs" / "gallery" / "README.md").read_text(encoding="utf-8")
+        assert all(f"]({language}/sample{suffix})" in linked for suffix in fitting)

@@ -16,6 +16,7 @@ from app.domain import AnalysisEvent, AnalysisRequest, ChunkDone, Finished, Noti
 from app.errors import EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.jobs import Sameness
+from app.reports import json_reading, json_report
 from app.ui import resources
 from app.ui.panels.findings import PAGE
 from app.wiring import Services
@@ -242,3 +243,17 @@ def test_asking_the_same_again_says_that_nothing_is_new(page: AppTest, open_serv
     assert "Nothing is different from the report that is open" in texts(page)
     assert page.query_params["job"] == job
     jobs.close()
+
+
+def test_a_report_from_another_machine_offers_no_question_that_cannot_be_asked(
+    page_of: Callable[..., Any],
+) -> None:
+    page, services, job = page_of(rich.script())
+    made = services.jobs.snapshot(job).analysis
+    again = json_reading.read(json_report.write(replace(made, id="elsewhere"), "en"), name="report.json")
+    page.query_params["job"] = services.jobs.take_in(again)
+    page.run()
+    assert not page.exception
+    told = written(page)
+    assert t("library.elsewhere_why", "en") in told and "A man brings a parcel and leaves." in told
+    assert t("ui.part_retry", "en") not in told

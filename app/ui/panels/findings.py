@@ -15,6 +15,7 @@ import streamlit as st
 from app.domain import Analysis, Finding, Language
 from app.errors import AppError
 from app.i18n import t
+from app.reports.json_reading import NOWHERE
 from app.reports.parts import Part, parts_of, times_of
 from app.reports.words import troubles
 from app.ui.components import prose, rows
@@ -114,11 +115,12 @@ def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) ->
     end = analysis.decode.readable_seconds
     flags = [f"⚠️ {words}" for words in troubles(part.result, language)] if part.result else []
     words = t("ui.part_retry" if part.result else "ui.part_ask", language)
+    is_here = analysis.video.path != NOWHERE
     return rows.head(
         title,
         note=spoken_span(part.start_seconds, part.end_seconds, end),
         flags=flags if part.result else [t("ui.part_failed", language)],
-        action={"words": words, "label": f"{words}: {title}", "number": part.number},
+        action={"words": words, "label": f"{words}: {title}", "number": part.number} if is_here else None,
     )
 
 

@@ -34,7 +34,9 @@ def write(analysis: Analysis, language: Language) -> bytes:
     told = document(analysis, language)
     folder = _folder(analysis)
     lines = [f"# {escape(told.title)}", "", *(line for block in told.blocks for line in _lines(block, folder))]
-    return ("\n".join(lines).rstrip() + "\n").encode()
+    label = told.facts.aigc.replace("--", "-\\u002d")  # JSON's other way of writing it: two would end the comment
+    hidden = ["", f"<!-- {label} -->"] if label else []
+    return ("\n".join([*lines, *hidden]).rstrip() + "\n").encode()
 
 
 def pictures(analysis: Analysis) -> list[Entry]:

@@ -134,7 +134,16 @@ def test_another_reader_of_markdown_finds_every_word_in_its_place() -> None:
     cells = [said(after) for token, after in pairwise(tokens) if token.type == "td_open"]
     tables = [block for block in told.blocks if isinstance(block, Table)]
     assert cells == [one_line(words(cell)) for table in tables for row in table.rows for cell in row]
-    assert not [token for token in tokens if token.type == "html_block"]
+    (label,) = [token.content for token in tokens if token.type == "html_block"]
+    assert json.loads(label.removeprefix("<!--").strip().removesuffix("-->"))["AIGC"]["ProduceID"] == "job"
+
+
+def test_the_label_for_machines_cannot_end_its_comment() -> None:
+    made = analysis(engine=EngineInfo("vllm", "--><script>", "", "0.32.0", 4096, True))
+    *_, label = FORMATS["markdown"].write(made, "en").decode().splitlines()
+    assert label.count("-->") == 1 and label.endswith("-->")
+    assert "(--><script>)" in json.loads(label[4:-3])["AIGC"]["ContentProducer"]
+    assert "AIGC" not in FORMATS["markdown"].write(analysis(chunks=(), engine=None), "en").decode()
 
 
 def said(token: Token) -> str:

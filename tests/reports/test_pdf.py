@@ -14,12 +14,13 @@ import typst
 from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
-from app.domain import Analysis, Finding, Language
+from app.domain import Analysis, AnalysisRequest, Finding, Language
 from app.reports import pdf, typefaces
 from app.reports.document import Heading, words
 from app.reports.pdf_form import strings
 from app.reports.story import document
 from app.reports.typefaces import REGULAR, Face, Faces
+from app.wiring import SAMPLE
 from tests.reports.test_answers import rich
 from tests.reports.test_html import HOSTILE
 from tests.reports.test_json_reading import ANALYSES, each_analysis
@@ -51,11 +52,6 @@ def saying(text: str) -> Analysis:
         prompt=text,
     )
     return replace(made, video=replace(made.video, name=text), chunks=(chunk,))
-
-
-def titles(outline: list[Any]) -> Iterator[str]:
-    for one in outline:
-        yield from titles(one) if isinstance(one, list) else [one.title]
 
 
 def glyphs(data: bytes) -> set[int]:
@@ -93,10 +89,25 @@ def test_every_heading_is_a_bookmark_and_every_page_has_its_number(name: str, la
     reader = read(pdf.write(made, language))
     told = document(made, language)
     heads = [block if isinstance(block, Heading) else getattr(block, "heading", None) for block in told.blocks]
-    assert list(titles(reader.outline)) == [words(head.line) for head in heads if head]
+    assert [one.title for one in entries(reader.outline)] == [words(head.line) for head in heads if head]
     assert [
         page.extract_text().rstrip().endswith(f"{at} / {len(reader.pages)}") for at, page in enumerate(reader.pages, 1)
     ]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_contents_name_the_page_that_each_section_is_on(language: Language) -> None:
+    reader = read(pdf.write(large.rich(AnalysisRequest(SAMPLE), "long", parts=5), language))
+    places = {one.title: reader.get_destination_page_number(one) + 1 for one in entries(reader.outline)}
+    dotted = re.compile(r"^(.+?)(?: \.)+ (\d+)$", re.MULTILINE)
+    listed = [(title, int(page)) for one in reader.pages[:2] for title, page in dotted.findall(one.extract_text())]
+    assert len(listed) > 5 and listed[-1][1] > 5
+    assert listed == [(title, places[title]) for title, _ in listed]
+
+
+def entries(outline: list[Any]) -> Iterator[Any]:
+    for one in outline:
+        yield from entries(one) if isinstance(one, list) else [one]
 
 
 def test_chinese_sentences_can_be_copied_out_of_it() -> None:

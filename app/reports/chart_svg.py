@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from app.domain import StretchType
 from app.reports.chart import Band, Chart
@@ -115,7 +115,7 @@ def _tick(x: float, colour: str) -> str:
 
 
 def _text(x: float, y: float, text: str, colour: str, *, anchor: str = "start") -> str:
-    return f'<text x="{x:.2f}" y="{y}" fill="{colour}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text x="{x:.2f}" y="{y}" fill="{colour}" text-anchor="{anchor}">{escape(text, quote=False)}</text>'
 
 
 def _anchor(at: float) -> str:
@@ -124,4 +124,4 @@ def _anchor(at: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(printable(text))
+    return f'"{escape(printable(text))}"'

@@ -22,6 +22,10 @@ Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec",
 Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
 
 
+NOWHERE = Path("not-on-this-machine")
+"""The path of a video of which only a report is here: what a file from elsewhere names must not be opened."""
+
+
 def _positive(owner: object, **values: float) -> None:
     for name, value in values.items():
         if value < 0:

@@ -13,7 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import config, trials
+from app import config
 from app.analysis.forecast import Planner
 from app.analysis.task import Control
 from app.analysis.templates import Templates, load
@@ -21,8 +21,8 @@ from app.config import Settings
 from app.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import Engine, Fetching, Monitor, check_model_folder, resolve_model
 from app.engine.remote import normal_base_url
+from app.errand import Errands, Listener
 from app.errors import StorageError
-from app.jobs.errand import Errands, Listener
 from app.models import Proposal
 from app.store.owner import Owner
 from app.store.store import Store
@@ -31,6 +31,7 @@ from app.store.videos import VideoShelf
 from app.workbench import Workbench, build_engine, conditions, open_recall, open_workbench
 
 if TYPE_CHECKING:
+    from app import trials
     from app.jobs import EngineRoom, Jobs, Switch
     from app.jobs.meaning import Meanings
 
@@ -150,6 +151,8 @@ def begin_trial(services: Services, proposal: Proposal, arguments: Mapping[str, 
     """Try the proposed model's shape once no analysis runs; none is let in until it is over. The engine of now is
     ended where the two would not fit, and comes back. `services.trying` tells how it goes. Raises AppErrors.
     """
+    from app import trials  # with the planner, which only what measures must wait for
+
     trials.check_proposal(proposal)
     settings, needed = services.settings, trials.needed_bytes(proposal, arguments)
 
@@ -163,6 +166,7 @@ def begin_trial(services: Services, proposal: Proposal, arguments: Mapping[str, 
 
 def begin_check(services: Services, size: tuple[int, int], language: Language) -> None:
     """Show test cards to the engine in use, which stays the same meanwhile; `services.looking` tells how it goes."""
+    from app import trials
 
     def work(on_progress: Listener, cancel: threading.Event) -> Measured:
         with services.room.admitted(Control(cancel=cancel)):
@@ -173,6 +177,8 @@ def begin_check(services: Services, size: tuple[int, int], language: Language) -
 
 def begin_call(services: Services, *, base_url: str, api_key: str, model: str) -> None:
     """Ask the engine at `base_url` what it serves; `services.calling` tells what it said. Raises ConfigError."""
+    from app import trials
+
     settings = chosen_elsewhere(services.settings, base_url=base_url, api_key=api_key, model=model)
     services.calling.begin(settings.base_url, partial(trials.call, settings))
 

@@ -24,7 +24,7 @@ from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.errors import AppError, Cancelled, ConfigError, EngineError, StorageError
 from app.i18n import LANGUAGES, error_text, notice_text, t
-from app.reports import FORMATS, files_of, format_of, json_report
+from app.reports import FORMATS, files_of, format_of
 from app.reports.files import written
 from app.video import child_ready, probe
 from app.wiring import Services, open_services
@@ -166,6 +166,8 @@ def _held_frames(request: AnalysisRequest, settings: Settings, templates: Templa
 def _deliver(analysis: Analysis, given: argparse.Namespace, language: Language) -> None:
     to_stdout = given.json and given.output is None
     if to_stdout:
+        from app.reports import json_report
+
         sys.stdout.buffer.write(json_report.without_pictures(analysis, language))
         sys.stdout.flush()
         return

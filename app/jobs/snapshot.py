@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from app import errors
 from app.analysis.keeping import have_same_settings
 from app.domain import (
+    NOWHERE,
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
@@ -45,7 +46,6 @@ from app.domain import (
 )
 from app.errors import AppError
 from app.file_names import shown_name
-from app.reports.json_reading import NOWHERE
 from app.store.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")

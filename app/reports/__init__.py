@@ -16,7 +16,6 @@ from app.reports import (
     fcp7_xml,
     ffmetadata,
     html,
-    json_report,
     markdown,
     markers,
     otio,
@@ -29,6 +28,12 @@ from app.reports.files import Entry
 
 Use = Literal["read", "cut", "program"]
 """Whom a format is for: people who read, players and editing rooms, spreadsheets and programs."""
+
+
+def _json(analysis: Analysis, language: Language) -> bytes:
+    from app.reports import json_report  # its form takes a while to be built, which what only names formats need not do
+
+    return json_report.write(analysis, language)
 
 
 def _nothing(_: Analysis) -> Sequence[Entry]:
@@ -70,7 +75,7 @@ FORMATS: dict[str, ReportFormat] = {
     "xml": ReportFormat(".xml", "application/xml", "cut", fcp7_xml.write, fits=markers.fits),
     "otio": ReportFormat(".otio", "application/json", "cut", otio.write, fits=markers.fits),
     "csv": ReportFormat(".csv", "text/csv", "program", csv_table.write),
-    "json": ReportFormat(".json", "application/json", "program", json_report.write),
+    "json": ReportFormat(".json", "application/json", "program", _json),
 }
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from app.domain import (
+    NOWHERE,
     Analysis,
     AnalysisRequest,
     Boundary,
@@ -39,9 +39,6 @@ from app.reports.json_form import (
     SourceForm,
 )
 from app.reports.json_report import JPEG_URL
-
-NOWHERE = Path("not-on-this-machine")
-"""In the place of the video's path: what a file from elsewhere names must not be opened here."""
 
 
 def read(data: bytes, *, name: str) -> Analysis:

@@ -8,7 +8,7 @@ XMP packet, which PDF/A wants described there. The PDF is not rewritten: what is
 from __future__ import annotations
 
 import re
-from xml.sax.saxutils import escape
+from html import escape
 
 from app.reports.labelling import KEY
 
@@ -63,7 +63,7 @@ def _with_entry(info: bytes, label: str) -> bytes:
 def _with_property(stream: bytes, label: str) -> bytes:
     packet = stream.split(b"stream", 1)[1].rpartition(b"endstream")[0].strip().decode()
     described = packet.replace("</rdf:Bag></pdfaExtension:schemas>", f"{_EXTENSION}</rdf:Bag></pdfaExtension:schemas>")
-    value = f'<{_PREFIX}:{KEY} xmlns:{_PREFIX}="{_NAMESPACE}">{escape(label)}</{_PREFIX}:{KEY}>'
+    value = f'<{_PREFIX}:{KEY} xmlns:{_PREFIX}="{_NAMESPACE}">{escape(label, quote=False)}</{_PREFIX}:{KEY}>'
     head, tail, rest = described.rpartition("</rdf:Description></rdf:RDF>")
     data = f"{head}{value}{tail}{rest}".encode()
     return b"<</Length %d/Type/Metadata/Subtype/XML>>\nstream\n%s\nendstream" % (len(data), data)

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from app.analysis.task import Task
-from app.domain import AnalysisEvent, AnalysisRequest, Finished
+from app.domain import NOWHERE, AnalysisEvent, AnalysisRequest, Finished
 from app.errors import Cancelled, InputError
 from app.jobs import Jobs
 from app.jobs.shelf import remove, reports_of
 from app.reports import FORMATS
 from app.reports.bundle import bundle
 from app.reports.files import write_zip
-from app.reports.json_reading import NOWHERE, read
+from app.reports.json_reading import read
 from app.store.library import Wanted
 from app.store.store import Store
 from app.store.videos import VideoShelf

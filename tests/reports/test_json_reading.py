@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.domain import Analysis, Boundary, Language, Measures, Selection, Stretch
+from app.domain import NOWHERE, Analysis, Boundary, Language, Measures, Selection, Stretch
 from app.errors import InputError
 from app.i18n import error_text
 from app.reports import FORMATS, json_report
-from app.reports.json_reading import NOWHERE, read
+from app.reports.json_reading import read
 from scripts.write_report_schema import TARGET, text
 from tests.reports.test_answers import rich
 from tests.reports.test_reports import analysis

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Analysis, Finding, Language
+from app.domain import NOWHERE, Analysis, Finding, Language
 from app.errors import AppError
 from app.i18n import t
-from app.reports.json_reading import NOWHERE
 from app.reports.parts import Part, parts_of, times_of
 from app.reports.words import troubles
 from app.ui.components import prose, rows

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language
+from app.domain import NOWHERE, Language
 from app.errors import AppError
 from app.i18n import t
-from app.reports.json_reading import NOWHERE
 from app.store.library import Entry, Hit
 from app.ui import resources
 from app.ui.components import library as cards

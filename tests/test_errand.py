@@ -8,8 +8,8 @@ import time
 import pytest
 
 from app.domain import EngineProgress
+from app.errand import Errand, Errands, Listener
 from app.errors import AppError, Cancelled, EngineError
-from app.jobs.errand import Errand, Errands, Listener
 
 
 def over(errands: Errands[int]) -> Errand[int]:

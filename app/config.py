@@ -73,6 +73,11 @@ class Settings:
     serve_api_key: str = field(repr=False)  # what `framelens serve` asks of its callers
     passed_on: dict[str, str] = field(repr=False)  # what .env says to other programs: the hub's client, the engine
 
+    @property
+    def asked_model(self) -> str:
+        """What an engine elsewhere is asked for; "" where nobody named a model, and it answers with its own."""
+        return self.model_path if self.model_chosen else ""
+
 
 def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> dict[str, str]:
     """Every variable as the environment and `.env` set it, before anything is checked."""

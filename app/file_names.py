@@ -24,6 +24,16 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", text).strip()[:255]
 
 
+def last_part(path: str) -> str:
+    """The last name of a folder or of a model on the hub, whichever system wrote it."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def safe_stem(name: str) -> str:
+    """The same as `safe_file_name` without the extension, for files that are made of that one."""
+    return Path(safe_file_name(name)).stem
+
+
 def safe_file_name(name: str) -> str:
     """A name that Linux, macOS and Windows all take, as near to `name` as can be; the extension stays."""
     clean = _UNSAFE.sub("_", shown_name(name)).strip(" .") or "video"

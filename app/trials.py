@@ -173,11 +173,7 @@ def pace_text(trial: Measured, language: Language) -> str:
 def engine_of(settings: Settings) -> dict[str, str]:
     """What a vision check is about: the model, what serves it, and the format of its numbers, "" where unknown."""
     if settings.base_url:
-        return {
-            "model": settings.model_path if settings.model_chosen else "",
-            "engine": settings.base_url,
-            "format": "",
-        }
+        return {"model": settings.asked_model, "engine": settings.base_url, "format": ""}
     version = (installed_vllm() or ("", ""))[1] if settings.engine == "vllm" else ""
     engine = f"{settings.engine} {version}".strip()
     return {"model": settings.model_path, "engine": engine, "format": _format(settings)}
@@ -208,7 +204,7 @@ def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> 
     from app.llm.chat import connect
     from app.llm.sight import prove_sight
 
-    api_key, model = settings.api_key, settings.model_path if settings.model_chosen else ""
+    api_key, model = settings.api_key, settings.asked_model
     endpoint = RemoteEngine(settings.base_url, api_key, model).ensure_ready(on_progress, cancel)
     on_progress(EngineProgress("proving_sight"))
     chat = connect(endpoint.base_url, api_key=api_key, model=endpoint.model, timeout_seconds=_CALL_SECONDS)

@@ -93,8 +93,7 @@ def pass_on(settings: Settings) -> None:
 def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     """The engine that the settings name, and what was changed in them to fit this machine."""
     if settings.base_url:
-        model = settings.model_path if settings.model_chosen else ""
-        return RemoteEngine(settings.base_url, settings.api_key, model), ()
+        return RemoteEngine(settings.base_url, settings.api_key, settings.asked_model), ()
     pass_on(settings)
     try:
         if settings.engine == "transformers":
@@ -196,10 +195,11 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
     template = templates.by_key.get(request.template)
     weights = None if settings.base_url else _weights(settings)
     is_vllm = settings.engine == "vllm" and not settings.base_url
+    model = settings.asked_model if settings.base_url else settings.model_path
     return {
         **known,
         "engine": settings.base_url or f"{settings.engine} {_engine_version(settings)}".strip(),
-        "model": _asked_for(settings) + (f" ({_changed(weights)})" if weights else ""),
+        "model": model + (f" ({_changed(weights)})" if weights else ""),
         "vllm_config": json.dumps(settings.vllm_config, sort_keys=True) if is_vllm else "",
         "answer_tokens": str(settings.answer_tokens),
         "frame_side": str(settings.frame_side or ""),
@@ -207,11 +207,6 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
         "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
         "speech": settings.speech_base_url or settings.speech_model_path,
     }
-
-
-def _asked_for(settings: Settings) -> str:
-    """The model that is asked for by name; an engine elsewhere answers with its own where nobody named one."""
-    return settings.model_path if settings.model_chosen or not settings.base_url else ""
 
 
 def _engine_version(settings: Settings) -> str:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from app import config
 from app.analysis.templates import Templates, built_in, load
-from app.commands.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of
+from app.commands.common import add_choice, cancel_on_signals, frame_count, frames_of, not_written, selection_of
 from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
-from app.errors import AppError, Cancelled, ConfigError, EngineError, StorageError
+from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS, files_of, format_of
 from app.reports.files import written
@@ -174,11 +174,9 @@ def _deliver(analysis: Analysis, given: argparse.Namespace, language: Language) 
     asked = given.format or ("json" if given.json else None)
     name = asked or (format_of(given.output.name) if given.output else None) or "markdown"
     path = given.output or _free_name(Path.cwd() / f"{given.video.stem}.report{FORMATS[name].suffix}")
-    try:
+    with not_written("report_not_written", path):
         for _ in written(files_of(name, analysis, language, path.name), path.parent):
             pass
-    except OSError as error:
-        raise StorageError("report_not_written", path=str(path), reason=error.strerror or str(error)) from error
     print(t("cli.written", language, path=path), file=sys.stderr if given.json else sys.stdout)
 
 

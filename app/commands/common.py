@@ -1,20 +1,27 @@
-"""What commands share: how frames, numbers and times are given, and stopping on a signal."""
+"""What commands share: how frames, numbers and times are given, how they print and write, and stopping on a signal."""
 
 from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from app.analysis import choosing
 from app.domain import MOST_FRAMES, Language, Selection, Strategy
-from app.errors import ConfigError
-from app.i18n import t
+from app.errors import ConfigError, StorageError
+from app.i18n import LANGUAGES, t
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
+_WIDTH_IN_A_PIPE = 140
 
 
 FIT = 0
@@ -78,6 +85,31 @@ def _read(read: Callable[[str], T], text: str) -> T:
         return read(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_output(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:
+    """The options of commands that print tables or documents. `default` is argparse.SUPPRESS behind a second word: what
+    was given before that counts then.
+    """
+    no = False if default is None else default
+    parser.add_argument("--json", action="store_true", default=no, help=t("cli.models_json", language))
+    parser.add_argument("--language", choices=LANGUAGES, default=default, help=t("cli.language", language))
+
+
+def wide_console() -> Console:
+    """For tables: as wide as the terminal, and in a pipe as they need it."""
+    from rich.console import Console  # other commands start without it
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
+
+
+@contextmanager
+def not_written(key: str, path: Path) -> Iterator[None]:
+    """Turn an OSError inside into StorageError(key), which names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(key, path=str(path), reason=error.strerror or str(error)) from error
 
 
 def cancel_on_signals() -> threading.Event:

@@ -13,8 +13,8 @@ from typing import BinaryIO
 from rich.console import Console
 from rich.table import Table
 
+from app.commands.common import not_written
 from app.domain import KeyframesChosen, Language, VideoInfo, clock
-from app.errors import StorageError
 from app.i18n import notice_text, t
 from app.reports import contact_sheet, files, frame_files, keyframes_json
 from app.video import full_pictures
@@ -40,7 +40,7 @@ def deliver(
     if given.zip or given.output:
         _save(path, chosen, given, cancel)
     if given.sheet:
-        with _not_written("sheet_not_written", given.sheet), _replacing(given.sheet) as target:
+        with not_written("sheet_not_written", given.sheet), _replacing(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen, language))
     if given.json:  # last, so that a script that got it knows that the files are there
         sys.stdout.buffer.write(document)
@@ -55,7 +55,7 @@ def deliver(
 
 def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
     pictures = frame_files.entries(full_pictures(path, chosen.keyframes, cancel=cancel))
-    with _not_written("frames_not_written", given.zip or given.output):
+    with not_written("frames_not_written", given.zip or given.output):
         if given.output:
             pictures = files.written(pictures, given.output)
         if given.zip is None:
@@ -77,14 +77,6 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
-
-
-@contextmanager
-def _not_written(key: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(key, path=str(path), reason=error.strerror or str(error)) from error
 
 
 def _table(chosen: KeyframesChosen, language: Language) -> Table:

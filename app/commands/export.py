@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from app import config
+from app.commands.common import not_written
 from app.commands.stored import opened, whole_id
 from app.domain import Analysis, Language
-from app.errors import ConfigError, InputError, StorageError
+from app.errors import ConfigError, InputError
 from app.i18n import LANGUAGES, t
 from app.reports import FORMATS
 from app.reports.bundle import bundle
@@ -84,8 +85,6 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path
     folder: Path = given.output
     suffixes = tuple(FORMATS[name].suffix for name in given.format)
     files = bundle(analyses, given.format, given.language, is_free=lambda name: not (folder / name).exists())
-    try:
+    with not_written("report_not_written", folder):
         names = [file.name for file in written(files, folder)]
-    except OSError as error:
-        raise StorageError("report_not_written", path=str(folder), reason=error.strerror or str(error)) from error
     return [folder / name for name in names if "/" not in name and name.endswith(suffixes)]

@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from app import config
+from app.commands.common import add_output, wide_console
 from app.commands.stored import opened, whole_id
 from app.domain import Language, clock
 from app.errors import AppError, ConfigError, InputError
-from app.i18n import LANGUAGES, error_text, t
+from app.file_names import last_part
+from app.i18n import error_text, t
 from app.reports.plain_text import printable
 from app.store.library import Entry, Hit, Order, Wanted
 from app.wiring import Services
 
-_WIDTH_IN_A_PIPE = 140
 _STATES = ("queued", "running", "paused", "done", "failed", "cancelled", "interrupted")
 Ask = Callable[[Services, argparse.Namespace, Language], int]
 
@@ -37,13 +37,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], la
     parser = commands.add_parser("library", help=t("cli.library", language))
     parser.set_defaults(command=run, ask=_list)
     _filters(parser, language)
-    _common(parser, language, None)
+    add_output(parser, language, None)
     asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
 
     def add(name: str, ask: Ask) -> argparse.ArgumentParser:
         one = asks.add_parser(name, help=t(f"cli.library_{name}", language))
         one.set_defaults(ask=ask)
-        _common(one, language, argparse.SUPPRESS)
+        add_output(one, language, argparse.SUPPRESS)
         return one
 
     _filters(add("list", _list), language, again=True)
@@ -79,12 +79,6 @@ def _filters(parser: argparse.ArgumentParser, language: Language, *, again: bool
     add("limit", 50, type=int, metavar="N", help=t("cli.library_limit", language))
 
 
-def _common(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:
-    no = False if default is None else default
-    parser.add_argument("--json", action="store_true", default=no, help=t("cli.models_json", language))
-    parser.add_argument("--language", choices=LANGUAGES, default=default, help=t("cli.language", language))
-
-
 def _day(text: str) -> str:
     """A day or a time as it is compared with those of analyses, in UTC."""
     if not text:
@@ -115,7 +109,7 @@ def _list(services: Services, given: argparse.Namespace, language: Language) -> 
     near = _near(services, typed, language)
     limit = max(1, given.limit)
     found = library.find(wanted, order=given.sort, offset=0, limit=limit, near=list(near))
-    hits = {entry.id: library.hits(entry.id, typed) or _hit_near(services, entry.id, near) for entry in found}
+    hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in found}
     if given.json:
         documents = [{**_document(services, entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in found]
         _print_json({"total": library.count(wanted, near=list(near)), "analyses": documents})
@@ -125,7 +119,7 @@ def _list(services: Services, given: argparse.Namespace, language: Language) -> 
     if not found:
         print(t("library.none" if typed or wanted != Wanted() else "library.empty", language))
         return 0
-    _console().print(_table(services, found, hits, language))
+    wide_console().print(_table(services, found, hits, language))
     total = library.count(wanted, near=list(near))
     if total > len(found):
         print(t("library.shown", language, shown=len(found), total=total), file=sys.stderr)
@@ -145,11 +139,6 @@ def _near(services: Services, typed: str, language: Language) -> dict[str, int]:
         return {}
 
 
-def _hit_near(services: Services, job_id: str, near: Mapping[str, int]) -> list[Hit]:
-    hit = services.jobs.library.hit_at(job_id, near[job_id]) if job_id in near else None
-    return [hit] if hit else []
-
-
 def _table(services: Services, found: list[Entry], hits: Mapping[str, list[Hit]], language: Language) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("id", "created", "name", "length", "state", "model", "tags"):
@@ -160,7 +149,7 @@ def _table(services: Services, found: list[Entry], hits: Mapping[str, list[Hit]]
         cells = (
             length,
             t(f"library.state.{services.jobs.state_of(entry)}", language),
-            entry.model.rstrip("/").rpartition("/")[2],
+            last_part(entry.model),
         )
         table.add_row(
             entry.id, entry.created[:16].replace("T", " "), Text("\n").join(words), *cells, ", ".join(entry.tags)
@@ -259,7 +248,3 @@ def _document(services: Services, entry: Entry) -> dict[str, Any]:
 
 def _print_json(document: object) -> None:
     print(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)

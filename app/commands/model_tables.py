@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from app.commands.common import wide_console
 from app.domain import Language
 from app.i18n import t
 from app.models import FORMATS, Card, Entry, Match, NumberFormat, Proposal, Shape, Sum, image_tokens
@@ -17,7 +16,6 @@ from app.models.formats import format_of
 from app.models.plan import GIB
 from app.models.telling import parameters_text, weights_bytes, why_not
 
-_WIDTH_IN_A_PIPE = 140
 _MOST_ROWS = 12
 _FRAME = (1280, 720)
 _SEVEN_BILLION = 7_615_616_512
@@ -46,7 +44,7 @@ def print_catalogue(
             _here(entry, fitting.get(entry.id), card, language),
             entry.licence,
         )
-    console = _console()
+    console = wide_console()
     console.print(t("models.best_first", language, machine=machine))
     console.print(table)
 
@@ -81,7 +79,7 @@ def _here(entry: Entry, proposal: Proposal | None, card: Card | None, language: 
 
 def print_sum(entry: Entry | None, asked: str, shape: Shape, sum_: Sum, language: Language) -> None:
     """What one model needs, term by term."""
-    console, plan = _console(), sum_.plan
+    console, plan = wide_console(), sum_.plan
     console.print(entry.id if entry else asked)
     sees = t("models.column_sees", language) + ": " + t("models.sees" if shape.vision else "models.blind", language)
     facts = [parameters_text(shape, language), sees, t(f"models.format.{format_of(shape).key}.name", language)]
@@ -146,7 +144,7 @@ def sum_document(match: Match | None, shape: Shape, sum_: Sum) -> dict[str, Any]
 
 def print_proposals(found: tuple[Proposal, ...], machine: str, language: Language) -> None:
     """What fits, best first, and the first one's settings to copy."""
-    console = _console()
+    console = wide_console()
     if not found:
         console.print(t("models.nothing", language))
         return
@@ -199,7 +197,7 @@ def print_formats(language: Language) -> None:
     table = _table(names, ("bits", "seven", "capability", "full"), language)
     for one in FORMATS:
         table.add_row(*format_cells(one, language))
-    console = _console()
+    console = wide_console()
     console.print(table)
     console.print(t("models.quality", language))
 
@@ -239,10 +237,6 @@ def format_documents(language: Language) -> list[dict[str, Any]]:
 
 def _gib(amount: float) -> str:
     return f"{amount / GIB:.2f} GiB"
-
-
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
 
 
 def _table(names: tuple[str, ...], right: tuple[str, ...], language: Language) -> Table:

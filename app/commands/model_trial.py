@@ -11,10 +11,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
-from app.commands.common import cancel_on_signals
+from app.commands.common import cancel_on_signals, wide_console
 from app.config import Settings
 from app.domain import MOST_FRAMES, EngineProgress, Language
 from app.errors import ConfigError
@@ -58,7 +57,7 @@ def measure(
 
 
 def _print(tried: Trial, coming: Forecast | None, frames: int, language: Language) -> None:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    console = wide_console()
     values = {"model": tried.model, "machine": tried.machine, "engine": tried.engine}
     console.print(t("models.tried", language, **values))
     console.print(t("models.tried_load", language, seconds=f"{tried.load_seconds:.0f}"))

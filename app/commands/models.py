@@ -15,11 +15,12 @@ from typing import Any
 
 from app import config
 from app.commands import model_check, model_sight, model_tables, model_trial
+from app.commands.common import add_output
 from app.config import Settings
 from app.domain import Language
 from app.engine.hardware import memory_bytes
 from app.errors import ConfigError, EngineError, ModelNotFound
-from app.i18n import LANGUAGES, error_text, t
+from app.i18n import error_text, t
 from app.models import (
     Card,
     Catalogue,
@@ -47,7 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], la
     """The grammar of this command: the catalogue alone, or one of three questions."""
     parser = commands.add_parser("models", help=t("cli.models_command", language))
     parser.set_defaults(command=run, ask=_catalogue)
-    _common(parser, language, None)
+    add_output(parser, language, None)
     asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
 
     show = asks.add_parser("show", help=t("cli.models_show", language))
@@ -71,13 +72,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], la
     formats.set_defaults(ask=_formats)
     others = (model_check.add_parser(asks, language), model_sight.add_parser(asks, language))
     for one in (show, fit, trial, formats, *others):
-        _common(one, language, argparse.SUPPRESS)
-
-
-def _common(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:
-    no = False if default is None else default
-    parser.add_argument("--json", action="store_true", default=no, help=t("cli.models_json", language))
-    parser.add_argument("--language", choices=LANGUAGES, default=default, help=t("cli.language", language))
+        add_output(one, language, argparse.SUPPRESS)
 
 
 def run(given: argparse.Namespace, language: Language) -> int:

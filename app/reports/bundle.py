@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, count
-from pathlib import Path
 
 from app.domain import Analysis, Language
-from app.file_names import safe_file_name
+from app.file_names import safe_stem
 from app.reports import FORMATS, files_of
 from app.reports.files import Entry
 
@@ -36,6 +35,6 @@ def bundle(
 
 
 def _stem(analysis: Analysis, formats: Sequence[str], is_free: Callable[[str], bool]) -> str:
-    usual = Path(safe_file_name(analysis.video.name)).stem
+    usual = safe_stem(analysis.video.name)
     stems = chain([usual], (f"{usual}-{number}" for number in count(2)))
     return next(stem for stem in stems if all(is_free(stem + FORMATS[name].suffix) for name in formats))

@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.domain import Analysis, ChunkResult, Finding, Language, clock
+from app.file_names import last_part
 from app.i18n import catalogue, t
 from app.reports.document import Line, Span
 from app.reports.parts import Part
 
-_SLASHES = "/\\"
-_SEPARATORS = r"[/\\]"
 _IS_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}[/\\]")
 
 
@@ -34,7 +33,7 @@ def _handed_on(value: str) -> str:
     if value.startswith(("http://", "https://")):
         return "remote"
     path, note, rest = value.partition(" (")
-    return f"{re.split(_SEPARATORS, path.rstrip(_SLASHES))[-1]}{note}{rest}" if _IS_PATH.match(path) else value
+    return f"{last_part(path)}{note}{rest}" if _IS_PATH.match(path) else value
 
 
 def ai_label(analysis: Analysis, language: Language) -> str:

@@ -203,8 +203,10 @@ class Library:
         rows = self._store.select(f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id = ?", job_id)
         return _entry(rows[0]) if rows else None
 
-    def hits(self, job_id: str, typed: str, *, limit: int = 3) -> list[Hit]:
-        """The passages of an analysis in which what was typed is found, those with the most of it first."""
+    def hits(self, job_id: str, typed: str, *, near: int | None = None, limit: int = 3) -> list[Hit]:
+        """The passages of an analysis in which what was typed is found, those with the most of it first. Where there is
+        none, the passage at the place `near`, which means the same.
+        """
         terms = terms_of(typed)
         if not terms:
             return []
@@ -213,7 +215,9 @@ class Library:
         )
         counted = [(num_found(text, terms), Passage(kind, text, seconds)) for kind, seconds, text in rows]
         best = sorted((one for one in counted if one[0]), key=lambda one: -one[0])  # stable: in their order else
-        return [_hit(passage, terms) for _, passage in best[:limit]]
+        if near is None or best:
+            return [_hit(passage, terms) for _, passage in best[:limit]]
+        return [_hit(passage, ()) for place, passage in self.passages(job_id) if place == near]
 
     def choices(self) -> dict[str, dict[str, int]]:
         """What can be filtered by, with how many there are of each, the most frequent first: state, model, template,
@@ -228,11 +232,6 @@ class Library:
             )
             for column, table in tables.items()
         }
-
-    def hit_at(self, job_id: str, place: int) -> Hit | None:
-        """The passage at this place, as it is shown where no word of it was looked for."""
-        found = [passage for at, passage in self.passages(job_id) if at == place]
-        return _hit(found[0], ()) if found else None
 
     def passages(self, job_id: str) -> list[tuple[int, Passage]]:
         """What was taken up of an analysis, with the place of each."""

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.domain import Analysis, Language
 from app.errors import AppError
+from app.file_names import last_part
 from app.i18n import error_text, t
 from app.ui import pairs
 from app.ui.components import sides
@@ -112,7 +113,7 @@ def name_of(analysis: Analysis, language: Language) -> str:
     """The model by the last part of its name."""
     if not analysis.engine:
         return t("report.mode_none", language)
-    return analysis.engine.model.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return last_part(analysis.engine.model)
 
 
 def template_name(services: Services, key: str, language: Language) -> str:

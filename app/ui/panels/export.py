@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import get_args
 
 import streamlit as st
 
 from app.analysis.export import contact_sheet, frames_as_zip
 from app.domain import Analysis, Language
-from app.file_names import safe_file_name
+from app.file_names import safe_stem
 from app.i18n import t
 from app.reports import FORMATS, Use, all_files, files_of
 from app.reports.files import zipped
@@ -24,7 +23,7 @@ _ZIP = "application/zip"
 
 def draw(analysis: Analysis, language: Language) -> None:
     """A button that opens the menu."""
-    stem = Path(safe_file_name(analysis.video.name)).stem
+    stem = safe_stem(analysis.video.name)
     save = partial(_button, stem, language)
     with st.popover(t("ui.save", language), icon=":material/download:"):
         for use in get_args(Use):

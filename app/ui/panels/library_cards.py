@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.domain import NOWHERE, Language
 from app.errors import AppError
+from app.file_names import last_part
 from app.i18n import t
 from app.store.library import Entry, Hit
 from app.ui import resources
@@ -62,8 +63,9 @@ def draw(services: Services, shown: Found, language: Language) -> None:
     typed = filters.wanted().words
     words = {word: t(f"library.{word}", language) for word in _WORDS}
     words["open_at"] = t("library.open_at", language, time="{time}")  # filled in by the browser
+    library, near = services.jobs.library, shown.near
     cards.draw(
-        [_card(services, entry, _hits(services, entry, typed, shown.near), language) for entry in entries],
+        [_card(services, one, library.hits(one.id, typed, near=near.get(one.id)), language) for one in entries],
         words=words,
         key="library_cards",
         told=cards.Told(_open, page_state().choose, partial(_rename, services)),
@@ -78,17 +80,7 @@ def _draw_pages(pages: int) -> None:
     st.pagination(pages, default=page, key=key, on_change=lambda: page_state().ask("page", str(st.session_state[key])))
 
 
-def _hits(services: Services, entry: Entry, typed: str, near: dict[str, int]) -> list[Hit]:
-    """Where the words stand; where they do not, what means the same."""
-    library = services.jobs.library
-    if hits := library.hits(entry.id, typed):
-        return hits
-    hit = library.hit_at(entry.id, near[entry.id]) if entry.id in near else None
-    return [hit] if hit else []
-
-
 def _card(services: Services, entry: Entry, hits: list[Hit], language: Language) -> cards.Card:
-    model = entry.model.replace("\\", "/").rstrip("/").rpartition("/")[2]
     made = " · ".join(
         filter(None, (entry.created[:16].replace("T", " "), template_name(services, entry.template, language)))
     )
@@ -99,7 +91,7 @@ def _card(services: Services, entry: Entry, hits: list[Hit], language: Language)
         name=entry.name,
         cover=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
         length=short_clock(entry.seconds) if entry.seconds else "",
-        facts=[line for line in (made, " · ".join(filter(None, (model, *counts)))) if line],
+        facts=[line for line in (made, " · ".join(filter(None, (last_part(entry.model), *counts)))) if line],
         badges=list(_badges(services, entry, language)),
         is_chosen=entry.id in page_state().chosen,
         hits=[_place(hit, language) for hit in hits],

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app.domain import Language
 from app.errors import AppError
+from app.file_names import last_part
 from app.i18n import LANGUAGES, error_text, t
 from app.store.library import Order, Wanted
 from app.ui.panels.compare import template_name
@@ -109,7 +110,7 @@ def _spoken(services: Services, name: str, language: Language) -> Callable[[str]
     """What the values of a filter are called."""
     by_name: Mapping[str, Callable[[str], str]] = {
         "state": lambda value: t(f"library.state.{value}", language),
-        "model": lambda value: value.replace("\\", "/").rstrip("/").rpartition("/")[2],
+        "model": last_part,
         "template": lambda value: template_name(services, value, language),
         "in": lambda value: t(f"language.{value}", language) if value in LANGUAGES else value,
     }

@@ -250,8 +250,7 @@ class Answering:
             self._template, self._request.language, scope, with_reply=bool(self._request.question.strip())
         )
         form = {"type": "json_schema", "json_schema": {"name": "report", "schema": schema, "strict": True}}
-        # By way of the body: named openly, the client library would parse and refuse answers itself.
-        return {**options, "extra_body": {"response_format": form}}
+        return {**options, "response_format": form}
 
     def _options(self, trouble: str) -> dict[str, Any]:
         if trouble == "repeats":

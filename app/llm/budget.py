@@ -39,7 +39,7 @@ def count_tokens(
     from langchain_core.messages import convert_to_openai_messages
 
     from app.llm.http import authorization, client
-    from app.llm.refusal import refusal_of
+    from app.llm.refusal import refused
 
     body = {"model": model, "messages": convert_to_openai_messages(list(messages)), "add_generation_prompt": True}
     try:
@@ -53,8 +53,7 @@ def count_tokens(
     except httpx.HTTPError:
         return None  # the request itself will say what is wrong
     if answer.status_code == 400:
-        error = answer.json().get("error", {})
-        raise refusal_of(400, str(error.get("message", answer.text)), error.get("param"))
+        raise refused(400, answer.headers, answer.text)
     if answer.status_code != 200:
         return None
     told = answer.json()

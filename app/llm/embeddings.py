@@ -14,6 +14,7 @@ import httpx
 
 from app.errors import ContextExceeded, EngineError
 from app.llm.http import authorization, client
+from app.llm.refusal import engine_error, refused
 
 _AT_ONCE = 64
 _LONGEST_TEXT, _SHORTEST_TEXT = 1000, 50
@@ -48,8 +49,6 @@ class EmbeddingModel:
             return self._fitted(asking, [text[:longest] for text in texts])
 
     def _asked(self, asking: httpx.Client, texts: list[str]) -> list[list[float]]:
-        from app.llm.refusal import engine_error, refusal_of  # with what it imports, it waits until it is needed
-
         asked: dict[str, object] = {"input": texts, "encoding_format": "float"}
         if self.model:
             asked["model"] = self.model
@@ -57,7 +56,7 @@ class EmbeddingModel:
         try:
             response = asking.post(url, json=asked, headers=headers, timeout=self.timeout_seconds)
             if response.status_code != 200:
-                raise refusal_of(response.status_code, response.text[:500])
+                raise refused(response.status_code, response.headers, response.text)
             return _vectors(response.text, len(texts))
         except httpx.HTTPError as error:
             raise engine_error(error, base_url=self.base_url) or error from error

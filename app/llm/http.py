@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import queue
 import ssl
+import threading
+from collections.abc import AsyncIterator, Generator, Mapping
+from concurrent.futures import CancelledError
 from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=5.0)
+from app.errors import Cancelled
+
+if TYPE_CHECKING:
+    import aiohttp
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+_first = threading.Lock()
 
 
 def client(base_url: str) -> httpx.Client:
@@ -21,20 +37,76 @@ def authorization(api_key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
-def async_client(base_url: str) -> httpx.AsyncClient:
-    """Shared by all requests of the process, which all run on the one loop of `app.llm.stream`."""
-    return _async_client(not _is_here(base_url))
+@contextlib.asynccontextmanager
+async def posted(
+    url: str, *, api_key: str, timeout_seconds: float, data: Any, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The answer to a POST, over a connection of its own, from its first line on; each wait for more is bounded.
+
+    `data` is as aiohttp takes it: bytes, or a form.
+    """
+    import aiohttp  # a tenth of a second, which what only imports this need not wait for
+
+    session = aiohttp.ClientSession(
+        trust_env=not _is_here(url),
+        connector=aiohttp.TCPConnector(ssl=_certificates()),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=timeout_seconds),
+        headers={**authorization(api_key), **(headers or {})},
+    )
+    async with session, session.post(url, data=data) as response:
+        yield response
+
+
+def request_loop() -> asyncio.AbstractEventLoop:
+    """The one event loop of all long requests, in a daemon thread of its own."""
+    with _first:
+        return _the_loop()
+
+
+def on_request_loop(pieces: AsyncIterator[T], cancel: threading.Event | None = None) -> Generator[T, None, None]:
+    """The pieces as they come, made by a task of the request loop, which ends with the iterator.
+
+    Raises what making them raises, and Cancelled within 0.1 s of `cancel` being set.
+    """
+    made: queue.SimpleQueue[tuple[T] | None] = queue.SimpleQueue()
+
+    async def make() -> None:
+        try:
+            async for piece in pieces:
+                made.put((piece,))
+        finally:
+            made.put(None)
+
+    task = asyncio.run_coroutine_threadsafe(make(), request_loop())
+    try:
+        while (come := _next(made, cancel)) is not None:
+            yield come[0]
+        task.result()
+    except CancelledError:
+        raise Cancelled from None
+    finally:
+        task.cancel()
+
+
+def _next(made: queue.SimpleQueue[T], cancel: threading.Event | None) -> T:
+    while True:
+        if cancel and cancel.is_set():
+            raise Cancelled
+        with contextlib.suppress(queue.Empty):
+            return made.get(timeout=_POLL_SECONDS)
+
+
+@cache
+def _the_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="engine-requests", daemon=True).start()
+    return loop
 
 
 @cache
 def _certificates() -> ssl.SSLContext:
     """Read once: that takes 30 ms, which every part's request would pay."""
     return httpx.create_ssl_context()
-
-
-@cache
-def _async_client(trust_env: bool) -> httpx.AsyncClient:
-    return httpx.AsyncClient(trust_env=trust_env, limits=_LIMITS)
 
 
 def _is_here(base_url: str) -> bool:

@@ -5,11 +5,11 @@ Only PicturesRefused leads to the text prompt. A dead engine, a time-out or a fu
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-
-import openai
 
 from app.causes import known_cause
 from app.domain import Notice
@@ -59,6 +59,11 @@ _NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # w
 _BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
 
 
+_LIBRARIES = ("aiohttp", "httpx", "httpcore")
+_UNSAID = "an error event that says no more"
+_LONGEST = 500
+
+
 class TooManyPictures(EngineError):
     """The engine takes at most `limit` (>= 1) pictures in a request: ask in smaller parts."""
 
@@ -67,12 +72,23 @@ class TooManyPictures(EngineError):
         self.limit = limit
 
 
-def message_of(error: openai.APIError) -> str:
-    """The sentence inside an error body, whatever its shape."""
-    body = error.body
-    inner = body.get("error", body) if isinstance(body, dict) else body  # transformers streams a bare sentence
-    text = inner.get("message") or inner.get("detail") if isinstance(inner, dict) else inner
-    return str(text or error.message)[:500]
+def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = "") -> AppError:
+    """The error that a whole HTTP answer means whose status is not 200."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = " ".join(text.split())
+    error = _inner(body)
+    param = error.get("param") if isinstance(error, dict) else None
+    ours = refusal_of(status, _sentence(error) or f"HTTP {status}", param, model=model)
+    if isinstance(ours, EngineBusy):
+        ours.wait_seconds = _retry_after(headers.get("Retry-After"))
+    return ours
+
+
+def refusal_in_stream(error: object, *, model: str = "") -> AppError:
+    """The error that an error event means; transformers puts a bare sentence there."""
+    return refusal_of(500, _sentence(error) or _UNSAID, model=model)
 
 
 def refusal_of(status: int, message: str, param: str | None = None, *, model: str = "") -> AppError:
@@ -100,30 +116,26 @@ def refusal_of(status: int, message: str, param: str | None = None, *, model: st
     return known or EngineError("engine_refused", status=status, reason=message)
 
 
-def engine_error(error: Exception, *, base_url: str, model: str = "") -> AppError | None:
-    """The AppError that an exception of the client library means; None for what is a bug of ours.
-
-    With `model`, an engine that breaks down over a request and says why is understood like one that does so in its log.
-    """
+def engine_error(error: Exception, *, base_url: str) -> AppError | None:
+    """The AppError that an exception of a client library means; None for what is a bug of ours."""
     if isinstance(error, AppError):
         return error
-    if isinstance(error, openai.APITimeoutError):
+    library = type(error).__module__.split(".")[0]
+    if isinstance(error, TimeoutError) or (library in _LIBRARIES and "Timeout" in type(error).__name__):
         return EngineTimeout("engine_timeout", base_url=base_url)
-    if isinstance(error, openai.APIStatusError):
-        ours = refusal_of(error.status_code, message_of(error), getattr(error, "param", None), model=model)
-        if isinstance(ours, EngineBusy):
-            ours.wait_seconds = _retry_after(error.response.headers.get("Retry-After"))
-        return ours
-    if isinstance(error, openai.APIConnectionError):
-        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error.__cause__ or error))
-    if isinstance(error, openai.APIError):  # an error event in the middle of a stream
-        return refusal_of(500, message_of(error), model=model)
-    # httpx errors while the body streams are not wrapped by the client library.
-    if type(error).__module__.split(".")[0] in ("httpx", "httpcore"):
-        if "Timeout" in type(error).__name__:
-            return EngineTimeout("engine_timeout", base_url=base_url)
+    if library in _LIBRARIES:
         return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error) or type(error).__name__)
     return None
+
+
+def _inner(body: object) -> object:
+    """What an answer says of an error, whatever the shape of its body."""
+    return body.get("error", body) if isinstance(body, dict) else body
+
+
+def _sentence(error: object) -> str:
+    told = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+    return str(told or "")[:_LONGEST]
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -7,22 +7,22 @@ counted: `app.llm.speech_sieve` says by what it is known. No sound is decoded he
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain import Cue, SoundPiece
 from app.errors import Cancelled, EngineError
-from app.llm.http import async_client, authorization
-from app.llm.refusal import engine_error, refusal_of
+from app.llm.http import posted, request_loop
+from app.llm.refusal import engine_error, refused
 from app.llm.speech_sieve import Sieve, segments_of
-from app.llm.stream import request_loop
+
+if TYPE_CHECKING:
+    from aiohttp import FormData
 
 _POLL_SECONDS = 0.1
 _ATTEMPTS, _BUSY = 4, (429, 503)
@@ -91,22 +91,19 @@ def _heard(
 
 
 def _result(task: Future[Mapping[str, Any]], base_url: str, cancel: threading.Event | None) -> Mapping[str, Any]:
-    while True:
+    while not task.done():
         if cancel and cancel.is_set():
             raise Cancelled
-        try:
-            return task.result(timeout=_POLL_SECONDS)
-        except CancelledError:
-            raise Cancelled from None
-        except NotYet:
-            if not task.done():
-                continue
-            raise  # the request's own
-        except Exception as error:  # sorted here: ours, or a bug that goes on as it is
-            ours = engine_error(error, base_url=base_url)
-            if ours is None:
-                raise
-            raise ours from error
+        wait([task], timeout=_POLL_SECONDS)
+    try:
+        return task.result()
+    except CancelledError:
+        raise Cancelled from None
+    except Exception as error:  # sorted here: ours, or a bug that goes on as it is
+        ours = engine_error(error, base_url=base_url)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 class _Asker:
@@ -121,7 +118,7 @@ class _Asker:
         if self._gives_times is False:
             return _parsed(await self._post(piece, "json"))
         response = await self._post(piece, "verbose_json")
-        if response.status_code in _NOT_THIS_FORMAT and not self._gives_times:
+        if response.status in _NOT_THIS_FORMAT and not self._gives_times:
             plain = _parsed(await self._post(piece, "json"))
             self._gives_times = False
             return plain
@@ -133,25 +130,42 @@ class _Asker:
             return _parsed(await self._post(piece, "json"))
         return answer
 
-    async def _post(self, piece: SoundPiece, form: str) -> httpx.Response:
+    async def _post(self, piece: SoundPiece, form: str) -> _Response:
         """The response, whatever its status, but that of a busy server only after some patience."""
         model = self._model
-        fields = {"model": model.model, "response_format": form, "language": model.language}
         for attempt in range(_ATTEMPTS):
-            response = await async_client(model.base_url).post(
+            asking = posted(
                 f"{model.base_url}/audio/transcriptions",
-                data={name: value for name, value in fields.items() if value},
-                files={"file": ("sound.wav", piece.wav, "audio/wav")},
-                headers=authorization(model.api_key),
-                timeout=httpx.Timeout(model.timeout_seconds, connect=10.0),
+                api_key=model.api_key,
+                timeout_seconds=model.timeout_seconds,
+                data=_form(piece, model=model.model, response_format=form, language=model.language),
             )
-            if response.status_code not in _BUSY or attempt == _ATTEMPTS - 1:
+            async with asking as answer:
+                response = _Response(
+                    answer.status, answer.headers, await answer.text(errors="replace"), str(answer.url)
+                )
+            if response.status not in _BUSY or attempt == _ATTEMPTS - 1:
                 break
             await asyncio.sleep(_patience(response, attempt))
         return response
 
 
-def _patience(response: httpx.Response, attempt: int) -> float:
+class _Response(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    url: str
+
+
+def _form(piece: SoundPiece, **fields: str) -> FormData:
+    from aiohttp import FormData  # only who has sound to send waits for it
+
+    form = FormData({name: value for name, value in fields.items() if value})
+    form.add_field("file", piece.wav, filename="sound.wav", content_type="audio/wav")
+    return form
+
+
+def _patience(response: _Response, attempt: int) -> float:
     """Seconds to wait: as the server says, at most a minute, or longer each time."""
     try:
         return min(60.0, max(0.0, float(response.headers.get("Retry-After", ""))))
@@ -159,21 +173,15 @@ def _patience(response: httpx.Response, attempt: int) -> float:
         return 2.0**attempt
 
 
-def _parsed(response: httpx.Response) -> Mapping[str, Any]:
+def _parsed(response: _Response) -> Mapping[str, Any]:
     """The answer. Raises the AppErrors of `refusal`, and EngineError for what is no transcription."""
+    if response.status != 200:
+        raise refused(response.status, response.headers, response.text)
     try:
-        answer = response.json()
+        answer = json.loads(response.text)
     except ValueError:
         answer = None
-    shown = " ".join(response.text.split())[:200]
-    if not response.is_success:
-        raise refusal_of(response.status_code, _message(answer) or shown)
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
-        raise EngineError("speech_answer_unreadable", base_url=str(response.request.url), answer=shown)
+        shown = " ".join(response.text.split())[:200]
+        raise EngineError("speech_answer_unreadable", base_url=response.url, answer=shown)
     return answer
-
-
-def _message(answer: object) -> str:
-    """The sentence inside an error body, whatever its shape."""
-    body = answer.get("error", answer) if isinstance(answer, dict) else answer
-    return str((body.get("message") or body.get("detail") or "") if isinstance(body, dict) else body or "")[:500]

@@ -1,33 +1,29 @@
 """One request, streamed: yields pieces of text, ends with the whole Reply; a set cancel event ends it within 0.1 s.
 
-The request runs on an event loop of its own in one daemon thread for the process, because only a task can be
-cancelled while it waits for a token; cancelling closes the connection, and vLLM then aborts the request.
+The request runs as a task on the loop of `app.llm.http`, because only a task can be cancelled while it waits for a
+token; cancelling closes the connection, and vLLM then aborts the request.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import queue
 import threading
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from app.domain import Usage
-from app.errors import Cancelled, EngineBrokeOff, EngineError
+from app.errors import AppError, EngineBrokeOff, EngineError
+from app.llm.http import on_request_loop
 from app.llm.refusal import engine_error
 
 log = logging.getLogger(__name__)
-_POLL_SECONDS = 0.1
 # What the client library meets in an answer that is no JSON, no text, or of another shape: a proxy's page, for one.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
-_first = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -78,17 +74,19 @@ def stream(
 
     `options` are parameters of this one request, such as temperature or max_tokens.
     """
-    chunks: queue.SimpleQueue[AIMessageChunk | None] = queue.SimpleQueue()
-    task = asyncio.run_coroutine_threadsafe(_pump(chat, list(messages), chunks, dict(options or {})), request_loop())
-    answer = _Answer()
+    answer, address = _Answer(), str(getattr(chat, "base_url", ""))
+    chunks = on_request_loop(chat.astream(list(messages), **(options or {})), cancel)
     try:
-        while (chunk := _next(chunks, task, cancel)) is not None:
-            if text := answer.add(chunk):
-                yield text
-        _raise_as_ours(task, _address(chat), str(getattr(chat, "model_name", "")))
-    finally:
-        task.cancel()
-    return answer.reply(_address(chat))
+        with closing(chunks):
+            for chunk in chunks:
+                if text := answer.add(chunk):
+                    yield text
+    except Exception as error:  # sorted here: ours, or a bug that goes on as it is
+        ours = _ours(error, address)
+        if ours is None:
+            raise
+        raise ours from error
+    return answer.reply(address)
 
 
 def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
@@ -102,58 +100,9 @@ def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threadi
             return reply
 
 
-def request_loop() -> asyncio.AbstractEventLoop:
-    """The one event loop of all requests, in a daemon thread of its own."""
-    with _first:  # two loops would share one client, which knows only one
-        return _the_loop()
-
-
-@cache
-def _the_loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="engine-requests", daemon=True).start()
-    return loop
-
-
-async def _pump(
-    chat: BaseChatModel,
-    messages: list[BaseMessage],
-    chunks: queue.SimpleQueue[AIMessageChunk | None],
-    options: dict[str, Any],
-) -> None:
-    try:
-        async for chunk in chat.astream(messages, **options):
-            chunks.put(chunk)
-    finally:
-        chunks.put(None)
-
-
-def _next(
-    chunks: queue.SimpleQueue[AIMessageChunk | None], task: Future[None], cancel: threading.Event | None
-) -> AIMessageChunk | None:
-    while True:
-        if cancel and cancel.is_set():
-            raise Cancelled
-        try:
-            return chunks.get(timeout=_POLL_SECONDS)
-        except queue.Empty:
-            continue
-
-
-def _raise_as_ours(task: Future[None], base_url: str, model: str) -> None:
-    try:
-        task.result()
-    except CancelledError:
-        raise Cancelled from None
-    except Exception as error:  # sorted here: ours, or a bug that goes on as it is
-        ours = engine_error(error, base_url=base_url, model=model)
-        if ours is None and isinstance(error, _UNREADABLE):
-            log.warning("an answer of %s could not be read", base_url, exc_info=True)
-            ours = EngineError("engine_garbage", base_url=base_url, reason=f"{type(error).__name__}: {error}"[:200])
-        if ours is None:
-            raise
-        raise ours from error
-
-
-def _address(chat: BaseChatModel) -> str:
-    return str(getattr(chat, "openai_api_base", ""))
+def _ours(error: Exception, base_url: str) -> AppError | None:
+    ours = engine_error(error, base_url=base_url)
+    if ours is None and isinstance(error, _UNREADABLE):
+        log.warning("an answer of %s could not be read", base_url, exc_info=True)
+        return EngineError("engine_garbage", base_url=base_url, reason=f"{type(error).__name__}: {error}"[:200])
+    return ours

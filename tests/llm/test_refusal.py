@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import aiohttp
 import httpx
-import openai
 import pytest
 
+from app.errors import AppError, EngineBrokeOff, EngineBusy, EngineTimeout
 from app.i18n import error_text
-from app.llm.refusal import engine_error
+from app.llm.refusal import engine_error, refusal_in_stream, refused
 
 ANSWERS = json.loads(Path(__file__).with_name("vllm_answers.json").read_text(encoding="utf-8"))
 KEYS = {
@@ -26,13 +27,8 @@ KEYS = {
 
 
 def key_of(status: int, body: object, model: str = "org/model") -> str:
-    request = httpx.Request("POST", "http://engine/v1/chat/completions")
-    response = httpx.Response(status, json=body, request=request)
-    error = openai.APIStatusError("", response=response, body=body)
-    if isinstance(body, dict) and isinstance(body.get("error"), dict):
-        error.param = body["error"].get("param")
-    ours = engine_error(error, base_url="http://engine/v1", model=model)
-    assert ours is not None and error_text(ours, "zh") and error_text(ours, "en")
+    ours = refused(status, {}, json.dumps(body), model=model)
+    assert error_text(ours, "zh") and error_text(ours, "en")
     return ours.key
 
 
@@ -63,11 +59,39 @@ def test_a_question_about_memory_that_the_engine_quotes_is_no_lack_of_memory() -
 
 
 def test_an_error_that_comes_in_a_stream_as_a_bare_sentence_is_read() -> None:
-    """So does `transformers serve` put it, and the client library says only that something happened."""
-    request = httpx.Request("POST", "http://engine/v1/chat/completions")
+    """So does `transformers serve` put it."""
     sentence = "Input type (float) and bias type (c10::BFloat16) should be the same"
-    error = openai.APIError("An error occurred during streaming", request, body=sentence)
-    ours = engine_error(error, base_url="http://engine/v1", model="m")
-    assert ours is not None and (ours.key, ours.values["right"]) == ("dtypes_mixed", "BFloat16")
-    other = engine_error(openai.APIError("it broke", request, body=None), base_url="http://engine/v1", model="m")
-    assert other is not None and "it broke" in error_text(other, "en")
+    ours = refusal_in_stream(sentence, model="m")
+    assert (ours.key, ours.values["right"]) == ("dtypes_mixed", "BFloat16")
+    assert "it broke" in error_text(refusal_in_stream({"message": "it broke", "code": 500}, model="m"), "en")
+    assert refusal_in_stream({}, model="m").key == "engine_refused"
+
+
+def test_an_answer_that_is_no_json_is_shown_as_it_is() -> None:
+    assert "Bad gateway" in error_text(refused(502, {}, "<h1>Bad\ngateway</h1>"), "en")
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", None), (None, None)])
+def test_how_long_to_wait_for_a_busy_engine_is_what_it_says(header: str | None, seconds: float | None) -> None:
+    ours = refused(503, {"Retry-After": header} if header else {}, "overloaded")
+    assert isinstance(ours, EngineBusy)
+    assert ours.wait_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (aiohttp.SocketTimeoutError("slow"), EngineTimeout),
+        (aiohttp.ConnectionTimeoutError("far"), EngineTimeout),
+        (aiohttp.ServerDisconnectedError(), EngineBrokeOff),
+        (aiohttp.ClientPayloadError("half"), EngineBrokeOff),
+        (httpx.ReadTimeout("slow"), EngineTimeout),
+        (httpx.RemoteProtocolError("half"), EngineBrokeOff),
+    ],
+)
+def test_what_the_network_does_is_told_from_what_the_engine_says(error: Exception, kind: type[AppError]) -> None:
+    assert type(engine_error(error, base_url="http://engine/v1")) is kind
+
+
+def test_a_bug_of_ours_is_no_error_of_the_engine() -> None:
+    assert engine_error(ZeroDivisionError(), base_url="http://engine/v1") is None

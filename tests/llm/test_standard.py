@@ -1,7 +1,6 @@
 """LangChain's own suite for chat models, against the real engine with the test model that sees.
 
-What the test model has not learnt is declared below, as the suite asks: it calls no tools and writes no prose in a
-schema. What the chat model class does with them is ChatOpenAI's and tested there.
+What it cannot do is declared below, as the suite asks: nobody gives it tools, so the class knows of none.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from tests import loopback
 from tests.cards import draw_card, to_jpeg
 from tests.conftest import ready
 
-PARAMS = {"base_url": "http://127.0.0.1:9/v1", "api_key": "key", "model": "tiny-vl", "max_retries": 0}
+PARAMS = {"base_url": "http://127.0.0.1:9/v1", "api_key": "key", "model": "tiny-vl"}
 
 
 class TestUnit(ChatModelUnitTests):

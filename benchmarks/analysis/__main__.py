@@ -30,6 +30,9 @@ QUICK = Delays(first_seconds=0.2, token_seconds=0.02, frame_tokens=1500, context
 SLOW = Delays(first_seconds=7.0, token_seconds=0.1, frame_tokens=3000, context=8192)
 """A CPU's: three frames at 2.3 s each, then 10 tokens a second."""
 _FRAMES = 256
+_THREADS = {"one thread": {"OMP_NUM_THREADS": "1"}, "all threads": {}}
+"""With one, the other core of two is left to whoever asks. The threads of more wait for each other by keeping theirs
+busy, so that what the app spends, it takes from the engine."""
 _TINY_ARGUMENTS = {"max_model_len": 4096, "dtype": "bfloat16"}
 
 
@@ -69,15 +72,17 @@ def of_throughput(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
 
 def of_vllm(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
     pair = (videos.short, videos.small)
-    with started(TINY, _TINY_ARGUMENTS, work / "logs") as caches:
-        endpoint = caches.endpoint
-        place = Place(
-            "vLLM, test model", endpoint.base_url, pair, work / "data", _FRAMES // 2, each=2,
-            api_key=endpoint.api_key, answer_tokens=256, forget=caches.empty,
-        )  # fmt: skip
-        yield from throughput.rows(place, (8,), rounds=rounds)
-        asked = prefix.requests(pair, work / "data", frames=8, answer_tokens=64)
-        yield from prefix.rows(place.name, caches, asked, rounds=rounds)
+    for name, environment in _THREADS.items():
+        with started(TINY, _TINY_ARGUMENTS, work / "logs", environment) as caches:
+            endpoint = caches.endpoint
+            place = Place(
+                f"vLLM, test model, {name}", endpoint.base_url, pair, work / "data", _FRAMES, each=2,
+                api_key=endpoint.api_key, answer_tokens=256, forget=caches.empty, learns=True,
+            )  # fmt: skip
+            yield from throughput.rows(place, (8,), rounds=rounds)
+            if not environment:
+                asked = prefix.requests(pair, work / "data", frames=8, answer_tokens=64)
+                yield from prefix.rows("vLLM, test model", caches, asked, rounds=rounds)
 
 
 def of_first(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:

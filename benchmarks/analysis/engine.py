@@ -49,15 +49,17 @@ def count_of(metrics: str, name: str) -> float:
 
 
 @contextmanager
-def started(model: Path, arguments: Mapping[str, object], logs: Path) -> Iterator[Caches]:
+def started(
+    model: Path, arguments: Mapping[str, object], logs: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Caches]:
     """vLLM with the model of this folder, ready to be asked; whether its weights are there is its own concern."""
     launcher = vllm_launcher(str(model), arguments)
     given = launcher.environment
-    with_reset = {"VLLM_SERVER_DEV_MODE": "1"}
+    more = {"VLLM_SERVER_DEV_MODE": "1", **(environment or {})}
     launcher = replace(
         launcher,
         fetch=lambda on_progress, cancel: model,
-        environment=lambda key: {**given(key), **with_reset},
+        environment=lambda key: {**given(key), **more},
     )
     engine = ManagedEngine(launcher, log_dir=logs)
     try:

@@ -1,17 +1,18 @@
-"""Requests as the app sent them, recorded, and sent again by bare HTTP clients that do nothing with the answers."""
+"""Requests as the app sent them, recorded, and sent again by the client of `vllm bench serve`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
+from unittest import mock
 
-import httpx
+import aiohttp
 
-from app.llm.http import async_client
+from app.llm import chat
 
 
 @dataclass(frozen=True)
@@ -29,71 +30,31 @@ class Sent:
 
 
 @contextmanager
-def recording(base_url: str) -> Iterator[list[Sent]]:
-    """All requests for answers that this process sends through the app's client meanwhile."""
+def recording() -> Iterator[list[Sent]]:
+    """All requests for answers that this process sends meanwhile."""
     sent: list[Sent] = []
+    posted = chat.posted
 
-    async def note(request: httpx.Request) -> None:
-        if request.url.path.endswith("/chat/completions"):
-            authorization = request.headers.get("Authorization", "")
-            sent.append(Sent(str(request.url), authorization, request.content, time.perf_counter()))
+    def noted(url: str, **how: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        sent.append(Sent(url, f"Bearer {how['api_key']}", how["data"], time.perf_counter()))
+        return posted(url, **how)
 
-    client = async_client(base_url)
-    before = client.event_hooks
-    client.event_hooks = {**before, "request": [*before["request"], note]}
-    try:
+    with mock.patch.object(chat, "posted", noted):
         yield sent
-    finally:
-        client.event_hooks = before
 
 
 def raw_seconds(requests: Sequence[Sent], *, at_once: int) -> float:
-    """How long these requests take, at most so many at a time, each sent as soon as there is room."""
-    started = time.perf_counter()
-    asyncio.run(_send_all(requests, at_once))
-    return time.perf_counter() - started
+    """How long these requests take, at most so many at a time, each sent as soon as there is room. What has to be made
+    before the first can be sent is not counted.
+    """
+    from benchmarks.analysis.vllm_client import seconds_of_all  # with it comes torch, which few of the figures need
+
+    return asyncio.run(seconds_of_all(requests, at_once))
 
 
 def first_text_seconds(request: Sent) -> tuple[float, float, int]:
     """(seconds to the first piece of text, from there to the end, tokens of the answer as the engine counts them)."""
-    return asyncio.run(_timed(request))
+    from benchmarks.analysis.vllm_client import one
 
-
-async def _send_all(requests: Sequence[Sent], at_once: int) -> None:
-    waiting = iter(requests)
-    async with _client() as client:
-
-        async def work() -> None:
-            for request in waiting:
-                async with client.stream(
-                    "POST", request.url, content=request.body, headers=_headers(request)
-                ) as answer:
-                    answer.raise_for_status()
-                    async for _ in answer.aiter_raw():
-                        pass
-
-        await asyncio.gather(*(work() for _ in range(at_once)))
-
-
-async def _timed(request: Sent) -> tuple[float, float, int]:
-    started = time.perf_counter()
-    first, tokens = 0.0, 0
-    async with (
-        _client() as client,
-        client.stream("POST", request.url, content=request.body, headers=_headers(request)) as answer,
-    ):
-        answer.raise_for_status()
-        async for line in answer.aiter_lines():
-            told = json.loads(line[6:]) if line.startswith("data: {") else {}
-            if not first and any(choice.get("delta", {}).get("content") for choice in told.get("choices") or ()):
-                first = time.perf_counter()
-            tokens = (told.get("usage") or {}).get("completion_tokens", tokens)
-    return first - started, time.perf_counter() - first, tokens
-
-
-def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(trust_env=False, timeout=None)
-
-
-def _headers(request: Sent) -> dict[str, str]:
-    return {"Content-Type": "application/json", "Authorization": request.authorization}
+    told = asyncio.run(one(request))
+    return told.ttft, told.latency - told.ttft, told.output_tokens or 0

@@ -24,6 +24,8 @@ class Place:
     """An engine, and what is asked of it. `each` fixes the number of frames of a part; None leaves it to the app.
 
     videos: the measured one, and a small one to warm up with. forget: empties the engine's caches before each measure.
+    learns: the engine is slower at first, so that one course is not measured, and which of the two is measured first
+    takes turns.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Place:
     api_key: str = "none"
     answer_tokens: int = 1024
     forget: Callable[[], None] = lambda: None
+    learns: bool = False
 
     def app(self, in_flight: int, data: Path | None = None) -> App:
         """A warm one."""
@@ -61,7 +64,7 @@ class Round:
 
     parts: Pair
     alone: float
-    num_requests: int
+    requests: Sequence[Sent]
 
 
 def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Row]:
@@ -71,27 +74,34 @@ def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Ro
     for in_flight in in_flights:
         app, layout = place.app(in_flight), place.layout(in_flight)
         app.read(request)
-        measured = []
-        for _ in range(rounds):
+
+        def course(app: App = app, layout: Layout | None = layout) -> Course:
             place.forget()
-            course = app.course(request, layout=layout)
-            measured.append(_round(place, course, in_flight))
-            few = course.of_parts()[:_FEW]
+            return app.course(request, layout=layout)
+
+        first = course() if place.learns else None
+        measured = []
+        for number in range(rounds):
+            measured.append(_round(place, course, in_flight, first.of_parts() if first and number % 2 else ()))
+            few = measured[0].requests[:_FEW]
             one_by_one = one_by_one or place.raw_seconds(few, 1) / len(few)
         yield from _told(f"{place.name}, {in_flight} in flight", measured, one_by_one)
 
 
-def _round(place: Place, course: Course, in_flight: int) -> Round:
-    parts = course.of_parts()
+def _round(place: Place, course: Callable[[], Course], in_flight: int, known: Sequence[Sent]) -> Round:
+    """Where the requests are known, theirs are sent first."""
+    theirs = place.raw_seconds(known, in_flight) if known else 0.0
+    ours = course()
+    requests = ours.of_parts()
     return Round(
-        parts=(course.parts_done - course.asked, place.raw_seconds(parts, in_flight)),
-        alone=parts[1].at_seconds - parts[0].at_seconds if len(parts) > 1 else 0.0,
-        num_requests=len(parts),
+        parts=(ours.parts_done - ours.asked, theirs or place.raw_seconds(requests, in_flight)),
+        alone=requests[1].at_seconds - requests[0].at_seconds if len(requests) > 1 else 0.0,
+        requests=requests,
     )
 
 
 def _told(name: str, measured: Sequence[Round], one_by_one: float) -> Iterator[Row]:
-    parts, number = [one.parts for one in measured], measured[0].num_requests
+    parts, number = [one.parts for one in measured], len(measured[0].requests)
     yield row(f"{name}: all parts / raw", parts, f"; {number} requests, the others after {measured[0].alone:.2f} s")
     ours, theirs = (median(one[side] for one in parts) for side in (0, 1))
     note = f"raw {number * one_by_one / theirs:.2f} x"

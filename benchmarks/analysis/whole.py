@@ -90,7 +90,7 @@ class App:
         """Run to the end, or to the first text. `layout` fixes the parts instead of what the engine counts."""
         done = NOTHING_DONE if layout is None else Done(layout)
         task = Task(request, "benchmark", done=done)
-        with recording(self._base_url) as sent:
+        with recording() as sent:
             course = Course(sent)
             for event in self._run(task):
                 _note(course, event)

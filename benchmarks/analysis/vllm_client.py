@@ -1,0 +1,58 @@
+"""The client of `vllm bench serve`, which reads what comes as a stream and keeps the times of its pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from vllm.benchmarks.lib.endpoint_request_func import (
+    RequestFuncInput,
+    RequestFuncOutput,
+    async_request_openai_chat_completions,
+)
+
+from benchmarks.analysis.raw import Sent
+
+
+async def seconds_of_all(requests: Sequence[Sent], at_once: int) -> float:
+    waiting = iter([_as_asked(request) for request in requests])
+    async with _session() as session:
+
+        async def work() -> None:
+            for asked in waiting:
+                _checked(await async_request_openai_chat_completions(asked, session))
+
+        started = time.perf_counter()
+        await asyncio.gather(*(work() for _ in range(at_once)))
+        return time.perf_counter() - started
+
+
+async def one(request: Sent) -> RequestFuncOutput:
+    async with _session() as session:
+        return _checked(await async_request_openai_chat_completions(_as_asked(request), session))
+
+
+@asynccontextmanager
+async def _session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+        yield session
+
+
+def _as_asked(request: Sent) -> RequestFuncInput:
+    body: dict[str, Any] = json.loads(request.body)
+    model, messages, tokens = body.pop("model"), body.pop("messages"), body["max_tokens"]
+    return RequestFuncInput(
+        prompt="", prompt_len=0, output_len=tokens, api_url=request.url, model=model,
+        chat_messages=messages, extra_body=body, extra_headers={"Authorization": request.authorization},
+    )  # fmt: skip
+
+
+def _checked(told: RequestFuncOutput) -> RequestFuncOutput:
+    if not told.success:
+        raise RuntimeError(told.error)
+    return told

@@ -447,6 +447,16 @@ class Analysis:
         return "none" if not modes else "text" if "text" in modes else "messages"
 
     @property
+    def answered_by(self) -> str:
+        """The model that has answered; "" where none has."""
+        return self.engine.model if self.engine and self.requests else ""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is said of the frames, in the order of the parts."""
+        return tuple(finding for chunk in self.chunks for finding in chunk.findings)
+
+    @property
     def overview(self) -> tuple[Finding, ...]:
         """What is said of the video as a whole."""
         return self.summary.overview if self.summary else tuple(f for chunk in self.chunks for f in chunk.overview)

@@ -50,7 +50,7 @@ class Account:
     @cached_property
     def _beside_frames(self) -> dict[int, list[Finding]]:
         found: dict[int, list[Finding]] = {}
-        for finding in (finding for chunk in self._analysis.chunks for finding in chunk.findings):
+        for finding in self._analysis.findings:
             if not self._is_listed(finding):
                 found.setdefault(finding.frames[0], []).append(finding)
         return found

@@ -54,9 +54,10 @@ def _rows(analysis: Analysis, fields: Mapping[str, str], language: Language) -> 
     """Each with the time that it is sorted by."""
     times = times_of(analysis.keyframes)
     by = t("report.by_model", language, model=analysis.engine.model) if analysis.engine else ""
-    parts = {frame: part.place for part in parts_of(analysis) for frame in part.frames}
+    parts = parts_of(analysis)
+    places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()
-    for part in parts_of(analysis):
+    for part in parts:
         for finding in part.result.findings if part.result else ():
             frames = [number for number in finding.frames if number in times]
             used.update(frames)
@@ -64,7 +65,7 @@ def _rows(analysis: Analysis, fields: Mapping[str, str], language: Language) -> 
             yield times[frames[0]] if frames else part.start_seconds, row
     for number, seconds in times.items():
         if number not in used:
-            yield seconds, (parts.get(number, ""), *_when([number], times), *[""] * (len(fields) + 4))
+            yield seconds, (places.get(number, ""), *_when([number], times), *[""] * (len(fields) + 4))
 
 
 def _when(frames: list[int], times: Mapping[int, float]) -> _Row:

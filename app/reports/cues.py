@@ -13,7 +13,7 @@ from unicodedata import east_asian_width
 
 from app.domain import Analysis, Cue, Language
 from app.reports.lines import one_line, said
-from app.reports.parts import times_of
+from app.reports.parts import seconds_of, times_of
 
 SHORTEST_SECONDS = 1.0
 _CHARACTERS_A_SECOND = 15
@@ -86,8 +86,8 @@ def _shown(analysis: Analysis, language: Language) -> list[_Shown]:
 
 def _found(analysis: Analysis, language: Language) -> Iterator[tuple[float, float, str]]:
     times = times_of(analysis.keyframes)
-    for finding in (finding for chunk in analysis.chunks for finding in chunk.findings):
-        seconds = [times[number] for number in finding.frames if number in times]
+    for finding in analysis.findings:
+        seconds = seconds_of(finding, times)
         if seconds and (text := said(finding, language)):
             yield min(seconds), max(seconds), text
 

@@ -80,6 +80,12 @@ class Picture:
         """That of the heading over it."""
         return f"frame-{self.number}"
 
+    def within(self, most_width: float, most_height: float) -> tuple[float, float]:
+        """Width and height in the same unit, so that neither is larger than its room."""
+        across, down = max(1, self.width), max(1, self.height)
+        share = min(most_width / across, most_height / down)
+        return across * share, down * share
+
 
 @dataclass(frozen=True)
 class Gallery:

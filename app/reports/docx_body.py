@@ -56,7 +56,7 @@ class Drawer:
             case Table():
                 yield from self._table(block)
             case Picture():
-                width, height = _fitting(block, *_PICTURE_CM)
+                width, height = block.within(*_PICTURE_CM)
                 yield paragraph([self._picture(block, width, height)])
             case Gallery(pictures):
                 yield from self._gallery(pictures)
@@ -90,7 +90,7 @@ class Drawer:
 
     def _thumbnail(self, one: Picture) -> Element:
         room = BODY_CM / _GALLERY_COLUMNS - 0.4
-        width, height = _fitting(one, room, room)
+        width, height = one.within(room, room)
         drawn = self._picture(one, width, height)
         return paragraph([drawn, link([run(one.alt, style="Hyperlink")], anchor=one.anchor)], style="Caption")
 
@@ -124,13 +124,6 @@ class Drawer:
                 return run(f"⚠ {span.text}", style="Doubt")
             case _:
                 return run(span.text)
-
-
-def _fitting(picture: Picture, most_width: float, most_height: float) -> tuple[float, float]:
-    """Width and height in centimetres, so that neither is larger than its room."""
-    across, down = max(1, picture.width), max(1, picture.height)
-    share = min(most_width / across, most_height / down)
-    return across * share, down * share
 
 
 def _widths(block: Table, columns: int) -> list[float]:

@@ -6,21 +6,18 @@ It holds the picture alone: how many channels the sound has is not known here, a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 from app.domain import Analysis, Language
-from app.reports.labelling import aigc_text
+from app.reports.labelling import aigc_text, in_comment
 from app.reports.lines import one_line
 from app.reports.markers import Marker, Piece, markers_of, pieces_of
 from app.reports.timecode import Rate, first_frame, rate_of, timecode
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n'
 _FILE = "file-1"
-_DASHES = re.compile("-(?=-)")
-"""Two in a row would end a comment."""
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
@@ -32,7 +29,7 @@ def write(analysis: Analysis, language: Language) -> bytes:
     root = Xml.Element("xmeml", version="5")
     _sequence(root, analysis, pieces, markers, rate)
     Xml.indent(root)
-    label = _DASHES.sub("- ", aigc_text(analysis))
+    label = in_comment(aigc_text(analysis))
     head = _HEAD + (f"<!-- {one_line(label)} -->\n" if label else "")
     return (head + Xml.tostring(root, encoding="unicode") + "\n").encode()
 

@@ -83,7 +83,7 @@ def form_of(analysis: Analysis, language: Language, *, pictures: bool = True) ->
 def _keyframes(analysis: Analysis, language: Language, *, pictures: bool) -> Iterable[KeyframeForm]:
     facts = {one.number: one for one in analysis.facts}
     said: dict[int, list[str]] = {}
-    for finding in (finding for chunk in analysis.chunks for finding in chunk.findings):
+    for finding in analysis.findings:
         if len(finding.frames) == 1:
             said.setdefault(finding.frames[0], []).append(finding.text)
     for frame in analysis.keyframes:

@@ -16,11 +16,11 @@ def aigc(analysis: Analysis) -> dict[str, str] | None:
     """The fields of the standard's annex on metadata; None where no model has answered. Label "1" says that the content
     is generated, not only possibly or suspected so; the producer is the program with the model that it asked.
     """
-    if not (analysis.engine and analysis.requests):
+    if not analysis.answered_by:
         return None
     return {
         "Label": "1",
-        "ContentProducer": f"FrameLens {analysis.app_version} ({analysis.engine.model})",
+        "ContentProducer": f"FrameLens {analysis.app_version} ({analysis.answered_by})",
         "ProduceID": analysis.id,
         "ReservedCode1": "",
         "ContentPropagator": "",
@@ -33,3 +33,8 @@ def aigc_text(analysis: Analysis) -> str:
     """The same as one line of JSON under its key; "" where no model has answered."""
     fields = aigc(analysis)
     return json.dumps({KEY: fields}, ensure_ascii=False) if fields else ""
+
+
+def in_comment(label: str) -> str:
+    """The label where two dashes would end what it stands in, as in HTML and XML: JSON has another way to write one."""
+    return label.replace("--", "-\\u002d")

@@ -25,6 +25,7 @@ from app.reports.document import (
 )
 from app.reports.files import Entry
 from app.reports.frame_files import file_name
+from app.reports.labelling import in_comment
 from app.reports.markdown_text import escape, escape_words, fenced, on_line, table
 from app.reports.story import document
 
@@ -34,7 +35,7 @@ def write(analysis: Analysis, language: Language) -> bytes:
     told = document(analysis, language)
     folder = _folder(analysis)
     lines = [f"# {escape(told.title)}", "", *(line for block in told.blocks for line in _lines(block, folder))]
-    label = told.facts.aigc.replace("--", "-\\u002d")  # JSON's other way of writing it: two would end the comment
+    label = in_comment(told.facts.aigc)
     hidden = ["", f"<!-- {label} -->"] if label else []
     return ("\n".join([*lines, *hidden]).rstrip() + "\n").encode()
 

@@ -14,7 +14,7 @@ from app.i18n import t
 from app.i18n.facts import origin
 from app.reports.chapters import are_told, chapters_of
 from app.reports.lines import one_line, remarks, said, shortened
-from app.reports.parts import times_of
+from app.reports.parts import seconds_of, times_of
 from app.reports.timecode import Rate, first_frame, is_exact, timecode
 
 Kind = Literal["chapter", "doubt", "finding", "frame", "about"]
@@ -88,8 +88,8 @@ def _told(analysis: Analysis, language: Language, rate: Rate) -> Iterator[_Said]
     for chapter in chapters_of(analysis, language) if are_told(analysis) else ():
         yield _Said(rate.frame(chapter.start_seconds), "chapter", chapter.title, chapter.text)
     times = times_of(analysis.keyframes)
-    for finding in (finding for chunk in analysis.chunks for finding in chunk.findings):
-        seconds = [times[number] for number in finding.frames if number in times]
+    for finding in analysis.findings:
+        seconds = seconds_of(finding, times)
         if seconds and (text := said(finding, language)):
             kind: Kind = "doubt" if finding.issues else "finding"
             yield _Said(rate.frame(min(seconds)), kind, shortened(text, _LONGEST_NAME), text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from app.domain import Analysis, ChunkResult, Keyframe, Layout
+from app.domain import Analysis, ChunkResult, Finding, Keyframe, Layout
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Part:
 def times_of(frames: Iterable[Keyframe]) -> dict[int, float]:
     """Frame number -> seconds."""
     return {frame.number: frame.time_seconds for frame in frames}
+
+
+def seconds_of(finding: Finding, times: Mapping[int, float]) -> list[float]:
+    """When the frames are that it rests on, of which some may not be there."""
+    return [times[number] for number in finding.frames if number in times]
 
 
 def parts_of(analysis: Analysis) -> tuple[Part, ...]:

@@ -17,7 +17,7 @@ from app.pictures import smaller
 from app.reports.chart_png import lettered_svg
 from app.reports.document import Document, Picture, Timeline
 from app.reports.moments import date_of
-from app.reports.pdf_form import chart_name, form, picture_name, strings
+from app.reports.pdf_form import Form, chart_name, form, picture_name, strings
 from app.reports.pdf_label import labelled
 from app.reports.plain_text import printable
 from app.reports.story import document
@@ -35,23 +35,24 @@ def write(analysis: Analysis, language: Language) -> bytes:
     import typst
 
     told = document(analysis, language)
-    faces = faces_for(json.dumps(form(told), ensure_ascii=False))
+    values = form(told)
+    faces = faces_for(json.dumps(values, ensure_ascii=False))
     try:
-        pdf = _set(told, faces)
+        pdf = _set(told, values, faces)
     except typst.TypstError:
         if not faces.others:
             raise
-        pdf = _set(told, Faces())  # a font of the machine does not hold what it says
+        pdf = _set(told, values, Faces())  # a font of the machine does not hold what it says
     return labelled(pdf, printable(told.facts.aigc))
 
 
-def _set(told: Document, faces: Faces) -> bytes:
+def _set(told: Document, values: Form, faces: Faces) -> bytes:
     import typst
 
     made = date_of(told.facts.created)
     with TemporaryDirectory(prefix="framelens-pdf-") as name:
         folder = Path(name)
-        _lay_out(folder, told, faces, dated=made is not None)
+        _lay_out(folder, told, values, faces, dated=made is not None)
         return typst.compile(
             folder / "main.typ",
             root=folder,
@@ -63,13 +64,13 @@ def _set(told: Document, faces: Faces) -> bytes:
         )
 
 
-def _lay_out(folder: Path, told: Document, faces: Faces, *, dated: bool) -> None:
+def _lay_out(folder: Path, told: Document, values: Form, faces: Faces, *, dated: bool) -> None:
     """Everything that Typst reads."""
     for place, font in enumerate((REGULAR, BOLD, *(face.path for face in faces.others))):
         shutil.copyfile(font, folder / f"font-{place}{font.suffix}")
     shutil.copyfile(TEMPLATE, folder / "main.typ")
-    values = strings(form(told), faces.shown) | {"dated": dated, "faces": list(faces.families)}
-    (folder / "form.json").write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+    shown = strings(values, faces.shown) | {"dated": dated, "faces": list(faces.families)}
+    (folder / "form.json").write_text(json.dumps(shown, ensure_ascii=False), encoding="utf-8")
     for name, data in _images(told):
         (folder / name).write_bytes(data)
 

@@ -83,7 +83,12 @@ def _block(block: Block, video: str) -> Iterator[Form]:
         case Table():
             yield _table(block, video)
         case Picture(alt=alt):
-            yield {"kind": "picture", "file": picture_name(block), "alt": alt, "width": _width(block)}
+            yield {
+                "kind": "picture",
+                "file": picture_name(block),
+                "alt": alt,
+                "width": round(block.within(*PICTURE_CM)[0], 2),
+            }
         case Gallery(pictures):
             yield {"kind": "gallery", "pictures": [_thumbnail(picture) for picture in pictures]}
         case Timeline(heading, _, alt):
@@ -113,12 +118,6 @@ def _table(table: Table, video: str) -> Form:
 
 def _thumbnail(picture: Picture) -> Form:
     return {"file": picture_name(picture), "alt": picture.alt, "anchor": picture.anchor}
-
-
-def _width(picture: Picture) -> float:
-    """In centimetres, so that neither side is larger than its room."""
-    most, height = PICTURE_CM
-    return round(min(most, height * max(1, picture.width) / max(1, picture.height)), 2)
 
 
 def _line(line: Line, video: str) -> list[Form]:

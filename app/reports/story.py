@@ -48,7 +48,7 @@ def _facts(analysis: Analysis, language: Language) -> Facts:
         video=analysis.video.name,
         created=analysis.created,
         generator=f"FrameLens {analysis.app_version}",
-        model=analysis.engine.model if analysis.engine and analysis.requests else "",
+        model=analysis.answered_by,
         ai_label=ai_label(analysis, language),
         aigc=aigc_text(analysis),
         content_id=analysis.id,

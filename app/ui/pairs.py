@@ -93,15 +93,14 @@ def is_same(moment: Moment, both: Both) -> bool:
 def _of(analysis: Analysis, frame: Keyframe | None) -> list[Finding]:
     if frame is None:
         return []
-    return [finding for chunk in analysis.chunks for finding in chunk.findings if finding.frames[:1] == (frame.number,)]
+    return [finding for finding in analysis.findings if finding.frames[:1] == (frame.number,)]
 
 
 def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
     found: dict[int, list[Finding]] = {}
-    for chunk in analysis.chunks:
-        for finding in chunk.findings:
-            if finding.frames:
-                found.setdefault(finding.frames[0], []).append(finding)
+    for finding in analysis.findings:
+        if finding.frames:
+            found.setdefault(finding.frames[0], []).append(finding)
     return found
 
 
@@ -137,7 +136,7 @@ def _chips(each: Line) -> list[Line]:
 
 
 def _loose(analysis: Analysis) -> list[Finding]:
-    return [finding for chunk in analysis.chunks for finding in chunk.findings if not finding.frames]
+    return [finding for finding in analysis.findings if not finding.frames]
 
 
 def _plain(text: str) -> Line:

@@ -157,7 +157,6 @@ def _heads(services: Services, both: pairs.Both, language: Language) -> list[lis
 
 
 def _facts(services: Services, analysis: Analysis, language: Language) -> dict[str, str]:
-    findings = [finding for chunk in analysis.chunks for finding in chunk.findings]
     asking = sum(analysis.seconds_by_stage.get(stage, 0.0) for stage in ("ask", "summary"))
     usage = analysis.usage
     values = {
@@ -165,8 +164,8 @@ def _facts(services: Services, analysis: Analysis, language: Language) -> dict[s
         "question": analysis.request.question or "—",
         "mode": t(f"report.mode_{analysis.mode}", language),
         "frames": str(len(analysis.keyframes)),
-        "findings": str(len(findings)),
-        "doubtful": str(sum(bool(finding.issues) for finding in findings)),
+        "findings": str(len(analysis.findings)),
+        "doubtful": str(sum(bool(finding.issues) for finding in analysis.findings)),
         "tokens": f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}",
         "seconds": f"{asking:.1f} s",
         "made": analysis.created[:16].replace("T", " "),

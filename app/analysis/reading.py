@@ -24,6 +24,7 @@ from app.domain import Chapter, Finding, Language, Subject
 __all__ = ["Reading", "read", "so_far"]
 
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
+_LONGEST_TITLE = 120
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class _Reader:
             findings=self._entries.findings(parts.get("findings", []), self._fields),
             overview=self._entries.statements(parts.get("overview", [])),
             subjects=self._subjects(parts.get("subjects", [])),
-            title=self._untimed(" ".join(filter(None, map(as_line, parts.get("title", []))))),
+            title=self._title(" ".join(filter(None, map(as_line, parts.get("title", []))))),
             chapters=self._chapters(parts.get("chapters", [])),
             reply=self._entries.statements(parts.get("reply", [])),
         )
@@ -175,7 +176,7 @@ class _Reader:
         if isinstance(item, dict):
             given = folded_keys(item)
             own, _ = self._entries.frames([next((given[key] for key in FRAME_KEYS if key in given), None)])
-            return own[0] if own else -1, self._line(given.get("title")), self._line(given.get("text"))
+            return own[0] if own else -1, self._title(as_line(given.get("title"))), self._line(given.get("text"))
         self._note("odd_form")
         for finding in cite.findings(as_line(item), self._times)[:1]:
             return finding.frames[0] if finding.frames else -1, self._untimed(finding.text), ""
@@ -183,6 +184,11 @@ class _Reader:
 
     def _line(self, value: Any) -> str:
         return self._untimed(as_line(value))
+
+    def _title(self, line: str) -> str:
+        """What is longer than a heading may be is the model's repeating itself; the answer keeps it whole."""
+        told = self._untimed(line)
+        return told if len(told) <= _LONGEST_TITLE else f"{told[: _LONGEST_TITLE - 1].rstrip()}…"
 
     def _untimed(self, text: str) -> str:
         """A text that cannot be marked as unverified, so that times of the model's own have to go."""

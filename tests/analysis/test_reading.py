@@ -240,6 +240,12 @@ def test_chapters_follow_one_another_from_the_beginning_to_the_end() -> None:
     assert set(found.troubles) == {"chapter_frame", "odd_form"}
 
 
+def test_a_title_that_does_not_end_is_cut() -> None:
+    found = reading({"title": "black " * 90, "overview": [], "chapters": [{"first_frame": 2, "title": "red " * 90}]})
+    assert len(found.title) <= 120 and found.title.endswith("black…")
+    assert len(found.chapters[0].title) <= 120
+
+
 def test_times_of_its_own_are_taken_out_of_titles_and_chapters() -> None:
     found = reading(
         {

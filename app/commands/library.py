@@ -24,11 +24,11 @@ from app.domain import Language, clock
 from app.errors import AppError, ConfigError, InputError
 from app.file_names import last_part
 from app.i18n import error_text, t
+from app.jobs.snapshot import State
 from app.reports.plain_text import printable
 from app.store.library import Entry, Hit, Order, Wanted
 from app.wiring import Services
 
-_STATES = ("queued", "running", "paused", "done", "failed", "cancelled", "interrupted")
 Ask = Callable[[Services, argparse.Namespace, Language], int]
 
 
@@ -71,7 +71,7 @@ def _filters(parser: argparse.ArgumentParser, language: Language, *, again: bool
     def add(name: str, default: object, **more: Any) -> None:
         parser.add_argument(f"--{name}", default=argparse.SUPPRESS if again else default, **more)
 
-    add("state", "", choices=_STATES, help=t("cli.library_state", language))
+    add("state", "", choices=get_args(State), help=t("cli.library_state", language))
     for name in ("model", "template", "tag"):
         add(name, "", help=t(f"cli.library_by_{name}", language))
     add("since", "", type=_day, metavar="DATE", help=t("cli.library_since", language))

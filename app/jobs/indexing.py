@@ -7,12 +7,12 @@ of its own as soon as somebody looks at the library.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from app.domain import ChunkResult, Finding, Keyframe
 from app.errors import AppError
 from app.jobs.archive import Archive
+from app.jobs.catching_up import CatchingUp
 from app.jobs.snapshot import JobSnapshot
 from app.pictures import smaller
 from app.store.library import About, Kind, Library, Passage
@@ -22,16 +22,13 @@ _SIDE = 320
 _NEITHER_BLACK_NOR_WHITE = (0.12, 0.9)
 
 
-class Indexing:
-    """Keeps the library in step with the jobs of an archive. Safe to use from several threads."""
+class Indexing(CatchingUp):
+    """Keeps the library in step with the jobs of an archive."""
 
     def __init__(self, archive: Archive, library: Library) -> None:
+        super().__init__("library")
         self._archive = archive
         self._library = library
-        self._is_closing = threading.Event()
-        self._one_at_a_time = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self.num_left = 0
         self.on_taken_up: Callable[[], None] = lambda: None
 
     def take_up(self, job: JobSnapshot) -> None:
@@ -42,50 +39,24 @@ class Indexing:
         except Exception:
             log.exception("job %s could not be taken up into the library", job.id)
 
-    def catch_up(self) -> None:
-        """Take up all that is not; returns when that is done."""
-        with self._one_at_a_time:
-            missing = self._library.stale()
-            for place, job_id in enumerate(missing):
-                if self._is_closing.is_set():
-                    break
-                self.num_left = len(missing) - place
-                try:
-                    self.take_up(self._archive.stored(job_id))
-                except (AppError, ValueError):  # it is gone meanwhile, or its document is damaged
-                    log.warning("job %s could not be read for the library", job_id, exc_info=True)
-            self.num_left = 0
+    def _missing(self) -> Sequence[str]:
+        return self._library.stale()
 
-    def begin(self) -> None:
-        """Do so in a thread, unless there is nothing to do or one is at it; `num_left` tells how it goes."""
-        if self._thread is None or not self._thread.is_alive():
-            self.num_left = len(self._library.stale())
-            if not self.num_left:
-                return
-            self._thread = threading.Thread(target=self._catch_up_quietly, name="library", daemon=True)
-            self._thread.start()
-
-    def close(self) -> None:
-        self._is_closing.set()
-        if self._thread:
-            self._thread.join(timeout=10)
-
-    def _catch_up_quietly(self) -> None:
+    def _make(self, job_id: str) -> None:
         try:
-            self.catch_up()
-        except AppError:
-            log.warning("the library could not be brought up to date", exc_info=True)
+            self.take_up(self._archive.stored(job_id))
+        except (AppError, ValueError):  # it is gone meanwhile, or its document is damaged
+            log.warning("job %s could not be read for the library", job_id, exc_info=True)
 
 
 def about(job: JobSnapshot) -> About:
     """What is told of a job at a glance."""
     analysis = job.analysis
     length = job.video.duration_seconds_from_header if job.video else None
-    model = analysis.engine.model if analysis and analysis.engine else ""
     return About(
         state=job.state,
         seconds=length or (job.decode.readable_seconds if job.decode else None),
-        model=model if analysis and analysis.chunks else "",
+        model=analysis.answered_by if analysis else "",
         template=job.request.template,
         language=job.request.language,
         mode=analysis.mode if analysis else "",

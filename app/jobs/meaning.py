@@ -6,8 +6,6 @@ of thousands of analyses fit into memory.
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import AppError
+from app.jobs.catching_up import CatchingUp
 from app.store.library import Library, Passage
 
-log = logging.getLogger(__name__)
 Embed = Callable[[Sequence[str]], list[list[float]]]
 _MOST_PASSAGES = 200
 _SAID_CHARACTERS = 300
@@ -46,44 +43,16 @@ class _Known:
     lengths: NDArray[np.float32]
 
 
-class Meanings:
+class Meanings(CatchingUp):
     """`embed` makes the vectors; `model` is its name, by which those of another model are told apart."""
 
     def __init__(self, library: Library, model: str, embed: Embed) -> None:
+        super().__init__("search by meaning")
         self._library = library
         self._model = model
         self._embed = embed
         self._asked = lru_cache(maxsize=64)(self._vector)
         self._known: _Known | None = None
-        self._is_closing = threading.Event()
-        self._one_at_a_time = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self.num_left = 0
-        self.error: AppError | None = None
-        """Why the last attempt to make vectors ended."""
-
-    def begin(self) -> None:
-        """Make in a thread what is missing, unless nothing is or one is at it."""
-        if self._thread is None or not self._thread.is_alive():
-            self.num_left = len(self._library.without_meaning(self._model))
-            if self.num_left:
-                self._thread = threading.Thread(target=self._catch_up_quietly, name="meanings", daemon=True)
-                self._thread.start()
-
-    def catch_up(self) -> None:
-        """Make the vectors of all analyses that have none. Raises AppErrors; what was made stays."""
-        with self._one_at_a_time:
-            missing = self._library.without_meaning(self._model)
-            for place, job_id in enumerate(missing):
-                self.num_left = len(missing) - place
-                if self._is_closing.is_set():
-                    return
-                texts = dict(gathered(self._library.passages(job_id)))
-                vectors = self._embed(list(texts.values())) if texts else []
-                rows = {place: _packed(vector) for place, vector in zip(texts, vectors, strict=True)}
-                self._library.put_meaning(job_id, self._model, rows)
-            self.num_left = 0
-            self.error = None
 
     def near(self, words: str) -> list[Near]:
         """The analyses nearest to these words, by their nearest passage, the nearest first. Raises AppErrors."""
@@ -104,22 +73,17 @@ class Meanings:
                 break
         return list(best.values())
 
-    def close(self) -> None:
-        self._is_closing.set()
-        if self._thread:
-            self._thread.join(timeout=10)
+    def _missing(self) -> Sequence[str]:
+        return self._library.without_meaning(self._model)
+
+    def _make(self, job_id: str) -> None:
+        texts = dict(gathered(self._library.passages(job_id)))
+        vectors = self._embed(list(texts.values())) if texts else []
+        rows = {place: _packed(vector) for place, vector in zip(texts, vectors, strict=True)}
+        self._library.put_meaning(job_id, self._model, rows)
 
     def _vector(self, words: str) -> tuple[float, ...]:
         return tuple(self._embed([words])[0])
-
-    def _catch_up_quietly(self) -> None:
-        try:
-            self.catch_up()
-        except AppError as error:
-            log.warning("the search by meaning could not be made ready: %s", error)
-            self.error = error
-        except Exception:
-            log.exception("the search by meaning could not be made ready")
 
     def _all(self) -> _Known:
         stamp = self._library.meanings_stamp(self._model)

@@ -288,13 +288,9 @@ class Library:
         )
         return [job_id for (job_id,) in rows]
 
-    def others_on(self, job_id: str, *, path: str = "", sha256: str = "") -> bool:
-        """Whether another analysis is about this file, or this content."""
-        rows = self._store.select(
-            "SELECT 1 FROM entries WHERE job_id <> ? AND (path = ? AND ? <> '' OR sha256 = ? AND ? <> '') LIMIT 1",
-            *(job_id, path, path, sha256, sha256),
-        )
-        return bool(rows)
+    def others_on(self, job_id: str, path: str) -> bool:
+        """Whether another analysis is about this file."""
+        return bool(self._store.select("SELECT 1 FROM entries WHERE job_id <> ? AND path = ? LIMIT 1", job_id, path))
 
     # ---- inside
 

@@ -206,7 +206,7 @@ class Answering:
                 text += piece
                 self._emit(AnswerDelta(asked.number, piece))
                 if loop.push(piece):
-                    return Reply(text, "stop", None), True
+                    return Reply(text[: loop.length], "stop", None), True
         except StopIteration as end:
             reply: Reply = end.value
             return reply, False

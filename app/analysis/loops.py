@@ -10,7 +10,7 @@ from math import ceil
 
 _WINDOW = 6000  # characters looked back on
 _ANCHOR = 16  # the end of the text that is looked for before it
-_STEP = 32  # new characters between two looks
+_STEP = 32  # characters between two looks
 _MOST_PERIODS = 12  # earlier places of the anchor that are tried
 _LONGEST_PERIOD = 1200
 _FEWEST = 4  # repetitions
@@ -20,22 +20,24 @@ _BETWEEN_NUMBERS = "0123456789 \n,.;:、，-"
 
 
 class Loop:
-    """Watches one answer: `push` its pieces as they come."""
+    """Watches one answer: `push` its pieces as they come. Where it sees a loop depends on the answer alone, not on the
+    pieces; `length` is the number of characters that it has looked at by then.
+    """
 
     def __init__(self) -> None:
         self.is_looping = False
+        self.length = 0
         self._tail = ""
-        self._unseen = 0
+        self._unseen = ""
 
     def push(self, piece: str) -> bool:
         """Whether the answer repeats itself by now; once it does, that stays so."""
-        for start in range(0, len(piece), _STEP):
-            part = piece[start : start + _STEP]
-            self._tail = (self._tail + part)[-_WINDOW:]
-            self._unseen += len(part)
-            if self._unseen >= _STEP and not self.is_looping:
-                self._unseen = 0
-                self.is_looping = _repeats(self._tail) or _counts(self._tail)
+        self._unseen += piece
+        while len(self._unseen) >= _STEP and not self.is_looping:
+            self._tail = (self._tail + self._unseen[:_STEP])[-_WINDOW:]
+            self._unseen = self._unseen[_STEP:]
+            self.length += _STEP
+            self.is_looping = _repeats(self._tail) or _counts(self._tail)
         return self.is_looping
 
 

@@ -100,7 +100,7 @@ class EngineChat(BaseChatModel):
             f"{self.base_url}/chat/completions",
             api_key=key,
             timeout_seconds=self.timeout_seconds,
-            data=json.dumps(body, ensure_ascii=False).encode(),
+            data=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
             headers={"Content-Type": "application/json"},
         )
         async with asking as response:

@@ -54,6 +54,18 @@ def test_an_honest_answer_is_left_in_peace(name: str) -> None:
     assert not is_looping(HONEST[name])
 
 
+@pytest.mark.parametrize("name", LOOPS)
+def test_where_it_is_noticed_does_not_depend_on_the_pieces(name: str) -> None:
+    places = set()
+    for size in (1, 5, 33, 1000):
+        loop = Loop()
+        for start in range(0, len(LOOPS[name]), size):
+            if loop.push(LOOPS[name][start : start + size]):
+                break
+        places.add(loop.length)
+    assert len(places) == 1
+
+
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize("name", LOOPS)
 def test_it_is_noticed_while_the_answer_comes_in_pieces_of_any_size_and_stays_noticed(name: str, size: int) -> None:

@@ -62,7 +62,7 @@ def rows(caches: Caches, videos: tuple[Path, Path], data: Path) -> Iterator[Row]
     yield from prefix.rows(NAME, caches, many, rounds=1)
     endpoint = caches.endpoint
     place = Place(
-        NAME, endpoint.base_url, videos, data, frames=8, each=2,
+        NAME, endpoint.base_url, videos, data, frames=4, each=2,
         api_key=endpoint.api_key, answer_tokens=_ANSWER, forget=caches.empty,
     )  # fmt: skip
     yield from throughput.rows(place, (2,), rounds=1)

@@ -20,10 +20,10 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     longer = max(size)
     if longer <= side:
         return jpeg
-    # Decodes no more than is needed, where that is half or less.
-    reduced = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
-    how = next((flag for part, flag in sorted(reduced.items(), reverse=True) if longer >= 2 * side * part), None)
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR if how is None else how)
+    # Decodes no more than is needed, where that is half or less; what the file says of turning is left as it is.
+    parts = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+    colours = next((flag for part, flag in parts.items() if longer >= 2 * side * part), cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), colours | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise ValueError("no JPEG")
     width, height = (max(1, round(one * side / longer)) for one in size)

@@ -24,6 +24,27 @@ def test_what_is_small_enough_comes_back_byte_for_byte() -> None:
     assert smaller(jpeg, 64) is jpeg
 
 
-def test_the_picture_library_is_loaded_when_there_is_a_picture() -> None:
-    code = "import app.pictures, app.reports, sys; print('PIL' in sys.modules)"
+@pytest.mark.parametrize("side", [80, 160, 320, 640, 1000])
+def test_a_large_picture_becomes_just_as_small_however_little_of_it_is_decoded(side: int) -> None:
+    jpeg = to_jpeg(draw_card("green", width=1280, height=720))
+    with Image.open(BytesIO(smaller(jpeg, side))) as picture:
+        assert picture.size == (side, round(side * 9 / 16))
+
+
+def test_a_note_about_turning_changes_nothing() -> None:
+    """Frames stand upright; what another program has written into a picture must not stretch it."""
+    halves, note, buffer = Image.new("RGB", (640, 360), "red"), Image.Exif(), BytesIO()
+    halves.paste("blue", (320, 0, 640, 360))
+    note[0x0112] = 6
+    halves.save(buffer, "JPEG", exif=note)
+    for side in (80, 160, 320):
+        with Image.open(BytesIO(smaller(buffer.getvalue(), side))) as picture:
+            red, _, blue = picture.convert("RGB").getpixel((side // 8, side // 2))  # type: ignore[misc]
+            assert picture.size == (side, side * 9 // 16)
+            assert red > 180 and blue < 60
+
+
+@pytest.mark.parametrize("library", ["PIL", "cv2"])
+def test_the_picture_library_is_loaded_when_there_is_a_picture(library: str) -> None:
+    code = f"import app.pictures, app.reports, sys; print('{library}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"

@@ -105,7 +105,8 @@ class EngineChat(BaseChatModel):
         )
         async with asking as response:
             if response.status != 200:
-                raise refused(response.status, response.headers, await response.text(), model=self.model_name)
+                text = await response.text(errors="replace")
+                raise refused(response.status, response.headers, text, model=self.model_name)
             events, answer, shown = _Events(), _Answer(self.model_name), 0.0
             async for data in response.content.iter_any():
                 for event in events.fed(data):

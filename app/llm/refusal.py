@@ -57,8 +57,6 @@ _FORMAT = re.compile(
 )
 _NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # web frameworks' own words for it
 _BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
-
-
 _LIBRARIES = ("aiohttp", "httpx", "httpcore")
 _UNSAID = "an error event that says no more"
 _LONGEST = 500
@@ -78,7 +76,7 @@ def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = 
         body = json.loads(text)
     except ValueError:
         body = " ".join(text.split())
-    error = _inner(body)
+    error = body.get("error", body) if isinstance(body, dict) else body  # engines put it at various depths
     param = error.get("param") if isinstance(error, dict) else None
     ours = refusal_of(status, _sentence(error) or f"HTTP {status}", param, model=model)
     if isinstance(ours, EngineBusy):
@@ -126,11 +124,6 @@ def engine_error(error: Exception, *, base_url: str) -> AppError | None:
     if library in _LIBRARIES:
         return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error) or type(error).__name__)
     return None
-
-
-def _inner(body: object) -> object:
-    """What an answer says of an error, whatever the shape of its body."""
-    return body.get("error", body) if isinstance(body, dict) else body
 
 
 def _sentence(error: object) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import pytest
 from langchain_core.messages import HumanMessage
 
@@ -25,7 +26,7 @@ from app.errors import (
 from app.llm.chat import EngineChat, connect
 from app.llm.refusal import TooManyPictures, refusal_of
 from app.llm.stream import ask, stream
-from tests.llm.scripted import HangUp, Refuse, Server, saying, serve
+from tests.llm.scripted import Behave, HangUp, Refuse, Server, saying, serve
 
 QUESTION = [HumanMessage("What is there?")]
 
@@ -34,8 +35,19 @@ def chat_of(server: Server, **options: Any) -> EngineChat:
     return connect(server.base_url, api_key="key", model="model", **options)
 
 
+def slowly(*pieces: str) -> Behave:
+    """So that each comes by itself."""
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        for piece in pieces:
+            yield piece
+            time.sleep(0.2)
+
+    return behave
+
+
 def test_the_whole_answer_is_the_sum_of_the_streamed_pieces() -> None:
-    with serve(saying("1: red", "; ", "2: blue")) as server:
+    with serve(slowly("1: red", "; ", "2: blue")) as server:
         pieces = stream(chat_of(server), QUESTION)
         seen = []
         while True:
@@ -44,12 +56,19 @@ def test_the_whole_answer_is_the_sum_of_the_streamed_pieces() -> None:
             except StopIteration as end:
                 reply = end.value
                 break
-
-        assert "".join(seen) == "1: red; 2: blue"
+        assert seen == ["1: red", "; ", "2: blue"]
         assert reply.text == "1: red; 2: blue"
         assert reply.finish_reason == "stop"
         assert reply.usage == Usage(30, 3)
         assert server.requests[0]["stream_options"] == {"include_usage": True}
+
+
+def test_pieces_that_come_at_the_same_time_are_handed_on_as_fewer_and_none_is_lost() -> None:
+    words = [f"{number} " for number in range(200)]
+    with serve(saying(*words)) as server:
+        seen = list(stream(chat_of(server), QUESTION))
+    assert "".join(seen) == "".join(words)
+    assert len(seen) < len(words)
 
 
 def test_an_engine_that_counts_nothing_has_no_usage() -> None:
@@ -166,6 +185,20 @@ def test_an_engine_that_is_not_there_is_unreachable() -> None:
     with pytest.raises(EngineError) as caught:
         ask(connect(f"http://127.0.0.1:{port}/v1", api_key="", model="m"), QUESTION)
     assert caught.value.key == "engine_unreachable"
+
+
+def test_nothing_but_the_user_s_own_limit_ends_the_wait_for_a_slow_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[aiohttp.ClientTimeout] = []
+    session = aiohttp.ClientSession
+
+    def noted(**how: Any) -> aiohttp.ClientSession:
+        limits.append(how["timeout"])
+        return session(**how)
+
+    monkeypatch.setattr(aiohttp, "ClientSession", noted)
+    with serve(saying("x")) as server:
+        ask(chat_of(server, timeout_seconds=900.0), QUESTION)
+    assert [(limit.total, limit.sock_read) for limit in limits] == [(None, 900.0)]  # the library's own total is 300 s
 
 
 def test_an_engine_that_stays_silent_is_a_timeout() -> None:

@@ -49,6 +49,10 @@ class Place:
     def layout(self, in_flight: int) -> Layout | None:
         return in_parts(self.frames, self.each, in_flight=in_flight) if self.each else None
 
+    def course(self, app: App, request: AnalysisRequest, layout: Layout | None = None) -> Course:
+        self.forget()
+        return app.course(request, layout=layout)
+
     def raw_seconds(self, requests: Sequence[Sent], at_once: int) -> float:
         self.forget()
         return raw_seconds(requests, at_once=at_once)
@@ -64,7 +68,7 @@ class Round:
 
     parts: Pair
     alone: float
-    requests: Sequence[Sent]
+    num_requests: int
 
 
 def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Row]:
@@ -74,34 +78,38 @@ def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Ro
     for in_flight in in_flights:
         app, layout = place.app(in_flight), place.layout(in_flight)
         app.read(request)
-
-        def course(app: App = app, layout: Layout | None = layout) -> Course:
-            place.forget()
-            return app.course(request, layout=layout)
-
-        first = course() if place.learns else None
+        known = place.course(app, request, layout).of_parts() if place.learns else ()
         measured = []
         for number in range(rounds):
-            measured.append(_round(place, course, in_flight, first.of_parts() if first and number % 2 else ()))
-            few = measured[0].requests[:_FEW]
+            ours, theirs = _measured(place, app, request, layout, known if number % 2 else ())
+            measured.append(_round(ours, theirs))
+            few = ours.of_parts()[:_FEW]
             one_by_one = one_by_one or place.raw_seconds(few, 1) / len(few)
         yield from _told(f"{place.name}, {in_flight} in flight", measured, one_by_one)
 
 
-def _round(place: Place, course: Callable[[], Course], in_flight: int, known: Sequence[Sent]) -> Round:
-    """Where the requests are known, theirs are sent first."""
-    theirs = place.raw_seconds(known, in_flight) if known else 0.0
-    ours = course()
-    requests = ours.of_parts()
+def _measured(
+    place: Place, app: App, request: AnalysisRequest, layout: Layout | None, known: Sequence[Sent]
+) -> tuple[Course, float]:
+    """Our course, and the seconds of theirs, which comes first where the requests are known."""
+    if known:
+        theirs = place.raw_seconds(known, app.in_flight)
+        return place.course(app, request, layout), theirs
+    ours = place.course(app, request, layout)
+    return ours, place.raw_seconds(ours.of_parts(), app.in_flight)
+
+
+def _round(ours: Course, theirs: float) -> Round:
+    parts = ours.of_parts()
     return Round(
-        parts=(ours.parts_done - ours.asked, theirs or place.raw_seconds(requests, in_flight)),
-        alone=requests[1].at_seconds - requests[0].at_seconds if len(requests) > 1 else 0.0,
-        requests=requests,
+        parts=(ours.parts_done - ours.asked, theirs),
+        alone=parts[1].at_seconds - parts[0].at_seconds if len(parts) > 1 else 0.0,
+        num_requests=len(parts),
     )
 
 
 def _told(name: str, measured: Sequence[Round], one_by_one: float) -> Iterator[Row]:
-    parts, number = [one.parts for one in measured], len(measured[0].requests)
+    parts, number = [one.parts for one in measured], measured[0].num_requests
     yield row(f"{name}: all parts / raw", parts, f"; {number} requests, the others after {measured[0].alone:.2f} s")
     ours, theirs = (median(one[side] for one in parts) for side in (0, 1))
     note = f"raw {number * one_by_one / theirs:.2f} x"
@@ -119,8 +127,7 @@ def beside_the_survey(place: Place, in_flight: int, *, rounds: int) -> Iterator[
     request, pairs, hidden = AnalysisRequest(place.videos[0], frames=place.frames), [], 0
     for number in range(rounds):
         app = place.app(in_flight, place.data / f"unread-{number}")
-        place.forget()
-        course = app.course(request)
+        course = place.course(app, request)
         after = course.of_parts(after=course.chosen)
         pairs.append((course.parts_done - course.chosen, place.raw_seconds(after, in_flight)))
         hidden += len(course.of_parts()) - len(after)

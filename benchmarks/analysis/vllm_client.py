@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -20,6 +19,7 @@ from benchmarks.analysis.raw import Sent
 
 
 async def seconds_of_all(requests: Sequence[Sent], at_once: int) -> float:
+    """From the first request to the end of the last answer. Raises RuntimeError where one is refused."""
     waiting = iter([_as_asked(request) for request in requests])
     async with _session() as session:
 
@@ -33,14 +33,13 @@ async def seconds_of_all(requests: Sequence[Sent], at_once: int) -> float:
 
 
 async def one(request: Sent) -> RequestFuncOutput:
+    """What the client has noted of a single request, which raises likewise."""
     async with _session() as session:
         return _checked(await async_request_openai_chat_completions(_as_asked(request), session))
 
 
-@asynccontextmanager
-async def _session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
-        yield session
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
 
 
 def _as_asked(request: Sent) -> RequestFuncInput:

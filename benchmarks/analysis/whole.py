@@ -64,7 +64,7 @@ class App:
     def __init__(
         self, base_url: str, data_dir: Path, *, in_flight: int, api_key: str = "none", answer_tokens: int = 1024
     ) -> None:
-        self._base_url = base_url
+        self.in_flight = in_flight
         self._settings = load(
             {
                 "FRAMELENS_BASE_URL": base_url,

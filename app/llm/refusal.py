@@ -80,7 +80,7 @@ def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = 
     param = error.get("param") if isinstance(error, dict) else None
     ours = refusal_of(status, _sentence(error) or f"HTTP {status}", param, model=model)
     if isinstance(ours, EngineBusy):
-        ours.wait_seconds = _retry_after(headers.get("Retry-After"))
+        ours.wait_seconds = retry_after(headers.get("Retry-After"))
     return ours
 
 
@@ -126,13 +126,8 @@ def engine_error(error: Exception, *, base_url: str) -> AppError | None:
     return None
 
 
-def _sentence(error: object) -> str:
-    told = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-    return str(told or "")[:_LONGEST]
-
-
-def _retry_after(header: str | None) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110, 10.2.3), which gives them as a number or as a date."""
+def retry_after(header: str | None) -> float | None:
+    """Seconds of a Retry-After header (RFC 9110, 10.2.3), which gives them as a number or as a date; None for none."""
     if not header:
         return None
     try:
@@ -143,6 +138,11 @@ def _retry_after(header: str | None) -> float | None:
         return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def _sentence(error: object) -> str:
+    told = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+    return str(told or "")[:_LONGEST]
 
 
 def fallback_notice(reason: Notice) -> Notice:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from app.domain import Cue, SoundPiece
 from app.errors import Cancelled, EngineError
 from app.llm.http import posted, request_loop
-from app.llm.refusal import engine_error, refused
+from app.llm.refusal import engine_error, refused, retry_after
 from app.llm.speech_sieve import Sieve, segments_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 _ATTEMPTS, _BUSY = 4, (429, 503)
+_LONGEST_WAIT_SECONDS = 60.0
 _NOT_THIS_FORMAT = (400, 415, 422, 501)
 
 
@@ -146,7 +147,8 @@ class _Asker:
                 )
             if response.status not in _BUSY or attempt == _ATTEMPTS - 1:
                 break
-            await asyncio.sleep(_patience(response, attempt))
+            told = retry_after(response.headers.get("Retry-After"))
+            await asyncio.sleep(2.0**attempt if told is None else min(told, _LONGEST_WAIT_SECONDS))
         return response
 
 
@@ -163,14 +165,6 @@ def _form(piece: SoundPiece, **fields: str) -> FormData:
     form = FormData({name: value for name, value in fields.items() if value})
     form.add_field("file", piece.wav, filename="sound.wav", content_type="audio/wav")
     return form
-
-
-def _patience(response: _Response, attempt: int) -> float:
-    """Seconds to wait: as the server says, at most a minute, or longer each time."""
-    try:
-        return min(60.0, max(0.0, float(response.headers.get("Retry-After", ""))))
-    except ValueError:
-        return 2.0**attempt
 
 
 def _parsed(response: _Response) -> Mapping[str, Any]:

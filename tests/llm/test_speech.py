@@ -14,7 +14,6 @@ import pytest
 
 from app.domain import Cue, SoundPiece
 from app.errors import AppError, Cancelled, EngineBrokeOff, EngineError, EngineTimeout
-from app.llm import speech
 from app.llm.speech import SpeechModel, Spoken, transcribe
 from tests.llm.speaking import Asked, Behave, SpeechServer, heard, serve
 from tests.spoken import RATE, Sound, quiet, tone
@@ -184,10 +183,11 @@ def test_a_busy_server_is_asked_again_when_it_says() -> None:
     assert [cue.text for cue in found.cues] == ["at last"] and len(server.requests) == 3
 
 
-def test_a_server_that_stays_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech, "_patience", lambda response, attempt: 0.0)
-    with pytest.raises(AppError) as caught:
-        spoken(always({"error": "overloaded"}, 503), loud(0.0))
+@pytest.mark.parametrize("now", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_server_that_stays_busy_is_given_up(now: str) -> None:
+    with serve(always({"error": "overloaded"}, 503)) as server, pytest.raises(AppError) as caught:
+        server.headers["Retry-After"] = now
+        list(transcribe([loud(0.0)], model(server)))
     assert caught.value.values["reason"] == "overloaded"
 
 

@@ -24,7 +24,7 @@ from app.errors import AppError, InputError, StorageError
 from app.i18n import LANGUAGES, error_text
 from app.jobs import JobSnapshot
 from app.jobs import queue as queue_module
-from app.jobs.queue import Admitted
+from app.jobs.worker import Admitted
 from app.store import store as store_module
 from tests.analysis.test_asking import asked, introducing
 from tests.analysis.test_run import extracting, marks_of
@@ -478,7 +478,8 @@ def test_two_programs_leave_each_others_jobs_alone_and_stop_them_when_asked(
             other.resume(job_id)
             assert other.waiting() == []
             other.pause(job_id)
-            assert one._live[job_id].control.pause.wait(60)
+            live = one._in_hand.get(job_id)
+            assert live and live.control.pause.wait(60)
             gate.opened.set()
             assert ended(one, job_id).state == "paused"
             until(other, job_id, lambda job: job.state == "paused")

@@ -52,7 +52,7 @@ from app.engine import Endpoint, LoadReader, Monitor
 from app.engine.base import EngineStatus
 from app.errors import Cancelled, Paused
 from app.jobs import EngineRoom, Jobs, JobSnapshot, Sameness
-from app.jobs.queue import Run
+from app.jobs.worker import Run
 from app.store.owner import Owner
 from app.store.paces import Known
 from app.store.store import Store

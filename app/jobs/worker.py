@@ -1,0 +1,145 @@
+"""Carries jobs through, one after the other, from their turn to their end. Every step of worth is stored."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from app.analysis.task import Control, Task
+from app.domain import AnalysisEvent, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
+from app.errors import AppError, Cancelled, Paused, StorageError
+from app.jobs.archive import Archive
+from app.jobs.in_hand import InHand, Live
+from app.jobs.sameness import Sameness
+from app.jobs.snapshot import Failure, JobSnapshot, State, fold, result_to_text
+from app.store.store import Store
+
+log = logging.getLogger(__name__)
+Run = Callable[[Task], Iterator[AnalysisEvent]]
+Admitted = Callable[[Control], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """`run(task)` is the analysis; inside `admitted` settings stay as they are. `take_up` is called with each job that
+    is over. With `is_closing`, jobs are left to the next program. Several threads may `work`.
+    """
+
+    in_hand: InHand
+    archive: Archive
+    store: Store
+    sameness: Sameness
+    run: Run
+    admitted: Admitted
+    take_up: Callable[[JobSnapshot], None]
+    is_closing: threading.Event
+    log_path: Path
+
+    def work(self) -> None:
+        """Until the program closes."""
+        while (live := self.in_hand.begin(self.is_closing)) is not None:
+            try:
+                self._do(live)
+            except Exception:
+                log.exception("job %s", live.job.id)
+                self.in_hand.drop(live.job.id)
+
+    def end(self, live: Live, state: State, error: AppError | None) -> None:
+        """Nobody sees that it is over before it is stored: from then on it may be begun again."""
+        failure = Failure.of(error) if error else None
+        job = replace(live.job, state=state, failure=failure, eta_seconds=None)
+        try:
+            self.archive.keep_at_least_here(job, self.sameness.of(job) or live.same)
+        except AppError:
+            log.exception("analysis %s could not be stored", job.id)
+        self.take_up(job)
+        with self.in_hand.held:
+            self.in_hand.drop(job.id)
+            self.archive.forget(job.id)
+
+    def _do(self, live: Live) -> None:
+        job_id = live.job.id
+        try:
+            with self.admitted(live.control):
+                self._settle(live)
+                self.in_hand.change(live, lambda job: replace(job, state="running"))
+                self.archive.keep(live.job, live.same)
+                self._run_through(live)
+            self.end(live, "done", None)
+        except Paused as error:
+            self.end(live, "paused", error)
+        except Cancelled as error:
+            if self.is_closing.is_set():
+                self._leave(live)
+            else:
+                self.end(live, "cancelled", error)
+        except AppError as error:
+            log.warning("analysis %s failed: %s", job_id, error)
+            self.end(live, "failed", error)
+        except Exception as error:
+            log.exception("analysis %s failed", job_id)
+            self.end(live, "failed", AppError("internal", kind=type(error).__name__, log=str(self.log_path)))
+
+    def _settle(self, live: Live) -> None:
+        """Settings may have changed while the job waited. One that has answers already is asked about, by Paused."""
+        now = dict(self.sameness.conditions(live.job.request))
+        if now == live.job.conditions:
+            return
+        if live.job.results:
+            raise Paused
+        self.in_hand.change(live, lambda job: replace(job, conditions=now))
+        live.same = self.sameness.known(live.job.request, now)
+
+    def _run_through(self, live: Live) -> None:
+        """All events of the run. Where the store refuses, what is on its way is finished and kept at hand, then that is
+        raised.
+        """
+        refused: StorageError | None = None
+        events = self.run(Task(live.job.request, live.job.id, live.control, live.done))
+        try:
+            for event in events:
+                self.in_hand.change(live, partial(fold, event=event))
+                if live.listener:
+                    live.listener(event)
+                try:
+                    if refused is None:
+                        self._store_worthy(live, event)
+                except StorageError as error:
+                    refused = error
+                    live.control.pause.set()
+        except Paused:
+            if refused is None:
+                raise
+        finally:  # what is on its way ends now, not when somebody collects the generator
+            if close := getattr(events, "close", None):
+                close()
+        if refused:
+            raise refused
+
+    def _store_worthy(self, live: Live, event: AnalysisEvent) -> None:
+        job_id = live.job.id
+        match event:
+            case OpeningChosen(keyframes) | KeyframesChosen(keyframes):
+                self.store.save_frames(job_id, ((frame.number, frame.jpeg) for frame in keyframes))
+                live.same = live.same or self.sameness.known(live.job.request, live.job.conditions)
+                self.archive.keep(live.job, live.same)
+            case ChunkDone(result):
+                self.store.save_result(job_id, result.number, result_to_text(result))
+                self.store.keep_results(job_id, (one.number for one in live.job.results))
+            case Planned():
+                self.archive.keep(live.job, live.same)
+            case Finished():
+                self.store.keep_results(job_id, (one.number for one in live.job.results))
+                self.archive.keep(live.job, live.same)
+            case _:
+                pass
+
+    def _leave(self, live: Live) -> None:
+        """The program ends in an orderly way; the next one goes on with this job, which is not its fault."""
+        self.archive.keep(replace(live.job, state="queued"), live.same)
+        self.in_hand.drop(live.job.id)

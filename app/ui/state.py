@@ -5,9 +5,10 @@ The ids of video and job live in the URL, so that a closed tab or a reload comes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -83,6 +84,15 @@ class PageState:
             return between(*self.range_texts)
         except AppError:
             return None
+
+    @contextmanager
+    def trying(self, where: Literal["error", "model_error"] = "error") -> Iterator[None]:
+        """An action of the reader: what it meets is told in place of what the last one met."""
+        setattr(self, where, None)
+        try:
+            yield
+        except AppError as error:
+            setattr(self, where, error)
 
     def edits_of(self, job_id: str | None) -> Edits | None:
         """The changes by hand if they are of this job; the reader may have come to another by the browser's history."""

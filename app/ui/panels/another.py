@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import AnalysisRequest, Language
-from app.errors import AppError, InputError
+from app.errors import InputError
 from app.i18n import t
 from app.reports.words import named
 from app.ui.panels.compare import template_name
@@ -63,15 +63,13 @@ def _draw_buttons(services: Services, job: JobSnapshot, language: Language) -> N
 
 def _ask(services: Services, job: JobSnapshot, compares: bool) -> None:
     state = page_state()
-    try:
+    with state.trying():
         new = services.jobs.submit(_request(services, job), name=job.name, follows=job.id)
         if new == job.id:
             raise InputError("nothing_new")
         state.open_job(new)
         if compares:
             state.compare_with(job.id)
-    except AppError as error:
-        state.error = error
 
 
 def _request(services: Services, job: JobSnapshot) -> AnalysisRequest:

@@ -116,7 +116,7 @@ def _request(services: Services, path: Path, video: VideoInfo | None, language: 
 def _start(services: Services, language: Language) -> None:
     """A job for each video; the first one is opened."""
     state = page_state()
-    try:
+    with state.trying():
         template = services.templates.find(st.session_state["template"])
         if template.needs_question and not st.session_state["question"].strip():
             raise InputError("question_empty")
@@ -126,8 +126,6 @@ def _start(services: Services, language: Language) -> None:
             jobs.append(services.jobs.submit(request, name=services.videos.name(video_id)))
         if jobs:
             _open(services, jobs[0])
-    except AppError as error:
-        state.error = error
 
 
 def _open(services: Services, job_id: str) -> None:
@@ -138,7 +136,5 @@ def _open(services: Services, job_id: str) -> None:
 
 def _ask_anew(services: Services, job: JobSnapshot) -> None:
     state = page_state()
-    try:
+    with state.trying():
         state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.follows, anew=True))
-    except AppError as error:
-        state.error = error

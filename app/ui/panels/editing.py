@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import MOST_FRAMES, Analysis, Language, Selection
-from app.errors import AppError
 from app.i18n import t
 from app.ui.components import frames, player
 from app.ui.edits import Edits
@@ -70,10 +69,8 @@ def _ask(services: Services, job: JobSnapshot, edits: Edits) -> None:
     state = page_state()
     selection = _selection(job.request.selection, edits.times)
     request = replace(job.request, frames=len(edits.times), selection=selection)
-    try:
+    with state.trying():
         state.open_job(services.jobs.submit(request, name=job.name, follows=job.id))
-    except AppError as error:
-        state.error = error
 
 
 def _selection(before: Selection, times: tuple[float, ...]) -> Selection:

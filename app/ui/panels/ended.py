@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import Language
-from app.errors import AppError, EngineError
+from app.errors import EngineError
 from app.i18n import error_text, notice_text, t
 from app.reports.parts import laid_out
 from app.reports.words import named
@@ -110,12 +110,8 @@ def draw_kept(job: JobSnapshot, language: Language) -> None:
 
 
 def _go_on(services: Services, job_id: str, accept_changes: bool) -> None:
-    state = page_state()
-    state.error = None
-    try:
+    with page_state().trying():
         services.jobs.resume(job_id, accept_changes=accept_changes)
-    except AppError as error:
-        state.error = error
 
 
 def _leave(job_id: str) -> None:
@@ -124,8 +120,6 @@ def _leave(job_id: str) -> None:
 
 def _submit(services: Services, job: JobSnapshot, use_model: bool) -> None:
     state = page_state()
-    try:
+    with state.trying():
         request = replace(job.request, use_model=use_model)
         state.open_job(services.jobs.submit(request, name=job.name, anew=True))
-    except AppError as error:
-        state.error = error

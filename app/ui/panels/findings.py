@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import NOWHERE, Analysis, Finding, Language
-from app.errors import AppError
 from app.i18n import t
 from app.reports.parts import Part, parts_of, times_of
 from app.reports.words import troubles
@@ -124,10 +123,6 @@ def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) ->
 
 
 def _retry(services: Services, job_id: str, number: int) -> None:
-    state = page_state()
-    state.error = None
-    try:
+    with page_state().trying():
         services.jobs.retry(job_id, number)
-    except AppError as error:
-        state.error = error
     st.rerun()  # the findings are a fragment; that a part is asked again is shown by all of the page

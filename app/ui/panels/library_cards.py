@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import NOWHERE, Language
-from app.errors import AppError
 from app.file_names import last_part
 from app.i18n import t
 from app.store.library import Entry, Hit
@@ -126,9 +125,5 @@ def _open(job_id: str, seconds: float | None) -> None:
 
 
 def _rename(services: Services, job_id: str, name: str) -> None:
-    state = page_state()
-    state.error = None
-    try:
+    with page_state().trying():
         services.jobs.rename(job_id, name)
-    except AppError as error:
-        state.error = error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import Language
-from app.errors import AppError, InputError
+from app.errors import InputError
 from app.file_names import one_line
 from app.i18n import t
 from app.jobs.shelf import MOST_EXPORTED
@@ -146,11 +146,9 @@ def _take_in(services: Services, key: str, language: Language) -> None:
     from app.jobs.shelf import reports_of
 
     state = page_state()
-    state.error, ids = None, []
-    try:
+    ids: list[str] = []
+    with state.trying():
         for file in st.session_state[key]:
             ids += [services.jobs.take_in(analysis) for analysis in reports_of(file, name=file.name)]
-    except AppError as error:
-        state.error = error
     state.imports += 1  # another key: the files that were chosen are not offered again
     st.toast(t("library.imported", language, n=len(set(ids))), icon=":material/check_circle:")

@@ -81,7 +81,7 @@ def draw_way_back(services: Services, job: JobSnapshot, language: Language) -> N
 
 def _start(services: Services, job: JobSnapshot) -> None:
     state = page_state()
-    try:
+    with state.trying():
         start, end = between(*state.range_texts) or (0.0, None)
         request = replace(
             job.request,
@@ -90,5 +90,3 @@ def _start(services: Services, job: JobSnapshot) -> None:
             selection=Selection(start_seconds=start, end_seconds=end),
         )
         state.open_job(services.jobs.submit(request, name=job.name, follows=job.id))
-    except AppError as error:
-        state.error = error

@@ -8,7 +8,6 @@ import streamlit as st
 
 from app import trials
 from app.domain import Language
-from app.errors import AppError
 from app.i18n import error_text, t
 from app.llm.cards import Card
 from app.llm.cards import draw as draw_card
@@ -82,12 +81,8 @@ def _draw_offer(services: Services, language: Language) -> None:
 
 
 def _begin(services: Services, size: tuple[int, int], language: Language) -> None:
-    state = page_state()
-    state.model_error = None
-    try:
+    with page_state().trying("model_error"):
         begin_check(services, size, language)
-    except AppError as error:
-        state.model_error = error
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------

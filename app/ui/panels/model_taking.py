@@ -108,7 +108,5 @@ def _use(services: Services, wanted: Wanted) -> None:
     state = page_state()
     if state.model_error or any(finding.severity == "stops" for finding in found(wanted) or ()):
         return
-    try:
+    with state.trying("model_error"):
         use(services, chosen(services.settings, **wanted.named), pausing=bool(st.session_state.get(_PAUSING)))
-    except AppError as error:
-        state.model_error = error

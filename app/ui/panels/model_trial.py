@@ -124,12 +124,8 @@ def _expected_seconds(proposal: Proposal, here: Place) -> float:
 
 
 def _begin(services: Services, proposal: Proposal, wanted: Wanted) -> None:
-    state = page_state()
-    state.model_error = None
-    try:
+    with page_state().trying("model_error"):
         begin_trial(services, proposal, wanted.written or {})
-    except AppError as error:
-        state.model_error = error
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------

@@ -85,7 +85,5 @@ def _leave_out(video_id: str) -> None:
 
 def _choose(find: Callable[[], str]) -> None:
     state = page_state()
-    try:
+    with state.trying():
         state.choose_video(find())
-    except AppError as error:
-        state.error = error

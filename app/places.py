@@ -9,9 +9,10 @@ from typing import Any
 
 from app.domain import Language
 from app.engine.cards import CardReader
-from app.engine.hardware import cpu_cores, cpu_name, installed_vllm, memory_bytes
+from app.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
 from app.models import Card, Entry, Proposal, card_called, on_cards, on_cpu
+from app.models.computing import usual_speed
 from app.models.plan import GIB, Device
 from app.models.speed import Speed, reference, run_of, speed_of
 
@@ -75,14 +76,19 @@ def place_of(cards: Iterable[tuple[float, str]], device: Device, memory_gib: flo
     """This machine with cards of these GiB and names."""
     found = sorted(cards)
     if not found or device == "cpu":
-        return Place("here", None, memory_gib=memory_gib, speed=reference(cpu_cores()))
+        return Place("here", None, memory_gib=memory_gib, speed=speed_here())
     least_gib, name = found[0]
     return Place("here", card_called(name, least_gib), len(found))
+
+
+def speed_here() -> Speed:
+    """Of this processor, as far as is known before anything is tried."""
+    return usual_speed(cpu_flags(), cpu_cores())
 
 
 def all_places(ours: Place) -> dict[str, Place]:
     """This machine first, then cards of the usual sizes, and the CPU of this machine where it has a card."""
     places = [ours, *(Place(f"{gib} GB", Card(gib)) for gib in _USUAL_GIB)]
     if ours.card:
-        places.append(Place("CPU", None, memory_gib=memory_bytes() / GIB, speed=reference(cpu_cores())))
+        places.append(Place("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
     return {place.key: place for place in places}

@@ -19,14 +19,16 @@ from app import vllm_arguments
 from app.config import Settings
 from app.domain import Notice
 from app.engine import Facts, Wanted, gather, installed_vllm, registry, resolve_model, vllm_launcher
-from app.engine.hardware import memory_nodes
+from app.engine.hardware import cpu_cores, cpu_flags, memory_bytes, memory_nodes
 from app.engine.hub_config import hub_config
-from app.engine.vllm import fit_arguments
+from app.engine.vllm import fit_arguments, kv_cache_gib
 from app.errors import AppError, ModelNotFound
 from app.models import Card, Catalogue, Match, Shape, load, on_cards, on_cpu, read_shape
 from app.models.catalogue import raw_built_in
+from app.models.computing import fits_wide, is_better_wide, usual_speed
 from app.models.plan import GIB
 from app.models.preflight import CardState, Finding, Machine, Model, Program, Subject, check
+from app.models.speed import reference
 
 log = logging.getLogger(__name__)
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
@@ -63,6 +65,34 @@ def refuse(settings: Settings, folder: Path) -> tuple[Notice, ...]:
     return tuple(finding.notice for finding in found if finding.severity == "hinders")
 
 
+def computes_wide(settings: Settings) -> bool:
+    """Whether `half` is to become float32 on this machine's CPU, as `app.engine.vllm.fit_arguments` is told."""
+    flags = cpu_flags()
+    if (installed_vllm() or ("", ""))[0] != "cpu" or usual_speed(flags) == reference():
+        return False
+    machine = Machine(cpu_flags=flags, cpu_cores=cpu_cores(), memory_bytes=memory_bytes())
+    return _is_wide(_shape_of(settings), settings.vllm_config, machine)
+
+
+def _is_wide(shape: Shape | None, given: Mapping[str, Any], machine: Machine) -> bool:
+    if shape is None or machine.kind != "cpu" or not is_better_wide(shape, given, machine.speed):
+        return False
+    memory, cache = machine.memory_bytes or 0, given.get("kv_cache_memory_bytes")
+    return fits_wide(shape, given, memory, cache if isinstance(cache, int) else kv_cache_gib(memory) * GIB)
+
+
+def _shape_of(settings: Settings) -> Shape | None:
+    """Of a model that is here, or in the catalogue by its full name."""
+    try:
+        folder = resolve_model(settings.model_path).folder
+    except AppError:
+        return None
+    if folder is not None:
+        return _shape(_read(folder / "config.json"))
+    entry = load(settings.data_dir / "models").by_id.get(settings.model_path)
+    return entry.shape if entry else None
+
+
 def subject_of(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
 ) -> Subject:
@@ -73,7 +103,7 @@ def subject_of(
     model = _model(settings.model_path, facts, catalogue, asks_hub=asks_hub)
     machine = _machine(facts, engine_runs=engine_runs)
     fault = _fault(given) if settings.engine == "vllm" else None
-    arguments = given if fault else fit_arguments(given, machine.kind)[0]
+    arguments = given if fault else fit_arguments(given, machine.kind, wide=_is_wide(model.shape, given, machine))[0]
     environment = _environment(settings, given) if settings.engine == "vllm" and not fault else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
         environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will be another
@@ -216,6 +246,7 @@ def _machine(facts: Facts, *, engine_runs: bool) -> Machine:
         kind=kind,
         cards=cards,
         cpu_flags=frozenset(facts.cpu_features),
+        cpu_cores=cpu_cores(),
         memory_nodes=memory_nodes(),
         memory_bytes=facts.memory_bytes,
         free_bytes=None if engine_runs else facts.memory_free_bytes,
@@ -258,5 +289,5 @@ def _alternative(machine: Machine, catalogue: Catalogue) -> str:
         card = Card(size / GIB, float(f"{least[0]}.{least[1]}") if least else None)
         found = on_cards(card, entries, cards=max(1, len(machine.cards)))
     else:
-        found = on_cpu((machine.memory_bytes or 0) / GIB, entries)
+        found = on_cpu((machine.memory_bytes or 0) / GIB, entries, speed=machine.speed)
     return found[0].entry.id if found else ""

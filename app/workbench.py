@@ -35,7 +35,7 @@ from app.engine import (
     vllm_launcher,
 )
 from app.errors import AppError
-from app.preflight import refuse
+from app.preflight import computes_wide, refuse
 from app.store.paces import Paces
 from app.store.surveys import Surveys
 from app.video import Opening
@@ -99,7 +99,9 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
         if settings.engine == "transformers":
             launcher = transformers_launcher(settings.model_path, port=settings.engine_port)
         else:
-            launcher = vllm_launcher(settings.model_path, settings.vllm_config, port=settings.engine_port)
+            launcher = vllm_launcher(
+                settings.model_path, settings.vllm_config, port=settings.engine_port, wide=computes_wide(settings)
+            )
     except AppError as error:
         return AbsentEngine(settings.model_path, error), ()
     launcher = replace(launcher, inspect=partial(refuse, settings))

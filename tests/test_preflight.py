@@ -34,6 +34,27 @@ def keys(model: str | Path, given: dict[str, Any] | None = None, **settings: Any
     return [one.key for one in preflight.preflight(wanted, given) if one.severity != "tells"]
 
 
+OLD, NEW = frozenset({"avx2", "avx512f"}), frozenset({"avx2", "avx512_bf16"})
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_a_cpu_without_instructions_for_bfloat16_computes_in_float32_what_it_can_hold(
+    device: str, monkeypatch: pytest.MonkeyPatch, tiny_vl: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(preflight, "installed_vllm", lambda: (device, "0.32.0"))
+    monkeypatch.setattr(preflight, "memory_bytes", lambda: 24 * 2**30)
+    monkeypatch.setattr(preflight, "cpu_cores", lambda: 2)
+
+    def is_wide(model: str | Path, flags: frozenset[str] = OLD) -> bool:
+        monkeypatch.setattr(preflight, "cpu_flags", lambda: flags)
+        return preflight.computes_wide(replace(config.load({}), model_path=str(model), data_dir=tmp_path))
+
+    assert is_wide(tiny_vl) is is_wide("Qwen/Qwen2-VL-2B-Instruct") is (device == "cpu")
+    assert not is_wide(tiny_vl, NEW) and not is_wide(tiny_vl, frozenset())
+    assert not is_wide("Qwen/Qwen2.5-VL-7B-Instruct"), "31 GiB of weights"
+    assert not is_wide("Qwen/Qwen2-VL-2B-Instruct-AWQ") and not is_wide("nobody/knows") and not is_wide(tmp_path)
+
+
 # ---- names and folders -----------------------------------------------------------------------------------------------
 
 

@@ -41,6 +41,8 @@ _ANSWER = 33
 _SPARE = 32
 """Tokens of the context that are left alone: a mark may be longer than the first one."""
 _LOOK_SECONDS = 0.25
+_PATIENCE_SECONDS = 120.0
+"""For the eight frames of another size."""
 _TIMEOUT_SECONDS = 3600.0
 _QUESTION = "Say what you see."
 Listener = Callable[[EngineProgress], None]
@@ -116,10 +118,17 @@ class _Asking:
         return max(1, written - 1) / max(long - short, 1e-6)
 
     def frame_costs(self, sizes: Sequence[tuple[int, int]]) -> Iterator[FrameCost]:
-        """What frames of each size cost; a size of which the context does not hold one is left out."""
+        """What frames of each size cost; a size of which the context does not hold one is left out, and so is one that
+        would take very long, going by the one before.
+        """
+        cost: FrameCost | None = None
         for width, height in sizes:
+            pixels = cost.width * cost.height if cost else 0
+            if cost and cost.each_seconds * width * height / pixels * TOGETHER > _PATIENCE_SECONDS:
+                continue
             with suppress(ContextExceeded):
-                yield self._frame_cost(width, height)
+                cost = self._frame_cost(width, height)
+                yield cost
 
     def _frame_cost(self, width: int, height: int) -> FrameCost:
         first, alone, *others = as_frames(cards(2 + TOGETHER), width, height)

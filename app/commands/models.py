@@ -37,7 +37,7 @@ from app.models.dummy import check_entry
 from app.models.entry_file import entry_of_config
 from app.models.plan import GIB
 from app.models.telling import least_gib, match_text
-from app.places import Place, here
+from app.places import Place, here, speed_here
 from app.store.trials import Measured, trials
 from app.trials import latest_trials, pace_text
 
@@ -231,7 +231,7 @@ def _named_place(text: str, cards: int, ours: Place) -> Place:
     where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)
     number = _gigabytes(amount)
     if where == "cpu" and (number or not amount):
-        return Place(text, None, memory_gib=number or memory_bytes() / GIB, speed=ours.speed)
+        return Place(text, None, memory_gib=number or memory_bytes() / GIB, speed=ours.speed or speed_here())
     card = Card(number) if number and not where else card_called(text)
     if card is None:
         raise ConfigError("card_unknown", given=text)

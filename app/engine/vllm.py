@@ -28,6 +28,7 @@ GIB = 1024**3
 _NEEDS_HUB = ("trust_remote_code", "tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
 _TOKENS_AT_ONCE = 4
+_HALF = {"half", "float16"}
 _LOADING = re.compile(r"Loading \w+ checkpoint shards:.*\| (\d+)/(\d+) \[")
 _MARKS: tuple[tuple[str, str], ...] = (
     ("non-default args", "configuring"),
@@ -47,18 +48,20 @@ def vllm_launcher(
     port: int | None = None,
     endpoint: str | None = None,
     cache_dir: Path | None = None,
+    wide: bool = False,
 ) -> Launcher:
     """A vLLM server for `model` (see `resolve_model`) with vLLM's engine arguments by their Python names.
 
-    `endpoint` and `cache_dir` say where the hub and its cache are, if not where the environment says. What had to be
-    changed to fit this machine is in the launcher's `notices`. Raises EngineError where vLLM is not installed.
+    `endpoint` and `cache_dir` say where the hub and its cache are, if not where the environment says; `wide` is that of
+    `fit_arguments`. What had to be changed to fit this machine is in the launcher's `notices`. Raises EngineError where
+    vLLM is not installed.
     """
     if not sys.platform.startswith("linux"):
         raise EngineError("local_engine_unsupported", system=sys.platform)
     if (installed := installed_vllm()) is None:
         raise EngineError("vllm_not_installed", model=model)
     device, _ = installed
-    fitted, notices = fit_arguments(arguments, device)
+    fitted, notices = fit_arguments(arguments, device, wide=wide)
     served = fitted.pop("served_model_name", None)
     name = str(served[0] if isinstance(served, list) and served else served or model_name(model))
     return Launcher(
@@ -81,13 +84,15 @@ def vllm_launcher(
     )
 
 
-def fit_arguments(arguments: Mapping[str, object], device: Device) -> tuple[dict[str, object], tuple[Notice, ...]]:
+def fit_arguments(
+    arguments: Mapping[str, object], device: Device, *, wide: bool = False
+) -> tuple[dict[str, object], tuple[Notice, ...]]:
     """`arguments` as this machine can compute them, and what was changed.
 
-    On a CPU `half` becomes bfloat16. vLLM takes both there, but for half oneDNN has no matrix product below AVX512-FP16
+    On a CPU `half` becomes bfloat16. vLLM takes half there, but oneDNN has no matrix product for it below AVX512-FP16
     and vLLM falls back to a slow one: for 128 tokens × 2048 × 2048 on one core 47 ms, against 6 ms in bfloat16 with
-    AVX512-BF16 and 31–48 ms without (13–15 ms in float32, at twice the memory and half the speed for single tokens).
-    Models made in bfloat16, as the vision-language ones are, also overflow in half.
+    AVX512-BF16. Models made in bfloat16, as the vision-language ones are, also overflow in half. With `wide` it becomes
+    float32, and so does "auto" (see `app.models.computing`).
 
     Tokens are handed out four at a time after the first: nobody sees that, and each hand-out costs the engine's server
     and us about a millisecond, which sixteen answers of 50 tokens a second would pay 800 times a second; on a CPU it is
@@ -103,11 +108,11 @@ def fit_arguments(arguments: Mapping[str, object], device: Device) -> tuple[dict
         return fitted, ()
     if not _COMPILES & fitted.keys():
         fitted["enforce_eager"] = True
-    if fitted.get("dtype") not in {"half", "float16"}:
+    asked = str(fitted.get("dtype") or "auto")
+    if asked not in _HALF and not (wide and asked == "auto"):
         return fitted, ()
-    fitted["dtype"] = "bfloat16"
-    values = {"asked": str(arguments["dtype"]), "used": "bfloat16", "cpu": cpu_name()}
-    return fitted, (Notice("cpu_dtype", {**values}, "info"),)
+    used = fitted["dtype"] = "float32" if wide else "bfloat16"
+    return fitted, (Notice("cpu_dtype", {"asked": asked, "used": used, "cpu": cpu_name()}, "info"),)
 
 
 def _command(name: str, arguments: Mapping[str, object], folder: Path, port: int) -> list[str]:

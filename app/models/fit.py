@@ -75,9 +75,9 @@ def on_cpu(memory_gib: float, entries: Iterable[Entry], *, speed: Speed | None =
     """What runs in `memory_gib` of ordinary memory, best first, on a processor of this speed (None: the one that the
     catalogue was measured on).
     """
-    found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib))]
     usual = speed or reference()
-    return _sorted([replace(one, pace=usual.pace(work_of(one.entry.shape, one.plan))) for one in found], entries)
+    found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib, usual))]
+    return _sorted(found, entries)
 
 
 def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
@@ -128,14 +128,20 @@ def _formats(entry: Entry, card: Card) -> Iterator[FormatKey | None]:
         yield "fp8"
 
 
-def _on_cpu(entry: Entry, memory_gib: float) -> Proposal | None:
+def _on_cpu(entry: Entry, memory_gib: float, speed: Speed) -> Proposal | None:
+    """In 16 bits or in 32, whichever this processor computes faster and memory holds."""
     stored = format_of(entry.shape)
     is_mixture_in_4_bits = entry.shape.text.experts > 0 and stored.bits < 8
     if stored.key == "fp8" or is_mixture_in_4_bits:
         return None
-    chosen: FormatKey | None = "bf16" if stored.key == "fp16" else None
-    base = _plan(entry, chosen, "cpu", 1, 1)
-    return _fitted(entry, chosen or stored.key, base, int(memory_gib * GIB * _UTILISATION), None)
+    narrow: FormatKey | None = "bf16" if stored.key == "fp16" else None
+    widths: tuple[FormatKey | None, ...] = (narrow, "fp32") if entry.shape.quantisation is None else (narrow,)
+    found = []
+    for chosen in widths:
+        base = _plan(entry, chosen, "cpu", 1, 1)
+        if fitted := _fitted(entry, chosen or stored.key, base, int(memory_gib * GIB * _UTILISATION), None):
+            found.append(replace(fitted, pace=speed.pace(work_of(entry.shape, fitted.plan))))
+    return min(found, key=lambda one: one.pace.each_seconds if one.pace else 0.0, default=None)
 
 
 def _plan(entry: Entry, chosen: FormatKey | None, device: Device, tensor: int, pipeline: int) -> Plan:
@@ -188,12 +194,12 @@ def _proposal(
 
 
 def _config(entry: Entry, key: FormatKey, plan: Plan, frames: int, card: Card | None) -> dict[str, Any]:
-    """VLLM_CONFIG. A card before Ampere computes in half, and so do checkpoints made in it."""
+    """VLLM_CONFIG. A card before Ampere computes in half, and so do checkpoints made in it; a CPU may in 32 bits."""
     in_half = card is not None and (card.runs < _AMPERE or entry.shape.dtype == "float16")
     config: dict[str, Any] = {"max_model_len": plan.max_model_len}
     if card is not None:
         config["gpu_memory_utilization"] = _UTILISATION
-    config["dtype"] = "half" if in_half else "bfloat16"
+    config["dtype"] = "half" if in_half else "float32" if key == "fp32" else "bfloat16"
     config["max_num_seqs"] = plan.max_num_seqs
     if key == "fp8" and entry.shape.quantisation is None:
         config["quantization"] = "fp8"

@@ -1,9 +1,10 @@
 """How long a model takes on a CPU for a frame and for a word: estimated from its shape, and from what was measured.
 
 A frame is computed: the tower's numbers meet each of its patches and the layers' each of its tokens, two operations
-each time. A word is read: every weight that it meets comes from memory once. So a machine has two rates, and two of
-their own for layers in 4 bits, which are unpacked on the way. Attention is left out: at the size of the frames that a
-CPU is sent it is less than a tenth. The reference rates come from the runs in catalogue/measured.toml.
+each time. A word is read: every weight that it meets comes from memory once. So a machine has two rates, two of their
+own for layers in 4 bits, which are unpacked on the way, and two for numbers of 32 bits. Attention is left out: at the
+size of the frames that a CPU is sent it is less than a tenth. The reference rates come from the runs in
+catalogue/measured.toml, of a machine with instructions for bfloat16 and of one without.
 """
 
 from __future__ import annotations
@@ -33,13 +34,14 @@ _TOWER: tuple[Part, ...] = ("vision", "merger")
 @dataclass(frozen=True)
 class Work:
     """Operations for one frame in the tower and in the layers, and bytes that are read for one token of an answer.
-    `is_packed`: the layers are stored in fewer bits than they are computed in.
+    `is_packed`: the layers are stored in fewer bits than they are computed in. `is_wide`: they are computed in 32 bits.
     """
 
     tower: float
     layers: float
     token_bytes: float
-    is_packed: bool
+    is_packed: bool = False
+    is_wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,23 +59,30 @@ class Pace:
 
 @dataclass(frozen=True)
 class Speed:
-    """Operations and bytes a second, each for weights of 16 bits and for packed layers."""
+    """Operations and bytes a second, each for weights of 16 bits, for packed layers and for weights of 32 bits."""
 
     computes: float = 1.0
     reads: float = 1.0
     computes_packed: float = 1.0
     reads_packed: float = 1.0
+    computes_wide: float = 1.0
+    reads_wide: float = 1.0
 
     def pace(self, work: Work) -> Pace:
         """How long this work takes."""
+        if work.is_wide:
+            return Pace((work.tower + work.layers) / self.computes_wide, self.reads_wide / work.token_bytes)
         computes = self.computes_packed if work.is_packed else self.computes
         reads = self.reads_packed if work.is_packed else self.reads
         return Pace(work.tower / self.computes + work.layers / computes, reads / work.token_bytes)
 
     def times(self, computes: float, reads: float) -> Speed:
         """A machine so many times as fast; a word from packed layers is computed rather than read."""
-        return Speed(self.computes * computes, self.reads * reads,
-                     self.computes_packed * computes, self.reads_packed * computes)  # fmt: skip
+        return Speed(
+            self.computes * computes, self.reads * reads,
+            self.computes_packed * computes, self.reads_packed * computes,
+            self.computes_wide * computes, self.reads_wide * reads,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,7 @@ def work_of(shape: Shape, plan: Plan, frame_tokens: float | None = None) -> Work
         layers=2.0 * layers * ((frame_tokens or cost) if vision else 0),
         token_bytes=layers * (packing.bits_per_weight / 8 if packing else plain) + head * plain,
         is_packed=packing is not None,
+        is_wide=packing is None and plain == 4,
     )
 
 
@@ -118,16 +128,35 @@ def speed_of(runs: Iterable[Run], usual: Speed) -> Speed:
     proportion to the others in `usual`.
     """
     known = tuple(runs)
-    plain, packed = ([run for run in known if run.work.is_packed is kind] for kind in (False, True))
-    seeing = [run for run in plain if run.work.tower]
-    computes = _median(((run.work.tower + run.work.layers) / run.pace.frame_seconds for run in seeing), usual.computes)
-    reads = _median((run.work.token_bytes * run.pace.tokens_per_second for run in plain), usual.reads)
-    speed = usual.times(computes / usual.computes, reads / usual.reads)
+    packed = [run for run in known if run.work.is_packed]
+    wide = [run for run in known if run.work.is_wide]
+    plain = [run for run in known if not run.work.is_packed and not run.work.is_wide]
+    computes, computes_wide = (_median(map(_computing, filter(_sees, kind))) for kind in (plain, wide))
+    reads, reads_wide, reads_packed = (_median(map(_reading, kind)) for kind in (plain, wide, packed))
+    speed = usual.times(
+        _first(_over(computes, usual.computes), _over(computes_wide, usual.computes_wide), 1.0),
+        _first(_over(reads, usual.reads), _over(reads_wide, usual.reads_wide), 1.0),
+    )
+    unpacking = _median(_unpacking(run, speed.computes) for run in filter(_sees, packed))
     return replace(
         speed,
-        computes_packed=_median((_unpacking(run, computes) for run in packed if run.work.tower), speed.computes_packed),
-        reads_packed=_median((run.work.token_bytes * run.pace.tokens_per_second for run in packed), speed.reads_packed),
+        computes_packed=_first(unpacking, speed.computes_packed),
+        reads_packed=_first(reads_packed, speed.reads_packed),
+        computes_wide=_first(computes_wide, speed.computes_wide),
+        reads_wide=_first(reads_wide, speed.reads_wide),
     )
+
+
+def _sees(run: Run) -> bool:
+    return run.work.tower > 0
+
+
+def _computing(run: Run) -> float:
+    return (run.work.tower + run.work.layers) / run.pace.frame_seconds
+
+
+def _reading(run: Run) -> float:
+    return run.work.token_bytes * run.pace.tokens_per_second
 
 
 def _unpacking(run: Run, computes: float) -> float:
@@ -136,18 +165,30 @@ def _unpacking(run: Run, computes: float) -> float:
     return run.work.layers / max(left, run.pace.frame_seconds / 10)
 
 
-def _median(rates: Iterable[float], otherwise: float) -> float:
+def _median(rates: Iterable[float]) -> float | None:
     found = list(rates)
-    return median(found) if found else otherwise
+    return median(found) if found else None
+
+
+def _over(rate: float | None, usual: float) -> float | None:
+    return None if rate is None else rate / usual
+
+
+def _first(*rates: float | None) -> float:
+    return next(rate for rate in rates if rate is not None)
 
 
 @cache
-def reference(cores: int | None = None) -> Speed:
+def reference(cores: int | None = None, *, bfloat16: bool = True) -> Speed:
     """The machine on which the runs of the catalogue were measured, or one like it with so many cores: computing
     grows with them; how fast memory is read is taken to stay, since one core alone takes much of what there is.
+    `bfloat16`: whether it has instructions for that.
     """
     text = (files("app.models") / "catalogue" / "measured.toml").read_text(encoding="utf-8")
-    measured, entries = tomllib.loads(text), built_in().by_id
-    runs = [run_of(entries[one["model"]].shape, one) for one in measured["runs"]]
-    speed = speed_of([run for run in runs if run], Speed())
-    return speed.times((cores or measured["cores"]) / measured["cores"], 1.0)
+    entries, usual = built_in().by_id, Speed()
+    for machine in tomllib.loads(text)["machines"]:  # what was not measured on the second is as on the first
+        runs = [run_of(entries[one["model"]].shape, one) for one in machine["runs"]]
+        usual = speed_of([run for run in runs if run], usual)
+        if machine["bfloat16"] is bfloat16:
+            break
+    return usual.times((cores or machine["cores"]) / machine["cores"], 1.0)

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from app.analysis import trial as trying
 from app.analysis.trial import check_memory, try_shape
 from app.analysis.tried import FrameCost, Trial, forecast, settings_of, tried_of
 from app.domain import EngineProgress
@@ -91,6 +92,19 @@ def test_the_newest_trial_of_each_kind_is_kept(tmp_path: Path) -> None:
     assert len(trials.all()) == 2
     (tmp_path / "data" / "trials.json").write_text('{"trials": 7}')
     assert trials.all() == ()
+
+
+def test_a_size_that_would_take_very_long_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {"each": 2.3}
+
+    def cost(_: object, width: int, height: int) -> FrameCost:
+        return FrameCost(width, height, 160.0, 0.0, 8, seconds["each"])
+
+    monkeypatch.setattr(trying._Asking, "_frame_cost", cost)
+    asking = object.__new__(trying._Asking)
+    assert [one.width for one in asking.frame_costs(trying.SIZES)] == [448, 896]
+    seconds["each"] = 7.1
+    assert [one.width for one in asking.frame_costs(trying.SIZES)] == [448]
 
 
 @pytest.mark.engine

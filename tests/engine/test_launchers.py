@@ -54,6 +54,18 @@ def test_half_stays_half_on_a_gpu_and_becomes_bfloat16_on_a_cpu_which_is_told(de
             assert "half" in notice_text(notice, language) and "bfloat16" in notice_text(notice, language)
 
 
+def test_half_becomes_float32_on_a_cpu_that_computes_nothing_less(device: str) -> None:
+    launcher = vllm_launcher("org/model", DEFAULTS, wide=True)
+    if device == "gpu":
+        assert "--dtype=half" in launcher.command(MODEL, 1)
+    else:
+        assert "--dtype=float32" in launcher.command(MODEL, 1)
+        assert "float32" in notice_text(launcher.notices[0], "zh")
+        for dtype in ("auto", None):
+            assert fit_arguments({"dtype": dtype}, "cpu", wide=True)[0]["dtype"] == "float32"
+        assert fit_arguments({"dtype": "bfloat16"}, "cpu", wide=True) == fit_arguments({"dtype": "bfloat16"}, "cpu")
+
+
 @pytest.mark.parametrize("dtype", ["auto", "bfloat16", "float", "float32", None])
 def test_what_a_cpu_computes_is_left_as_it_was_asked_for(dtype: str | None) -> None:
     fitted, notices = fit_arguments({"dtype": dtype}, "cpu")

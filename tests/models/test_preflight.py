@@ -21,8 +21,9 @@ PROGRAM = Program(
     model_types=frozenset({"qwen2", "qwen2_5_vl", "qwen3_moe", "gemma3_text"}),
     quantisations=frozenset({"awq", "gptq", "fp8", "compressed-tensors"}),
 )
-CPU = Machine("cpu", cpu_flags=frozenset({"avx2", "avx512f"}), memory_nodes=1, memory_bytes=32 * GIB,
+CPU = Machine("cpu", cpu_flags=frozenset({"avx2", "avx512_bf16"}), memory_nodes=1, memory_bytes=32 * GIB,
               free_bytes=24 * GIB, shm_bytes=8 * GIB, disk_free_bytes=100 * GIB, disk_folder="/cache")  # fmt: skip
+OLD_CPU = replace(CPU, cpu_flags=frozenset({"avx2", "avx512f"}), cpu_cores=2)
 AMPERE = CardState("RTX 3090", (8, 6), 24 * GIB, 24 * GIB)
 TURING = CardState("RTX 2080 Ti", (7, 5), 11 * GIB, 11 * GIB)
 VOLTA = CardState("V100", (7, 0), 16 * GIB, 16 * GIB)
@@ -118,6 +119,16 @@ PAIRS: dict[str, tuple[str, Callable[[], Subject], Callable[[], Subject]]] = {
         "bfloat16_unsupported",
         lambda: subject(machine=cards(TURING), dtype="bfloat16"),
         lambda: subject(machine=cards(TURING), dtype="auto"),
+    ),
+    "bfloat16 on an older CPU": (
+        "preflight_emulated",
+        lambda: subject(QWEN2_VL, OLD_CPU, dtype="bfloat16"),
+        lambda: subject(dtype="bfloat16"),
+    ),
+    "bfloat16 on an older CPU, unless it is float32": (
+        "preflight_emulated",
+        lambda: subject(QWEN2_VL, OLD_CPU, dtype="auto"),
+        lambda: subject(QWEN2_VL, OLD_CPU, dtype="float"),
     ),
     "half": (
         "float16_unsupported",
@@ -327,7 +338,8 @@ def test_int8_as_data_type_is_refused_with_what_was_meant() -> None:
     assert "AWQ" in notice_text(found.notice, "en") and "AWQ" in notice_text(found.notice, "zh")
 
 
-MENDED = ("heads", "cards", "nodes", "ray", "ray on a CPU", "groups", "bfloat16", "half", "awq in float", "length",
+MENDED = ("heads", "cards", "nodes", "ray", "ray on a CPU", "groups", "bfloat16",
+          "bfloat16 on an older CPU", "half", "awq in float", "length",
           "another method", "a method for ordinary weights", "foreign code", "a cache that is too small",
           "a full card", "no pictures")  # fmt: skip
 
@@ -348,6 +360,11 @@ def test_a_mend_may_be_another_model_or_engine_and_leaves_the_settings_alone() -
     found = only(replace(subject({**QWEN3_MOE, "quantization_config": AWQ}), alternative="org/other"))
     assert found.mend and found.mend.model == "org/other" and applied(missing, found.mend) == missing
     assert "org/other" in notice_text(found.mend.notice, "en")
+
+
+def test_what_an_older_cpu_cannot_hold_in_float32_is_only_told() -> None:
+    found = check(subject(QWEN2_VL, replace(OLD_CPU, memory_bytes=2 * GIB), dtype="bfloat16"))
+    assert [(one.key, one.severity, one.mend) for one in found] == [("preflight_emulated", "tells", None)]
 
 
 def test_what_stops_comes_first() -> None:

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.hardware import cpu_cores
 from app.errors import ModelNotFound
 from app.models import Card, built_in
 from app.models.preflight import Mend
-from app.models.speed import reference
-from app.places import Place, place_of
+from app.places import Place, place_of, speed_here
 from app.ui.model_choice import Choice, Wanted, config_text, env_lines, proposal_for, understood
 from app.ui.panels.model_findings import mended
 
@@ -97,5 +95,5 @@ def test_the_machine_is_its_smallest_card_unless_the_engine_computes_on_the_cpu(
     cards = [(24.0, "NVIDIA GeForce RTX 4090"), (11.0, "NVIDIA GeForce RTX 2080 Ti")]
     place = place_of(cards, "gpu", 64)
     assert place.card and (place.card.memory_gib, place.card.capability, place.cards) == (11.0, 7.5, 2)
-    on_processor = Place("here", None, memory_gib=64, speed=reference(cpu_cores()))
+    on_processor = Place("here", None, memory_gib=64, speed=speed_here())
     assert place_of(cards, "cpu", 64) == place_of([], "gpu", 64) == on_processor

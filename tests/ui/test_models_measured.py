@@ -248,7 +248,7 @@ def test_an_engine_elsewhere_is_taken_and_kept_and_a_model_here_takes_its_place_
     services.room.close()
 
 
-def launch(model: str, arguments: object, *, port: int | None = None) -> Launcher:
+def launch(model: str, arguments: object, *, port: int | None = None, wide: bool = False) -> Launcher:
     return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
 

@@ -22,8 +22,8 @@ _FIRST: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 _CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     files.templates, files.absent,
     architecture.code, architecture.known, architecture.foreign,
-    numbers.in_bfloat16, numbers.in_half, numbers.quantised_in_float, numbers.method, numbers.generation,
-    numbers.mixture, numbers.sizes,
+    numbers.in_bfloat16, numbers.without_instructions, numbers.in_half, numbers.quantised_in_float, numbers.method,
+    numbers.generation, numbers.mixture, numbers.sizes,
     dividing.heads, dividing.groups, dividing.devices, dividing.through_ray, dividing.shared_memory,
     memory.length, memory.cache, memory.cards, memory.busy_cards, memory.ordinary, memory.pictures, memory.blind,
 )  # fmt: skip

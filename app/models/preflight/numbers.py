@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.models.preflight.finding import Finding, Mend
+from app.models.computing import fits_wide, float32_bytes, is_better_wide, paces
+from app.models.plan import GIB
+from app.models.preflight.finding import Finding, Mend, gib, told
 from app.models.preflight.subject import Subject
 
 _BFLOAT16 = (8, 0)
@@ -27,6 +29,22 @@ def in_bfloat16(subject: Subject) -> Iterator[Finding]:
     least = subject.machine.least_capability
     if subject.machine.kind == "gpu" and subject.dtype == "bfloat16" and least is not None and least < _BFLOAT16:
         yield Finding("bfloat16_unsupported", {"model": subject.name}, "stops", Mend({"dtype": "half"}))
+
+
+def without_instructions(subject: Subject) -> Iterator[Finding]:
+    """bfloat16 on a processor that has to convert every number, where float32 is sooner done."""
+    shape, memory, speed = subject.shape, subject.machine.memory_bytes, subject.machine.speed
+    if shape is None or memory is None or subject.machine.kind != "cpu" or subject.program.kind != "vllm":
+        return
+    if subject.dtype not in ("bfloat16", "auto") or not is_better_wide(shape, subject.arguments, speed):
+        return
+    narrow, wide = (f"{pace.each_seconds:.0f}" for pace in paces(shape, subject.arguments, speed))
+    needed = gib(float32_bytes(shape, subject.arguments, GIB))
+    values = {"model": subject.name, "seconds": narrow, "wide": wide, "needed": needed, "memory": gib(memory)}
+    if fits_wide(shape, subject.arguments, memory, GIB):
+        yield told("emulated", values, mend=Mend({"dtype": "float32", "kv_cache_memory_bytes": GIB}))
+    else:
+        yield told("emulated", values, "tells")
 
 
 def in_half(subject: Subject) -> Iterator[Finding]:

@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from app.errors import AppError
 from app.models.catalogue import Match
+from app.models.computing import usual_speed
 from app.models.plan import Device, Plan, plan_of
 from app.models.shape import Quantisation, Shape
+from app.models.speed import Speed
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")
 
@@ -55,12 +57,18 @@ class Machine:
     kind: Device = "cpu"
     cards: tuple[CardState, ...] = ()
     cpu_flags: frozenset[str] = frozenset()
+    cpu_cores: int | None = None
     memory_nodes: int | None = None
     memory_bytes: int | None = None
     free_bytes: int | None = None
     shm_bytes: int | None = None
     disk_free_bytes: int | None = None
     disk_folder: str = ""
+
+    @property
+    def speed(self) -> Speed:
+        """As far as flags and cores tell."""
+        return usual_speed(self.cpu_flags, self.cpu_cores)
 
     @property
     def least_capability(self) -> tuple[int, int] | None:

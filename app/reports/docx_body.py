@@ -18,6 +18,7 @@ from app.reports.document import (
     Table,
     Timeline,
     Verbatim,
+    signed,
 )
 from app.reports.docx_package import BODY_CM, CELL, PROMPT, Package, tone_style
 from app.reports.docx_xml import Element, bookmarked, link, paragraph, picture, run, table
@@ -49,8 +50,8 @@ class Drawer:
         match block:
             case Heading():
                 yield self._heading(block)
-            case Paragraph(line, tone):
-                yield paragraph(self._runs(line), style="" if tone == "plain" else tone_style(tone))
+            case Paragraph(tone=tone):
+                yield paragraph(self._runs(signed(block)), style="" if tone == "plain" else tone_style(tone))
             case Listing(items):
                 yield from (paragraph(self._runs(item), style="ListBullet") for item in items)
             case Table():

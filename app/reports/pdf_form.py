@@ -23,6 +23,7 @@ from app.reports.document import (
     Table,
     Timeline,
     Verbatim,
+    signed,
     words,
 )
 from app.reports.moments import address
@@ -76,8 +77,8 @@ def _block(block: Block, video: str) -> Iterator[Form]:
     match block:
         case Heading():
             yield _heading(block, video)
-        case Paragraph(line, tone):
-            yield {"kind": "paragraph", "tone": tone, "line": _line(line, video)}
+        case Paragraph(tone=tone):
+            yield {"kind": "paragraph", "tone": tone, "line": _line(signed(block), video)}
         case Listing(items):
             yield {"kind": "listing", "items": [_line(item, video) for item in items]}
         case Table():

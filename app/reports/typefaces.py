@@ -29,6 +29,8 @@ _BUNDLED_KNOWS = (
 )
 """The longest runs of what it knows; its file is out of reach."""
 _MOST_FONTS = 4
+_PLAIN = {"❌": "×"}
+"""What says the same where no font has a shape for it."""
 """Of this machine, in one report: each is searched and carried along whole."""
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\ufe00-\ufe0f\ufeff]"
@@ -63,7 +65,7 @@ class Faces:
         return (FAMILY, *([BUNDLED] if self.with_bundled else []), *(face.family for face in self.others))
 
     def shown(self, text: str) -> str:
-        """The text as it can be set: line breaks stay, tabs are four blanks wide, unknown characters are named."""
+        """The text as it can be set: line breaks stay, tabs are four blanks wide, unknown characters are numbers."""
         prepared = _prepared(text)
         unknown = {letter for letter in set(prepared) if letter != "\n" and not self.has(letter)}
         return "".join(_named(letter) if letter in unknown else letter for letter in prepared) if unknown else prepared
@@ -126,4 +128,4 @@ def _has_shape(letter: str) -> bool:
 
 
 def _named(letter: str) -> str:
-    return " " if letter.isspace() else f"[U+{ord(letter):04X}]"
+    return _PLAIN.get(letter) or (" " if letter.isspace() else f"[U+{ord(letter):04X}]")

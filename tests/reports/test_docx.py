@@ -13,7 +13,7 @@ import docx
 import pytest
 from docx.oxml.ns import qn
 
-from app.domain import Analysis, Finding, Language
+from app.domain import Analysis, Finding, Language, Notice
 from app.reports import docx_report
 from app.reports.document import Heading, Line, Table, words
 from app.reports.plain_text import printable
@@ -116,6 +116,12 @@ def test_what_must_be_known_first_stands_first() -> None:
     assert first.style.name == "Title"
     assert (second.style.name, second.text[:11]) == ("NoticeWarning", "⚠️ Messages")
     assert third.style.name == "NoticeLabel"
+
+
+def test_what_warns_is_told_without_colours_alone() -> None:
+    made = analysis(notices=(Notice("no_model"), Notice("incomplete", {"reason": "the disk is full"}, "error")))
+    told = {one.style.name: one.text for one in opened(made).paragraphs if one.style.name.startswith("Notice")}
+    assert told["NoticeError"].startswith("❌ ") and told["NoticeWarning"].startswith("⚠️ ")
 
 
 # ---- text of anybody

@@ -14,7 +14,7 @@ import typst
 from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
-from app.domain import Analysis, AnalysisRequest, Finding, Language
+from app.domain import Analysis, AnalysisRequest, Finding, Language, Notice
 from app.reports import pdf, typefaces
 from app.reports.document import Heading, words
 from app.reports.pdf_form import strings
@@ -124,6 +124,12 @@ def test_what_must_be_known_first_stands_first() -> None:
 
 def rich_in_text_mode() -> Analysis:
     return replace(rich(), notices=analysis().notices)
+
+
+def test_what_warns_is_told_without_colours_alone(bare_machine: None) -> None:
+    made = analysis(notices=(Notice("no_model"), Notice("incomplete", {"reason": "the disk is full"}, "error")))
+    text = text_of(made, "en")
+    assert "×Thisreportisincomplete." in text and "⚠Nomodelhasseen" in text
 
 
 def test_times_are_links_to_the_video_beside_the_report() -> None:

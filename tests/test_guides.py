@@ -27,8 +27,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app import cli, config
+from app import cli, config, places
 from app.engine import Endpoint, check_model_folder
+from app.models.speed import reference
 from app.vllm_arguments import installed_arguments
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
@@ -148,7 +149,11 @@ def test_both_languages_carry_the_same_commands() -> None:
         assert told(guide.read_text(encoding="utf-8")) == told(chinese.read_text(encoding="utf-8")), guide.name
 
 
-def test_the_settings_by_card_are_what_is_proposed_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_settings_by_card_are_what_is_proposed_for_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_cores = places.Place("here", None, memory_gib=16, speed=reference(2))
+    monkeypatch.setattr("app.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
     assert len(blocks) > 5

@@ -37,8 +37,8 @@ ARGUMENTS = {
 NEEDED_BYTES = (21 if _WIDE else 12) << 30
 """Its weights take 7.5 GB in 16 bits, its cache and vLLM itself the rest."""
 _ANSWER = 16
-_FRAMES = 8
-"""In four parts: the wait for who is seen in the first comes once."""
+_FRAMES = 10
+"""In five parts: after the first one, whose answer introduces who is seen, two and two."""
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 _MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -13,6 +14,8 @@ from unittest import mock
 import aiohttp
 
 from app.llm import chat
+
+_PICTURE = re.compile(rb'"image_url":\s*{"url":\s*"([^"]+)"')
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,20 @@ class Sent:
 
     @property
     def has_pictures(self) -> bool:
-        return b'"image_url"' in self.body
+        return self.first_picture != b""
+
+    @property
+    def first_picture(self) -> bytes:
+        """By which the requests about one part are known; empty where there is none."""
+        found = _PICTURE.search(self.body)
+        return found[1] if found else b""
+
+
+def after_the_first(requests: Sequence[Sent]) -> Sequence[Sent]:
+    """Those from the first one on that is about another part than the first."""
+    first = requests[0].first_picture
+    place = next((number for number, one in enumerate(requests) if one.first_picture != first), len(requests))
+    return requests[place:]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from app.domain import AnalysisRequest, Layout
-from benchmarks.analysis.raw import Sent, raw_seconds
+from benchmarks.analysis.raw import Sent, after_the_first, raw_seconds
 from benchmarks.analysis.whole import App, Course, in_parts
 from benchmarks.row import Row
 
@@ -64,9 +64,13 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds of all parts, ours and theirs. `alone`: how long the first part was on its way before the others."""
+    """Seconds of all parts, ours and theirs, and from the first request about another part than the first on.
+
+    `alone`: how long the first part was on its way before the others.
+    """
 
     parts: Pair
+    others: Pair
     alone: float
     num_requests: int
 
@@ -81,29 +85,25 @@ def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Ro
         known = place.course(app, request, layout).of_parts() if place.learns else ()
         measured = []
         for number in range(rounds):
-            ours, theirs = _measured(place, app, request, layout, known if number % 2 else ())
-            measured.append(_round(ours, theirs))
-            few = ours.of_parts()[:_FEW]
+            theirs = _theirs(place, known, in_flight) if known and number % 2 else None
+            course = place.course(app, request, layout)
+            few = course.of_parts()[:_FEW]
+            measured.append(_round(course, theirs or _theirs(place, course.of_parts(), in_flight)))
             one_by_one = one_by_one or place.raw_seconds(few, 1) / len(few)
         yield from _told(f"{place.name}, {in_flight} in flight", measured, one_by_one)
 
 
-def _measured(
-    place: Place, app: App, request: AnalysisRequest, layout: Layout | None, known: Sequence[Sent]
-) -> tuple[Course, float]:
-    """Our course, and the seconds of theirs, which comes first where the requests are known."""
-    if known:
-        theirs = place.raw_seconds(known, app.in_flight)
-        return place.course(app, request, layout), theirs
-    ours = place.course(app, request, layout)
-    return ours, place.raw_seconds(ours.of_parts(), app.in_flight)
+def _theirs(place: Place, requests: Sequence[Sent], at_once: int) -> Pair:
+    return place.raw_seconds(requests, at_once), place.raw_seconds(after_the_first(requests), at_once)
 
 
-def _round(ours: Course, theirs: float) -> Round:
-    parts = ours.of_parts()
+def _round(course: Course, theirs: Pair) -> Round:
+    parts = course.of_parts()
+    begun = after_the_first(parts)[0].at_seconds - course.began
     return Round(
-        parts=(ours.parts_done - ours.asked, theirs),
-        alone=parts[1].at_seconds - parts[0].at_seconds if len(parts) > 1 else 0.0,
+        parts=(course.parts_done - course.asked, theirs[0]),
+        others=(course.parts_done - begun, theirs[1]),
+        alone=begun - course.asked,
         num_requests=len(parts),
     )
 
@@ -111,6 +111,7 @@ def _round(ours: Course, theirs: float) -> Round:
 def _told(name: str, measured: Sequence[Round], one_by_one: float) -> Iterator[Row]:
     parts, number = [one.parts for one in measured], measured[0].num_requests
     yield row(f"{name}: all parts / raw", parts, f"; {number} requests, the others after {measured[0].alone:.2f} s")
+    yield row(f"{name}: once it is known who is seen / raw", [one.others for one in measured])
     ours, theirs = (median(one[side] for one in parts) for side in (0, 1))
     note = f"raw {number * one_by_one / theirs:.2f} x"
     yield Row(f"{name}: raw one after the other / ours", number * one_by_one / ours, "x", None, note)

@@ -17,7 +17,7 @@ from benchmarks.analysis import large, throughput
 from benchmarks.analysis.answers import answer_to, cited, pieces, prompt_tokens
 from benchmarks.analysis.engine import TINY, count_of
 from benchmarks.analysis.prefix import turned
-from benchmarks.analysis.raw import first_text_seconds, raw_seconds
+from benchmarks.analysis.raw import after_the_first, first_text_seconds, raw_seconds
 from benchmarks.analysis.scripted import Delays, serving
 from benchmarks.analysis.whole import App, in_parts
 
@@ -63,6 +63,7 @@ def test_a_whole_analysis_is_recorded_and_can_be_sent_again(tmp_path: Path) -> N
         assert course.layout and course.layout.is_exact and course.layout.parts == ((1, 2), (3, 4))
         assert len(parts) == 2 and [cited(json.loads(one.body)) for one in parts] == [[1, 2], [3, 4]]
         assert course.of_joins and 0 < course.chosen <= course.first_text <= course.parts_done <= course.ended
+        assert after_the_first([parts[0], *parts]) == parts[1:] and after_the_first(parts[:1]) == []
         assert raw_seconds(parts, at_once=2) > 0
         first, rest, number = first_text_seconds(parts[0])
         assert first > 0 and rest >= 0 and number > 3

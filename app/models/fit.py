@@ -129,13 +129,15 @@ def _formats(entry: Entry, card: Card) -> Iterator[FormatKey | None]:
 
 
 def _on_cpu(entry: Entry, memory_gib: float, speed: Speed) -> Proposal | None:
-    """In 16 bits or in 32, whichever this processor computes faster and memory holds."""
+    """In 16 bits or in 32, whichever is sooner done here and memory holds; transformers takes what is stored."""
     stored = format_of(entry.shape)
     is_mixture_in_4_bits = entry.shape.text.experts > 0 and stored.bits < 8
     if stored.key == "fp8" or is_mixture_in_4_bits:
         return None
     narrow: FormatKey | None = "bf16" if stored.key == "fp16" else None
-    widths: tuple[FormatKey | None, ...] = (narrow, "fp32") if entry.shape.quantisation is None else (narrow,)
+    widths: tuple[FormatKey | None, ...] = (narrow,)
+    if entry.engine == "vllm" and entry.shape.quantisation is None:
+        widths = (narrow, "fp32")
     found = []
     for chosen in widths:
         base = _plan(entry, chosen, "cpu", 1, 1)

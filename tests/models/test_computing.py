@@ -73,3 +73,5 @@ def test_the_quicker_width_that_fits_is_proposed() -> None:
         assert proposal.config["dtype"] == dtype
         assert proposal.format.key == {"bfloat16": "bf16", "float32": "fp32"}[dtype]
         assert proposal.sum.card_bytes < memory * GIB and proposal.pace
+    (deepseek,) = on_cpu(64, [ENTRIES["deepseek-community/deepseek-vl-1.3b-chat"]], speed=reference(bfloat16=False))
+    assert deepseek.format.key == "bf16", "transformers takes what is stored"

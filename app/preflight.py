@@ -25,10 +25,9 @@ from app.engine.vllm import fit_arguments, kv_cache_gib
 from app.errors import AppError, ModelNotFound
 from app.models import Card, Catalogue, Match, Shape, load, on_cards, on_cpu, read_shape
 from app.models.catalogue import raw_built_in
-from app.models.computing import fits_wide, is_better_wide, usual_speed
+from app.models.computing import fits_wide, has_bfloat16, is_better_wide
 from app.models.plan import GIB
 from app.models.preflight import CardState, Finding, Machine, Model, Program, Subject, check
-from app.models.speed import reference
 
 log = logging.getLogger(__name__)
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
@@ -68,7 +67,7 @@ def refuse(settings: Settings, folder: Path) -> tuple[Notice, ...]:
 def computes_wide(settings: Settings) -> bool:
     """Whether `half` is to become float32 on this machine's CPU, as `app.engine.vllm.fit_arguments` is told."""
     flags = cpu_flags()
-    if (installed_vllm() or ("", ""))[0] != "cpu" or usual_speed(flags) == reference():
+    if has_bfloat16(flags) or (installed_vllm() or ("", ""))[0] != "cpu":
         return False
     machine = Machine(cpu_flags=flags, cpu_cores=cpu_cores(), memory_bytes=memory_bytes())
     return _is_wide(_shape_of(settings), settings.vllm_config, machine)

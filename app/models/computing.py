@@ -20,9 +20,14 @@ _SHARE = 0.9
 """Of all memory: the rest is for the system, the application and the video."""
 
 
+def has_bfloat16(flags: Set[str]) -> bool:
+    """Whether a processor with these flags in /proc/cpuinfo has instructions for it; so taken where none is known."""
+    return not flags or not _INSTRUCTIONS.isdisjoint(flags)
+
+
 def usual_speed(flags: Set[str], cores: int | None = None) -> Speed:
-    """Of a processor, as far as its flags in /proc/cpuinfo and its cores tell; without flags it counts as a new one."""
-    return reference(cores, bfloat16=not flags or not _INSTRUCTIONS.isdisjoint(flags))
+    """Of a processor, as far as its flags and its cores tell."""
+    return reference(cores, bfloat16=has_bfloat16(flags))
 
 
 def paces(shape: Shape, arguments: Mapping[str, Any], speed: Speed) -> tuple[Pace, Pace]:

@@ -13,9 +13,8 @@ from typing import Any
 
 from app.engine.hardware import cpu_flags
 from app.models import built_in
-from app.models.computing import usual_speed
+from app.models.computing import has_bfloat16
 from app.models.dummy import write_folder
-from app.models.speed import reference
 from benchmarks.analysis import prefix, throughput
 from benchmarks.analysis.engine import TINY, Caches
 from benchmarks.analysis.raw import Sent, first_text_seconds, raw_seconds
@@ -25,7 +24,7 @@ from benchmarks.row import Row
 NAME = "shape of Qwen2.5-VL-3B"
 
 _MODEL = "Qwen/Qwen2.5-VL-3B-Instruct"
-_WIDE = usual_speed(cpu_flags()) != reference()
+_WIDE = not has_bfloat16(cpu_flags())
 ARGUMENTS = {
     "load_format": "dummy",
     "dtype": "float32" if _WIDE else "bfloat16",

@@ -31,22 +31,22 @@ def installed_vllm() -> tuple[Device, str] | None:
 
 def cpu_name() -> str:
     """The processor's name for people."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.lower().startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 def cpu_flags() -> frozenset[str]:
     """What the processor has instructions for, as /proc/cpuinfo names it; empty where the system does not tell."""
+    return frozenset(_cpuinfo("flags", "features").split())
+
+
+def _cpuinfo(*names: str) -> str:
+    """The first line of /proc/cpuinfo under one of these names that says anything; "" where there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return frozenset()
-    told = (line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features")))
-    return frozenset(next(told, "").split())
+        return ""
+    told = (line.partition(":")[2].strip() for line in lines if line.lower().startswith(names))
+    return next(filter(None, told), "")
 
 
 def cpu_cores() -> int:

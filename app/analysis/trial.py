@@ -123,8 +123,7 @@ class _Asking:
         """
         cost: FrameCost | None = None
         for width, height in sizes:
-            pixels = cost.width * cost.height if cost else 0
-            if cost and cost.each_seconds * width * height / pixels * TOGETHER > _PATIENCE_SECONDS:
+            if cost and TOGETHER * cost.each_seconds * width * height / (cost.width * cost.height) > _PATIENCE_SECONDS:
                 continue
             with suppress(ContextExceeded):
                 cost = self._frame_cost(width, height)

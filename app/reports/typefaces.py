@@ -65,7 +65,7 @@ class Faces:
         return (FAMILY, *([BUNDLED] if self.with_bundled else []), *(face.family for face in self.others))
 
     def shown(self, text: str) -> str:
-        """The text as it can be set: line breaks stay, tabs are four blanks wide, unknown characters are numbers."""
+        """The text as it can be set: line breaks stay, tabs are four blanks wide, what has no shape is named."""
         prepared = _prepared(text)
         unknown = {letter for letter in set(prepared) if letter != "\n" and not self.has(letter)}
         return "".join(_named(letter) if letter in unknown else letter for letter in prepared) if unknown else prepared

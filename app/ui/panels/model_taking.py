@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import Language
-from app.errors import AppError
 from app.i18n import error_text, t
 from app.models import Catalogue
 from app.places import Place
@@ -88,16 +87,13 @@ def _take_mended(before: str, catalogue: Catalogue, here: Place, wanted: Wanted)
 def _check(services: Services, wanted: Wanted) -> None:
     """Find out what would go wrong; a model that nothing is known of is asked for on the hub."""
     state = page_state()
-    state.model_error = state.model_found = None
+    state.model_found = None
     status = services.engine.status()
     runs = status.kind != "remote" and status.state in ("starting", "ready")
-    try:
+    with state.trying("model_error"):
         right = wanted if wanted.config is not None else replace(wanted, vllm_config="")
         settings = chosen(services.settings, **right.named)
         met = preflight(settings, None if right is wanted else wanted.written, engine_runs=runs, asks_hub=True)
-    except AppError as error:
-        state.model_error = error
-    else:
         # That it has to be downloaded stands above.
         state.model_found = (wanted, tuple(finding for finding in met if finding.key != "doctor_model_absent"))
 

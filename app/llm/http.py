@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import queue
 import ssl
@@ -24,7 +25,13 @@ T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+_KEPT_SECONDS = 1.0
+"""Of a connection without a request. Servers hang up after some more, uvicorn and llama.cpp after 5; a request that
+meets that is lost."""
+_HANG_UP_SECONDS = 1.0
 _first = threading.Lock()
+_kept: dict[bool, aiohttp.ClientSession] = {}
+"""The request loop's, by whether the engine is on this machine."""
 
 
 def client(base_url: str) -> httpx.Client:
@@ -41,19 +48,16 @@ def authorization(api_key: str) -> dict[str, str]:
 async def posted(
     url: str, *, api_key: str, timeout_seconds: float, data: Any, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer to a POST, over a connection of its own, from its first line on; each wait for more is bounded.
+    """The answer to a POST, from its first line on; each wait for more is bounded. What is not read to its end takes
+    its connection with it, so that an engine notices.
 
     `data` is as aiohttp takes it: bytes, or a form.
     """
     import aiohttp  # a tenth of a second, which what only imports this need not wait for
 
-    session = aiohttp.ClientSession(
-        trust_env=not _is_here(url),
-        connector=aiohttp.TCPConnector(ssl=_certificates()),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=timeout_seconds),
-        headers={**authorization(api_key), **(headers or {})},
-    )
-    async with session, session.post(url, data=data) as response:
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=timeout_seconds)
+    headers = {**authorization(api_key), **(headers or {})}
+    async with _session(url) as session, session.post(url, data=data, headers=headers, timeout=timeout) as response:
         yield response
 
 
@@ -100,7 +104,36 @@ def _next(made: queue.SimpleQueue[T], cancel: threading.Event | None) -> T:
 def _the_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="engine-requests", daemon=True).start()
+    atexit.register(_hang_up)  # else aiohttp complains of sessions that nobody has closed
     return loop
+
+
+def _hang_up() -> None:
+    async def close() -> None:
+        for session in _kept.values():
+            await session.close()
+
+    asyncio.run_coroutine_threadsafe(close(), _the_loop()).result(timeout=_HANG_UP_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _session(url: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """The request loop's, which keeps its connections from one request to the next; on any other loop a new one."""
+    if asyncio.get_running_loop() is not _the_loop():
+        async with _opened(url) as session:
+            yield session
+        return
+    is_here = _is_here(url)
+    if is_here not in _kept:
+        _kept[is_here] = _opened(url)
+    yield _kept[is_here]
+
+
+def _opened(url: str) -> aiohttp.ClientSession:
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(ssl=_certificates(), limit=0, keepalive_timeout=_KEPT_SECONDS)
+    return aiohttp.ClientSession(trust_env=not _is_here(url), connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 @cache

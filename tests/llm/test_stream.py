@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
+import subprocess
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +31,7 @@ from app.errors import (
 from app.llm.chat import EngineChat, connect
 from app.llm.refusal import TooManyPictures, refusal_of
 from app.llm.stream import ask, stream
+from tests import loopback
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, saying, serve
 
 QUESTION = [HumanMessage("What is there?")]
@@ -189,16 +195,63 @@ def test_an_engine_that_is_not_there_is_unreachable() -> None:
 
 def test_nothing_but_the_user_s_own_limit_ends_the_wait_for_a_slow_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[aiohttp.ClientTimeout] = []
-    session = aiohttp.ClientSession
+    post = aiohttp.ClientSession.post
 
-    def noted(**how: Any) -> aiohttp.ClientSession:
+    def noted(session: aiohttp.ClientSession, url: str, **how: Any) -> Any:
         limits.append(how["timeout"])
-        return session(**how)
+        return post(session, url, **how)
 
-    monkeypatch.setattr(aiohttp, "ClientSession", noted)
+    monkeypatch.setattr(aiohttp.ClientSession, "post", noted)
     with serve(saying("x")) as server:
         ask(chat_of(server, timeout_seconds=900.0), QUESTION)
     assert [(limit.total, limit.sock_read) for limit in limits] == [(None, 900.0)]  # the library's own total is 300 s
+
+
+class Keeping(loopback.Handler):
+    """Answers over connections that it keeps open, as engines do, and counts them."""
+
+    protocol_version = "HTTP/1.1"
+    callers: set[object]
+    hangs_up: bool
+
+    def do_POST(self) -> None:
+        self.body()
+        self.callers.add(self.client_address)
+        events = [{"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]}, "[DONE]"]
+        text = "".join(f"data: {one if isinstance(one, str) else json.dumps(one)}\n\n" for one in events)
+        self.send_whole(200, text.encode(), {"Content-Type": "text/event-stream"})
+        self.close_connection = self.hangs_up
+
+
+@pytest.mark.parametrize(("hangs_up", "connections"), [(False, 1), (True, 3)])
+def test_a_connection_is_used_again_where_the_engine_keeps_it(hangs_up: bool, connections: int) -> None:
+    callers: set[object] = set()
+    with loopback.listening(type("Scripted", (Keeping,), {"callers": callers, "hangs_up": hangs_up})) as url:
+        chat = connect(f"{url}/v1", api_key="key", model="model")
+        for _ in range(3):
+            assert ask(chat, QUESTION).text == "x"
+            if hangs_up:
+                time.sleep(0.1)
+    assert len(callers) == connections
+
+
+def test_a_loop_of_somebody_else_s_is_left_without_connections() -> None:
+    async def asked(server: Server) -> str:
+        return str((await chat_of(server).ainvoke(QUESTION)).content)
+
+    with serve(saying("x")) as server, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [asyncio.run(asked(server)) for _ in range(2)] == ["x", "x"]
+
+
+def test_a_program_that_has_asked_ends_without_complaint() -> None:
+    with serve(saying("x")) as server:
+        code = (
+            "from app.llm.chat import connect; from app.llm.stream import ask\n"
+            f"print(ask(connect('{server.base_url}', api_key='key', model='model'), [('user', 'What?')]).text)"
+        )
+        ended = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, check=True)
+    assert (ended.stdout, "nclosed" in ended.stderr) == ("x\n", False), ended.stderr
 
 
 def test_an_engine_that_stays_silent_is_a_timeout() -> None:

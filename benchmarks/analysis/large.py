@@ -16,6 +16,7 @@ from app.models import built_in
 from app.models.computing import has_bfloat16
 from app.models.dummy import write_folder
 from benchmarks.analysis import prefix, throughput
+from benchmarks.analysis.ending import answers_that_end
 from benchmarks.analysis.engine import TINY, Caches
 from benchmarks.analysis.raw import Sent, first_text_seconds, raw_seconds
 from benchmarks.analysis.throughput import Place
@@ -36,6 +37,9 @@ ARGUMENTS = {
 NEEDED_BYTES = (21 if _WIDE else 12) << 30
 """Its weights take 7.5 GB in 16 bits, its cache and vLLM itself the rest."""
 _ANSWER = 16
+"""Tokens of an answer that is cut off, where its beginning is what counts."""
+_WHOLE_ANSWER = 512
+"""More than it takes."""
 _FRAMES = 10
 """In five parts: after the first one, whose answer introduces who is seen, two and two."""
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
@@ -70,9 +74,10 @@ def rows(caches: Caches, videos: tuple[Path, Path], data: Path) -> Iterator[Row]
     endpoint = caches.endpoint
     place = Place(
         NAME, endpoint.base_url, videos, data, frames=_FRAMES, each=2,
-        api_key=endpoint.api_key, answer_tokens=_ANSWER, forget=caches.empty,
+        api_key=endpoint.api_key, answer_tokens=_WHOLE_ANSWER, forget=caches.empty, few=2,
     )  # fmt: skip
-    yield from throughput.rows(place, (2,), rounds=1)
+    with answers_that_end():
+        yield from throughput.rows(place, (2,), rounds=1)
 
 
 def _batched(caches: Caches, requests: list[Sent]) -> Row:

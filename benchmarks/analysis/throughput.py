@@ -25,7 +25,7 @@ class Place:
 
     videos: the measured one, and a small one to warm up with. forget: empties the engine's caches before each measure.
     learns: the engine is slower at first, so that one course is not measured, and which of the two is measured first
-    takes turns.
+    takes turns. few: requests by which it is told how long they would take one after the other.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Place:
     answer_tokens: int = 1024
     forget: Callable[[], None] = lambda: None
     learns: bool = False
+    few: int = 6
 
     def app(self, in_flight: int, data: Path | None = None) -> App:
         """A warm one."""
@@ -58,7 +59,6 @@ class Place:
         return raw_seconds(requests, at_once=at_once)
 
 
-_FEW = 6
 Pair = tuple[float, float]
 
 
@@ -87,7 +87,7 @@ def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Ro
         for number in range(rounds):
             theirs = _theirs(place, known, in_flight) if known and number % 2 else None
             course = place.course(app, request, layout)
-            few = course.of_parts()[:_FEW]
+            few = course.of_parts()[: place.few]
             measured.append(_round(course, theirs or _theirs(place, course.of_parts(), in_flight)))
             one_by_one = one_by_one or place.raw_seconds(few, 1) / len(few)
         yield from _told(f"{place.name}, {in_flight} in flight", measured, one_by_one)

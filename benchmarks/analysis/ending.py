@@ -7,41 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Any
 from unittest import mock
 
 from app.analysis import answering
 from app.analysis.schema import Schema
 
-_TEXT = "gate"
-"""A word, since few processors write more than a few tokens a second of such a model."""
+_TEXTS = ("gate", "two people at a red car", "rain", "a grey coat")
+"""In turns, since answers of one length would keep requests that are sent together in step, as real ones do not. Short
+ones, since few processors write more than a few tokens a second of such a model.
+"""
 _FRAMES = 2
 
 
 @contextmanager
 def answers_that_end() -> Iterator[None]:
     """The app asks for this form meanwhile."""
-    usual = answering.schema_of
+    usual, texts = answering.schema_of, cycle(_TEXTS)
 
     def schema_of(*given: Any, **how: Any) -> Schema:
-        return given_texts(usual(*given, **how))
+        return given_texts(usual(*given, **how), next(texts))
 
     with mock.patch.object(answering, "schema_of", schema_of):
         yield
 
 
-def given_texts(schema: Schema) -> Schema:
-    """The same form with one text, the first choice, frames among the first few, and one entry in each list."""
+def given_texts(schema: Schema, text: str) -> Schema:
+    """The same form with this text, the first choice, frames among the first few, and one entry in each list."""
     match schema:
         case {"enum": [first, *_]}:
             return {"enum": [first]}
         case {"anyOf": [*_, last]}:
             return dict(last)
         case {"type": "object", "properties": properties}:
-            return {**schema, "properties": {name: given_texts(value) for name, value in properties.items()}}
+            return {**schema, "properties": {name: given_texts(value, text) for name, value in properties.items()}}
         case {"type": "array", "items": items}:
-            return {**schema, "items": given_texts(items), "minItems": 1, "maxItems": 1}
+            return {**schema, "items": given_texts(items, text), "minItems": 1, "maxItems": 1}
         case {"type": "integer"}:
             return {"enum": list(range(1, _FRAMES + 1))}
         case _:
-            return {"enum": [_TEXT]}
+            return {"enum": [text]}

@@ -41,7 +41,7 @@ _ANSWER = 16
 _WHOLE_ANSWER = 512
 """More than it takes."""
 _FRAMES = 10
-"""In five parts: after the first one, whose answer introduces who is seen, two and two."""
+"""In five parts, two at a time after the first one has told who is seen."""
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 _MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
 

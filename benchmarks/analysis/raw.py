@@ -38,11 +38,10 @@ class Sent:
         return found[1] if found else b""
 
 
-def after_the_first(requests: Sequence[Sent]) -> Sequence[Sent]:
-    """Those from the first one on that is about another part than the first."""
+def first_of_another_part(requests: Sequence[Sent]) -> Sent:
+    """The first request that is about another part than the first one; the last where there is none."""
     first = requests[0].first_picture
-    place = next((number for number, one in enumerate(requests) if one.first_picture != first), len(requests))
-    return requests[place:]
+    return next((one for one in requests if one.first_picture != first), requests[-1])
 
 
 @contextmanager

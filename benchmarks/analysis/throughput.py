@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from app.domain import AnalysisRequest, Layout
-from benchmarks.analysis.raw import Sent, after_the_first, raw_seconds
+from benchmarks.analysis.raw import Sent, first_of_another_part, raw_seconds
 from benchmarks.analysis.whole import App, Course, in_parts
 from benchmarks.row import Row
 
@@ -59,18 +59,11 @@ class Place:
         return raw_seconds(requests, at_once=at_once)
 
 
-Pair = tuple[float, float]
-
-
 @dataclass(frozen=True)
 class Round:
-    """Seconds of all parts, ours and theirs, and from the first request about another part than the first on.
+    """Seconds of all parts, ours and theirs. `alone`: how long the first part was on its way before the others."""
 
-    `alone`: how long the first part was on its way before the others.
-    """
-
-    parts: Pair
-    others: Pair
+    parts: tuple[float, float]
     alone: float
     num_requests: int
 
@@ -85,39 +78,29 @@ def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Ro
         known = place.course(app, request, layout).of_parts() if place.learns else ()
         measured = []
         for number in range(rounds):
-            theirs = _theirs(place, known, in_flight) if known and number % 2 else None
+            theirs = place.raw_seconds(known, in_flight) if known and number % 2 else None
             course = place.course(app, request, layout)
             few = course.of_parts()[: place.few]
-            measured.append(_round(course, theirs or _theirs(place, course.of_parts(), in_flight)))
+            measured.append(_round(course, theirs or place.raw_seconds(course.of_parts(), in_flight)))
             one_by_one = one_by_one or place.raw_seconds(few, 1) / len(few)
         yield from _told(f"{place.name}, {in_flight} in flight", measured, one_by_one)
 
 
-def _theirs(place: Place, requests: Sequence[Sent], at_once: int) -> Pair:
-    return place.raw_seconds(requests, at_once), place.raw_seconds(after_the_first(requests), at_once)
-
-
-def _round(course: Course, theirs: Pair) -> Round:
+def _round(course: Course, theirs: float) -> Round:
     parts = course.of_parts()
-    begun = after_the_first(parts)[0].at_seconds - course.began
-    return Round(
-        parts=(course.parts_done - course.asked, theirs[0]),
-        others=(course.parts_done - begun, theirs[1]),
-        alone=begun - course.asked,
-        num_requests=len(parts),
-    )
+    alone = first_of_another_part(parts).at_seconds - course.began - course.asked
+    return Round((course.parts_done - course.asked, theirs), alone, len(parts))
 
 
 def _told(name: str, measured: Sequence[Round], one_by_one: float) -> Iterator[Row]:
     parts, number = [one.parts for one in measured], measured[0].num_requests
     yield row(f"{name}: all parts / raw", parts, f"; {number} requests, the others after {measured[0].alone:.2f} s")
-    yield row(f"{name}: once it is known who is seen / raw", [one.others for one in measured])
     ours, theirs = (median(one[side] for one in parts) for side in (0, 1))
     note = f"raw {number * one_by_one / theirs:.2f} x"
     yield Row(f"{name}: raw one after the other / ours", number * one_by_one / ours, "x", None, note)
 
 
-def row(name: str, pairs: Sequence[Pair], more: str = "") -> Row:
+def row(name: str, pairs: Sequence[tuple[float, float]], more: str = "") -> Row:
     ours, theirs = (median(one[side] for one in pairs) for side in (0, 1))
     ratio = median(ours / raw for ours, raw in pairs)
     return Row(name, ratio, "x", BOUND, f"throughput {1 / ratio:.2f}; {ours:.2f} s / {theirs:.2f} s{more}")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from app.analysis.reading import read
@@ -15,9 +16,10 @@ from app.domain import AnalysisRequest
 from app.wiring import SAMPLE
 from benchmarks.analysis import large, throughput
 from benchmarks.analysis.answers import answer_to, cited, pieces, prompt_tokens
+from benchmarks.analysis.ending import answers_that_end, given_texts
 from benchmarks.analysis.engine import TINY, count_of
 from benchmarks.analysis.prefix import turned
-from benchmarks.analysis.raw import after_the_first, first_text_seconds, raw_seconds
+from benchmarks.analysis.raw import first_of_another_part, first_text_seconds, raw_seconds
 from benchmarks.analysis.scripted import Delays, serving
 from benchmarks.analysis.whole import App, in_parts
 
@@ -42,6 +44,45 @@ def test_the_engine_answers_every_form_so_that_the_app_finds_nothing_wrong(key: 
     assert not any(finding.issues for finding in (*reading.findings, *reading.overview))
 
 
+@pytest.mark.parametrize("key", sorted(built_in()))
+def test_a_form_with_given_texts_leaves_nothing_to_write_and_nothing_wrong(key: str) -> None:
+    template = built_in()[key]
+    usual = schema_of(template, "en", "part", with_reply=False)
+    form = given_texts(usual, "gate")
+    text = json.dumps(made(form))
+    jsonschema.validate(json.loads(text), usual)
+    reading = read(text, "part", template, "en", {1: 1.0, 2: 2.0}, 20.0)
+    assert reading.troubles == () and reading.subjects and reading.findings and reading.overview
+
+
+def made(form: dict[str, Any]) -> Any:
+    """What a model writes that has no choice."""
+    match form:
+        case {"properties": properties}:
+            return {name: made(value) for name, value in properties.items()}
+        case {"items": items, "minItems": least, "maxItems": most}:
+            assert least == most
+            return [made(items)] * most
+        case {"enum": [first, *_]}:
+            return first
+        case _:
+            assert form == {"type": "null"}
+            return None
+
+
+def test_a_form_with_given_texts_is_asked_for_as_long_as_it_is_wanted(tmp_path: Path) -> None:
+    with serving(AT_ONCE) as url:
+        app, request = App(url, tmp_path, in_flight=2), AnalysisRequest(SAMPLE, frames=4)
+        with answers_that_end():
+            given = app.course(request).of_parts()
+        forms = {given_form(one.body) for one in given if b'"response_format"' in one.body}
+        assert len(forms) == 2 and given_form(app.course(request).of_parts()[-1].body) not in forms
+
+
+def given_form(body: bytes) -> str:
+    return json.dumps(json.loads(body)["response_format"])
+
+
 def test_an_answer_comes_in_pieces_that_make_the_whole() -> None:
     text = answer_to(body({"type": "string"}))
     assert "".join(pieces(text)) == text and len(pieces(text)) > 3
@@ -63,7 +104,7 @@ def test_a_whole_analysis_is_recorded_and_can_be_sent_again(tmp_path: Path) -> N
         assert course.layout and course.layout.is_exact and course.layout.parts == ((1, 2), (3, 4))
         assert len(parts) == 2 and [cited(json.loads(one.body)) for one in parts] == [[1, 2], [3, 4]]
         assert course.of_joins and 0 < course.chosen <= course.first_text <= course.parts_done <= course.ended
-        assert after_the_first([parts[0], *parts]) == parts[1:] and after_the_first(parts[:1]) == []
+        assert first_of_another_part([parts[0], *parts]) is parts[1]
         assert raw_seconds(parts, at_once=2) > 0
         first, rest, number = first_text_seconds(parts[0])
         assert first > 0 and rest >= 0 and number > 3

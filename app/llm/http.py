@@ -27,7 +27,7 @@ _CONNECT_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _KEPT_SECONDS = 1.0
 """Of a connection without a request. Servers hang up after some more, uvicorn and llama.cpp after 5; a request that
-meets that is lost."""
+meets that has to be sent again."""
 _HANG_UP_SECONDS = 1.0
 _first = threading.Lock()
 _kept: dict[bool, aiohttp.ClientSession] = {}
@@ -119,7 +119,7 @@ def _hang_up() -> None:
 @contextlib.asynccontextmanager
 async def _session(url: str) -> AsyncIterator[aiohttp.ClientSession]:
     """The request loop's, which keeps its connections from one request to the next; on any other loop a new one."""
-    if asyncio.get_running_loop() is not _the_loop():
+    if asyncio.get_running_loop() is not request_loop():
         async with _opened(url) as session:
             yield session
         return

@@ -7,8 +7,8 @@ from functools import cache
 from io import BytesIO
 from types import ModuleType
 
-_LEAST_BLUR, _WIDE_BLUR = 0.1, 0.8
-"""Standard deviations in pixels: below the first nothing changes, from the second on five pixels are needed."""
+_WIDE_BLUR = 0.8
+"""Standard deviation in pixels, from which on a blur takes five pixels instead of three."""
 
 
 def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
@@ -35,11 +35,9 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     if picture is None:
         raise ValueError("no JPEG")
     width, height = (max(1, round(one * side / longer)) for one in size)
-    sigma = 0.5 * math.sqrt(max(0.0, (picture.shape[1] / width) ** 2 - 1))
-    kernel = (3, 3) if sigma < _WIDE_BLUR else (5, 5)
-    if sigma > _LEAST_BLUR:
-        picture = cv2.GaussianBlur(picture, kernel, sigma)
-    made = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
+    sigma = 0.5 * math.sqrt((max(picture.shape[:2]) / side) ** 2 - 1)
+    blurred = cv2.GaussianBlur(picture, (3, 3) if sigma < _WIDE_BLUR else (5, 5), sigma)
+    made = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_CUBIC)
     return bytes(cv2.imencode(".jpg", made, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
 
 

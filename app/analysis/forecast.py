@@ -15,7 +15,7 @@ from app.analysis.beginning import opening_of
 from app.analysis.choosing import is_budgeted
 from app.analysis.pace import Pace, Requests, facts_rate, megapixels, pace_of, survey_rate, usual_answer
 from app.analysis.plan import Room
-from app.analysis.prompts import chunk_question, usual_words
+from app.analysis.prompts import chunk_question, scope_of, system_prompt, usual_words
 from app.analysis.templates import Template
 from app.domain import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
 from app.store.paces import Known
@@ -134,8 +134,8 @@ def _even(frames: int, per_part: int) -> list[int]:
 def _first_share(request: AnalysisRequest, template: Template, parts: int) -> float:
     """The share of the words that are reckoned with which the first part is sent: nothing is carried to it."""
     system, usual = usual_words(request, template)
-    first = chunk_question(request, template, (), parts)
-    return len(system + first) / len(system + usual)
+    first = system_prompt(request.language, scope_of(parts)) + chunk_question(request, template, (), parts)
+    return len(first) / len(system + usual)
 
 
 def _requests(sizes: list[int], layout: Layout, room: Room, pace: Pace | None, first_share: float) -> list[Requests]:

@@ -1,8 +1,9 @@
-"""The words of every request: what stands behind the frames of a chunk, and what joins the answers of several.
+"""The words of every request: what stands before and behind the frames of a chunk, and what joins the answers of
+several.
 
-The frames come first and everything that changes from question to question comes behind them, so that an engine's
-prefix cache holds the frames. The texts are in app.i18n and in the templates; the form of the answer, which ends every
-request, is in app.analysis.schema.
+Before the frames stands what all chunks and questions share, so that an engine's prefix cache holds it from chunk to
+chunk; behind them everything that changes from question to question, so that it holds the frames as well. The texts are
+in app.i18n and in the templates; the form of the answer is in app.analysis.schema.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.analysis.choosing import has_range
-from app.analysis.schema import Scope, in_words
+from app.analysis.schema import Scope, own_words, shared_words
 from app.analysis.template_file import Template
 from app.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
 from app.i18n import t
@@ -26,14 +27,16 @@ _USUAL_KNOWN, _USUAL_NAME, _USUAL_LOOK, _USUAL_STORY = 4, 24, 60, 250
 _CITATIONS = frozenset({"frame_not_sent", "no_frame", "own_time"})
 
 
-def system_prompt(language: Language) -> str:
-    """The system message of every request: only what is visible, resting on frame numbers, people by their looks."""
-    return t("prompt.system", language)
-
-
 def scope_of(num_chunks: int) -> Scope:
     """What a chunk's answer has to hold: that of a single chunk is about the whole video."""
     return "part" if num_chunks > 1 else "whole"
+
+
+def system_prompt(language: Language, scope: Scope) -> str:
+    """The system message of every request of this scope: only what is visible, resting on frame numbers, people by
+    their looks; and the form of the answer.
+    """
+    return "\n".join([t("prompt.system", language), shared_words(language, scope)])
 
 
 def chunk_question(
@@ -97,10 +100,12 @@ def account(part: ChunkResult, template: Template, language: Language) -> str:
 
 def usual_words(request: AnalysisRequest, template: Template) -> tuple[str, str]:
     """System message and question of a part as long as they usually get: what the room for frames is reckoned with."""
-    system = system_prompt(request.language)
-    known = [Subject(system[:_USUAL_NAME], system[:_USUAL_LOOK])] * _USUAL_KNOWN
-    part = chunk_question(request, template, (), 2, known=known, earlier=[system[:_USUAL_STORY]])
-    return system, max(part, chunk_question(request, template, (), 1), key=len)
+    rules = t("prompt.system", request.language)
+    known = [Subject(rules[:_USUAL_NAME], rules[:_USUAL_LOOK])] * _USUAL_KNOWN
+    part = chunk_question(request, template, (), 2, known=known, earlier=[rules[:_USUAL_STORY]])
+    whole = chunk_question(request, template, (), 1)
+    of_part, of_whole = system_prompt(request.language, "part"), system_prompt(request.language, "whole")
+    return max((of_part, part), (of_whole, whole), key=lambda words: len("".join(words)))
 
 
 def exact_prompt(
@@ -123,7 +128,7 @@ def exact_prompt(
     lines = [line for number, written in shown for line in (written, t("prompt.picture", language, number=number))]
     asked = frames or _stand_ins(request)
     question = chunk_question(request, template, asked, num_chunks, known=known, earlier=earlier, cues=cues)
-    return [("system", system_prompt(language)), ("user", "\n".join([*lines, question]))]
+    return [("system", system_prompt(language, scope_of(num_chunks))), ("user", "\n".join([*lines, question]))]
 
 
 def _stand_ins(request: AnalysisRequest) -> list[Keyframe]:
@@ -151,7 +156,7 @@ def _place(request: AnalysisRequest, frames: Sequence[Keyframe], num_chunks: int
 
 def _form(request: AnalysisRequest, template: Template, scope: Scope, numbers: Sequence[int]) -> str:
     example = (numbers[0], numbers[1] if len(numbers) > 1 else numbers[0]) if numbers else (1, 2)
-    return in_words(template, request.language, scope, with_reply=bool(request.question.strip()), frames=example)
+    return own_words(template, request.language, scope, with_reply=bool(request.question.strip()), frames=example)
 
 
 def _known(known: Sequence[Subject], language: Language) -> list[str]:

@@ -67,7 +67,6 @@ class Questions:
         self._feed = feed
         self._emit = emit
         self._pictures = pictures
-        self._system = prompts.system_prompt(request.language)
         self._usual_words = prompts.usual_words(request, template)
 
     @property
@@ -100,7 +99,7 @@ class Questions:
     def joining(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> Question:
         """The request that makes one account of these parts' answers; `frames` are all that they may cite."""
         prompt = prompts.join_question(self._request, self._template, parts)
-        sent = messages.text_only(prompt, system=self._system)
+        sent = messages.text_only(prompt, system=self._system("join"))
         key = join_key(self._request, self._speaker.conditions, prompt)
         return Question(number, frames, "text", prompt, sent, "join", key)
 
@@ -115,8 +114,9 @@ class Questions:
     def _in_pictures(self, part: Part) -> Question:
         prompt, language = self._ask(part), self._request.language
         url = partial(self._pictures.take, side=part.layout.side)
-        sent = messages.with_pictures(part.frames, prompt, system=self._system, language=language, url=url)
-        if self._is_tight(part, prompt):
+        system = self._system(self._scope(part))
+        sent = messages.with_pictures(part.frames, prompt, system=system, language=language, url=url)
+        if self._is_tight(part, system + prompt):
             self._check_length(sent)
         if self._sight.sees is None:
             self._emit(Noticed(Notice("sight_unknown")))
@@ -132,7 +132,7 @@ class Questions:
             self._emit(Noticed(why))
         facts = self._feed.facts(part.frames)
         prompt = fallback.text_prompt(part.frames, facts, self._ask(part), language=language)
-        sent = messages.text_only(prompt, system=self._system)
+        sent = messages.text_only(prompt, system=self._system(self._scope(part)))
         self._check_length(sent)
         return Question(part.number, part.frames, "text", prompt, sent, self._scope(part), self.key(part), why)
 
@@ -150,12 +150,15 @@ class Questions:
     def _scope(self, part: Part) -> Scope:
         return prompts.scope_of(part.total)
 
-    def _is_tight(self, part: Part, prompt: str) -> bool:
+    def _system(self, scope: Scope) -> str:
+        return prompts.system_prompt(self._request.language, scope)
+
+    def _is_tight(self, part: Part, words: str) -> bool:
         """Whether it is worth asking the engine how long this is: it takes every picture in once for that, and where it
         has counted a frame, only words beyond the usual ones can make it longer than was planned.
         """
         usual = estimate_text_tokens("".join(self._usual_words))
-        more = estimate_text_tokens(self._system + prompt) - usual
+        more = estimate_text_tokens(words) - usual
         context = self._speaker.max_model_len or DEFAULT_CONTEXT
         return not part.layout.is_exact or more > _SLACK * context
 

@@ -1,4 +1,5 @@
-"""The form of an answer: as a JSON Schema for engines that hold a model to it, and in words for the prompt.
+"""The form of an answer: as a JSON Schema for engines that hold a model to it, and in words for the prompt. What all
+requests share of the words is told apart from the rest, since it stands before the frames.
 
 The schema keeps to what vLLM's xgrammar takes, and bounds every list and number. It depends on template, language,
 scope and on whether there is a question to answer, not on the frames: all chunks of a video share one, which the
@@ -56,22 +57,28 @@ def schema_of(template: Template, language: Language, scope: Scope, *, with_repl
     return _object({key: parts[key] for key in keys_of(scope, with_reply=with_reply)})
 
 
-def in_words(
+def shared_words(language: Language, scope: Scope) -> str:
+    """The form as the prompt tells it, as far as it is the same for every template and question: what each key means,
+    a line each.
+    """
+    told = [t(f"prompt.form.{'join_overview' if (key, scope) == ('overview', 'join') else key}", language)
+            for key in KEYS[scope]]  # fmt: skip
+    return "\n".join([t("prompt.form.head", language), *(f"- {line}" for line in told)])
+
+
+def own_words(
     template: Template, language: Language, scope: Scope, *, with_reply: bool, frames: tuple[int, int] = (1, 2)
 ) -> str:
-    """The same form as the prompt tells it: what each key means, a line each, and last one line that shows the form.
+    """The rest of the form: what the template and a question add to it, and last one line that shows the whole.
 
     `frames` are numbers of frames that were sent, for the example.
     """
     keys = keys_of(scope, with_reply=with_reply)
-    told = [t(f"prompt.form.{'join_overview' if (key, scope) == ('overview', 'join') else key}", language)
-            for key in keys]  # fmt: skip
-    if "findings" in keys:
-        after = keys.index("findings") + 1
-        told[after:after] = [_field_in_words(field, language) for field in template.fields]
+    told = [_field_in_words(field, language) for field in template.fields] if "findings" in keys else []
+    told += [t("prompt.form.reply", language)] if "reply" in keys else []
+    more = [t("prompt.form.more", language), *(f"- {line}" for line in told)] if told else []
     example = json.dumps({key: _example(key, template, frames) for key in keys}, ensure_ascii=False)
-    return "\n".join([t("prompt.form.head", language), *(f"- {line}" for line in told), t("prompt.form.tail", language),
-                      example])  # fmt: skip
+    return "\n".join([*more, t("prompt.form.tail", language), example])
 
 
 def _example(key: str, template: Template, frames: tuple[int, int]) -> object:

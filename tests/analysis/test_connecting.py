@@ -104,7 +104,7 @@ def test_the_plan_of_one_request_is_what_the_real_engine_counts_for_it(vl_engine
     sent = messages.with_pictures(
         frames,
         chunk_question(request, template, frames, 1),
-        system=system_prompt("en"),
+        system=system_prompt("en", "whole"),
         language="en",
         url=partial(messages.data_url, side=forecast.side),
     )

@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from app.analysis import prompts
-from app.analysis.schema import keys_of
+from app.analysis.schema import Scope, keys_of
 from app.analysis.templates import built_in
 from app.domain import (
     AnalysisRequest,
@@ -159,9 +159,20 @@ def test_accounts_of_an_earlier_round_are_joined_with_their_sections_and_replies
 def test_the_exact_prompt_is_what_is_sent_with_a_placeholder_for_each_picture() -> None:
     (role, system), (other, user) = prompts.exact_prompt(request(), LOG, frames(9, 10), 2)
     assert (role, other) == ("system", "user")
-    assert system == prompts.system_prompt("en")
+    assert system == prompts.system_prompt("en", "part")
     assert user.startswith("[frame 9 · 00:13.500]\n‹picture 9›\n[frame 10 · 00:15.000]\n‹picture 10›\n")
     assert user.endswith(prompts.chunk_question(request(), LOG, frames(9, 10), 2))
+
+
+@pytest.mark.parametrize("num_chunks", [1, 2])
+def test_up_to_the_last_frame_every_template_and_question_is_told_the_same(num_chunks: int) -> None:
+    before = set()
+    for key, template in built_in().items():
+        for question in ("", "Who?"):
+            asked = request(template=key, question=question)
+            (_, system), (_, user) = prompts.exact_prompt(asked, template, frames(9, 10), num_chunks)
+            before.add((system, user[: user.index("‹picture 10›")]))
+    assert len(before) == 1
 
 
 def test_before_frames_are_chosen_the_exact_prompt_shows_where_they_will_stand() -> None:
@@ -179,7 +190,7 @@ def test_a_chinese_request_is_chinese_through_and_through(key: str) -> None:
     )
     joined = prompts.join_question(asked, template, [part()])
     for text in (
-        prompts.system_prompt("zh"),
+        *(prompts.system_prompt("zh", scope) for scope in get_args(Scope)),
         told.rsplit("\n", 1)[0],
         joined[joined.index("以上") :].rsplit("\n", 1)[0],
     ):

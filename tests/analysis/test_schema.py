@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.analysis.schema import Scope, in_words, keys_of, schema_of
+from app.analysis.schema import Scope, keys_of, own_words, schema_of, shared_words
 from app.analysis.templates import built_in
 from app.domain import Language
 from app.i18n import LANGUAGES
@@ -84,17 +84,20 @@ def test_the_form_in_words_ends_with_an_example_of_just_the_keys_of_the_schema(
     key: str, scope: Scope, asked: bool, language: Language
 ) -> None:
     template = TEMPLATES[key]
-    words = in_words(template, language, scope, with_reply=asked, frames=(17, 18))
-    *told, last = words.splitlines()
+    shared, own = (
+        shared_words(language, scope),
+        own_words(template, language, scope, with_reply=asked, frames=(17, 18)),
+    )
+    *told, last = (shared + "\n" + own).splitlines()
     example = json.loads(last)
     assert last == json.dumps(example, ensure_ascii=False)
     assert tuple(example) == keys_of(scope, with_reply=asked)
     if scope != "join":
         assert list(example["findings"][0]) == ["frames", *(field.key for field in template.fields), "text"]
         names = [choice.name.of(language) for field in template.fields for choice in field.choices]
-        assert [name for name in names if f'"{name}"' not in words] == []
+        assert [name for name in names if f'"{name}"' not in own] == []
     assert {number for one in example["overview"] for number in one["frames"]} == {17, 18}
-    assert all(any(key in line for line in told) for key in example)
+    assert [key for key in example if sum(line.startswith(f"- {key}") for line in told) != 1] == []
 
 
 @pytest.mark.parametrize("with_space", [True, False])

@@ -77,8 +77,9 @@ def own_words(
     told = [_field_in_words(field, language) for field in template.fields] if "findings" in keys else []
     told += [t("prompt.form.reply", language)] if "reply" in keys else []
     more = [t("prompt.form.more", language), *(f"- {line}" for line in told)] if told else []
-    example = json.dumps({key: _example(key, template, frames) for key in keys}, ensure_ascii=False)
-    return "\n".join([*more, t("prompt.form.tail", language), example])
+    example = {key: _example(key, template, frames) for key in keys}
+    shown = json.dumps(example, ensure_ascii=False, separators=(",", ":"))  # as the engines that we start hold it to
+    return "\n".join([*more, t("prompt.form.tail", language), shown])
 
 
 def _example(key: str, template: Template, frames: tuple[int, int]) -> object:

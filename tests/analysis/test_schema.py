@@ -90,7 +90,7 @@ def test_the_form_in_words_ends_with_an_example_of_just_the_keys_of_the_schema(
     )
     *told, last = (shared + "\n" + own).splitlines()
     example = json.loads(last)
-    assert last == json.dumps(example, ensure_ascii=False)
+    assert last == json.dumps(example, ensure_ascii=False, separators=(",", ":"))
     assert tuple(example) == keys_of(scope, with_reply=asked)
     if scope != "join":
         assert list(example["findings"][0]) == ["frames", *(field.key for field in template.fields), "text"]

@@ -343,7 +343,8 @@ class ChunkResult:
     video also gives `title`, `chapters` and, where a question was asked, `reply`.
     `fallback` is the Notice that says why pictures were not seen, when mode is "text" although frames were there.
     `troubles` names what was wrong with the answer to the end (keys under `trouble.` in i18n); `attempts` counts how
-    often it was asked. `usage` and `seconds` are those of all attempts.
+    often it was asked. `usage` and `seconds` are those of all attempts; `prompt` is what this answer was given to, in
+    words.
     `number` is that of its first frame, by which parts are told apart and ordered. `key` is a digest of what the answer
     rests on (frames, question, settings): a result is taken over into a resumed run only where that is the same.
     """

@@ -35,6 +35,7 @@ from app.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy, EngineEr
 from app.i18n import t
 from app.llm.budget import TokenCount
 from app.llm.cache import Answers
+from app.llm.messages import in_words
 from app.llm.sight import Sight
 from app.llm.stream import Reply, stream
 
@@ -91,7 +92,6 @@ class Question:
     number: int
     frames: Frames
     mode: AnswerMode
-    prompt: str
     sent: list[BaseMessage]
     scope: Scope
     key: str
@@ -158,7 +158,7 @@ class Answering:
         if recalled := answers and answers.recall(sent, form):
             self._emit(AnswerDelta(asked.number, recalled.text))
         reply, loops = (recalled, False) if recalled else self._patiently(asked, sent, options)
-        result = self._result(asked, reply, loops=loops, recalled=recalled is not None)
+        result = self._result(asked, sent, reply, loops=loops, recalled=recalled is not None)
         if answers and not recalled and not result.troubles:
             answers.remember(sent, reply, form)
         return result
@@ -213,7 +213,9 @@ class Answering:
         finally:
             pieces.close()
 
-    def _result(self, asked: Question, reply: Reply, *, loops: bool, recalled: bool) -> ChunkResult:
+    def _result(
+        self, asked: Question, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
+    ) -> ChunkResult:
         reading = self._read(asked, reply.text)
         troubles = [name for name, is_so in (("repeats", loops), ("cut", reply.finish_reason == "length")) if is_so]
         return ChunkResult(
@@ -223,7 +225,7 @@ class Answering:
             answer=reply.text,
             findings=reading.findings,
             overview=reading.overview,
-            prompt=asked.prompt,
+            prompt=in_words(sent, asked.frames, self._request.language),
             finish_reason=reply.finish_reason,
             usage=reply.usage or Usage(),
             seconds=0.0,

@@ -101,7 +101,7 @@ class Questions:
         prompt = prompts.join_question(self._request, self._template, parts)
         sent = messages.text_only(prompt, system=self._system("join"))
         key = join_key(self._request, self._speaker.conditions, prompt)
-        return Question(number, frames, "text", prompt, sent, "join", key)
+        return Question(number, frames, "text", sent, "join", key)
 
     def quoted(self, part: ChunkResult) -> str:
         """What a join is told of this part."""
@@ -121,7 +121,7 @@ class Questions:
         if self._sight.sees is None:
             self._emit(Noticed(Notice("sight_unknown")))
         self._emit(ModeChosen(part.number, "messages"))
-        return Question(part.number, part.frames, "messages", prompt, sent, self._scope(part), self.key(part))
+        return Question(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
 
     def _in_text(self, part: Part) -> Question:
         language = self._request.language
@@ -134,7 +134,7 @@ class Questions:
         prompt = fallback.text_prompt(part.frames, facts, self._ask(part), language=language)
         sent = messages.text_only(prompt, system=self._system(self._scope(part)))
         self._check_length(sent)
-        return Question(part.number, part.frames, "text", prompt, sent, self._scope(part), self.key(part), why)
+        return Question(part.number, part.frames, "text", sent, self._scope(part), self.key(part), why)
 
     def _ask(self, part: Part) -> str:
         return prompts.chunk_question(

@@ -6,11 +6,12 @@ Frames come before the question so that asking again about the same frames hits 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from app.domain import Keyframe, Language
+from app.i18n import t
 from app.i18n.facts import mark
 from app.pictures import smaller
 
@@ -29,7 +30,7 @@ def with_pictures(
 ) -> list[BaseMessage]:
     """Messages whose user turn is mark, picture, mark, picture, … question; `url` gives a frame as `data_url` does."""
     content: list[str | dict[str, object]] = []
-    for frame in sorted(frames, key=lambda frame: frame.time_seconds):
+    for frame in _in_order(frames):
         content.append({"type": "text", "text": mark(frame, language)})
         content.append({"type": "image_url", "image_url": {"url": url(frame)}})
     content.append({"type": "text", "text": question})
@@ -39,3 +40,19 @@ def with_pictures(
 def text_only(prompt: str, *, system: str) -> list[BaseMessage]:
     """Messages without pictures; the content is a plain string, which every engine takes."""
     return [SystemMessage(system), HumanMessage(prompt)]
+
+
+def in_words(sent: Sequence[BaseMessage], frames: Sequence[Keyframe], language: Language) -> str:
+    """Messages as people read them, word for word; where one of the frames stands as a picture, its number."""
+    numbers = (frame.number for frame in _in_order(frames))
+
+    def lines(message: BaseMessage) -> Iterator[str]:
+        for part in [message.content] if isinstance(message.content, str) else message.content:
+            text = part if isinstance(part, str) else part.get("text")
+            yield t("prompt.picture", language, number=next(numbers)) if text is None else text
+
+    return "\n\n".join("\n".join(lines(message)) for message in sent)
+
+
+def _in_order(frames: Sequence[Keyframe]) -> list[Keyframe]:
+    return sorted(frames, key=lambda frame: frame.time_seconds)

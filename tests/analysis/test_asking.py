@@ -17,6 +17,7 @@ from app.analysis.task import Control, Done, Task
 from app.analysis.templates import built_in
 from app.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
 from app.errors import EngineError, Paused
+from app.i18n import t
 from tests.analysis.test_run import (
     answering_per_frame,
     finished,
@@ -321,3 +322,4 @@ def test_an_answer_that_repeats_itself_is_broken_off_and_asked_for_again() -> No
     assert analysis.chunks[0].attempts == 2
     assert analysis.chunks[0].troubles == ()
     assert asked(server)[-1]["temperature"] > 0
+    assert analysis.chunks[0].prompt.endswith(t("prompt.again.repeats", "en"))

@@ -14,6 +14,7 @@ import pytest
 
 from app.analysis.connecting import Opener
 from app.analysis.plan import Room
+from app.analysis.prompts import exact_prompt
 from app.analysis.recall import Wanted
 from app.analysis.run import Tools, analyse
 from app.analysis.task import Control, Done, Task
@@ -301,6 +302,8 @@ def test_the_selection_reaches_the_extraction_and_a_part_of_the_video_is_told_to
         analysis = finished(run(request(frames=2, selection=selection), tools(server, extract=noting))[0])
     assert asked == [Wanted(2, selection)]
     assert "00:01.500 to 00:03.000 of a longer video" in analysis.chunks[0].prompt
+    shown = exact_prompt(analysis.request, built_in()[analysis.request.template], analysis.keyframes, 1)
+    assert analysis.chunks[0].prompt == "\n\n".join(text for _, text in shown)
     assert [notice_text(notice, "en") for notice in analysis.notices] == [
         "This report is about 00:02.000 to 00:04.500 alone, a part of the video."
     ]

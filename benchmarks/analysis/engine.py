@@ -27,7 +27,8 @@ class Caches:
     endpoint: Endpoint
 
     def empty(self) -> None:
-        for name in ("reset_prefix_cache", "reset_mm_cache"):
+        """Of prompts, of pictures as they came, and of what the vision tower made of them."""
+        for name in ("reset_prefix_cache", "reset_mm_cache", "reset_encoder_cache"):
             self._ask("POST", name)
 
     def hits(self) -> tuple[float, float]:

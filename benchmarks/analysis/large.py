@@ -40,8 +40,8 @@ _ANSWER = 16
 """Tokens of an answer that is cut off, where its beginning is what counts."""
 _WHOLE_ANSWER = 512
 """More than it takes."""
-_FRAMES = 18
-"""In nine parts, two at a time after the first one has told who is seen."""
+_FRAMES = 14
+"""In seven parts, two at a time after the first one has told who is seen."""
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 _MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
 

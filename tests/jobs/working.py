@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from app.analysis.run import Tools, analyse
 from app.domain import Analysis, AnalysisRequest, ChunkResult, Usage
+from app.i18n import LANGUAGES, t
 from app.jobs import Jobs, JobSnapshot, Sameness
 from app.store.owner import Owner
 from app.store.store import Store
@@ -66,7 +68,9 @@ def report_of(job: JobSnapshot) -> Analysis:
 
 
 def plain(analysis: Analysis) -> Analysis:
-    """The analysis without what tells one run from another: id, times of day, seconds, what was spent, the address."""
+    """The analysis without what tells one run from another: id, times of day, seconds, what was spent, the address, and
+    what was said beside where an answer was asked for again.
+    """
     return replace(
         analysis,
         id="",
@@ -86,8 +90,12 @@ def plain_result(result: ChunkResult) -> ChunkResult:
     def bare(findings: Any) -> Any:
         return tuple(replace(finding, fields=dict(finding.fields)) for finding in findings)
 
+    prompt = result.prompt
+    for language, trouble in product(LANGUAGES, ("repeats", "cut", "form")):
+        prompt = prompt.removesuffix("\n" + t(f"prompt.again.{trouble}", language))
     return replace(
         result,
+        prompt=prompt,
         usage=Usage(),
         seconds=0.0,
         attempts=1,

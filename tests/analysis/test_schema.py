@@ -84,11 +84,8 @@ def test_the_form_in_words_ends_with_an_example_of_just_the_keys_of_the_schema(
     key: str, scope: Scope, asked: bool, language: Language
 ) -> None:
     template = TEMPLATES[key]
-    shared, own = (
-        shared_words(language, scope),
-        own_words(template, language, scope, with_reply=asked, frames=(17, 18)),
-    )
-    *told, last = (shared + "\n" + own).splitlines()
+    own = own_words(template, language, scope, with_reply=asked, frames=(17, 18))
+    *told, last = (shared_words(language, scope) + "\n" + own).splitlines()
     example = json.loads(last)
     assert last == json.dumps(example, ensure_ascii=False, separators=(",", ":"))
     assert tuple(example) == keys_of(scope, with_reply=asked)

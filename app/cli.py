@@ -13,11 +13,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from io import TextIOWrapper
 
 from app.commands import analyse, doctor, download, export, keyframes, library, models, serve
+from app.commands.grammar import Parser, speak
 from app.domain import Language
 from app.errors import AppError, Cancelled
-from app.i18n import error_text, language_of, t
+from app.i18n import LANGUAGES, error_text, language_of, t
 
 log = logging.getLogger(__name__)
 _NOBODY_READS = 141
@@ -27,7 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Errors go to standard error as sentences, tracebacks to the log."""
     try:
         try:
+            if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+                sys.stdout.reconfigure(errors="backslashreplace")  # for a file name that is not UTF-8
             return _run(argv)
+        except KeyboardInterrupt:  # before the command handles it itself
+            return _fail(Cancelled(), _system_language())
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -39,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     logging.getLogger("app").addHandler(logging.NullHandler())  # before there is a log file, the terminal is not one
-    given = build_parser(_system_language()).parse_args(argv)
-    language: Language = given.language or _system_language()
+    language = _wanted_language(sys.argv[1:] if argv is None else argv)
+    given = build_parser(language).parse_args(argv)
+    language = given.language or language
     try:
         return int(given.command(given, language))
     except Cancelled as error:
@@ -57,8 +64,14 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def build_parser(language: Language) -> argparse.ArgumentParser:
     """The whole grammar of the command line, in the user's language."""
-    parser = argparse.ArgumentParser("framelens", description=t("cli.description", language))
-    parser.add_argument("--version", action="version", version=f"framelens {version('framelens')}")
+    speak(language)
+    parser: argparse.ArgumentParser = Parser("framelens", description=t("cli.description", language))
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"framelens {version('framelens')}",
+        help=t("cli.argparse.version", language),
+    )
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command", language))
     analyse.add_parser(commands, language)
     keyframes.add_parser(commands, language)
@@ -69,6 +82,15 @@ def build_parser(language: Language) -> argparse.ArgumentParser:
     doctor.add_parser(commands, language)
     models.add_parser(commands, language)
     return parser
+
+
+def _wanted_language(words: Sequence[str]) -> Language:
+    """Return the language that --language names, else the system's: help and errors are written before parsing ends."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, _, value = word.partition("=")
+        if name == "--language" and (tag := value or following) in LANGUAGES:
+            return language_of(tag)
+    return _system_language()
 
 
 def _system_language() -> Language:

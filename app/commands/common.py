@@ -29,20 +29,20 @@ FIT = 0
 
 
 def frame_count(text: str) -> int:
-    """A number of frames, 1 to 256, or FIT."""
+    """Read a number of frames, 1 to 256, or "fit" as FIT. Raises ConfigError."""
     if text == "fit":
         return FIT
-    number = int(text)
+    number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= MOST_FRAMES:
-        raise argparse.ArgumentTypeError(f"{number} is not between 1 and {MOST_FRAMES}")
+        raise ConfigError("frames_wrong", given=text, most=MOST_FRAMES)
     return number
 
 
 def interval(text: str) -> float:
-    """Seconds, more than none."""
+    """Read seconds, more than none. Raises ConfigError."""
     length = _read(choosing.seconds, text)
     if not length:
-        raise argparse.ArgumentTypeError(f"{text!r} is no interval; give more than 0 seconds")
+        raise ConfigError("interval_empty", given=text)
     return length
 
 
@@ -80,11 +80,11 @@ def frames_of(given: argparse.Namespace, selection: Selection, usual: int, fit: 
 
 
 def _read(read: Callable[[str], T], text: str) -> T:
-    """What `read` makes of it; argparse shows the reason of an ArgumentTypeError alone."""
+    """Read a time or several. Raises ConfigError, which names what was given."""
     try:
         return read(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        raise ConfigError("time_unreadable", given=text) from error
 
 
 def add_output(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:

@@ -47,7 +47,7 @@ def formats(text: str) -> list[str]:
     names = list(FORMATS) if text == ALL else [one.strip() for one in text.split(",") if one.strip()]
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown) or text!r}: {', '.join((*FORMATS, ALL))}")
+        raise ConfigError("formats_unknown", given=", ".join(unknown) or text, known=", ".join((*FORMATS, ALL)))
     return list(dict.fromkeys(names))
 
 

@@ -86,7 +86,7 @@ def _day(text: str) -> str:
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="milliseconds")
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+        raise ConfigError("date_unreadable", given=text) from error
 
 
 def run(given: argparse.Namespace, language: Language) -> int:

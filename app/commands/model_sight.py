@@ -13,6 +13,7 @@ from dataclasses import replace
 from app import config
 from app.commands.common import cancel_on_signals
 from app.domain import EngineProgress, Language
+from app.errors import ConfigError
 from app.i18n import t
 from app.store.trials import Measured
 from app.trials import check_sight, result_text
@@ -68,5 +69,5 @@ def _lines(seen: Measured, language: Language) -> list[str]:
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().replace("×", "x").partition("x")
     if not (width.isdecimal() and height.isdecimal() and 28 <= min(int(width), int(height)) <= 4096):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 448x252")
+        raise ConfigError("size_unreadable", given=text)
     return int(width), int(height)

@@ -1,0 +1,82 @@
+"""Argument parser that speaks the user's language, its own words and errors included."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from typing import Any
+from unicodedata import east_asian_width
+
+from app.domain import Language
+from app.errors import AppError
+from app.i18n import catalogue, error_text
+
+_OURS = "cli.argparse."
+_WIDE = r"\u2e80-\u9fff\uff00-\uffef"
+_ENDS = "，。、；：？！）】》”’"  # marks that begin no line
+_UNIT = re.compile(rf"(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_ENDS}]*|\s+")
+"""What stays on one line: a Chinese character or a word of another script, with the marks behind it, or blanks."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose commands are such parsers, too. A `type` may raise an AppError: its words are shown."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"formatter_class": _Formatter, **options})
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except AppError as error:
+            raise argparse.ArgumentError(action, error_text(error, _spoken)) from error
+
+
+_spoken: Language = "en"
+
+
+def speak(language: Language) -> None:
+    """Have argparse take its own words ("usage", "expected one argument") from the catalogue of `language`.
+
+    argparse looks them up in gettext, which knows only the language of the environment and needs compiled files.
+    """
+    global _spoken
+    _spoken = language
+    english, ours = catalogue("en"), catalogue(language)
+    words = {text: ours[key] for key, text in english.items() if key.startswith(_OURS)}
+
+    def plural(one: str, many: str, number: int) -> str:
+        text = one if number == 1 else many
+        return words.get(text, text)
+
+    vars(argparse).update(_=lambda text: words.get(text, text), ngettext=plural)
+
+
+class _Formatter(argparse.HelpFormatter):
+    class _Section(argparse.HelpFormatter._Section):
+        def format_help(self) -> str:
+            plain, ours = f"{self.heading}:\n", vars(argparse)["_"]("%(heading)s:") % {"heading": self.heading}
+            return super().format_help().replace(plain, f"{ours}\n", 1)  # Python 3.11 does not look this one up
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return list(_wrapped(text, width))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in _wrapped(text, width - len(indent)))
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    """Split `text` into lines of at most `width` columns, longer only where one word is."""
+    line = ""
+    for unit in _UNIT.findall(" ".join(text.split())):
+        if line.strip() and _columns(line + unit) > width:
+            yield line.rstrip()
+            line = ""
+        line = line + unit if line else unit.lstrip()
+    if line:
+        yield line.rstrip()
+
+
+def _columns(text: str) -> int:
+    """The columns of a terminal that `text` takes: two for each wide character."""
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

@@ -97,7 +97,7 @@ def _turned(page: Page, number: int) -> float:
 
 
 def _found(page: Page, number: int) -> float:
-    field = page.get_by_label("Search in the findings")
+    field = page.get_by_label("Search the findings")
     field.fill(f"number 49.{number}.")
     started = time.perf_counter()
     field.press("Enter")

@@ -9,7 +9,8 @@ import pytest
 
 from app.domain import Notice
 from app.errors import AppError
-from app.i18n import catalogue, error_text, language_of, notice_text
+from app.i18n import catalogue, error_text, labelled, language_of, notice_text, sentences, t
+from app.i18n.durations import span
 
 APP = Path(__file__).resolve().parents[1] / "app"
 
@@ -76,3 +77,34 @@ def test_values_with_braces_are_left_as_they_are() -> None:
 
 def test_locales_are_understood() -> None:
     assert [language_of(tag) for tag in ("zh-CN", "zh_TW.UTF-8", "en-US", "C", "", None)] == ["zh", "zh"] + ["en"] * 4
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, "1 finding"), ("1", "1 finding"), (0, "0 findings"), (12, "12 findings")])
+def test_english_counts_have_singular_and_plural(n: int | str, words: str) -> None:
+    assert t("ui.part_findings", "en", n=n) == words
+    assert t("ui.part_findings", "zh", n=n) == f"{n} 条发现"
+
+
+def test_no_english_text_has_a_plural_in_brackets() -> None:
+    texts = {key: text for key, text in catalogue("en").items() if "http" not in text}
+    assert [key for key, text in texts.items() if re.search(r"\w\(s\)(?!\w)", text)] == []
+
+
+def test_sentences_and_labels_follow_the_punctuation_of_the_language() -> None:
+    assert sentences(["One.", "", "Two."], "en") == "One. Two."
+    assert sentences(["一。", "", "二。"], "zh") == "一。二。"
+    assert labelled("Mode", "text", "en") == "Mode: text"
+    assert labelled("方式", "文字", "zh") == "方式：文字"
+
+
+def test_chinese_has_no_space_after_its_punctuation_and_no_ascii_colon() -> None:
+    texts = {key: text.replace("行:列", "") for key, text in catalogue("zh").items()}
+    assert [key for key, text in texts.items() if re.search(r"[。，；！？] (?=\S)", text)] == []
+    assert [key for key, text in texts.items() if re.search(r"[\u4e00-\u9fff]: ?(?=[\u4e00-\u9fff{])", text)] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(4, "4 s"), (42, "40 s"), (89, "1½ min"), (118, "2 min"), (400, "7 min"), (6000, "1.7 h")]
+)
+def test_durations_are_rounded_as_people_say_them(seconds: float, words: str) -> None:
+    assert span(seconds, seconds, "en") == words

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from math import floor, log10
-
 from app.analysis.forecast import Forecast
 from app.domain import Language
 from app.i18n import t
-
-_MINUTE, _HOUR = 60.0, 3600.0
+from app.i18n.durations import span, two_figures
 
 
 def headline(forecast: Forecast, language: Language) -> str:
@@ -35,16 +32,6 @@ def details(forecast: Forecast, language: Language) -> list[str]:
     return lines
 
 
-def span(low: float, high: float, language: Language) -> str:
-    """A range of seconds as people say it: "20–40 s", "40 s – 2 min", "3 min"."""
-    first, last = _measure(low), _measure(high)
-    if first == last:
-        return _with_unit(*last, language)
-    if first[1] == last[1]:
-        return _with_unit(f"{first[0]}–{last[0]}", last[1], language)
-    return f"{_with_unit(*first, language)} – {_with_unit(*last, language)}"
-
-
 def _parts(forecast: Forecast, language: Language) -> str:
     if forecast.parts == 1:
         return t("plan.one_part", language)
@@ -65,23 +52,5 @@ def _time_alone(forecast: Forecast, language: Language) -> list[str]:
     return [t("plan.time_alone", language, time=span(*forecast.whole_seconds, language))]
 
 
-def _measure(seconds: float) -> tuple[str, str]:
-    """A number with one or two figures, and its unit: "s", "min" or "h"."""
-    if seconds < 0.95 * _MINUTE:
-        step = 1 if seconds < 10 else 5
-        return str(max(1, step * round(seconds / step))), "s"
-    if seconds < 1.5 * _HOUR:
-        return str(max(1, round(seconds / _MINUTE))), "min"
-    return f"{_two_figures(seconds / _HOUR):g}", "h"
-
-
-def _with_unit(number: str, unit: str, language: Language) -> str:
-    return t(f"plan.unit_{unit}", language, n=number)
-
-
 def _rough(tokens: int) -> str:
-    return f"{_two_figures(tokens):,.0f}"
-
-
-def _two_figures(value: float) -> float:
-    return round(value, 1 - floor(log10(value))) if value > 0 else 0.0
+    return f"{two_figures(tokens):,.0f}"

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from app.commands.common import wide_console
 from app.domain import Language
-from app.i18n import t
+from app.i18n import labelled, t
 from app.models import FORMATS, Card, Entry, Match, NumberFormat, Proposal, Shape, Sum, image_tokens
 from app.models.formats import format_of
 from app.models.plan import GIB
@@ -83,7 +83,7 @@ def print_sum(entry: Entry | None, asked: str, shape: Shape, sum_: Sum, language
     console.print(entry.id if entry else asked)
     sees = t("models.column_sees", language) + ": " + t("models.sees" if shape.vision else "models.blind", language)
     facts = [parameters_text(shape, language), sees, t(f"models.format.{format_of(shape).key}.name", language)]
-    facts += [f"{t('models.column_context', language)}: {shape.text.max_positions:,}"]
+    facts += [labelled(t("models.column_context", language), f"{shape.text.max_positions:,}", language)]
     facts += [entry.licence, entry.released] if entry else []
     console.print(" · ".join(facts))
     if entry:

@@ -18,6 +18,7 @@ from app.config import Settings
 from app.domain import MOST_FRAMES, EngineProgress, Language
 from app.errors import ConfigError
 from app.i18n import t
+from app.i18n.durations import exactly, span
 from app.models import Proposal
 from app.models.plan import GIB
 from app.trials import try_model
@@ -66,8 +67,6 @@ def _print(tried: Trial, coming: Forecast | None, frames: int, language: Languag
     if tried.frames:
         console.print(_frames_table(tried, language))
     if coming and coming.seconds:
-        from app.analysis.telling import span
-
         console.print(t("models.tried_analysis", language, frames=frames, time=span(*coming.seconds, language)))
     console.print(t("models.tried_noise", language))
 
@@ -79,7 +78,7 @@ def _frames_table(tried: Trial, language: Language) -> Table:
     for one in tried.frames:
         size, tokens = f"{one.width} × {one.height}", f"{one.tokens:.0f}"
         together = t("models.each_of", language, seconds=f"{one.each_seconds:.2f}", n=one.together)
-        table.add_row(size, tokens, f"{one.alone_seconds:.2f} s", together)
+        table.add_row(size, tokens, exactly(one.alone_seconds, language, digits=2), together)
     return table
 
 

@@ -65,7 +65,7 @@ class Progress:
                 self._bar.remove_task(self._task)  # a known total cannot be taken back from a task
                 self._task = self._bar.add_task(t(f"stage.{stage}", self._language), total=total)
             case SurveyProgress(seconds, duration):
-                self._bar.update(self._task, completed=int(seconds), total=duration and int(duration) + 1)
+                self._bar.update(self._task, completed=int(seconds), total=duration and max(1, int(duration)))
             case OpeningChosen(keyframes):
                 self._times = {frame.number: frame.time_seconds for frame in keyframes}
                 self._order = [keyframes[0].number]

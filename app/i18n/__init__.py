@@ -1,18 +1,35 @@
-"""The words of the product: `t(key, language, **values)` reads zh.toml or en.toml, which have equal key sets."""
+"""Texts of the product: `t(key, language, **values)` reads zh.toml or en.toml, which have equal key sets.
+
+A text chooses between singular and plural with `{n:finding|findings}`: the first word where the value is one.
+"""
 
 from __future__ import annotations
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import get_args
+from string import Formatter
+from typing import Any, get_args
 
 from app.domain import Language, Notice
 from app.errors import AppError
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+class _PluralFormatter(Formatter):
+    """`str.format` with one more format: "one|many" is the word that goes with a number."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        one, bar, many = format_spec.partition("|")
+        if bar:
+            return one if value == 1 or str(value) == "1" else many
+        return str(super().format_field(value, format_spec))
+
+
+_FORMATTER = _PluralFormatter()
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -31,7 +48,17 @@ def catalogue(language: Language) -> dict[str, str]:
 
 def t(key: str, language: Language, /, **values: object) -> str:
     """The text of `key` in `language` with `{name}` places filled. Raises KeyError for a key that has no text."""
-    return catalogue(language)[key].format(**values)
+    return _FORMATTER.vformat(catalogue(language)[key], (), values)
+
+
+def sentences(texts: Iterable[str], language: Language) -> str:
+    """Join whole sentences; Chinese has no space between them. Empty ones are left out."""
+    return ("" if language == "zh" else " ").join(filter(None, texts))
+
+
+def labelled(label: str, value: str, language: Language) -> str:
+    """Return "label: value" with the colon of the language."""
+    return t("ui.labelled", language, label=label, value=value)
 
 
 def error_text(error: AppError, language: Language) -> str:
@@ -46,7 +73,8 @@ def notice_text(notice: Notice, language: Language) -> str:
         for name, value in notice.values.items()
     }
     # A notice may have been kept by an earlier version, whose words had other places.
-    return catalogue(language)[f"{notice.table}.{notice.key}"].format_map(defaultdict(lambda: "…", values))
+    text = catalogue(language)[f"{notice.table}.{notice.key}"]
+    return _FORMATTER.vformat(text, (), defaultdict(lambda: "…", values))
 
 
 def as_notice(error: AppError) -> Notice:

@@ -103,7 +103,8 @@ class JobSnapshot:
     notices: tuple[Notice, ...] = ()
     failure: Failure | None = None
     analysis: Analysis | None = None
-    stage_since: float = 0.0  # time.monotonic() of the process that runs it
+    stage_since: float = 0.0  # time.monotonic() of the process that runs it; of a survey since its first progress
+    survey_from: float | None = None  # seconds of the video at that first progress
     layout: Layout | None = None
     transcript: Transcript | None = None
     conditions: dict[str, str] = field(default_factory=dict)
@@ -165,14 +166,14 @@ def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
                 step=job.step if same else 0,
                 eta_seconds=None,
                 stage_since=job.stage_since if same else time.monotonic(),
+                survey_from=None,
             )
         case Probed(video):
             return replace(job, video=video)
         case SurveyProgress(seconds, duration):
             if job.stage != "survey":
                 return job
-            total = int(duration) + 1 if duration else None
-            return replace(job, step=int(seconds), total=total, eta_seconds=_eta(job, seconds, duration))
+            return _surveyed(job, seconds, duration)
         case KeyframeFound(keyframe):
             return replace(job, found=(*job.found, keyframe))
         case OpeningChosen(keyframes):
@@ -209,6 +210,17 @@ def _answered(job: JobSnapshot, result: ChunkResult) -> JobSnapshot:
     again = tuple(number for number in job.again if number != result.number)
     job = with_results(replace(job, again=again), (*others, result))
     return _stepped(job, "ask", sum(one.number in job.answers for one in job.chunks if one.number > 0))
+
+
+def _surveyed(job: JobSnapshot, seconds: float, duration: float | None) -> JobSnapshot:
+    """Return the snapshot after a progress of the survey. Its speed counts from the first one: what comes before is
+    the start of the decoder, and would make a video of seconds look like one of minutes.
+    """
+    job = replace(job, step=int(seconds), total=max(1, int(duration)) if duration else None)
+    if job.survey_from is None:
+        return replace(job, stage_since=time.monotonic(), survey_from=seconds)
+    left = duration - job.survey_from if duration else None
+    return replace(job, eta_seconds=_eta(job, seconds - job.survey_from, left))
 
 
 def _stepped(job: JobSnapshot, stage: Stage, step: int) -> JobSnapshot:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from app.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
 from app.i18n import t
+from app.i18n.durations import exactly
 from app.reports.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
 from app.reports.parts import parts_of
 from app.reports.words import named, part_name, settings_told, troubles
@@ -42,7 +43,7 @@ def _requests(analysis: Analysis, language: Language) -> Iterator[tuple[str, Chu
 
 def _request(name: str, request: ChunkResult, language: Language) -> Iterator[Block]:
     tokens = f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,} tokens"
-    cost = t("report.recalled", language) if request.recalled else f"{request.seconds:.1f} s"
+    cost = t("report.recalled", language) if request.recalled else exactly(request.seconds, language)
     again = t("report.attempts", language, n=request.attempts) if request.attempts > 1 else ""
     told = ", ".join(filter(None, (request.mode, tokens, cost, again)))
     yield Paragraph((Span(name, "strong"), Span(f" ({told})")))
@@ -67,7 +68,10 @@ def facts_of_making(analysis: Analysis, language: Language) -> Iterator[tuple[st
     if analysis.layout and analysis.chunks:
         yield "layout", layout_words(analysis.layout, language)
     spent = analysis.seconds_by_stage.items()
-    yield "seconds", " · ".join(f"{named('stage', stage, language)} {seconds:.1f} s" for stage, seconds in spent)
+    yield (
+        "seconds",
+        " · ".join(f"{named('stage', stage, language)} {exactly(seconds, language)}" for stage, seconds in spent),
+    )
     yield "made", f"{analysis.created} · FrameLens {analysis.app_version}"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from app.domain import Analysis, Language, clock
-from app.i18n import t
+from app.i18n import sentences, t
 from app.i18n.facts import origin
 from app.reports.chapters import are_told, chapters_of
 from app.reports.lines import one_line, remarks, said, shortened
@@ -100,7 +100,7 @@ def _about(analysis: Analysis, language: Language, rate: Rate) -> _Said:
     timeline = t("report.timeline_rate", language, rate=str(rate), start=start)
     uneven = "" if is_exact(rate, analysis.video, analysis.decode) else t("report.timeline_uneven", language)
     texts = (*remarks(analysis, language), timeline, uneven)
-    return _Said(0, "about", f"FrameLens {analysis.app_version}", " ".join(filter(None, texts)))
+    return _Said(0, "about", f"FrameLens {analysis.app_version}", sentences(texts, language))
 
 
 def _marker(frame: int, told: list[_Said]) -> Marker:

@@ -6,6 +6,7 @@ import re
 
 from app.domain import FrameFacts, Language, VideoInfo, clock
 from app.i18n import t
+from app.i18n.durations import span
 from app.i18n.facts import colours
 from app.store.disk import human_size
 
@@ -28,12 +29,8 @@ def short_clock(seconds: float) -> str:
 
 
 def remaining(seconds: float | None, language: Language) -> str:
-    """An estimate as people give one; empty where there is none."""
-    if seconds is None:
-        return ""
-    if seconds < 90:
-        return t("ui.left_seconds", language, n=max(1, round(seconds)))
-    return t("ui.left_minutes", language, n=round(seconds / 60))
+    """Return an estimate such as "about 1½ min left"; empty where there is none."""
+    return "" if seconds is None else t("ui.left", language, time=span(seconds, seconds, language))
 
 
 def video_chips(video: VideoInfo, language: Language) -> list[str]:

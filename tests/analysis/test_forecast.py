@@ -13,10 +13,11 @@ from app.analysis.forecast import Forecast, Planner
 from app.analysis.measuring import Measuring, base_layout
 from app.analysis.plan import Room, groups, lay_out
 from app.analysis.prompts import usual_words
-from app.analysis.telling import details, headline, span
+from app.analysis.telling import details, headline
 from app.analysis.templates import built_in
 from app.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
 from app.i18n import LANGUAGES
+from app.i18n.durations import span
 from app.llm.budget import TokenCount
 from app.store.paces import Asked, Known, Surveyed
 
@@ -111,13 +112,13 @@ def test_frames_that_are_known_from_before_cost_no_time() -> None:
     again = planner(is_read=lambda *_: True)(video(), request(), TEMPLATE)
     assert (again.survey_seconds, again.facts_seconds) == (0.0, 0.0)
     assert again.whole_seconds == again.seconds
-    assert "known from before" in " ".join(details(again, "en"))
+    assert "already known" in " ".join(details(again, "en"))
 
 
 def test_without_a_model_the_reading_is_all_that_takes_time() -> None:
     alone = told(use_model=False)
     assert alone.whole_seconds == (alone.survey_seconds + alone.facts_seconds,) * 2  # type: ignore[operator]
-    assert "no model is asked · about" in headline(alone, "en")
+    assert "no model · about" in headline(alone, "en")
     assert planner(Known())(video(), request(use_model=False), TEMPLATE).whole_seconds is None
 
 
@@ -241,7 +242,7 @@ def test_the_plan_reads_as_people_say_it() -> None:
 def test_what_is_not_known_is_said() -> None:
     forecast = told(known=Known())
     assert "time not known yet" in headline(forecast, "en")
-    assert "answered nothing so far" in " ".join(details(forecast, "en"))
+    assert "not answered anything yet" in " ".join(details(forecast, "en"))
     assert "Estimated" in " ".join(details(forecast, "en"))
 
 

@@ -70,9 +70,9 @@ def test_a_range_is_drawn_its_ends_are_moved_and_it_is_looked_at_again(scripted_
     drag(page, strip, 1.5, 1.2)
     expect_range(page, 0.5, 1.2)
     page.get_by_label("Another question").fill("What falls?")
-    page.get_by_role("button", name="Look again here").click()
+    page.get_by_role("button", name="Analyse this part").click()
     expect(page.get_by_text("This report is about 00:00.")).to_be_visible()
-    expect(page.get_by_role("button", name="Look again here")).to_have_count(0)
+    expect(page.get_by_role("button", name="Analyse this part")).to_have_count(0)
     page.get_by_role("button", name="Back to the earlier report").click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     expect(page.get_by_text("This report is about 00:00.")).to_have_count(0)
@@ -110,7 +110,7 @@ def test_a_range_that_is_typed_before_is_seen_on_the_timeline(scripted_app: App,
     page.goto(scripted_app.url)
     page.get_by_role("button", name="Try the sample video").click()
     video_of(page)
-    page.get_by_text("Which frames").click()
+    page.get_by_text("Frame selection").click()
     page.get_by_label("From", exact=True).fill("0:02.5")
     page.get_by_label("To", exact=True).fill("7")
     page.get_by_label("To", exact=True).blur()
@@ -128,17 +128,17 @@ def test_frames_are_taken_out_and_added_with_keys_and_asked_about_again(scripted
     strip.press("PageDown")
     arrives(page, page.locator("video"), 1.0)
     strip.press("Delete")
-    expect(page.get_by_text("1 taken out, 0 added")).to_be_visible()
+    expect(page.get_by_text("1 removed, 0 added")).to_be_visible()
     strip.press("Home")
     for _ in range(5):
         strip.press(".")
     strip.press("a")
-    expect(page.get_by_text("1 taken out, 1 added")).to_be_visible()
+    expect(page.get_by_text("1 removed, 1 added")).to_be_visible()
     strip.press("Home")
     strip.press("Backspace")
-    expect(page.get_by_text("2 taken out, 1 added")).to_be_visible()
+    expect(page.get_by_text("2 removed, 1 added")).to_be_visible()
     strip.press("Control+z")
-    expect(page.get_by_text("1 taken out, 1 added")).to_be_visible()
+    expect(page.get_by_text("1 removed, 1 added")).to_be_visible()
     added = page.get_by_role("listitem").filter(has_text="Added")
     expect(added.locator("img")).to_have_attribute("src", A_SNAPSHOT)
     time = added.locator(".chip").inner_text()
@@ -167,7 +167,7 @@ def press_at_once(strip: Locator, *keys: str) -> None:
 def edit_by_hand(page: Page) -> None:
     """From here on the player heeds what is done to the frames."""
     page.get_by_role("button", name="Choose frames by hand").click()
-    expect(page.get_by_text("0 taken out, 0 added")).to_be_visible()
+    expect(page.get_by_text("0 removed, 0 added")).to_be_visible()
     expect(page.get_by_role("button", name="Add this frame")).to_be_visible()
 
 
@@ -178,7 +178,7 @@ def test_keys_quicker_than_the_player_add_the_frames_that_were_meant_with_their_
     strip = report(page, scripted_app)
     edit_by_hand(page)
     press_at_once(strip, "Home", *"....a", *"...,....a", "End")
-    expect(page.get_by_text("0 taken out, 2 added")).to_be_visible()
+    expect(page.get_by_text("0 removed, 2 added")).to_be_visible()
     added = page.get_by_role("listitem").filter(has_text="Added")
     expect(added.locator(".chip")).to_have_text(["00:00.160", "00:00.400"])
     for place in range(2):
@@ -236,10 +236,10 @@ def test_a_card_takes_its_frame_out_and_puts_it_back_and_keeps_the_focus(scripte
     page.keyboard.press("Enter")
     back = page.get_by_role("button", name="Put back: Frame 2")
     expect(back).to_be_focused()
-    expect(page.get_by_text("1 taken out")).to_be_visible()
+    expect(page.get_by_text("1 removed")).to_be_visible()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("0 taken out")).to_be_visible()
-    page.get_by_role("button", name="Leave it as it was").click()
+    expect(page.get_by_text("0 removed")).to_be_visible()
+    page.get_by_role("button", name="Discard changes").click()
     expect(page.get_by_role("tab", name="Summary")).to_be_visible()
 
 
@@ -258,7 +258,7 @@ def test_many_quick_changes_are_all_counted(scripted_app: App, visit: Visit) -> 
             press("Delete");
         }"""
     )
-    expect(page.get_by_text("1 taken out, 6 added")).to_be_visible()
+    expect(page.get_by_text("1 removed, 6 added")).to_be_visible()
 
 
 def test_resting_on_a_mark_shows_its_frame_and_why_it_was_chosen(scripted_app: App, visit: Visit) -> None:
@@ -299,7 +299,7 @@ def test_on_a_telephone_editing_and_ranges_fit_the_screen(scripted_app: App, vis
     strip.focus()
     strip.press("PageDown")
     strip.press("o")
-    expect(page.get_by_role("button", name="Look again here")).to_be_visible()
+    expect(page.get_by_role("button", name="Analyse this part")).to_be_visible()
     main = page.locator("[data-testid=stMain]")
     assert main.evaluate("main => main.scrollWidth") <= 390
     page.get_by_role("button", name="Choose frames by hand").click()

@@ -58,9 +58,9 @@ def test_a_report_of_another_machine_is_taken_in_renamed_selected_and_deleted(
 ) -> None:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     page.goto(f"{library_app.url}library")
-    page.get_by_text("Take in reports").first.click()
+    page.get_by_text("Import reports").first.click()
     page.locator("input[type=file]").set_input_files(report)
-    page.get_by_role("button", name="Take in reports").last.click()
+    page.get_by_role("button", name="Import reports").last.click()
     expect(main.get_by_role("button", name="停车场.mp4", exact=True)).to_be_visible()
     page.get_by_role("button", name="Rename: 停车场.mp4").click()
     field = page.get_by_role("textbox", name="Rename: 停车场.mp4")

@@ -50,21 +50,21 @@ def test_a_change_is_followed_to_its_end_and_a_failed_one_leaves_the_model_that_
     go_there(models_app, visit)
     take(visit, good)
     page = main(visit)
-    expect(page.get_by_text("Changing from first to second")).to_be_visible()
+    expect(page.get_by_text("Switching from first to second")).to_be_visible()
     expect(page.get_by_text("The engine builds the model")).to_be_visible()
     expect(visit.page.get_by_role("button", name="Use this model")).to_be_disabled()
-    card = page.get_by_text("Changing from first to second")
+    card = page.get_by_text("Switching from first to second")
     card.evaluate("one => { one.dataset.seen = 'yes' }")
     visit.page.wait_for_timeout(5000)
     expect(card).to_have_attribute("data-seen", "yes")  # the page has looked again meanwhile, and drew nothing anew
 
     models_app.go.touch()
-    expect(page.get_by_text("Changed from first to second.")).to_be_visible()
+    expect(page.get_by_text("Switched from first to second.")).to_be_visible()
     expect(page.get_by_text("ready", exact=True)).to_be_visible()
     expect(visit.page.get_by_role("button", name="Use this model")).to_be_enabled()
 
     take(visit, broken)
-    expect(page.get_by_text("broken could not be taken")).to_be_visible()
+    expect(page.get_by_text("Couldn't switch to broken")).to_be_visible()
     expect(page.get_by_text("second is in use again.")).to_be_visible()
     expect(page.get_by_text("ready", exact=True)).to_be_visible()
     assert visit.complaints == []

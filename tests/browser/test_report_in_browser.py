@@ -43,13 +43,13 @@ def reported(page: Page, app: App) -> Locator:
 def test_a_pause_keeps_what_is_answered_and_the_rest_comes_when_it_goes_on(rich_app: App, visit: Visit) -> None:
     page = visit.page
     started(page, rich_app)
-    expect(page.get_by_text("being answered")).to_be_visible()
+    expect(page.get_by_text("in progress")).to_be_visible()
     page.get_by_role("button", name=re.compile("Part 1")).click()
     expect(page.get_by_text("number 0.3.")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("1 of 2 parts are answered")).to_be_visible()
     rich_app.go.touch()
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     expect(page.get_by_text("number 1.3.")).to_be_visible()
     assert visit.complaints == []
@@ -82,7 +82,7 @@ def test_two_reports_stand_side_by_side_and_below_each_other_on_a_telephone(rich
     page = visit.page
     reported(page, rich_app)
     first = page.url
-    page.get_by_text("Ask about the same frames").click()
+    page.get_by_text("New question, same frames").click()
     page.get_by_label("Anything in particular?").fill("Who leaves?")
     page.get_by_label("Anything in particular?").blur()
     page.get_by_role("button", name="Ask and compare").click()

@@ -55,7 +55,7 @@ def test_an_empty_file_among_several_is_told_and_can_be_left_out(
     page.locator("input[type=file]").set_input_files([videos[0], empty, videos[1]])
     expect(page.get_by_role("alert").filter(has_text="empty.mp4")).to_be_visible()
     expect(page.get_by_text("2 of 3: empty.mp4")).to_be_visible()
-    page.get_by_role("button", name="Leave it out").press("Enter")
+    page.get_by_role("button", name="Remove").press("Enter")
     expect(page.get_by_text("2 videos", exact=True)).to_be_visible()
 
 
@@ -64,7 +64,7 @@ def test_the_plan_follows_the_slider(scripted_app: App, visit: Visit, videos: li
     page.goto(scripted_app.url)
     upload(page, videos[0])
     expect(page.get_by_text(re.compile(r"^route .*8 frames|8 frames · "))).to_be_visible()
-    slider = page.get_by_role("slider", name="Frames to look at")
+    slider = page.get_by_role("slider", name="Frames to analyse")
     slider.press("ArrowRight")
     expect(page.get_by_text(re.compile("9 frames · in one request"))).to_be_visible()
     page.get_by_text("The exact prompt").click()

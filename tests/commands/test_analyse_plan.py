@@ -34,7 +34,7 @@ def test_the_plan_is_told_in_words_and_nothing_is_analysed(video: Path, tmp_path
     assert done.returncode == 0, done.stderr
     first, *others = done.stdout.splitlines()
     assert first.startswith("200 frames · ") and " parts · about " in first and first.endswith("time not known yet")
-    assert "answered nothing so far" in others[-1]
+    assert "not answered anything yet" in others[-1]
     assert list(tmp_path.glob("*.md")) == []
 
 
@@ -52,7 +52,7 @@ def test_of_an_engine_that_has_answered_before_the_time_is_told(video: Path, tmp
         paces.note_asked(ENGINE, [Asked(1, 8, 2000, 400, 1, 200.0)], in_flight=1, max_model_len=8192)
     done = run("analyse", video, "--plan", "--language", "zh", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "在此引擎上约" in done.stdout and "分钟" in done.stdout
+    assert "预计约" in done.stdout and "分钟" in done.stdout
 
 
 def test_keyframes_are_as_many_as_fit_one_request(video: Path, tmp_path: Path) -> None:

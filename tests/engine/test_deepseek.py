@@ -99,7 +99,7 @@ def test_a_video_is_analysed_with_it_and_the_report_says_how_it_was_asked(hybrid
     assert analysis.engine and (analysis.engine.sees, analysis.engine.max_model_len) == (True, 16384)
     assert analysis.usage.prompt_tokens > len(analysis.keyframes) * TOKENS_A_PICTURE
     report = FORMATS["markdown"].write(analysis, "en").decode()
-    assert "with the pictures themselves (messages)" in report and "transformers" in report
+    assert "the model saw the frames (messages)" in report and "transformers" in report
 
 
 def test_what_an_answer_depends_on_names_the_engine_that_gave_it() -> None:

@@ -106,7 +106,7 @@ def as_json(made: Analysis, language: str = "en") -> dict[str, Any]:
 def test_the_account_comes_first_with_the_question_its_answer_and_the_times_that_prove_it() -> None:
     text = markdown(rich())
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
-        "The answer to your question",
+        "Answer",
         "Summary",
         "Chapters",
         "Findings",
@@ -116,7 +116,7 @@ def test_the_account_comes_first_with_the_question_its_answer_and_the_times_that
         "How it was made",
     ]
     assert text.index("**A man at the gate**") < text.index("**Question** Who comes?") < text.index("\n## ")
-    assert section(text, "The answer to your question") == "The man in the red jacket. (00:00.500, 00:06.500)"
+    assert section(text, "Answer") == "The man in the red jacket. (00:00.500, 00:06.500)"
     assert section(text, "Summary").splitlines() == [
         "A man passes and comes back. (00:00.500 – 00:04.000, 00:08.000)",
         "",
@@ -175,8 +175,8 @@ def test_how_it_was_made_tells_the_layout_the_settings_and_every_request() -> No
     assert re.findall(r"^\*\*(.*)$", made, re.MULTILINE) == [
         "Part 1 · 00:00.500 – 00:02.250** (messages, 1,000 + 50 tokens, 2.5 s)",
         "Part 3 · 00:06.500 – 00:09.000** (messages, 1,000 + 50 tokens, 2.5 s, asked 3 times)",
-        "Joining 1** (text, 1,000 + 50 tokens, 2.5 s)",
-        "Joining 2** (text, 1,000 + 50 tokens, answered before by the same model; nothing was spent now)",
+        "Merge 1** (text, 1,000 + 50 tokens, 2.5 s)",
+        "Merge 2** (text, 1,000 + 50 tokens, answered before by the same model; nothing was spent this time)",
         "Summary** (text, 1,000 + 50 tokens, 2.5 s)",
     ]
     assert [made.count(f"PROMPT {number}\n") for number in (1, 5, -1, -2, 0)] == [1] * 5
@@ -186,13 +186,13 @@ def test_what_is_said_and_what_was_not_heard_is_told() -> None:
     text = markdown(rich())
     assert "> The sound was not analysed: " in text
     assert section(text, "Transcript").splitlines() == [
-        "Heard by whisper; it may mishear",
+        "Transcribed by whisper; may contain errors",
         "",
         "- 00:01.500 – 00:02.500 Good morning.",
     ]
     assert "## Transcript" not in markdown(rich(transcript=None))
     silent = section(markdown(rich(transcript=Transcript("speech", "whisper", ())), "zh"), "文字稿")
-    assert silent.splitlines() == ["由 whisper 听写，可能有误", "", "没有人说话。"]
+    assert silent.splitlines() == ["由 whisper 语音识别，可能有误", "", "没有人说话。"]
 
 
 def test_labels_are_in_the_language_of_the_report() -> None:

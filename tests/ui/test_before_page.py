@@ -81,7 +81,7 @@ def test_the_plan_follows_every_control_at_once(page: AppTest, services: Service
     page.selectbox(key="side").select(896).run()
     assert "frames of 896 pixels" in texts(page)
     page.radio(key="strategy").set_value("every").run()
-    assert "at most 1 frames" in texts(page) or "at most 2 frames" in texts(page)
+    assert "at most 1 frame" in texts(page) or "at most 2 frames" in texts(page)
 
 
 def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, services: Services) -> None:
@@ -141,7 +141,7 @@ def test_several_videos_each_become_a_job_with_the_same_question(
     first, second, third = copies(services, card_video, 3)
     page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
     page.run()
-    assert "So much for each of the 3 videos." in texts(page)
+    assert "Per video; 3 videos in all." in texts(page)
     page.text_area(key="question").input("Which colours?").run()
     page.button(key="start").click().run()
     jobs = services.jobs.recent()

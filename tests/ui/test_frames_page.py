@@ -149,7 +149,7 @@ def test_frames_chosen_by_hand_are_asked_about_in_a_new_report_and_the_old_one_s
     state.edits = state.edits.after(0, [["remove", 1.0], ["add", 0.5], ["add", 1.7]])
     page.run()
     assert "3 frames" in texts(page)
-    assert "1 taken out, 2 added" in texts(page)
+    assert "1 removed, 2 added" in texts(page)
     page.button(key="edits_ask").click().run()
     second = page.query_params["job"]
     job = ended(services, second)

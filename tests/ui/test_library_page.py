@@ -75,7 +75,7 @@ def test_every_analysis_is_a_card_with_what_there_is_to_know(
 def test_an_empty_library_and_a_search_without_results_say_different_things(show: Show, services: Services) -> None:
     assert "no analysis yet" in texts(show())
     take_in(services, 1, "gate.mp4")
-    assert "No analysis fits" in texts(show(q="lorry"))
+    assert "No analysis matches" in texts(show(q="lorry"))
 
 
 def test_the_address_says_what_is_looked_for(show: Show, services: Services) -> None:

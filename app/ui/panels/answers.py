@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import ChunkResult, Language, Notice, clock
-from app.i18n import notice_text, t
+from app.i18n import notice_text, sentences, t
 from app.reports.parts import laid_out, times_of
 from app.reports.words import troubles
 from app.ui.components import frames, parts, prose
@@ -112,7 +112,7 @@ def _done(
         " · ".join(filter(None, (note, counted))),
         "done",
         t("ui.part_done", language),
-        brief=said[0].text if said else " ".join(troubles(part, language)),
+        brief=said[0].text if said else sentences(troubles(part, language), language),
         lines=lines,
         can_open=bool(said),
     )

@@ -10,6 +10,7 @@ from app.domain import Analysis, Language
 from app.errors import AppError
 from app.file_names import last_part
 from app.i18n import error_text, t
+from app.i18n.durations import exactly
 from app.ui import pairs
 from app.ui.components import sides
 from app.ui.state import CHOOSING, page_state
@@ -167,7 +168,7 @@ def _facts(services: Services, analysis: Analysis, language: Language) -> dict[s
         "findings": str(len(analysis.findings)),
         "doubtful": str(sum(bool(finding.issues) for finding in analysis.findings)),
         "tokens": f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}",
-        "seconds": f"{asking:.1f} s",
+        "seconds": exactly(asking, language),
         "made": analysis.created[:16].replace("T", " "),
     }
     return {t(f"ui.compare_fact_{name}", language): value for name, value in values.items()}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import NOWHERE, Analysis, Finding, Language
-from app.i18n import t
+from app.i18n import labelled, t
 from app.reports.parts import Part, parts_of, times_of
 from app.reports.words import troubles
 from app.ui.components import prose, rows
@@ -118,7 +118,7 @@ def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) ->
         title,
         note=spoken_span(part.start_seconds, part.end_seconds, end),
         flags=flags if part.result else [t("ui.part_failed", language)],
-        action={"words": words, "label": f"{words}: {title}", "number": part.number} if is_here else None,
+        action={"words": words, "label": labelled(words, title, language), "number": part.number} if is_here else None,
     )
 
 

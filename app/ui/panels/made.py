@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import streamlit as st
 
 from app.domain import Analysis, ChunkResult, Language
-from app.i18n import t
+from app.i18n import sentences, t
 from app.reports.making import facts_of_making
 from app.reports.parts import Part, parts_of
 from app.reports.words import named, troubles
@@ -77,5 +77,5 @@ def _requests(
             f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,}",
             f"{request.seconds:.1f}",
             str(request.attempts),
-            " ".join([*notes, *troubles(request, language)]),
+            sentences([*notes, *troubles(request, language)], language),
         ]

@@ -11,7 +11,7 @@ import streamlit as st
 from app.domain import Language
 from app.engine.hub_failures import human_bytes
 from app.errors import AppError
-from app.i18n import error_text, t
+from app.i18n import error_text, sentences, t
 from app.models import Catalogue, Proposal, memory_of, plan_of
 from app.models.entry_file import Engine
 from app.models.formats import format_of
@@ -155,7 +155,7 @@ def _draw_config(
                 "" if CONFIG in st.session_state else "{}",
                 key=CONFIG,
                 height=230,
-                help=plain(" ".join(filter(None, (t("models.page.config_help", language), about)))),
+                help=plain(sentences((t("models.page.config_help", language), about), language)),
                 persist_state="session",
             )
             or ""

@@ -12,6 +12,7 @@ from app import trials
 from app.domain import Language
 from app.errors import AppError
 from app.i18n import error_text, t
+from app.i18n.durations import exactly
 from app.models import Proposal
 from app.models.dummy import check_entry
 from app.models.plan import GIB
@@ -150,7 +151,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
         rows = [
             [f"{one.width}\u00a0×\u00a0{one.height}",
              t("models.each_of", language, n=one.together, seconds=f"{one.each_seconds:.2f}"),
-             f"{one.alone_seconds:.2f} s", f"{one.tokens:.0f}"]
+             exactly(one.alone_seconds, language, digits=2), f"{one.tokens:.0f}"]
             for one in trial.frames
         ]  # fmt: skip
         table.draw(heads, rows, key="trial_frames_table", numbers=(2, 3))
@@ -160,8 +161,8 @@ def _draw_measured(measured: Measured, language: Language) -> None:
 
 def _draw_coming(trial: Trial, language: Language) -> None:
     """The minutes that so many frames will take, of the open video where there is one."""
-    from app.analysis.telling import span
     from app.analysis.tried import forecast
+    from app.i18n.durations import span
 
     number = st.number_input(
         t("models.trial.frames", language), 1, _MOST_FRAMES, _USUAL_FRAMES, key=_FRAMES, width=160,

@@ -10,7 +10,7 @@ import streamlit as st
 from app.analysis.prompts import exact_prompt
 from app.analysis.telling import details, headline
 from app.domain import AnalysisRequest, Keyframe, Language, VideoInfo
-from app.i18n import t
+from app.i18n import sentences, t
 from app.ui import resources
 from app.ui.words import plain
 
@@ -29,7 +29,7 @@ def draw(
     with st.container(border=True, gap="small", key="plan"):
         st.markdown(f":material/route: **{plain(headline(forecast, language))}**")
         each = [t("ui.plan_each", language, n=videos)] if videos > 1 else []
-        st.caption(plain(" ".join([*each, *details(forecast, language)])))
+        st.caption(plain(sentences([*each, *details(forecast, language)], language)))
         with st.expander(t("ui.prompt_exact", language), icon=":material/article:"):
             _draw_prompt(services, video, request, forecast, language)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import Analysis, Language
-from app.i18n import notice_text, t
+from app.i18n import labelled, notice_text, t
 from app.ui.components import frames
 from app.ui.panels import account, export, findings, made, said
 from app.ui.words import plain
@@ -21,7 +21,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, language: Language) -> None:
     """How the frames were seen, the notices, and the menu that saves the report."""
     if job.state == "done":
         st.markdown(f"#### {t('ui.state_done', language)}")
-        st.caption(f"{t('report.mode', language)}: {t(f'report.mode_{analysis.mode}', language)}")
+        st.caption(labelled(t("report.mode", language), t(f"report.mode_{analysis.mode}", language), language))
     for notice in analysis.notices:
         if job.error and notice.level == "error":
             continue  # the same sentence stands above, with the ways on

@@ -59,7 +59,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     if given.json_file:
         from app.jobs.shelf import reports_in
 
-        paths = _write(reports_in(given.json_file), given)
+        paths = _write(reports_in([given.json_file]), given)
     else:
         with opened(config.load()) as services:
             ids = [whole_id(services, one) for one in given.ids]

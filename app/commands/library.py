@@ -226,7 +226,7 @@ def _delete(services: Services, given: argparse.Namespace, language: Language) -
 def _import(services: Services, given: argparse.Namespace, language: Language) -> int:
     from app.jobs.shelf import reports_in
 
-    ids = [services.jobs.take_in(analysis) for path in given.files for analysis in reports_in(path)]
+    ids = [services.jobs.take_in(analysis) for analysis in reports_in(given.files)]
     return _told(services, list(dict.fromkeys(ids)), given)
 
 

@@ -77,6 +77,11 @@ def notice_text(notice: Notice, language: Language) -> str:
     return _FORMATTER.vformat(text, (), defaultdict(lambda: "…", values))
 
 
+def has_notice(key: str, table: str) -> bool:
+    """Return whether there are words for a notice of this key."""
+    return f"{table}.{key}" in catalogue("en")
+
+
 def as_notice(error: AppError) -> Notice:
     """The same words as a value that travels in reports and events."""
     values = {

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import zipfile
+import errno
+import json
+import logging
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from app.domain import Analysis
 from app.errors import AppError, InputError
+from app.jobs import import_worker
 from app.jobs.queue import Jobs
-from app.reports.json_reading import read
+from app.store.disk import disk_errors, reason_of
 from app.store.videos import VideoShelf
+
+_log = logging.getLogger(__name__)
 
 MOST_EXPORTED = 500
 """As many go into one ZIP: their ids must fit into an address."""
-_MOST_REPORT_BYTES = 512 << 20
-_MOST_REPORTS = 5000
+_LOGGED_LINES = 20
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)
@@ -42,49 +54,82 @@ def remove(jobs: Jobs, videos: VideoShelf, job_ids: Iterable[str]) -> Iterator[R
             yield Removed(job_id, job_id, error=error)
 
 
-def reports_in(path: Path) -> Iterator[Analysis]:
-    """The analyses in a file, as `reports_of` gives them. Raises also InputError("report_not_found")."""
-    try:
-        with path.open("rb") as file:
-            yield from reports_of(file, name=path.name)
-    except OSError as error:
-        raise InputError("report_not_found", path=str(path), reason=error.strerror or str(error)) from error
+def reports_in(paths: Iterable[Path]) -> Iterator[Analysis]:
+    """Yield the analyses in these files, as `reports_of` does. Raises also InputError("report_not_found")."""
+    with ExitStack() as opened:
+        files = []
+        for path in paths:
+            try:
+                file = opened.enter_context(path.open("rb"))
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            except OSError as error:
+                raise InputError("report_not_found", path=str(path), reason=reason_of(error)) from error
+            files.append((path.name, file))
+        yield from reports_of(files)
 
 
-def reports_of(file: BinaryIO, *, name: str) -> Iterator[Analysis]:
-    """The analyses in a JSON report, or in all those of a ZIP. Raises InputError: not a report, damaged, too large, or
-    "no_reports" in a ZIP without any.
+def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
+    """Yield the analyses in named files: JSON reports, or ZIPs with some.
+
+    A child process checks all the files before the first analysis is handed out, so that a file that is refused leaves
+    nothing behind. At most 64 MB of text are unpacked for each report (app.reports.report_stream), and the
+    memory of the child is limited.
+
+    Raises:
+        InputError: A file is not a report, damaged, too large, or "no_reports": a ZIP without any.
+        StorageError: There is no room for what was unpacked.
     """
-    if zipfile.is_zipfile(file):
-        yield from _in_zip(file, name)
-        return
+    with ExitStack() as kept, disk_errors(Path(tempfile.gettempdir())):
+        checked = []
+        for name, file in files:
+            target = kept.enter_context(tempfile.TemporaryFile())
+            _check(file, name, target)
+            checked.append(target)
+        for target in checked:
+            yield from import_worker.messages(target)
+
+
+def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
+    """Let a child read the file; what it found is in `target` afterwards. Raises InputError."""
+    with _on_disk(file) as source:
+        # -P keeps a file in the working directory from being imported in place of a library.
+        child = subprocess.run(
+            [sys.executable, "-P", "-m", "app.jobs.import_worker", name],
+            stdin=source,
+            stdout=target,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            check=False,
+        )
+    for line in child.stderr.decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
+        _log.warning("import of %r: %s", name, line)
+    if child.returncode == import_worker.REFUSED:
+        target.seek(0)
+        refusal = json.load(target)
+        raise InputError(refusal["key"], **refusal["values"])
+    if child.returncode:  # a library that gets no memory may end the process
+        megabytes = import_worker.MEMORY_BYTES >> 20
+        raise InputError("report_too_heavy", name=name, megabytes=megabytes)
+
+
+@contextmanager
+def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
+    """The same as a file that a child can read from its beginning."""
     file.seek(0)
-    yield read(_limited(file, name), name=name)
-
-
-def _in_zip(file: BinaryIO, name: str) -> Iterator[Analysis]:
-    found = 0
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = [one for one in archive.infolist() if one.filename.lower().endswith(".json")]
-            for member in members[:_MOST_REPORTS]:
-                with archive.open(member) as inside:
-                    data = _limited(inside, member.filename)
-                try:
-                    yield read(data, name=f"{name}: {member.filename}")
-                except InputError as error:
-                    if error.key in ("report_not_ours", "report_not_json"):
-                        continue  # other files may lie beside the reports
-                    raise
-                found += 1
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:  # damaged, or encrypted
-        raise InputError("report_damaged", name=name, place="ZIP", reason=str(error)) from error
-    if not found:
-        raise InputError("no_reports", name=name)
+        file.fileno()
+    except OSError:  # it is in memory
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            copy.seek(0)
+            yield copy
+    else:
+        yield file
 
 
-def _limited(file: IO[bytes], name: str) -> bytes:
-    data = file.read(_MOST_REPORT_BYTES + 1)
-    if len(data) > _MOST_REPORT_BYTES:
-        raise InputError("report_too_large", name=name, megabytes=_MOST_REPORT_BYTES >> 20)
-    return data
+def _environment() -> dict[str, str]:
+    """What the child needs to know: none of the keys that are in this process's environment."""
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    root = str(Path(__file__).resolve().parents[2])
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.getenv("PYTHONPATH"))))}

@@ -193,7 +193,7 @@ def test_many_reports_go_out_as_a_zip_and_come_in_again(jobs: Jobs) -> None:
     write_zip(data, bundle(given, ["json", "markdown"]))
     names = zipfile.ZipFile(data).namelist()
     assert len(names) == len(set(names))
-    assert [one.id for one in reports_of(data, name="reports.zip")] == [one.id for one in given]
+    assert [one.id for one in reports_of([("reports.zip", data)])] == [one.id for one in given]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_many_reports_go_out_as_a_zip_and_come_in_again(jobs: Jobs) -> None:
 )
 def test_a_file_that_holds_no_report_is_refused_with_its_name(data: bytes, key: str) -> None:
     with pytest.raises(InputError, match=key) as caught:
-        list(reports_of(BytesIO(data), name="x.zip"))
+        list(reports_of([("x.zip", BytesIO(data))]))
     assert caught.value.values["name"] == "x.zip"
 
 
@@ -216,4 +216,4 @@ def test_a_damaged_zip_is_refused() -> None:
     broken = bytearray(data.getvalue())
     broken[60:90] = bytes(30)
     with pytest.raises(InputError):
-        list(reports_of(BytesIO(bytes(broken)), name="x.zip"))
+        list(reports_of([("x.zip", BytesIO(bytes(broken)))]))

@@ -148,7 +148,7 @@ def _take_in(services: Services, key: str, language: Language) -> None:
     state = page_state()
     ids: list[str] = []
     with state.trying():
-        for file in st.session_state[key]:
-            ids += [services.jobs.take_in(analysis) for analysis in reports_of(file, name=file.name)]
+        files = [(file.name, file) for file in st.session_state[key]]
+        ids += [services.jobs.take_in(analysis) for analysis in reports_of(files)]
     state.imports += 1  # another key: the files that were chosen are not offered again
     st.toast(t("library.imported", language, n=len(set(ids))), icon=":material/check_circle:")

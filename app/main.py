@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from app.api import Gate, routes
+from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
 from app.errors import AppError
 from app.i18n import error_text
 from app.ui import resources
@@ -24,7 +25,15 @@ from app.wiring import open_services
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""
-gate = Gate(allowed_origins=tuple(st.get_option("server.corsAllowedOrigins") or ()))
+_public = str(st.get_option("browser.serverAddress") or "localhost")
+allowed = AllowedHosts.of_server(
+    st.get_option("server.address"),
+    public_name="" if _public == "localhost" else _public,  # Streamlit's default, at whatever port
+    public_port=int(st.get_option("browser.serverPort")),
+    more_names=st.get_option("server.allowedHosts"),
+    more_origins=st.get_option("server.corsAllowedOrigins"),
+)
+gate = Gate(allowed)
 
 
 @asynccontextmanager
@@ -48,6 +57,8 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 
 ENTRY = str(Path(__file__).with_name("ui") / "entry.py")
 ROUTES = routes(gate, base_path=_base_path)
+_PAGE = Path(st.__file__).with_name("static") / "index.html"
+MIDDLEWARE = [Middleware(PageProtection, allowed=allowed, policy=content_policy(_PAGE.read_text(encoding="utf-8")))]
 
 # Streamlit finds this by reading the source: it must stay an assignment of a call, written out.
-app = st.App(ENTRY, lifespan=lifespan, routes=ROUTES, on_script_error=tell)
+app = st.App(ENTRY, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE, on_script_error=tell)

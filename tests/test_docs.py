@@ -95,7 +95,7 @@ def test_every_framelens_command_is_one_that_the_command_line_takes(document: Pa
 @each_document
 def test_every_option_named_beside_a_command_exists(document: Path) -> None:
     ours = all_options()
-    theirs = {"--server", "--tensor-parallel-size", "--pipeline-parallel-size"}
+    theirs = {"--server", "--browser", "--tensor-parallel-size", "--pipeline-parallel-size"}
     named = set(re.findall(r"`(--[a-z][a-z-]*)", prose(document.read_text(encoding="utf-8"))))
     assert named <= ours | theirs
 

@@ -9,8 +9,9 @@ from starlette.routing import BaseRoute
 
 from app.api import jobs, library, uploads, videos
 from app.api.gate import Gate
+from app.api.hosts import AllowedHosts, PageProtection, content_policy
 
-__all__ = ["Gate", "routes"]
+__all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
 
 
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:

@@ -1,7 +1,7 @@
 """The gate in front of every route: origin, key, language, and errors as JSON. It knows nothing of any resource.
 
 Streamlit's own protection against foreign pages does not cover added routes, so each request must carry the random
-key of this process (header `FrameLens-Key` or `?key=`) and, if a browser names its origin, come from this very app.
+key of this process (header `FrameLens-Key` or `?key=`) and come from a page of this server (`app.api.hosts`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.api.hosts import AllowedHosts
 from app.domain import Language
 from app.errors import AppError, EngineError, InputError, StorageError
 from app.i18n import LANGUAGES, error_text, language_of
@@ -27,6 +27,7 @@ Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 
 _log = logging.getLogger(__name__)
 _STATUS = {
+    "route_host": 403,
     "route_origin": 403,
     "route_token": 403,
     "upload_unknown": 404,
@@ -55,10 +56,10 @@ _HEADERS = {
 class Gate:
     """Lets the app's own pages and programs with the key through to the services, once these are open."""
 
-    def __init__(self, *, allowed_origins: tuple[str, ...] = ()) -> None:
+    def __init__(self, allowed: AllowedHosts) -> None:
         self.key = secrets.token_urlsafe(32)
         self.services: Services | None = None
-        self._allowed_origins = allowed_origins
+        self._allowed = allowed
 
     def route(self, path: str, endpoint: Endpoint, *methods: str) -> Route:
         """A route whose endpoint is called with (request, services) only after all checks have passed."""
@@ -82,20 +83,13 @@ class Gate:
         return Route(path, guarded, methods=list(methods))
 
     def _check(self, request: Request) -> None:
-        origin = request.headers.get("origin")
+        self._allowed.check(request.headers)
         site = request.headers.get("sec-fetch-site", "same-origin")
-        if origin is not None and origin not in self._allowed_origins and not _is_same_host(origin, request):
-            raise InputError("route_origin", origin=origin[:200])
-        if origin is None and site not in ("same-origin", "none"):
+        if "origin" not in request.headers and site not in ("same-origin", "none"):
             raise InputError("route_origin", origin=site[:200])
         key = request.headers.get("framelens-key") or request.query_params.get("key", "")
         if not secrets.compare_digest(key.encode(), self.key.encode()):
             raise InputError("route_token")
-
-
-def _is_same_host(origin: str, request: Request) -> bool:
-    host = request.headers.get("host", "")
-    return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
 
 
 def error_response(error: AppError, request: Request) -> JSONResponse:

@@ -9,9 +9,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.api import Gate, routes
+from app.api import AllowedHosts, Gate, routes
 from app.wiring import Services
 from tests.ui.fake_services import open_fake, script
+
+ALLOWED = AllowedHosts(frozenset({"testserver"}), origins=frozenset({"https://video.example"}))
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 @pytest.fixture
 def gate(services: Services) -> Gate:
-    gate = Gate(allowed_origins=("https://video.example",))
+    gate = Gate(ALLOWED)
     gate.services = services
     return gate
 

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from app.api import Gate, routes
 from app.domain import AnalysisRequest
 from app.wiring import Services
+from tests.api.conftest import ALLOWED
 from tests.ui.fake_services import ended, keyframes
 
 PLACES = [
@@ -32,6 +33,8 @@ PLACES = [
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Host": "evil.example", "Origin": "http://testserver"},
+        {"Host": "evil.example", "Origin": "http://evil.example"},
+        {"Origin": "http://testserver:9999"},
     ],
 )
 def test_a_stranger_is_refused_at_every_route(
@@ -91,7 +94,7 @@ def test_a_fault_of_ours_is_a_sentence_with_its_cause_in_the_log_alone(
 
 
 def test_before_the_services_are_open_the_routes_say_so() -> None:
-    gate = Gate()
+    gate = Gate(ALLOWED)
     with TestClient(Starlette(routes=routes(gate, "/base")), headers={"FrameLens-Key": gate.key}) as client:
         assert client.get("/base/api/videos/abcdefghijklmnop").status_code == 503
 

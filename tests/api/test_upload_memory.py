@@ -17,10 +17,10 @@ _SERVER = """
 import sys, uvicorn
 from pathlib import Path
 from starlette.applications import Starlette
-from app.api import Gate, routes
+from app.api import AllowedHosts, Gate, routes
 from tests.ui.fake_services import open_fake, script
 folder = Path(sys.argv[1])
-gate = Gate()
+gate = Gate(AllowedHosts())
 gate.services = open_fake(folder, run=script(), sample=folder / "none.mp4")
 config = uvicorn.Config(Starlette(routes=routes(gate)), port=0, log_level="warning")
 server = uvicorn.Server(config)

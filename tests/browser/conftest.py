@@ -51,8 +51,11 @@ class Visit:
 
 
 @contextmanager
-def running(script: str, folder: Path) -> Iterator[App]:
-    """Serves a script on a port of its own until the block ends."""
+def running(script: str, folder: Path, *more_options: str, cwd: Path | None = None) -> Iterator[App]:
+    """Serve a script on a port of its own until the block ends.
+
+    The app's Streamlit settings lie beside main.py; the scripts of the tests find them in the current folder.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -63,10 +66,10 @@ def running(script: str, folder: Path) -> Iterator[App]:
         "VLLM_MODEL_PATH": str(folder / "no-model"),
         "PYTHONPATH": str(ROOT),
     }
-    options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
-    command = [sys.executable, "-m", "streamlit", "run", script, *options]
+    options = ["--server.headless=true", f"--server.port={port}", *more_options]
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / script), *options]
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=cwd or ROOT / "app", env=environ, stdout=log, stderr=log)
         try:
             _await_answer(app.url, process)
             yield app

@@ -39,4 +39,4 @@ def _open() -> Services:
 
 workbench.vllm_launcher = _launch
 main.open_services = _open
-app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES)
+app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES, middleware=main.MIDDLEWARE)

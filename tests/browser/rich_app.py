@@ -26,4 +26,4 @@ def _open() -> Services:
 
 
 main.open_services = _open
-app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES)
+app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES, middleware=main.MIDDLEWARE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import av.error
 from av.container import InputContainer
@@ -14,7 +15,17 @@ from av.subtitles.subtitle import AssSubtitle
 from app.domain import Cue, Language, Notice, Noticed, Transcript, VideoInfo
 from app.video.limits import move_on
 from app.video.readers.pyav import open_video
-from app.video.subtitle_sources import MOST_BYTES, READERS, Source, decoded, files_beside, ranked, tracks_in
+from app.video.subtitle_sources import (
+    MOST_BYTES,
+    READERS,
+    Decoded,
+    Source,
+    UnknownEncodingError,
+    decoded,
+    files_beside,
+    ranked,
+    tracks_in,
+)
 from app.video.subtitle_text import MOST_CUES, Cues, Timed, from_ass
 
 _MOST_TRIES = 4
@@ -35,11 +46,16 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
         yield Noticed(Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info"))
     for source in readable[:_MOST_TRIES]:
         cues = Cues(-info.start_seconds if source.path is None else beside)
+        assumed = ""
         try:
-            _fill(cues, info, source)
+            assumed = _fill(cues, info, source)
+        except UnknownEncodingError:
+            yield Noticed(Notice("subtitles_encoding_unknown", {"name": source.label}))
         except (OSError, ValueError, av.error.FFmpegError) as error:
             yield Noticed(Notice("subtitles_unreadable", {"name": source.label, "reason": str(error)[:200]}))
         if found := cues.in_order():
+            if assumed:
+                yield Noticed(Notice("subtitles_encoding", {"name": source.label, "encoding": assumed}))
             yield from _told(source, found, [one for one in readable if one is not source], cues)
             return
 
@@ -55,18 +71,25 @@ def _told(
     yield Transcript("subtitles", source.label, found)
 
 
-def _fill(cues: Cues, info: VideoInfo, source: Source) -> None:
-    for timed in _from_file(source) if source.path else _from_track(info, source):
+def _fill(cues: Cues, info: VideoInfo, source: Source) -> str:
+    """Add what the source says to `cues`; return the encoding if one had to be assumed, else ""."""
+    content = _content(source.path) if source.path else None
+    lines = _from_track(info, source) if content is None else READERS[_suffix(source)](content.text)
+    for timed in lines:
         cues.add(timed)
         if cues.is_full:
-            return
+            break
+    return "" if content is None else content.assumed
 
 
-def _from_file(source: Source) -> Iterator[Timed]:
+def _suffix(source: Source) -> str:
     assert source.path
-    with source.path.open("rb") as file:
-        data = file.read(MOST_BYTES)
-    yield from READERS[source.path.suffix.lower()](decoded(data))
+    return source.path.suffix.lower()
+
+
+def _content(path: Path) -> Decoded:
+    with path.open("rb") as file:
+        return decoded(file.read(MOST_BYTES))
 
 
 def _from_track(info: VideoInfo, source: Source) -> Iterator[Timed]:

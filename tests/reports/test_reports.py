@@ -90,6 +90,14 @@ def test_the_banner_stands_before_everything_else_in_markdown() -> None:
     assert lines[1].startswith("> ⚠️ Messages 格式不支持，使用文本模式")
 
 
+@pytest.mark.parametrize("name", ["html", "markdown", "edl", "xml", "otio", "json"])
+def test_the_assumed_encoding_of_subtitles_is_named(name: str) -> None:
+    notice = Notice("subtitles_encoding", {"name": "film.srt", "encoding": "Shift-JIS"})
+    for language in ("en", "zh"):
+        text = FORMATS[name].write(analysis(notices=(notice,)), language).decode()
+        assert "Shift" in text and "film" in text
+
+
 def test_words_from_outside_can_not_become_markup() -> None:
     text = FORMATS["markdown"].write(analysis(), "en").decode()
     outside_prompt = re.sub(r"`{4,}text.*?^`{4,}$", "", text, flags=re.DOTALL | re.MULTILINE)

@@ -71,7 +71,9 @@ def test_a_file_beside_the_video_is_read_in_any_usual_encoding(
     (tmp_path / f"film{suffix}").write_bytes(text.replace("\n", "\r\n").encode(encoding))
     (tmp_path / "another.srt").write_text(SRT.replace("Hello", "Wrong"))
     transcript, notices = subtitles_of(path, "en")
-    assert transcript is not None and transcript.cues == CUES and notices == ()
+    assert transcript is not None and transcript.cues == CUES
+    assumed = {"utf-16-le": "UTF-16", "gb18030": "GB18030"}.get(encoding)
+    assert [one.values["encoding"] for one in notices] == ([assumed] if assumed else [])
     assert transcript.label == f"film{suffix}"
 
 
@@ -113,7 +115,7 @@ def test_a_file_of_nonsense_beside_the_video_is_said_and_does_no_harm(tmp_path: 
     (tmp_path / "film.srt").write_bytes(b"\xff\xff\x81" * 50)
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues[0].text == "inside"
-    assert "subtitles_unreadable" in [one.key for one in notices]
+    assert "subtitles_encoding_unknown" in [one.key for one in notices]
 
 
 def test_more_lines_than_any_video_has_are_cut_and_that_is_said(tmp_path: Path) -> None:

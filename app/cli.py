@@ -12,17 +12,31 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib import import_module
 from io import TextIOWrapper
+from typing import TYPE_CHECKING, NoReturn
 
-from app.commands import analyse, doctor, download, export, keyframes, library, models, serve
 from app.commands.grammar import Parser, speak
-from app.domain import Language
 from app.errors import AppError, Cancelled
 from app.i18n import LANGUAGES, error_text, language_of, t
 
+if TYPE_CHECKING:
+    from app.domain import Language
+
 log = logging.getLogger(__name__)
 _NOBODY_READS = 141
+_COMMANDS = {
+    "analyse": "cli.analyse",
+    "keyframes": "cli.keyframes_command",
+    "library": "cli.library",
+    "export": "cli.export",
+    "download": "cli.download_command",
+    "serve": "cli.serve_command",
+    "doctor": "cli.doctor_command",
+    "models": "cli.models_command",
+}
+"""Each command with the key of its help. The module app.commands.NAME has `add_arguments` and `run`."""
+_ALIASES = {"analyse": ("analyze",)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,8 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     logging.getLogger("app").addHandler(logging.NullHandler())  # before there is a log file, the terminal is not one
-    language = _wanted_language(sys.argv[1:] if argv is None else argv)
-    given = build_parser(language).parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    language = _wanted_language(words)
+    named = next((word for word in words if not word.startswith("-")), "")
+    given = build_parser(language, only=named).parse_args(argv)
     language = given.language or language
     try:
         return int(given.command(given, language))
@@ -62,26 +78,39 @@ def _run(argv: Sequence[str] | None) -> int:
         return _fail(AppError("internal", kind=type(error).__name__, log="framelens.log"), language)
 
 
-def build_parser(language: Language) -> argparse.ArgumentParser:
-    """The whole grammar of the command line, in the user's language."""
+def build_parser(language: Language, *, only: str | None = None) -> argparse.ArgumentParser:
+    """Build the grammar of the command line.
+
+    Args:
+        language: The language of all help texts.
+        only: The command that is going to run: the others get their names alone, and their modules, which import much,
+            are not imported. None builds the arguments of every command.
+    """
     speak(language)
     parser: argparse.ArgumentParser = Parser("framelens", description=t("cli.description", language))
-    parser.add_argument(
-        "--version",
-        action="version",
-        version=f"framelens {version('framelens')}",
-        help=t("cli.argparse.version", language),
-    )
+    parser.add_argument("--version", action=_Version, help=t("cli.argparse.version", language))
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command", language))
-    analyse.add_parser(commands, language)
-    keyframes.add_parser(commands, language)
-    library.add_parser(commands, language)
-    export.add_parser(commands, language)
-    download.add_parser(commands, language)
-    serve.add_parser(commands, language)
-    doctor.add_parser(commands, language)
-    models.add_parser(commands, language)
+    for name, help_key in _COMMANDS.items():
+        aliases = _ALIASES.get(name, ())
+        command = commands.add_parser(name, aliases=aliases, help=t(help_key, language))
+        if only is None or only in (name, *aliases):
+            module = import_module(f"app.commands.{name}")
+            command.set_defaults(command=module.run)
+            module.add_arguments(command, language)
     return parser
+
+
+class _Version(argparse.Action):
+    """Print the installed version and exit; argparse's own action needs to know it before anybody asks."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"framelens {version('framelens')}")
+        parser.exit()
 
 
 def _wanted_language(words: Sequence[str]) -> Language:

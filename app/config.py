@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app import vllm_arguments
 from app.domain import Language
 from app.errors import ConfigError
 
@@ -127,6 +126,8 @@ def engine_arguments(text: str) -> dict[str, Any]:
         raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
     if not isinstance(given, dict):
         raise ConfigError("vllm_config_not_object", value=text)
+    from app import vllm_arguments  # reads source text, which who sets none need not wait for
+
     vllm_arguments.check(given)
     return given
 

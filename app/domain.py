@@ -63,6 +63,7 @@ class VideoInfo:
     num_frames_from_header: int | None
     start_seconds: float
     has_audio: bool
+    has_subtitle_tracks: bool = True  # where nobody has looked there may be some
 
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)

@@ -22,6 +22,7 @@ from app.ui import resources
 from app.ui.trouble import tell
 from app.video import child_ready
 from app.wiring import open_services
+from app.workbench import import_engine_client
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""
@@ -47,7 +48,11 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         yield {}
         return
     gate.services = services
-    resources.install(resources.Installed(services=services, key=gate.key, base_path=_base_path))
+    resources.install(
+        resources.Installed(
+            services=services, key=gate.key, base_path=_base_path, after_first_page=import_engine_client
+        )
+    )
     try:
         with child_ready():
             yield {"services": services}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import config
 from app.analysis.forecast import Planner
+from app.analysis.recall import open_recall
 from app.analysis.task import Control
 from app.analysis.templates import Templates, load
 from app.config import Settings
@@ -22,13 +21,13 @@ from app.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import Engine, Fetching, Monitor, check_model_folder, resolve_model
 from app.engine.remote import normal_base_url
 from app.errand import Errands, Listener
-from app.errors import StorageError
 from app.models import Proposal
+from app.store.disk import log_to
 from app.store.owner import Owner
 from app.store.store import Store
 from app.store.trials import Measured
 from app.store.videos import VideoShelf
-from app.workbench import Workbench, build_engine, conditions, open_recall, open_workbench
+from app.workbench import Workbench, build_engine, conditions, open_workbench
 
 if TYPE_CHECKING:
     from app import trials
@@ -209,7 +208,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True) -> S
         store,
         Owner(settings.data_dir / "running"),
         lambda task: room.bench.run(task),
-        Sameness(now, open_recall(settings).quick_sha256),
+        Sameness(now, open_recall(settings.data_dir).quick_sha256),
         log_path=log_path,
         adopts=adopts,
         admitted=room.admitted,
@@ -242,21 +241,3 @@ def _meanings(settings: Settings, jobs: Jobs) -> Meanings | None:
 def _counts(jobs: Jobs) -> tuple[int, int]:
     """How many jobs run, in whichever program on this data folder, and how many wait in this one."""
     return sum(job.state == "running" for job in jobs.recent(_NEWEST)), len(jobs.waiting())
-
-
-def log_to(data_dir: Path) -> Path:
-    """Send the log of everything under `app` to a file in the data folder, 5 MB at most, twice."""
-    path = data_dir / "framelens.log"
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(path, maxBytes=5_000_000, backupCount=1, encoding="utf-8")
-    except OSError as error:
-        raise StorageError("data_dir_unwritable", path=str(data_dir), reason=str(error)) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("app")
-    for old in [one for one in logger.handlers if isinstance(one, RotatingFileHandler)]:
-        logger.removeHandler(old)
-        old.close()
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    return path

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app.analysis.forecast import Measure, Planner
 from app.analysis.plan import Room
-from app.analysis.recall import Recall, Wanted
+from app.analysis.recall import Wanted, open_recall
 from app.analysis.task import Task
 from app.analysis.templates import Templates, digest
 from app.config import Settings
-from app.domain import AnalysisEvent, AnalysisRequest, Layout, Notice, VideoInfo
+from app.domain import AnalysisEvent, AnalysisRequest, EngineInfo, EngineProgress, Layout, Notice, VideoInfo
 from app.engine import (
     AbsentEngine,
     Engine,
@@ -41,12 +42,17 @@ from app.store.surveys import Surveys
 from app.video import Opening
 
 if TYPE_CHECKING:
+    from app.analysis.answering import Speaker
     from app.analysis.connecting import Opener
     from app.analysis.hearing import Hearing
     from app.analysis.measuring import Measuring
     from app.analysis.run import Tools
     from app.jobs import Run
     from app.llm.cache import Answers
+
+T = TypeVar("T")
+_ASKING = ("app.analysis.run", "app.analysis.asking", "app.analysis.connecting", "aiohttp", "numpy")
+_importing = threading.Lock()
 
 # A CPU needs seconds for a frame; at this size it is the smallest that keeps captions readable.
 _SIDE_ON_CPU = 448
@@ -73,13 +79,13 @@ class Workbench:
 def open_workbench(settings: Settings, templates: Templates) -> Workbench:
     """What these settings name. Nothing is started."""
     engine, notices = build_engine(settings)
-    tools = _Later(settings, engine, templates)
+    opener = _Later(partial(_opener, settings, engine))
     return Workbench(
         settings=settings,
         engine=engine,
         notices=notices,
-        planner=_planner(settings, engine, tools),
-        run=_runner(settings, tools),
+        planner=_planner(settings, engine, opener),
+        run=_runner(settings, _tools(settings, templates, opener)),
         load=LoadReader(engine, base_url=settings.base_url, api_key=settings.api_key),
     )
 
@@ -110,38 +116,36 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
 
 def runner(settings: Settings, engine: Engine, templates: Templates) -> Run:
     """`run(task)`: one analysis with the real parts."""
-    return _runner(settings, _Later(settings, engine, templates))
+    return _runner(settings, _tools(settings, templates, _Later(partial(_opener, settings, engine))))
 
 
-class _Later:
-    """The tools of all analyses, made when they are needed first: LangChain takes two seconds to import, the page shows
-    before that, and an analysis has them to spare.
-    """
+class _Later(Generic[T]):
+    """One object for all analyses, made when it is needed first."""
 
-    def __init__(self, settings: Settings, engine: Engine, templates: Templates) -> None:
-        self._make = partial(_tools, settings, engine, templates)
-        self._made: tuple[Tools, Opener] | None = None
-        self._lock = Lock()
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: T | None = None
+        self._lock = threading.Lock()
 
-    def __call__(self) -> tuple[Tools, Opener]:
+    def __call__(self) -> T:
         with self._lock:
             self._made = self._made or self._make()
             return self._made
 
 
-def _runner(settings: Settings, tools: _Later) -> Run:
+def _runner(settings: Settings, tools: Callable[[], Tools]) -> Run:
     paces = _paces(settings)
 
     def run(task: Task) -> Iterator[AnalysisEvent]:
         from app.analysis.noting import noted
         from app.analysis.run import analyse
 
-        return noted(analyse(task, tools()[0]), task, paces, _engine_name(settings))
+        return noted(analyse(task, tools()), task, paces, _engine_name(settings))
 
     return run
 
 
-def _planner(settings: Settings, engine: Engine, tools: _Later) -> Planner:
+def _planner(settings: Settings, engine: Engine, opener: Callable[[], Opener]) -> Planner:
     measuring: list[Measuring] = []
 
     def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, Room] | None:
@@ -150,14 +154,14 @@ def _planner(settings: Settings, engine: Engine, tools: _Later) -> Planner:
         from app.analysis.measuring import Measuring
 
         if not measuring:
-            measuring.append(Measuring(tools()[1].at_hand))
+            measuring.append(Measuring(opener().at_hand))
         return measuring[0](request, video, words)
 
     return _planned(settings, measure)
 
 
 def _planned(settings: Settings, measure: Measure) -> Planner:
-    recall = open_recall(settings)
+    recall = open_recall(settings.data_dir)
 
     def is_read(video: VideoInfo, request: AnalysisRequest, opening: Opening | None) -> bool:
         return recall.is_known(video.path, Wanted(request.frames, request.selection, opening=opening))
@@ -221,11 +225,6 @@ def _engine_version(settings: Settings) -> str:
         return ""
 
 
-def open_recall(settings: Settings) -> Recall:
-    """The reading of videos, with a memory in the data folder."""
-    return Recall(Surveys(settings.data_dir / "surveys"))
-
-
 def usual_side(settings: Settings) -> int | None:
     """The longer side of sent frames in pixels where that is settled, None where it depends on their number."""
     on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
@@ -260,13 +259,51 @@ def _speech_engine(settings: Settings) -> Engine | None:
     return ManagedEngine(launcher, log_dir=settings.data_dir / "speech-engine")
 
 
-def _tools(settings: Settings, engine: Engine, templates: Templates) -> tuple[Tools, Opener]:
-    from app.analysis.connecting import Opener
-    from app.analysis.run import Tools
-    from app.video import probe
+def _tools(settings: Settings, templates: Templates, opener: Callable[[], Opener]) -> Callable[[], Tools]:
+    """What makes the tools of all analyses, once. LangChain, which is slow to import, waits until an engine is asked:
+    the video is opened before that, and who wants no model never waits for it.
+    """
 
-    recall = open_recall(settings)
-    opener = Opener(
+    def open_engine(
+        on_progress: Callable[[EngineProgress], None], cancel: threading.Event
+    ) -> tuple[Speaker, EngineInfo]:
+        return opener()(on_progress, cancel)
+
+    def make() -> Tools:
+        from app.analysis.run import Tools
+        from app.video import probe
+
+        recall = open_recall(settings.data_dir)
+        return Tools(
+            probe=probe,
+            extract=recall.extract,
+            digest=recall.sha256,
+            hear=build_hearing(settings),
+            open_engine=open_engine,
+            room=expected_room(settings),
+            side=usual_side(settings),
+            template=templates.find,
+            conditions=partial(conditions, settings, templates),
+        )
+
+    return _Later(make)
+
+
+def import_engine_client() -> None:
+    """Import what asks an engine: LangChain and what comes with it, about a thousand modules.
+
+    One thread at a time: of two that import packages which import each other, one can meet a half-made module.
+    """
+    with _importing:
+        for name in _ASKING:
+            import_module(name)
+
+
+def _opener(settings: Settings, engine: Engine) -> Opener:
+    import_engine_client()
+    from app.analysis.connecting import Opener
+
+    return Opener(
         engine,
         answers=partial(_answers, settings),
         answer_tokens=settings.answer_tokens,
@@ -275,18 +312,6 @@ def _tools(settings: Settings, engine: Engine, templates: Templates) -> tuple[To
         in_flight=settings.in_flight,
         takes_schema=settings.answer_form == "schema",
     )
-    tools = Tools(
-        probe=probe,
-        extract=recall.extract,
-        digest=recall.sha256,
-        hear=build_hearing(settings),
-        open_engine=opener,
-        room=expected_room(settings),
-        side=usual_side(settings),
-        template=templates.find,
-        conditions=partial(conditions, settings, templates),
-    )
-    return tools, opener
 
 
 def _answers(settings: Settings) -> Answers | None:

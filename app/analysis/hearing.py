@@ -21,7 +21,6 @@ from app.domain import AnalysisRequest, Cue, Notice, Noticed, SoundPiece, Transc
 from app.engine import Endpoint, Engine
 from app.errors import AppError, Cancelled
 from app.i18n import as_notice
-from app.llm.speech import SpeechModel, transcribe
 from app.store.surveys import Surveys
 from app.video.wire import receive, send
 
@@ -74,7 +73,10 @@ class Hearing:
         by piece, up to which second of the video all is transcribed, and the cues that are new.
         """
         try:
-            transcript, notices = video.subtitles_of(info.path, request.language, cancel=cancel)
+            transcript: Transcript | None = None
+            notices: tuple[Notice, ...] = ()
+            if video.may_have_subtitles(info):
+                transcript, notices = video.subtitles_of(info.path, request.language, cancel=cancel)
             if transcript is None and info.has_audio:
                 transcript, more = self._speech(info, request, sha256, cancel, after, on_progress)
                 notices = (*notices, *more)
@@ -123,6 +125,8 @@ class Hearing:
         self, pieces: Iterator[SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
     ) -> tuple[Found, bool]:
         """What was heard up to the end, or up to where it failed, and whether it is all."""
+        from app.llm.speech import SpeechModel, transcribe  # NumPy: most analyses have no speech model
+
         model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, self._language, self._timeout_seconds)
         cues: list[Cue] = []
         notices: list[Notice] = []

@@ -135,6 +135,11 @@ class Recall:
                 after.keep_texts(events)
 
 
+def open_recall(data_dir: Path) -> Recall:
+    """Return the reading of videos with the memory that lies in the data folder."""
+    return Recall(Surveys(data_dir / "surveys"))
+
+
 def _renamed(event: VideoEvent, path: Path) -> VideoEvent:
     """As of the file that `path` names now."""
     return Probed(replace(event.video, path=path, name=path.name)) if isinstance(event, Probed) else event

@@ -18,10 +18,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from app.analysis.answering import EngineEnded, Frames, Speaker
-from app.analysis.asking import Asking
 from app.analysis.background import Background, Emit
 from app.analysis.beginning import SURELY_ONE_PART, opening_of
 from app.analysis.choosing import range_notice
@@ -60,10 +58,15 @@ from app.errors import AppError, Cancelled, InputError
 from app.i18n import as_notice
 from app.video import Opening
 
+if TYPE_CHECKING:
+    from app.analysis.answering import Frames, Speaker
+    from app.analysis.asking import Asking
+
+    Opened = tuple[Speaker, EngineInfo]
+    OpenEngine = Callable[[Callable[[EngineProgress], None], threading.Event], Opened]
+
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
-Opened = tuple[Speaker, EngineInfo]
-OpenEngine = Callable[[Callable[[EngineProgress], None], threading.Event], Opened]
 Hear = Callable[..., tuple[Transcript | None, tuple[Notice, ...]]]
 
 
@@ -194,6 +197,8 @@ class _Run:
     def _ask(self, opened: Future[Opened], opening: Future[Opening | None], emit: Emit) -> None:
         """All questions; an engine that ends on the way is started once more, and goes on where the other one ended."""
         speaker, self.engine = opened.result()
+        from app.analysis.answering import EngineEnded  # LangChain, which the opened engine has imported by now
+
         begun = opening.result()
         opening_seconds = begun.seconds if begun else None
         asking = self._asking(self.task, speaker, emit)
@@ -208,6 +213,8 @@ class _Run:
                 raise again.error from again
 
     def _asking(self, task: Task, speaker: Speaker, emit: Emit) -> Asking:
+        from app.analysis.asking import Asking
+
         # A server may serve another model than the last time; then its answers must not be mixed with those of before.
         served = self.engine.model if self.engine else ""
         speaker = replace(speaker, conditions={**self.conditions, "served": served})

@@ -26,7 +26,7 @@ from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS, files_of, format_of
 from app.reports.files import written
-from app.video import child_ready, probe
+from app.video import child_begun, probe
 from app.wiring import Services, open_services
 from app.workbench import open_planner
 
@@ -36,26 +36,24 @@ if TYPE_CHECKING:
 _BUDGET = 8
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
-    """The grammar of this command."""
-    analyse = commands.add_parser("analyse", aliases=["analyze"], help=t("cli.analyse", language))
-    analyse.set_defaults(command=run)
-    analyse.add_argument("video", type=Path, help=t("cli.video", language))
-    analyse.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.frames", language))
-    add_choice(analyse, language)
-    analyse.add_argument("--template", metavar="NAME", help=t("cli.template", language, names=", ".join(built_in())))
-    analyse.add_argument("--question", default="", help=t("cli.question", language))
-    analyse.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
-    analyse.add_argument("--model", help=t("cli.model", language))
-    analyse.add_argument("--base-url", help=t("cli.base_url", language))
-    analyse.add_argument("--anew", action="store_true", help=t("cli.anew", language))
-    analyse.add_argument("--plan", action="store_true", help=t("cli.plan", language))
-    analyse.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt", language))
-    analyse.add_argument("--no-model", action="store_true", help=t("cli.no_model", language))
-    analyse.add_argument("--output", type=Path, metavar="FILE", help=t("cli.output", language))
-    analyse.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format", language))
-    analyse.add_argument("--json", action="store_true", help=t("cli.json", language))
-    analyse.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("video", type=Path, help=t("cli.video", language))
+    parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.frames", language))
+    add_choice(parser, language)
+    parser.add_argument("--template", metavar="NAME", help=t("cli.template", language, names=", ".join(built_in())))
+    parser.add_argument("--question", default="", help=t("cli.question", language))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
+    parser.add_argument("--model", help=t("cli.model", language))
+    parser.add_argument("--base-url", help=t("cli.base_url", language))
+    parser.add_argument("--anew", action="store_true", help=t("cli.anew", language))
+    parser.add_argument("--plan", action="store_true", help=t("cli.plan", language))
+    parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt", language))
+    parser.add_argument("--no-model", action="store_true", help=t("cli.no_model", language))
+    parser.add_argument("--output", type=Path, metavar="FILE", help=t("cli.output", language))
+    parser.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format", language))
+    parser.add_argument("--json", action="store_true", help=t("cli.json", language))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
@@ -69,7 +67,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     if given.plan:
         return _show_plan(request, settings, templates, given, language)
     cancel = cancel_on_signals()
-    with child_ready():
+    with child_begun():
         services = open_services(settings, adopts=False)
         try:
             job = _analysed(services, request, given, language, cancel)

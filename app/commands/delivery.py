@@ -1,4 +1,7 @@
-"""From chosen keyframes to what was asked for: a table or JSON on standard output, and files."""
+"""From chosen keyframes to what was asked for: a table or JSON on standard output, and files.
+
+What draws and writes is imported where it is used: a table needs no picture library, and JSON needs no table.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, BinaryIO
 
 from app.commands.common import not_written
 from app.domain import KeyframesChosen, Language, VideoInfo, clock
 from app.i18n import notice_text, t
-from app.reports import contact_sheet, files, frame_files, keyframes_json
-from app.video import full_pictures
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def deliver(
@@ -36,16 +37,22 @@ def deliver(
         print(notice_text(notice, language), file=sys.stderr)
     document = b""
     if given.json:
+        from app.reports import keyframes_json
+
         document = keyframes_json.write(video, sha256, chosen, reused=reused, language=language)
     if given.zip or given.output:
         _save(path, chosen, given, cancel)
     if given.sheet:
+        from app.reports import contact_sheet
+
         with not_written("sheet_not_written", given.sheet), _replacing(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen, language))
     if given.json:  # last, so that a script that got it knows that the files are there
         sys.stdout.buffer.write(document)
         sys.stdout.flush()
     else:
+        from rich.console import Console
+
         Console(highlight=False).print(_table(chosen, language))
     saved = (("frames_written", given.zip), ("frames_written", given.output), ("sheet_written", given.sheet))
     for key, place in saved:
@@ -54,6 +61,9 @@ def deliver(
 
 
 def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
+    from app.reports import files, frame_files
+    from app.video import full_pictures
+
     pictures = frame_files.entries(full_pictures(path, chosen.keyframes, cancel=cancel))
     with not_written("frames_not_written", given.zip or given.output):
         if given.output:
@@ -80,6 +90,8 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _table(chosen: KeyframesChosen, language: Language) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for name in ("number", "time", "frame_index"):
         table.add_column(t(f"cli.column_{name}", language), justify="right")

@@ -37,10 +37,8 @@ _TELLING = (
 )
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
-    """The grammar of this command."""
-    parser = commands.add_parser("doctor", help=t("cli.doctor_command", language))
-    parser.set_defaults(command=run)
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("--json", action="store_true", help=t("cli.doctor_json", language))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
 

@@ -24,10 +24,8 @@ _STEP = 0.05
 """Into a file, progress is written at each such share of the whole."""
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
-    """The grammar of this command."""
-    parser = commands.add_parser("download", help=t("cli.download_command", language))
-    parser.set_defaults(command=run)
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
     words = t("cli.download_model", language, default=DEFAULT_MODEL_PATH)
     parser.add_argument("model", nargs="?", default=DEFAULT_MODEL_PATH, metavar="MODEL", help=words)
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=t("cli.download_folder", language))

@@ -23,10 +23,8 @@ from app.reports.files import written
 ALL = "all"
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
-    """The grammar of this command."""
-    parser = commands.add_parser("export", help=t("cli.export", language))
-    parser.set_defaults(command=run)
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("ids", nargs="*", metavar="ID", help=t("cli.export_ids", language))
     parser.add_argument("--json-file", type=Path, metavar="FILE", help=t("cli.export_json_file", language))
     names = ", ".join(FORMATS)

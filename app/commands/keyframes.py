@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app import config
-from app.analysis.recall import Wanted
-from app.analysis.templates import built_in
+from app.analysis.recall import Wanted, open_recall
 from app.commands.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of
 from app.config import Settings
 from app.domain import (
@@ -26,17 +25,14 @@ from app.domain import (
     VideoInfo,
 )
 from app.i18n import LANGUAGES, t
-from app.video import child_ready
-from app.wiring import log_to
-from app.workbench import open_planner, open_recall
+from app.store.disk import log_to
+from app.video import child_begun
 
 _BUDGET = 16
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
-    """The grammar of this command."""
-    parser = commands.add_parser("keyframes", help=t("cli.keyframes_command", language))
-    parser.set_defaults(command=run)
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("video", type=Path, help=t("cli.video", language))
     parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.keyframes_frames", language))
     add_choice(parser, language)
@@ -50,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], la
 
 def run(given: argparse.Namespace, language: Language) -> int:
     """Choose the keyframes and deliver them; the exit code. Raises AppErrors."""
-    with child_ready():  # while the settings and what is known of the file are read
+    with child_begun():  # while the settings and what is known of the file are read
         return _run(given, language)
 
 
@@ -63,7 +59,7 @@ def _run(given: argparse.Namespace, language: Language) -> int:
     path = given.video.expanduser().absolute()
     frames = frames_of(given, selection, _BUDGET, lambda: _held_frames(settings, path))
     wanted = Wanted(frames, selection, facts=False)
-    recall = open_recall(settings)
+    recall = open_recall(settings.data_dir)
     known = recall.find(path, wanted, cancel)
     events = recall.make(path, wanted, cancel) if known is None else iter(known)
     if sys.stderr.isatty() and not given.quiet:
@@ -83,7 +79,9 @@ def _run(given: argparse.Namespace, language: Language) -> int:
 
 def _held_frames(settings: Settings, path: Path) -> int:
     """As many as one request for a description holds."""
+    from app.analysis.templates import built_in
     from app.video import probe
+    from app.workbench import open_planner
 
     request = AnalysisRequest(path)
     template = built_in()[request.template]

@@ -32,10 +32,9 @@ from app.wiring import Services
 Ask = Callable[[Services, argparse.Namespace, Language], int]
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
-    """The grammar of this command: a list, or one of the things to do."""
-    parser = commands.add_parser("library", help=t("cli.library", language))
-    parser.set_defaults(command=run, ask=_list)
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command: a list, or one of the things to do."""
+    parser.set_defaults(ask=_list)
     _filters(parser, language)
     add_output(parser, language, None)
     asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))

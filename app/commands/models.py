@@ -44,10 +44,9 @@ from app.trials import latest_trials, pace_text
 _MOST_BYTES = 4 * 1024**2
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
-    """The grammar of this command: the catalogue alone, or one of three questions."""
-    parser = commands.add_parser("models", help=t("cli.models_command", language))
-    parser.set_defaults(command=run, ask=_catalogue)
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command: the catalogue alone, or one of three questions."""
+    parser.set_defaults(ask=_catalogue)
     add_output(parser, language, None)
     asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
 

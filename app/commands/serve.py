@@ -22,16 +22,14 @@ from app.engine.choice import Kind, WantedDevice, fitting_engine
 from app.errors import AppError, ConfigError, EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Entry, load, read_shape
-from app.wiring import log_to
+from app.store.disk import log_to
 from app.workbench import build_engine
 
 _PORT = 8003
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], language: Language) -> None:
-    """The grammar of this command."""
-    parser = commands.add_parser("serve", help=t("cli.serve_command", language))
-    parser.set_defaults(command=run)
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
     parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model", language))
     parser.add_argument(
         "--device", choices=get_args(WantedDevice), default="auto", help=t("cli.serve_device", language)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 
 from app.domain import ChunkResult, Finding, Keyframe
 from app.errors import AppError
 from app.jobs.archive import Archive
 from app.jobs.catching_up import CatchingUp
 from app.jobs.snapshot import JobSnapshot
-from app.pictures import smaller
 from app.store.library import About, Kind, Library, Passage
 
 log = logging.getLogger(__name__)
@@ -114,9 +114,18 @@ def _passage(kind: Kind, text: str, seconds: float | None) -> Iterator[Passage]:
 
 
 def _small(frame: Keyframe) -> bytes:
-    """What cannot be read as a picture, as a report from elsewhere may bring it, is none."""
+    """What cannot be read as a picture, as a report from elsewhere may bring it, is none.
+
+    Made by Pillow alone: a program that has ended its analysis does not load OpenCV for one thumbnail.
+    """
+    from PIL import Image
+
+    made = BytesIO()
     try:
-        return smaller(frame.jpeg, _SIDE)
+        with Image.open(BytesIO(frame.jpeg)) as picture:
+            picture.thumbnail((_SIDE, _SIDE))  # decodes a JPEG at a fraction of its size where that is enough
+            picture.convert("RGB").save(made, "JPEG", quality=82)
+        return made.getvalue()
     except Exception:
         log.warning("frame %d is no picture", frame.number, exc_info=True)
         return b""

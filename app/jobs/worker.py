@@ -66,8 +66,8 @@ class Worker:
         job_id = live.job.id
         try:
             with self.admitted(live.control):
+                self.in_hand.change(live, lambda job: replace(job, state="running"))  # its turn has come
                 self._settle(live)
-                self.in_hand.change(live, lambda job: replace(job, state="running"))
                 self.archive.keep(live.job, live.same)
                 self._run_through(live)
             self.end(live, "done", None)

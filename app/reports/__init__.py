@@ -4,36 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from importlib import import_module
+from typing import Any, Literal
 
 from app.domain import Analysis, Language
 from app.errors import InputError
-from app.reports import (
-    csv_table,
-    cues,
-    docx_report,
-    edl,
-    fcp7_xml,
-    ffmetadata,
-    html,
-    markdown,
-    markers,
-    otio,
-    pdf,
-    srt,
-    vtt,
-    youtube,
-)
 from app.reports.files import Entry
 
 Use = Literal["read", "cut", "program"]
 """Whom a format is for: people who read, players and editing rooms, spreadsheets and programs."""
 
 
-def _json(analysis: Analysis, language: Language) -> bytes:
-    from app.reports import json_report  # its form takes a while to be built, which what only names formats need not do
+def _of(module: str, name: str = "write") -> Callable[..., Any]:
+    """Return the function `name` of app.reports.`module`, which is imported with its first call: who only names formats
+    need not wait for what writes them.
+    """
 
-    return json_report.write(analysis, language)
+    def called(*arguments: Any) -> Any:
+        return getattr(import_module(f"app.reports.{module}"), name)(*arguments)
+
+    return called
 
 
 def _nothing(_: Analysis) -> Sequence[Entry]:
@@ -59,23 +49,30 @@ class ReportFormat:
 
 
 FORMATS: dict[str, ReportFormat] = {
-    "html": ReportFormat(".html", "text/html", "read", html.write),
-    "markdown": ReportFormat(".md", "text/markdown", "read", markdown.write, markdown.pictures),
-    "pdf": ReportFormat(".pdf", "application/pdf", "read", pdf.write),
-    "docx": ReportFormat(".docx", docx_report.MIME, "read", docx_report.write),
-    "srt": ReportFormat(".srt", "application/x-subrip", "cut", srt.write, fits=cues.are_seen),
-    "vtt": ReportFormat(".vtt", "text/vtt", "cut", vtt.write, fits=cues.are_seen),
-    "transcript_srt": ReportFormat(
-        ".transcript.srt", "application/x-subrip", "cut", srt.write_transcript, fits=cues.are_heard
+    "html": ReportFormat(".html", "text/html", "read", _of("html")),
+    "markdown": ReportFormat(".md", "text/markdown", "read", _of("markdown"), _of("markdown", "pictures")),
+    "pdf": ReportFormat(".pdf", "application/pdf", "read", _of("pdf")),
+    "docx": ReportFormat(
+        ".docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "read",
+        _of("docx_report"),
     ),
-    "transcript_vtt": ReportFormat(".transcript.vtt", "text/vtt", "cut", vtt.write_transcript, fits=cues.are_heard),
-    "youtube": ReportFormat(".youtube.txt", "text/plain", "cut", youtube.write, fits=youtube.fits),
-    "ffmetadata": ReportFormat(".ffmetadata", "text/plain", "cut", ffmetadata.write, fits=ffmetadata.fits),
-    "edl": ReportFormat(".edl", "text/plain", "cut", edl.write, fits=markers.fits),
-    "xml": ReportFormat(".xml", "application/xml", "cut", fcp7_xml.write, fits=markers.fits),
-    "otio": ReportFormat(".otio", "application/json", "cut", otio.write, fits=markers.fits),
-    "csv": ReportFormat(".csv", "text/csv", "program", csv_table.write),
-    "json": ReportFormat(".json", "application/json", "program", _json),
+    "srt": ReportFormat(".srt", "application/x-subrip", "cut", _of("srt"), fits=_of("cues", "are_seen")),
+    "vtt": ReportFormat(".vtt", "text/vtt", "cut", _of("vtt"), fits=_of("cues", "are_seen")),
+    "transcript_srt": ReportFormat(
+        ".transcript.srt", "application/x-subrip", "cut", _of("srt", "write_transcript"), fits=_of("cues", "are_heard")
+    ),
+    "transcript_vtt": ReportFormat(
+        ".transcript.vtt", "text/vtt", "cut", _of("vtt", "write_transcript"), fits=_of("cues", "are_heard")
+    ),
+    "youtube": ReportFormat(".youtube.txt", "text/plain", "cut", _of("youtube"), fits=_of("youtube", "fits")),
+    "ffmetadata": ReportFormat(".ffmetadata", "text/plain", "cut", _of("ffmetadata"), fits=_of("ffmetadata", "fits")),
+    "edl": ReportFormat(".edl", "text/plain", "cut", _of("edl"), fits=_of("markers", "fits")),
+    "xml": ReportFormat(".xml", "application/xml", "cut", _of("fcp7_xml"), fits=_of("markers", "fits")),
+    "otio": ReportFormat(".otio", "application/json", "cut", _of("otio"), fits=_of("markers", "fits")),
+    "csv": ReportFormat(".csv", "text/csv", "program", _of("csv_table")),
+    "json": ReportFormat(".json", "application/json", "program", _of("json_report")),
 }
 
 

@@ -1,4 +1,4 @@
-"""Small services of the disk to the rest of the store: whole JSON files, sizes in words, a secret.
+"""Small services of the disk to the rest of the store: whole JSON files, sizes in words, a secret, the log.
 
 What the operating system refuses becomes a StorageError that names the folder and the reason.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +70,21 @@ def human_size(size_bytes: float) -> str:
             return f"{size_bytes:.{decimals}f} {unit}"
         size_bytes /= 1000
     return f"{size_bytes:.1f} TB"
+
+
+def log_to(data_dir: Path) -> Path:
+    """Send the log of everything under `app` to a file in the data folder, 5 MB at most, twice."""
+    path = data_dir / "framelens.log"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(path, maxBytes=5_000_000, backupCount=1, encoding="utf-8")
+    except OSError as error:
+        raise StorageError("data_dir_unwritable", path=str(data_dir), reason=str(error)) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("app")
+    for old in [one for one in logger.handlers if isinstance(one, RotatingFileHandler)]:
+        logger.removeHandler(old)
+        old.close()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    return path

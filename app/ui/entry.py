@@ -52,3 +52,4 @@ else:
         engine.draw(resources.services(), state.language)
         queue.draw(resources.services(), state.language)
         recent.draw(resources.services(), state.language)
+    resources.note_page_drawn()

@@ -5,6 +5,8 @@ The lifespan installs the services before the first page runs; everything here m
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Installed:
-    """The services with the key and base path of the routes; or the error that kept the services from opening."""
+    """The services with the key and base path of the routes; or the error that kept the services from opening.
+
+    `after_first_page` is called once, in a thread of its own, when the first page has been drawn.
+    """
 
     services: Services | None = None
     key: str = ""
     base_path: str = ""
     error: AppError | None = None
+    after_first_page: Callable[[], None] | None = None
 
 
 _installed = Installed()
+_first_page = threading.Lock()
+_PAINT_SECONDS = 1.0
+"""From the end of a script run to the page on the screen: the browser fetches its parts meanwhile."""
 
 
 def install(installed: Installed) -> None:
@@ -39,6 +48,15 @@ def install(installed: Installed) -> None:
 
 def installed() -> Installed:
     return _installed
+
+
+def note_page_drawn() -> None:
+    """Begin what waited for the first page. Called at the end of every script run."""
+    work = _installed.after_first_page
+    if work is not None and _first_page.acquire(blocking=False):
+        timer = threading.Timer(_PAINT_SECONDS, work)
+        timer.daemon = True
+        timer.start()
 
 
 def services() -> Services:

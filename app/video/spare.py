@@ -2,8 +2,8 @@
 
 The child is `python -m app.video.child`, a program of its own: forking would copy the server's threads, and a spawned
 multiprocessing child would run the page's script again. Its request is the first line on its standard input, and it
-ends by itself when that closes. Loading its libraries takes a quarter of a second; a server or a command has that to
-spare before it is asked anything, and keeps one child ready meanwhile (some 100 MB).
+ends by itself when that closes. Loading its libraries takes a quarter of a second; a server has that to spare before it
+is asked anything, and keeps one child ready meanwhile (some 100 MB). A command starts one while it reads its settings.
 """
 
 from __future__ import annotations
@@ -34,9 +34,17 @@ class _Spare:
             self._keepers += 1
             self._fill()
 
+    def prepare(self) -> None:
+        with self._lock:
+            self._waiting = self._waiting or _started("--ready")
+
     def let_go(self) -> None:
         with self._lock:
             self._keepers -= 1
+        self.end_unneeded()
+
+    def end_unneeded(self) -> None:
+        with self._lock:
             if not self._keepers and self._waiting:
                 _end(self._waiting)
                 self._waiting = None
@@ -66,6 +74,16 @@ def child_ready() -> Iterator[None]:
         yield
     finally:
         _spare.let_go()
+
+
+@contextmanager
+def child_begun() -> Iterator[None]:
+    """Start one child now, for the one file that a command reads; no other takes its place."""
+    _spare.prepare()
+    try:
+        yield
+    finally:
+        _spare.end_unneeded()
 
 
 def refill() -> None:

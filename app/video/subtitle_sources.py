@@ -1,6 +1,7 @@
 """Which subtitles there are, in a container and in files beside it, and which of them are the ones to read.
 
-Also from the bytes of such a file to its text, whatever its encoding. Runs in the decoding child.
+Also from the bytes of such a file to its text, whatever its encoding. Runs in the decoding child; `files_beside`, which
+needs no decoder, in its parent too.
 """
 
 from __future__ import annotations
@@ -11,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from av.container import InputContainer
-from av.stream import Disposition
-
 from app.domain import Language
 from app.video.files import printable
 from app.video.subtitle_text import Timed, read_arrows, read_ass
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from charset_normalizer import CharsetMatch
 
 READERS: dict[str, Callable[[str], Iterable[Timed]]] = {
@@ -100,6 +99,8 @@ def files_beside(video: Path) -> Iterator[Source]:
 
 def tracks_in(container: InputContainer) -> Iterator[Source]:
     """The subtitle tracks, in the order of the file; those of pictures are not readable."""
+    from av.stream import Disposition  # who looks for files alone needs no decoder
+
     for number, stream in enumerate(container.streams.subtitles, 1):
         tag = stream.language or ""
         title = printable(stream.metadata.get("title", ""))[:40]

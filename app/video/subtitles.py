@@ -9,9 +9,15 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from app.domain import Language, Notice, Noticed, Transcript
+from app.domain import Language, Notice, Noticed, Transcript, VideoInfo
 from app.video.files import check_file
 from app.video.process import DecodingChild
+from app.video.subtitle_sources import files_beside
+
+
+def may_have_subtitles(video: VideoInfo) -> bool:
+    """Return whether a child must look for subtitles: there is a track in the file, or a file beside it."""
+    return video.has_subtitle_tracks or any(files_beside(video.path))
 
 
 def subtitles_of(

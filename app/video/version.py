@@ -5,15 +5,16 @@ It is worked out from the sources, since a number that has to be raised by hand 
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
-from importlib.metadata import version as installed
 from pathlib import Path
 
 
 @cache
 def version() -> str:
     """A few hex digits."""
+    import hashlib  # the decoding child, which imports this with its package, never asks
+    from importlib.metadata import version as installed
+
     folder = Path(__file__).parent
     digest = hashlib.sha256(installed("av").encode())
     for path in [folder.parent / "domain.py", *sorted(folder.rglob("*.py"))]:

@@ -16,7 +16,8 @@ from app import main, workbench
 from app.engine import Launcher, ManagedEngine
 from app.engine.model import model_name
 from app.jobs import EngineRoom
-from app.wiring import SAMPLE, Services, log_to
+from app.store.disk import log_to
+from app.wiring import SAMPLE, Services
 from tests.engine.fakes import fake_launcher
 from tests.ui.fake_services import open_fake, script
 

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from app.domain import KeyframesChosen
-from app.video import child_ready, extract, probe
+from app.video import child_begun, child_ready, extract, probe
 from tests.video.conftest import Chosen, decoding_children
 
 
@@ -71,3 +71,19 @@ def test_none_waits_where_none_is_kept(moving_video: Path, chosen: Chosen) -> No
     assert decoding_children() == []
     assert chosen(moving_video).keyframes
     assert decoding_children() == []
+
+
+def test_a_command_starts_one_child_and_no_second(moving_video: Path) -> None:
+    with child_begun():
+        begun = the_one_that_waits()
+        events = extract(moving_video, frames=4, read_text=False)
+        next(events)
+        assert decoding_children() == [begun]
+        assert any(isinstance(event, KeyframesChosen) for event in list(events))
+        assert decoding_children() == []
+
+
+def test_a_child_that_was_begun_and_not_used_ends() -> None:
+    with child_begun():
+        begun = the_one_that_waits()
+    assert not begun.is_running()

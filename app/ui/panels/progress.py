@@ -32,8 +32,7 @@ def draw_stage(services: Services, job_id: str, language: Language) -> None:
         st.rerun()
     is_pausing = state.pausing == job_id
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}', language)}")
-    stage = t(f"stage.{job.stage}", language) if job.stage else t("ui.waiting", language)
-    parts = [part for part in (stage, _count(job), remaining(job.eta_seconds, language)) if part]
+    parts = [part for part in (stage_text(job, language), _count(job), remaining(job.eta_seconds, language)) if part]
     st.progress(_share(job), text=plain(" · ".join(parts)))
     if is_pausing:
         st.caption(t("ui.pausing_what", language))
@@ -73,6 +72,13 @@ def _to_tell(job: JobSnapshot) -> list[Notice]:
     """What is not told beside the answers anyway."""
     elsewhere = [answers.why_in_words(job), *answers.failures(job).values()]
     return [notice for notice in job.notices if notice not in elsewhere]
+
+
+def stage_text(job: JobSnapshot, language: Language) -> str:
+    """What is being done; a job whose turn has come opens its video before it reports a stage."""
+    if job.stage:
+        return t(f"stage.{job.stage}", language)
+    return t("ui.waiting" if job.state == "queued" else "ui.opening_video", language)
 
 
 def _count(job: JobSnapshot) -> str:

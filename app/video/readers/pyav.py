@@ -325,6 +325,7 @@ class AvReader:
             num_frames_from_header=stream.frames or None,
             start_seconds=start,
             has_audio=bool(container.streams.audio),
+            has_subtitle_tracks=bool(container.streams.subtitles),
         )
 
 

@@ -1,4 +1,4 @@
-"""The command line: `framelens analyse VIDEO` and `framelens keyframes VIDEO`, each a module of app.commands.
+"""The command line: `framelens analyse VIDEO…` and `framelens keyframes VIDEO`, each a module of app.commands.
 
 Exit codes: 0 done; 1 a fault of FrameLens; 2 wrong usage or setting; 3 the video; 4 the engine or model; 5 the disk;
 130 stopped by the user; 141 whoever read the output has closed it, as `head` does.

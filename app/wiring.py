@@ -188,12 +188,13 @@ def use_elsewhere(services: Services, *, base_url: str, api_key: str, model: str
     switch(services, settings, pausing=pausing)
 
 
-def open_services(settings: Settings | None = None, *, adopts: bool = True) -> Services:
+def open_services(settings: Settings | None = None, *, adopts: bool = True, workers: int | None = None) -> Services:
     """Build everything; nothing heavy starts before it is needed. `adopts`: jobs that other programs left behind go on.
+    `workers` is how many analyses run at a time (by default as many as the queue has).
 
     Raises ConfigError or StorageError.
     """
-    from app.jobs import EngineRoom, Jobs, Sameness  # the commands do without
+    from app.jobs import WORKERS, EngineRoom, Jobs, Sameness  # the commands do without
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
@@ -212,6 +213,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True) -> S
         log_path=log_path,
         adopts=adopts,
         admitted=room.admitted,
+        workers=workers or WORKERS,
     )
     return Services(
         room=room,

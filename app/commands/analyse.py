@@ -1,5 +1,6 @@
-"""`framelens analyse VIDEO`: from a video to its report, with the same code as the page.
+"""`framelens analyse VIDEO…`: from videos to their reports, with the same code as the page.
 
+One video is done here; app.commands.batch does several.
 With exit code 4 the report has still been written, with everything that could be had without the model. Only when
 nobody has named a model and none can be had is a report without one a success.
 """
@@ -11,22 +12,25 @@ import json
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
-from itertools import chain, count
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
 from app.analysis.templates import Templates, built_in, load
-from app.commands.common import add_choice, cancel_on_signals, frame_count, frames_of, not_written, selection_of
+from app.commands.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of, worst
+from app.commands.inputs import Inputs, resolve
+from app.commands.report_output import Output, output_of
 from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.i18n import LANGUAGES, error_text, notice_text, t
-from app.reports import FORMATS, files_of, format_of
-from app.reports.files import written
+from app.reports import FORMATS
 from app.video import child_begun, probe
+from app.video.files import printable
 from app.wiring import Services, open_services
 from app.workbench import open_planner
 
@@ -34,11 +38,12 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
 _BUDGET = 8
+_MOST_JOBS = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("video", type=Path, help=t("cli.video", language))
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos", language))
     parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.frames", language))
     add_choice(parser, language)
     parser.add_argument("--template", metavar="NAME", help=t("cli.template", language, names=", ".join(built_in())))
@@ -50,22 +55,42 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     parser.add_argument("--plan", action="store_true", help=t("cli.plan", language))
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt", language))
     parser.add_argument("--no-model", action="store_true", help=t("cli.no_model", language))
-    parser.add_argument("--output", type=Path, metavar="FILE", help=t("cli.output", language))
+    parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", language, most=_MOST_JOBS))
+    parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done", language))
+    parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output", language))
     parser.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format", language))
     parser.add_argument("--json", action="store_true", help=t("cli.json", language))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
 
 
+def job_count(text: str) -> int:
+    """Read how many run at a time. Raises ConfigError."""
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= _MOST_JOBS:
+        raise ConfigError("jobs_wrong", given=text, most=_MOST_JOBS)
+    return number
+
+
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Analyse the video and deliver the report; the exit code. Raises AppErrors."""
+    """Analyse the videos and deliver the reports; the exit code. Raises AppErrors."""
     settings = _settings(given)
     language = given.language or settings.language or language
     templates = load(settings.template_dir)
-    request = _request(given, settings, templates, language)
+    if given.anew and given.skip_done:
+        raise ConfigError("anew_or_skip")
+    inputs = resolve(given.videos)
+    make = partial(_request, given, settings, templates, language)
     if given.show_prompt:
-        return _show_prompt(request, templates)
+        return _show_prompt(make(inputs.items[0].path), templates)
     if given.plan:
-        return _show_plan(request, settings, templates, given, language)
+        return _show_plans(inputs, make, settings, templates, given, language)
+    output = output_of(given, is_one=inputs.is_one_file)
+    if not inputs.is_one_file or given.skip_done:
+        from app.commands import batch  # one video needs nothing of it
+
+        code_of = partial(_exit_code, settings)
+        return batch.run(batch.Batch(make, code_of, settings, given, output, language), inputs.items)
+    request = make(inputs.items[0].path)
     cancel = cancel_on_signals()
     with child_begun():
         services = open_services(settings, adopts=False)
@@ -75,8 +100,11 @@ def run(given: argparse.Namespace, language: Language) -> int:
             services.close()
     if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
         raise job.error or Cancelled()
-    _deliver(job.analysis, given, language)
-    return _verdict(job.error, settings, given, language)
+    _deliver(job.analysis, request.path, output, given, language)
+    if job.error is None:
+        return 0
+    print(error_text(job.error, language), file=sys.stderr)
+    return _exit_code(settings, job.error)
 
 
 def _analysed(
@@ -124,29 +152,50 @@ def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
     return 0
 
 
-def _show_plan(
-    request: AnalysisRequest, settings: Settings, templates: Templates, given: argparse.Namespace, language: Language
+def _show_plans(
+    inputs: Inputs,
+    make: Callable[[Path], AnalysisRequest],
+    settings: Settings,
+    templates: Templates,
+    given: argparse.Namespace,
+    language: Language,
 ) -> int:
+    """Print the plan of each video; of several with their paths, and what cannot be planned as a sentence."""
     from app.analysis.telling import details, headline
 
-    forecast = open_planner(settings)(probe(request.path), request, templates.find(request.template))
-    if given.json:
-        print(json.dumps(asdict(forecast)))
-        return 0
-    for line in (headline(forecast, language), *details(forecast, language)):
-        print(line)
-    return 0
+    codes = [0]
+    for item in inputs.items:
+        try:
+            if item.error:
+                raise item.error
+            request = make(item.path)
+            forecast = open_planner(settings)(probe(item.path), request, templates.find(request.template))
+        except ConfigError:
+            raise
+        except AppError as error:
+            if inputs.is_one_file:
+                raise
+            print(error_text(error, language), file=sys.stderr)
+            codes.append(error.exit_code)
+            continue
+        named = {} if inputs.is_one_file else {"path": str(item.path)}
+        if given.json:
+            print(json.dumps({**named, **asdict(forecast)}))
+            continue
+        for line in (*map(printable, named.values()), headline(forecast, language), *details(forecast, language)):
+            print(line)
+    return worst(codes)
 
 
 def _request(
-    given: argparse.Namespace, settings: Settings, templates: Templates, language: Language
+    given: argparse.Namespace, settings: Settings, templates: Templates, language: Language, path: Path
 ) -> AnalysisRequest:
     template = given.template or ("question" if given.question else "describe")
     if templates.find(template).needs_question and not given.question.strip():
         raise ConfigError("question_missing")
     selection = selection_of(given)
     request = AnalysisRequest(
-        path=given.video.expanduser().absolute(),
+        path=path,
         template=template,
         question=given.question,
         language=language,
@@ -161,33 +210,20 @@ def _held_frames(request: AnalysisRequest, settings: Settings, templates: Templa
     return open_planner(settings).held_frames(probe(request.path), request, templates.find(request.template))
 
 
-def _deliver(analysis: Analysis, given: argparse.Namespace, language: Language) -> None:
-    to_stdout = given.json and given.output is None
-    if to_stdout:
+def _deliver(analysis: Analysis, video: Path, output: Output, given: argparse.Namespace, language: Language) -> None:
+    if given.json and not given.output:
         from app.reports import json_report
 
         sys.stdout.buffer.write(json_report.without_pictures(analysis, language))
         sys.stdout.flush()
         return
-    asked = given.format or ("json" if given.json else None)
-    name = asked or (format_of(given.output.name) if given.output else None) or "markdown"
-    path = given.output or _free_name(Path.cwd() / f"{given.video.stem}.report{FORMATS[name].suffix}")
-    with not_written("report_not_written", path):
-        for _ in written(files_of(name, analysis, language, path.name), path.parent):
-            pass
+    path = output.path_for(video)
+    output.write(analysis, path, language)
     print(t("cli.written", language, path=path), file=sys.stderr if given.json else sys.stdout)
 
 
-def _free_name(path: Path) -> Path:
-    """`path`, or the first "…-2", "…-3" that does not exist: an earlier report is never overwritten."""
-    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
-    return next(one for one in chain([path], numbered) if not one.exists())
-
-
-def _verdict(failure: AppError | None, settings: Settings, given: argparse.Namespace, language: Language) -> int:
-    if failure is None:
-        return 0
-    print(error_text(failure, language), file=sys.stderr)
+def _exit_code(settings: Settings, failure: AppError) -> int:
+    """Get the exit code of an analysis whose report was made without the model that failed."""
     nobody_chose = not (settings.model_chosen or settings.base_url)
     no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
     return 0 if nobody_chose and no_model_here else failure.exit_code

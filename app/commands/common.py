@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _WIDTH_IN_A_PIPE = 140
+_FROM_WORST = (130, 1, 5, 4, 3, 2, 0)
 
 
 FIT = 0
@@ -110,6 +111,11 @@ def not_written(key: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(key, path=str(path), reason=error.strerror or str(error)) from error
+
+
+def worst(exit_codes: Iterable[int]) -> int:
+    """Get the exit code that stands for several: stopped, a fault of ours, the disk, the engine, the video, usage."""
+    return min(exit_codes, key=_FROM_WORST.index)
 
 
 def cancel_on_signals() -> threading.Event:

@@ -32,7 +32,7 @@ from app.store.owner import Owner
 from app.store.store import Row, Store
 
 log = logging.getLogger(__name__)
-_WORKERS = 2
+WORKERS = 2
 """So that one video is read while the engine answers about another."""
 _WISH_SECONDS = 1.0
 _STOP_SECONDS = 10.0
@@ -42,9 +42,9 @@ _MOST_INTERRUPTIONS = 2
 
 
 class Jobs:
-    """`run(task)` is the analysis; `sameness` tells what analyses have in common. Two run at a time, one engine answers
-    them both. `adopts`: whether jobs that other programs left behind go on here. Inside `admitted` settings stay as
-    they are; a job waits to be let in.
+    """`run(task)` is the analysis; `sameness` tells what analyses have in common. `workers` of them run at a time, one
+    engine answers them all. `adopts`: whether jobs that other programs left behind go on here. Inside `admitted`
+    settings stay as they are; a job waits to be let in.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Jobs:
         log_path: Path,
         adopts: bool = True,
         admitted: Admitted = lambda _: nullcontext(),
+        workers: int = WORKERS,
     ) -> None:
         self._store = store
         self._owner = owner
@@ -74,7 +75,7 @@ class Jobs:
         if adopts:
             self._adopt()
         self._threads = [
-            threading.Thread(target=self._worker.work, name=f"jobs-{number}", daemon=True) for number in range(_WORKERS)
+            threading.Thread(target=self._worker.work, name=f"jobs-{number}", daemon=True) for number in range(workers)
         ]
         self._threads.append(threading.Thread(target=self._heed_wishes, name="jobs-wishes", daemon=True))
         for thread in self._threads:
@@ -110,6 +111,11 @@ class Jobs:
         same = self._sameness.known(request, self._sameness.conditions(request))
         rows = [row for row in self._store.same_as(same) if same and self._archive.brief(row).can_go_on]
         return rows[0].id if rows else None
+
+    def finished(self, request: AnalysisRequest) -> JobSnapshot | None:
+        """Get the finished job on the same content with the same request and settings, without pictures and answers."""
+        row = self._stored(self._sameness.known(request, self._sameness.conditions(request)))
+        return self._archive.brief(row) if row else None
 
     def _stored(self, same: str) -> Row | None:
         rows = self._store.same_as(same) if same else []

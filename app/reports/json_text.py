@@ -11,6 +11,8 @@ _NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
 
 
 def json_text(document: Mapping[str, object]) -> bytes:
-    """UTF-8 with a final newline."""
+    """UTF-8 with a final newline. What of a file name is not UTF-8 is escaped as JSON escapes it."""
     text = json.dumps(document, ensure_ascii=False, indent=2)
-    return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode()
+    return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode(
+        errors="backslashreplace"
+    )

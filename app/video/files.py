@@ -11,10 +11,55 @@ from pathlib import Path
 
 from app.errors import InputError
 
+_LONGEST_SHOWN = 512
+"""Characters: Windows takes paths of 260, and nobody names longer ones by hand."""
+
 
 def printable(path: Path | str) -> str:
-    """The name as it can stand in one line of a sentence: line breaks and control characters shown escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(path))
+    """The name as it can stand in one line of a sentence: line breaks and control characters shown escaped, and the
+    middle of what is too long for a path left out.
+    """
+    text = str(path)
+    if len(text) > _LONGEST_SHOWN:
+        text = f"{text[: _LONGEST_SHOWN // 2]}…{text[-_LONGEST_SHOWN // 2 :]}"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".insv", ".lrv"),
+        *(".mkv", ".webm", ".ogv", ".ogm", ".avi", ".divx", ".wmv", ".asf", ".flv", ".rm", ".rmvb"),
+        *(".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".m2t", ".tod", ".mxf"),
+        *(".dv", ".y4m", ".ivf", ".nut", ".h264", ".264", ".h265", ".265", ".hevc", ".obu", ".mjpeg", ".mjpg", ".dav"),
+    )
+)
+"""Endings that hold videos in practice, of cameras, recorders, downloads and encoders. A file named one by one may have
+any ending, this is for looking through folders."""
+_ALSO_SOURCE_CODE = frozenset((".ts", ".mts"))
+"""Transport streams, but also TypeScript."""
+_SYNC, _PACKET_BYTES = 0x47, (188, 192, 204)
+"""How packets of a transport stream (ISO/IEC 13818-1) begin, and their length: plain, with a time in front (M2TS), with
+error correction."""
+_PACKETS = 5
+"""Enough that a text does not pass: FFmpeg, too, asks for five in a row."""
+
+
+def is_video_name(path: Path) -> bool:
+    """Tell by its ending whether a file of a folder is meant to be a video. Where that leaves doubt, its first bytes
+    decide, unless it cannot be read: then opening it later says why.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in VIDEO_SUFFIXES or not path.is_file():
+        return False
+    if suffix not in _ALSO_SOURCE_CODE:
+        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read((_PACKETS + 1) * max(_PACKET_BYTES))
+    except OSError:
+        return True
+    packets = (start[first::length][:_PACKETS] for length in _PACKET_BYTES for first in range(length))
+    return b"\0" in start and bytes([_SYNC]) * _PACKETS in packets  # text holds no zero
 
 
 def check_file(path: Path) -> None:

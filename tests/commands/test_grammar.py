@@ -87,7 +87,7 @@ def test_the_english_texts_are_those_of_argparse() -> None:
 def test_interrupt_before_the_command_runs_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_: object) -> argparse.ArgumentParser:
+    def interrupted(*_: object, **__: object) -> argparse.ArgumentParser:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "build_parser", interrupted)

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from app.domain import Language
 from app.errors import ConfigError
+from app.redaction import is_secret, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
 DEFAULT_VLLM_CONFIG: dict[str, Any] = {
@@ -60,6 +61,7 @@ class Settings:
     frame_side: int | None
     in_flight: int | None
     answer_form: AnswerForm
+    tracing: bool  # LangSmith may record prompts, frames and answers
     template_dir: Path
     speech_model_path: str  # "" for none; with a base URL, what the model is called there
     speech_base_url: str
@@ -84,8 +86,14 @@ def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = Non
 
 
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
-    """Read all settings. Raises ConfigError naming the key, the value and what is allowed."""
+    """Read all settings. Raises ConfigError naming the key, the value and what is allowed.
+
+    The secrets among them, and those of other programs, are hidden from then on in all that comes from outside.
+    """
     values = _values(os.environ if environ is None else environ, dotenv)
+    for name, value in values.items():
+        if is_secret(name):
+            remember_secret(value)
     return Settings(
         model_path=_model_path(values),
         model_chosen=_model_path(values) != DEFAULT_MODEL_PATH,
@@ -102,6 +110,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         frame_side=_number("FRAMELENS_FRAME_SIDE", values, 56, 4096),
         in_flight=_number("FRAMELENS_IN_FLIGHT", values, 1, 64),
         answer_form=_choice("FRAMELENS_ANSWER_FORM", values, get_args(AnswerForm)) or "schema",
+        tracing=_choice("FRAMELENS_TRACING", values, ("off", "on")) == "on",
         template_dir=_template_dir(values),
         speech_model_path=values.get("FRAMELENS_SPEECH_MODEL_PATH", "").strip(),
         speech_base_url=values.get("FRAMELENS_SPEECH_BASE_URL", "").strip(),

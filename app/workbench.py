@@ -311,6 +311,7 @@ def _opener(settings: Settings, engine: Engine) -> Opener:
         side=usual_side(settings),
         in_flight=settings.in_flight,
         takes_schema=settings.answer_form == "schema",
+        traced=settings.tracing,
     )
 
 

@@ -32,6 +32,7 @@ class Opener:
     answers: what the engine, once it is ready, is known to have answered before; None where nobody can know whether it
     is still the same model. timeout_seconds bounds each wait for a token; side fixes the size of sent frames in pixels,
     in_flight the number of requests at the same time. takes_schema: whether answers are held to a schema.
+    traced: whether LangSmith may record the requests.
     """
 
     engine: Engine
@@ -41,6 +42,7 @@ class Opener:
     side: int | None = None
     in_flight: int | None = None
     takes_schema: bool = True
+    traced: bool = False
     _proven: dict[tuple[str, str], Sight] = field(default_factory=dict)
     _latest: tuple[Endpoint, Speaker] | None = None
 
@@ -82,6 +84,7 @@ class Opener:
                 model=endpoint.model,
                 max_tokens=longest,
                 timeout_seconds=self.timeout_seconds,
+                traced=self.traced,
             ),
             sight=Sight(None),
             max_model_len=info.max_model_len,

@@ -27,6 +27,7 @@ from app.domain import Language
 from app.engine import Endpoint, Engine
 from app.errors import AppError
 from app.i18n import error_text, t
+from app.redaction import masked, remember_secret
 
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
@@ -206,6 +207,7 @@ class _Front:
 
     async def _send(self, endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         url = endpoint.base_url.removesuffix("/v1") + path
+        remember_secret(endpoint.api_key)
         asked = self._http.build_request(
             method, url, json=body, headers={"Authorization": f"Bearer {endpoint.api_key}"}
         )
@@ -261,7 +263,7 @@ def _as_refused(answer: httpx.Response, inside: str, name: str) -> _Refused:
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or json.dumps(error)
         code, param = error.get("code"), error.get("param")
-    text = message if isinstance(message, str) else json.dumps(message)
+    text = masked(message if isinstance(message, str) else json.dumps(message))
     return _Refused(
         status, text.replace(inside, name), code=code if isinstance(code, str) else None, param=param and str(param)
     )
@@ -287,7 +289,7 @@ def _event(content: bytes, inside: str, name: str) -> bytes:
     error = told.get("error") if isinstance(told, dict) else None
     if not isinstance(error, str):
         return _renamed(content, name)
-    return json.dumps(_error(500, error.replace(inside, name)), ensure_ascii=False).encode()
+    return json.dumps(_error(500, masked(error).replace(inside, name)), ensure_ascii=False).encode()
 
 
 def _has_pictures(body: Mapping[str, Any]) -> bool:

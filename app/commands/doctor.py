@@ -16,10 +16,11 @@ from pathlib import Path
 from app import config
 from app.config import Settings
 from app.domain import Language, Notice
-from app.engine import Facts, Wanted, examine, gather, masked, masked_setting
+from app.engine import Facts, Wanted, examine, gather
 from app.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, notice_text, t
 from app.preflight import preflight
+from app.redaction import masked, masked_setting
 from app.workbench import pass_on
 
 _MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}

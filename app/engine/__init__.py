@@ -15,7 +15,6 @@ from app.engine.fetching import Fetching
 from app.engine.hardware import installed_vllm
 from app.engine.load import LoadReader
 from app.engine.managed import ManagedEngine
-from app.engine.masking import masked, masked_setting
 from app.engine.model import ModelReference, check_model_folder, resolve_model
 from app.engine.monitor import Monitor
 from app.engine.remote import RemoteEngine
@@ -44,8 +43,6 @@ __all__ = [
     "examine",
     "gather",
     "installed_vllm",
-    "masked",
-    "masked_setting",
     "resolve_model",
     "speech_launcher",
     "transformers_launcher",

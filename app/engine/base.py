@@ -78,7 +78,7 @@ class Launcher:
     """How one kind of local engine is started and read; `app.engine.managed` does the starting.
 
     model: its name for people. fetch: makes the model a folder on this machine, downloading where needed. command: the
-    child's argument list for (model folder, port). environment: what the child gets beside our own environment, for an
+    child's argument list for (model folder, port). environment: what the child gets beside `engine_environment`, for an
     API key. served_name: what requests must call the model of that folder. describe: what a ready engine is.
     read_phase: what one line of the child's log says about its start, or None. port: None takes a free one. notices:
     what was changed in the user's settings. inspect: what is to be said of a start with the model's folder; it raises

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 
 from app.causes import known_cause
-from app.engine.masking import masked
 from app.errors import EngineError
+from app.redaction import masked
 
 _PREFIX = re.compile(r"^\([^()]*pid=\d+\) ?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?)?")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: .*)?")

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.child_environment import hub_environment
 from app.domain import EngineProgress
 from app.engine.base import ProgressListener
 from app.engine.hub_failures import failure, human_bytes
@@ -82,7 +83,8 @@ def download(
     with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as place:
         log_path = Path(place) / "fetch.log"
         command = [sys.executable, "-P", str(FETCHER), json.dumps(order)]
-        child = ChildProcess.start(command, environment={"HF_HUB_DISABLE_TELEMETRY": "1"}, log_path=log_path)
+        environment = {**hub_environment(), "HF_HUB_DISABLE_TELEMETRY": "1"}
+        child = ChildProcess.start(command, environment=environment, log_path=log_path)
         try:
             outcome = _follow(child, LogReader(log_path), model_id, on_progress, cancel)
         finally:

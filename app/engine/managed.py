@@ -19,6 +19,7 @@ from app.engine.diagnose import diagnose
 from app.engine.process import tail
 from app.engine.startup import Running, Startup
 from app.errors import AppError, Cancelled, EngineError
+from app.redaction import masked
 
 POLL_SECONDS = 0.1
 HEALTH_SECONDS = 10.0
@@ -166,10 +167,10 @@ class ManagedEngine:
                 self._running = replace(self._running, info=replace(self._running.info, sees=sees))
 
     def log_tail(self, lines: int = 200) -> str:
-        """The end of the current engine's log, or of the last one's; "" before the first start."""
+        """The end of the current engine's log, or of the last one's, with secrets masked; "" before the first start."""
         startup = self._startup
         path = (startup.log_path if startup is not None else None) or self._log_path
-        return tail(path, lines) if path is not None else ""
+        return masked(tail(path, lines)) if path is not None else ""
 
     def stop(self) -> None:
         """End the engine, or its start; returns when no process of it is left. It may be started again."""

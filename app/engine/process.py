@@ -35,7 +35,7 @@ class ChildProcess:
         log_path: Path,
         grace_seconds: float = GRACE_SECONDS,
     ) -> ChildProcess:
-        """Start `command` with our environment and `environment` over it; what it writes is added to `log_path`.
+        """Start `command` with `environment` and no other variable; what it writes is added to `log_path`.
 
         To be ended, its processes get SIGTERM, and SIGKILL when `grace_seconds` have passed.
 
@@ -49,7 +49,7 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env=dict(environment),
                 start_new_session=True,  # Ctrl-C in the terminal is ours to handle, in our order
             )
         return cls(guard, grace_seconds)

@@ -13,6 +13,7 @@ from app.domain import EngineInfo, EngineProgress
 from app.engine.base import Endpoint, EngineStatus, ProgressListener
 from app.engine.client import NoAnswer, get_json, served_models
 from app.errors import AppError, Cancelled, ConfigError, EngineError
+from app.redaction import masked
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
@@ -97,6 +98,8 @@ class RemoteEngine:
         return outcome[0]
 
     def _explain(self, answer: NoAnswer) -> EngineError:
+        if answer.redirect:
+            return EngineError("engine_redirects", status=answer.status, target=answer.redirect)
         if answer.status in {401, 403}:
             return EngineError("remote_key_rejected", base_url=self._base_url, status=answer.status)
         if answer.status is not None:
@@ -110,7 +113,7 @@ class RemoteEngine:
             return served[0]
         if not served:
             raise EngineError("remote_serves_nothing", base_url=self._base_url)
-        listed = ", ".join(served[:20]) + (" …" if len(served) > 20 else "")
+        listed = masked(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
         if not self._model:
             raise EngineError("remote_model_unchosen", base_url=self._base_url, served=listed)
         nearest = (difflib.get_close_matches(self._model, served, 1, 0.0) or served)[0]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from app.child_environment import engine_environment
 from app.domain import EngineInfo, EngineProgress, Notice
 from app.engine.base import Endpoint, Launcher
 from app.engine.client import NoAnswer, get_json
@@ -142,7 +143,8 @@ class Startup:
         self.log_path = self._new_log()
         command = self._launcher.command(folder, port)
         self.log_path.write_text(f"$ {' '.join(command)}\n", encoding="utf-8")
-        process = ChildProcess.start(command, environment=self._launcher.environment(api_key), log_path=self.log_path)
+        environment = {**engine_environment(), **self._launcher.environment(api_key)}
+        process = ChildProcess.start(command, environment=environment, log_path=self.log_path)
         try:
             return self._watch(process, folder, port, api_key)
         except BaseException:

@@ -14,6 +14,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from app.child_environment import hub_environment
 from app.domain import EngineInfo, EngineProgress
 from app.engine.base import Endpoint, Launcher
 from app.engine.download import fetch_model
@@ -66,7 +67,7 @@ def _environment(trust_remote_code: bool, api_key: str) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "NO_COLOR": "1",
         "PYTHONUNBUFFERED": "1",
-        **({} if trust_remote_code else {"HF_HUB_OFFLINE": "1"}),
+        **(hub_environment() if trust_remote_code else {"HF_HUB_OFFLINE": "1"}),
     }
 
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.child_environment import hub_environment
 from app.domain import EngineInfo, EngineProgress, Notice
 from app.engine.base import Endpoint, Launcher
 from app.engine.client import NoAnswer, get_json, served_models
@@ -122,7 +123,7 @@ def _command(name: str, arguments: Mapping[str, object], folder: Path, port: int
 
 
 def _environment(arguments: Mapping[str, object], device: Device, api_key: str) -> dict[str, str]:
-    """What the child's environment has over ours; what the user has set there for vLLM on a CPU is left alone."""
+    """What the child gets beside what any engine gets; what the user has set for vLLM on a CPU is left alone."""
     needs_hub = any(arguments.get(name) for name in _NEEDS_HUB)
     return {
         "VLLM_API_KEY": api_key,
@@ -133,7 +134,7 @@ def _environment(arguments: Mapping[str, object], device: Device, api_key: str) 
         "PYTHONWARNINGS": "ignore",
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        **({} if needs_hub else {"HF_HUB_OFFLINE": "1"}),
+        **(hub_environment() if needs_hub else {"HF_HUB_OFFLINE": "1"}),
         **(_cpu_environment(arguments) if device == "cpu" else {}),
     }
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from app.child_environment import reader_environment
 from app.domain import Analysis
 from app.errors import AppError, InputError
 from app.jobs import import_worker
@@ -29,7 +30,6 @@ _log = logging.getLogger(__name__)
 MOST_EXPORTED = 500
 """As many go into one ZIP: their ids must fit into an address."""
 _LOGGED_LINES = 20
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
             stdin=source,
             stdout=target,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=reader_environment(),
             check=False,
         )
     for line in child.stderr.decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
@@ -126,10 +126,3 @@ def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
             yield copy
     else:
         yield file
-
-
-def _environment() -> dict[str, str]:
-    """What the child needs to know: none of the keys that are in this process's environment."""
-    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    root = str(Path(__file__).resolve().parents[2])
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.getenv("PYTHONPATH"))))}

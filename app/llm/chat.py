@@ -31,7 +31,8 @@ class EngineChat(BaseChatModel):
     """A chat model served by vLLM, `transformers serve` or any other OpenAI-compatible engine.
 
     `base_url` ends in /v1; `timeout` bounds each wait for a piece of answer, in seconds. Whatever else is given to a
-    call, or bound, goes into the request's body as it is. Raises the AppErrors of `app.llm.refusal` for what the engine
+    call, or bound, goes into the request's body as it is. `traced` False keeps what `app.llm.stream` asks out of
+    LangSmith, whatever the environment says. Raises the AppErrors of `app.llm.refusal` for what the engine
     refuses, and aiohttp's errors for what the network does.
     """
 
@@ -44,6 +45,7 @@ class EngineChat(BaseChatModel):
     temperature: float | None = None
     stop: list[str] | None = None
     timeout_seconds: float = Field(600.0, alias="timeout")
+    traced: bool = True
 
     @property
     def _llm_type(self) -> str:
@@ -195,8 +197,12 @@ def connect(
     max_tokens: int = 1024,
     timeout_seconds: float = 600.0,
     temperature: float = 0.0,
+    traced: bool = False,
 ) -> EngineChat:
-    """A chat model for the engine at `base_url` (ending in /v1). `timeout_seconds` bounds each wait for a token."""
+    """A chat model for the engine at `base_url` (ending in /v1). `timeout_seconds` bounds each wait for a token.
+
+    `traced`: whether LangSmith may record what is asked and answered, where the environment sets it up.
+    """
     return EngineChat(
         base_url=base_url,
         model=model,
@@ -204,4 +210,5 @@ def connect(
         max_tokens=max_tokens,
         temperature=temperature,
         timeout=timeout_seconds,
+        traced=traced,
     )

@@ -15,6 +15,7 @@ import httpx
 from app.errors import ContextExceeded, EngineError
 from app.llm.http import authorization, client
 from app.llm.refusal import engine_error, refused
+from app.redaction import masked
 
 _AT_ONCE = 64
 _LONGEST_TEXT, _SHORTEST_TEXT = 1000, 50
@@ -68,7 +69,7 @@ def _vectors(text: str, count: int) -> list[list[float]]:
         answer = sorted(json.loads(text)["data"], key=lambda one: one["index"])
         vectors = [[float(value) for value in one["embedding"]] for one in answer]
     except (KeyError, TypeError, ValueError) as error:
-        raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {text[:200]}") from error
+        raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {masked(text[:2000])[:200]}") from error
     if len(vectors) != count or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
         raise EngineError("embeddings_odd", reason=f"{len(vectors)} != {count}")
     return vectors

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.errors import Cancelled
+from app.redaction import remember_secret
 
 if TYPE_CHECKING:
     import aiohttp
@@ -41,6 +42,7 @@ def client(base_url: str) -> httpx.Client:
 
 def authorization(api_key: str) -> dict[str, str]:
     """The header that shows the key; none without one, since an empty one is no header that can be sent."""
+    remember_secret(api_key)
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
 
@@ -49,7 +51,8 @@ async def posted(
     url: str, *, api_key: str, timeout_seconds: float, data: Any, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The answer to a POST, from its first line on; each wait for more is bounded. What is not read to its end takes
-    its connection with it, so that an engine notices.
+    its connection with it, so that an engine notices. A redirect is an answer like any other: neither the key nor the
+    frames are sent on to where it points.
 
     `data` is as aiohttp takes it: bytes, or a form.
     """
@@ -57,8 +60,10 @@ async def posted(
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=timeout_seconds)
     headers = {**authorization(api_key), **(headers or {})}
-    async with _session(url) as session, session.post(url, data=data, headers=headers, timeout=timeout) as response:
-        yield response
+    async with _session(url) as session:
+        asking = session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
+        async with asking as response:
+            yield response
 
 
 def request_loop() -> asyncio.AbstractEventLoop:

@@ -25,6 +25,7 @@ from app.errors import (
     ModelNotFound,
     PicturesRefused,
 )
+from app.redaction import masked
 
 # What engines say when a model or its server takes no pictures at all. Each line was seen from the engine named.
 _REFUSALS = re.compile(
@@ -58,8 +59,9 @@ _FORMAT = re.compile(
 _NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # web frameworks' own words for it
 _BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
 _LIBRARIES = ("aiohttp", "httpx", "httpcore")
+_REDIRECTS = (301, 302, 303, 307, 308)
 _UNSAID = "an error event that says no more"
-_LONGEST = 500
+_LONGEST, _MOST_READ = 500, 20_000
 
 
 class TooManyPictures(EngineError):
@@ -71,7 +73,9 @@ class TooManyPictures(EngineError):
 
 
 def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = "") -> AppError:
-    """The error that a whole HTTP answer means whose status is not 200."""
+    """The error that a whole HTTP answer means whose status is not 200. What it repeats of a key is masked."""
+    if status in _REDIRECTS and (target := headers.get("Location")):
+        return EngineError("engine_redirects", status=status, target=masked(target)[:_LONGEST])
     try:
         body = json.loads(text)
     except ValueError:
@@ -122,7 +126,9 @@ def engine_error(error: Exception, *, base_url: str) -> AppError | None:
     if isinstance(error, TimeoutError) or (library in _LIBRARIES and "Timeout" in type(error).__name__):
         return EngineTimeout("engine_timeout", base_url=base_url)
     if library in _LIBRARIES:
-        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=str(error) or type(error).__name__)
+        return EngineBrokeOff(
+            "engine_unreachable", base_url=base_url, reason=masked(str(error)) or type(error).__name__
+        )
     return None
 
 
@@ -142,7 +148,7 @@ def retry_after(header: str | None) -> float | None:
 
 def _sentence(error: object) -> str:
     told = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-    return str(told or "")[:_LONGEST]
+    return masked(str(told or "")[:_MOST_READ])[:_LONGEST]
 
 
 def fallback_notice(reason: Notice) -> Notice:

@@ -20,6 +20,7 @@ from app.errors import Cancelled, EngineError
 from app.llm.http import posted, request_loop
 from app.llm.refusal import engine_error, refused, retry_after
 from app.llm.speech_sieve import Sieve, segments_of
+from app.redaction import masked
 
 if TYPE_CHECKING:
     from aiohttp import FormData
@@ -176,6 +177,6 @@ def _parsed(response: _Response) -> Mapping[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
-        shown = " ".join(response.text.split())[:200]
+        shown = masked(" ".join(response.text[:2000].split()))[:200]
         raise EngineError("speech_answer_unreadable", base_url=response.url, answer=shown)
     return answer

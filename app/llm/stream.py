@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from app.domain import Usage
 from app.errors import AppError, EngineBrokeOff, EngineError
 from app.llm.http import on_request_loop
 from app.llm.refusal import engine_error
+from app.redaction import masked
 
 log = logging.getLogger(__name__)
 # What the client library meets in an answer that is no JSON, no text, or of another shape: a proxy's page, for one.
@@ -75,7 +76,8 @@ def stream(
     `options` are parameters of this one request, such as temperature or max_tokens.
     """
     answer, address = _Answer(), str(getattr(chat, "base_url", ""))
-    chunks = on_request_loop(chat.astream(list(messages), **(options or {})), cancel)
+    asked = chat.astream(list(messages), **(options or {}))
+    chunks = on_request_loop(asked if getattr(chat, "traced", False) else _untraced(asked), cancel)
     try:
         with closing(chunks):
             for chunk in chunks:
@@ -87,6 +89,15 @@ def stream(
             raise
         raise ours from error
     return answer.reply(address)
+
+
+async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
+    """The same, kept out of LangSmith: LANGSMITH_TRACING is set for other programs, and frames are private."""
+    from langsmith import tracing_context
+
+    with tracing_context(enabled=False):
+        async for chunk in chunks:
+            yield chunk
 
 
 def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
@@ -104,5 +115,5 @@ def _ours(error: Exception, base_url: str) -> AppError | None:
     ours = engine_error(error, base_url=base_url)
     if ours is None and isinstance(error, _UNREADABLE):
         log.warning("an answer of %s could not be read", base_url, exc_info=True)
-        return EngineError("engine_garbage", base_url=base_url, reason=f"{type(error).__name__}: {error}"[:200])
+        return EngineError("engine_garbage", base_url=base_url, reason=masked(f"{type(error).__name__}: {error}")[:200])
     return ours

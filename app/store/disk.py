@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StorageError
+from app.redaction import masked
 
 
 @contextmanager
@@ -72,6 +73,13 @@ def human_size(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TB"
 
 
+class _MaskedFormatter(logging.Formatter):
+    """Hides secrets in messages and tracebacks: libraries quote requests and answers in theirs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
 def log_to(data_dir: Path) -> Path:
     """Send the log of everything under `app` to a file in the data folder, 5 MB at most, twice."""
     path = data_dir / "framelens.log"
@@ -80,7 +88,7 @@ def log_to(data_dir: Path) -> Path:
         handler = RotatingFileHandler(path, maxBytes=5_000_000, backupCount=1, encoding="utf-8")
     except OSError as error:
         raise StorageError("data_dir_unwritable", path=str(data_dir), reason=str(error)) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(_MaskedFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("app")
     for old in [one for one in logger.handlers if isinstance(one, RotatingFileHandler)]:
         logger.removeHandler(old)

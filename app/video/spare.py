@@ -8,16 +8,15 @@ is asked anything, and keeps one child ready meanwhile (some 100 MB). A command 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, cast
 
-_PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
+from app.child_environment import reader_environment
+
 Child = subprocess.Popen[bytes]
 
 
@@ -109,7 +108,7 @@ def _started(*options: str) -> Child:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_PACKAGE_ROOT, os.getenv("PYTHONPATH"))))},
+        env=reader_environment(),
     )
 
 

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import resource
+import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -223,8 +224,17 @@ def test_what_looks_like_a_picture_in_an_answer_stays_text() -> None:
 def test_keys_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
     from app.jobs import shelf
 
+    given: list[dict[str, str]] = []
+    run = subprocess.run
+
+    def note(*command: Any, env: dict[str, str], **options: Any) -> Any:
+        given.append(env)
+        return run(*command, env=env, **options)
+
     monkeypatch.setenv("FRAMELENS_API_KEY", "sk-secret")
-    assert "sk-secret" not in shelf._environment().values()
+    monkeypatch.setattr(shelf.subprocess, "run", note)
+    assert len(list(reports_of([(NAME, BytesIO(json_report.write(analysis(), "en")))]))) == 1
+    assert "PATH" in given[0] and "sk-secret" not in given[0].values()
 
 
 def test_what_is_no_file_is_refused() -> None:

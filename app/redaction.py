@@ -1,15 +1,20 @@
-"""Text that may be shown, from text that may hold secrets: keys, tokens, and passwords in addresses.
+"""Redaction of secrets in text that comes from outside: keys, tokens, and passwords in addresses.
 
-Used for everything that a user is asked to paste into a report. It hides too much rather than too little.
+Used for what engines, hubs and logs say before it is shown, logged or stored, and for everything that a user is asked
+to paste into a report. It hides too much rather than too little. Secrets that this process uses are hidden wherever
+they appear; others by how they look.
 """
 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 HIDDEN = "***"
 _SECRET_NAME = r"(?:api[-_]?key|access[-_]?key|secret|token|passw(?:or)?d|credentials?|cookie|signature)"
-_SECRET_SETTING = re.compile(rf"(?:{_SECRET_NAME}|authorization)$", re.IGNORECASE)
+_SECRET_SETTING = re.compile(
+    rf"(?:{_SECRET_NAME}|authorization|passphrase|[-_](?:key|pass|pwd|pat|auth))$", re.IGNORECASE
+)
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), hidden)
     for pattern, hidden in (
@@ -23,6 +28,19 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\b(?:hf|sk|ghp|glpat|xox[abp])[-_][\w-]{8,}", HIDDEN),  # the hub's, OpenAI's and others' keys by their look
     )
 )
+_SHORTEST, _SHORTEST_WORD, _LONGEST_WORD = 6, 8, 15
+"""Characters. A secret of fewer would hide parts of ordinary text; one without a digit may be a word of that length."""
+_known: dict[str, re.Pattern[str]] = {}
+
+
+def remember_secret(value: str) -> None:
+    """Hide `value` in every text from now on. One that might be an ordinary word is hidden where it stands alone."""
+    value = value.strip()
+    is_word = len(value) <= _LONGEST_WORD and not any(letter.isdigit() for letter in value)
+    if len(value) < (_SHORTEST_WORD if is_word else _SHORTEST) or value in _known:
+        return
+    written = "|".join(re.escape(one) for one in sorted({value, quote(value, safe="")}))
+    _known[value] = re.compile(rf"(?<![\w-])(?:{written})(?![\w-])" if is_word else written)
 
 
 def is_secret(name: str) -> bool:
@@ -36,6 +54,8 @@ def masked(text: str) -> str:
     >>> masked("GET https://me:pw@host/v1?token=abc Authorization: Bearer sk-1234567890")
     'GET https://***@host/v1?token=*** Authorization: ***'
     """
+    for known in tuple(_known.values()):
+        text = known.sub(HIDDEN, text)
     for pattern, hidden in _RULES:
         text = pattern.sub(hidden, text)
     return text

@@ -1,0 +1,72 @@
+"""Environments of child processes: each kind of child gets the variables that it needs, and none that holds a secret.
+
+The app's own environment may hold keys of engines, hubs and clouds. A decoder reads files of strangers, and an engine
+may run a stranger's model code; neither has any use for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.redaction import is_secret
+
+# Names and beginnings of names, in capitals: Windows knows no others, and proxies are also written small.
+_SYSTEM = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_", "TZ", "TMP", "TEMP", "XDG_", "LD_", "DYLD_"),
+    *("PYTHON", "VIRTUAL_ENV", "CONDA_", "SSL_CERT_", "COVERAGE_"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROGRAM", "APPDATA", "LOCALAPPDATA", "USERPROFILE"),
+    *("NUMBER_OF_PROCESSORS", "PROCESSOR_", "COMMONPROGRAM", "ALLUSERSPROFILE", "HOMEDRIVE", "HOMEPATH"),
+)
+_THREADS = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "MALLOC_", "GLIBC_TUNABLES")
+_READER = (*_SYSTEM, *_THREADS, "OPENCV_", "AV_")
+_HUB = ("HF_", "HUGGING", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_ENGINE = (
+    *_SYSTEM,
+    *_THREADS,
+    *("VLLM_", "TORCH", "PYTORCH_", "TRITON_", "INDUCTOR", "FLASH", "XFORMERS_", "LMCACHE_", "XGRAMMAR_", "OUTLINES_"),
+    *("HF_", "HUGGING", "TRANSFORMERS_", "TOKENIZERS_", "SAFETENSORS_", "ACCELERATE_", "DO_NOT_TRACK", "TVM_"),
+    *("TIKTOKEN_", "PROMETHEUS_"),
+    *("CUDA", "CUDNN_", "CUBLAS", "NVIDIA_", "NVCC_", "NV_", "NCCL_", "GPU_", "ROC", "HIP_", "HSA_", "AMD_", "AITER_"),
+    *("MIOPEN_", "RCCL_", "ZE_", "SYCL_", "ONEAPI_", "ONEDNN_", "DNNL_", "CCL_", "ATEN_", "CPU_VISIBLE_", "NUMBA_"),
+    *("GLOO_", "UCX_", "RAY_", "MASTER_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "NODE_RANK", "TP_SOCKET_", "FI_", "IB_"),
+    *("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
+    *("MAX_JOBS", "NO_PROXY"),
+)
+# Beginnings that are whole names: nothing else that begins so is meant.
+_WHOLE = frozenset({"PATH", "HOME", "USER", "SHELL", "CC", "CXX", "RANK", "LANG", "TZ"})
+_HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
+
+
+def reader_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a process of this package gets that reads files of strangers: videos, reports to be imported.
+
+    That is paths, language, and numbers of threads, with the package itself on Python's path.
+    """
+    kept = _kept(environ, _READER)
+    paths = (str(Path(__file__).resolve().parents[1]), kept.get("PYTHONPATH"))
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def engine_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a process gets that runs a model: what configures drivers, PyTorch, vLLM and transformers."""
+    return _kept(environ, _ENGINE)
+
+
+def hub_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a process needs to reach the model hub: its token, and the proxies with their passwords."""
+    return _kept(environ, (*_SYSTEM, *_HUB), also=_HUB_TOKENS)
+
+
+def _kept(
+    environ: Mapping[str, str] | None, allowed: tuple[str, ...], also: frozenset[str] = frozenset()
+) -> dict[str, str]:
+    given = os.environ if environ is None else environ
+    return {name: value for name, value in given.items() if name in also or _is_allowed(name.upper(), allowed)}
+
+
+def _is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
+    if is_secret(name):
+        return False
+    return any(name == one or (one not in _WHOLE and name.startswith(one)) for one in allowed)

@@ -1,0 +1,112 @@
+"""What child processes find in their environment: what they need, and no key of anybody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.child_environment import engine_environment, hub_environment, reader_environment
+from app.domain import EngineProgress
+from app.engine import ManagedEngine, vllm_launcher
+from app.engine.hardware import installed_vllm
+from app.video import spare
+from tests.engine.fakes import fake_launcher
+
+SECRETS = {
+    "FRAMELENS_API_KEY": "sk-engine-1234567890",
+    "FRAMELENS_SERVE_API_KEY": "sk-serve-1234567890",
+    "VLLM_API_KEY": "sk-vllm-1234567890",
+    "OPENAI_API_KEY": "sk-openai-1234567890",
+    "LANGSMITH_API_KEY": "lsv2-1234567890",
+    "HF_TOKEN": "hf_1234567890",
+    "HUGGING_FACE_HUB_TOKEN": "hf_0987654321",
+    "AWS_SECRET_ACCESS_KEY": "aws-1234567890",
+    "GITHUB_PAT": "ghp_1234567890",
+    "HTTPS_PROXY": "http://me:pw1234567890@proxy:1",
+    "DATABASE_URL": "postgres://me:db1234567890@host/db",
+}
+NEEDED = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/home/me",
+    "LD_LIBRARY_PATH": "/opt/lib",
+    "OMP_NUM_THREADS": "2",
+    "CUDA_VISIBLE_DEVICES": "1",
+    "NCCL_DEBUG": "INFO",
+    "VLLM_LOGGING_LEVEL": "DEBUG",
+    "HF_HOME": "/models",
+    "CC": "gcc-13",
+}
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+@pytest.fixture
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (SECRETS | NEEDED).items():
+        monkeypatch.setenv(name, value)
+
+
+def environment_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_text(encoding="utf-8", errors="replace")
+
+
+def test_a_reader_gets_paths_and_threads_and_the_package() -> None:
+    given = reader_environment(SECRETS | NEEDED | {"PYTHONPATH": "/more"})
+    root = str(Path(__file__).resolve().parents[1])
+    assert given.keys() == {"PATH", "HOME", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "PYTHONPATH"}
+    assert given["PYTHONPATH"] == os.pathsep.join((root, "/more"))
+
+
+def test_an_engine_gets_what_configures_it_and_no_key() -> None:
+    assert engine_environment(SECRETS | NEEDED) == NEEDED
+
+
+def test_what_downloads_gets_the_hubs_token_and_proxies_alone() -> None:
+    given = hub_environment(SECRETS | NEEDED)
+    assert given.keys() & SECRETS.keys() == {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HTTPS_PROXY"}
+    assert given["HF_HOME"] == "/models"
+
+
+@pytest.mark.skipif(installed_vllm() is None, reason="vLLM is not installed")
+def test_the_hubs_token_reaches_an_engine_that_must_ask_the_hub(surroundings: None) -> None:
+    assert "HF_TOKEN" not in vllm_launcher("org/model", {}).environment("key")
+    assert vllm_launcher("org/model", {"trust_remote_code": True}).environment("key")["HF_TOKEN"] == SECRETS["HF_TOKEN"]
+
+
+@on_linux
+def test_no_key_is_in_the_environment_of_a_real_decoder(surroundings: None) -> None:
+    child = spare._started("--ready")
+    try:
+        found = environment_of(child.pid)
+    finally:
+        spare._end(child)
+    assert "OMP_NUM_THREADS=2" in found
+    assert not [name for name, value in SECRETS.items() if value in found or f"\0{name}=" in found]
+
+
+@on_linux
+def test_no_key_but_its_own_is_in_the_environment_of_a_started_engine(surroundings: None, tmp_path: Path) -> None:
+    code = "import os; print('environment:', sorted(os.environ))"
+    launcher = fake_launcher({}, command=lambda folder, port: [sys.executable, "-c", code])
+    engine = ManagedEngine(launcher, log_dir=tmp_path)
+    phases: list[EngineProgress] = []
+    with pytest.raises(Exception, match="engine"):
+        engine.ensure_ready(phases.append, __import__("threading").Event())
+    said = "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.log"))
+    assert "'CUDA_VISIBLE_DEVICES'" in said and "'FAKE_API_KEY'" in said
+    assert not [name for name in SECRETS if f"'{name}'" in said]
+
+
+def test_a_reader_finds_this_package_from_any_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", "import app; print(app.__file__)"],
+        cwd=tmp_path,
+        env=reader_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(done.stdout.strip()).parent.name == "app"

@@ -335,6 +335,9 @@ class SoundPiece:
     wav: bytes = field(repr=False)
 
 
+_BREAKS = frozenset(("repeats", "cut", "empty"))
+
+
 @dataclass(frozen=True)
 class ChunkResult:
     """The answer to one request over a run of keyframes, complete with how it was asked.
@@ -369,6 +372,11 @@ class ChunkResult:
     troubles: tuple[str, ...] = ()
     attempts: int = 1
     key: str = ""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it repeats itself, was cut off, or is empty: no headline is taken from it."""
+        return not _BREAKS.isdisjoint(self.troubles)
 
 
 @dataclass(frozen=True)
@@ -467,6 +475,11 @@ class Analysis:
     def whole(self) -> ChunkResult | None:
         """The answer that is about the whole video: the summary, or that to the only part."""
         return self.summary or (self.chunks[0] if len(self.chunks) == 1 else None)
+
+    @property
+    def title(self) -> str:
+        """The headline by the model; "" where it gave none, or where its answer repeats itself or was cut off."""
+        return self.whole.title if self.whole and not self.whole.is_broken else ""
 
     @property
     def requests(self) -> tuple[ChunkResult, ...]:

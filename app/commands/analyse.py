@@ -29,6 +29,7 @@ from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
+from app.reports.moments import local_minute
 from app.video import child_begun, probe
 from app.video.files import printable
 from app.wiring import Services, open_services
@@ -127,7 +128,7 @@ def _analysed(
         job_id = stopped or jobs.submit(request, name=name, anew=given.anew, listener=events.put)
         job = jobs.snapshot(job_id)
         if job.state == "done":
-            progress.say(t("cli.analysed_before", language, created=job.created[:16].replace("T", " ")))
+            progress.say(t("cli.analysed_before", language, created=local_minute(job.created)))
         while not job.is_over or not events.empty():
             if cancel.is_set():
                 jobs.cancel(job_id)

@@ -25,7 +25,9 @@ from app.errors import AppError, ConfigError, InputError
 from app.file_names import last_part
 from app.i18n import error_text, t
 from app.jobs.snapshot import State
+from app.reports.moments import local_minute
 from app.reports.plain_text import printable
+from app.reports.words import title_and_details
 from app.store.library import Entry, Hit, Order, Wanted
 from app.wiring import Services
 
@@ -144,22 +146,32 @@ def _table(services: Services, found: list[Entry], hits: Mapping[str, list[Hit]]
         table.add_column(t(f"library.column_{name}", language), no_wrap=name in ("id", "created", "length"))
     for entry in found:
         length = clock(entry.seconds).partition(".")[0] if entry.seconds else ""
-        words = [Text(_line(entry.name)), *(_hit_line(hit) for hit in hits[entry.id])]
+        title, details = title_and_details(
+            entry.name, title=entry.title, question=entry.question, part=_part(entry.start_seconds, entry.end_seconds)
+        )
+        lines = [Text(_line(title)), *([Text(f"  {_line(details)}", "dim")] if details else [])]
+        words = [*lines, *(_hit_line(hit, language) for hit in hits[entry.id])]
         cells = (
             length,
             t(f"library.state.{services.jobs.state_of(entry)}", language),
             last_part(entry.model),
         )
-        table.add_row(
-            entry.id, entry.created[:16].replace("T", " "), Text("\n").join(words), *cells, ", ".join(entry.tags)
-        )
+        table.add_row(entry.id, local_minute(entry.created), Text("\n").join(words), *cells, ", ".join(entry.tags))
     return table
 
 
-def _hit_line(hit: Hit) -> Text:
-    """When, and the passage with what was found in bold."""
-    time = f"{clock(hit.seconds).partition('.')[0]} " if hit.seconds is not None else ""
-    line, end = Text(f"  {time}", "dim"), 0
+def _part(start_seconds: float, end_seconds: float | None) -> str:
+    """The range of the video that was asked about; "" for all of it."""
+    if not start_seconds and end_seconds is None:
+        return ""
+    return "–".join("" if one is None else clock(one).partition(".")[0] for one in (start_seconds, end_seconds))
+
+
+def _hit_line(hit: Hit, language: Language) -> Text:
+    """When and in what it was found, and the passage with the words in bold."""
+    time = clock(hit.seconds).partition(".")[0] if hit.seconds is not None else ""
+    kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
+    line, end = Text(f"  {' · '.join(filter(None, (time, kind)))} ", "dim"), 0
     for start, stop in hit.marks:
         line.append(_line(hit.text[end:start])).append(_line(hit.text[start:stop]), "bold")
         end = stop

@@ -146,6 +146,11 @@ class Jobs:
         """Ask a queued or running job to stop; it does within a second. Others are left as they are."""
         self._stop(job_id, "cancel")
 
+    def cancel_all(self) -> None:
+        """Ask all queued and running jobs of this program to stop; those that wait first, so that none begins."""
+        for job_id in (*(job.id for job in self.waiting()), *self.running()):
+            self.cancel(job_id)
+
     def pause(self, job_id: str) -> None:
         """Ask a queued or running job to wait: what is on its way is finished first."""
         self._stop(job_id, "pause")

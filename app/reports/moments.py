@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
 from app.file_names import shown_name
@@ -23,3 +23,17 @@ def date_of(created: str) -> datetime | None:
     except ValueError:
         return None
     return made if made.tzinfo else made.replace(tzinfo=UTC)
+
+
+def local_minute(created: str, zone: tzinfo | None = None) -> str:
+    """Return a stored time for people, such as "2026-11-21 23:03".
+
+    Args:
+        created: An ISO time, in UTC where it names no time zone. What is no time comes back as it is.
+        zone: The reader's time zone, None for that of this machine.
+    """
+    made = date_of(created)
+    try:
+        return f"{made.astimezone(zone):%Y-%m-%d %H:%M}" if made else created
+    except (OverflowError, ValueError, OSError):  # the first and the last day of the calendar
+        return created

@@ -16,9 +16,9 @@ from typing import Any, Literal, get_args
 
 from app.errors import StorageError
 from app.store.store import Store
-from app.store.words import Term, body_of, match_of, num_found, places, terms_of
+from app.store.words import Term, body_of, found_in, match_of, places, terms_of, words_of
 
-FORM = 1
+FORM = 2
 """Counts up with any change of what an entry tells: then all of them are made anew."""
 Kind = Literal["name", "summary", "chapter", "finding", "said", "screen"]
 Order = Literal["best", "newest", "oldest", "name", "longest"]
@@ -28,7 +28,8 @@ _FOUND = "FROM words CROSS JOIN entries ON entries.number = words.rowid CROSS JO
 _WEIGHTS = "8, 4, 3, 3, 1, 1"  # of the kinds above, for bm25
 _COLUMNS = (
     "jobs.id, jobs.created, jobs.name, jobs.state, jobs.owner, entries.seconds, entries.model, entries.template,"
-    " entries.language, entries.mode, entries.frames, entries.findings, entries.path,"
+    " entries.language, entries.mode, entries.frames, entries.findings, entries.path, entries.title, entries.question,"
+    " entries.start_seconds, entries.end_seconds,"
     " (SELECT group_concat(tag, char(31)) FROM tags WHERE job_id = jobs.id),"
     " EXISTS (SELECT 1 FROM covers WHERE job_id = jobs.id)"
 )
@@ -39,6 +40,7 @@ _ORDERS: Mapping[Order, str] = {
     "name": "jobs.name COLLATE NOCASE, jobs.rowid DESC",
     "longest": "entries.seconds DESC, jobs.rowid DESC",
 }
+_OF_MODEL: tuple[Kind, ...] = ("summary", "chapter", "finding")
 _AROUND = 70  # characters of a passage on each side of the first place that was found
 
 
@@ -54,7 +56,8 @@ class Passage:
 @dataclass(frozen=True)
 class About:
     """What is told of an analysis at a glance. `seconds` is the video's length where it is known, `mode` how the frames
-    reached the model, `path` the video's file.
+    reached the model, `path` the video's file, `title` the model's headline. [start_seconds, end_seconds) is the part
+    of the video that was asked about, to its end where `end_seconds` is None.
     """
 
     state: str
@@ -67,6 +70,10 @@ class About:
     num_findings: int = 0
     sha256: str = ""
     path: str = ""
+    title: str = ""
+    question: str = ""
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,10 @@ class Entry:
     num_frames: int
     num_findings: int
     path: str
+    title: str
+    question: str
+    start_seconds: float
+    end_seconds: float | None
     tags: tuple[str, ...]
     has_cover: bool
 
@@ -135,10 +146,12 @@ class Library:
             self._drop(connection, job_id)
             added = connection.execute(
                 "INSERT INTO entries (job_id, state, form, seconds, model, template, language, mode, frames, findings,"
-                " sha256, path) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " sha256, path, title, question, start_seconds, end_seconds)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(job_id, about.state, FORM, about.seconds, about.model, about.template, about.language),
                     *(about.mode, about.num_frames, about.num_findings, about.sha256, about.path),
+                    *(about.title, about.question, about.start_seconds, about.end_seconds),
                 ),
             )
             connection.executemany(
@@ -157,10 +170,15 @@ class Library:
             connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
     def stale(self) -> list[str]:
-        """The ids of the analyses that must be taken up (again), the newest first."""
+        """Return the ids of the analyses that must be taken up (again), the newest first.
+
+        One that waits or runs looks interrupted when it is read from the store; it is taken up again when it ends.
+        """
         rows = self._store.select(
             "SELECT jobs.id FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
-            " WHERE entries.state IS NOT jobs.state OR entries.form IS NOT ? ORDER BY jobs.rowid DESC",
+            " WHERE entries.form IS NOT ? OR (entries.state IS NOT jobs.state"
+            " AND NOT (entries.state = 'interrupted' AND jobs.state IN ('queued', 'running')))"
+            " ORDER BY jobs.rowid DESC",
             FORM,
         )
         return [job_id for (job_id,) in rows]
@@ -204,19 +222,21 @@ class Library:
         return _entry(rows[0]) if rows else None
 
     def hits(self, job_id: str, typed: str, *, near: int | None = None, limit: int = 3) -> list[Hit]:
-        """The passages of an analysis in which what was typed is found, those with the most of it first. Where there is
-        none, the passage at the place `near`, which means the same.
+        """Return the passages of an analysis that say why it was found, the most telling first.
+
+        Each shows as many of the typed words as can be that those before it do not show; what only repeats another is
+        left out, and the name comes last. Where no passage has any of the words, it is the one at the place `near`,
+        which means the same.
         """
         terms = terms_of(typed)
         if not terms:
             return []
         rows = self._store.select(
-            "SELECT kind, seconds, text FROM passages WHERE job_id = ? AND kind <> 'name' ORDER BY place", job_id
+            "SELECT kind, text, seconds FROM passages WHERE job_id = ? ORDER BY kind = 'name', place", job_id
         )
-        counted = [(num_found(text, terms), Passage(kind, text, seconds)) for kind, seconds, text in rows]
-        best = sorted((one for one in counted if one[0]), key=lambda one: -one[0])  # stable: in their order else
-        if near is None or best:
-            return [_hit(passage, terms) for _, passage in best[:limit]]
+        found = [(one, found_in(one.text, terms)) for one in (Passage(*row) for row in rows)]
+        if best := _most_telling([one for one in found if one[1]], limit):
+            return [_hit(passage, terms) for passage in best]
         return [_hit(passage, ()) for place, passage in self.passages(job_id) if place == near]
 
     def choices(self) -> dict[str, dict[str, int]]:
@@ -391,7 +411,7 @@ def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passa
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     job_id, created, name, state, owner, seconds, model, template, language, mode, *rest = row
-    frames, findings, path, tags, cover = rest
+    frames, findings, path, title, question, start_seconds, end_seconds, tags, cover = rest
     return Entry(
         id=job_id,
         created=created,
@@ -406,9 +426,38 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         num_frames=frames or 0,
         num_findings=findings or 0,
         path=path or "",
+        title=title or "",
+        question=question or "",
+        start_seconds=start_seconds or 0.0,
+        end_seconds=end_seconds,
         tags=tuple(sorted(tags.split("\x1f"))) if tags else (),
         has_cover=bool(cover),
     )
+
+
+def _most_telling(found: list[tuple[Passage, frozenset[Term]]], limit: int) -> list[Passage]:
+    """At most so many of these passages with the terms in each. A finding often repeats what the summary says, with a
+    time; of two such passages the one with the time is taken.
+    """
+    chosen: list[Passage] = []
+    shown: frozenset[Term] = frozenset()
+    rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in found]
+    while rest and len(chosen) < limit:
+        best, terms, words = max(rest, key=lambda one: (len(one[1] - shown), len(one[1])))  # of equal ones the first
+        alike = [one for one in rest if one[0] is best or _is_same(one[0], one[2], best, words)]
+        equals = (one for one, others, _ in alike if others == terms and one.seconds is not None)
+        chosen.append(best if best.seconds is not None else next(equals, best))
+        shown |= terms
+        rest = [one for one in rest if one not in alike]
+    return chosen
+
+
+def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
+    """Whether two passages say the same: in equal words, or one of the model's sentences holds the other."""
+    if words == others:
+        return True
+    are_told = one.kind in _OF_MODEL and other.kind in _OF_MODEL
+    return are_told and (words in others or others in words)
 
 
 def _hit(passage: Passage, terms: Sequence[Term]) -> Hit:

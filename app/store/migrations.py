@@ -86,6 +86,13 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, place)
     );
     """,
+    # What tells analyses of one video from one another.
+    """
+    ALTER TABLE entries ADD COLUMN title TEXT NOT NULL DEFAULT '';
+    ALTER TABLE entries ADD COLUMN question TEXT NOT NULL DEFAULT '';
+    ALTER TABLE entries ADD COLUMN start_seconds REAL NOT NULL DEFAULT 0;
+    ALTER TABLE entries ADD COLUMN end_seconds REAL;
+    """,
 )
 
 

@@ -81,10 +81,10 @@ def places(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
     return apart
 
 
-def num_found(text: str, terms: Sequence[Term]) -> int:
-    """How many of the terms stand in the text."""
+def found_in(text: str, terms: Sequence[Term]) -> frozenset[Term]:
+    """Return the terms that occur in the text."""
     whole = folded(text)
-    return sum(_pattern(term).search(whole) is not None for term in terms)
+    return frozenset(term for term in terms if _pattern(term).search(whole))
 
 
 def _pattern(term: Term) -> re.Pattern[str]:

@@ -17,7 +17,12 @@ from app.domain import Keyframe, VideoInfo
 from app.errors import AppError
 
 if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
     from app.wiring import Services
+
+
+_ESTIMATE_SECONDS = 60
+"""So long an estimate is kept: the queue asks for it every two seconds, and throughput changes slowly."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,21 @@ def probe_video(path: Path) -> VideoInfo:
     except OSError:
         changed = 0
     return _probe(str(path), changed)
+
+
+def expected_seconds(services: Services, job: JobSnapshot) -> float | None:
+    """Return how long an analysis takes from beginning to end, None while the engine's throughput is not known.
+
+    Raises InputError or DecodeError where the video cannot be read.
+    """
+    return _expected_seconds(job.id, services, job)
+
+
+@st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)
+def _expected_seconds(job_id: str, _services: Services, _job: JobSnapshot) -> float | None:
+    request = _job.request
+    estimate = _services.planner(probe_video(request.path), request, _services.templates.find(request.template))
+    return sum(estimate.whole_seconds) / 2 if estimate.whole_seconds else None
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

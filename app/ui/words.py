@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
 
 from app.domain import FrameFacts, Language, VideoInfo, clock
 from app.i18n import t
 from app.i18n.durations import span
 from app.i18n.facts import colours
+from app.reports.moments import local_minute
 from app.store.disk import human_size
 
 # A web address ends where Chinese goes on without a space, which the Markdown reader does not see.
@@ -26,6 +31,20 @@ def plain(text: str) -> str:
 def short_clock(seconds: float) -> str:
     """ "mm:ss", or "h:mm:ss" from an hour on."""
     return clock(int(seconds)).partition(".")[0]
+
+
+def local_time(created: str) -> str:
+    """Return a stored time in the time zone of the reader's browser, to the minute."""
+    return local_minute(created, _zone())
+
+
+def _zone() -> tzinfo | None:
+    """The browser's time zone; None, this machine's, while no browser is there."""
+    try:
+        return ZoneInfo(st.context.timezone) if st.context.timezone else None
+    except (ZoneInfoNotFoundError, ValueError):  # Windows knows no names without the package tzdata
+        minutes = st.context.timezone_offset or 0  # as JavaScript counts it: how far UTC is ahead
+        return timezone(timedelta(minutes=-minutes))
 
 
 def remaining(seconds: float | None, language: Language) -> str:

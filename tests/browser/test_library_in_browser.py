@@ -42,15 +42,14 @@ def test_an_analysis_is_found_by_its_words_and_opens_at_their_time(library_app: 
     page.get_by_role("button", name="Analyse").click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     page.get_by_role("link", name="Library").click()
-    search = page.get_by_role("textbox", name="Search in findings")
-    search.fill('"number 1.1"')
-    search.press("Enter")
+    search = page.get_by_role("searchbox", name="Search names")
+    search.press_sequentially('"number 1.1"')  # the list follows what is typed
     expect(page).to_have_url(re.compile("q="))
     page.get_by_role("button", name=re.compile("00:12 · Finding")).click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     arrives(page, video_of(page), 12.5)
     page.go_back()
-    expect(page.get_by_role("textbox", name="Search in findings")).to_have_value('"number 1.1"')
+    expect(page.get_by_role("searchbox", name="Search names")).to_have_value('"number 1.1"')
 
 
 def test_a_report_of_another_machine_is_taken_in_renamed_selected_and_deleted(

@@ -56,7 +56,7 @@ def test_the_open_analysis_and_the_language_stay_from_page_to_page(scripted_app:
     expect(link(visit, "系统")).not_to_have_attribute("href", re.compile("job="))
     link(visit, "系统").click()
     expect(visit.page.get_by_text("本机", exact=True)).to_be_visible()
-    visit.page.locator('[class*="st-key-recent-"] button').first.click()
+    visit.page.locator('[class*="st-key-recent"] .go').first.click()
     visit.page.wait_for_url(lambda url: urlsplit(url).path == "/" and parse_qs(urlsplit(url).query).get("job") == job)
     assert visit.complaints == []
 
@@ -66,7 +66,7 @@ def test_an_analysis_that_is_opened_from_the_queue_is_shown_from_every_page(scri
     jobs = [begin_one(visit) for _ in range(2)]
     link(visit, "System").click()
     expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
-    visit.page.locator(f'[class*="st-key-queue-open-{jobs[0]}"] button').first.click()
+    visit.page.locator(f'[class*="st-key-queue_rows"] [data-id="{jobs[0]}"] .go').click()
     visit.page.wait_for_url(lambda url: urlsplit(url).path == "/" and f"job={jobs[0]}" in url)
     expect(visit.page.get_by_role("button", name="Pause").first).to_be_visible()
     link(visit, "System").click()  # and no further: what was opened has been shown

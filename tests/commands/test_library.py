@@ -66,7 +66,7 @@ def test_the_table_shows_where_words_were_found(reports: list[Path], capsys: pyt
     run("library", "import", *reports)
     assert run("library", "search", "later", "--language", "en") == 0
     out = capsys.readouterr().out
-    assert "00:04 later at 9:59" in out
+    assert "00:04 · Finding later at 9:59" in out
     assert run("library", "search", "lorry", "--language", "zh") == 0
     assert "没有符合条件的分析" in capsys.readouterr().out
 
@@ -160,3 +160,19 @@ def test_a_job_without_a_report_is_not_exported(tmp_path: Path, capsys: pytest.C
     services.close()
     assert run("export", "latest") == 3
     assert "job123456" in capsys.readouterr().err
+
+
+def test_export_writes_the_others_and_names_what_has_no_report(
+    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("library", "import", *reports)
+    services = open_services(adopts=False)
+    job = replace(from_elsewhere(analysis(id="job123456")), state="cancelled", analysis=None)
+    services.store.save(to_row(job, ""))
+    services.close()
+    capsys.readouterr()
+    assert run("export", "job123456", "job0abcdef", "--output", tmp_path / "out") == 3
+    shown = capsys.readouterr()
+    assert "gate.md" in shown.out
+    assert "job123456" in shown.err
+    assert (tmp_path / "out" / "gate.md").exists()

@@ -89,6 +89,25 @@ def test_everything_that_is_said_is_searched_with_its_time(store: Store, tmp_pat
     jobs.close()
 
 
+def test_own_question_is_not_searched_in_stores_of_before_either(store: Store, tmp_path: Path) -> None:
+    jobs = queue(store, whole, tmp_path)
+    question = "Is there a zeppelin?"
+    job_id = jobs.submit(replace(REQUEST, question=question), name="clip.mp4")
+    until(jobs, job_id, lambda job: job.state == "done")
+    assert ids(jobs, "zeppelin") == []
+    with store.changing() as connection:  # as the version before has indexed it
+        number = connection.execute("SELECT number FROM entries").fetchone()[0]
+        connection.execute("UPDATE entries SET form = 1")
+        connection.execute("UPDATE words SET name = 'clip mp4 is there a zeppelin' WHERE rowid = ?", (number,))
+        connection.execute("INSERT INTO passages VALUES (?, 999, 'name', NULL, ?)", (job_id, question))
+    assert ids(jobs, "zeppelin") == [job_id]
+    jobs.indexing.begin()
+    jobs.indexing.catch_up()
+    assert ids(jobs, "zeppelin") == []
+    assert ids(jobs, "clip") == [job_id]
+    jobs.close()
+
+
 def test_what_older_versions_stored_is_taken_up_when_somebody_looks(store: Store, tmp_path: Path) -> None:
     jobs = queue(store, rich.script(parts=2, findings=3), tmp_path)
     job_id = finished(jobs, Path("/v/clip.mp4"))

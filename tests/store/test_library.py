@@ -104,6 +104,29 @@ def test_a_hit_names_the_time_and_marks_the_words(store: Store, library: Library
     assert library.hits("job", "lorry") == []
 
 
+def hits_of(store: Store, library: Library, words: str, *passages: Passage) -> list[tuple[str, float | None]]:
+    put(store, library, "job")
+    library.put("job", About("done"), passages, b"")
+    return [(hit.kind, hit.seconds) for hit in library.hits("job", words)]
+
+
+def test_same_sentence_is_shown_once_and_with_its_time(store: Store, library: Library) -> None:
+    text = "A red car waits at the gate."
+    passages = (Passage("summary", text), Passage("finding", text, 4.0), Passage("screen", "GATE", 9.0))
+    assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("screen", 9.0)]
+
+
+def test_hits_show_every_word_that_was_looked_for(store: Store, library: Library) -> None:
+    passages = [Passage("said", f"the gate, time {number}", float(number)) for number in range(9)]
+    found = hits_of(store, library, "gate lorry", *passages, Passage("finding", "a lorry", 20.0))
+    assert found == [("said", 0.0), ("finding", 20.0), ("said", 1.0)]
+
+
+def test_match_in_the_name_is_shown_last(store: Store, library: Library) -> None:
+    passages = (Passage("name", "gate.mp4"), Passage("finding", "A gate opens.", 4.0))
+    assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("name", None)]
+
+
 def test_marks_lie_on_the_text_as_it_is_written() -> None:
     text = "ﬁne Straße, 全角ＡＢＣ, e\u0301te"
     for word in ("fine", "strasse", "abc", "ete"):
@@ -212,3 +235,12 @@ def test_nothing_is_half_deleted_where_the_disk_refuses(store: Store, library: L
         library.delete("job")
     store.select("PRAGMA query_only = OFF")
     assert found(library, "red") == {"job"}
+
+
+def test_one_that_runs_is_taken_up_once_and_again_when_it_ends(store: Store, library: Library) -> None:
+    store.save(Row("job", "2026-01-01", "job.mp4", "running", "", "{}"))
+    assert library.stale() == ["job"]
+    library.put("job", About("interrupted"), [], b"")  # as it looks when it is read from the store
+    assert library.stale() == []
+    store.save(Row("job", "2026-01-01", "job.mp4", "done", "", "{}"))
+    assert library.stale() == ["job"]

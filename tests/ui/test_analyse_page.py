@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -29,6 +31,12 @@ def texts(page: AppTest) -> str:
     kinds = [page.markdown, page.caption, page.error, page.warning, page.info, page.text]
     written = (f"{getattr(each, 'icon', '')} {each.value}".strip() for kind in kinds for each in kind)
     return "\n".join(written).replace("\\", "")
+
+
+def parts_shown(page: AppTest) -> list[Any]:
+    """What the page's own components were given, those first that stand first."""
+    elements = page.get("bidi_component")
+    return [json.loads(element.proto.json) for element in elements if element.proto.json]
 
 
 def started(page: AppTest, services: Services) -> str:
@@ -224,8 +232,12 @@ def test_recent_analyses_are_there_to_come_back_to(page: AppTest, services: Serv
     ended(services, job)
     page.button(key="new").click().run()
     assert "job" not in page.query_params
-    page.button(key=f"recent-{job}").click().run()
-    assert page.query_params["job"] == job
+    (row,) = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
+    assert (row["id"], row["icon"], row["is_open"]) == (job, "done", False)
+    page.query_params["job"] = job
+    page.run()
+    (row,) = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
+    assert row["is_open"]
     assert t("ui.state_done", "en") in texts(page)
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -19,10 +20,12 @@ from app.i18n import LANGUAGES, t
 from app.jobs import Sameness
 from app.store.paces import Asked, Known
 from app.ui import resources
+from app.ui.panels import queue as queue_panel
 from app.wiring import Services
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ended, queue, script, with_bench
 from tests.ui.test_analyse_page import texts
+from tests.ui.test_report_page import parts_shown
 
 
 def with_sample(page: AppTest) -> AppTest:
@@ -171,18 +174,38 @@ def test_the_queue_shows_whose_turn_is_next_and_can_be_changed(
     while len(services.jobs.waiting()) > 3:
         time.sleep(0.01)
     page.run()
-    assert [page.button(key=f"queue-open-{job}").label for job in jobs[2:]] == [
-        "1\\. 2\\.mp4",
-        "2\\. 3\\.mp4",
-        "3\\. 4\\.mp4",
+    rows = queue_rows(page)
+    assert [row["title"] for row in rows] == ["0.mp4", "1.mp4", "1. 2.mp4", "2. 3.mp4", "3. 4.mp4"]
+    assert [[one["name"] for one in row["actions"]] for row in rows] == [
+        ["pause", "cancel"],
+        ["pause", "cancel"],
+        ["cancel"],
+        ["first", "cancel"],
+        ["first", "cancel"],
     ]
-    page.button(key=f"queue-first-{jobs[4]}").click().run()
-    assert [job.id for job in services.jobs.waiting()] == [jobs[4], jobs[2], jobs[3]]
-    page.button(key=f"queue-cancel-{jobs[2]}").click().run()
-    assert [job.id for job in services.jobs.waiting()] == [jobs[4], jobs[3]]
-    assert services.jobs.snapshot(jobs[2]).state == "cancelled"
-    page.button(key=f"queue-pause-{jobs[0]}").click().run()
+    page.button(key="queue_cancel_all").click().run()
     assert not page.exception
+    assert [ended(services, job).state for job in jobs] == ["cancelled"] * 5
+
+
+def test_queue_tells_the_time_until_all_are_over(
+    page: AppTest, open_services: Open, card_video: Path, hold: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one there is no estimate; it counts as the others do."""
+    services = open_services(script(hold=hold))
+    jobs = [services.jobs.submit(AnalysisRequest(card_video), name=f"{place}.mp4") for place in range(5)]
+    while len(services.jobs.waiting()) > 3:
+        time.sleep(0.01)
+    monkeypatch.setattr(resources, "expected_seconds", lambda _, job: None if job.id == jobs[4] else 120.0)
+    monkeypatch.setattr(queue_panel, "_share_left", lambda job: 1.0)
+    page.run()
+    assert "5 analyses · about 10 min left" in texts(page)
+
+
+def queue_rows(page: AppTest) -> list[dict[str, Any]]:
+    """The rows of the queue; those of the recent analyses offer no actions."""
+    shown = [part["jobs"] for part in parts_shown(page) if "jobs" in part]
+    return next(rows for rows in shown if any(row["actions"] for row in rows))
 
 
 def test_a_single_job_needs_no_queue(

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.domain import Language
+from app.domain import AnalysisRequest, Language, Selection
 from app.errors import InputError
 from app.i18n import LANGUAGES
+from app.jobs.snapshot import to_row
+from app.ui import words
 from app.ui.state import PageState
 from app.wiring import Services
 from tests.reports.test_reports import analysis
+from tests.ui import rich
+from tests.ui.fake_services import ended
 from tests.ui.test_analyse_page import texts
 from tests.ui.test_report_page import parts_shown
 
@@ -66,10 +72,54 @@ def test_every_analysis_is_a_card_with_what_there_is_to_know(
     (card,) = cards(show(language))
     assert (card["name"], card["id"]) == ("<b>gate</b> *1*", job_id)
     assert f"library/{job_id}.jpg" in card["cover"]
-    assert "2026-01-01 00:00" in card["facts"][0]
-    assert "model" in card["facts"][1]
+    assert "model" in card["facts"][0]
+    assert "2026-01-01 00:00" in card["facts"][1]  # no browser is there, and this machine's time is UTC in tests
     assert ["tag", "大门"] in card["badges"]
     assert len(card["badges"]) == 3  # its state, that it is from elsewhere, and the tag
+
+
+def test_analyses_of_one_video_are_told_apart(show: Show, services: Services) -> None:
+    """By the model's title, then file, question, range and model."""
+    part = Selection(start_seconds=1.0, end_seconds=61.0)
+    request = AnalysisRequest(Path("/v/clip.mp4"), question="Is there a red car?", selection=part)
+    services.jobs.take_in(rich.rich(request, "job123456", parts=2, findings=3))
+    take_in(services, 1, "gate.mp4")
+    first, second = cards(show())
+    assert (first["title"], first["name"]) == ("An afternoon at the gate", "clip.mp4")
+    assert first["facts"][:2] == ["“Is there a red car?”", "00:01–01:01 · Tiny-VL · 8 frames · 6 findings"]
+    assert (second["title"], second["name"]) == ("", "gate.mp4")
+
+
+def test_failed_analysis_shows_its_state_in_place_of_a_picture(show: Show, services: Services) -> None:
+    job_id = services.jobs.submit(AnalysisRequest(Path("/v/nothing.mp4")), name="nothing.mp4")
+    services.jobs.cancel(job_id)
+    state = ended(services, job_id).state
+    (card,) = cards(show())
+    assert (card["icon"], card["cover"] == "") == (state, not services.jobs.snapshot(job_id).keyframes)
+
+
+def test_times_are_those_of_the_readers_time_zone(
+    show: Show, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_in(services, 1, "gate.mp4")
+    monkeypatch.setattr(words, "_zone", lambda: ZoneInfo("Asia/Shanghai"))
+    (card,) = cards(show())
+    assert "2026-01-01 08:00" in card["facts"][1]
+
+
+def test_add_after_enter_has_nothing_to_do(show: Show, services: Services) -> None:
+    job_id = take_in(services, 1, "gate.mp4")
+    page = show(chosen=frozenset({job_id}))
+    next(one for one in page.button if "Add" in one.label).click().run()
+    assert not page.error
+
+
+def test_delete_is_red_and_comes_after_cancel(show: Show, services: Services) -> None:
+    page = show(chosen=frozenset({take_in(services, 1, "gate.mp4")}))
+    page.button(key="library_delete").click().run()
+    cancel, delete = (one for one in page.button if one.key in ("library_delete_not", "library_delete_sure"))
+    assert (cancel.key, delete.key) == ("library_delete_not", "library_delete_sure")
+    assert delete.label.startswith(":red[") and delete.proto.type == "secondary"
 
 
 def test_an_empty_library_and_a_search_without_results_say_different_things(show: Show, services: Services) -> None:
@@ -160,7 +210,19 @@ def test_two_selected_are_compared_on_the_page_of_reports(show: Show, services: 
 def test_a_zip_of_the_selected_is_offered_under_an_address(show: Show, services: Services) -> None:
     job_id = take_in(services, 1, "a.mp4")
     (link,) = show(chosen=frozenset({job_id})).get("link_button")
-    assert f"library.zip?key=key&ids={job_id}&formats=json" in link.proto.url
+    assert f"library.zip?key=key&ids={job_id}&formats=html,json&language=en" in link.proto.url
+
+
+def test_what_has_no_report_is_named_before_the_export(show: Show, services: Services) -> None:
+    with_report = take_in(services, 1, "a.mp4")
+    without = take_in(services, 2, "gate.mp4")
+    job = replace(services.jobs.snapshot(without), state="cancelled", analysis=None)
+    services.store.save(to_row(job, ""))
+    services.jobs.indexing.take_up(job)
+    page = show(chosen=frozenset({with_report, without}))
+    assert "1 of 2 selected has no report and is left out: gate.mp4 (cancelled)" in texts(page)
+    (link,) = page.get("link_button")
+    assert link.proto.label == "Export 1 as ZIP"
 
 
 def test_a_report_from_elsewhere_is_shown_without_a_player_and_says_so(page: AppTest, services: Services) -> None:

@@ -23,7 +23,7 @@ from app.wiring import Services
 from tests.ui import rich
 from tests.ui.conftest import Open
 from tests.ui.fake_services import Run, ended, queue
-from tests.ui.test_analyse_page import texts
+from tests.ui.test_analyse_page import parts_shown, texts
 
 
 @pytest.fixture
@@ -41,12 +41,6 @@ def page_of(page: AppTest, open_services: Open) -> Callable[..., tuple[AppTest, 
         return page, services, job
 
     return open_page
-
-
-def parts_shown(page: AppTest) -> list[Any]:
-    """What the page's own components were given, those first that stand first."""
-    elements = page.get("bidi_component")
-    return [json.loads(element.proto.json) for element in elements if element.proto.json]
 
 
 def written(page: AppTest) -> str:

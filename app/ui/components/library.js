@@ -3,10 +3,16 @@
 
 const shown = new WeakMap();
 
+// What screen readers call it: titles of several analyses of one video differ, and so do names of one title.
+function named(entry) {
+  return entry.title ? `${entry.title} (${entry.name})` : entry.name;
+}
+
 function coverOf(entry, words, report) {
   const cover = element("button", { type: "button", className: "cover" });
-  cover.setAttribute("aria-label", `${words.open}: ${entry.name}`);
+  cover.setAttribute("aria-label", `${words.open}: ${named(entry)}`);
   if (entry.cover) cover.append(element("img", { alt: "", loading: "lazy", decoding: "async", src: entry.cover }));
+  else cover.append(iconOf(entry.icon));
   if (entry.length) cover.append(element("span", { className: "length", textContent: entry.length }));
   cover.addEventListener("click", () => report("open", { id: entry.id, seconds: null }));
   return cover;
@@ -14,7 +20,7 @@ function coverOf(entry, words, report) {
 
 function pickOf(entry, words, report) {
   const box = element("input", { type: "checkbox", checked: entry.is_chosen });
-  box.setAttribute("aria-label", `${words.select}: ${entry.name}`);
+  box.setAttribute("aria-label", `${words.select}: ${named(entry)}`);
   box.addEventListener("change", () => {
     box.closest(".entry").classList.toggle("chosen", box.checked);
     report("choose", { id: entry.id, is_chosen: box.checked });
@@ -22,10 +28,18 @@ function pickOf(entry, words, report) {
   return element("label", { className: "pick" }, box);
 }
 
+function titleOf(entry, report) {
+  const title = element("button", { type: "button", className: "name" }, ...breakable(entry.title || entry.name));
+  title.addEventListener("click", () => report("open", { id: entry.id, seconds: null }));
+  return title;
+}
+
+// The line with the name, which can be changed; where there is no title, the name is the title.
 function headingOf(entry, words, report) {
   const heading = element("div", { className: "heading" });
-  const name = element("button", { type: "button", className: "name", textContent: entry.name });
-  name.addEventListener("click", () => report("open", { id: entry.id, seconds: null }));
+  const name = entry.title
+    ? element("span", { className: "file", title: entry.name }, ...breakable(entry.name))
+    : titleOf(entry, report);
   const edit = element("button", { type: "button", className: "edit", textContent: words.rename });
   edit.setAttribute("aria-label", `${words.rename}: ${entry.name}`);
   edit.addEventListener("click", () => beginNaming(heading, entry, words, report));
@@ -62,9 +76,12 @@ function hitOf(hit, entry, words, report) {
 }
 
 function entryOf(entry, words, report) {
-  const about = element("div", { className: "about" }, headingOf(entry, words, report));
+  const about = element("div", { className: "about" });
+  if (entry.title) about.append(titleOf(entry, report));
+  about.append(headingOf(entry, words, report));
   for (const text of entry.facts) about.append(element("div", { className: "facts", textContent: text }));
   const badges = entry.badges.map(([kind, text]) => element("span", { className: `badge ${kind}`, textContent: text }));
+  badges[0]?.prepend(iconOf(entry.icon)); // the first is the state
   about.append(element("div", { className: "badges" }, ...badges));
   if (entry.hits.length) {
     about.append(element("div", { className: "hits" }, ...entry.hits.map((hit) => hitOf(hit, entry, words, report))));

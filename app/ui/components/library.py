@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.ui.components.assets import component
 
-_mount = component("library")
+_mount = component("library", "icons")
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Card:
-    """`cover` is the address of a picture or "", `facts` are lines, `badges` short texts with their kind: "running",
-    "failed", "tag" or "".
+    """`title` is what the model calls the video, "" where it gave no title; `name` can be changed. `cover` is the
+    address of a picture or "", `icon` the name of the state, `facts` are lines, `badges` short texts with their kind:
+    "running", "failed", "tag" or "".
     """
 
     id: str
     name: str
+    title: str
     cover: str
+    icon: str
     length: str
     facts: Sequence[str]
     badges: Sequence[tuple[str, str]]

@@ -13,7 +13,7 @@ from app.errors import AppError, InputError
 from app.i18n import LANGUAGES, error_text, t
 from app.ui.panels import choice, engine, plan
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import local_time, plain
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -65,7 +65,7 @@ def draw_found(services: Services, job: JobSnapshot, language: Language) -> None
     if page_state().found_before != job.id:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(plain(t("ui.made_before", language, created=job.created[:16].replace("T", " "))))
+        st.markdown(plain(t("ui.made_before", language, created=local_time(job.created))))
         st.button(
             t("ui.ask_anew", language),
             key="ask_anew",

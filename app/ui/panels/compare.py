@@ -15,7 +15,7 @@ from app.ui import pairs
 from app.ui.components import sides
 from app.ui.state import CHOOSING, page_state
 from app.ui.statements import Line
-from app.ui.words import plain
+from app.ui.words import local_time, plain
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -106,7 +106,7 @@ def _label(services: Services, analysis: Analysis, other: JobSnapshot, language:
     shared = pairs.num_shared((analysis, made))
     kind = template_name(services, made.request.template, language)
     parts = [name_of(made, language), kind, made.request.question[:40]]
-    parts += [t("ui.compare_shared", language, n=shared), other.created[:16].replace("T", " ")]
+    parts += [t("ui.compare_shared", language, n=shared), local_time(other.created)]
     return " · ".join(filter(None, parts))
 
 
@@ -169,6 +169,6 @@ def _facts(services: Services, analysis: Analysis, language: Language) -> dict[s
         "doubtful": str(sum(bool(finding.issues) for finding in analysis.findings)),
         "tokens": f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}",
         "seconds": exactly(asking, language),
-        "made": analysis.created[:16].replace("T", " "),
+        "made": local_time(analysis.created),
     }
     return {t(f"ui.compare_fact_{name}", language): value for name, value in values.items()}

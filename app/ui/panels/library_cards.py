@@ -16,9 +16,10 @@ from app.store.library import Entry, Hit
 from app.ui import resources
 from app.ui.components import library as cards
 from app.ui.panels import library_filters as filters
+from app.ui.panels import span
 from app.ui.panels.compare import template_name
 from app.ui.state import page_state
-from app.ui.words import short_clock
+from app.ui.words import local_time, short_clock
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -80,21 +81,28 @@ def _draw_pages(pages: int) -> None:
 
 
 def _card(services: Services, entry: Entry, hits: list[Hit], language: Language) -> cards.Card:
-    made = " · ".join(
-        filter(None, (entry.created[:16].replace("T", " "), template_name(services, entry.template, language)))
-    )
+    part = span.words_of_part(entry.start_seconds, entry.end_seconds, language, digits=0)
+    asked = f"“{entry.question}”" if entry.question else ""
+    kind = template_name(services, entry.template, language)
     counts = [t("library.frames", language, n=entry.num_frames)] if entry.num_frames else []
+    made = local_time(entry.created)
     counts += [t("library.findings", language, n=entry.num_findings)] if entry.num_findings else []
     return cards.Card(
         id=entry.id,
         name=entry.name,
+        title=entry.title,
         cover=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
+        icon=services.jobs.state_of(entry),
         length=short_clock(entry.seconds) if entry.seconds else "",
-        facts=[line for line in (made, " · ".join(filter(None, (last_part(entry.model), *counts)))) if line],
+        facts=list(filter(None, (asked, _line(part, last_part(entry.model), *counts), _line(made, kind)))),
         badges=list(_badges(services, entry, language)),
         is_chosen=entry.id in page_state().chosen,
         hits=[_place(hit, language) for hit in hits],
     )
+
+
+def _line(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
 
 
 def _badges(services: Services, entry: Entry, language: Language) -> Iterator[tuple[str, str]]:
@@ -115,7 +123,7 @@ def _place(hit: Hit, language: Language) -> cards.Place:
         end = stop
     pieces.append((hit.text[end:], False))
     time = short_clock(hit.seconds) if hit.seconds is not None else ""
-    kind = t(f"library.kind.{hit.kind}", language)
+    kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
     return cards.Place(kind, time, hit.seconds, [piece for piece in pieces if piece[0]])
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import Language
-from app.errors import InputError
 from app.file_names import one_line
 from app.i18n import t
 from app.jobs.shelf import MOST_EXPORTED
@@ -20,6 +19,10 @@ from app.ui.words import plain
 
 if TYPE_CHECKING:
     from app.wiring import Services
+
+
+_PRESET = ("html", "json")
+"""One to read, and the one that can be imported elsewhere."""
 
 
 def draw(services: Services, entries: Sequence[Entry], language: Language) -> None:
@@ -34,7 +37,7 @@ def draw(services: Services, entries: Sequence[Entry], language: Language) -> No
             return
         chosen = tuple(sorted(state.chosen))
         st.markdown(f"**{t('library.chosen', language, n=len(chosen))}**", width="content")
-        _draw_export(chosen, language)
+        _draw_export(services, chosen, language)
         if len(chosen) == 2:
             words = t("library.compare", language)
             st.button(words, key="library_compare", icon=":material/compare:", on_click=_compare, args=chosen)
@@ -45,21 +48,30 @@ def draw(services: Services, entries: Sequence[Entry], language: Language) -> No
         st.button(none, key="library_none", type="tertiary", icon=":material/deselect:", on_click=_choose, args=((),))
 
 
-def _draw_export(chosen: Sequence[str], language: Language) -> None:
+def _draw_export(services: Services, chosen: Sequence[str], language: Language) -> None:
     with st.popover(t("library.export", language, n=len(chosen)), icon=":material/download:"):
         if len(chosen) > MOST_EXPORTED:
             st.caption(t("library.export_most", language, n=MOST_EXPORTED))
             return
+        entries = [entry for one in chosen if (entry := services.jobs.library.entry(one))]
+        without = [entry for entry in entries if not entry.mode]
+        if without:
+            names = (f"{one.name} ({t(f'library.state.{services.jobs.state_of(one)}', language)})" for one in without)
+            words = t("library.export_without", language, n=len(without), total=len(chosen), names=", ".join(names))
+            st.warning(plain(words), icon=":material/warning:")
         formats = st.multiselect(
             t("library.export_formats", language),
             list(FORMATS),
-            default=["json"],
+            default=_PRESET,
             format_func=lambda name: t(f"ui.download_{name}", language),
             key="library_formats",
         )
-        address = resources.api_url("library.zip") + f"&ids={','.join(chosen)}&formats={','.join(formats)}"
+        query = f"&ids={','.join(chosen)}&formats={','.join(formats)}&language={language}"
         st.link_button(
-            t("library.export", language, n=len(chosen)), address, icon=":material/download:", disabled=not formats
+            t("library.export", language, n=len(chosen) - len(without)),
+            resources.api_url("library.zip") + query,
+            icon=":material/download:",
+            disabled=not formats or len(without) == len(chosen),
         )
 
 
@@ -84,19 +96,18 @@ def _draw_tags(services: Services, chosen: Sequence[str], language: Language) ->
 
 
 def _tag(services: Services, chosen: Sequence[str]) -> None:
-    tag, state = one_line(st.session_state["library_tag_new"]), page_state()
-    state.error = None if tag else InputError("tag_empty")
-    if tag:
+    """Enter in the field adds the tag and empties it; "Add" after that has nothing to do."""
+    page_state().error = None
+    if tag := one_line(st.session_state["library_tag_new"]):
         services.jobs.library.tag(chosen, tag)
 
 
 def _ask_to_delete(services: Services, chosen: Sequence[str], language: Language) -> None:
     st.markdown(t("library.delete_what", language, n=len(chosen)))
     with st.container(horizontal=True):
-        words, args = t("library.delete", language), (services, chosen, language)
-        icon = ":material/delete:"
-        sure = st.button(words, key="library_delete_sure", type="primary", icon=icon, on_click=_delete, args=args)
-        if st.button(t("library.delete_keep", language), key="library_delete_not") or sure:
+        kept = st.button(t("library.delete_keep", language), key="library_delete_not")
+        words, args = f":red[:material/delete: {t('library.delete', language)}]", (services, chosen, language)
+        if st.button(words, key="library_delete_sure", on_click=_delete, args=args) or kept:
             st.rerun()  # which closes the dialog
 
 

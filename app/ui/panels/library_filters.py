@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _COLUMNS = {"in": "language"}
+_SEARCH_WIDTH = 640  # a phone is narrower: there the box takes all of it, and what is beside it goes below
+_PAUSE = "300ms"
+"""After so long without a key the list follows what is typed; Enter does at once."""
 
 
 def wanted() -> Wanted:
@@ -64,11 +67,11 @@ def near(services: Services) -> list[Near]:
 
 
 def _draw_meaning(services: Services, language: Language) -> None:
-    """Whether it is also searched by meaning."""
+    """What keeps the search by meaning from being complete."""
     meanings = services.meanings
     if meanings is None:
-        st.caption(t("library.no_meaning", language))
-    elif meanings.error:
+        return
+    if meanings.error:
         why = error_text(meanings.error, language)
         st.warning(plain(t("library.meaning_failed", language, why=why)), icon=":material/warning:")
     elif meanings.num_left:
@@ -80,12 +83,17 @@ def draw(services: Services, language: Language) -> None:
     library = services.jobs.library
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _put("q", page_state().asked("q"))
+        about = [t("library.search_help", language)]
+        if services.meanings is None:
+            about.append(t("library.no_meaning", language))
         st.text_input(
             t("library.search", language),
             key="library_q",
+            type="search",
+            live=_PAUSE,
             placeholder=t("library.search_example", language),
-            help=t("library.search_help", language),
-            icon=":material/search:",
+            help="\n\n".join(about),
+            width=_SEARCH_WIDTH,
             on_change=_take,
             args=("q",),
         )
@@ -145,7 +153,7 @@ def _choice(name: str, labels: Mapping[str, str], language: Language, *, width: 
 def _put(name: str, value: str) -> None:
     """Give a widget the value of the address where it has another: what is just being typed must not be put back."""
     key = f"library_{name}"
-    if st.session_state.get(key, "") != value:
+    if str(st.session_state.get(key, "")).strip() != value:
         st.session_state[key] = value
 
 

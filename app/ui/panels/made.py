@@ -13,6 +13,7 @@ from app.reports.parts import Part, parts_of
 from app.reports.words import named, troubles
 from app.ui.components import table
 from app.ui.statements import spoken_span
+from app.ui.words import local_time
 
 _COLUMNS = ("request", "time", "frames", "tokens", "seconds", "attempts", "notes")
 _NUMBERS = (2, 3, 4, 5)
@@ -24,7 +25,7 @@ def draw(analysis: Analysis, language: Language) -> None:
         for key, value in facts_of_making(analysis, language):
             label, shown = st.columns([1, 3])
             label.caption(t(f"report.{key}", language))
-            shown.text(value)
+            shown.text(value.replace(analysis.created, local_time(analysis.created)))
     if analysis.conditions:
         st.markdown(f"##### {t('report.settings', language)}")
         heads = [t(f"ui.changed_{column}", language) for column in ("setting", "then")]

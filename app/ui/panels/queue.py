@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app.domain import Language
+from app.errors import AppError
 from app.i18n import t
+from app.reports.words import title_and_details
+from app.ui import resources
+from app.ui.components import jobs as rows
+from app.ui.panels import span
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import plain, remaining
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.wiring import Services
 
 _POLL_SECONDS = 2.0
-_LONGEST = 24
+_ESTIMATED = 8  # for an estimate the video is probed, which takes a third of a second; the others count as these do
 _LOOKED_AT = 20  # of the newest jobs: those that run are among them
 
 
@@ -26,52 +32,76 @@ def draw(services: Services, language: Language) -> None:
         st.fragment(_draw, run_every=_POLL_SECONDS)(services, language)
 
 
+def act(services: Services, job_id: str, action: str) -> None:
+    """Do what a button of a row says: "first", "pause" or "cancel"."""
+    does = {"first": services.jobs.put_first, "pause": services.jobs.pause, "cancel": services.jobs.cancel}
+    with page_state().trying():
+        does[action](job_id)
+
+
 def _draw(services: Services, language: Language) -> None:
     running, waiting = _running(services), services.jobs.waiting()
     if page_state().opened or not (running or waiting):
         st.rerun()  # the whole page: what was opened is shown outside of this part
-    st.markdown(f"**{t('ui.queue', language)}**")
-    with st.container(gap="small", key="queue"):
-        for job in running:
-            _draw_job(services, job, 0, language)
-        for place, job in enumerate(waiting, start=1):
-            _draw_job(services, job, place, language)
+    with st.container(gap="xsmall", key="queue"):
+        left = remaining(_seconds_left(services, (*running, *waiting)), language)
+        count = t("ui.queue_count", language, n=len(running) + len(waiting))
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
+            st.markdown(f"**{t('ui.queue', language)}**", width="content")
+            st.button(
+                t("ui.queue_cancel_all", language),
+                key="queue_cancel_all",
+                type="tertiary",
+                icon=":material/close:",
+                on_click=services.jobs.cancel_all,
+            )
+        st.caption(plain(" · ".join(filter(None, (count, left)))))
+        shown = [_row(job, 0, language) for job in running]
+        shown += [_row(job, place, language) for place, job in enumerate(waiting, start=1)]
+        rows.draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=partial(act, services))
 
 
-def _draw_job(services: Services, job: JobSnapshot, place: int, language: Language) -> None:
-    """Its place (0: it runs) and the way to it; below, what can be done."""
-    name = job.name if len(job.name) <= _LONGEST else f"{job.name[: _LONGEST - 1]}…"
-    with st.container(border=True, gap=None):
-        st.button(
-            plain(f"{place}. {name}" if place else name),
-            key=f"queue-open-{job.id}",
-            type="tertiary",
-            icon=":material/schedule:" if place else ":material/progress_activity:",
-            help=plain(f"{job.name} · {t('ui.queue_waits', language, n=place) if place else _share(job, language)}"),
-            disabled=job.id == page_state().job_id,
-            on_click=page_state().open_job,
-            args=(job.id,),
-        )
-        with st.container(horizontal=True):
-            if place > 1:
-                _button(services, job, "first", "vertical_align_top", language)
-            if not place:
-                _button(services, job, "pause", "pause", language)
-            _button(services, job, "cancel", "close", language)
-
-
-def _button(services: Services, job: JobSnapshot, action: str, icon: str, language: Language) -> None:
-    does = {"first": services.jobs.put_first, "pause": services.jobs.pause, "cancel": services.jobs.cancel}[action]
-    words = t(f"ui.queue_{action}", language)
-    st.button(
-        words,
-        key=f"queue-{action}-{job.id}",
-        type="tertiary",
-        icon=f":material/{icon}:",
-        help=plain(t("ui.queue_about", language, action=words, name=job.name)),
-        on_click=does,
-        args=(job.id,),
+def _row(job: JobSnapshot, place: int, language: Language) -> rows.Job:
+    """Its place (0: it runs), what tells it from the others, and what can be done."""
+    state = t("ui.queue_waits", language, n=place) if place else _share(job, language)
+    title, line = title_and_details(
+        job.name,
+        question=job.request.question,
+        part=span.words_of(job.request.selection, language, digits=0),
+        model=job.conditions.get("model", ""),
     )
+    actions = ["first"] if place > 1 else [] if place else ["pause"]
+    return rows.Job(
+        id=job.id,
+        name=job.name,
+        title=f"{place}. {title}" if place else title,
+        line=line if place else " · ".join(filter(None, (state, line))),
+        icon="queued" if place else "running",
+        state=state,
+        about=" · ".join(filter(None, (title, line, state))),
+        is_open=job.id == page_state().job_id,
+        actions=[rows.Action(name, t(f"ui.queue_{name}", language)) for name in (*actions, "cancel")],
+    )
+
+
+def _seconds_left(services: Services, jobs: tuple[JobSnapshot, ...]) -> float | None:
+    """Seconds until all of these are over, one engine answering them; None while nothing is known to judge by. Those of
+    which nothing is known take as long as the others do.
+    """
+    known = []
+    for job in jobs[:_ESTIMATED]:
+        try:
+            seconds = resources.expected_seconds(services, job)
+        except AppError:  # its video is gone: it will end at once
+            seconds = 0.0
+        if seconds is not None:
+            known.append(seconds * _share_left(job))
+    return sum(known) * len(jobs) / len(known) if known and any(known) else None
+
+
+def _share_left(job: JobSnapshot) -> float:
+    """The share of an analysis that is still to be done, by the parts that are answered."""
+    return 1.0 - job.step / job.total if job.stage == "ask" and job.total else 1.0
 
 
 def _share(job: JobSnapshot, language: Language) -> str:

@@ -1,4 +1,4 @@
-"""The analyses of before, to come back to."""
+"""The recent analyses, to come back to."""
 
 from __future__ import annotations
 
@@ -8,61 +8,48 @@ import streamlit as st
 
 from app.domain import Language
 from app.i18n import t
+from app.reports.words import title_and_details
+from app.store.library import Entry, Wanted
+from app.ui.components import jobs
 from app.ui.panels import span
 from app.ui.panels.compare import template_name
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import local_time
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
     from app.wiring import Services
 
-_ICONS = {
-    "queued": ":material/schedule:",
-    "running": ":material/progress_activity:",
-    "paused": ":material/pause_circle:",
-    "done": ":material/check_circle:",
-    "failed": ":material/error:",
-    "cancelled": ":material/cancel:",
-    "interrupted": ":material/power_off:",
-}
-_LONGEST = 30
-_LONGEST_QUESTION = 80
-_JOINT = 6  # what stands between name and part, and the width that digits have beyond letters
+_NUMBER = 8
 
 
 def draw(services: Services, language: Language) -> None:
-    """A button for each; the one that is open is marked."""
-    jobs = services.jobs.recent(8)
-    if not jobs:
+    """Draw a row for each; the one that is open is marked."""
+    entries = services.jobs.library.find(Wanted(), order="newest", offset=0, limit=_NUMBER)
+    if not entries:
         return
-    state = page_state()
     st.markdown(f"**{t('ui.recent', language)}**")
-    with st.container(gap=None):
-        for job in jobs:
-            part = span.words_of(job.request.selection, language, digits=0)
-            longest = _LONGEST - len(part) - _JOINT if part else _LONGEST
-            name = job.name if len(job.name) <= longest else f"{job.name[: longest - 1]}…"
-            st.button(
-                plain(" · ".join(filter(None, (name, part)))),
-                key=f"recent-{job.id}",
-                type="tertiary",
-                icon=_ICONS[job.state],
-                help=plain(_about(services, job, language)),
-                disabled=job.id == state.job_id,
-                on_click=state.open_job,
-                args=(job.id,),
-            )
+    rows = [_row(services, entry, language) for entry in entries]
+    jobs.draw(rows, key="recent", on_open=page_state().open_job)
 
 
-def _about(services: Services, job: JobSnapshot, language: Language) -> str:
-    """What tells it from others on the same video."""
-    asked = template_name(services, job.request.template, language)
-    state = t(f"ui.state_{job.state}", language)
-    parts = (job.name, asked, job.request.question[:_LONGEST_QUESTION], state, _when(job.created))
-    return " · ".join(filter(None, parts))
-
-
-def _when(created: str) -> str:
-    """An ISO time down to the minute."""
-    return created[:16].replace("T", " ")
+def _row(services: Services, entry: Entry, language: Language) -> jobs.Job:
+    state = services.jobs.state_of(entry)
+    state_words = t(f"library.state.{state}", language)
+    title, line = title_and_details(
+        entry.name,
+        title=entry.title,
+        question=entry.question,
+        part=span.words_of_part(entry.start_seconds, entry.end_seconds, language, digits=0),
+        model=entry.model,
+    )
+    made = (template_name(services, entry.template, language), state_words, local_time(entry.created))
+    return jobs.Job(
+        id=entry.id,
+        name=entry.name,
+        title=title,
+        line=line or local_time(entry.created),
+        icon=state,
+        state=state_words,
+        about=" · ".join(filter(None, (title, line, *made))),
+        is_open=entry.id == page_state().job_id,
+    )

@@ -55,6 +55,11 @@ def words_of(selection: Selection, language: Language, *, digits: int = 1) -> st
     return words((selection.start_seconds, selection.end_seconds), language, digits=digits)
 
 
+def words_of_part(start_seconds: float, end_seconds: float | None, language: Language, *, digits: int = 1) -> str:
+    """Return the same for a range as the library keeps it."""
+    return words((start_seconds, end_seconds), language, digits=digits) if start_seconds or end_seconds else ""
+
+
 def _take() -> None:
     start, end = (str(st.session_state[key]) for key in _KEYS)
     page_state().range_texts = (start, end)

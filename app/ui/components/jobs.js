@@ -1,0 +1,37 @@
+// Analyses as compact rows: an icon of the state, a title, a line that tells it from others, and what can be done with it.
+
+const shown = new WeakMap();
+
+function actionOf(job, { name, words }, report) {
+  const button = element("button", { type: "button", className: "act", title: words }, iconOf(name));
+  button.setAttribute("aria-label", `${words}: ${job.name}`);
+  button.addEventListener("click", () => report("act", { id: job.id, action: name }));
+  return button;
+}
+
+function jobOf(job, report) {
+  const text = element("span", { className: "text" }, element("span", { className: "title", textContent: job.title }));
+  if (job.line) text.append(element("span", { className: "line", textContent: job.line }));
+  const icon = iconOf(job.icon);
+  icon.setAttribute("aria-hidden", "false");
+  icon.setAttribute("role", "img");
+  icon.setAttribute("aria-label", job.state);
+  const go = element("button", { type: "button", className: "go", title: job.about }, icon, text);
+  go.addEventListener("click", () => report("open", { id: job.id }));
+  if (job.is_open) go.setAttribute("aria-current", "true");
+  const row = element("div", { className: "job" }, go, ...job.actions.map((action) => actionOf(job, action, report)));
+  row.classList.toggle("open", job.is_open);
+  row.dataset.id = job.id;
+  row.setAttribute("role", "listitem");
+  return row;
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const now = JSON.stringify(data);
+  if (shown.get(parentElement) === now) return; // drawing the same rows again would take the focus from a button
+  shown.set(parentElement, now);
+  const rows = data.jobs.map((job) => jobOf(job, setTriggerValue));
+  const label = parentElement.activeElement?.getAttribute?.("aria-label");
+  parentElement.querySelector(".jobs").replaceChildren(...rows);
+  if (label) [...parentElement.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === label)?.focus();
+}

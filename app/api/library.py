@@ -16,12 +16,13 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
-from app.domain import Analysis
+from app.domain import Analysis, Language
 from app.errors import InputError
+from app.i18n import language_of, t
 from app.jobs.shelf import MOST_EXPORTED
 from app.reports import FORMATS
 from app.reports.bundle import bundle
-from app.reports.files import write_zip
+from app.reports.files import Entry, write_zip
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -46,12 +47,17 @@ async def _cover(request: Request, services: Services) -> Response:
 
 
 async def _export(request: Request, services: Services) -> Response:
-    """The reports `?ids=a,b` in `&formats=json,markdown` as one ZIP, made in a file that is gone afterwards."""
+    """Return the reports `?ids=a,b` in `&formats=json,markdown` as one ZIP, made in a file that is gone afterwards.
+
+    What has no report, or none with anything to say in these formats, is named in a text file in the ZIP, in the
+    language of `&language=`.
+    """
     ids = [one for one in request.query_params.get("ids", "").split(",") if _ID.fullmatch(one)]
     formats = [one for one in request.query_params.get("formats", "json").split(",") if one in FORMATS]
     if not ids or not formats or len(ids) > MOST_EXPORTED:
         raise InputError("nothing_to_export", most=MOST_EXPORTED)
-    path = await run_in_threadpool(_zip, services, ids, formats)
+    language = language_of(request.query_params.get("language"))
+    path = await run_in_threadpool(_zip, services, ids, formats, language)
     return FileResponse(
         path,
         media_type="application/zip",
@@ -60,21 +66,32 @@ async def _export(request: Request, services: Services) -> Response:
     )
 
 
-def _zip(services: Services, ids: Sequence[str], formats: Sequence[str]) -> Path:
+def _zip(services: Services, ids: Sequence[str], formats: Sequence[str], language: Language) -> Path:
     descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
     path = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            write_zip(file, bundle(_analyses(services, ids, formats), formats))
+            write_zip(file, _files(services, ids, formats, language))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return path
 
 
-def _analyses(services: Services, ids: Sequence[str], formats: Sequence[str]) -> Iterator[Analysis]:
-    """Those that have come to a report with anything to say in one of the formats."""
-    for job_id in ids:
-        analysis = services.jobs.snapshot(job_id).analysis
-        if analysis and any(FORMATS[name].fits(analysis) for name in formats):
-            yield analysis
+def _files(services: Services, ids: Sequence[str], formats: Sequence[str], language: Language) -> Iterator[Entry]:
+    """The files of all reports; at the end the list of what is left out, where there is something."""
+    left_out: list[str] = []
+
+    def analyses() -> Iterator[Analysis]:
+        for job_id in ids:
+            job = services.jobs.snapshot(job_id)
+            if job.analysis and any(FORMATS[name].fits(job.analysis) for name in formats):
+                yield job.analysis
+                continue
+            why = "export_nothing_to_say" if job.analysis else "export_no_report"
+            state = t(f"library.state.{job.state}", language)
+            left_out.append(f"{job.name}: {t(f'library.{why}', language, state=state)} ({job_id})")
+
+    yield from bundle(analyses(), formats)
+    if left_out:
+        yield Entry(f"{t('library.export_left_out', language)}.txt", "\n".join((*left_out, "")).encode())

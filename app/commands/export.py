@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from app.commands.common import not_written
 from app.commands.stored import opened, whole_id
 from app.domain import Analysis, Language
 from app.errors import ConfigError, InputError
-from app.i18n import LANGUAGES, t
+from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS
 from app.reports.bundle import bundle
 from app.reports.files import written
@@ -54,6 +55,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     language = given.language or language
     if bool(given.ids) == bool(given.json_file):
         raise ConfigError("export_what")
+    missing: list[InputError] = []
     if given.json_file:
         from app.jobs.shelf import reports_in
 
@@ -61,21 +63,26 @@ def run(given: argparse.Namespace, language: Language) -> int:
     else:
         with opened(config.load()) as services:
             ids = [whole_id(services, one) for one in given.ids]
-            paths = _write(_reports(ids, lambda one: services.jobs.snapshot(one).analysis), given)
+            paths = _write(_reports(ids, lambda one: services.jobs.snapshot(one).analysis, missing), given)
     if given.json:
         print(json.dumps([str(path) for path in paths], ensure_ascii=False))
     else:
         for path in paths:
             print(t("cli.written", language, path=path))
-    return 0
+    for error in missing:
+        print(error_text(error, language), file=sys.stderr)
+    return missing[0].exit_code if missing else 0
 
 
-def _reports(ids: Iterable[str], find: Callable[[str], Analysis | None]) -> Iterator[Analysis]:
+def _reports(
+    ids: Iterable[str], find: Callable[[str], Analysis | None], missing: list[InputError]
+) -> Iterator[Analysis]:
+    """The reports there are; what has none is added to `missing`."""
     for job_id in ids:
-        analysis = find(job_id)
-        if analysis is None:
-            raise InputError("no_report_yet", id=job_id)
-        yield analysis
+        if analysis := find(job_id):
+            yield analysis
+        else:
+            missing.append(InputError("no_report_yet", id=job_id))
 
 
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:

@@ -28,8 +28,6 @@ class Account:
     def whole(self) -> Iterator[Block]:
         """What is said of the video as a whole; empty where no model has answered."""
         whole = self._analysis.whole
-        if whole and whole.title:
-            yield Paragraph((Span(whole.title, "strong"),))
         yield from self._reply(whole.reply if whole else ())
         yield from self._summary()
         yield from self._chapters(whole.chapters if whole else ())

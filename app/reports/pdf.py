@@ -24,10 +24,8 @@ from app.reports.story import document
 from app.reports.typefaces import BOLD, REGULAR, Faces, faces_for
 
 TEMPLATE = Path(__file__).with_name("pdf.typ")
-_PICTURE_SIDE = 1600
-"""The longer side in pixels: 250 dots an inch at the width of a page. The gallery shows the same pictures once more,
-which costs the file nothing.
-"""
+_PICTURE_SIDE = 800
+"""The longer side in pixels: 320 dots an inch at the width at which pictures are set."""
 
 
 def write(analysis: Analysis, language: Language) -> bytes:

@@ -6,7 +6,7 @@ template; here stand their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.i18n import t
@@ -28,8 +28,8 @@ from app.reports.document import (
 )
 from app.reports.moments import address
 
-PICTURE_CM = (16.0, 6.4)
-"""The most room of a picture, in width and height."""
+PICTURE_CM = (6.4, 4.8)
+"""The most room of a picture, in width and height: its text stands beside it."""
 _RUNNING = 60
 """Letters of the title that have room at the head of every page."""
 
@@ -48,8 +48,21 @@ def form(told: Document) -> Form:
         "description": facts.ai_label,
         "keywords": [word for word in (facts.video, facts.model) if word],
         "contents": t("report.contents", told.language),
-        "blocks": [made for block in told.blocks for made in _block(block, facts.video)],
+        "blocks": _with_frames([made for block in told.blocks for made in _block(block, facts.video)]),
     }
+
+
+def _with_frames(blocks: Sequence[Form]) -> list[Form]:
+    """The same blocks, with each picture and its text, up to the next heading, as one block side by side."""
+    grouped: list[Form] = []
+    for block in blocks:
+        if block["kind"] == "picture":
+            grouped.append({"kind": "frame", "picture": block, "blocks": []})
+        elif grouped and grouped[-1]["kind"] == "frame" and block["kind"] != "heading":
+            grouped[-1]["blocks"].append(block)
+        else:
+            grouped.append(block)
+    return grouped
 
 
 def strings(value: Any, change: Callable[[str], str]) -> Any:
@@ -90,8 +103,8 @@ def _block(block: Block, video: str) -> Iterator[Form]:
                 "alt": alt,
                 "width": round(block.within(*PICTURE_CM)[0], 2),
             }
-        case Gallery(pictures):
-            yield {"kind": "gallery", "pictures": [_thumbnail(picture) for picture in pictures]}
+        case Gallery():
+            return  # each frame follows beside its text, and two pages of them show as many as a gallery does
         case Timeline(heading, _, alt):
             yield _heading(heading, video)
             yield {"kind": "chart", "file": chart_name(block), "alt": alt}
@@ -115,10 +128,6 @@ def _table(table: Table, video: str) -> Form:
         "heads": [_line(head, video) for head in table.heads],
         "rows": [[_line(cell, video) for cell in row] for row in table.rows],
     }
-
-
-def _thumbnail(picture: Picture) -> Form:
-    return {"file": picture_name(picture), "alt": picture.alt, "anchor": picture.anchor}
 
 
 def _line(line: Line, video: str) -> list[Form]:

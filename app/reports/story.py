@@ -31,7 +31,7 @@ from app.reports.document import (
 from app.reports.labelling import aigc_text
 from app.reports.making import making
 from app.reports.stretches import described
-from app.reports.words import ai_label, span_of
+from app.reports.words import ai_label, headline, span_of
 
 _WORTH_A_GALLERY = 3
 """Fewer pictures than these are seen at one glance anyway."""
@@ -39,8 +39,9 @@ _WORTH_A_GALLERY = 3
 
 def document(analysis: Analysis, language: Language) -> Document:
     """The whole report in `language`; what a model wrote stays in the language that it was asked in."""
-    title = t("report.title", language, name=analysis.video.name)
-    return Document(title, language, _facts(analysis, language), tuple(_blocks(analysis, language)))
+    return Document(
+        headline(analysis, language), language, _facts(analysis, language), tuple(_blocks(analysis, language))
+    )
 
 
 def _facts(analysis: Analysis, language: Language) -> Facts:
@@ -68,6 +69,8 @@ def _blocks(analysis: Analysis, language: Language) -> Iterator[Block]:
 
 
 def _head(analysis: Analysis, language: Language) -> Iterator[Block]:
+    if analysis.title:  # the headline, which does not name the video
+        yield Paragraph(plain(t("report.title", language, name=analysis.video.name)))
     for notice in sorted(analysis.notices, key=lambda notice: notice.level != "error"):
         yield Paragraph(plain(notice_text(notice, language)), notice.level)
     if label := ai_label(analysis, language):

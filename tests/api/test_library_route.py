@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
+from zipfile import ZipFile
 
 from PIL import Image
 from starlette.testclient import TestClient
 
 from app.jobs.shelf import reports_of
+from app.jobs.snapshot import from_elsewhere, to_row
 from app.wiring import Services
 from tests.reports.test_reports import analysis
 
@@ -25,7 +28,20 @@ def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> No
     answer = client.get(f"/api/library.zip?ids={','.join(ids)}&formats=json,markdown")
     assert answer.headers["content-type"] == "application/zip"
     assert "attachment" in answer.headers["content-disposition"]
-    assert [one.id for one in reports_of(BytesIO(answer.content), name="x.zip")] == ids
+    assert [one.id for one in reports_of([("x.zip", BytesIO(answer.content))])] == ids
+
+
+def test_zip_names_what_has_no_report_in_it(client: TestClient, services: Services) -> None:
+    with_report = services.jobs.take_in(analysis(id="job123456"))
+    without = "job999999"
+    job = replace(from_elsewhere(analysis(id=without)), name="gate.mp4", state="cancelled", analysis=None)
+    services.store.save(to_row(job, ""))
+    answer = client.get(f"/api/library.zip?ids={with_report},{without}&formats=json&language=en")
+    with ZipFile(BytesIO(answer.content)) as archive:
+        assert [name.rpartition(".")[2] for name in archive.namelist()] == ["json", "txt"]
+        assert archive.read("left out.txt").decode() == f"gate.mp4: no report (cancelled) ({without})\n"
+    answer = client.get(f"/api/library.zip?ids={with_report},{without}&formats=json&language=zh")
+    assert "未导出.txt" in ZipFile(BytesIO(answer.content)).namelist()
 
 
 def test_nothing_chosen_is_said(client: TestClient) -> None:

@@ -145,6 +145,17 @@ def test_unverified_statements_are_marked() -> None:
     assert "⚠unverified:citesnoframe" in text_of(analysis(), "en")
 
 
+def test_every_frame_is_drawn_once_and_beside_its_text() -> None:
+    """Four frames to a page; there were two, and all of them once more in a gallery."""
+    made = large.rich(AnalysisRequest(SAMPLE), "job", parts=2, findings=3)
+    reader = read(pdf.write(made, "en"))
+    pages = [page.extract_text() for page in reader.pages]
+    places = [next(n for n, text in enumerate(pages) if f"Frame {number} · " in text) for number in range(1, 9)]
+    assert places[-1] - places[0] <= 2
+    alts = [one["/Alt"] for one in _elements(reader.trailer["/Root"]["/StructTreeRoot"]) if one.get("/S") == "/Figure"]
+    assert len([alt for alt in alts if str(alt).startswith("Frame ")]) == 8
+
+
 def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
     data = pdf.write(analysis(), "en")
     figures = [one for one in _elements(read(data).trailer["/Root"]["/StructTreeRoot"]) if one.get("/S") == "/Figure"]

@@ -7,7 +7,7 @@ import streamlit as st
 from app.domain import Analysis, Chapter, Finding, Language
 from app.i18n import t
 from app.reports.parts import times_of
-from app.reports.words import troubles
+from app.reports.words import headline, troubles
 from app.ui.components import prose, rows
 from app.ui.statements import Line, chips, flags, pictures, spoken_span
 from app.ui.words import plain
@@ -20,8 +20,7 @@ def draw(analysis: Analysis, language: Language) -> None:
     if analysis.engine:
         st.caption(plain(t("report.ai_label", language, model=analysis.engine.model)))
     whole = analysis.whole
-    if whole and whole.title:
-        st.markdown(f"### {plain(whole.title)}")
+    st.markdown(f"### {plain(headline(analysis, language))}")
     if whole and whole.reply:
         _draw_reply(analysis, whole.reply, language)
     if analysis.overview:

@@ -249,7 +249,7 @@ def test_an_analysis_made_elsewhere_shows_its_report_and_no_other_video(
     page.query_params["job"] = job
     page.query_params["video"] = services.videos.sample()
     page.run()
-    assert "“elsewhere.mp4” was not given to this page" in texts(page)
+    assert "“elsewhere.mp4” was not opened on this page" in texts(page)
     assert t("ui.state_done", "en") in texts(page)
 
 

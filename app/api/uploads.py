@@ -1,7 +1,8 @@
 """Uploads in pieces, after the open protocol tus 1.0 (core and creation): what arrives goes straight to the disk.
 
 POST creates an upload, HEAD tells how far it is, PATCH adds a piece at its end. A complete upload is a video with the
-same id. Memory does not grow with the size of a file or of a piece.
+same id; POST to its `check` probes it, and drops what is no video. Memory does not grow with the size of a file or of
+a piece.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from starlette.routing import BaseRoute
 from app.api.gate import Gate
 from app.errors import InputError
 from app.store.videos import Part, Upload
+from app.video import probe
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -32,6 +34,7 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     return [
         gate.route(f"{prefix}/uploads", _create, "POST"),
         gate.route(f"{prefix}/uploads/{{id}}", _one, "HEAD", "PATCH"),
+        gate.route(f"{prefix}/uploads/{{id}}/check", _check, "POST"),
     ]
 
 
@@ -59,6 +62,18 @@ async def _one(request: Request, services: Services) -> Response:
     if upload.is_complete:
         await run_in_threadpool(services.videos.finish, upload.id)
     return _answer(204, upload)
+
+
+async def _check(request: Request, services: Services) -> Response:
+    path = await run_in_threadpool(services.videos.path, request.path_params["id"])
+    try:
+        await run_in_threadpool(probe, path)
+    except InputError as error:
+        if error.key == "video_probe_timeout":  # the machine is busy; that says nothing about the file
+            return Response(status_code=204)
+        await run_in_threadpool(services.videos.drop_upload, path)
+        raise
+    return Response(status_code=204)
 
 
 async def _receive(request: Request, part: Part) -> None:

@@ -36,7 +36,7 @@ class PageState:
     that had come to its report before it was asked for. `opened`: whether one was opened, from whichever page.
     `model_error` is why the model that was chosen last could not be taken, `model_found` what was found out about one
     with these settings before it was. `chosen` are the analyses that are selected in the library, `imports` counts how
-    often some were taken in there.
+    often some were taken in there. `refused` says why files among the last upload were left out.
     """
 
     language: Language = "en"
@@ -52,6 +52,7 @@ class PageState:
     model_found: tuple[Wanted, tuple[Finding, ...]] | None = None
     chosen: frozenset[str] = frozenset()
     imports: int = 0
+    refused: tuple[str, ...] = ()
 
     @property
     def address(self) -> dict[str, str]:
@@ -109,6 +110,7 @@ class PageState:
         _set_param("also", ",".join(filter(None, others)) or None)
         self.open_job(None)
         self.position_seconds = 0.0
+        self.refused = ()
 
     def open_job(self, job_id: str | None) -> None:
         """Show this analysis, or the questions again if it is None."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from app.errors import InputError
 from app.wiring import Services
+from tests.media import moving, write_video
 
 PIECE = {"Content-Type": "application/offset+octet-stream"}
 
@@ -101,3 +104,27 @@ def test_an_unknown_upload_is_not_found(client: TestClient) -> None:
 def test_a_name_that_is_no_base64_does_no_harm(client: TestClient, services: Services) -> None:
     answer = client.post("/api/uploads", headers={"Upload-Length": "1", "Upload-Metadata": "filename %%%"})
     assert services.videos.upload(answer.headers["location"].rsplit("/", 1)[-1]).name == "video"
+
+
+def test_a_check_drops_what_is_no_video_and_says_why(client: TestClient, services: Services) -> None:
+    url = create(client, 12, "notes.mp4")
+    send(client, url, 0, b"not a video!")
+    refused = client.post(f"{url}/check?lang=en")
+    assert refused.status_code == 400
+    assert "notes.mp4 is not a video" in refused.json()["error"]
+    assert client.head(url).status_code == 404
+    with pytest.raises(InputError, match="video_unknown"):
+        services.videos.path(url.rsplit("/", 1)[-1])
+
+
+def test_a_check_lets_a_video_pass(client: TestClient, services: Services, tmp_path: Path) -> None:
+    data = write_video(tmp_path / "clip.mp4", moving(5)).read_bytes()
+    url = create(client, len(data))
+    send(client, url, 0, data)
+    assert client.post(f"{url}/check").status_code == 204
+    assert services.videos.path(url.rsplit("/", 1)[-1]).read_bytes() == data
+
+
+def test_a_check_of_what_has_not_arrived_is_refused(client: TestClient) -> None:
+    url = create(client, 6)
+    assert client.post(f"{url}/check").status_code == 404

@@ -44,19 +44,32 @@ def test_several_files_arrive_one_after_the_other_and_are_asked_about_together(
     assert visit.complaints == []
 
 
-def test_an_empty_file_among_several_is_told_and_can_be_left_out(
+def test_what_is_no_video_is_refused_by_name_and_the_others_arrive(
     scripted_app: App, visit: Visit, videos: list[Path], tmp_path: Path
 ) -> None:
-    empty = tmp_path / "empty.mp4"
+    empty, text = tmp_path / "empty.mp4", tmp_path / "text.mp4"
     empty.touch()
+    text.write_text("This is not a video.\n" * 50)
     page = visit.page
     page.goto(scripted_app.url)
     page.locator("button.choose:not(:empty)").wait_for()
-    page.locator("input[type=file]").set_input_files([videos[0], empty, videos[1]])
-    expect(page.get_by_role("alert").filter(has_text="empty.mp4")).to_be_visible()
-    expect(page.get_by_text("2 of 3: empty.mp4")).to_be_visible()
-    page.get_by_role("button", name="Remove").press("Enter")
+    page.locator("input[type=file]").set_input_files([videos[0], empty, text, videos[1]])
     expect(page.get_by_text("2 videos", exact=True)).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="“empty.mp4” is empty")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="text.mp4 is not a video")).to_be_visible()
+
+
+def test_a_single_file_that_is_no_video_is_refused_where_it_was_dropped(
+    scripted_app: App, visit: Visit, tmp_path: Path
+) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("This is not a video.\n" * 50)
+    page = visit.page
+    page.goto(scripted_app.url)
+    page.locator("button.choose:not(:empty)").wait_for()
+    page.locator("input[type=file]").set_input_files(text)
+    expect(page.get_by_role("alert").filter(has_text="text.mp4 is not a video")).to_be_visible()
+    expect(page.get_by_role("button", name="Choose videos")).to_be_visible()
 
 
 def test_the_plan_follows_the_slider(scripted_app: App, visit: Visit, videos: list[Path]) -> None:

@@ -5,6 +5,7 @@ const VERSION = { "Tus-Resumable": "1.0.0" };
 const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 const REMEMBERED = "framelens-upload:";
 const DONE = "#done"; // behind the address of an upload that need not be asked about again
+const ABOUT_THE_FILE = [400, 415]; // another status is about the server, the disk or the connection
 const uploaders = new WeakMap();
 
 class Refused extends Error {
@@ -40,6 +41,7 @@ class Uploader {
     this.file = null;
     this.files = []; // all that were chosen; `file` is the one on its way
     this.sent = []; // the ids of those that have arrived
+    this.refused = []; // why others were left out
     this.request = null;
     this.run = 0; // a pause or another file makes older loops stop
     this.listen();
@@ -97,6 +99,7 @@ class Uploader {
   startAll(files) {
     this.files = [...files];
     this.sent = [];
+    this.refused = [];
     return this.start(this.files[0]);
   }
 
@@ -110,6 +113,7 @@ class Uploader {
       await this.send(file, run);
     } catch (error) {
       if (run !== this.run) return;
+      if (error instanceof Refused && ABOUT_THE_FILE.includes(error.status)) return this.refuse(file, error);
       this.pause();
       this.trouble(error instanceof Refused ? error.message : this.data.words.lost);
     }
@@ -131,6 +135,8 @@ class Uploader {
     }
     if (run !== this.run) return;
     this.show();
+    await this.check(url);
+    if (run !== this.run) return;
     remember(fingerprint(file), url + DONE);
     this.sent.push(url.split("/").pop());
     this.goOn(file);
@@ -139,13 +145,20 @@ class Uploader {
   goOn(file) {
     const next = this.files[this.files.indexOf(file) + 1];
     if (next) this.start(next);
-    else if (this.sent.length) this.report("uploaded", this.sent);
-    else this.reset();
+    else if (this.sent.length) this.report("uploaded", { ids: this.sent, refused: this.refused });
+    else this.reset(this.refused);
+  }
+
+  // One file that is no video keeps no other from arriving.
+  refuse(file, error) {
+    remember(fingerprint(file), null);
+    this.refused.push(error.message);
+    this.goOn(file);
   }
 
   leaveOut() {
     this.pause();
-    if (this.files.length < 2) return this.reset();
+    if (this.files.length < 2) return this.reset([]);
     const left = this.file;
     this.goOn(left);
     this.files = this.files.filter((file) => file !== left);
@@ -185,6 +198,14 @@ class Uploader {
     const answer = await fetch(url, { method: "HEAD", headers: this.headers() });
     if (!answer.ok) throw new Refused(answer.status, this.data.words.lost);
     return Number(answer.headers.get("Upload-Offset"));
+  }
+
+  // The server looks into the file; what is no video is refused with a sentence.
+  async check(url) {
+    this.find(".figures").textContent = this.data.words.checking;
+    const answer = await fetch(`${url}/check?lang=${this.data.lang}`, { method: "POST", headers: this.headers() });
+    if (answer.ok) return;
+    throw new Refused(answer.status, (await answer.json().catch(() => ({}))).error ?? this.data.words.lost);
   }
 
   // XMLHttpRequest, because fetch does not tell how far a body has gone.
@@ -233,12 +254,13 @@ class Uploader {
     this.show();
   }
 
-  reset() {
+  reset(refused) {
     this.pause();
     this.file = null;
     this.files = [];
     this.sent = [];
     this.input.value = "";
+    this.refused = refused;
     this.trouble("");
     this.find(".drop").hidden = false;
     this.find(".work").hidden = true;
@@ -269,8 +291,9 @@ class Uploader {
   }
 
   trouble(text) {
-    this.find(".trouble").textContent = text;
-    this.find(".trouble").hidden = !text;
+    const lines = [...this.refused, text].filter(Boolean);
+    this.find(".trouble").textContent = lines.join("\n");
+    this.find(".trouble").hidden = !lines.length;
   }
 }
 

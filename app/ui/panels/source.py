@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def draw(services: Services, language: Language) -> None:
     """The ways to a video, one below the other; the upload first, because most come with a file."""
-    uploader.draw(language, key="uploader", on_uploaded=lambda videos: page_state().choose_videos(videos))
+    uploader.draw(language, key="uploader", on_uploaded=_uploaded)
     if services.settings.input_dirs:
         st.text_input(
             t("ui.path", language),
@@ -34,6 +34,12 @@ def draw(services: Services, language: Language) -> None:
         icon=":material/play_circle:",
         on_click=lambda: _choose(services.videos.sample),
     )
+
+
+def _uploaded(video_ids: list[str], refused: list[str]) -> None:
+    state = page_state()
+    state.choose_videos(video_ids)
+    state.refused = tuple(refused)
 
 
 def draw_chosen(services: Services, language: Language) -> None:

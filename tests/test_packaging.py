@@ -1,0 +1,95 @@
+"""What is installed is what is declared, and every place names the same Python versions."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def bootstrap() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "scripts" / "bootstrap.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_import_is_declared_and_every_dependency_is_used() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deptry", "app", "--no-ansi"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_options_of_pytest_have_their_plugins_declared() -> None:
+    plugins = {"--benchmark-disable": "pytest-benchmark"}
+    declared = {re.split(r"[=<>;\s]", one)[0] for one in PROJECT["dependency-groups"]["dev"]}
+    assert {plugins[one] for one in PROJECT["tool"]["pytest"]["ini_options"]["addopts"].split() if one in plugins} <= (
+        declared
+    )
+
+
+def test_all_places_name_the_same_python_versions() -> None:
+    supported = sorted(bootstrap().SUPPORTED)
+    names = [f"{major}.{minor}" for major, minor in supported]
+    assert PROJECT["project"]["requires-python"] == f">={names[0]},<3.{supported[-1][1] + 1}"
+    classifiers = PROJECT["project"]["classifiers"]
+    assert [one.rsplit(" ", 1)[1] for one in classifiers if re.search(r":: 3\.\d+$", one)] == names
+    script, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("scripts/bootstrap.py", "README.md"))
+    for text, times in ((script, 2), (readme, 1)):
+        assert text.count(f"{names[0]} to {names[-1]}") == text.count(f"{names[0]} 到 {names[-1]}") == times
+
+
+@pytest.mark.parametrize("engine", ["cpu", "gpu"])
+def test_every_requirement_has_an_exact_version_in_the_constraints(engine: str) -> None:
+    pinned = {line.split("==")[0] for line in (ROOT / f"constraints-{engine}.txt").read_text().splitlines()}
+    extras = PROJECT["project"]["optional-dependencies"][engine]
+    wanted = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"]]
+    assert {re.split(r"[=<>;\s]", one)[0].lower() for one in wanted} <= pinned
+
+
+def test_an_unsupported_python_goes_on_in_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module, calls = bootstrap(), list[list[str]]()
+    monkeypatch.setattr(module.sys, "version_info", (3, 10, 1))
+    monkeypatch.setattr(module, "PYTHON", tmp_path / "none")
+    monkeypatch.setattr(module.shutil, "which", lambda name: sys.executable if name == "python3.13" else None)
+    monkeypatch.setattr(module.subprocess, "call", lambda command: calls.append(command) or 7)
+    with pytest.raises(SystemExit) as ended:
+        module.rerun_with_supported_python(["app"])
+    assert ended.value.code == 7
+    assert calls == [[sys.executable, module.__file__, "app"]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for uv is a shell script")
+@pytest.mark.parametrize("finds", [True, False])
+def test_uv_brings_a_python_where_none_fits(
+    finds: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module, calls, asked = bootstrap(), list[list[str]](), tmp_path / "asked"
+    uv = tmp_path / "uv"
+    uv.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n' + ("exit 0\n" if finds else "exit 2\n"))
+    uv.chmod(0o755)
+    monkeypatch.setattr(module.sys, "version_info", (3, 10, 1))
+    monkeypatch.setattr(module, "PYTHON", tmp_path / "venv" / "python")
+    monkeypatch.setattr(module.shutil, "which", lambda name: str(uv) if name == "uv" else None)
+    monkeypatch.setattr(module.subprocess, "call", lambda command: calls.append(command) or 0)
+    with pytest.raises(SystemExit) as ended:
+        module.rerun_with_supported_python(["app"])
+    tries = asked.read_text().splitlines()
+    assert ">=3.11,<3.15 --no-python-downloads" in tries[0]
+    if finds:
+        assert calls == [[str(tmp_path / "venv" / "python"), module.__file__, "app"]]
+        assert len(tries) == 1
+    else:
+        assert "--python 3.12" in tries[1]
+        assert "3.11 to 3.14" in str(ended.value.code) and "3.11 到 3.14" in str(ended.value.code)

@@ -15,7 +15,8 @@ from app.i18n import catalogue, error_text
 _OURS = "cli.argparse."
 _WIDE = r"\u2e80-\u9fff\uff00-\uffef"
 _ENDS = "，。、；：？！）】》”’"  # marks that begin no line
-_UNIT = re.compile(rf"(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_ENDS}]*|\s+")
+_BEGINS = "（【《“‘"  # marks that end no line
+_UNIT = re.compile(rf"[{_BEGINS}]*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_ENDS}]*|\s+")
 """What stays on one line: a Chinese character or a word of another script, with the marks behind it, or blanks."""
 
 

@@ -23,6 +23,7 @@ from app.engine.client import NoAnswer, get_json
 from app.engine.diagnose import diagnose
 from app.engine.process import ChildProcess, LogReader, tail
 from app.errors import AppError, Cancelled, EngineError, EngineTimeout
+from app.private_files import make_private_folder
 
 LOOK_SECONDS = 0.2
 log = logging.getLogger(__name__)
@@ -195,7 +196,7 @@ class Startup:
 
     def _new_log(self) -> Path:
         """A new log file, readable by this user alone; only the newest `keep_logs` stay."""
-        self._log_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._log_dir)
         path = self._log_dir / f"engine-{datetime.now():%Y%m%d-%H%M%S-%f}.log"
         path.touch(mode=0o600)
         for old in sorted(self._log_dir.glob("engine-*.log"))[: -self._keep_logs]:

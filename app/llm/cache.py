@@ -21,6 +21,7 @@ from langchain_core.outputs import Generation
 
 from app.domain import Usage
 from app.llm.stream import Reply
+from app.private_files import make_private_folder
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
@@ -70,7 +71,8 @@ class Answers:
                 warnings.simplefilter("ignore", DeprecationWarning)  # the package announces its sunset at every import
                 from langchain_community.cache import SQLiteCache
 
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._path.parent)
+            self._path.touch(mode=0o600)
             self._cache = SQLiteCache(str(self._path))
         return self._cache
 

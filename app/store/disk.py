@@ -12,12 +12,17 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 from app.errors import StorageError
+from app.private_files import make_private_folder, narrow, private_opener, write_private
 from app.redaction import masked
+
+# What FrameLens keeps in the data folder. Templates and models there are the user's own files.
+_KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine")
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def reason_of(error: BaseException) -> str:
 def write_json(path: Path, record: Mapping[str, object]) -> None:
     """Replace `path` as a whole: a crash leaves the old file or the new one, never half of one."""
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    scratch.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    write_private(scratch, json.dumps(record, ensure_ascii=False).encode())
     scratch.replace(path)
 
 
@@ -73,6 +78,13 @@ def human_size(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TB"
 
 
+class _PrivateLog(RotatingFileHandler):
+    """A log that its owner alone can read, also when a new file is begun."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding=self.encoding, opener=private_opener)
+
+
 class _MaskedFormatter(logging.Formatter):
     """Hides secrets in messages and tracebacks: libraries quote requests and answers in theirs."""
 
@@ -81,11 +93,14 @@ class _MaskedFormatter(logging.Formatter):
 
 
 def log_to(data_dir: Path) -> Path:
-    """Send the log of everything under `app` to a file in the data folder, 5 MB at most, twice."""
+    """Send the log of everything under `app` to a file in the data folder, 5 MB at most, twice.
+
+    The folder is made where it is missing, and what earlier versions left open to other users is taken from them.
+    """
     path = data_dir / "framelens.log"
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(path, maxBytes=5_000_000, backupCount=1, encoding="utf-8")
+        make_private_folder(data_dir)
+        handler = _PrivateLog(path, maxBytes=5_000_000, backupCount=1, encoding="utf-8")
     except OSError as error:
         raise StorageError("data_dir_unwritable", path=str(data_dir), reason=str(error)) from error
     handler.setFormatter(_MaskedFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
@@ -95,4 +110,5 @@ def log_to(data_dir: Path) -> Path:
         old.close()
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    narrow(data_dir, _KEPT)
     return path

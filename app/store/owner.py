@@ -13,6 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from app.private_files import make_private_folder
+
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 2.0
 
@@ -25,7 +27,7 @@ class Owner:
         self.name = secrets.token_hex(8)
         self._lock = self._lock_of(self.name)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
             self._lock.acquire(timeout=_PATIENCE_SECONDS)  # another one may be trying whether we are there
         except (OSError, NotImplementedError, Timeout):  # then others take our jobs for left behind when they start
             _log.warning("no lock could be had in %s", folder, exc_info=True)
@@ -65,4 +67,4 @@ class Owner:
         return self._folder / f"{name}.lock"
 
     def _lock_of(self, name: str) -> FileLock:
-        return FileLock(self._path_of(name))
+        return FileLock(self._path_of(name), mode=0o600)

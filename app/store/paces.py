@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.errors import AppError
+from app.private_files import make_private_folder
 from app.store.disk import read_json, write_json
 
 _log = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class Paces:
 
     def _write(self, record: dict[str, Any]) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._path.parent)
             write_json(self._path, record)
         except OSError:
             _log.warning("the paces could not be written to %s", self._path, exc_info=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StorageError
+from app.private_files import make_private_folder
 from app.store.migrations import migrate
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same"
@@ -45,7 +46,8 @@ class Store:
         self._path = path
         self._lock = threading.RLock()
         with self._guard():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(path.parent)
+            path.touch(mode=0o600)  # SQLite gives its log files the mode of the database
             self._connection = _opened(path)
 
     def save(self, row: Row) -> None:

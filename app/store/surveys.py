@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from app.private_files import make_private_folder, write_private
 from app.store.disk import read_json, write_json
 
 _log = logging.getLogger(__name__)
@@ -53,8 +54,8 @@ class Surveys:
         path = self._entry(key)
         scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            scratch.write_bytes(data)
+            make_private_folder(self._folder)
+            write_private(scratch, data)
             scratch.replace(path)
             self._make_room()
         except OSError:
@@ -84,7 +85,7 @@ class Surveys:
             status = path.stat()
             if state != _state(path) or abs(time.time() - status.st_mtime) < _FRESH_SECONDS:
                 return
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._folder)
             note = self._note(path)
             record = list((read_json(note) or {}).items())[-7:]  # copies of one film; eight places are plenty
             write_json(note, {**dict(record), _state(path): sha256})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import AppError
+from app.private_files import make_private_folder
 from app.store.disk import read_json, write_json
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Kept:
         with self._lock:
             others = [one for one in self.all() if any(one.get(name) != measured[name] for name in self._kind)]
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self._path.parent)
                 write_json(self._path, {self._path.stem: [*others, measured][-_MOST:]})
             except OSError:
                 _log.warning("what was measured could not be written to %s", self._path, exc_info=True)

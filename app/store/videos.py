@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from app.errors import InputError, StorageError
 from app.file_names import safe_file_name, shown_name
+from app.private_files import make_private_folder
 from app.store.disk import (
     disk_errors,
     human_size,
@@ -86,7 +87,7 @@ class VideoShelf:
         self._busy: set[str] = set()
         self._lock = threading.Lock()
         with disk_errors(folder):
-            self._parts.mkdir(parents=True, exist_ok=True)
+            make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
             self._drop_stale_parts()
 
@@ -103,7 +104,7 @@ class VideoShelf:
             raise StorageError("disk_full", name=shown, folder=str(self._folder), **sizes)
         upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0)
         with disk_errors(self._parts):
-            self._part(upload.id).touch()
+            self._part(upload.id).touch(mode=0o600)
             write_json(self._parts / f"{upload.id}.json", {"name": shown, "size_bytes": size_bytes})
         return upload
 
@@ -149,7 +150,7 @@ class VideoShelf:
         with disk_errors(self._folder):
             if self._part(upload_id).exists():
                 place = self._folder / upload_id / safe_file_name(upload.name)
-                place.parent.mkdir(exist_ok=True)
+                place.parent.mkdir(mode=0o700, exist_ok=True)
                 self._register(upload_id, "upload", upload.name, place, upload.size_bytes)
                 self._part(upload_id).replace(place)
                 (self._parts / f"{upload_id}.json").unlink(missing_ok=True)

@@ -41,7 +41,9 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
         sources = [*files_beside(info.path), *tracks_in(container)]
         # A player counts the times of a file beside the video from where the container begins.
         beside = (container.start_time or 0) / av.time_base - info.start_seconds
-    readable = ranked([one for one in sources if one.is_readable], language)
+    if links := [one.label for one in sources if one.leads_out]:
+        yield Noticed(Notice("subtitles_lead_out", {"names": ", ".join(links)}))
+    readable = ranked([one for one in sources if one.is_readable and not one.leads_out], language)
     if pictures := [one.label for one in sources if not one.is_readable]:
         yield Noticed(Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info"))
     for source in readable[:_MOST_TRIES]:

@@ -61,13 +61,18 @@ class UnknownEncodingError(ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """One set of subtitles: stream `track` of the container, or the file `path`. `tag` is its language, or ""."""
+    """One set of subtitles: stream `track` of the container, or the file `path`. `tag` is its language, or "".
+
+    `leads_out`: the file is a link out of the video's folder. Whoever may write there could have any other file of this
+    machine read, so it is not.
+    """
 
     label: str
     tag: str
     is_default: bool
     is_forced: bool = False
     is_readable: bool = True
+    leads_out: bool = False
     track: int | None = None
     path: Path | None = None
 
@@ -84,7 +89,7 @@ def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
 def files_beside(video: Path) -> Iterator[Source]:
     """Files such as film.srt and film.zh.srt beside film.mp4; the one without a language counts as the default."""
     try:
-        entries = sorted(video.parent.iterdir())
+        entries, folder = sorted(video.parent.iterdir()), video.parent.resolve()
     except OSError:
         return
     for suffix in READERS:
@@ -94,7 +99,9 @@ def files_beside(video: Path) -> Iterator[Source]:
             stem, _, tag = path.stem.rpartition(".")
             is_same = path.stem == video.stem
             if (is_same or (stem == video.stem and 0 < len(tag) <= 10)) and path.is_file():
-                yield Source(printable(path.name), "" if is_same else tag, is_default=is_same, path=path)
+                leads_out = not path.resolve().is_relative_to(folder)
+                label, tag = printable(path.name), "" if is_same else tag
+                yield Source(label, tag, is_default=is_same, leads_out=leads_out, path=path)
 
 
 def tracks_in(container: InputContainer) -> Iterator[Source]:

@@ -86,6 +86,31 @@ def test_a_file_named_with_the_language_is_found(tmp_path: Path) -> None:
     assert [one.values["others"] for one in notices] == ["film.srt"]
 
 
+def test_a_link_out_of_the_folder_is_named_and_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    path = write_spoken(folder / "film.mkv", tracks=[Track(LINES, "subrip", "eng")])
+    (tmp_path / "private.srt").write_text(SRT.replace("Hello", "private"))
+    (folder / "film.srt").symlink_to(tmp_path / "private.srt")
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues == CUES
+    assert [(one.key, one.values) for one in notices] == [("subtitles_lead_out", {"names": "film.srt"})]
+
+
+def test_a_link_within_the_folder_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    (folder / "texts").mkdir(parents=True)
+    path = write_spoken(folder / "film.mkv", seconds=3.0)
+    (folder / "texts" / "words.txt").write_text(SRT)
+    (folder / "film.srt").symlink_to(folder / "texts" / "words.txt")
+    elsewhere = tmp_path / "link.mkv"
+    elsewhere.symlink_to(path)
+    (tmp_path / "link.srt").write_text(SRT)
+    for film in (path, elsewhere):
+        transcript, notices = subtitles_of(film, "en")
+        assert transcript is not None and transcript.cues == CUES and notices == ()
+
+
 def test_times_of_a_file_beside_the_video_count_from_where_its_container_begins(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mkv", picture_start=1.0, sound=tone(3))
     (tmp_path / "film.srt").write_text(SRT)

@@ -1,0 +1,116 @@
+"""Only the user can read the data folder and what is in it; what earlier versions left open is taken back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.private_files import make_private_folder, narrow
+from app.store.disk import log_to
+from app.store.owner import Owner
+from app.store.paces import Paces
+from app.store.store import Row, Store
+from app.store.surveys import Surveys
+from app.store.trials import trials
+from app.store.videos import VideoShelf
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of a user are the user's own there")
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """What most systems have: new files can be read by everybody."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
+def same_log() -> Iterator[None]:
+    logger = logging.getLogger("app")
+    level, handlers = logger.level, set(logger.handlers)
+    yield
+    for handler in set(logger.handlers) - handlers:
+        logger.removeHandler(handler)
+        handler.close()
+    logger.setLevel(level)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): mode(path) for path in sorted(folder.rglob("*"))}
+
+
+def fill(data: Path) -> None:
+    """Let each part of the store write what it keeps."""
+    log_to(data)
+    logging.getLogger("app").warning("something")
+    store = Store(data / "framelens.sqlite")
+    store.save(Row("id", "2026-01-01T00:00:00", "film", "done", "", "{}"))
+    owner = Owner(data / "running")
+    shelf = VideoShelf(data / "videos", (), data / "none.mp4")
+    upload = shelf.create_upload("film.mp4", 4)
+    shelf.append(upload.id, 0, [b"film"])
+    shelf.create_upload("other.mp4", 4)
+    shelf.finish(upload.id)
+    surveys = Surveys(data / "surveys")
+    surveys.put("0" * 64, b"survey")
+    Paces(data / "paces.json")._write({"runs": []})
+    trials(data).keep({"model": "m", "machine": "h", "arguments": {}})
+    found = modes(data)  # with the database open: its log files are there
+    store.close()
+    owner.close()
+    assert {"framelens.log", "framelens.sqlite", "framelens.sqlite-wal", "framelens.sqlite-shm"} <= found.keys()
+    assert {"videos/secret", f"videos/{upload.id}.json", f"videos/{upload.id}/film.mp4", "trials.json"} <= found.keys()
+    wrong = {name: oct(one) for name, one in found.items() if one != (0o700 if (data / name).is_dir() else 0o600)}
+    assert {name: one for name, one in wrong.items() if not name.endswith(".lock")} == {}
+
+
+def test_everything_that_is_written_is_for_the_user_alone(tmp_path: Path) -> None:
+    data = tmp_path / "new" / "framelens"
+    fill(data)
+    assert mode(data) == 0o700
+
+
+def test_what_earlier_versions_left_open_is_taken_back_at_the_start(tmp_path: Path) -> None:
+    data = tmp_path / "framelens"
+    fill(data)
+    (data / "templates").mkdir()
+    (data / "templates" / "mine.toml").write_text("")
+    (data / "engine").mkdir()
+    (data / "engine" / "engine-1.log").write_text("")
+    (tmp_path / "elsewhere").write_text("")
+    (data / "videos" / "film.mp4").symlink_to(tmp_path / "elsewhere")
+    for path in (data, *data.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    log_to(data)
+    found = modes(data)
+    assert mode(data) == 0o700
+    left = {"templates", "templates/mine.toml", "videos/film.mp4"}
+    assert {name for name, one in found.items() if one & 0o077} == left
+
+
+def test_a_folder_that_is_everybodys_or_holds_other_things_is_left(tmp_path: Path) -> None:
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    (shared / "somebody.txt").write_text("")
+    (shared / "framelens.log").write_text("")
+    shared.chmod(0o1777)
+    narrow(shared, ("framelens.*",))
+    assert (mode(shared), mode(shared / "somebody.txt")) == (0o1777, 0o644)
+    assert mode(shared / "framelens.log") == 0o600
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(OSError, match="data"):
+        make_private_folder(tmp_path / "data")

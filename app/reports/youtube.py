@@ -61,8 +61,7 @@ def _joined(titles: Sequence[str]) -> str:
 
 
 def _title(analysis: Analysis) -> str:
-    whole = analysis.whole
-    return shortened((whole.title if whole else "") or analysis.video.name, _LONGEST_TITLE)
+    return shortened(analysis.title or analysis.video.name, _LONGEST_TITLE)
 
 
 def _end(analysis: Analysis, chapters: Iterable[Chapter]) -> float:

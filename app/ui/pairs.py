@@ -105,8 +105,7 @@ def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
 
 
 def _title(analysis: Analysis) -> Lines:
-    title = analysis.whole.title if analysis.whole else ""
-    return [_plain(title)] if title else []
+    return [_plain(analysis.title)] if analysis.title else []
 
 
 def _reply(analysis: Analysis) -> tuple[Finding, ...]:

@@ -87,3 +87,11 @@ def test_the_cards_keep_to_a_narrow_screen(library_app: App, visit: Visit) -> No
     page.goto(f"{library_app.url}library")
     expect(page.get_by_role("listitem").first).to_be_visible()
     assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") <= 390
+
+
+def test_search_takes_the_width_of_a_phone(library_app: App, visit: Visit) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{library_app.url}library")
+    box = page.get_by_role("searchbox", name="Search names").bounding_box()
+    assert box and box["width"] > 300

@@ -61,6 +61,20 @@ def test_the_open_analysis_and_the_language_stay_from_page_to_page(scripted_app:
     assert visit.complaints == []
 
 
+def test_rows_of_the_queue_act_on_their_own_analysis(scripted_app: App, visit: Visit) -> None:
+    visit.page.goto(scripted_app.url)
+    jobs = [begin_one(visit) for _ in range(4)]
+    rows = visit.page.locator('[class*="st-key-queue_rows"] .job')
+    expect(rows).to_have_count(4)
+    visit.page.locator(f'[data-id="{jobs[3]}"] [aria-label^="Move to top"]').click()
+    expect(rows.nth(2)).to_have_attribute("data-id", jobs[3])
+    visit.page.locator(f'[data-id="{jobs[2]}"] [aria-label^="Cancel"]').click()
+    expect(visit.page.locator(f'[class*="st-key-queue_rows"] [data-id="{jobs[2]}"]')).to_have_count(0)
+    visit.page.get_by_role("button", name="Cancel all").click()
+    expect(rows).to_have_count(0)
+    assert visit.complaints == []
+
+
 def test_an_analysis_that_is_opened_from_the_queue_is_shown_from_every_page(scripted_app: App, visit: Visit) -> None:
     visit.page.goto(scripted_app.url)
     jobs = [begin_one(visit) for _ in range(2)]

@@ -106,8 +106,9 @@ def _ask_to_delete(services: Services, chosen: Sequence[str], language: Language
     st.markdown(t("library.delete_what", language, n=len(chosen)))
     with st.container(horizontal=True):
         kept = st.button(t("library.delete_keep", language), key="library_delete_not")
-        words, args = f":red[:material/delete: {t('library.delete', language)}]", (services, chosen, language)
-        if st.button(words, key="library_delete_sure", on_click=_delete, args=args) or kept:
+        words, args = f":red[{t('library.delete', language)}]", (services, chosen, language)
+        icon = ":material/delete:"
+        if st.button(words, key="library_delete_sure", icon=icon, on_click=_delete, args=args) or kept:
             st.rerun()  # which closes the dialog
 
 

@@ -482,6 +482,18 @@ class Analysis:
         return self.whole.title if self.whole and not self.whole.is_broken else ""
 
     @property
+    def reply(self) -> tuple[Finding, ...]:
+        """The answer to the question."""
+        return self.whole.reply if self.whole else ()
+
+    @property
+    def broken_answer(self) -> ChunkResult | None:
+        """The answer about the whole video where it is not usable; of parts without a summary the first, if none is."""
+        if self.whole:
+            return self.whole if self.whole.is_broken else None
+        return self.chunks[0] if self.chunks and all(chunk.is_broken for chunk in self.chunks) else None
+
+    @property
     def requests(self) -> tuple[ChunkResult, ...]:
         """All requests in the order in which one reads of them: the parts, the joins on the way, the summary."""
         joins = sorted(self.joins, key=lambda join: -join.number)
@@ -607,6 +619,13 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """The report with everything but facts that are still being measured; Finished comes when all of them are there."""
+
+    analysis: Analysis
+
+
+@dataclass(frozen=True)
 class Finished:
     analysis: Analysis
 
@@ -621,5 +640,6 @@ AnalysisEvent = (
     | AnswerDelta
     | ChunkDone
     | Noticed
+    | Answered
     | Finished
 )

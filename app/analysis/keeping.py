@@ -11,7 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from app.analysis.task import Done
-from app.domain import AnalysisRequest, ChunkResult, Keyframe
+from app.domain import AnalysisRequest, ChunkResult, Keyframe, Notice
+from app.errors import AppError
+from app.i18n import as_notice
 
 
 def part_key(
@@ -51,6 +53,11 @@ def kept(done: Done, fresh: Mapping[int, ChunkResult], frames: Sequence[Keyframe
     if parts and all(together.get(number) == result for number, result in parts.items()):
         return {**{result.number: result for result in done.results}, **together}
     return together
+
+
+def facts_incomplete(error: AppError) -> Notice:
+    """Return the notice of a report that lacks facts because of `error`."""
+    return Notice("facts_incomplete", {"reason": as_notice(error)})
 
 
 def _is_about(result: ChunkResult, by_number: Mapping[int, Keyframe]) -> bool:

@@ -11,6 +11,7 @@ from app.analysis.task import Task
 from app.domain import (
     Analysis,
     AnalysisEvent,
+    Answered,
     ChunkDone,
     ChunkResult,
     FactsMeasured,
@@ -45,9 +46,10 @@ def noted(events: Iterator[AnalysisEvent], task: Task, paces: Paces, engine: str
                 reading.measured_at = time.monotonic()
             case ChunkDone(result) if result.key not in before:
                 answered[result.number] = result
-            case Finished(analysis):
+            case Answered(analysis) | Finished(analysis):
                 _note(analysis, list(answered.values()), paces, engine)
-                if reading.is_read:
+                answered.clear()
+                if reading.is_read and isinstance(event, Finished):
                     _note_reading(analysis, reading, paces)
             case _:
                 pass

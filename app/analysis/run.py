@@ -1,8 +1,9 @@
 """Runs one analysis from file to finished Analysis, yielding typed events as things happen.
 
 The engine starts, the file is hashed, what is said is read or heard, and the frames are chosen side by side; the first
-frames are asked about while the rest is read, and facts are measured while the engine answers. Page, command line and
-tests are three listeners of this generator. Cancel and pause are events of the task.
+frames are asked about while the rest is read, and facts are measured while the engine answers. The report does not
+wait for them: `Answered` carries it as soon as all is answered, and `Finished` follows with the facts. Page, command
+line and tests are three listeners of this generator. Cancel and pause are events of the task.
 
 When something fails after the frames were chosen, `Finished` comes first with all that is there, then the error is
 raised: nothing is lost.
@@ -24,7 +25,7 @@ from app.analysis.background import Background, Emit
 from app.analysis.beginning import SURELY_ONE_PART, opening_of
 from app.analysis.choosing import range_notice
 from app.analysis.feed import Feed
-from app.analysis.keeping import kept
+from app.analysis.keeping import facts_incomplete, kept
 from app.analysis.plan import Room
 from app.analysis.recall import Wanted
 from app.analysis.task import Task
@@ -33,6 +34,7 @@ from app.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
+    Answered,
     ChunkDone,
     ChunkResult,
     DecodeSummary,
@@ -94,7 +96,8 @@ class Tools:
 def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:
     """Yield the events of the whole run; the last is Finished. Raises AppErrors, see the module's docstring."""
     with Background(task.control.cancel) as background:
-        yield from _Run(task, tools, background).events()
+        run = _Run(task, tools, background)
+        yield from run.missing_facts(task.done.report) if task.done.report else run.events()
 
 
 class _Run:
@@ -125,6 +128,31 @@ class _Run:
             self._note(event)
             yield event
 
+    def missing_facts(self, report: Analysis) -> Iterator[AnalysisEvent]:
+        """Yield the facts that an interrupted run had not measured, then the report with them. No model is asked."""
+        yield StageStarted("facts", len(report.keyframes))
+        facts = {one.number: one for one in report.facts}
+        notices = tuple(notice for notice in report.notices if notice.key != "facts_pending")
+        opening = self.background.start("opening", lambda _: self._opening())
+        video = self.background.start("video", lambda emit: self._read(opening, emit))
+        try:
+            for event in self._wait(video):
+                if isinstance(event, KeyframesChosen):
+                    self._check_same(report, event.keyframes)
+                elif isinstance(event, FactsMeasured):
+                    facts[event.facts.number] = event.facts
+                    yield event
+        except Cancelled:
+            raise
+        except AppError as error:
+            notices += (facts_incomplete(error),)
+        yield Finished(replace(report, facts=tuple(facts[number] for number in sorted(facts)), notices=notices))
+
+    def _check_same(self, report: Analysis, frames: Frames) -> None:
+        """Raise InputError("video_changed") where `frames` are not those of the report."""
+        if [frame.time_seconds for frame in frames] != [frame.time_seconds for frame in report.keyframes]:
+            raise InputError("video_changed", name=report.video.name)
+
     def _all(self) -> Iterator[AnalysisEvent]:
         yield StageStarted("survey")
         if notice := range_notice(self.request.selection):
@@ -139,13 +167,17 @@ class _Run:
         yield from self._until_frames(video)
         try:
             yield from self._answers(engine, asking)
-            yield from self._to_the_end(video, heard, digest)
+            yield from self._settle(heard, digest)
+            heard.result()
+            digest.result()
+            yield from self._rest(video)
         except Cancelled:
             raise
         except AppError as error:
             key = "incomplete" if kept(self.task.done, self.results, self.keyframes) else "no_model_because"
             yield Noticed(Notice(key, {"reason": as_notice(error)}, "error"))
-            yield from self._settle(video, heard, digest)
+            yield from self._settle(heard, digest)
+            yield from self.background.until(video)
             self.results = kept(self.task.done, self.results, self.keyframes)
             self.layout = self.layout or self.task.done.layout
             yield Finished(self._analysis())
@@ -243,16 +275,25 @@ class _Run:
             wait([engine], timeout=_POLL_SECONDS)
         yield from self._wait(asking)
 
-    def _to_the_end(self, video: Future[None], heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
+    def _rest(self, video: Future[None]) -> Iterator[AnalysisEvent]:
+        """Yield the report with the facts that are there, then the remaining facts. Where they cannot be measured, a
+        notice says so: the answers are whole.
+        """
         if not video.done():
             yield StageStarted("facts", len(self.keyframes))
-        yield from self._settle(video, heard, digest)
-        for part in (video, heard, digest):
-            part.result()
+            yield Answered(self._analysis(Notice("facts_pending", level="info")))
+        try:
+            yield from self._wait(video)
+        except Cancelled:
+            raise
+        except AppError as error:
+            if len(self.facts) == len(self.keyframes):
+                raise
+            yield Noticed(facts_incomplete(error))
 
-    def _settle(self, video: Future[None], heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
-        """Waits for all of it, and takes what there is."""
-        for part in (video, heard, digest):
+    def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
+        """Wait for both, and use what they found."""
+        for part in (heard, digest):
             yield from self.background.until(part)
         if digest.exception() is None:
             self.sha256 = digest.result()
@@ -290,9 +331,10 @@ class _Run:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + now - since, 3)
         self._stage = (stage, now)
 
-    def _analysis(self) -> Analysis:
+    def _analysis(self, *notices: Notice) -> Analysis:
+        """Build the report from what is known now; `notices` hold for this one only."""
         assert self.video and self.decode
-        self._time_stage("done")
+        self._time_stage("facts" if notices else "done")
         by_number = sorted(self.results.items())
         return Analysis(
             id=self.task.job_id,
@@ -306,7 +348,7 @@ class _Run:
             chunks=tuple(result for number, result in by_number if number > 0),
             summary=self.results.get(0),
             engine=self.engine or (self.task.done.engine if self.results else None),
-            notices=tuple(self.notices),
+            notices=(*self.notices, *notices),
             seconds_by_stage=dict(self.seconds),
             app_version=version("framelens"),
             layout=self.layout,

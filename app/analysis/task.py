@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from app.domain import AnalysisRequest, ChunkResult, EngineInfo, Layout
+from app.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, Layout
 
 
 @dataclass(frozen=True)
@@ -13,13 +13,15 @@ class Done:
     """What is there of an earlier run of the same job: its layout and its answers, joins among them.
 
     An answer is taken over where it rests on the same frames, question and settings; `again` are the numbers of those
-    that are not wanted any more. `engine` gave the answers, as far as that is known.
+    that are not wanted any more. `engine` gave the answers, as far as that is known. `report` is there where all is
+    answered and only facts are missing: then no model is asked.
     """
 
     layout: Layout | None = None
     results: tuple[ChunkResult, ...] = ()
     again: frozenset[int] = frozenset()
     engine: EngineInfo | None = None
+    report: Analysis | None = None
 
     def result(self, key: str, number: int) -> ChunkResult | None:
         """The answer with this key, if it is to be taken over."""

@@ -14,11 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from app.domain import (
+    Analysis,
     AnalysisEvent,
+    Answered,
     ChunkDone,
     ChunkResult,
     EngineProgress,
     FactsMeasured,
+    Finding,
+    Finished,
     KeyframesChosen,
     Language,
     Noticed,
@@ -42,6 +46,7 @@ class Progress:
         self._order: list[int] = []  # the parts whose answers have not been shown yet
         self._answered: dict[int, ChunkResult] = {}
         self._times: dict[int, float] = {}
+        self._is_told = False
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -72,6 +77,9 @@ class Progress:
             case ChunkDone(result) if result.number > 0:
                 self._answered[result.number] = result
                 self._tell_answers()
+            case Answered(analysis) | Finished(analysis) if not self._is_told:
+                self._is_told = True
+                self._tell_whole(analysis)
             case Noticed(notice) if notice.level != "error":  # an error is said at the end, once
                 self.say(notice_text(notice, self._language))
             case _:
@@ -86,8 +94,18 @@ class Progress:
         while self._order and self._order[0] in self._answered:
             result = self._answered[self._order.pop(0)]
             for finding in (*result.findings, *result.overview):
-                times = ", ".join(clock(self._times[number]) for number in finding.frames if number in self._times)
-                self._tell(f"{times}  {finding.text}" if times else finding.text)
+                self._tell_finding(finding)
+
+    def _tell_whole(self, analysis: Analysis) -> None:
+        """The title, the answer to the question and the summary of the parts, which nothing before has said."""
+        if analysis.title:
+            self._tell(analysis.title)
+        for finding in (*analysis.reply, *(analysis.overview if analysis.summary else ())):
+            self._tell_finding(finding)
+
+    def _tell_finding(self, finding: Finding) -> None:
+        times = ", ".join(clock(self._times[number]) for number in finding.frames if number in self._times)
+        self._tell(f"{times}  {finding.text}" if times else finding.text)
 
 
 class ProgressOfMany:

@@ -82,7 +82,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     times = {frame.number: frame.time_seconds for frame in job.keyframes}
     whole = job.analysis.whole if job.analysis else None
     if whole:
-        yield from _passage("summary", whole.title, None)
+        yield from _passage("summary", job.analysis.title if job.analysis else "", None)
         yield from _told("summary", (*whole.overview, *whole.reply), times)
         for chapter in whole.chapters:
             yield from _passage("chapter", f"{chapter.title}: {chapter.text}", chapter.start_seconds)

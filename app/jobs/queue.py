@@ -19,7 +19,7 @@ from typing import cast
 
 from app.analysis.task import Control, Done
 from app.domain import Analysis, AnalysisRequest
-from app.errors import AppError, InputError
+from app.errors import AppError, Cancelled, InputError
 from app.file_names import one_line
 from app.jobs.archive import Archive
 from app.jobs.in_hand import InHand, Listener, Live
@@ -118,10 +118,14 @@ class Jobs:
         return self._archive.brief(row) if row else None
 
     def _stored(self, same: str) -> Row | None:
+        """The newest report with that digest; facts of it may still be on their way."""
         rows = self._store.same_as(same) if same else []
-        return next(
-            (row for row in rows if row.state == "done" and self._archive.brief(row).request.path.exists()), None
-        )
+        return next((row for row in rows if self._is_report(row)), None)
+
+    def _is_report(self, row: Row) -> bool:
+        live = self._in_hand.get(row.id)
+        job = live.job if live else self._archive.brief(row)
+        return job.state in ("done", "measuring") and job.request.path.exists()
 
     def snapshot(self, job_id: str) -> JobSnapshot:
         """How the job stands. Raises InputError("job_unknown")."""
@@ -174,7 +178,8 @@ class Jobs:
             job = self.snapshot(job_id)
             if not job.can_go_on:
                 return
-            changes = self.changes(job_id)
+            is_answered = job.lacks_only_facts and not accept_changes
+            changes = {} if is_answered else self.changes(job_id)
             if changes and job.results and not accept_changes:
                 raise InputError("settings_changed", names=", ".join(changes))
             self._begin_again(job, changed=bool(changes), listener=listener)
@@ -182,7 +187,7 @@ class Jobs:
     def retry(self, job_id: str, number: int) -> None:
         """Ask the part whose first frame has this number once more, and join anew. Raises as `resume` does."""
         with self._beginning:
-            job = self.snapshot(job_id)
+            job = self._settled(job_id) if self.snapshot(job_id).state == "measuring" else self.snapshot(job_id)
             if not job.is_over:
                 return
             if job.is_from_elsewhere:
@@ -205,7 +210,7 @@ class Jobs:
     def state_of(self, entry: Entry) -> State:
         """How an entry of the library stands: what runs in a program that is gone is interrupted."""
         state = cast(State, entry.state)
-        if state not in ("queued", "running"):
+        if state not in ("queued", "running", "measuring"):
             return state
         is_here = self._in_hand.get(entry.id) is not None
         is_elsewhere = entry.owner != self._owner.name and self._owner.is_alive(entry.owner)
@@ -250,14 +255,21 @@ class Jobs:
         was. Raises InputError: "job_unknown", or "job_still_runs" where it does not stop.
         """
         with self._beginning:
-            self.cancel(job_id)
-            deadline = time.monotonic() + _STOP_SECONDS
-            while not (job := self.snapshot(job_id)).is_over:
-                if time.monotonic() > deadline:
-                    raise InputError("job_still_runs", name=job.name)
-                time.sleep(0.05)
+            job = self._settled(job_id)
             self.library.delete(job_id)
             self._archive.drop(job_id)
+        return job
+
+    def _settled(self, job_id: str) -> JobSnapshot:
+        """Cancel the job and wait until nobody works on it. Raises InputError("job_still_runs") where it does not stop,
+        and "job_unknown".
+        """
+        self.cancel(job_id)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while not (job := self.snapshot(job_id)).is_over:
+            if time.monotonic() > deadline:
+                raise InputError("job_still_runs", name=job.name)
+            time.sleep(0.05)
         return job
 
     def close(self) -> None:
@@ -294,7 +306,7 @@ class Jobs:
         if row is None:
             return False
         is_elsewhere = row.owner != self._owner.name and self._owner.is_alive(row.owner)
-        if is_elsewhere and row.state in ("queued", "running"):
+        if is_elsewhere and row.state in ("queued", "running", "measuring"):
             return False
         return self._store.take_over(row, self._owner.name, "queued")
 
@@ -304,7 +316,10 @@ class Jobs:
             if live:
                 (live.control.cancel if wish == "cancel" else live.control.pause).set()
                 if not live.is_running:
-                    self._worker.end(live, "cancelled" if wish == "cancel" else "paused", None)
+                    if wish == "cancel":
+                        self._worker.stop(live, Cancelled())
+                    elif live.job.state != "measuring":
+                        self._worker.end(live, "paused", None)
                 return
         row = self._store.get(job_id)
         if row and not self._archive.brief(row).is_over:
@@ -320,7 +335,7 @@ class Jobs:
 
     def _adopt(self) -> None:
         """Take over the jobs of programs that are gone."""
-        for row in self._store.in_states("queued", "running"):
+        for row in self._store.in_states("queued", "running", "measuring"):
             if self._owner.is_alive(row.owner) or not self._store.take_over(row, self._owner.name, row.state):
                 continue
             try:
@@ -331,8 +346,8 @@ class Jobs:
     def _go_on(self, row: Row) -> None:
         """Queue a job that was taken over, unless it must be asked for."""
         job = self._archive.whole_of(replace(row, owner=self._owner.name))
-        job = replace(job, interruptions=job.interruptions + (row.state == "running"))
-        is_same = dict(self._sameness.conditions(job.request)) == job.conditions
+        job = replace(job, interruptions=job.interruptions + (row.state in ("running", "measuring")))
+        is_same = row.state == "measuring" or dict(self._sameness.conditions(job.request)) == job.conditions
         if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
             self._archive.keep(replace(job, state="interrupted", eta_seconds=None), row.same)
             return
@@ -342,4 +357,5 @@ class Jobs:
 def _done_of(job: JobSnapshot) -> Done:
     """What a run that goes on with this job finds finished."""
     engine = job.analysis.engine if job.analysis else None
-    return Done(job.layout, job.results, frozenset(job.again), engine)
+    report = job.analysis if job.lacks_only_facts else None
+    return Done(job.layout, job.results, frozenset(job.again), engine, report)

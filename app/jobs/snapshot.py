@@ -13,13 +13,14 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from app import errors
-from app.analysis.keeping import have_same_settings
+from app.analysis.keeping import facts_incomplete, have_same_settings
 from app.domain import (
     NOWHERE,
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
+    Answered,
     ChunkDone,
     ChunkResult,
     DecodeSummary,
@@ -49,7 +50,9 @@ from app.file_names import shown_name
 from app.store.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
-State = Literal["queued", "running", "paused", "done", "failed", "cancelled", "interrupted"]
+State = Literal["queued", "running", "measuring", "paused", "done", "failed", "cancelled", "interrupted"]
+"""In "measuring" the report is there, and the facts of some of its frames follow."""
+_AT_WORK = ("queued", "running", "measuring")
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,12 @@ class JobSnapshot:
 
     @property
     def is_over(self) -> bool:
-        return self.state not in ("queued", "running")
+        return self.state not in _AT_WORK
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it is shown as a report, or as what was kept of it, and not as work on its way."""
+        return self.is_over or self.state == "measuring"
 
     @property
     def is_from_elsewhere(self) -> bool:
@@ -135,11 +143,19 @@ class JobSnapshot:
         """All that was answered, joins among them."""
         return tuple(sorted(self.chunks, key=lambda result: result.number))
 
+    @property
+    def lacks_only_facts(self) -> bool:
+        """Whether all is answered, and the last run ended before every frame was measured."""
+        return self.analysis is not None and _are_pending(self.analysis.notices) and not self.again
+
     def begun_anew(self) -> JobSnapshot:
         """As it stands before a run: what the run will tell again is put back, what was answered stays."""
+        if self.lacks_only_facts:
+            return replace(self, state="measuring", failure=None)
         return replace(
             self,
             state="queued",
+            analysis=self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices)),
             stage=None,
             step=0,
             total=None,
@@ -185,7 +201,7 @@ def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
         case KeyframesChosen(keyframes, decode):
             return replace(job, keyframes=keyframes, decode=decode, eta_seconds=None)
         case FactsMeasured(facts):
-            return _stepped(replace(job, facts=(*job.facts, facts)), "facts", len(job.facts) + 1)
+            return _measured(job, facts)
         case EngineProgress():
             return replace(job, engine_phase=event)
         case ModeChosen(chunk):
@@ -197,8 +213,36 @@ def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
             return _answered(job, result)
         case Noticed(notice):
             return job if notice in job.notices else replace(job, notices=(*job.notices, notice))
+        case Answered(analysis):
+            job = replace(job, state="measuring", analysis=analysis, chunks=analysis.requests)
+            return replace(job, notices=analysis.notices, step=len(job.facts))
         case Finished(analysis):
+            job = replace(job, facts=analysis.facts)
             return replace(job, analysis=analysis, chunks=analysis.requests, notices=analysis.notices, eta_seconds=None)
+
+
+def _measured(job: JobSnapshot, facts: FrameFacts) -> JobSnapshot:
+    """Add the facts of one frame, to the report too where there is one already."""
+    by_number = {**{one.number: one for one in job.facts}, facts.number: facts}
+    known = tuple(by_number[number] for number in sorted(by_number))
+    analysis = job.analysis
+    if analysis and job.state == "measuring":
+        analysis = replace(analysis, facts=known)
+    return _stepped(replace(job, facts=known, analysis=analysis), "facts", len(known))
+
+
+def without_missing_facts(job: JobSnapshot, error: AppError) -> JobSnapshot:
+    """Return a job in "measuring" whose remaining facts are given up because of `error`; its report says so."""
+    notices = (*_without_pending(job.notices), facts_incomplete(error))
+    return replace(job, notices=notices, analysis=job.analysis and replace(job.analysis, notices=notices))
+
+
+def _are_pending(notices: Sequence[Notice]) -> bool:
+    return any(notice.key == "facts_pending" for notice in notices)
+
+
+def _without_pending(notices: Sequence[Notice]) -> tuple[Notice, ...]:
+    return tuple(notice for notice in notices if notice.key != "facts_pending")
 
 
 def _answered(job: JobSnapshot, result: ChunkResult) -> JobSnapshot:

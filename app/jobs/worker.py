@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from app.analysis.task import Control, Task
-from app.domain import AnalysisEvent, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
+from app.domain import AnalysisEvent, Answered, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
 from app.errors import AppError, Cancelled, Paused, StorageError
 from app.jobs.archive import Archive
 from app.jobs.in_hand import InHand, Live
 from app.jobs.sameness import Sameness
-from app.jobs.snapshot import Failure, JobSnapshot, State, fold, result_to_text
+from app.jobs.snapshot import Failure, JobSnapshot, State, fold, result_to_text, without_missing_facts
 from app.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -62,13 +62,22 @@ class Worker:
             self.in_hand.drop(job.id)
             self.archive.forget(job.id)
 
+    def stop(self, live: Live, error: AppError) -> None:
+        """End a job that was cancelled. A report that is there stays one, without the facts that are missing."""
+        if live.job.state == "measuring":
+            self.in_hand.change(live, lambda job: without_missing_facts(job, error))
+            self.end(live, "done", None)
+        else:
+            self.end(live, "cancelled", error)
+
     def _do(self, live: Live) -> None:
         job_id = live.job.id
         try:
             with self.admitted(live.control):
-                self.in_hand.change(live, lambda job: replace(job, state="running"))  # its turn has come
-                self._settle(live)
-                self.archive.keep(live.job, live.same)
+                if live.done.report is None:
+                    self.in_hand.change(live, lambda job: replace(job, state="running"))  # its turn has come
+                    self._settle(live)
+                    self.archive.keep(live.job, live.same)
                 self._run_through(live)
             self.end(live, "done", None)
         except Paused as error:
@@ -77,7 +86,7 @@ class Worker:
             if self.is_closing.is_set():
                 self._leave(live)
             else:
-                self.end(live, "cancelled", error)
+                self.stop(live, error)
         except AppError as error:
             log.warning("analysis %s failed: %s", job_id, error)
             self.end(live, "failed", error)
@@ -133,9 +142,12 @@ class Worker:
                 self.store.keep_results(job_id, (one.number for one in live.job.results))
             case Planned():
                 self.archive.keep(live.job, live.same)
-            case Finished():
+            case Answered() | Finished():
+                live.same = self.sameness.of(live.job) or live.same
                 self.store.keep_results(job_id, (one.number for one in live.job.results))
                 self.archive.keep(live.job, live.same)
+                if isinstance(event, Answered):
+                    self.take_up(live.job)
             case _:
                 pass
 

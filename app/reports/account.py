@@ -13,7 +13,7 @@ from app.domain import Analysis, Chapter, Finding, Language
 from app.i18n import t
 from app.reports.document import Block, Heading, Line, Listing, Paragraph, Span, Table, plain
 from app.reports.parts import Part, parts_of, times_of
-from app.reports.words import field_names, issues, part_name, span_of, times_spoken, troubles
+from app.reports.words import field_names, issues, looping_words, part_name, span_of, times_spoken, troubles, unusable
 
 
 class Account:
@@ -28,6 +28,12 @@ class Account:
     def whole(self) -> Iterator[Block]:
         """What is said of the video as a whole; empty where no model has answered."""
         whole = self._analysis.whole
+        if words := unusable(self._analysis, self._language):
+            yield Paragraph(plain(words), "error")
+        if said := looping_words(self._analysis):
+            yield Heading(2, plain(t("report.model_wrote", self._language)), "wrote")
+            yield Paragraph(plain(said))
+            return
         yield from self._reply(whole.reply if whole else ())
         yield from self._summary()
         yield from self._chapters(whole.chapters if whole else ())

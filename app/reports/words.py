@@ -14,6 +14,8 @@ from app.i18n import catalogue, t
 from app.reports.document import Line, Span
 from app.reports.parts import Part
 
+_QUOTED = 200
+"""Characters quoted of an answer that repeats itself: about two lines, enough to see the repetition."""
 _IS_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}[/\\]")
 
 
@@ -63,6 +65,26 @@ def ai_label(analysis: Analysis, language: Language) -> str:
 def troubles(result: ChunkResult, language: Language) -> list[str]:
     """What was wrong with an answer."""
     return [named("trouble", key, language) for key in result.troubles]
+
+
+def unusable(analysis: Analysis, language: Language) -> str:
+    """That the model gave no usable answer, or not a whole one, and why; "" where there is nothing of the kind."""
+    broken = analysis.broken_answer
+    if broken is None:
+        return ""
+    is_part_usable = "repeats" not in broken.troubles and bool(broken.findings or broken.overview)
+    key = "report.answer_incomplete" if is_part_usable else "report.answer_unusable"
+    return t(key, language, why=" ".join(troubles(broken, language)))
+
+
+def looping_words(analysis: Analysis) -> str:
+    """The beginning of what a model wrote of the whole video and only repeated: it is quoted instead of summed up. ""
+    for any other answer.
+    """
+    broken = analysis.broken_answer
+    if broken is None or "repeats" not in broken.troubles:
+        return ""
+    return broken.answer if len(broken.answer) <= _QUOTED else f"{broken.answer[:_QUOTED]}…"
 
 
 def issues(finding: Finding, language: Language) -> list[str]:

@@ -6,6 +6,7 @@ const ICONS = {
   queued: `${RING}M12 7v5l3 2`,
   running: "M12 3a9 9 0 1 1 -9 9",
   paused: `${RING}M10 9v6M14 9v6`,
+  measuring: `${RING}M8 12.5l2.7 2.7L16 9.5`,
   done: `${RING}M8 12.5l2.7 2.7L16 9.5`,
   without_model: "M4 5h16v14H4zM4 16l4.5-5 3.5 4 2.5-2.5 5.5 5.5",
   failed: `${RING}M12 7.5v5.5M12 16.2v.3`,

@@ -59,7 +59,7 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
     except AppError as error:
         st.error(plain(error_text(error, language)), icon=":material/error:")
         return
-    if not other.is_over or not other.analysis or not job.analysis:
+    if not other.is_readable or not other.analysis or not job.analysis:
         st.info(t("ui.compare_not_ready", language))
         return
     if other.analysis.sha256 != job.analysis.sha256:
@@ -95,7 +95,7 @@ def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> No
 
 
 def _others(services: Services, job_id: str, analysis: Analysis) -> list[JobSnapshot]:
-    others = [job for job in services.jobs.recent(_SEARCHED) if job.id != job_id and job.analysis and job.is_over]
+    others = [job for job in services.jobs.recent(_SEARCHED) if job.id != job_id and job.analysis and job.is_readable]
     same = [job for job in others if job.analysis and job.analysis.sha256 == analysis.sha256]
     return sorted(same, key=lambda job: -pairs.num_shared((analysis, job.analysis or analysis)))
 

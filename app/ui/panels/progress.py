@@ -24,10 +24,10 @@ POLL_SECONDS = 0.8
 
 
 def draw_stage(services: Services, job_id: str, language: Language) -> None:
-    """The stage and the buttons; when the job ends, the whole page is drawn anew."""
+    """The stage and the buttons; when the report is there, the whole page is drawn anew."""
     job = services.jobs.snapshot(job_id)
     state = page_state()
-    if job.is_over:
+    if job.is_readable:
         state.pausing = ""
         st.rerun()
     is_pausing = state.pausing == job_id
@@ -42,6 +42,15 @@ def draw_stage(services: Services, job_id: str, language: Language) -> None:
     _draw_buttons(services, job_id, language, is_pausing=is_pausing)
     for notice in _to_tell(job):
         st.caption(plain(notice_text(notice, language)))
+
+
+def draw_measuring(services: Services, job_id: str, language: Language) -> None:
+    """How many frames are measured so far, beside a report; when all are, the whole page is drawn with their facts."""
+    job = services.jobs.snapshot(job_id)
+    if job.state != "measuring":
+        st.rerun()
+    words = t("ui.measuring", language, done=len(job.facts), total=len(job.keyframes))
+    st.progress(len(job.facts) / max(1, len(job.keyframes)), text=plain(words))
 
 
 def _draw_buttons(services: Services, job_id: str, language: Language, *, is_pausing: bool) -> None:

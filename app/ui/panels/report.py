@@ -9,7 +9,7 @@ import streamlit as st
 from app.domain import Analysis, Language
 from app.i18n import labelled, notice_text, t
 from app.ui.components import frames
-from app.ui.panels import account, export, findings, made, said
+from app.ui.panels import account, export, findings, made, progress, said
 from app.ui.words import plain
 
 if TYPE_CHECKING:
@@ -35,28 +35,26 @@ def draw_tabs(services: Services, job_id: str, language: Language) -> None:
     """Summary, keyframes, what is said, measured facts, how it was made. Only the tab that is open is drawn."""
     job = services.jobs.snapshot(job_id)
     analysis = job.analysis
-    if analysis is None or not job.is_over:
+    if analysis is None or not job.is_readable:
         st.rerun()  # it was begun again elsewhere
-    named = {t(f"ui.tab_{name}", language): draw for name, draw in _TABS.items() if _is_there(name, analysis)}
+    named = {t(f"ui.tab_{name}", language): _TABS[name] for name in _names(analysis)}
     for tab, draw in zip(st.tabs(list(named), key="report_tab", on_change="rerun"), named.values(), strict=True):
         if tab.open:
             with tab:
                 draw(services, job, analysis, language)
 
 
-def _is_there(name: str, analysis: Analysis) -> bool:
-    return name != "said" or analysis.transcript is not None
+def _names(analysis: Analysis) -> list[str]:
+    """The tabs that have something to show; without a model the report is what was measured."""
+    if not analysis.chunks:
+        return ["facts", "frames", *(["said"] if analysis.transcript else []), "made"]
+    return [name for name in _TABS if name != "said" or analysis.transcript]
 
 
 def _draw_summary(services: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
     account.draw(analysis, language)
     if analysis.chunks:
         findings.draw(services, job.id, language)
-        return
-    st.markdown(f"##### {t('report.frames', language)}")
-    frames.draw(
-        analysis.keyframes, job.id, language, key="frame-by-frame", layout="list", facts=analysis.facts, with_facts=True
-    )
 
 
 def _draw_frames(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
@@ -68,9 +66,19 @@ def _draw_said(_: Services, job: JobSnapshot, analysis: Analysis, language: Lang
         said.draw(analysis.transcript, language)
 
 
-def _draw_facts(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+def _draw_facts(services: Services, job: JobSnapshot, _: Analysis, language: Language) -> None:
     st.caption(t("ui.facts_are_measured", language))
-    frames.draw(analysis.keyframes, job.id, language, key="facts", layout="list", facts=analysis.facts, with_facts=True)
+    every = progress.POLL_SECONDS if job.state == "measuring" else None
+    st.fragment(_draw_measured, run_every=every)(services, job.id, language)
+
+
+def _draw_measured(services: Services, job_id: str, language: Language) -> None:
+    """The facts so far."""
+    analysis = services.jobs.snapshot(job_id).analysis
+    if analysis:
+        frames.draw(
+            analysis.keyframes, job_id, language, key="facts", layout="list", facts=analysis.facts, with_facts=True
+        )
 
 
 def _draw_made(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:

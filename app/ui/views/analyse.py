@@ -80,10 +80,10 @@ def _draw_video(services: Services, video_id: str, job: JobSnapshot | None, lang
     except AppError as error:
         st.error(plain(error_text(error, language)), icon=":material/error:")
         return None
-    is_running = job is not None and not job.is_over
+    is_running = job is not None and not job.is_readable
     poll = st.fragment(player.draw, run_every=progress.POLL_SECONDS if is_running else None)
     poll(services, video_id, video, job.id if job else None, language)
-    if job and job.is_over and job.analysis:
+    if job and job.is_readable and job.analysis:
         _draw_under_player(services, job, language)
     with st.container(horizontal=True, gap="small"):
         for chip in [services.videos.name(video_id), *video_chips(video, language)]:
@@ -103,15 +103,17 @@ def _draw_under_player(services: Services, job: JobSnapshot, language: Language)
 def _draw_side(services: Services, job: JobSnapshot | None, language: Language, *, video: VideoInfo | None) -> None:
     if job is None:
         ask.draw(services, video, language)
-    elif not job.is_over:
+    elif not job.is_readable:
         st.fragment(progress.draw_stage, run_every=progress.POLL_SECONDS)(services, job.id, language)
     else:
-        if job.state != "done":
+        if job.state not in ("done", "measuring"):
             ended.draw(services, job, language)
         ask.draw_found(services, job, language)
         if job.analysis:
             report.draw_head(job, job.analysis, language)
-    if job and job.is_over:
+        if job.state == "measuring":
+            st.fragment(progress.draw_measuring, run_every=progress.POLL_SECONDS)(services, job.id, language)
+    if job and job.is_readable:
         _draw_ways_on(services, job, language, can_edit=video is not None)
 
 
@@ -135,7 +137,7 @@ def _draw_ways_on(services: Services, job: JobSnapshot, language: Language, *, c
 def _draw_below(services: Services, job: JobSnapshot | None, language: Language) -> None:
     if job is None:
         return
-    if not job.is_over:
+    if not job.is_readable:
         st.fragment(answers.draw, run_every=progress.POLL_SECONDS)(services, job.id, language)
     elif edits := page_state().edits_of(job.id):
         editing.draw_cards(job, edits, language)

@@ -335,7 +335,8 @@ class SoundPiece:
     wav: bytes = field(repr=False)
 
 
-_BREAKS = frozenset(("repeats", "cut", "empty"))
+BREAKS = frozenset(("repeats", "cut", "empty"))
+"""Troubles (keys under `trouble.` in i18n) with which an answer is not usable as a whole."""
 
 
 @dataclass(frozen=True)
@@ -376,7 +377,7 @@ class ChunkResult:
     @property
     def is_broken(self) -> bool:
         """Whether it repeats itself, was cut off, or is empty: no headline is taken from it."""
-        return not _BREAKS.isdisjoint(self.troubles)
+        return not BREAKS.isdisjoint(self.troubles)
 
 
 @dataclass(frozen=True)

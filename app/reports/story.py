@@ -87,7 +87,8 @@ def _timeline(analysis: Analysis, language: Language) -> Iterator[Block]:
 def _frames(analysis: Analysis, account: Account, language: Language) -> Iterator[Block]:
     facts = {one.number: one for one in analysis.facts}
     pictures = [_picture(frame, language) for frame in analysis.keyframes]
-    yield Heading(2, plain(t("report.frames", language)), "frames")
+    words = t("report.frames" if analysis.chunks else "report.frames_measured", language)
+    yield Heading(2, plain(words), "frames")
     if len(shown := [picture for picture in pictures if picture.jpeg]) >= _WORTH_A_GALLERY:
         yield Gallery(tuple(shown))
     for frame, picture in zip(analysis.keyframes, pictures, strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from app.domain import Analysis, ChunkResult, Finding, Language, clock
+from app.domain import BREAKS, Analysis, ChunkResult, Finding, Language, clock
 from app.file_names import last_part
 from app.i18n import catalogue, t
 from app.reports.document import Line, Span
@@ -74,7 +74,7 @@ def unusable(analysis: Analysis, language: Language) -> str:
         return ""
     is_part_usable = "repeats" not in broken.troubles and bool(broken.findings or broken.overview)
     key = "report.answer_incomplete" if is_part_usable else "report.answer_unusable"
-    return t(key, language, why=" ".join(troubles(broken, language)))
+    return t(key, language, why=named("trouble", next(key for key in broken.troubles if key in BREAKS), language))
 
 
 def looping_words(analysis: Analysis) -> str:

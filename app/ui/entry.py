@@ -13,6 +13,7 @@ import streamlit as st
 
 from app.i18n import error_text, t
 from app.ui import resources
+from app.ui.components import page as styles
 from app.ui.components import turned
 from app.ui.panels import engine, language, queue, recent
 from app.ui.state import page_state
@@ -27,6 +28,7 @@ PAGES = (
 )
 
 st.set_page_config(page_title="FrameLens", page_icon="🎞️", layout="wide")
+styles.draw_styles()
 state = page_state()
 with st.sidebar:
     links = st.container(gap="xsmall")
@@ -38,9 +40,14 @@ pages = [
 page = st.navigation(pages, position="hidden")
 if state.take_opened() and page is not pages[0]:
     st.switch_page(pages[0], query_params=state.address)
+if (lead := state.take_lead()) and page is not (target := pages[[name for name, *_ in PAGES].index(lead)]):
+    st.switch_page(target, query_params=state.address)
 with links:
     for one in pages:
         st.page_link(one, query_params=state.address)
+with st.container(horizontal=True, gap=None, key=styles.PHONE_PAGES):
+    for one, (name, *_) in zip(pages, PAGES, strict=True):
+        st.page_link(one, label=t(f"ui.page_{name}_short", state.language), query_params=state.address)
 body = st.container()
 turned.draw(page.url_path)  # below the page, but there before it, and so before a link can be pressed
 if error := resources.installed().error:

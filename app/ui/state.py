@@ -34,6 +34,7 @@ class PageState:
     open report while they are changed by hand. `pausing`: the job that was asked to pause and still finishes what is on
     its way. `left_as_is`: the job that the reader would not go on with under other settings. `found_before`: the job
     that had come to its report before it was asked for. `opened`: whether one was opened, from whichever page.
+    `leads_to` is a page that was asked for, `unfolded` the part of a page that is shown open.
     `model_error` is why the model that was chosen last could not be taken, `model_found` what was found out about one
     with these settings before it was. `chosen` are the analyses that are selected in the library, `imports` counts how
     often some were taken in there. `refused` says why files among the last upload were left out.
@@ -48,6 +49,8 @@ class PageState:
     left_as_is: str = ""
     found_before: str = ""
     opened: bool = False
+    leads_to: str = ""
+    unfolded: str = ""
     model_error: AppError | None = None
     model_found: tuple[Wanted, tuple[Finding, ...]] | None = None
     chosen: frozenset[str] = frozenset()
@@ -137,6 +140,15 @@ class PageState:
         """Whether an analysis was opened since this was asked last: whichever page it was opened from, one shows it."""
         opened, self.opened = self.opened, False
         return opened
+
+    def lead_to(self, page: str, part: str = "") -> None:
+        """Go to another page of the app, and unfold this part of it."""
+        self.leads_to, self.unfolded = page, part
+
+    def take_lead(self) -> str:
+        """The page that was asked for since this was asked last; "" for none."""
+        page, self.leads_to = self.leads_to, ""
+        return page
 
     def compare_with(self, job_id: str | None) -> None:
         """Show another analysis beside the open one; CHOOSING offers some, None ends it."""

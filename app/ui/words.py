@@ -15,17 +15,26 @@ from app.i18n.facts import colours
 from app.reports.moments import local_minute
 from app.store.disk import human_size
 
-# A web address ends where Chinese goes on without a space, which the Markdown reader does not see.
-_ADDRESS = re.compile(r"(https?://[\x21-\x7e]+)(?=[^\x00-\x7f])")
+_ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
+_SIGN = re.compile(r"❌\s*")
 
 
 def plain(text: str) -> str:
     """`text` so that Streamlit's Markdown shows it letter by letter and line by line: no picture, HTML, formula or
-    colour of its own. A bare web address may still be offered as a link; nothing is fetched unless it is followed.
+    colour of its own. A web address is set as code, which is never a link. The sign of an error is left out: the page
+    has an icon for it.
     """
-    apart = _ADDRESS.sub(r"\1 ", text)
-    return _MARKDOWN.sub(r"\\\1", apart).replace("\n", "  \n")
+    shown, last = "", 0
+    text = _SIGN.sub("", text)
+    for address in _ADDRESS.finditer(text):
+        shown += _escaped(text[last : address.start()]) + f"`{address[0]}`"
+        last = address.end()
+    return (shown + _escaped(text[last:])).replace("\n", "  \n")
+
+
+def _escaped(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", text)
 
 
 def short_clock(seconds: float) -> str:
@@ -52,8 +61,8 @@ def remaining(seconds: float | None, language: Language) -> str:
     return "" if seconds is None else t("ui.left", language, time=span(seconds, seconds, language))
 
 
-def video_chips(video: VideoInfo, language: Language) -> list[str]:
-    """What the probe found, a few words each."""
+def video_facts(video: VideoInfo, language: Language) -> str:
+    """What the probe found, in one line."""
     chips = [f"{video.width} × {video.height}"]
     if video.duration_seconds_from_header is not None:
         chips.insert(0, short_clock(video.duration_seconds_from_header))
@@ -63,7 +72,7 @@ def video_chips(video: VideoInfo, language: Language) -> list[str]:
     if video.rotation_degrees:
         chips.append(t("ui.rotated", language, n=video.rotation_degrees))
     chips.append(t("ui.audio" if video.has_audio else "ui.no_audio", language))
-    return chips
+    return " · ".join(chips)
 
 
 def _container(video: VideoInfo) -> str:

@@ -199,7 +199,7 @@ def test_words_of_a_model_or_a_screen_are_text_and_cited_frames_are_buttons(scri
     video = video_of(page)
     page.get_by_role("button", name="Analyse").click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
-    page.get_by_role("tab", name="Measured facts").click()
+    page.get_by_role("tab", name="Facts").click()
     expect(page.get_by_text("SALE <b>50%</b> ![x](http://evil.example/x.png)").first).to_be_visible()
     page.get_by_role("tab", name="Summary").click()
     page.get_by_role("button", name="00:01.000").first.click()

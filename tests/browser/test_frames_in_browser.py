@@ -146,7 +146,7 @@ def test_frames_are_taken_out_and_added_with_keys_and_asked_about_again(scripted
     page.get_by_role("button", name="Ask again with these frames").click()
     expect(page.get_by_role("button", name="Back to the earlier report")).to_be_visible()
     expect(page.get_by_text("The report is ready")).to_be_visible()
-    page.get_by_role("tab", name="Key frames").click()
+    page.get_by_role("tab", name="Frames").click()
     chips = page.get_by_role("tabpanel").get_by_role("listitem").locator(".chip:visible")
     expect(chips).to_have_text(["00:00.000", time])
     assert visit.complaints == []

@@ -276,8 +276,14 @@ def test_a_wrong_setting_is_told_in_the_page(page: AppTest) -> None:
     assert "Another connection" in texts(page)
 
 
+def test_an_address_is_no_link_and_the_sign_of_an_error_is_left_to_the_icon() -> None:
+    assert plain("❌ Set HF_ENDPOINT=https://hf-mirror.com.") == "Set HF\\_ENDPOINT=`https://hf-mirror.com`\\."
+    assert plain("打开https://hf-mirror.com再试") == "打开`https://hf-mirror.com`再试"
+    assert plain("![x](http://evil.example/x.png)") == "\\!\\[x\\]\\(`http://evil.example/x.png`\\)"
+
+
 @pytest.mark.parametrize(
-    "text", ["![x](http://evil.example/x.png)", "[a](b)", "<img src=x>", ":red[x] $a$", "# h", "a\\b *c* `d`"]
+    "text", ["![x](//evil.example)", "[a](b)", "<img src=x>", ":red[x] $a$", "# h", "a\\b *c* `d`"]
 )
 def test_text_from_outside_is_shown_letter_by_letter(text: str) -> None:
     escaped = plain(text)

@@ -109,7 +109,7 @@ def test_a_range_is_looked_at_again_and_a_way_leads_back(page: AppTest, services
     state_of(page).range_texts = ("0.5", "1.5")  # as the timeline tells it
     page.run()
     page.number_input(key="look_frames").set_value(24)
-    page.text_input(key="look_question").input("What falls?")
+    page.text_input(key=f"look_question_{first}").input("What falls?")
     page.run()
     page.button(key="look_start").click().run()
     second = page.query_params["job"]

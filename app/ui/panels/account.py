@@ -1,4 +1,4 @@
-"""What is said of the video as a whole: the answer to the question with its evidence, the summary, the chapters."""
+"""What is said of the video as a whole under its headline: the reply with its evidence, the summary, the chapters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import streamlit as st
 from app.domain import Analysis, Chapter, Finding, Language
 from app.i18n import t
 from app.reports.parts import times_of
-from app.reports.words import headline, troubles
+from app.reports.words import looping_words, troubles
 from app.ui.components import prose, rows
 from app.ui.statements import Line, chips, flags, pictures, spoken_span
 from app.ui.words import plain
@@ -17,10 +17,11 @@ def draw(analysis: Analysis, language: Language) -> None:
     """Nothing where no model has answered."""
     if not analysis.chunks:
         return
-    if analysis.engine:
-        st.caption(plain(t("report.ai_label", language, model=analysis.engine.model)))
     whole = analysis.whole
-    st.markdown(f"### {plain(headline(analysis, language))}")
+    if said := looping_words(analysis):
+        st.markdown(f"##### {t('report.model_wrote', language)}")
+        st.code(said, language=None, wrap_lines=True)
+        return
     if whole and whole.reply:
         _draw_reply(analysis, whole.reply, language)
     if analysis.overview:

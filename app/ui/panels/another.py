@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 def draw(services: Services, job: JobSnapshot, language: Language) -> None:
-    """The questions, folded away, filled with those of the report."""
-    with st.expander(t("ui.another", language), icon=":material/quiz:"):
+    """A button that opens the questions over the page, filled with those of the report."""
+    with st.popover(t("ui.another", language), icon=":material/quiz:"):
         st.caption(t("ui.another_why", language))
         templates = list(services.templates.by_key)
         asked = job.request.template

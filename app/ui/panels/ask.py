@@ -70,7 +70,7 @@ def draw_found(services: Services, job: JobSnapshot, language: Language) -> None
             t("ui.ask_anew", language),
             key="ask_anew",
             icon=":material/refresh:",
-            on_click=_ask_anew,
+            on_click=ask_anew,
             args=(services, job),
         )
 
@@ -134,7 +134,17 @@ def _open(services: Services, job_id: str) -> None:
     state.found_before = job_id if services.jobs.snapshot(job_id).state == "done" else ""
 
 
-def _ask_anew(services: Services, job: JobSnapshot) -> None:
+def begin_again(services: Services, job: JobSnapshot) -> None:
+    """Show the questions about the video of `job` again, with what was asked in it."""
+    state = page_state()
+    state.choose_video(services.videos.find(job.request.path))
+    st.session_state["question"] = job.request.question
+    if job.request.template in services.templates.by_key:
+        st.session_state["template"] = job.request.template
+
+
+def ask_anew(services: Services, job: JobSnapshot) -> None:
+    """Ask the same once more, in a new analysis."""
     state = page_state()
     with state.trying():
         state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.follows, anew=True))

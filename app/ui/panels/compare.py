@@ -32,6 +32,7 @@ def draw_entry(language: Language) -> None:
         st.button(
             t("ui.compare", language),
             key="compare",
+            type="tertiary",
             icon=":material/compare:",
             help=t("ui.compare_help", language),
             on_click=page_state().compare_with,

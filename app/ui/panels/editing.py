@@ -23,6 +23,7 @@ def draw_entry(analysis: Analysis, language: Language) -> None:
     st.button(
         t("ui.edit_frames", language),
         key="edit_frames",
+        type="tertiary",
         icon=":material/photo_library:",
         help=t("ui.edit_frames_help", language),
         on_click=_begin,

@@ -21,11 +21,11 @@ from app.reports.files import zipped
 _ZIP = "application/zip"
 
 
-def draw(analysis: Analysis, language: Language) -> None:
-    """A button that opens the menu."""
+def draw(analysis: Analysis, language: Language, *, is_first: bool = True) -> None:
+    """A button that opens the menu; `is_first` where nothing else on the page is more important."""
     stem = safe_stem(analysis.video.name)
     save = partial(_button, stem, language)
-    with st.popover(t("ui.save", language), icon=":material/download:"):
+    with st.popover(t("ui.save", language), type="primary" if is_first else "secondary", icon=":material/download:"):
         for use in get_args(Use):
             _head(f"save_{use}", language)
             with st.container(horizontal=True, gap="small"):

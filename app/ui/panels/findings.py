@@ -39,7 +39,8 @@ def draw(services: Services, job_id: str, language: Language) -> None:
         st.rerun()
     parts = parts_of(analysis)
     total = sum(len(part.result.findings) for part in parts if part.result)
-    st.markdown(f"##### {t('report.findings', language)}")
+    if total:
+        st.markdown(f"##### {t('report.findings', language)}")
     words, only_doubtful = _draw_search(language) if total > _FEW else ("", False)
     entries = list(_entries(parts, words.strip().casefold(), only_doubtful))
     if not entries:

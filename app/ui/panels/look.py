@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.analysis.choosing import between
 from app.domain import Language, Selection
-from app.errors import AppError
+from app.errors import AppError, InputError
 from app.i18n import t
 from app.ui.panels import span
 from app.ui.panels.choice import SLIDER_FRAMES
@@ -45,8 +45,9 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
         span.draw_trouble(language)
         st.text_input(
             t("ui.look_question", language),
-            key="look_question",
-            placeholder=job.request.question or t("ui.question_example", language),
+            value=job.request.question,
+            key=f"look_question_{job.id}",
+            placeholder=t("ui.question_example", language),
             max_chars=4000,
         )
         st.button(
@@ -72,6 +73,7 @@ def draw_way_back(services: Services, job: JobSnapshot, language: Language) -> N
     st.button(
         t("ui.way_back", language),
         key="way_back",
+        type="tertiary",
         help=plain(t("ui.way_back_help", language, about=about)),
         icon=":material/arrow_back:",
         on_click=page_state().open_job,
@@ -83,10 +85,13 @@ def _start(services: Services, job: JobSnapshot) -> None:
     state = page_state()
     with state.trying():
         start, end = between(*state.range_texts) or (0.0, None)
+        question = st.session_state[f"look_question_{job.id}"].strip()
+        if services.templates.find(job.request.template).needs_question and not question:
+            raise InputError("question_empty")
         request = replace(
             job.request,
             frames=st.session_state["look_frames"],
-            question=st.session_state["look_question"].strip() or job.request.question,
+            question=question,
             selection=Selection(start_seconds=start, end_seconds=end),
         )
         state.open_job(services.jobs.submit(request, name=job.name, follows=job.id))

@@ -18,20 +18,21 @@ if TYPE_CHECKING:
     from app.analysis.forecast import Forecast
     from app.wiring import Services
 
-_PROMPT_HEIGHT = 280
+_PROMPT_HEIGHT = 300
 
 
 def draw(
     services: Services, video: VideoInfo, request: AnalysisRequest, language: Language, *, videos: int = 1
 ) -> None:
-    """The forecast in a few lines, and in a fold the prompt. `videos`: so many are asked about in the same way."""
+    """The forecast in a few lines, and a button that shows the prompt. `videos`: so many are asked about alike."""
     forecast = services.planner(video, request, services.templates.find(request.template))
     with st.container(border=True, gap="small", key="plan"):
         st.markdown(f":material/route: **{plain(headline(forecast, language))}**")
         each = [t("ui.plan_each", language, n=videos)] if videos > 1 else []
         st.caption(plain(sentences([*each, *details(forecast, language)], language)))
-        with st.expander(t("ui.prompt_exact", language), icon=":material/article:"):
-            _draw_prompt(services, video, request, forecast, language)
+        if st.button(t("ui.prompt_exact", language), key="prompt_exact", type="tertiary", icon=":material/article:"):
+            show = st.dialog(t("ui.prompt_exact", language), width="large", icon=":material/article:")(_draw_prompt)
+            show(services, video, request, forecast, language)
 
 
 def held_frames(services: Services, video: VideoInfo | None, request: AnalysisRequest) -> int:
@@ -43,12 +44,13 @@ def held_frames(services: Services, video: VideoInfo | None, request: AnalysisRe
 def _draw_prompt(
     services: Services, video: VideoInfo, request: AnalysisRequest, forecast: Forecast, language: Language
 ) -> None:
+    """The messages, each with a button that copies it."""
     st.caption(t("ui.prompt_is" if forecast.parts <= 1 else "ui.prompt_is_part", language))
     frames = _examples(video, request, forecast)
     template = services.templates.find(request.template)
     for role, text in exact_prompt(request, template, frames, forecast.parts):
         st.markdown(f"`{role}`")
-        st.code(text, language=None, wrap_lines=True, height=_PROMPT_HEIGHT if role == "user" else "content")
+        st.code(text, language=None, wrap_lines=True, height=_PROMPT_HEIGHT)
 
 
 def _examples(video: VideoInfo, request: AnalysisRequest, forecast: Forecast) -> list[Keyframe]:

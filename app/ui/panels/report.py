@@ -1,4 +1,4 @@
-"""A finished analysis: what must be known first, downloads, and the report in tabs."""
+"""A finished analysis: its headline with what can be done, what must be known of it, and the report in tabs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,26 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Analysis, Language
-from app.i18n import labelled, notice_text, t
+from app.domain import Analysis, Language, Notice
+from app.i18n import t
+from app.reports.words import ai_label, unusable
 from app.ui.components import frames
-from app.ui.panels import account, export, findings, made, progress, said
+from app.ui.panels import (
+    account,
+    another,
+    ask,
+    compare,
+    editing,
+    export,
+    findings,
+    look,
+    made,
+    notices,
+    progress,
+    said,
+)
+from app.ui.panels.engine import short
+from app.ui.state import page_state
 from app.ui.words import plain
 
 if TYPE_CHECKING:
@@ -17,17 +33,62 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 
-def draw_head(job: JobSnapshot, analysis: Analysis, language: Language) -> None:
-    """How the frames were seen, the notices, and the menu that saves the report."""
-    if job.state == "done":
-        st.markdown(f"#### {t('ui.state_done', language)}")
-        st.caption(labelled(t("report.mode", language), t(f"report.mode_{analysis.mode}", language), language))
-    for notice in analysis.notices:
-        if job.error and notice.level == "error":
-            continue  # the same sentence stands above, with the ways on
-        show = {"error": st.error, "warning": st.warning, "info": st.info}[notice.level]
-        show(plain(notice_text(notice, language)))
-    export.draw(analysis, language)
+def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language: Language, *, can_edit: bool) -> None:
+    """The headline, by whom it was written, what can be done with the report, and what must be known of it."""
+    words = unusable(analysis, language)
+    if words:
+        _draw_unusable(services, job, words, language)
+    elif analysis.title:
+        st.markdown(f"### {plain(analysis.title)}")
+    state = t("ui.state_done", language) if job.state in ("done", "measuring") else ""
+    model = t("ui.by_model", language, model=short(analysis.answered_by)) if analysis.answered_by else ""
+    mode = t(f"report.mode_{analysis.mode}", language)
+    about = plain(" · ".join(filter(None, (state, model, mode))))
+    st.caption(about, help=plain(ai_label(analysis, language)) or None)
+    with st.container(horizontal=True, gap="small", key="report_actions"):
+        export.draw(analysis, language, is_first=not words)
+        if not job.is_from_elsewhere:
+            another.draw(services, job, language)
+    with st.container(horizontal=True, gap="medium", key="report_ways"):
+        look.draw_way_back(services, job, language)
+        if can_edit and page_state().edits_of(job.id) is None:
+            editing.draw_entry(analysis, language)
+        compare.draw_entry(language)
+    notices.draw(_to_tell(job, analysis), language)
+
+
+def _draw_unusable(services: Services, job: JobSnapshot, words: str, language: Language) -> None:
+    """What became of the answer, and what may help."""
+    with st.container(border=True, gap="small", key="unusable"):
+        st.markdown(f":red[:material/error:] **{plain(words)}**")
+        if job.is_from_elsewhere:
+            return
+        with st.container(horizontal=True):
+            st.button(
+                t("ui.ask_anew", language),
+                key="unusable_again",
+                type="primary",
+                icon=":material/refresh:",
+                on_click=ask.ask_anew,
+                args=(services, job),
+            )
+            st.button(
+                t("ui.use_another_model", language),
+                key="unusable_model",
+                icon=":material/neurology:",
+                on_click=page_state().lead_to,
+                args=("models",),
+            )
+
+
+def _to_tell(job: JobSnapshot, analysis: Analysis) -> list[Notice]:
+    """What is not said elsewhere: how far the measuring is has a line of its own, and an error stands above."""
+    hidden = {"facts_pending"} if job.state == "measuring" else set()
+    return [
+        notice
+        for notice in analysis.notices
+        if notice.key not in hidden and not (job.error and notice.level == "error")
+    ]
 
 
 @st.fragment

@@ -1,4 +1,8 @@
-"""The first page: from a video to its report. It reads state, asks the services, and lets the panels draw."""
+"""The first page: from a video to its report. It reads state, asks the services, and lets the panels draw.
+
+Once there is an analysis, the video is small and stays in view on the left; on the right is what is known of it, from
+the first progress to the report.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,19 @@ from app.domain import Language, VideoInfo
 from app.errors import AppError
 from app.i18n import error_text, t
 from app.ui import resources
-from app.ui.components import player
-from app.ui.panels import another, answers, ask, compare, editing, ended, look, progress, report, source
+from app.ui.components import page, player
+from app.ui.panels import answers, ask, compare, editing, ended, look, progress, report, source
 from app.ui.state import page_state
-from app.ui.words import plain, video_chips
+from app.ui.words import plain, video_facts
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from app.jobs import JobSnapshot
     from app.wiring import Services
+
+_BEFORE, _DURING = (3, 2), (5, 7)
+"""Widths of the columns without and with an analysis, in a ratio."""
 
 
 def draw() -> None:
@@ -26,25 +35,35 @@ def draw() -> None:
     language = state.language
     job = _open_job(services)
     video_id = services.videos.find(job.request.path) if job else state.video_id
-    _draw_heading(language, is_chosen=bool(video_id or job))
+    facts = _draw_heading(services, job, video_id, language)
     if state.error:
         st.error(plain(error_text(state.error, language)), icon=":material/error:")
     for sentence in state.refused:
         st.warning(plain(sentence), icon=":material/block:")
     video = None
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns(_DURING if job else _BEFORE, gap="medium" if job else "large")
     with left:
         if video_id:
-            video = _draw_video(services, video_id, job, language)
+            with st.container(key=page.WATCHED if job else None):
+                video = _draw_video(services, video_id, job, language)
         elif job is None:
             source.draw(services, language)
         elif job.is_from_elsewhere:
             st.info(t("library.elsewhere_why", language), icon=":material/devices:")
         else:
             st.info(plain(t("ui.video_elsewhere", language, name=job.name)))
+    if known := video or (job.video if job else None):
+        facts.caption(plain(video_facts(known, language)))
+    is_compared = job is not None and job.is_readable and job.analysis is not None and bool(state.other_job_id)
     with right:
-        _draw_side(services, job, language, video=video)
-    _draw_below(services, job, language)
+        if job is None:
+            ask.draw(services, video, language)
+        else:
+            _draw_job(services, job, language, can_edit=video is not None)
+            if not is_compared:
+                _draw_contents(services, job, language)
+    if job and is_compared:
+        compare.draw(services, job, language)
 
 
 def _open_job(services: Services) -> JobSnapshot | None:
@@ -57,22 +76,46 @@ def _open_job(services: Services) -> JobSnapshot | None:
         return None
 
 
-def _draw_heading(language: Language, *, is_chosen: bool) -> None:
+def _draw_heading(
+    services: Services, job: JobSnapshot | None, video_id: str | None, language: Language
+) -> DeltaGenerator:
+    """Draw the name of what is open, or that of the app; returns the place for what is known of the video."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
-            st.markdown("## FrameLens")
-            st.caption(t("ui.tagline", language))
-        if is_chosen:
+            if job is None and video_id is None:
+                st.markdown("## FrameLens")
+                st.caption(t("ui.tagline", language))
+                return st.empty()
+            st.markdown(f"#### {plain(job.name if job else _name(services, video_id or ''))}")
+            facts = st.empty()
+        with st.container(horizontal=True, gap="small", width="content"):
+            if job and job.is_readable:
+                st.button(
+                    t("ui.ask_again", language),
+                    key="ask_again",
+                    icon=":material/edit:",
+                    disabled=video_id is None,
+                    on_click=ask.begin_again,
+                    args=(services, job),
+                )
             st.button(
                 t("ui.new", language),
                 key="new",
                 icon=":material/add:",
                 on_click=lambda: page_state().choose_video(None),
             )
+    return facts
+
+
+def _name(services: Services, video_id: str) -> str:
+    try:
+        return services.videos.name(video_id)
+    except AppError:  # it was removed; where it would be drawn, that is said
+        return video_id
 
 
 def _draw_video(services: Services, video_id: str, job: JobSnapshot | None, language: Language) -> VideoInfo | None:
-    """The player and what the probe found; None with its reason in the page where the file cannot be used."""
+    """The player; None with its reason in the page where the file cannot be used."""
     try:
         path = services.videos.path(video_id)
         with st.spinner(t("ui.probing", language)):
@@ -85,9 +128,6 @@ def _draw_video(services: Services, video_id: str, job: JobSnapshot | None, lang
     poll(services, video_id, video, job.id if job else None, language)
     if job and job.is_readable and job.analysis:
         _draw_under_player(services, job, language)
-    with st.container(horizontal=True, gap="small"):
-        for chip in [services.videos.name(video_id), *video_chips(video, language)]:
-            st.badge(plain(chip), color="gray")
     if job is None:
         source.draw_chosen(services, language)
     return video
@@ -100,49 +140,26 @@ def _draw_under_player(services: Services, job: JobSnapshot, language: Language)
         look.draw(services, job, language)
 
 
-def _draw_side(services: Services, job: JobSnapshot | None, language: Language, *, video: VideoInfo | None) -> None:
-    if job is None:
-        ask.draw(services, video, language)
-    elif not job.is_readable:
+def _draw_job(services: Services, job: JobSnapshot, language: Language, *, can_edit: bool) -> None:
+    """How the job stands, and what can be done with it."""
+    if not job.is_readable:
         st.fragment(progress.draw_stage, run_every=progress.POLL_SECONDS)(services, job.id, language)
-    else:
-        if job.state not in ("done", "measuring"):
-            ended.draw(services, job, language)
-        ask.draw_found(services, job, language)
-        if job.analysis:
-            report.draw_head(job, job.analysis, language)
-        if job.state == "measuring":
-            st.fragment(progress.draw_measuring, run_every=progress.POLL_SECONDS)(services, job.id, language)
-    if job and job.is_readable:
-        _draw_ways_on(services, job, language, can_edit=video is not None)
-
-
-def _draw_ways_on(services: Services, job: JobSnapshot, language: Language, *, can_edit: bool) -> None:
-    with st.container(horizontal=True):
-        look.draw_way_back(services, job, language)
-        if can_edit and job.analysis and page_state().edits_of(job.id) is None:
-            editing.draw_entry(job.analysis, language)
-        if job.analysis:
-            compare.draw_entry(language)
-        st.button(
-            t("ui.ask_again", language),
-            key="ask_again",
-            icon=":material/edit:",
-            on_click=lambda: page_state().open_job(None),
-        )
-    if job.analysis and not job.is_from_elsewhere:
-        another.draw(services, job, language)
-
-
-def _draw_below(services: Services, job: JobSnapshot | None, language: Language) -> None:
-    if job is None:
         return
+    if job.state not in ("done", "measuring"):
+        ended.draw(services, job, language)
+    ask.draw_found(services, job, language)
+    if job.analysis:
+        report.draw_head(services, job, job.analysis, language, can_edit=can_edit)
+    if job.state == "measuring":
+        st.fragment(progress.draw_measuring, run_every=progress.POLL_SECONDS)(services, job.id, language)
+
+
+def _draw_contents(services: Services, job: JobSnapshot, language: Language) -> None:
+    """The answers on their way, the report, or what was kept of it."""
     if not job.is_readable:
         st.fragment(answers.draw, run_every=progress.POLL_SECONDS)(services, job.id, language)
     elif edits := page_state().edits_of(job.id):
         editing.draw_cards(job, edits, language)
-    elif job.analysis and page_state().other_job_id:
-        compare.draw(services, job, language)
     elif job.analysis:
         report.draw_tabs(services, job.id, language)
     else:

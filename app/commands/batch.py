@@ -65,7 +65,7 @@ class Outcome:
         analysis = self.job.analysis if self.job else None
         if analysis is None:
             return ""
-        said = (analysis.whole.title if analysis.whole else "", *(one.text for one in analysis.overview[:1]))
+        said = (analysis.title, *(one.text for one in analysis.overview[:1]))
         return next((text for text in (*said, *(one.text for one in analysis.findings[:1])) if text.strip()), "")
 
 

@@ -1,16 +1,20 @@
 """The real pages and routes over analyses with everything that a report can hold. `streamlit run` this file.
 
-Each analysis waits in the middle of its second part until the file named in FAKE_GO exists.
+Each analysis waits in the middle of its second part until the file named in FAKE_GO exists. While a file "slow" lies
+beside that, a run of the page stops in its middle, as on a busy machine.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import streamlit as st
 
 from app import main
+from app.jobs import JobSnapshot
+from app.ui.views import analyse
 from app.wiring import SAMPLE, Services
 from tests.browser.going import going
 from tests.ui import rich
@@ -25,5 +29,12 @@ def _open() -> Services:
     return open_fake(Path(os.environ["FRAMELENS_DATA_DIR"]), run=run, sample=SAMPLE)
 
 
+def _slowly(services: Services) -> JobSnapshot | None:
+    while Path(os.environ["FAKE_GO"]).with_name("slow").exists():
+        time.sleep(0.05)
+    return _at_once(services)
+
+
+_at_once, analyse._open_job = analyse._open_job, _slowly
 main.open_services = _open
 app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES, middleware=main.MIDDLEWARE)

@@ -16,6 +16,20 @@ from tests.browser.test_analyse_in_browser import arrives, video_of
 
 pytestmark = pytest.mark.browser
 
+_WATCH_OPACITY = """() => {
+  const main = document.querySelector('[data-testid="stMain"]');
+  window.lowestOpacity = 1;
+  window.sawStale = false;
+  const look = () => {
+    for (const one of main.querySelectorAll('[data-stale], [role="tab"], [role="tablist"]')) {
+      window.sawStale ||= one.dataset.stale === "true";
+      window.lowestOpacity = Math.min(window.lowestOpacity, Number(getComputedStyle(one).opacity));
+    }
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
 
 @pytest.fixture
 def rich_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
@@ -99,4 +113,70 @@ def test_two_reports_stand_side_by_side_and_below_each_other_on_a_telephone(rich
     assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") <= 390
     page.reload()
     expect(page.get_by_text("Two reports side by side")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_a_run_that_takes_long_fades_nothing(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    reported(page, rich_app)
+    page.evaluate(_WATCH_OPACITY)
+    slow = rich_app.go.with_name("slow")
+    slow.touch()
+    page.get_by_text("中文", exact=True).click()
+    page.wait_for_function("window.sawStale")
+    page.wait_for_timeout(2500)  # Streamlit begins to fade after half a second, and takes one
+    slow.unlink()
+    expect(page.get_by_text("报告已完成")).to_be_visible()
+    assert page.evaluate("window.lowestOpacity") == 1
+    assert visit.complaints == []
+
+
+def test_the_video_stays_in_view_beside_the_report_and_above_it_on_a_telephone(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    video = reported(page, rich_app)
+    for width, height in ((1280, 900), (390, 844)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.get_by_text("number 1.3.").scroll_into_view_if_needed()
+        expect(page.get_by_text("number 1.3.")).to_be_in_viewport()
+        expect(video).to_be_in_viewport(ratio=0.9)
+        shown = video.bounding_box()
+        assert shown and shown["height"] < 0.25 * height
+    assert visit.complaints == []
+
+
+def test_a_telephone_shows_all_tabs_and_the_links_to_the_pages(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    reported(page, rich_app)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for tab in page.get_by_role("tab").all():
+        box = tab.bounding_box()
+        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    page.get_by_role("link", name="Library", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Library")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_a_panel_opens_over_the_report_and_knows_the_question(rich_app: App, visit: Visit) -> None:
+    page = visit.page
+    rich_app.go.touch()
+    page.goto(rich_app.url)
+    page.get_by_role("button", name="Try the sample video").click()
+    page.get_by_label("Anything in particular? (optional)").fill("Who waits?")
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.get_by_text("number 0.0.")).to_be_visible()
+    tabs = page.get_by_role("tab", name="Summary")
+    before = tabs.bounding_box()
+    page.get_by_role("button", name="New question, same frames").click()
+    asked = page.get_by_label("Anything in particular? (optional)")
+    expect(asked).to_have_value("Who waits?")
+    assert tabs.bounding_box() == before
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="New analysis of this video").click()
+    expect(page.get_by_label("Anything in particular? (optional)")).to_have_value("Who waits?")
+    page.get_by_role("button", name="The exact prompt").click()
+    prompt = page.get_by_role("dialog")
+    expect(prompt.get_by_text("Who waits?")).to_be_visible()
+    shown = prompt.bounding_box()
+    assert shown and shown["width"] > 900
+    expect(prompt.get_by_role("button", name="Copy to clipboard").first).to_be_attached()
     assert visit.complaints == []

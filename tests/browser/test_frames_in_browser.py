@@ -30,7 +30,7 @@ def report(page: Page, app: App) -> Locator:
     page.goto(app.url)
     page.get_by_role("button", name="Try the sample video").click()
     video_of(page)
-    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     return page.get_by_role("slider", name="Timeline")
 

@@ -39,7 +39,7 @@ def test_an_analysis_is_found_by_its_words_and_opens_at_their_time(library_app: 
     page = visit.page
     page.goto(library_app.url)
     page.get_by_role("button", name="Try the sample video").click()
-    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     page.get_by_role("link", name="Library").click()
     search = page.get_by_role("searchbox", name="Search names")

@@ -42,7 +42,7 @@ def started(page: Page, app: App) -> Locator:
     page.goto(app.url)
     page.get_by_role("button", name="Try the sample video").click()
     video = video_of(page)
-    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("button", name="Analyse", exact=True).click()
     return video
 
 
@@ -162,7 +162,7 @@ def test_a_panel_opens_over_the_report_and_knows_the_question(rich_app: App, vis
     page.goto(rich_app.url)
     page.get_by_role("button", name="Try the sample video").click()
     page.get_by_label("Anything in particular? (optional)").fill("Who waits?")
-    page.get_by_role("button", name="Analyse").click()
+    page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("number 0.0.")).to_be_visible()
     tabs = page.get_by_role("tab", name="Summary")
     before = tabs.bounding_box()

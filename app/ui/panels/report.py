@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.domain import Analysis, Language, Notice
 from app.i18n import t
-from app.reports.words import ai_label, unusable
+from app.reports.words import ai_label, headline, unusable
 from app.ui.components import frames
 from app.ui.panels import (
     account,
@@ -38,8 +38,8 @@ def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language
     words = unusable(analysis, language)
     if words:
         _draw_unusable(services, job, words, language)
-    elif analysis.title:
-        st.markdown(f"### {plain(analysis.title)}")
+    elif analysis.chunks:
+        st.markdown(f"### {plain(headline(analysis, language))}")
     state = t("ui.state_done", language) if job.state in ("done", "measuring") else ""
     model = t("ui.by_model", language, model=short(analysis.answered_by)) if analysis.answered_by else ""
     mode = t(f"report.mode_{analysis.mode}", language)

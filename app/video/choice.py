@@ -86,9 +86,11 @@ class _Choosing:
             if gains[best] <= 0:
                 break
             cover.add(best)
-        for _ in range(_MOST_EXCHANGES):
-            if not self._exchange():
+        known = {frozenset(cover.chosen)}
+        while len(known) <= _MOST_EXCHANGES and self._exchange():
+            if frozenset(cover.chosen) in known:  # what one frame adds hangs on the others: exchanges can go round
                 break
+            known.add(frozenset(cover.chosen))
         return cover.chosen
 
     def _next_gains(self) -> Gains:

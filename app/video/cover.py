@@ -17,6 +17,7 @@ from app.video.blocks import NUM_CELLS, blocks_of
 from app.video.candidates import Candidate
 from app.video.gaps import Gaps
 from app.video.looks import ALIKE, distances
+from app.video.recurring import times_again
 from app.video.shots import is_light
 from app.video.shown import Shown
 
@@ -62,9 +63,13 @@ class Cover:
         self._cells = np.stack([item.look.cells for item in candidates])
         light = np.array([_light(place, candidates) for place in range(len(candidates))])
         self._shows = light > _BLACK
-        news = np.zeros((1, NUM_CELLS), np.float32) if worths is None else _news(candidates, worths, shots)
+        blocks = np.stack([blocks_of(item.look) for item in candidates])
+        news = np.zeros((1, NUM_CELLS), np.float32)
+        if worths is not None:
+            news = _news(candidates, worths, shots)
+            news /= 1 + times_again(candidates, news, blocks)[:, None]
         shown = ((news + _PLAIN_WORTH) * light[:, None]).astype(np.float32)
-        self._shown = Shown(np.stack([blocks_of(item.look) for item in candidates]), shown)
+        self._shown = Shown(blocks, shown)
         self._end = max(shots[-1].end_seconds, float(self._times[-1]))
         self._near = min(_APART_SECONDS, self._end / budget / 3) or 1e-6
         self._alike: list[Which] = []

@@ -21,6 +21,9 @@ ALIKE = 0.012
 
 _NEARLY_BLACK = 0.12
 _FLAT = 0.04
+_BRIGHTEST = 8  # cells: a word or two
+_LIT = 0.08
+"""What cells with thin bright letters are lighter than a black ground, at least; noise makes none so light."""
 _DIM = 0.3
 _BUSIEST_SHARE = 10  # one cell in ten
 
@@ -39,17 +42,24 @@ class Glance:
     contrast: float
 
     @property
+    def peak(self) -> float:
+        """The luma of the cells that are brightest, 0..1: a dark title card has them, a black picture has not."""
+        return float(self.spread[0, -_BRIGHTEST]) / 255
+
+    @property
     def is_black(self) -> bool:
-        return self.brightness < _NEARLY_BLACK and self.contrast < _FLAT
+        """Whether nothing is to be seen: dark, nearly flat, and no words or lights in the dark."""
+        return self.brightness < _NEARLY_BLACK and self.contrast < _FLAT and self.peak < self.brightness + _LIT
 
 
 @dataclass(frozen=True, eq=False)
 class Look(Glance):
     """A Glance and: sharpness, the variance of the Laplacian of the luma at LUMA_SIZE in 8-bit units; edges, the mean
-    differences of neighbouring pixels in each cell."""
+    differences of neighbouring pixels in each cell; luma, the picture at LUMA_SIZE."""
 
     sharpness: float
     edges: NDArray[np.float32]
+    luma: Image
 
     @property
     def quality(self) -> float:
@@ -74,7 +84,7 @@ def glance_at(levels: Image) -> Glance:
 def look_at(glance: Glance, luma: Image) -> Look:
     """The Look of the same picture; `luma` at LUMA_SIZE."""
     _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
-    return Look(**vars(glance), sharpness=float(deviation[0, 0]) ** 2, edges=_edges(luma))
+    return Look(**vars(glance), sharpness=float(deviation[0, 0]) ** 2, edges=_edges(luma), luma=luma)
 
 
 def _edges(luma: Image) -> NDArray[np.float32]:

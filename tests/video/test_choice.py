@@ -16,7 +16,9 @@ def look(value: float, brightness: float = 0.5) -> Look:
     levels = np.full((3, 576), round(255 * value), np.uint8)
     cells = levels / np.float32(255)
     contrast = 0.01 if brightness < 0.1 else 0.2
-    return Look(levels, levels, cells, brightness, contrast, 50.0, np.zeros(576, np.float32))
+    return Look(
+        levels, levels, cells, brightness, contrast, 50.0, np.zeros(576, np.float32), np.zeros((90, 160), np.uint8)
+    )
 
 
 def candidate(index: int, value: float, opens: bool = False, brightness: float = 0.5) -> Candidate:

@@ -112,7 +112,7 @@ class CutDetector:
         place = next(i for i, step in enumerate(self._steps) if step.index == suspect.index)
         before, after = self._steps[place - 1], list(islice(self._steps, place + 1, None))
         if before.glance.is_black and suspect.after_light and _rises(suspect, after):
-            return True
+            return not self._blinks(suspect)
         if is_light(before.glance, suspect.glance) or not self._stands_out(suspect):
             return False
         return not self._is_flash(before, suspect, after)
@@ -126,7 +126,24 @@ class CutDetector:
         if len(around) < 3:
             return suspect.change >= _LONELY_FLOOR
         busy = sorted(around)[int(_BUSY_SHARE * len(around))]
-        return suspect.change >= max(_FLOOR, _OUTSTANDING * median(around), _BUSIER * busy)
+        return suspect.change >= max(_FLOOR, _OUTSTANDING * self._usual_around(suspect), _BUSIER * busy)
+
+    def _usual_around(self, suspect: Step) -> float:
+        """The median change of the livelier shot: what moves before a cut, or after it, is no cut itself."""
+        near = [step for step in self._steps if abs(step.time_seconds - suspect.time_seconds) <= AROUND_SECONDS]
+        sides = (
+            [step.change for step in near if step.index < suspect.index],
+            [step.change for step in near if step.index > suspect.index],
+        )
+        return max(median(side) for side in sides if side)
+
+    def _blinks(self, suspect: Step) -> bool:
+        """Whether the same picture showed just before it was black: a light that went out for a moment."""
+        lit = (step for step in reversed(self._steps) if step.index < suspect.index and not step.glance.is_black)
+        last = next(lit, None)
+        if last is None or suspect.time_seconds - last.time_seconds > FLASH_SECONDS:
+            return False
+        return is_light(last.glance, suspect.glance)
 
     def _is_flash(self, before: Step, suspect: Step, after: list[Step]) -> bool:
         """Whether the picture soon returns to what it was; the return is then no cut either."""
@@ -153,10 +170,11 @@ def likeness(one: Glance, other: Glance) -> float:
 
 
 def _rises(suspect: Step, after: list[Step]) -> bool:
-    """Whether the light that begins here grows into a picture, rather than hovering at the edge of black."""
+    """Whether the light that begins here grows into a picture, be it words on black, rather than hovering at the edge
+    of black."""
     return (
         any(
-            step.glance.brightness - suspect.glance.brightness >= _RISE
+            step.glance.peak - suspect.glance.peak >= _RISE
             for step in after
             if step.time_seconds - suspect.time_seconds <= 2 * AROUND_SECONDS
         )

@@ -65,6 +65,28 @@ def test_a_dissolve_is_found_once_and_where_it_is() -> None:
     assert 1.6 <= found[0].start_seconds <= 2.4 and 2.4 <= found[0].end_seconds <= 3.3
 
 
+def take(seed: int) -> Image:
+    """Somebody else in the same room: a third of the picture differs, none of it much."""
+    room = textured(9).astype(np.float32) * 0.3 + 90
+    room[:, 40:100] = textured(seed)[:, 40:100] * 0.8 + 60
+    return np.asarray(np.clip(room, 0, 255), np.uint8)
+
+
+def test_a_dissolve_between_two_takes_in_one_room_is_found() -> None:
+    found = dissolves([*[take(1)] * 50, *mixed(take(1), take(2), 20), *[take(2)] * 50])
+    assert [gradual.type for gradual in found] == ["dissolve"]
+    assert 1.6 <= found[0].start_seconds <= 2.4 and 2.4 <= found[0].end_seconds <= 3.3
+
+
+def test_somebody_who_moves_in_the_room_is_no_dissolve() -> None:
+    walking = []
+    for left in range(0, 100, 2):
+        image = take(1)
+        image[30:, left : left + 30] = take(2)[30:, 45:75]
+        walking.append(image)
+    assert dissolves([*[take(1)] * 30, *walking, *[take(1)] * 30]) == []
+
+
 def test_motion_light_and_cuts_are_no_dissolves() -> None:
     still = textured(1)
     assert dissolves(moving(100)) == []

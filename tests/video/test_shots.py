@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import cv2
 import numpy as np
 
 from app.video.looks import Look, glance_at, look_at
@@ -69,6 +70,43 @@ def test_a_picture_that_rises_from_black_begins_a_shot() -> None:
     found = cuts([*scene(1), *scene(2), *scene(3)])
     assert len(found) == 2
     assert abs(found[0] - 75) <= 8 and abs(found[1] - 150) <= 8
+
+
+def title(words: str) -> Image:
+    card = np.full((90, 160, 3), 12, np.uint8)
+    cv2.putText(card, words, (40, 48), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (170, 175, 180), 1, cv2.LINE_AA)
+    return card
+
+
+def test_a_dark_title_card_is_a_shot_also_where_fades_lead_to_it() -> None:
+    scene, card, next_scene = textured(1), title("THE RIVER"), textured(2)
+    between = [*faded(scene, 15, 1.0, 0.0), *faded(card, 15, 0.0, 1.0), *[card] * 60, *faded(card, 15, 1.0, 0.0)]
+    found = cuts([*[scene] * 40, *between, *faded(next_scene, 15, 0.0, 1.0), *[next_scene] * 40])
+    assert len(found) == 2
+    assert abs(found[0] - 55) <= 8 and abs(found[1] - 145) <= 8
+
+
+def test_two_dark_title_cards_are_two_shots() -> None:
+    one, two = title("THE RIVER"), title("TEN YEARS ON")
+    images = [*[one] * 40, *faded(one, 12, 1.0, 0.0), *faded(two, 12, 0.0, 1.0), *[two] * 40]
+    assert len(cuts([*[textured(1)] * 30, *images])) == 2
+
+
+def test_a_light_that_goes_out_for_a_moment_is_no_cut() -> None:
+    still = textured(1)
+    blink = [*faded(still, 4, 1.0, 0.0), *faded(still, 4, 0.0, 1.0)]
+    assert cuts([*[still] * 30, *blink, *[still] * 30, *blink, *[still] * 30]) == []
+
+
+def test_a_larger_step_of_what_moves_anyway_is_no_cut() -> None:
+    """A hand that sweeps before the lens and then rests there."""
+    scene, images, left = textured(1), [], 0
+    for number in range(14):
+        image = scene.copy()
+        image[:, left : left + 50] = (200, 160, 140)
+        images.append(image)
+        left += 24 if number == 9 else 8
+    assert cuts([*images, *[images[-1]] * 30]) == []
 
 
 def test_a_video_that_opens_from_black_has_one_shot() -> None:

@@ -111,7 +111,11 @@ def browser() -> Iterator[Browser]:
     # For a module at most: while Playwright runs, its event loop keeps asyncio's own tests from running.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
+            executable_path=str(CHROMIUM),
+            args=[
+                *("--no-sandbox", "--disable-gpu", "--no-first-run"),
+                "--host-resolver-rules=MAP evil.example 127.0.0.1",  # a website's name that leads to this machine
+            ],
         )
         yield browser
         browser.close()

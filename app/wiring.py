@@ -215,6 +215,8 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         admitted=room.admitted,
         workers=workers or WORKERS,
     )
+    if adopts:
+        jobs.indexing.begin()  # what an earlier version has indexed in another way
     return Services(
         room=room,
         jobs=jobs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,18 @@ def test_the_table_shows_where_words_were_found(reports: list[Path], capsys: pyt
     assert "00:04 · Finding later at 9:59" in out
     assert run("library", "search", "lorry", "--language", "zh") == 0
     assert "没有符合条件的分析" in capsys.readouterr().out
+
+
+def test_store_of_an_earlier_version_is_indexed_again_when_the_page_starts(reports: list[Path]) -> None:
+    run("library", "import", *reports)
+    services = open_services(adopts=False)
+    with services.store.changing() as connection:
+        connection.execute("UPDATE entries SET form = 1")
+    services.close()
+    services = open_services(adopts=True)
+    while services.jobs.library.stale():  # the time limit of the test ends this where nothing is done
+        time.sleep(0.01)
+    services.close()
 
 
 def test_an_empty_library_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,8 +56,13 @@ def _draw_export(services: Services, chosen: Sequence[str], language: Language) 
         entries = [entry for one in chosen if (entry := services.jobs.library.entry(one))]
         without = [entry for entry in entries if not entry.mode]
         if without:
-            names = (f"{one.name} ({t(f'library.state.{services.jobs.state_of(one)}', language)})" for one in without)
-            words = t("library.export_without", language, n=len(without), total=len(chosen), names=", ".join(names))
+            states = [t(f"library.state.{services.jobs.state_of(one)}", language) for one in without]
+            named = [
+                t("library.export_one", language, name=one.name, state=state)
+                for one, state in zip(without, states, strict=True)
+            ]
+            names = t("facts.list", language).join(named)
+            words = t("library.export_without", language, n=len(without), total=len(chosen), names=names)
             st.warning(plain(words), icon=":material/warning:")
         formats = st.multiselect(
             t("library.export_formats", language),

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 sys.stdout.reconfigure(errors="backslashreplace")  # for a file name that is not UTF-8
             return _run(argv)
         except KeyboardInterrupt:  # before the command handles it itself
-            return _fail(Cancelled(), _system_language())
+            return interrupted()
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -55,6 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # else Python complains when it flushes at its end
         return _NOBODY_READS
+
+
+def interrupted() -> int:
+    """Say that the user stopped the command before it could handle that itself; the exit code."""
+    return _fail(Cancelled(), _system_language())
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -12,6 +12,41 @@ _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
 """Devices of Windows, whatever stands behind the point."""
 # ext4 takes 255 bytes, encrypted home folders 143; a Chinese character is three.
 _LONGEST_NAME_BYTES = 140
+_LONGEST_SHOWN = 512
+"""Characters: Windows takes paths of 260, and nobody names longer ones by hand."""
+_ESCAPED_PATH = "\0"
+"""Marks a stored path that is not UTF-8. No system has this character in a path."""
+_SURROGATES, _STAND_INS = range(0xDC80, 0xDD00), range(0x10DC80, 0x10DD00)
+"""The bytes above 127 as Python holds them in a path (PEP 383), and characters that any UTF-8 text may hold."""
+_AWAY = dict(zip(_SURROGATES, _STAND_INS, strict=True))
+_BACK = dict(zip(_STAND_INS, _SURROGATES, strict=True))
+
+
+def readable(text: str) -> str:
+    r"""Return `text` as valid Unicode: bytes of a file name that are not UTF-8 become escapes such as \xe9."""
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:  # half a pair, as Windows allows
+        return text.encode(errors="backslashreplace").decode()
+
+
+def shown_path(path: Path | str) -> str:
+    """Return a path for a sentence: valid Unicode, and without the middle of what is too long to read."""
+    text = readable(str(path))
+    cut = len(text) > _LONGEST_SHOWN
+    return f"{text[: _LONGEST_SHOWN // 2]}…{text[-_LONGEST_SHOWN // 2 :]}" if cut else text
+
+
+def storable(path: Path) -> Path:
+    """Return `path` so that it can be stored as UTF-8; `restored` gives back the same one."""
+    text = str(path)
+    return path if text.isascii() or readable(text) == text else Path(_ESCAPED_PATH + text.translate(_AWAY))
+
+
+def restored(path: Path) -> Path:
+    """Return the path that `storable` was given."""
+    text = str(path)
+    return Path(text.removeprefix(_ESCAPED_PATH).translate(_BACK)) if text.startswith(_ESCAPED_PATH) else path
 
 
 def shown_name(name: str) -> str:
@@ -21,7 +56,7 @@ def shown_name(name: str) -> str:
 
 def one_line(text: str) -> str:
     """Words on one line, without marks that reorder text and what lies far behind; may be empty."""
-    return _CONTROL.sub(" ", text).strip()[:255]
+    return _CONTROL.sub(" ", readable(text)).strip()[:255]
 
 
 def last_part(path: str) -> str:

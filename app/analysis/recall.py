@@ -16,6 +16,7 @@ from pathlib import Path
 from app import video
 from app.analysis.remembered import Remembered
 from app.domain import KeyframeFound, KeyframesChosen, Noticed, Probed, Selection, SurveyProgress, VideoEvent
+from app.file_names import readable
 from app.store.surveys import Surveys, file_state
 from app.video import Known
 from app.video.files import check_file
@@ -142,4 +143,4 @@ def open_recall(data_dir: Path) -> Recall:
 
 def _renamed(event: VideoEvent, path: Path) -> VideoEvent:
     """As of the file that `path` names now."""
-    return Probed(replace(event.video, path=path, name=path.name)) if isinstance(event, Probed) else event
+    return Probed(replace(event.video, path=path, name=readable(path.name))) if isinstance(event, Probed) else event

@@ -57,6 +57,7 @@ from app.domain import (
     VideoInfo,
 )
 from app.errors import AppError, Cancelled, InputError
+from app.file_names import readable
 from app.i18n import as_notice
 from app.video import Opening
 
@@ -261,7 +262,7 @@ class _Run:
                 return
             self.feed.check()
         video.result()  # ended without frames: raises why
-        raise InputError("no_frames", name=self.request.path.name)
+        raise InputError("no_frames", name=readable(self.request.path.name))
 
     def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[AnalysisEvent]:
         if engine is None or asking is None:

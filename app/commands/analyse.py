@@ -27,6 +27,7 @@ from app.commands.report_output import Output, output_of
 from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.errors import AppError, Cancelled, ConfigError, EngineError
+from app.file_names import readable
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
 from app.reports.moments import local_minute
@@ -124,7 +125,7 @@ def _analysed(
             answered = sum(result.number > 0 for result in jobs.snapshot(stopped).results)
             progress.say(t("cli.goes_on", language, answered=answered))
             jobs.resume(stopped, listener=events.put)
-        name = request.path.name
+        name = readable(request.path.name)
         job_id = stopped or jobs.submit(request, name=name, anew=given.anew, listener=events.put)
         job = jobs.snapshot(job_id)
         if job.state == "done":

@@ -12,7 +12,7 @@ from io import BytesIO
 
 from app.domain import ChunkResult, Finding, Keyframe
 from app.errors import AppError
-from app.file_names import one_line
+from app.file_names import one_line, readable, storable
 from app.jobs.archive import Archive
 from app.jobs.catching_up import CatchingUp
 from app.jobs.snapshot import JobSnapshot
@@ -64,7 +64,7 @@ def about(job: JobSnapshot) -> About:
         num_frames=len(job.keyframes),
         num_findings=sum(len(result.findings) for result in job.results if result.number > 0),
         sha256=analysis.sha256 if analysis else "",
-        path=str(job.request.path),
+        path=str(storable(job.request.path)),
         title=one_line(analysis.title) if analysis else "",
         question=one_line(job.request.question),
         start_seconds=job.request.selection.start_seconds,
@@ -77,7 +77,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
 
     The user's own question is not among it: who asks 200 videos for a red car would find all of them by these words.
     """
-    for text in dict.fromkeys((job.name, job.request.path.name)):
+    for text in dict.fromkeys((job.name, readable(job.request.path.name))):
         yield from _passage("name", text, None)
     times = {frame.number: frame.time_seconds for frame in job.keyframes}
     whole = job.analysis.whole if job.analysis else None

@@ -20,6 +20,7 @@ from typing import BinaryIO
 from app.child_environment import reader_environment
 from app.domain import Analysis
 from app.errors import AppError, InputError
+from app.file_names import storable
 from app.jobs import import_worker
 from app.jobs.queue import Jobs
 from app.store.disk import disk_errors, reason_of
@@ -48,7 +49,7 @@ def remove(jobs: Jobs, videos: VideoShelf, job_ids: Iterable[str]) -> Iterator[R
     for job_id in job_ids:
         try:
             job = jobs.remove(job_id)
-            is_shared = jobs.library.others_on(job_id, str(job.request.path))
+            is_shared = jobs.library.others_on(job_id, str(storable(job.request.path)))
             yield Removed(job_id, job.name, not is_shared and videos.drop_upload(job.request.path))
         except AppError as error:
             yield Removed(job_id, job_id, error=error)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -46,7 +47,7 @@ from app.domain import (
     VideoInfo,
 )
 from app.errors import AppError
-from app.file_names import shown_name
+from app.file_names import restored, shown_name, storable
 from app.store.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
@@ -283,14 +284,31 @@ _RESULT = TypeAdapter(ChunkResult)
 
 def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
     """The job as it is stored by the program `owner`; its pictures and results are stored beside it."""
-    bare = with_pictures(with_results(replace(job, found=()), ()), {})
+    bare = _with_paths(with_pictures(with_results(replace(job, found=()), ()), {}), storable)
     return Row(job.id, job.created, job.name, job.state, owner, _ADAPTER.dump_json(bare).decode(), job.priority, same)
 
 
 def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
     """The stored job, without pictures and results; one that was at work in a program that is gone is interrupted."""
-    job = _ADAPTER.validate_json(row.document)
+    job = _with_paths(_ADAPTER.validate_json(row.document), restored)
     return job if job.is_over or is_alive else replace(job, state="interrupted")
+
+
+def _with_paths(job: JobSnapshot, changed: Callable[[Path], Path]) -> JobSnapshot:
+    """The job with every path of its video changed."""
+
+    def request(one: AnalysisRequest) -> AnalysisRequest:
+        return replace(one, path=changed(one.path))
+
+    def video(one: VideoInfo) -> VideoInfo:
+        return replace(one, path=changed(one.path))
+
+    if changed(job.request.path) == job.request.path:
+        return job
+    analysis = job.analysis and replace(
+        job.analysis, request=request(job.analysis.request), video=video(job.analysis.video)
+    )
+    return replace(job, request=request(job.request), video=job.video and video(job.video), analysis=analysis)
 
 
 def from_elsewhere(analysis: Analysis) -> JobSnapshot:

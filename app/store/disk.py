@@ -43,7 +43,7 @@ def reason_of(error: BaseException) -> str:
 def write_json(path: Path, record: Mapping[str, object]) -> None:
     """Replace `path` as a whole: a crash leaves the old file or the new one, never half of one."""
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    write_private(scratch, json.dumps(record, ensure_ascii=False).encode())
+    write_private(scratch, json.dumps(record).encode())
     scratch.replace(path)
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.errors import InputError, StorageError
-from app.file_names import safe_file_name, shown_name
+from app.file_names import safe_file_name, shown_name, shown_path
 from app.private_files import make_private_folder
 from app.store.disk import (
     disk_errors,
@@ -183,7 +183,7 @@ class VideoShelf:
         if not text or "\0" in text:
             raise InputError("path_empty")
         if not self.input_dirs:
-            raise InputError("path_none_allowed", path=text)
+            raise InputError("path_none_allowed", path=shown_path(text))
         path = self._allowed(self._absolute(Path(text)))
         return self._register(self._id_of(path), "path", path.name, path, path.stat().st_size)
 
@@ -219,24 +219,25 @@ class VideoShelf:
         if path.is_absolute():
             return path
         below = [folder / path for folder in self.input_dirs]
-        return next((candidate for candidate in below if candidate.exists()), below[0])
+        # Path.exists raises for a name that is too long.
+        return next((candidate for candidate in below if os.path.exists(candidate)), below[0])  # noqa: PTH110
 
     def _allowed(self, path: Path) -> Path:
         folders = ", ".join(map(str, self.input_dirs))
         try:
             real = path.resolve()
             if not any(real.is_relative_to(folder.resolve()) for folder in self.input_dirs):
-                raise InputError("path_outside", path=str(path), folders=folders)
+                raise InputError("path_outside", path=shown_path(path), folders=folders)
             mode = real.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
-            raise InputError("path_missing", path=str(path)) from None
+            raise InputError("path_missing", path=shown_path(path)) from None
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to Python 3.12
-            raise InputError("path_unreadable", path=str(path), reason=reason_of(error)) from error
+            raise InputError("path_unreadable", path=shown_path(path), reason=reason_of(error)) from error
         # A pipe or a device would make whoever opens it wait for ever.
         if not stat.S_ISREG(mode):
-            raise InputError("path_not_a_file", path=str(path))
+            raise InputError("path_not_a_file", path=shown_path(path))
         if not os.access(real, os.R_OK):
-            raise InputError("path_unreadable", path=str(path), reason=os.strerror(errno.EACCES))
+            raise InputError("path_unreadable", path=shown_path(path), reason=os.strerror(errno.EACCES))
         return real
 
     def _id_of(self, path: Path) -> str:

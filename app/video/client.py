@@ -24,6 +24,7 @@ from app.domain import (
     VideoInfo,
 )
 from app.errors import Cancelled, DecodeError
+from app.file_names import readable
 from app.video.digest import picture_key
 from app.video.files import check_file, printable
 from app.video.named import Fetched, Known, in_shots, wishes_of
@@ -113,7 +114,7 @@ def extract_named(
     Raises what `extract` raises.
     """
     check_file(path)
-    wishes, decode = wishes_of(known, selection, frames, opening, path.name)
+    wishes, decode = wishes_of(known, selection, frames, opening, readable(path.name))
     wanted = [(wish.time_seconds, wish.reason) for wish in wishes]
     options = {"wishes": wanted, "edges": known.edges, "max_side": max_side, "read_text": read_text}
     with DecodingChild("named", path, have_text=list(texts), **options) as child:

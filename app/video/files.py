@@ -10,19 +10,14 @@ import stat
 from pathlib import Path
 
 from app.errors import InputError
-
-_LONGEST_SHOWN = 512
-"""Characters: Windows takes paths of 260, and nobody names longer ones by hand."""
+from app.file_names import shown_path
 
 
 def printable(path: Path | str) -> str:
     """The name as it can stand in one line of a sentence: line breaks and control characters shown escaped, and the
     middle of what is too long for a path left out.
     """
-    text = str(path)
-    if len(text) > _LONGEST_SHOWN:
-        text = f"{text[: _LONGEST_SHOWN // 2]}…{text[-_LONGEST_SHOWN // 2 :]}"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown_path(path))
 
 
 VIDEO_SUFFIXES = frozenset(

@@ -17,6 +17,7 @@ import numpy as np
 
 from app.domain import VideoInfo
 from app.errors import DecodeError
+from app.file_names import readable
 from app.video.files import printable
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Clock, Image, as_image, fitted, scaled, shown_size
 from app.video.readers.formats import OPEN_OPTIONS
@@ -123,7 +124,7 @@ class CvReader:
         width, height = shown_size(first.shape[1], first.shape[0], self._pixel_aspect, 0)
         return VideoInfo(
             path=self._path,
-            name=self._path.name,
+            name=readable(self._path.name),
             size_bytes=self._path.stat().st_size,
             container=self._capture.getBackendName().lower(),
             codec=self._codec(),

@@ -27,6 +27,7 @@ from av.video.stream import VideoStream
 
 from app.domain import VideoInfo
 from app.errors import DecodeError, InputError
+from app.file_names import readable
 from app.video.files import printable
 from app.video.limits import move_on
 from app.video.readers.base import (
@@ -312,7 +313,7 @@ class AvReader:
         width, height = shown_size(first.width, first.height, self._pixel_aspect, rotation)
         return VideoInfo(
             path=self._path,
-            name=self._path.name,
+            name=readable(self._path.name),
             size_bytes=self._path.stat().st_size,
             container=container.format.name,
             codec=stream.codec.canonical_name,

@@ -54,7 +54,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         )
     )
     try:
-        with child_ready():
+        with child_ready(in_background=True):
             yield {"services": services}
     finally:
         await asyncio.to_thread(services.close)

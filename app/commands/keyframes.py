@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app import config
-from app.analysis.recall import Wanted, open_recall
 from app.commands.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of
 from app.config import Settings
 from app.domain import (
@@ -51,6 +50,8 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 
 def _run(given: argparse.Namespace, language: Language) -> int:
+    from app.analysis.recall import Wanted, open_recall  # the child, which needs longer, has begun by now
+
     settings = config.load()
     language = given.language or settings.language or language
     selection = selection_of(given)

@@ -2,7 +2,8 @@
 
 The request is one line, `{"task": …, "path": …}`, where the task is "probe", "extract", "named", "pictures",
 "subtitles" or "sound". The child ends when its standard input closes, which is how it learns that its parent is gone.
-With `--ready` it loads all libraries before it is asked. Started by app.video.spare, not by people.
+With `--ready` it loads all libraries before it is asked; with `--background` it gives way to other processes. Started
+by app.video.spare, not by people.
 """
 
 from __future__ import annotations
@@ -12,21 +13,37 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from app.domain import Keyframe, KeyframesChosen, Probed, Selection, SoundPiece, Transcript, VideoEvent
+from app.domain import (
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    OpeningChosen,
+    Probed,
+    Selection,
+    SoundPiece,
+    Transcript,
+    VideoEvent,
+)
 from app.errors import AppError, DecodeError
 from app.video import limits
+from app.video.digest import picture_key
 from app.video.files import printable
 from app.video.named import Fetched, Known
 from app.video.opening import Opening
 from app.video.strategies import Wish
-from app.video.wire import send
+from app.video.wire import private_output, send
 
 if TYPE_CHECKING:
     from app.video.readers.base import FrameReader
+    from app.video.texts import TextReading
+
+
+_LIKELY = ("first", "shot")
+"""Reasons of pictures found on the way that the choice at the end mostly keeps: text is read from them at once."""
 
 
 def _load() -> None:
@@ -49,13 +66,6 @@ def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
     os._exit(0)
-
-
-def _private_output() -> BinaryIO:
-    """Standard output for our messages alone: what a library prints goes to standard error instead."""
-    private = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return os.fdopen(private, "wb")
 
 
 def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetched | Transcript | SoundPiece]:
@@ -111,20 +121,44 @@ def _chosen(reader: FrameReader, request: Mapping[str, Any]) -> Iterator[VideoEv
 def _with_facts(
     events: Iterator[VideoEvent | Known | Fetched], request: Mapping[str, Any]
 ) -> Iterator[VideoEvent | Known | Fetched]:
-    """The same, and then what can be measured on the keyframes that came last."""
+    """The same, and then what can be measured on the keyframes that came last. Text is read meanwhile, from the first
+    picture on that will probably be among them.
+    """
     from app.video.facts import facts_of
+    from app.video.texts import TextReading
 
     keyframes: tuple[Keyframe, ...] = ()
-    for event in events:
-        yield event
-        if isinstance(event, KeyframesChosen | Fetched):
-            keyframes = event.keyframes
-    yield from facts_of(keyframes, read_text=request["read_text"], have_text=request.get("have_text", ()))
+    have_text = frozenset(request.get("have_text", ()))
+    reading = TextReading() if request["read_text"] else None
+    try:
+        for event in events:
+            if reading is not None:
+                _note_pictures(event, reading, have_text)
+            if isinstance(event, KeyframesChosen | Fetched):
+                keyframes = event.keyframes
+            yield event
+        yield from facts_of(keyframes, reading, have_text)
+    finally:
+        if reading is not None:
+            reading.close()
+
+
+def _note_pictures(event: object, reading: TextReading, have_text: Collection[str]) -> None:
+    match event:
+        case KeyframeFound(keyframe) if keyframe.reason in _LIKELY and not have_text:
+            reading.offer(keyframe.jpeg)
+        case OpeningChosen(keyframes) | KeyframesChosen(keyframes) | Fetched(keyframes):
+            jpegs = [one.jpeg for one in keyframes if not have_text or picture_key(one.jpeg) not in have_text]
+            reading.want(jpegs)
+        case _:
+            pass
 
 
 def main() -> NoReturn:
     faulthandler.enable()
-    output = _private_output()
+    output = private_output()
+    if "--background" in sys.argv[1:]:
+        limits.lower_priority(limits.DECODER_NICENESS)
     if "--ready" in sys.argv[1:]:
         _load()
     request = _request()

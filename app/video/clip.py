@@ -97,6 +97,9 @@ class Clip:
             self.last = (picture.index, picture.time_seconds)
             if picture.is_whole:
                 self.whole_frames.append(picture.time_seconds)
+            if self.first == (0, 0.0):  # of a whole video, every frame is where it was
+                yield picture
+                continue
             index, seconds = picture.index - self.first[0], picture.time_seconds - self.first[1]
             yield cast(Picture, replace(cast(Any, picture), index=index, time_seconds=seconds))
 

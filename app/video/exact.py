@@ -26,7 +26,7 @@ from app.video.readers import open_reader
 from app.video.readers.base import Picture
 from app.video.readers.damage import Damage
 from app.video.readers.order import Pace
-from app.video.readers.pyav import AvPicture, open_video
+from app.video.readers.pyav import SPARE_CODECS, AvPicture, open_video
 from app.video.strategies import SAME_SECONDS
 
 _BACK_SECONDS = (0, 1, 5)
@@ -104,6 +104,8 @@ class Jumper:
             raise
         self._decoded: Iterator[VideoFrame] = iter(())
         self._reached: int | None = None
+        self._wanted = 0
+        self._may_skip = self._stream.codec.canonical_name in SPARE_CODECS
 
     def __enter__(self) -> Self:
         return self
@@ -222,6 +224,7 @@ class Jumper:
         place = bisect_right(self._whole, pts) - 1
         if place < 0:
             raise NotExact
+        self._wanted = pts
         if self._reached is None or not self._whole[place] <= self._reached < pts:
             self._decoded = self._from(self._whole[place])
         for frame in self._decoded:
@@ -252,6 +255,10 @@ class Jumper:
                 return
 
     def _frames_of(self, packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
+        """Decode the packet, unless no other frame depends on it and the wanted one is shown later."""
+        if self._may_skip:
+            is_before = packet.pts is not None and packet.pts < self._wanted
+            self._stream.codec_context.skip_frame = "NONREF" if is_before else "DEFAULT"
         try:
             frames = packet.decode()
         except av.error.EOFError:

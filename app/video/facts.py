@@ -5,18 +5,22 @@ The JPEG that the report shows is what is measured, so that the facts are about 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from app.domain import FactsMeasured, FrameFacts, Keyframe, Noticed
+from app.domain import FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
 from app.video.colours import main_colours
 from app.video.digest import picture_key
-from app.video.ocr import TextReader, load_text_reader
 from app.video.readers.base import Image, as_image, fitted, scaled
 
+if TYPE_CHECKING:
+    from app.video.texts import TextReading
+
 _FACTS_SIDE = 640
+ReadText = Callable[[bytes], tuple[ScreenText, ...]]
 
 
 class FactsMeter:
@@ -24,8 +28,8 @@ class FactsMeter:
     is read: who asks has it.
     """
 
-    def __init__(self, text_reader: TextReader | None, have_text: Collection[str] = ()) -> None:
-        self._read_text = text_reader
+    def __init__(self, read_text: ReadText | None, have_text: Collection[str] = ()) -> None:
+        self._read_text = read_text
         self._have_text = have_text
         self._before: Image | None = None
 
@@ -38,7 +42,7 @@ class FactsMeter:
             before = scaled(before, (luma.shape[1], luma.shape[0]))
         return FrameFacts(
             number=keyframe.number,
-            texts=self._read_text(image) if self._read_text and not self._has_text(keyframe) else (),
+            texts=self._read_text(keyframe.jpeg) if self._read_text and not self._has_text(keyframe) else (),
             colours=main_colours(small),
             brightness=round(float(luma.mean()) / 255, 3),
             sharpness=round(float(cv2.Laplacian(luma, cv2.CV_64F).var()), 1),
@@ -50,13 +54,16 @@ class FactsMeter:
 
 
 def facts_of(
-    keyframes: Sequence[Keyframe], *, read_text: bool, have_text: Collection[str] = ()
+    keyframes: Sequence[Keyframe], reading: TextReading | None, have_text: Collection[str] = ()
 ) -> Iterator[FactsMeasured | Noticed]:
-    """The facts of each keyframe in order, after a notice where text was to be read and cannot be."""
-    known = frozenset(have_text)
-    wants_reader = read_text and not (known and all(picture_key(one.jpeg) in known for one in keyframes))
-    text_reader, missing = load_text_reader() if wants_reader else (None, None)
-    if missing is not None:
-        yield Noticed(missing)
-    meter = FactsMeter(text_reader, known)
-    yield from (FactsMeasured(meter.measure(keyframe)) for keyframe in keyframes)
+    """The facts of each keyframe in order, after a notice where text was to be read and cannot be.
+
+    `reading` has been told that these keyframes are wanted; None where no text is to be read.
+    """
+    meter = FactsMeter(reading.read if reading else None, frozenset(have_text))
+    missing: Notice | None = None
+    for keyframe in keyframes:
+        facts = meter.measure(keyframe)
+        if missing is None and reading is not None and (missing := reading.missing):
+            yield Noticed(missing)
+        yield FactsMeasured(facts)

@@ -24,6 +24,9 @@ MEMORY_BYTES = (4 << 30) + (os.cpu_count() or 1) * (64 << 20)
 STUCK_SECONDS = 180.0
 """A picture takes milliseconds and a slow disk seconds; nobody waits longer than this for nothing."""
 STUCK_EXIT = 75
+DECODER_NICENESS, TEXT_NICENESS = 5, 10
+"""Of 20 steps; each of them leaves a process about four fifths of the time that the one before gets (Linux, sched(7)):
+beside a busy page or engine a decoder gets a quarter of a core, and text, which nobody waits for, a tenth."""
 MAX_PIXELS = 1 << 26
 """8192 x 8192: twice 8K. Beyond, a few bytes in a file can ask for minutes of work a picture."""
 _LOOKS = 20
@@ -42,6 +45,16 @@ def limit_memory(num_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     with suppress(OSError):  # only Linux has it
         Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def lower_priority(niceness: int) -> None:
+    """Let this process and what it starts give way to others, by so many steps more (Windows knows one step)."""
+    if sys.platform == "win32":
+        import psutil
+
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(niceness)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -27,6 +27,7 @@ class _Spare:
         self._lock = threading.Lock()
         self._waiting: Child | None = None
         self._keepers = 0
+        self.in_background = False
 
     def keep(self) -> None:
         with self._lock:
@@ -66,13 +67,18 @@ _spare = _Spare()
 
 
 @contextmanager
-def child_ready() -> Iterator[None]:
-    """While this lasts, a child waits to be asked; after each one that ends, the next is made ready."""
+def child_ready(*, in_background: bool = False) -> Iterator[None]:
+    """While this lasts, a child waits to be asked; after each one that ends, the next is made ready.
+
+    With `in_background` all of them give way to other processes: beside a page and an engine that must stay responsive.
+    """
+    _spare.in_background = in_background
     _spare.keep()
     try:
         yield
     finally:
         _spare.let_go()
+        _spare.in_background = False
 
 
 @contextmanager
@@ -104,7 +110,7 @@ def asked(request: str) -> Child:
 def _started(*options: str) -> Child:
     # -P keeps a file in the working directory from being imported in place of a library.
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "app.video.child", *options],
+        [sys.executable, "-P", "-m", "app.video.child", *options, *(["--background"] if _spare.in_background else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -7,7 +7,9 @@ Only the classes named here can come back, so a child that a malformed file has 
 from __future__ import annotations
 
 import json
+import os
 import struct
+import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -94,6 +96,13 @@ def send(stream: BinaryIO, value: object) -> None:
     for blob in blobs:
         stream.write(blob)
     stream.flush()
+
+
+def private_output() -> BinaryIO:
+    """Return standard output for messages alone: what a library prints goes to standard error instead."""
+    private = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(private, "wb")
 
 
 def receive(stream: BinaryIO) -> object | None:

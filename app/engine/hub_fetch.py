@@ -14,6 +14,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import ssl
 import sys
@@ -46,6 +47,7 @@ CONNECT_SECONDS = 15.0
 FILES_AT_ONCE = 4
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 WORTH_ANOTHER_ATTEMPT = {"unreachable", "corrupt"}
+_SYSTEM_CALL = re.compile(r"^\[Errno -?\d+\] ")
 
 
 @dataclass(frozen=True)
@@ -301,9 +303,12 @@ def kind_of_connection(error: BaseException) -> str:
 
 
 def innermost(error: BaseException) -> str:
+    """Return the innermost cause in words: of the system's own errors their text without class and number."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     lines = str(error).strip().splitlines()
+    if lines and _SYSTEM_CALL.match(lines[0]):  # some libraries hand on the text alone
+        return _SYSTEM_CALL.sub("", lines[0])
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 

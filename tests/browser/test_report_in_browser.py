@@ -61,7 +61,7 @@ def test_a_pause_keeps_what_is_answered_and_the_rest_comes_when_it_goes_on(rich_
     page.get_by_role("button", name=re.compile("Part 1")).click()
     expect(page.get_by_text("number 0.3.")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("1 of 2 parts are answered")).to_be_visible()
+    expect(page.get_by_text("1 of 2 parts is answered")).to_be_visible()
     rich_app.go.touch()
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
@@ -123,7 +123,8 @@ def test_a_run_that_takes_long_fades_nothing(rich_app: App, visit: Visit) -> Non
     slow = rich_app.go.with_name("slow")
     slow.touch()
     page.get_by_text("中文", exact=True).click()
-    page.wait_for_function("window.sawStale")
+    while not page.evaluate("window.sawStale"):
+        page.wait_for_timeout(50)
     page.wait_for_timeout(2500)  # Streamlit begins to fade after half a second, and takes one
     slow.unlink()
     expect(page.get_by_text("报告已完成")).to_be_visible()
@@ -151,7 +152,7 @@ def test_a_telephone_shows_all_tabs_and_the_links_to_the_pages(rich_app: App, vi
     for tab in page.get_by_role("tab").all():
         box = tab.bounding_box()
         assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
-    page.get_by_role("link", name="Library", exact=True).first.click()
+    page.locator(".st-key-pages_on_phone").get_by_role("link", name="Library").click()
     expect(page.get_by_role("heading", name="Library")).to_be_visible()
     assert visit.complaints == []
 

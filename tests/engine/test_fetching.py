@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from app.domain import EngineProgress
 from app.engine.base import ProgressListener
 from app.engine.fetching import Fetching
+from app.engine.hub_fetch import innermost
 from app.errors import AppError, Cancelled, ModelNotFound
 
 
@@ -101,3 +103,12 @@ def test_one_that_is_given_up_is_forgotten_and_there_is_one_at_a_time() -> None:
     fetching.go_on()
     fetching.close()
     assert fetching.now is None and not done.is_set()
+
+
+def test_a_host_that_is_not_found_is_told_in_words() -> None:
+    try:
+        raise ConnectionError("the request failed") from socket.gaierror(-2, "Name or service not known")
+    except ConnectionError as error:
+        assert innermost(error) == "Name or service not known"
+    assert innermost(ValueError("[Errno -3] Temporary failure in name resolution")).startswith("Temporary failure")
+    assert innermost(ValueError("odd")) == "ValueError: odd"

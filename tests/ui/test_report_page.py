@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +14,28 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Task
-from app.domain import AnalysisEvent, AnalysisRequest, ChunkDone, Finished, Notice, Noticed
+from app.domain import (
+    AnalysisEvent,
+    AnalysisRequest,
+    Answered,
+    ChunkDone,
+    FactsMeasured,
+    Finished,
+    Notice,
+    Noticed,
+    StageStarted,
+)
 from app.errors import EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.jobs import Sameness
 from app.reports import json_reading, json_report
 from app.ui import resources
 from app.ui.panels.findings import PAGE
+from app.ui.panels.notices import brief
 from app.wiring import Services
 from tests.ui import rich
 from tests.ui.conftest import Open
-from tests.ui.fake_services import Run, ended, queue
+from tests.ui.fake_services import Run, ended, queue, wait
 from tests.ui.test_analyse_page import parts_shown, texts
 
 
@@ -251,3 +264,89 @@ def test_a_report_from_another_machine_offers_no_question_that_cannot_be_asked(
     told = written(page)
     assert t("library.elsewhere_why", "en") in told and "A man brings a parcel and leaves." in told
     assert t("ui.part_retry", "en") not in told
+
+
+def measuring(through: threading.Event) -> Run:
+    """A run whose report is there when one frame is measured; the others wait."""
+
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        made = rich.rich(task.request, task.job_id, parts=3)
+        yield from rich.opening(replace(made, facts=()))
+        yield from (ChunkDone(part) for part in made.requests)
+        yield StageStarted("facts", len(made.keyframes))
+        yield FactsMeasured(made.facts[0])
+        pending = (*made.notices, Notice("facts_pending", level="info"))
+        yield Answered(replace(made, facts=made.facts[:1], notices=pending))
+        wait(through, task.control)
+        yield from (FactsMeasured(one) for one in made.facts[1:])
+        yield Finished(made)
+
+    return run
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_report_is_shown_while_frames_are_measured(page: AppTest, open_services: Open, language: Any) -> None:
+    through = threading.Event()
+    services = open_services(measuring(through))
+    path = services.videos.path(services.videos.sample())
+    job = services.jobs.submit(AnalysisRequest(path, frames=12), name="cards.mp4")
+    while services.jobs.snapshot(job).state != "measuring":
+        time.sleep(0.02)
+    page.query_params["job"] = job
+    page.run()
+    page.button_group(key="language").set_value(language).run()
+    assert not page.exception
+    assert "An afternoon at the gate" in texts(page)
+    assert t("ui.state_done", language) in texts(page)
+    assert [bar.proto.text.replace("\\", "") for bar in page.get("progress")] == [
+        t("ui.measuring", language, done=1, total=12)
+    ]
+    assert page.get("download_button"), "a report that is not all measured can be saved"
+    through.set()
+    ended(services, job)
+    page.run()
+    assert not page.get("progress")
+
+
+def broken(task: Task) -> Iterator[AnalysisEvent]:
+    """A run whose only answer repeats itself."""
+    made = rich.rich(task.request, task.job_id, parts=1)
+    words = "white " * 100
+    part = replace(made.chunks[0], answer=words, title=words, overview=(), findings=(), troubles=("repeats", "empty"))
+    yield from rich.opening(made)
+    yield ChunkDone(part)
+    yield Finished(replace(made, chunks=(part,), summary=None, joins=()))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_answer_that_repeats_itself_is_no_headline_and_leads_on(page_of: Callable[..., Any], language: Any) -> None:
+    page, services, job = page_of(broken)
+    page.button_group(key="language").set_value(language).run()
+    said = t("report.answer_unusable", language, why=t("trouble.repeats", language))
+    assert said in texts(page)
+    assert not [one for one in page.markdown if one.value.startswith("### ") and "white" in one.value]
+    assert page.button(key="unusable_model")
+    page.button(key="unusable_again").click().run()
+    assert page.query_params["job"] != job
+    ended(services, page.query_params["job"])
+
+
+def test_a_notice_is_one_line_and_what_helps_opens(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(rich.script())
+    lines = [caption.value.replace("\\", "") for caption in page.caption]
+    assert any(line.endswith("The sound was not analysed") for line in lines)
+    assert notice_text(Notice("sound_not_analysed"), "en") in texts(page)  # in the panel of "What helps"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("The sound was not analysed: no model is set. Set one.", "The sound was not analysed"),
+        ("⚠️ Messages format not supported, using text mode: …", "Messages format not supported, using text mode"),
+        ("The part from 00:10.000 to 00:20.000 failed. Why?", "The part from 00:10.000 to 00:20.000 failed"),
+        ("未分析声音：视频有音轨，但没有字幕。", "未分析声音"),
+        ("Nothing more to say", "Nothing more to say"),
+    ],
+)
+def test_the_line_of_a_notice_is_its_first_clause(text: str, line: str) -> None:
+    assert brief(text) == line

@@ -331,6 +331,25 @@ def test_an_answer_that_repeats_itself_is_no_headline_and_leads_on(page_of: Call
     ended(services, page.query_params["job"])
 
 
+def test_without_a_model_the_measured_facts_come_first_and_nothing_is_called_a_finding(
+    page_of: Callable[..., Any],
+) -> None:
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        made = rich.rich(task.request, task.job_id, parts=1)
+        yield from rich.opening(made)
+        yield Finished(replace(made, chunks=(), summary=None, joins=(), transcript=None, engine=None))
+
+    page, _, _ = page_of(run)
+    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("facts", "frames", "made")]
+    headings = {one.value.lstrip("# ") for one in page.markdown if one.value.startswith("#")}
+    assert not headings & {t("report.frames", "en"), t("report.findings", "en"), t("report.summary", "en")}
+
+
+def test_an_answer_without_findings_has_no_heading_for_them(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(broken)
+    assert f"##### {t('report.findings', 'en')}" not in [one.value for one in page.markdown]
+
+
 def test_a_notice_is_one_line_and_what_helps_opens(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     lines = [caption.value.replace("\\", "") for caption in page.caption]

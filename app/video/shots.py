@@ -22,6 +22,7 @@ FLASH_SECONDS = 0.25
 _FLOOR = 0.05
 _LONELY_FLOOR = 0.12  # where frames are so far apart in time that there is nothing around to compare with
 _OUTSTANDING = 3.5
+_OUTSTANDING_LIVELIER = 3.0  # of the livelier side alone: a hand before the lens reaches 2.6, a cut in a chase 3.4
 _BUSY_SHARE, _BUSIER = 0.85, 2.0  # where frames are doubled, most changes are 0: something large moves in the others
 _CAME_BACK = 0.4
 _RISE = 0.08
@@ -126,9 +127,10 @@ class CutDetector:
         if len(around) < 3:
             return suspect.change >= _LONELY_FLOOR
         busy = sorted(around)[int(_BUSY_SHARE * len(around))]
-        return suspect.change >= max(_FLOOR, _OUTSTANDING * self._usual_around(suspect), _BUSIER * busy)
+        usual = max(_OUTSTANDING * median(around), _OUTSTANDING_LIVELIER * self._livelier(suspect))
+        return suspect.change >= max(_FLOOR, usual, _BUSIER * busy)
 
-    def _usual_around(self, suspect: Step) -> float:
+    def _livelier(self, suspect: Step) -> float:
         """The median change of the livelier shot: what moves before a cut, or after it, is no cut itself."""
         near = [step for step in self._steps if abs(step.time_seconds - suspect.time_seconds) <= AROUND_SECONDS]
         sides = (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _NOBODY_READS = 141
 _COMMANDS = {
+    "app": "cli.app_command",
     "analyse": "cli.analyse",
     "keyframes": "cli.keyframes_command",
     "library": "cli.library",
@@ -36,6 +37,8 @@ _COMMANDS = {
     "models": "cli.models_command",
 }
 """Each command with the key of its help. The module app.commands.NAME has `add_arguments` and `run`."""
+_PASSES_ON = "app"
+"""The command that takes arguments of another program."""
 _ALIASES = {"analyse": ("analyze",)}
 
 
@@ -67,7 +70,12 @@ def _run(argv: Sequence[str] | None) -> int:
     words = sys.argv[1:] if argv is None else argv
     language = _wanted_language(words)
     named = next((word for word in words if not word.startswith("-")), "")
-    given = build_parser(language, only=named).parse_args(argv)
+    parser = build_parser(language, only=named)
+    if named == _PASSES_ON:
+        given, unknown = parser.parse_known_args(argv)
+        given.unknown = unknown
+    else:
+        given = parser.parse_args(argv)
     language = given.language or language
     try:
         return int(given.command(given, language))

@@ -24,7 +24,7 @@ from app.commands.progress import ProgressOfMany, Row
 from app.commands.report_output import Output
 from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
-from app.errors import AppError, Cancelled, ConfigError, EngineError
+from app.errors import AppError, Cancelled, ConfigError, EngineError, InputError
 from app.i18n import error_text, notice_text, t
 from app.i18n.durations import span
 from app.jobs import WORKERS, JobSnapshot
@@ -149,7 +149,11 @@ def _outcomes(
             if job.is_over:
                 running.remove(one)
                 progress.ended(one.row)
-                yield _ended(batch, one, job)
+                outcome = _ended(batch, one, job)
+                if isinstance(job.error, InputError) and job.video is None:  # no video, so nothing to keep
+                    services.jobs.remove(one.job_id)
+                    outcome = replace(outcome, job=None)
+                yield outcome
         if running:
             time.sleep(_POLL_SECONDS)
 

@@ -59,6 +59,9 @@ def test_json_is_one_object_per_line(clips: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     assert found["a.mp4"]["report"]["source"]["name"] == "a.mp4"
     assert found["missing.mp4"]["error"]["key"] == "video_not_found"
+    assert found["broken.mp4"]["id"] is None
+    listed = json.loads(run("library", "--json", cwd=tmp_path).stdout)
+    assert {one["name"] for one in listed["analyses"]} == {"a.mp4", "b.mp4"}
     assert [found[name]["exit_code"] for name in ("a.mp4", "missing.mp4")] == [0, 3]
     planned = run("analyse", clips / "*.mp4", "--no-model", "--plan", "--json", cwd=tmp_path)
     assert planned.returncode == 3

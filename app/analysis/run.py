@@ -178,9 +178,11 @@ class _Run:
             key = "incomplete" if kept(self.task.done, self.results, self.keyframes) else "no_model_because"
             yield Noticed(Notice(key, {"reason": as_notice(error)}, "error"))
             yield from self._settle(heard, digest)
-            yield from self.background.until(video)
             self.results = kept(self.task.done, self.results, self.keyframes)
             self.layout = self.layout or self.task.done.layout
+            if not self.results:  # a report of facts alone, which nobody has to wait for
+                yield from self._pending(video)
+            yield from self.background.until(video)
             yield Finished(self._analysis())
             raise
         yield Finished(self._analysis())
@@ -280,9 +282,7 @@ class _Run:
         """Yield the report with the facts that are there, then the remaining facts. Where they cannot be measured, a
         notice says so: the answers are whole.
         """
-        if not video.done():
-            yield StageStarted("facts", len(self.keyframes))
-            yield Answered(self._analysis(Notice("facts_pending", level="info")))
+        yield from self._pending(video)
         try:
             yield from self._wait(video)
         except Cancelled:
@@ -291,6 +291,12 @@ class _Run:
             if len(self.facts) == len(self.keyframes):
                 raise
             yield Noticed(facts_incomplete(error))
+
+    def _pending(self, video: Future[None]) -> Iterator[AnalysisEvent]:
+        """Yield the report without the facts that are still being measured; nothing where all of them are."""
+        if not video.done():
+            yield StageStarted("facts", len(self.keyframes))
+            yield Answered(self._analysis(Notice("facts_pending", level="info")))
 
     def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
         """Wait for both, and use what they found."""

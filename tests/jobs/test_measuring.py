@@ -14,7 +14,7 @@ import pytest
 from app.analysis.recall import Wanted
 from app.analysis.run import Tools
 from app.domain import KeyframesChosen, VideoEvent
-from app.errors import DecodeError
+from app.errors import DecodeError, ModelNotFound
 from app.i18n import LANGUAGES, t
 from app.jobs import JobSnapshot
 from app.reports import FORMATS
@@ -107,6 +107,23 @@ def test_the_next_program_measures_what_is_missing_and_asks_nothing(tmp_path: Pa
     assert before
     assert (after.chunks, after.summary) == (plain(before).chunks, plain(before).summary)
     assert len(after.facts) == FRAMES
+
+
+def test_frames_are_shown_at_once_where_no_model_can_be_had(tmp_path: Path) -> None:
+    def no_model(*_: Any) -> Any:
+        raise ModelNotFound("model_is_file", model="x", folder="y")
+
+    facts = _Facts(None)
+    with jobs_in(tmp_path, replace(facts.tools, open_engine=no_model)) as jobs:
+        job_id = jobs.submit(REQUEST, name="clip.mp4")
+        job = measuring(jobs, job_id)
+        assert job.is_readable and "no_model_because" in keys(job)
+        facts.through.set()
+        job = ended(jobs, job_id)
+    assert job.state != "done"
+    assert job.error and job.error.key == "model_is_file"
+    assert job.analysis and len(job.analysis.facts) == FRAMES
+    assert "facts_pending" not in keys(job)
 
 
 def test_cancel_while_facts_are_measured_keeps_the_report(tmp_path: Path) -> None:

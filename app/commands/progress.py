@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from app.domain import (
     Analysis,
@@ -137,11 +138,11 @@ class ProgressOfMany:
         self._bar.advance(self._whole)
 
     def say(self, text: str, stream: TextIO) -> None:
-        """Write a line to `stream`, above the rows where that is the same terminal."""
-        if not self._bar.disable:
-            self._bar.stop()
-        print(text, file=stream, flush=True)
-        self._bar.start()
+        """Write a line to `stream`; above the rows where that is a terminal, as the rows are then on the same one."""
+        if self._bar.disable or not stream.isatty():
+            print(text, file=stream, flush=True)
+        else:
+            self._bar.console.print(Text(text), soft_wrap=True)
 
 
 class Row:

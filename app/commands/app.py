@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
 def run(given: argparse.Namespace, language: Language) -> int:
     """Serve the page until it is ended; the exit code."""
-    command = [sys.executable, "-m", "streamlit", "run", str(_MAIN), *given.unknown]
+    # -P keeps a file in the working directory from being imported in place of a library.
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(_MAIN), *given.unknown]
     if os.name == "posix":  # signals reach the server itself
         os.execv(command[0], command)
     return subprocess.call(command)

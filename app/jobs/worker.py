@@ -57,10 +57,13 @@ class Worker:
             self.archive.keep_at_least_here(job, self.sameness.of(job) or live.same)
         except AppError:
             log.exception("analysis %s could not be stored", job.id)
-        self.take_up(job)
+        if state != "cancelled":  # who cancels waits for the end, and not for the library
+            self.take_up(job)
         with self.in_hand.held:
             self.in_hand.drop(job.id)
             self.archive.forget(job.id)
+        if state == "cancelled":
+            self.take_up(job)
 
     def stop(self, live: Live, error: AppError) -> None:
         """End a job that was cancelled. A report that is there stays one, without the facts that are missing."""

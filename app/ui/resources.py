@@ -40,6 +40,7 @@ class Installed:
 
 
 _installed = Installed()
+_probed: set[tuple[str, int]] = set()
 _first_page = threading.Lock()
 _PAINT_SECONDS = 1.0
 """From the end of a script run to the page on the screen: the browser fetches its parts meanwhile."""
@@ -83,13 +84,23 @@ def picture_url(job_id: str, frame: Keyframe, side: int | None = None) -> str:
     return f"{api_url(f'jobs/{job_id}/frames/{frame.frame_index}.jpg')}{size}&n={frame.number}"
 
 
+def is_probed(path: Path) -> bool:
+    """Return whether `probe_video` answers at once."""
+    try:
+        return (str(path), path.stat().st_mtime_ns) in _probed
+    except OSError:
+        return False
+
+
 def probe_video(path: Path) -> VideoInfo:
     """What the probe finds, asked once for each state of a file. Raises InputError or DecodeError."""
     try:
         changed = path.stat().st_mtime_ns
     except OSError:
         changed = 0
-    return _probe(str(path), changed)
+    video = _probe(str(path), changed)
+    _probed.add((str(path), changed))
+    return video
 
 
 def expected_seconds(services: Services, job: JobSnapshot) -> float | None:

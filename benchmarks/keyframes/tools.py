@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.domain import KeyframesChosen
 from app.video import child_ready, extract, probe
@@ -19,6 +22,7 @@ from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInsta
 BUDGET = 16
 """Frames asked for where the number is not what is varied."""
 OURS = "FrameLens"
+OUR_COMMAND = "framelens keyframes, the whole process"
 _READY_SECONDS = 2.0  # several times what a child needs to load its libraries
 
 
@@ -53,6 +57,14 @@ def as_in_the_app() -> Iterator[None]:
         yield
 
 
+def framelens_keyframes(path: Path) -> None:
+    """The command as a user calls it, from its start to its table, on a video that it has never seen."""
+    with TemporaryDirectory(prefix="framelens-bench-") as folder:
+        line = [sys.executable, "-m", "app.cli", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
+        environment = {**os.environ, "FRAMELENS_DATA_DIR": folder}
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
 def ffmpeg_null(path: Path) -> None:
     """What all cost is measured against: every frame decoded and thrown away."""
     line = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-map", "0:v:0", "-f", "null", "-"]
@@ -63,7 +75,8 @@ def tools(work: Path) -> tuple[list[Tool], list[str]]:
     """All that can be run here, ours first, and a sentence for each peer that cannot. Peers live under `work`."""
     memo = Memo(work / "peers.json")
     ours = Tool(OURS, _our_picks, _our_boundaries, chosen, as_in_the_app)
-    found, missing = [ours, Tool("even sampling", _even_picks)], []
+    command_line = Tool(OUR_COMMAND, work=framelens_keyframes)
+    found, missing = [ours, command_line, Tool("even sampling", _even_picks)], []
     for peer, made in ((PYSCENEDETECT, _pyscenedetect), (VIDEO_ANALYZER, _video_analyzer)):
         try:
             command(peer, work)

@@ -28,6 +28,7 @@ from app.domain import (
 )
 from app.errors import Cancelled, EngineError, InputError
 from app.jobs import Jobs, JobSnapshot
+from app.jobs.indexing import Indexing
 from app.jobs.snapshot import fold, from_row, to_row
 from app.store.store import Store
 from tests.reports.test_reports import analysis
@@ -164,6 +165,33 @@ def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store, tmp_path:
     jobs.cancel(running)
     assert until(jobs, running, lambda job: job.is_over).state == "cancelled"
     assert until(jobs, waiting, lambda job: job.is_over).state == "cancelled"
+    jobs.close()
+
+
+def test_a_cancelled_job_is_over_before_the_library_has_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, shut, taken = threading.Event(), threading.Event(), threading.Event()
+
+    def endless(task: Task) -> Iterator[AnalysisEvent]:
+        yield StageStarted("survey")
+        started.set()
+        task.control.cancel.wait(20)
+        raise Cancelled
+
+    def slow(_: Indexing, job: JobSnapshot) -> None:
+        shut.wait(20)
+        taken.set()
+
+    monkeypatch.setattr(Indexing, "take_up", slow)
+    jobs = queue(store, endless, tmp_path)
+    job_id = jobs.submit(REQUEST, name="a")
+    assert started.wait(20)
+    jobs.cancel(job_id)
+    assert until(jobs, job_id, lambda job: job.is_over).state == "cancelled"
+    assert not taken.is_set()
+    shut.set()
+    assert taken.wait(20)
     jobs.close()
 
 

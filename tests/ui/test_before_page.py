@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.forecast import Planner
@@ -246,3 +247,17 @@ def test_the_same_again_opens_the_report_that_is_there_says_since_when_and_can_b
         assert "The same was analysed" not in texts(page)
     finally:
         jobs.close()
+
+
+def test_a_new_video_is_outlined_while_it_is_being_opened(
+    page: AppTest, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "_probed", set())
+    with monkeypatch.context() as patched:
+        patched.setattr(resources, "probe_video", lambda path: st.stop())
+        with_sample(page)
+        assert len(page.get("skeleton")) == 1  # the form; that of the player comes and goes with the probe
+    page.run()
+    assert not page.exception
+    assert len(page.get("skeleton")) == 0
+    assert page.button(key="start")

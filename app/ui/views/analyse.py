@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _BEFORE, _DURING = (3, 2), (5, 7)
 """Widths of the columns without and with an analysis, in a ratio."""
 
+_PLAYER_HEIGHT, _FORM_HEIGHT = 360, 480
+"""Pixels of what is outlined while a new video is being opened."""
+
 
 def draw() -> None:
     """Before, during or after, as the ids in the address bar say."""
@@ -42,6 +45,9 @@ def draw() -> None:
         st.warning(plain(sentence), icon=":material/block:")
     video = None
     left, right = st.columns(_DURING if job else _BEFORE, gap="medium" if job else "large")
+    outline = right.empty()
+    if video_id and job is None and not _is_probed(services, video_id):
+        outline.skeleton(height=_FORM_HEIGHT)
     with left:
         if video_id:
             with st.container(key=page.WATCHED if job else None):
@@ -55,6 +61,7 @@ def draw() -> None:
     if known := video or (job.video if job else None):
         facts.caption(plain(video_facts(known, language)))
     is_compared = job is not None and job.is_readable and job.analysis is not None and bool(state.other_job_id)
+    outline.empty()
     with right:
         if job is None:
             ask.draw(services, video, language)
@@ -114,11 +121,18 @@ def _name(services: Services, video_id: str) -> str:
         return video_id
 
 
+def _is_probed(services: Services, video_id: str) -> bool:
+    try:
+        return resources.is_probed(services.videos.path(video_id))
+    except AppError:
+        return False
+
+
 def _draw_video(services: Services, video_id: str, job: JobSnapshot | None, language: Language) -> VideoInfo | None:
     """The player; None with its reason in the page where the file cannot be used."""
     try:
         path = services.videos.path(video_id)
-        with st.spinner(t("ui.probing", language)):
+        with st.spinner(t("ui.probing", language)), st.skeleton(height=_PLAYER_HEIGHT):
             video = resources.probe_video(path)
     except AppError as error:
         st.error(plain(error_text(error, language)), icon=":material/error:")

@@ -49,6 +49,23 @@ def restored(path: Path) -> Path:
     return Path(text.removeprefix(_ESCAPED_PATH).translate(_BACK)) if text.startswith(_ESCAPED_PATH) else path
 
 
+# A path made of an address has lost one slash of two.
+_ADDRESS = re.compile(r"(?:^|[/\\])([a-z][a-z0-9+.-]+):[/\\]{1,3}(?:[^/\\@]*@)?(.+)", re.IGNORECASE)
+
+
+def address_in(text: str) -> str:
+    """Return the web or camera address that `text` is, or was before it became a path; "" where it is none. Names and
+    passwords in it are left out.
+
+    >>> address_in("/home/me/https:/example.org/clip.mp4")
+    'https://example.org/clip.mp4'
+    >>> address_in("rtsp://admin:secret@10.0.0.2/live"), address_in("C:/clips/a.mp4")
+    ('rtsp://10.0.0.2/live', '')
+    """
+    found = _ADDRESS.search(text)
+    return f"{found[1].lower()}://{found[2]}" if found else ""
+
+
 def shown_name(name: str) -> str:
     """A file's name on one line, without the folders some browsers send and without marks that reorder text."""
     return one_line(re.split(r"[/\\]", name)[-1]) or "video"

@@ -11,10 +11,11 @@ from app.domain import Language
 from app.engine.cards import CardReader
 from app.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
-from app.models import Card, Entry, Proposal, card_called, on_cards, on_cpu
+from app.models import Card, Entry, Need, Proposal, Shape, card_called, need_of, on_cards, on_cpu, plan_of
 from app.models.computing import usual_speed
+from app.models.fit import USABLE
 from app.models.plan import GIB, Device
-from app.models.speed import Speed, reference, run_of, speed_of
+from app.models.speed import Pace, Speed, reference, run_of, speed_of, work_of
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """The sizes in which cards come."""
@@ -47,6 +48,23 @@ class Place:
         if self.card is None:
             return on_cpu(self.memory_gib, entries, speed=self.speed)
         return on_cards(self.card, entries, cards=self.cards)
+
+    def need(self, shape: Shape, arguments: Mapping[str, Any]) -> Need:
+        """Return what a model served with these vLLM arguments needs here. Cards are planned with as far as
+        `gpu_memory_utilization` says.
+        """
+        share = arguments.get("gpu_memory_utilization") if self.card else None
+        usable = float(share) if isinstance(share, int | float) else USABLE
+        return need_of(shape, plan_of(arguments, device=self.device), self.bytes_each, usable=usable)
+
+    def pace(self, entry: Entry) -> Pace | None:
+        """Return the estimated pace of a model here, whether or not it fits; None on cards, for which there is none."""
+        if self.card is not None:
+            return None
+        found = self.proposals((entry,))
+        if found:
+            return found[0].pace
+        return (self.speed or reference()).pace(work_of(entry.shape, plan_of({}, device="cpu")))
 
     def as_measured(self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, Entry]) -> Place:
         """The same, as fast as trials of models have shown this processor to be."""

@@ -23,7 +23,7 @@ from app.engine.hardware import cpu_cores, cpu_flags, memory_bytes, memory_nodes
 from app.engine.hub_config import hub_config
 from app.engine.vllm import fit_arguments, kv_cache_gib
 from app.errors import AppError, ModelNotFound
-from app.models import Card, Catalogue, Match, Shape, load, on_cards, on_cpu, read_shape
+from app.models import Card, Catalogue, Entry, Match, Proposal, Shape, load, on_cards, on_cpu, read_shape
 from app.models.catalogue import raw_built_in
 from app.models.computing import fits_wide, has_bfloat16, is_better_wide
 from app.models.plan import GIB
@@ -73,6 +73,12 @@ def computes_wide(settings: Settings) -> bool:
     return _is_wide(_shape_of(settings), settings.vllm_config, machine)
 
 
+def effective_arguments(settings: Settings) -> Mapping[str, Any]:
+    """Return VLLM_CONFIG as the engine on this machine is started with it."""
+    device = (installed_vllm() or ("gpu", ""))[0]
+    return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
+
+
 def _is_wide(shape: Shape | None, given: Mapping[str, Any], machine: Machine) -> bool:
     if shape is None or machine.kind != "cpu" or not is_better_wide(shape, given, machine.speed):
         return False
@@ -116,6 +122,8 @@ def subject_of(
         settings_fault=fault,
         port_fault=None if engine_runs else facts.port_error,
         alternative=_alternative(machine, catalogue),
+        fitting=_fitting(model, machine, catalogue),
+        sets_cache=bool(os.environ.get(_CPU_CACHE) or settings.passed_on.get(_CPU_CACHE)),
     )
 
 
@@ -279,14 +287,23 @@ def _program(settings: Settings, model: Model, facts: Facts) -> Program:
 
 def _alternative(machine: Machine, catalogue: Catalogue) -> str:
     """The best that the catalogue has for this machine; "" for none."""
-    entries = tuple(catalogue.by_id.values())
+    found = _proposals(machine, tuple(catalogue.by_id.values()))
+    return found[0].entry.id if found else ""
+
+
+def _fitting(model: Model, machine: Machine, catalogue: Catalogue) -> Mapping[str, Any]:
+    """VLLM_CONFIG with which this very model runs here; {} where none is known."""
+    entry = catalogue.by_id.get(model.name)
+    found = _proposals(machine, (entry,)) if entry else ()
+    return found[0].config if found else {}
+
+
+def _proposals(machine: Machine, entries: tuple[Entry, ...]) -> tuple[Proposal, ...]:
     if machine.kind == "gpu":
         size = machine.least_card_bytes
         if size is None:
-            return ""
+            return ()
         least = machine.least_capability
         card = Card(size / GIB, float(f"{least[0]}.{least[1]}") if least else None)
-        found = on_cards(card, entries, cards=max(1, len(machine.cards)))
-    else:
-        found = on_cpu((machine.memory_bytes or 0) / GIB, entries, speed=machine.speed)
-    return found[0].entry.id if found else ""
+        return on_cards(card, entries, cards=max(1, len(machine.cards)))
+    return on_cpu((machine.memory_bytes or 0) / GIB, entries, speed=machine.speed)

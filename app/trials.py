@@ -28,6 +28,7 @@ from app.models import Proposal, load, memory_of, plan_of, read_shape
 from app.models.dummy import check_entry
 from app.models.formats import format_of
 from app.models.plan import GIB, Device
+from app.models.speed import Pace
 from app.store.trials import Kept, Measured, checks, trials
 from app.workbench import pass_on, usual_side
 
@@ -168,6 +169,16 @@ def pace_text(trial: Measured, language: Language) -> str:
     if not found.frames:
         return t("models.page.measured_words", language, gib=gib, pace=pace)
     return t("models.page.measured", language, gib=gib, pace=pace, each=f"{found.frames[0].each_seconds:.1f}")
+
+
+def speed_text(pace: Pace | None, sees: bool, measured: Measured | None, language: Language) -> str:
+    """Return how quick a model is: as it was measured here, else as it is estimated; "" where neither is known."""
+    told = pace_text(measured, language) if measured else ""
+    if told or pace is None:
+        return told
+    each = f"{pace.frame_seconds:.1f}" if sees else ""
+    key = "models.page.estimated" if each else "models.page.estimated_words"
+    return t(key, language, each=each, pace=f"{pace.tokens_per_second:.1f}")
 
 
 def engine_of(settings: Settings) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,7 +28,7 @@ from app.store.owner import Owner
 from app.store.store import Store
 from app.store.trials import Measured
 from app.store.videos import VideoShelf
-from app.workbench import Workbench, build_engine, conditions, open_workbench
+from app.workbench import Workbench, build_engine, conditions, confirmed_downloads, open_workbench
 
 if TYPE_CHECKING:
     from app import trials
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from app.jobs.meaning import Meanings
 
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
+_CHANGE_SECONDS = 2.0  # a page waits so long for a change that nothing holds up
 _NEWEST = 20  # jobs: those that run are among them
 
 
@@ -122,6 +124,7 @@ def use(services: Services, settings: Settings, *, pausing: bool) -> None:
         check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer)
         switch(services, settings, pausing=pausing)
     elif found.hub_id is not None:
+        confirmed_downloads(settings).add(found.hub_id)
         services.fetching.begin(found.hub_id, partial(switch, services, settings, pausing=pausing))
 
 
@@ -144,6 +147,22 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     services.room.begin(open_workbench(settings, services.templates), on_end=end)
     for job_id in running:
         services.jobs.pause(job_id)
+
+
+def choose(services: Services, model: str, vllm_config: str) -> None:
+    """Use this model on this machine from the next analysis on, which starts it and, where that is confirmed, downloads
+    it. Waits a moment for the change, which running analyses hold up. Raises the AppError of what cannot be used.
+    """
+    settings = chosen(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
+
+    def end(switched: Switch) -> None:
+        if switched.state == "done":
+            config.keep_choice(settings)
+
+    services.room.begin(open_workbench(settings, services.templates), on_end=end, starts=False)
+    deadline = time.monotonic() + _CHANGE_SECONDS
+    while (change := services.room.switch) and not change.is_over and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def begin_trial(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:

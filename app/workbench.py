@@ -35,8 +35,11 @@ from app.engine import (
     transformers_launcher,
     vllm_launcher,
 )
-from app.errors import AppError
+from app.engine.base import ProgressListener
+from app.engine.checkup import is_offline
+from app.errors import AppError, ModelNotFound
 from app.preflight import computes_wide, refuse
+from app.store.downloads import ConfirmedDownloads
 from app.store.paces import Paces
 from app.store.surveys import Surveys
 from app.video import Opening
@@ -54,6 +57,7 @@ T = TypeVar("T")
 _ASKING = ("app.analysis.run", "app.analysis.asking", "app.analysis.connecting", "aiohttp", "numpy")
 _importing = threading.Lock()
 
+Fetch = Callable[[ProgressListener, threading.Event], Path]
 # A CPU needs seconds for a frame; at this size it is the smallest that keeps captions readable.
 _SIDE_ON_CPU = 448
 
@@ -110,8 +114,30 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
             )
     except AppError as error:
         return AbsentEngine(settings.model_path, error), ()
-    launcher = replace(launcher, inspect=partial(refuse, settings))
+    launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
     return ManagedEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+
+
+def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
+    """Return the downloads that the user has confirmed."""
+    return ConfirmedDownloads(settings.data_dir / "downloads.json")
+
+
+def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:
+    """Fetch the model, but download it only where that was confirmed.
+
+    Raises:
+        ModelNotFound: "model_unconfirmed", or what `fetch` raises.
+    """
+    found = resolve_model(settings.model_path)
+    if found.folder is not None or found.hub_id is None or is_offline():
+        return fetch(on_progress, cancel)
+    confirmed = confirmed_downloads(settings)
+    if not confirmed.holds(found.hub_id):
+        raise ModelNotFound("model_unconfirmed", model=found.hub_id)
+    folder = fetch(on_progress, cancel)
+    confirmed.remove(found.hub_id)
+    return folder
 
 
 def runner(settings: Settings, engine: Engine, templates: Templates) -> Run:

@@ -23,16 +23,18 @@ from app import config
 from app.analysis.templates import Templates, built_in, load
 from app.commands.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of, worst
 from app.commands.inputs import Inputs, resolve
+from app.commands.model_question import print_missing, settle
 from app.commands.report_output import Output, output_of
 from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
+from app.engine.hub_config import hub_config
 from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.file_names import readable
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
 from app.reports.moments import local_minute
 from app.video import child_begun, probe
-from app.video.files import printable
+from app.video.files import check_file, printable
 from app.wiring import Services, open_services
 from app.workbench import open_planner
 
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     parser.add_argument("--plan", action="store_true", help=t("cli.plan", language))
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt", language))
     parser.add_argument("--no-model", action="store_true", help=t("cli.no_model", language))
+    parser.add_argument("--yes", action="store_true", help=t("cli.yes", language))
     parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", language, most=_MOST_JOBS))
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done", language))
     parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output", language))
@@ -81,6 +84,10 @@ def run(given: argparse.Namespace, language: Language) -> int:
     if given.anew and given.skip_done:
         raise ConfigError("anew_or_skip")
     inputs = resolve(given.videos)
+    if not (given.show_prompt or given.plan):
+        if inputs.is_one_file:
+            check_file(inputs.items[0].path)
+        settings = settle(settings, given, language)
     make = partial(_request, given, settings, templates, language)
     if given.show_prompt:
         return _show_prompt(make(inputs.items[0].path), templates)
@@ -128,7 +135,7 @@ def _analysed(
         name = readable(request.path.name)
         job_id = stopped or jobs.submit(request, name=name, anew=given.anew, listener=events.put)
         job = jobs.snapshot(job_id)
-        if job.state == "done":
+        if job.is_complete:
             progress.say(t("cli.analysed_before", language, created=local_minute(job.created)))
         while not job.is_over or not events.empty():
             if cancel.is_set():
@@ -186,6 +193,8 @@ def _show_plans(
             continue
         for line in (*map(printable, named.values()), headline(forecast, language), *details(forecast, language)):
             print(line)
+    if not (given.no_model or given.json):
+        print_missing(settings, language)
     return worst(codes)
 
 
@@ -228,4 +237,6 @@ def _exit_code(settings: Settings, failure: AppError) -> int:
     """Get the exit code of an analysis whose report was made without the model that failed."""
     nobody_chose = not (settings.model_chosen or settings.base_url)
     no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
+    if failure.key == "model_unconfirmed":  # it could be had if the hub answers
+        no_model_here = nobody_chose and hub_config(settings.model_path) is None
     return 0 if nobody_chose and no_model_here else failure.exit_code

@@ -17,6 +17,7 @@ from app import config
 from app.config import Settings
 from app.domain import Language, Notice
 from app.engine import Facts, Wanted, examine, gather
+from app.engine.hub_failures import human_bytes
 from app.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, notice_text, t
 from app.preflight import preflight
@@ -29,8 +30,9 @@ _SAME = {
     "bfloat16_unsupported": "doctor_card_no_bfloat16",
     "cards_too_few": "doctor_cards_too_few",
     "model_offline": "doctor_offline",
-    "preflight_memory_short": "doctor_memory_small",
 }
+# Of the last, the sum says more than the weights alone, and the same as `models check` and `models show`.
+_SUMS, _WEIGHTS = ("preflight_memory_short", "preflight_memory_busy"), "doctor_memory_small"
 # Variables that decide how FrameLens, the hub's client, vLLM and what they stand on behave.
 _TELLING = (
     *("FRAMELENS_", "VLLM_", "HF_", "HUGGING_FACE_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "TORCH_"),
@@ -76,6 +78,9 @@ def _with_more(findings: tuple[Notice, ...], settings: Settings) -> tuple[Notice
     said = {finding.key for finding in findings}
     more = (one.notice for one in preflight(settings) if one.severity != "tells")
     new = [one for one in more if not {one.key, _SAME.get(one.key)} & said]
+    if _WEIGHTS in said and any(one.key in _SUMS for one in new):
+        findings = tuple(one for one in findings if one.key != _WEIGHTS)
+        new = [dataclasses.replace(one, level="error") if one.key in _SUMS else one for one in new]
     return tuple(sorted((*findings, *new), key=lambda finding: list(_MARKS).index(finding.level)))
 
 
@@ -141,12 +146,17 @@ def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "GPU", f"{card.name}, compute capability {capability}, {memory}"
     yield "NVIDIA driver", facts.driver or f"- ({facts.no_cards or ''} {facts.no_cards_detail})"
     yield "ffmpeg", facts.ffmpeg or "- (the one inside PyAV is used)"
-    yield "data folder", f"{facts.data.folder}, {_gib(facts.data.free_bytes)} free"
-    yield "hub's cache", f"{facts.cache.folder}, {_gib(facts.cache.free_bytes)} free"
+    yield "data folder", f"{facts.data.folder}, {_disk(facts.data.free_bytes)} free"
+    yield "hub's cache", f"{facts.cache.folder}, {_disk(facts.cache.free_bytes)} free"
 
 
 def _gib(size: int | None) -> str:
     return "?" if size is None else f"{size / 2**30:.1f} GiB"
+
+
+def _disk(size: int | None) -> str:
+    """Disks and downloads in powers of 1000, as findings and the hub name them."""
+    return "?" if size is None else human_bytes(size)
 
 
 def _log(facts: Facts, language: Language) -> Iterator[str]:

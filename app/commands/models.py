@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from app.models import (
     Catalogue,
     Entry,
     Match,
+    Need,
     Shape,
     card_called,
     load,
@@ -36,8 +38,9 @@ from app.models import (
 from app.models.dummy import check_entry
 from app.models.entry_file import entry_of_config
 from app.models.plan import GIB
-from app.models.telling import least_gib, match_text
+from app.models.telling import match_text, need_text, why_nothing_fits
 from app.places import Place, here, speed_here
+from app.preflight import effective_arguments
 from app.store.trials import Measured, trials
 from app.trials import latest_trials, pace_text
 
@@ -109,15 +112,24 @@ def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, s
     match, shape = _asked(given.model, catalogue)
     plan = plan_of(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
     sum_ = memory_of(shape, plan)
-    measured = _measured(settings)
+    measured, place = _measured(settings), here()
+    named = match.entry.id if match else given.model
+    effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
+    need = place.need(shape, effective)
     if given.json:
         found = measured.get(match.entry.id) if match else None
-        return {**model_tables.sum_document(match, shape, sum_), "measured": found}
+        return {**model_tables.sum_document(match, shape, sum_), "here": _need_document(need), "measured": found}
     if match is not None and match.why != "exact":
         print(match_text(match, language), file=sys.stderr)
     model_tables.print_sum(match.entry if match else None, given.model, shape, sum_, language)
+    print(t("models.on_this_machine", language, machine=place.words(language), need=need_text(need, language)))
     _print_measured([match.entry.id] if match else [], measured, language)
     return None
+
+
+def _need_document(need: Need) -> dict[str, Any]:
+    """What this machine has for the model, in bytes."""
+    return {**asdict(need), "usable_bytes": need.usable_bytes, "fits": need.fits}
 
 
 def _to_try(name: str, catalogue: Catalogue, language: Language) -> Entry:
@@ -172,8 +184,7 @@ def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
     place = _named_place(given.where, max(1, given.cards), _here(settings, catalogue))
     found = place.proposals(entries)
     if given.model and not found:
-        needed = least_gib(entries[0].shape)
-        raise EngineError("nothing_fits", model=entries[0].id, memory=place.words(language), needed=f"{needed:.0f} GiB")
+        raise _nothing_fits(entries[0], place, language)
     if given.json:
         kept = _measured(settings)
         return [{**model_tables.proposal_document(one), "measured": kept.get(one.entry.id)} for one in found]
@@ -182,14 +193,18 @@ def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
     return None
 
 
+def _nothing_fits(entry: Entry, place: Place, language: Language) -> EngineError:
+    why = why_nothing_fits(entry, place.card, place.need(entry.shape, {}), language)
+    return EngineError("nothing_fits", model=entry.id, machine=place.words(language), why=why)
+
+
 def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
     entry = _to_try(given.model, catalogue, language)
     check_entry(entry)
     place = here()
     found = place.proposals((entry,))
     if not found:
-        needed = f"{least_gib(entry.shape):.0f} GiB"
-        raise EngineError("nothing_fits", model=entry.id, memory=place.words(language), needed=needed)
+        raise _nothing_fits(entry, place, language)
     return model_trial.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings, language)
 
 

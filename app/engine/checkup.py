@@ -232,7 +232,7 @@ def _model(name: str) -> ModelFacts:
     try:
         folder = resolve_model(name).folder
         if folder is None:
-            return ModelFacts(name, may_be_fetched=not _is_offline())
+            return ModelFacts(name, may_be_fetched=not is_offline())
         check_model_folder(folder)
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     except AppError as error:
@@ -242,8 +242,8 @@ def _model(name: str) -> ModelFacts:
     return ModelFacts(model_name(name), str(folder), size)
 
 
-def _is_offline() -> bool:
-    """As the hub's client reads it."""
+def is_offline() -> bool:
+    """Whether the hub's client is told not to use the network, as it reads that itself."""
     return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in _OFFLINE)
 
 

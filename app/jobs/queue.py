@@ -125,7 +125,7 @@ class Jobs:
     def _is_report(self, row: Row) -> bool:
         live = self._in_hand.get(row.id)
         job = live.job if live else self._archive.brief(row)
-        return job.state in ("done", "measuring") and job.request.path.exists()
+        return job.is_complete and job.request.path.exists()
 
     def snapshot(self, job_id: str) -> JobSnapshot:
         """How the job stands. Raises InputError("job_unknown")."""

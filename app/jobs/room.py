@@ -117,10 +117,11 @@ class EngineRoom(Generic[B]):
                 self._thread = threading.Thread(target=self._start_again, args=args, name="engine-back", daemon=True)
                 self._thread.start()
 
-    def begin(self, bench: B, *, on_end: Callable[[Switch], None] = lambda _: None) -> None:
+    def begin(self, bench: B, *, on_end: Callable[[Switch], None] = lambda _: None, starts: bool = True) -> None:
         """Switch to this bench, in a thread of its own; how it goes is told by `switch`. `on_end` is called when it
-        is over, before a job is let in. Raises the AppError of an engine that cannot even be tried, or
-        AppError("switch_under_way"), or "trial_under_way"; all stays as it is then.
+        is over, before a job is let in. Unless `starts`, its engine is left to start with the first job. Raises the
+        AppError of an engine that cannot even be tried, or AppError("switch_under_way"), or "trial_under_way"; all
+        stays as it is then.
         """
         if error := bench.engine.status().error:
             raise error
@@ -132,7 +133,9 @@ class EngineRoom(Generic[B]):
             names = (self._bench.engine.status().model, bench.engine.status().model)
             self._switch = Switch(*names, "waiting")
             self._cancel.clear()
-            self._thread = threading.Thread(target=self._go_through, args=(bench, on_end), name="switch", daemon=True)
+            self._thread = threading.Thread(
+                target=self._go_through, args=(bench, on_end, starts), name="switch", daemon=True
+            )
         self._thread.start()
 
     def cancel(self) -> None:
@@ -164,7 +167,7 @@ class EngineRoom(Generic[B]):
                 self._switch = replace(self._switch, state=state, error=error)
             self._changed.notify_all()
 
-    def _go_through(self, bench: B, on_end: Callable[[Switch], None]) -> None:
+    def _go_through(self, bench: B, on_end: Callable[[Switch], None], starts: bool) -> None:
         old = self._bench
         was_ready = old.engine.status().state in ("ready", "starting")
         try:
@@ -173,7 +176,8 @@ class EngineRoom(Generic[B]):
             old.close()
             self._bench = bench
             self._tell("starting")
-            bench.engine.ensure_ready(lambda _: None, self._cancel)
+            if starts:
+                bench.engine.ensure_ready(lambda _: None, self._cancel)
         except Exception as error:
             ours = error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
             log.warning("the switch did not come to be", exc_info=True)

@@ -46,14 +46,17 @@ from app.domain import (
     Transcript,
     VideoInfo,
 )
-from app.errors import AppError
+from app.errors import AppError, EngineError
 from app.file_names import restored, shown_name, storable
 from app.store.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
-State = Literal["queued", "running", "measuring", "paused", "done", "failed", "cancelled", "interrupted"]
+State = Literal[
+    "queued", "running", "measuring", "paused", "done", "without_model", "failed", "cancelled", "interrupted"
+]
 """In "measuring" the report is there, and the facts of some of its frames follow."""
 _AT_WORK = ("queued", "running", "measuring")
+_MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,22 @@ class JobSnapshot:
 
     @property
     def can_go_on(self) -> bool:
-        """Whether it stopped before its end."""
-        return not self.is_from_elsewhere and self.state in ("paused", "failed", "cancelled", "interrupted")
+        """Whether it stopped before its end, or no model answered although one was wanted."""
+        if self.is_from_elsewhere or (self.state == "without_model" and not self.request.use_model):
+            return False
+        return self.state in ("paused", "without_model", "failed", "cancelled", "interrupted")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its report is all that was asked for; facts may still follow."""
+        return self.state in ("done", "measuring") or (self.state == "without_model" and not self.can_go_on)
+
+    @property
+    def is_without_model(self) -> bool:
+        """Whether its report holds measurements alone. Only for a snapshot with its results (`Jobs.snapshot`): of jobs
+        stored as failed by earlier versions it is derived.
+        """
+        return self.state == "without_model" or (self.state == "failed" and final_state(self, self.error) != "failed")
 
     @property
     def results(self) -> tuple[ChunkResult, ...]:
@@ -278,6 +295,16 @@ def _eta(job: JobSnapshot, done: float, total: float | None) -> float | None:
     return elapsed * (total - done) / done if total and 0 < done <= total and elapsed > 0.5 else None
 
 
+def final_state(job: JobSnapshot, error: AppError | None) -> State:
+    """Return the state of a run that came to its end, with the error that ended it (None: without one)."""
+    is_about_model = isinstance(error, EngineError) or (error is not None and error.key in _MODEL_ERRORS)
+    if error is not None and not is_about_model:
+        return "failed"
+    if job.analysis is not None and job.analysis.mode == "none":
+        return "without_model"
+    return "failed" if error else "done"
+
+
 _ADAPTER = TypeAdapter(JobSnapshot)
 _RESULT = TypeAdapter(ChunkResult)
 
@@ -320,7 +347,7 @@ def from_elsewhere(analysis: Analysis) -> JobSnapshot:
         name=shown_name(analysis.video.name),
         created=_time_or_now(analysis.created),
         request=analysis.request,
-        state="done",
+        state="without_model" if analysis.mode == "none" else "done",
         video=analysis.video,
         keyframes=analysis.keyframes,
         decode=analysis.decode,

@@ -16,7 +16,15 @@ from app.errors import AppError, Cancelled, Paused, StorageError
 from app.jobs.archive import Archive
 from app.jobs.in_hand import InHand, Live
 from app.jobs.sameness import Sameness
-from app.jobs.snapshot import Failure, JobSnapshot, State, fold, result_to_text, without_missing_facts
+from app.jobs.snapshot import (
+    Failure,
+    JobSnapshot,
+    State,
+    final_state,
+    fold,
+    result_to_text,
+    without_missing_facts,
+)
 from app.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -69,7 +77,7 @@ class Worker:
         """End a job that was cancelled. A report that is there stays one, without the facts that are missing."""
         if live.job.state == "measuring":
             self.in_hand.change(live, lambda job: without_missing_facts(job, error))
-            self.end(live, "done", None)
+            self.end(live, final_state(live.job, None), None)
         else:
             self.end(live, "cancelled", error)
 
@@ -82,7 +90,7 @@ class Worker:
                     self._settle(live)
                     self.archive.keep(live.job, live.same)
                 self._run_through(live)
-            self.end(live, "done", None)
+            self.end(live, final_state(live.job, None), None)
         except Paused as error:
             self.end(live, "paused", error)
         except Cancelled as error:
@@ -92,7 +100,7 @@ class Worker:
                 self.stop(live, error)
         except AppError as error:
             log.warning("analysis %s failed: %s", job_id, error)
-            self.end(live, "failed", error)
+            self.end(live, final_state(live.job, error), error)
         except Exception as error:
             log.exception("analysis %s failed", job_id)
             self.end(live, "failed", AppError("internal", kind=type(error).__name__, log=str(self.log_path)))

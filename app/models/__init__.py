@@ -5,7 +5,7 @@ Pure functions over data that comes with FrameLens: nothing is downloaded, no en
 
 from app.models.catalogue import Catalogue, Match, built_in, load
 from app.models.entry_file import Entry
-from app.models.fit import Proposal, on_cards, on_cpu
+from app.models.fit import Need, Proposal, need_of, on_cards, on_cpu
 from app.models.formats import FORMATS, NumberFormat
 from app.models.known_cards import Card, card_called
 from app.models.memory import Sum, memory_of
@@ -15,6 +15,7 @@ from app.models.reading import read_shape
 from app.models.shape import Shape
 
 __all__ = [
-    "FORMATS", "Card", "Catalogue", "Entry", "Match", "NumberFormat", "Plan", "Proposal", "Shape", "Sum", "built_in",
-    "card_called", "image_tokens", "load", "memory_of", "on_cards", "on_cpu", "plan_of", "read_shape",
+    "FORMATS", "Card", "Catalogue", "Entry", "Match", "Need", "NumberFormat", "Plan", "Proposal", "Shape", "Sum",
+    "built_in", "card_called", "image_tokens", "load", "memory_of", "need_of", "on_cards", "on_cpu", "plan_of",
+    "read_shape",
 ]  # fmt: skip

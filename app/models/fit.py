@@ -25,7 +25,8 @@ from app.models.speed import Pace, Speed, reference, work_of
 
 USUAL_LENGTH = 8192
 _LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)
-_UTILISATION = 0.9
+USABLE = 0.9
+"""The share of a memory that is planned with: the rest is for the driver, the desktop and other programs."""
 _AT_ONCE = 8
 """Requests that the engine is made to hold at most: FrameLens sends a handful, and room for 256 costs a GiB."""
 _PICTURE_TOKENS = 1280
@@ -63,6 +64,49 @@ class Proposal:
     def is_slow(self) -> bool:
         """Whether it takes longer for a frame, or for the words about one, than people like to wait."""
         return self.pace is not None and self.pace.each_seconds > _BEARABLE_SECONDS
+
+
+@dataclass(frozen=True)
+class Need:
+    """Memory that a model takes, in bytes, on the fullest card or of ordinary memory, and what there is of it.
+
+    `needed_bytes` is the sum with given settings, `least_bytes` that with the smallest ones. Of `there_bytes` at most
+    the share `usable` is planned with.
+    """
+
+    needed_bytes: int
+    least_bytes: int
+    there_bytes: int
+    usable: float = USABLE
+
+    @property
+    def usable_bytes(self) -> int:
+        return int(self.there_bytes * self.usable)
+
+    @property
+    def fits(self) -> bool:
+        return self.needed_bytes <= self.usable_bytes
+
+    @property
+    def can_fit(self) -> bool:
+        """Whether it fits with the smallest settings."""
+        return self.least_bytes <= int(self.there_bytes * USABLE)
+
+
+def need_of(shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> Need:
+    """Return what a model served by `plan` needs of `there_bytes` of memory."""
+    least = least_bytes(shape, plan.device)
+    needed = memory_of(shape, plan).card_bytes
+    return Need(needed, min(least, needed), there_bytes, usable)
+
+
+def least_bytes(shape: Shape, device: Device) -> int:
+    """Return the memory in bytes below which a model cannot be served: one request of the shortest context that is
+    proposed, on one card.
+    """
+    longest = shape.text.max_positions or USUAL_LENGTH
+    plan = replace(_plan(shape, None, device, 1, 1), max_model_len=min(_LENGTHS[-1], longest), eager=True)
+    return memory_of(shape, plan).card_bytes
 
 
 def on_cards(card: Card, entries: Iterable[Entry], *, cards: int = 1) -> tuple[Proposal, ...]:
@@ -108,9 +152,9 @@ def _divides(shape: Shape, size: int) -> bool:
 
 def _on_cards(entry: Entry, card: Card, cards: int) -> Proposal | None:
     tensor, pipeline = ways_to_divide(entry.shape, cards)
-    budget = int(card.memory_gib * GIB * _UTILISATION)
+    budget = int(card.memory_gib * GIB * USABLE)
     for chosen in _formats(entry, card):
-        base = _plan(entry, chosen, "gpu", tensor, pipeline)
+        base = _plan(entry.shape, chosen, "gpu", tensor, pipeline)
         proposal = _fitted(entry, chosen or format_of(entry.shape).key, base, budget, card)
         if proposal is not None:
             return proposal
@@ -140,14 +184,14 @@ def _on_cpu(entry: Entry, memory_gib: float, speed: Speed) -> Proposal | None:
         widths = (narrow, "fp32")
     found = []
     for chosen in widths:
-        base = _plan(entry, chosen, "cpu", 1, 1)
-        if fitted := _fitted(entry, chosen or stored.key, base, int(memory_gib * GIB * _UTILISATION), None):
+        base = _plan(entry.shape, chosen, "cpu", 1, 1)
+        if fitted := _fitted(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None):
             found.append(replace(fitted, pace=speed.pace(work_of(entry.shape, fitted.plan))))
     return min(found, key=lambda one: one.pace.each_seconds if one.pace else 0.0, default=None)
 
 
-def _plan(entry: Entry, chosen: FormatKey | None, device: Device, tensor: int, pipeline: int) -> Plan:
-    vision = entry.shape.vision
+def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, pipeline: int) -> Plan:
+    vision = shape.vision
     limited = vision is not None and vision.pictures == "patches"
     return Plan(
         format=chosen,
@@ -200,7 +244,7 @@ def _config(entry: Entry, key: FormatKey, plan: Plan, frames: int, card: Card | 
     in_half = card is not None and (card.runs < _AMPERE or entry.shape.dtype == "float16")
     config: dict[str, Any] = {"max_model_len": plan.max_model_len}
     if card is not None:
-        config["gpu_memory_utilization"] = _UTILISATION
+        config["gpu_memory_utilization"] = USABLE
     config["dtype"] = "half" if in_half else "float32" if key == "fp32" else "bfloat16"
     config["max_num_seqs"] = plan.max_num_seqs
     if key == "fp8" and entry.shape.quantisation is None:

@@ -8,10 +8,11 @@ from app.domain import Language
 from app.i18n import t
 from app.models.catalogue import Match
 from app.models.entry_file import Entry
+from app.models.fit import Need, least_bytes
 from app.models.formats import format_of
 from app.models.known_cards import Card
 from app.models.memory import memory_of
-from app.models.plan import GIB, Plan
+from app.models.plan import GIB, Device, Plan
 from app.models.shape import Shape
 
 
@@ -25,10 +26,30 @@ def match_text(match: Match, language: Language) -> str:
     return " ".join(lines) if language == "en" else "".join(lines)
 
 
-def least_gib(shape: Shape) -> float:
-    """The memory of one card below which the model cannot be served at all."""
-    plan = Plan(max_model_len=4096, max_num_seqs=8, largest_picture_px=1003520, eager=True)
-    return memory_of(shape, plan).card_bytes / GIB / 0.9
+def gib_text(size_bytes: float) -> str:
+    """Return an amount of memory as every text names it, in GiB with one decimal."""
+    return f"{size_bytes / GIB:.1f}"
+
+
+def need_text(need: Need, language: Language) -> str:
+    """Return in one or two sentences what a model needs of this memory, and whether it fits."""
+    values = {
+        "needed": gib_text(need.needed_bytes),
+        "least": gib_text(need.least_bytes),
+        "there": gib_text(need.there_bytes),
+        "usable": gib_text(need.usable_bytes),
+        "share": round(100 * need.usable),
+    }
+    if need.fits:
+        return t("models.need_fits", language, **values)
+    return t("models.need_settings" if need.can_fit else "models.need_not", language, **values)
+
+
+def why_nothing_fits(entry: Entry, card: Card | None, need: Need, language: Language) -> str:
+    """Return why there are no settings with which a model runs on `card` (None: a CPU)."""
+    if need.can_fit:
+        return f"{why_not(entry, card, language)}."
+    return need_text(need, language)
 
 
 def why_not(entry: Entry, card: Card | None, language: Language) -> str:
@@ -36,7 +57,8 @@ def why_not(entry: Entry, card: Card | None, language: Language) -> str:
     least = format_of(entry.shape).least_capability
     if card is not None and entry.shape.quantisation is not None and least is not None and card.runs < least:
         return t("models.needs_card", language, capability=least)
-    return t("models.needs", language, gib=f"{least_gib(entry.shape):.0f}")
+    device: Device = "gpu" if card else "cpu"
+    return t("models.needs", language, gib=gib_text(least_bytes(entry.shape, device)))
 
 
 def weights_bytes(shape: Shape) -> int:

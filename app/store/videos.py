@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.errors import InputError, StorageError
-from app.file_names import safe_file_name, shown_name, shown_path
+from app.file_names import address_in, safe_file_name, shown_name, shown_path
 from app.private_files import make_private_folder
 from app.store.disk import (
     disk_errors,
@@ -176,12 +176,14 @@ class VideoShelf:
     def from_path(self, path_text: str) -> str:
         """The id of a file below an allowed folder; a relative path is tried below each of them.
 
-        Raises InputError: "path_empty", "path_none_allowed", "path_outside", "path_missing", "path_not_a_file" or
-        "path_unreadable". A path outside is refused before anything tells whether it exists.
+        Raises InputError: "path_empty", "video_is_address", "path_none_allowed", "path_outside", "path_missing",
+        "path_not_a_file" or "path_unreadable". A path outside is refused before anything tells whether it exists.
         """
         text = path_text.strip().strip("\"'")
         if not text or "\0" in text:
             raise InputError("path_empty")
+        if address := address_in(text):
+            raise InputError("video_is_address", address=address)
         if not self.input_dirs:
             raise InputError("path_none_allowed", path=shown_path(text))
         path = self._allowed(self._absolute(Path(text)))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.engine.model import hub_cache_folder, resolve_model
+from app.engine.model import resolve_model
 from app.errors import ModelNotFound
 from app.models import Catalogue, Entry, Match, Proposal, Shape, read_shape
 from app.models.telling import weights_bytes
@@ -140,9 +139,3 @@ def env_lines(wanted: Wanted, environment: Mapping[str, str]) -> str:
         lines.append(f"FRAMELENS_ENGINE={wanted.engine}")
     lines += [f"{name}={value}" for name, value in environment.items() if name != "FRAMELENS_ENGINE"]
     return "\n".join(lines)
-
-
-def free_bytes() -> int:
-    """What is free where downloads are kept."""
-    folder = hub_cache_folder().absolute()
-    return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.is_dir())).free

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from app.errors import InputError
-from app.file_names import shown_path
+from app.file_names import address_in, shown_path
 
 
 def printable(path: Path | str) -> str:
@@ -65,6 +65,8 @@ def check_file(path: Path) -> None:
     except PermissionError as error:
         raise InputError("video_no_permission", path=given) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if address := address_in(given):
+            raise InputError("video_is_address", address=address) from error
         raise InputError("video_not_found", path=given) from error
     if stat.S_ISDIR(status.st_mode):
         raise InputError("video_is_folder", path=given)

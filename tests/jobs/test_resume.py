@@ -263,9 +263,9 @@ def test_jobs_come_in_the_order_of_their_priority_and_then_of_their_coming(tmp_p
             assert jobs.snapshot(ids["c"]).state == "paused"
             gate.opened.set()
             for name in "abde":
-                assert ended(jobs, ids[name]).state == "done"
+                assert ended(jobs, ids[name]).state == "without_model"
             jobs.resume(ids["c"])
-            assert ended(jobs, ids["c"]).state == "done"
+            assert ended(jobs, ids["c"]).state == "without_model"
     assert sorted(begun[:2]) == ["a", "b"]
     assert (sorted(begun[2:4]), begun[4:]) == (["d", "e"], ["c"])  # two workers take them at the same moment
 
@@ -455,7 +455,7 @@ def test_a_clock_that_is_set_back_changes_neither_order_nor_result(
         gate.opened.set()
         ended(jobs, first)
         second = jobs.submit(replace(REQUEST, use_model=False), name="second")
-        assert ended(jobs, second).state == "done"
+        assert ended(jobs, second).state == "without_model"
         assert [job.name for job in jobs.recent()] == ["second", "first"]
         assert jobs.snapshot(second).created < jobs.snapshot(first).created
         jobs.resume(first)
@@ -532,7 +532,7 @@ def test_a_job_whose_document_is_damaged_does_not_keep_the_program_from_starting
         file.close()
         with jobs_in(tmp_path, made(server)) as jobs:
             other = jobs.submit(replace(REQUEST, use_model=False), name="other")
-            assert ended(jobs, other).state == "done"
+            assert ended(jobs, other).state == "without_model"
 
 
 def test_every_error_of_the_store_has_words() -> None:

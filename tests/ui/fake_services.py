@@ -93,7 +93,9 @@ class ScriptedEngine:
 
 def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, ...] = ()) -> Services:
     """Services in `folder` whose jobs do what `run` yields."""
-    environ = {"FRAMELENS_DATA_DIR": str(folder), "VLLM_MODEL_PATH": "/models/Tiny-VL"}
+    model = folder / "weights" / "Tiny-VL"
+    model.mkdir(parents=True, exist_ok=True)
+    environ = {"FRAMELENS_DATA_DIR": str(folder), "VLLM_MODEL_PATH": str(model)}
     settings = replace(config.load(environ, dotenv=folder / "no.env"), input_dirs=input_dirs)
     store = Store(folder / "framelens.sqlite")
     engine = ScriptedEngine()

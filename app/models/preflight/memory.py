@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from app.models.fit import need_of
 from app.models.memory import memory_of, tokens_in
 from app.models.picture_cost import image_tokens
 from app.models.plan import GIB
 from app.models.preflight.finding import Finding, Mend, gib, told
 from app.models.preflight.subject import Subject
+from app.models.shape import Shape
 
 _MARGIN = 1.01
 _UTILISATION = 0.92  # what vLLM takes unless told
@@ -92,15 +94,39 @@ def busy_cards(subject: Subject) -> Iterator[Finding]:
 
 
 def ordinary(subject: Subject) -> Iterator[Finding]:
-    """On a CPU: weights and cache against the memory that is free."""
-    shape, free = subject.shape, subject.machine.free_bytes
-    if shape is None or free is None or subject.machine.kind != "cpu":
+    """On a CPU: the whole sum against what is planned with of all memory, then against the memory that is free."""
+    shape, there, free = subject.shape, subject.machine.memory_bytes, subject.machine.free_bytes
+    if shape is None or there is None or subject.machine.kind != "cpu":
         return
-    needed = memory_of(shape, subject.plan).of("text_weights", "vision_weights", "engine")
-    needed += _cache_bytes(subject) or 0
-    if needed > free:
-        mend = Mend(model=subject.alternative) if subject.alternative else None
-        yield told("memory_short", {"model": subject.name, "needed": gib(needed), "free": gib(free)}, mend=mend)
+    need = need_of(shape, subject.plan, there)
+    needed = need.needed_bytes + _cache_beyond_one_request(subject, shape)
+    values = {
+        "model": subject.name,
+        "needed": gib(needed),
+        "least": gib(need.least_bytes),
+        "there": gib(there),
+        "usable": gib(need.usable_bytes),
+    }
+    if needed > need.usable_bytes:
+        yield told("memory_short", values, mend=_smaller(subject))
+    elif free is not None and needed > free:
+        yield told("memory_busy", {**values, "free": gib(free)}, mend=_smaller(subject))
+
+
+def _cache_beyond_one_request(subject: Subject, shape: Shape) -> int:
+    """Bytes of a cache whose size the user has set, beyond what the sum holds. The size that FrameLens sets follows
+    from the free memory and is taken only as it is filled.
+    """
+    space = _cache_bytes(subject) if subject.sets_cache else None
+    return max(0, (space or 0) - memory_of(shape, subject.plan).of("cache"))
+
+
+def _smaller(subject: Subject) -> Mend | None:
+    """Settings with which the model fits, or another model."""
+    change = {key: value for key, value in subject.fitting.items() if subject.given.get(key) != value}
+    if change:
+        return Mend(change)
+    return Mend(model=subject.alternative) if subject.alternative else None
 
 
 def pictures(subject: Subject) -> Iterator[Finding]:

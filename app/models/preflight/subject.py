@@ -103,7 +103,8 @@ class Subject:
     """A model with settings on a machine.
 
     `given` is VLLM_CONFIG as the user wrote it, `arguments` what the engine is started with; `settings_fault` what is
-    wrong with a setting by itself. `environment`: the variables that vLLM reads. `alternative`: a model that runs here.
+    wrong with a setting by itself. `environment`: the variables that vLLM reads. `alternative`: a model that runs here,
+    `fitting`: settings with which this one does, {} for none. `sets_cache`: the user has set the size of a CPU's cache.
     """
 
     model: Model
@@ -115,6 +116,8 @@ class Subject:
     settings_fault: AppError | None = None
     port_fault: AppError | None = None
     alternative: str = ""
+    fitting: Mapping[str, Any] = field(default_factory=dict)
+    sets_cache: bool = True
 
     @property
     def name(self) -> str:

@@ -13,7 +13,8 @@ from app.domain import AnalysisRequest, Language
 from app.errors import InputError
 from app.i18n import t
 from app.reports.words import named
-from app.ui.panels.compare import template_name
+from app.ui.panels import model_missing
+from app.ui.panels.compare import draw_other_model, template_name
 from app.ui.state import page_state
 from app.ui.words import plain
 
@@ -45,8 +46,12 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
         if changes := services.jobs.changes(job.id):
             names = ", ".join(named("condition", name, language) for name in changes)
             st.caption(plain(t("ui.another_changed", language, names=names)))
-        _draw_buttons(services, job, language)
-        st.caption(t("ui.compare_models", language))
+        now = model_missing.ready(services)
+        if now.kind == "ready":
+            _draw_buttons(services, job, language)
+        else:
+            model_missing.draw_short(now, language, key="another_choose")
+        draw_other_model(language, key="another_model")
 
 
 def _draw_buttons(services: Services, job: JobSnapshot, language: Language) -> None:

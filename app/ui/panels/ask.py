@@ -11,12 +11,13 @@ import streamlit as st
 from app.domain import AnalysisRequest, Language, VideoInfo
 from app.errors import AppError, InputError
 from app.i18n import LANGUAGES, error_text, t
-from app.ui.panels import choice, engine, plan
+from app.ui.panels import choice, engine, model_missing, plan
 from app.ui.state import page_state
 from app.ui.words import local_time, plain
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
+    from app.readiness import Readiness
     from app.wiring import Services
 
 _SAME_AS_PAGE = "page"
@@ -46,18 +47,34 @@ def draw(services: Services, video: VideoInfo | None, language: Language) -> Non
     )
     if video:
         _draw_plan(services, video, language)
-    count = len(page_state().video_ids)
+    _draw_start(services, video, language)
+    engine.draw_line(services, language)
+
+
+def _draw_start(services: Services, video: VideoInfo | None, language: Language) -> None:
+    """The button, which says what will happen, and beside it the way without a download."""
+    now, count = model_missing.ready(services), len(page_state().video_ids)
+    model_missing.draw(services, now, language)
     st.button(
-        t("ui.start", language) if count < 2 else t("ui.start_all", language, n=count),
+        model_missing.start_words(now, language, count),
         key="start",
-        type="primary",
+        type="primary" if model_missing.fits(now) else "secondary",
         icon=":material/auto_awesome:",
         width="stretch",
-        disabled=video is None,
+        disabled=video is None or not now.has_room,
         on_click=_start,
-        args=(services, language),
+        args=(services, language, now),
     )
-    engine.draw_line(services, language)
+    if now.kind == "download":
+        st.button(
+            t("ui.start_without" if count < 2 else "ui.start_without_all", language, n=count),
+            key="start_without",
+            icon=":material/visibility_off:",
+            width="stretch",
+            disabled=video is None,
+            on_click=_start,
+            args=(services, language, None),
+        )
 
 
 def draw_found(services: Services, job: JobSnapshot, language: Language) -> None:
@@ -113,16 +130,19 @@ def _request(services: Services, path: Path, video: VideoInfo | None, language: 
     return replace(request, frames=chosen.frames or plan.held_frames(services, video, request))
 
 
-def _start(services: Services, language: Language) -> None:
-    """A job for each video; the first one is opened."""
+def _start(services: Services, language: Language, now: Readiness | None) -> None:
+    """A job for each video; the first one is opened. `now`: as the button said, None: without a model."""
     state = page_state()
     with state.trying():
         template = services.templates.find(st.session_state["template"])
         if template.needs_question and not st.session_state["question"].strip():
             raise InputError("question_empty")
         jobs = []
+        if now:
+            model_missing.confirm(services, now)
         for video_id in state.video_ids:
             request = _request(services, services.videos.path(video_id), None, language)
+            request = replace(request, use_model=now is not None)
             jobs.append(services.jobs.submit(request, name=services.videos.name(video_id)))
         if jobs:
             _open(services, jobs[0])
@@ -131,7 +151,7 @@ def _start(services: Services, language: Language) -> None:
 def _open(services: Services, job_id: str) -> None:
     state = page_state()
     state.open_job(job_id)
-    state.found_before = job_id if services.jobs.snapshot(job_id).state == "done" else ""
+    state.found_before = job_id if services.jobs.snapshot(job_id).is_complete else ""
 
 
 def begin_again(services: Services, job: JobSnapshot) -> None:

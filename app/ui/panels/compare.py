@@ -13,6 +13,8 @@ from app.i18n import error_text, t
 from app.i18n.durations import exactly
 from app.ui import pairs
 from app.ui.components import sides
+from app.ui.panels import model_missing
+from app.ui.panels.engine import short
 from app.ui.state import CHOOSING, page_state
 from app.ui.statements import Line
 from app.ui.words import local_time, plain
@@ -72,7 +74,8 @@ def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> No
     """Analyses of the same file, those of the same frames first."""
     assert job.analysis
     found = _others(services, job.id, job.analysis)
-    st.caption(t("ui.compare_models", language))
+    _draw_same_of_another(services, job, language)
+    draw_other_model(language, key="compare_model")
     if not found:
         st.info(t("ui.compare_none", language))
         return
@@ -93,6 +96,53 @@ def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> No
         on_click=page_state().compare_with,
         args=(chosen,),
     )
+
+
+def _draw_same_of_another(services: Services, job: JobSnapshot, language: Language) -> None:
+    """The button that asks the model in use the same, where it is another one than that of the report."""
+    changes = services.jobs.changes(job.id)
+    if job.is_from_elsewhere or not {"model", "engine"} & changes.keys() or not job.request.use_model:
+        return
+    now = model_missing.ready(services)
+    if now.kind == "ready":
+        model = short(services.engine.status().model)
+        st.button(
+            plain(t("ui.compare_ask", language, model=model)),
+            key="compare_ask",
+            type="primary",
+            icon=":material/auto_awesome:",
+            on_click=_ask_the_same,
+            args=(services, job),
+        )
+    else:
+        model_missing.draw_short(now, language, key="compare_choose")
+
+
+def _ask_the_same(services: Services, job: JobSnapshot) -> None:
+    state = page_state()
+    with state.trying():
+        state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.id))
+        state.compare_with(job.id)
+
+
+def draw_other_model(language: Language, *, key: str) -> None:
+    """Draw the way to ask another model the same: the Models page, from which one click leads back to this report,
+    where the same question can be asked of the model that was chosen.
+    """
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(t("ui.compare_models", language), width="content")
+        st.button(
+            t("ui.use_another_model", language),
+            key=key,
+            icon=":material/neurology:",
+            on_click=_lead_to_models,
+        )
+
+
+def _lead_to_models() -> None:
+    state = page_state()
+    state.compare_with(CHOOSING)
+    state.lead_to("models")
 
 
 def _others(services: Services, job_id: str, analysis: Analysis) -> list[JobSnapshot]:

@@ -13,12 +13,14 @@ from app.i18n import error_text, notice_text, t
 from app.reports.parts import laid_out
 from app.reports.words import named
 from app.ui.components import frames, table
-from app.ui.panels import answers
+from app.ui.panels import answers, model_missing
+from app.ui.panels.engine import short
 from app.ui.state import page_state
 from app.ui.words import plain
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
+    from app.readiness import Readiness
     from app.wiring import Services
 
 Changes = dict[str, tuple[str, str]]
@@ -26,6 +28,9 @@ Changes = dict[str, tuple[str, str]]
 
 def draw(services: Services, job: JobSnapshot, language: Language) -> None:
     """The sentence, and the buttons: go on, once more, or without a model where the engine was the cause."""
+    if job.is_without_model:
+        _draw_without_model(services, job, language)
+        return
     st.markdown(f"#### {t(f'ui.state_{job.state}', language)}")
     if job.error and job.state == "failed":
         st.error(plain(error_text(job.error, language)), icon=":material/error:")
@@ -40,6 +45,54 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
         _draw_changes(services, job, changes, language)
     else:
         _draw_ways(services, job, language, can_go_on=not changes)
+
+
+def _draw_without_model(services: Services, job: JobSnapshot, language: Language) -> None:
+    """That no model has seen the frames, in one line, the ways to one that will, and in a fold why none has."""
+    st.markdown(f"#### {t('ui.state_without_model', language)}")
+    st.markdown(t("ui.without_model_is", language))
+    if not job.is_from_elsewhere:
+        _draw_ways_to_a_model(services, job, language)
+    if job.error:
+        with st.expander(t("ui.engine_why", language)):
+            st.caption(plain(error_text(job.error, language)))
+
+
+def _draw_ways_to_a_model(services: Services, job: JobSnapshot, language: Language) -> None:
+    now = model_missing.ready(services)
+    has_another = now.kind == "ready" and (not job.request.use_model or bool(services.jobs.changes(job.id)))
+    with st.container(horizontal=True):
+        if has_another:
+            model = short(services.engine.status().model)
+            _draw_with_model(services, job, t("ui.analyse_with", language, model=model), now, primary=True)
+        model_missing.draw_choose(language, primary=not has_another)
+        if not has_another and job.can_go_on:
+            downloads = now.kind == "download" and now.has_room
+            words = model_missing.start_words(now, language) if downloads else t("ui.try_again", language)
+            _draw_with_model(services, job, words, now, primary=False)
+
+
+def _draw_with_model(services: Services, job: JobSnapshot, words: str, now: Readiness, *, primary: bool) -> None:
+    st.button(
+        plain(words),
+        key="go_on",
+        type="primary" if primary else "secondary",
+        icon=":material/auto_awesome:",
+        on_click=_with_model,
+        args=(services, job, now),
+    )
+
+
+def _with_model(services: Services, job: JobSnapshot, now: Readiness) -> None:
+    """Ask about the frames that are there: in this job where a model was wanted, else in a new one."""
+    state = page_state()
+    with state.trying():
+        model_missing.confirm(services, now)
+        if job.can_go_on:
+            services.jobs.resume(job.id, accept_changes=True)
+        else:
+            request = replace(job.request, use_model=True)
+            state.open_job(services.jobs.submit(request, name=job.name, follows=job.follows))
 
 
 def _kept(job: JobSnapshot, language: Language) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 import streamlit as st
 
 from app.domain import Language
-from app.i18n import error_text, notice_text, t
+from app.i18n import error_text, t
 from app.ui.words import plain
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def draw(services: Services, language: Language) -> None:
 def draw_line(services: Services, language: Language) -> None:
     """The same in one line, beside the button that will use it: on a small screen the card is folded away."""
     status = services.engine.status()
-    state = t(f"ui.engine_{status.state}", language)
+    state = state_words(status, language)
     line = t("ui.engine_line", language, model=short(status.model), state=state)
     st.caption(plain(" · ".join([line, *_sight(status, language)])))
 
@@ -42,7 +43,7 @@ def _card(services: Services, language: Language) -> None:
     status = services.engine.status()
     st.markdown(f"**{t('ui.engine', language)}**")
     with st.container(border=True, gap="small"):
-        st.badge(t(f"ui.engine_{status.state}", language), color=COLOURS[status.state])
+        st.badge(state_words(status, language), color=COLOURS[status.state])
         st.markdown(plain(short(status.model)), help=plain(status.model) if _is_path(status.model) else None)
         for words in _sight(status, language):
             st.caption(words)
@@ -51,15 +52,21 @@ def _card(services: Services, language: Language) -> None:
         if status.error:
             with st.expander(t("ui.engine_why", language)):
                 st.caption(plain(error_text(status.error, language)))
-        for notice in services.engine_notices:
-            st.caption(plain(notice_text(notice, language)))
         if log := services.engine.log_tail(_LOG_LINES):
             with st.expander(t("ui.engine_log", language)):
                 st.code(log, language=None, height=240, wrap_lines=True)
 
 
+def state_words(status: EngineStatus, language: Language) -> str:
+    """Return how the engine is. One that runs elsewhere is not started here; it is asked."""
+    is_unasked = status.kind == "remote" and status.state == "stopped"
+    return t("ui.engine_unasked" if is_unasked else f"ui.engine_{status.state}", language)
+
+
 def short(model: str) -> str:
-    """A hub id as it is; of a folder the last part, which is what tells models apart."""
+    """A hub id as it is; of a folder the last part, which is what tells models apart; of an address host and port."""
+    if model.startswith(("http://", "https://")):
+        return urlsplit(model).netloc.rpartition("@")[2]
     return PureWindowsPath(model).name if _is_path(model) else model
 
 

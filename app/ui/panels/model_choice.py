@@ -16,10 +16,11 @@ from app.models import Catalogue, Proposal, memory_of, plan_of
 from app.models.entry_file import Engine
 from app.models.formats import format_of
 from app.models.plan import GIB
-from app.models.telling import least_gib, match_text, parameters_text
+from app.models.telling import match_text, need_text, parameters_text, why_nothing_fits
 from app.places import Place
+from app.readiness import free_bytes
 from app.ui.components import stack
-from app.ui.model_choice import Choice, Wanted, env_lines, free_bytes, proposal_for, understood
+from app.ui.model_choice import Choice, Wanted, env_lines, proposal_for, understood
 from app.ui.panels import model_taking, model_trial
 from app.ui.panels.model_fields import CONFIG, ENGINE, NAME, take
 from app.ui.words import plain
@@ -118,8 +119,8 @@ def _draw_place(choice: Choice, language: Language) -> None:
 def _draw_settings(services: Services, catalogue: Catalogue, choice: Choice, here: Place, language: Language) -> None:
     proposal = proposal_for(choice, here)
     if choice.entry and proposal is None:
-        needed = f"{least_gib(choice.entry.shape):.0f} GiB"
-        words = t("models.page.nothing_fits", language, machine=here.words(language), needed=needed)
+        why = why_nothing_fits(choice.entry, here.card, here.need(choice.entry.shape, {}), language)
+        words = t("models.page.nothing_fits", language, machine=here.words(language), why=why)
         st.warning(plain(words), icon=":material/memory:")
     engine = st.segmented_control(
         t("models.page.engine", language),
@@ -179,12 +180,10 @@ def _draw_memory(choice: Choice, wanted: Wanted, here: Place, language: Language
     config = wanted.config or {}
     plan = plan_of(config, device=here.device)
     sum_ = memory_of(choice.entry.shape, plan)
-    share = config.get("gpu_memory_utilization", 0.9) if here.card else 0.9
-    there = here.bytes_each * (share if isinstance(share, int | float) else 0.9)
-    amounts = {"needs": _gib(sum_.card_bytes), "there": _gib(there), "missing": _gib(sum_.card_bytes - there)}
-    about = t(f"models.page.{'needs' if sum_.card_bytes <= there else 'too_much'}", language, **amounts)
-    if sum_.card_bytes <= there:
-        tokens = sum_.cache_tokens(int(there))
+    need = here.need(choice.entry.shape, config)
+    there, about = need.usable_bytes, need_text(need, language)
+    if need.fits:
+        tokens = sum_.cache_tokens(there)
         values = {"tokens": f"{tokens:,}", "requests": f"{tokens / plan.max_model_len:.1f}"}
         about += f" · {t('models.page.free_part', language, **values)}"
         st.caption(plain(about))

@@ -11,6 +11,7 @@ from app.errors import AppError
 from app.i18n import error_text, t
 from app.ui.panels.model_now import is_changing
 from app.ui.panels.phase import draw_phase
+from app.ui.state import page_state
 from app.ui.words import plain
 from app.wiring import begin_call, use_elsewhere
 
@@ -24,7 +25,8 @@ _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model"
 
 def draw(services: Services, language: Language) -> None:
     """The fields, two buttons, and what the engine said."""
-    with st.expander(t("models.elsewhere.title", language), icon=":material/lan:"):
+    is_open = page_state().unfolded == "remote"
+    with st.expander(t("models.elsewhere.title", language), icon=":material/lan:", expanded=is_open):
         st.caption(t("models.elsewhere.about", language))
         st.text_input(
             t("models.elsewhere.url", language),

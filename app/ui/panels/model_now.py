@@ -13,11 +13,14 @@ import streamlit as st
 from app import trials
 from app.domain import Language
 from app.engine import Engine, installed_vllm
+from app.engine.hub_failures import human_bytes
 from app.errors import AppError
 from app.i18n import error_text, notice_text, t
-from app.ui.panels.engine import COLOURS, short
+from app.readiness import Readiness, readiness
+from app.ui.panels.engine import COLOURS, short, state_words
 from app.ui.panels.phase import draw_phase
 from app.ui.words import plain
+from app.workbench import confirmed_downloads
 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
@@ -50,7 +53,7 @@ def _draw(services: Services, was_changing: bool, language: Language) -> None:
     with st.container(border=True, gap="small"):
         st.markdown(f"**{plain(short(status.model))}**", help=plain(services.settings.model_path))
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.badge(t(f"ui.engine_{status.state}", language), color=COLOURS[status.state])
+            st.badge(state_words(status, language), color=COLOURS[status.state])
             for fact in _facts(services, status, language):
                 st.badge(plain(fact), color="gray")
         if status.state == "starting" and status.phase:
@@ -105,13 +108,14 @@ def _draw_buttons(services: Services, status: EngineStatus, language: Language) 
     is_remote, waits = status.kind == "remote", is_switching(services) or services.trying.runs
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
+            now = readiness(services.settings, services.engine)
             st.button(
-                t(f"models.page.{'connect' if is_remote else 'start'}", language),
+                _start_words(now, language) if not is_remote else t("models.page.connect", language),
                 key="model_start",
                 icon=":material/play_arrow:",
-                disabled=waits,
+                disabled=waits or not now.has_room,
                 on_click=_begin,
-                args=(services.engine,),
+                args=(services, now),
             )
         elif not is_remote:
             is_busy = bool(services.jobs.running())
@@ -126,8 +130,18 @@ def _draw_buttons(services: Services, status: EngineStatus, language: Language) 
             )
 
 
-def _begin(engine: Engine) -> None:
-    threading.Thread(target=_start, args=(engine,), name="engine-start", daemon=True).start()
+def _start_words(now: Readiness, language: Language) -> str:
+    """What the button does, with the size of the download before it."""
+    if now.model is None:
+        return t("models.page.start", language)
+    size = human_bytes(now.model.download_bytes) if now.model.download_bytes else ""
+    return t("models.page.start_download" if size else "models.page.start_download_unknown", language, size=size)
+
+
+def _begin(services: Services, now: Readiness) -> None:
+    if now.model:
+        confirmed_downloads(services.settings).add(now.model.model)
+    threading.Thread(target=_start, args=(services.engine,), name="engine-start", daemon=True).start()
 
 
 def _start(engine: Engine) -> None:

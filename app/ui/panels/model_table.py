@@ -10,12 +10,13 @@ from app import places
 from app.domain import Language
 from app.i18n import t
 from app.models import Catalogue, Entry, Proposal
+from app.models.fit import least_bytes
 from app.models.formats import format_of
 from app.models.plan import GIB
-from app.models.telling import least_gib, parameters_text, why_not
+from app.models.telling import parameters_text, why_not
 from app.places import Place
 from app.store.trials import Measured
-from app.trials import latest_trials, pace_text
+from app.trials import latest_trials, speed_text
 from app.ui.components import models
 from app.ui.panels.model_fields import take
 from app.ui.words import plain
@@ -51,7 +52,9 @@ def draw(services: Services, catalogue: Catalogue, here: Place, language: Langua
     fitting = {one.entry.id for one in found}
     used = "" if services.settings.base_url else services.settings.model_path
     measured = latest_trials(services.settings.data_dir, here.device) if place.key == "here" else {}
-    rest = sorted((one for one in entries if one.id not in fitting), key=lambda one: least_gib(one.shape))
+    rest = sorted(
+        (one for one in entries if one.id not in fitting), key=lambda one: least_bytes(one.shape, place.device)
+    )
     rows = [_row(one, place, used, measured.get(one.entry.id), language) for one in found]
     models.draw(
         rows[:_AT_FIRST],
@@ -82,21 +85,11 @@ def _row(one: Proposal, place: Place, used: str, measured: Measured | None, lang
             str(one.frames or "–"),
             one.entry.licence,
         ),
-        note=_pace(one, measured, language),
+        note=speed_text(one.pace, one.entry.sees, measured, language),
         share=needs / there,
         memory=t("models.page.memory_of", language, **amounts),
         is_used=one.entry.id == used,
     )
-
-
-def _pace(one: Proposal, measured: Measured | None, language: Language) -> str:
-    """How quick it is: as it was measured here, else as it is estimated for a CPU."""
-    told = pace_text(measured, language) if measured else ""
-    if told or one.pace is None:
-        return told
-    each = f"{one.pace.frame_seconds:.1f}" if one.entry.sees else ""
-    key = "models.page.estimated" if each else "models.page.estimated_words"
-    return t(key, language, each=each, pace=f"{one.pace.tokens_per_second:.1f}")
 
 
 def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> models.Row:
@@ -105,7 +98,7 @@ def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> mode
         name=entry.name,
         about=_about(entry, language),
         facts=(t(f"models.format.{format_of(entry.shape).key}.name", language), "", "", entry.licence),
-        share=least_gib(entry.shape) * GIB / place.bytes_each,
+        share=least_bytes(entry.shape, place.device) / place.bytes_each,
         memory=why_not(entry, place.card, language),
         is_used=entry.id == used,
     )

@@ -87,7 +87,9 @@ def _to_tell(job: JobSnapshot, analysis: Analysis) -> list[Notice]:
     return [
         notice
         for notice in analysis.notices
-        if notice.key not in hidden and not (job.error and notice.level == "error")
+        if notice.key not in hidden
+        and not (job.error and notice.level == "error")
+        and not (job.is_without_model and notice.key == "no_model")
     ]
 
 

@@ -1,0 +1,107 @@
+"""Before an analysis on the command line: what a model that is not here would cost, and whether to download it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+
+from app import places
+from app.config import Settings
+from app.domain import Language
+from app.engine.hub_failures import human_bytes
+from app.errors import Cancelled
+from app.i18n import t
+from app.models.telling import need_text
+from app.readiness import Candidate, Readiness, readiness
+from app.trials import latest_trials, speed_text
+from app.wiring import chosen
+from app.workbench import build_engine, confirmed_downloads
+
+
+def settle(settings: Settings, given: argparse.Namespace, language: Language) -> Settings:
+    """Return the settings to analyse with: where the model has to be downloaded, the user is asked.
+
+    `--yes` answers for scripts. Without it and without a terminal nothing is downloaded: what to do is printed, and the
+    analysis goes on without the model. `given.no_model` is set where the user wants none.
+
+    Raises:
+        Cancelled: The user would rather stop.
+    """
+    if given.no_model:
+        return settings
+    now = readiness(settings, build_engine(settings)[0])
+    if now.kind != "download" or now.model is None:
+        return settings
+    if given.yes:
+        confirmed_downloads(settings).add(now.model.model)
+        return settings
+    is_asked = sys.stdin.isatty() and sys.stderr.isatty()
+    print("\n".join(_lines(now, now.model, settings, language, is_asked=is_asked)), file=sys.stderr)
+    if not is_asked:
+        print(t("cli.download_unasked", language, model=now.model.model), file=sys.stderr)
+        return settings
+    return _asked(now, now.model, settings, given, language)
+
+
+def print_missing(settings: Settings, language: Language) -> None:
+    """Print what a download would cost, where one is needed."""
+    now = readiness(settings, build_engine(settings)[0])
+    if now.model:
+        print("\n".join(_lines(now, now.model, settings, language, is_asked=False)))
+
+
+def _lines(
+    now: Readiness, model: Candidate, settings: Settings, language: Language, *, is_asked: bool
+) -> Iterator[str]:
+    yield t("models.missing.absent", language, model=model.model)
+    values = {"size": human_bytes(model.download_bytes or 0), "free": human_bytes(now.free_bytes)}
+    key = "to_download" if model.download_bytes else "to_download_unknown"
+    yield t(f"models.page.{key if now.has_room else 'no_room'}", language, **values)
+    if model.need:
+        yield need_text(model.need, language)
+    if speed := _speed(model, settings, language):
+        yield speed
+    if now.offers:
+        yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli", language)
+    for number, one in enumerate(now.offers, start=1):
+        yield f"  {number if is_asked else '-'}  {_about(one, settings, language)}"
+
+
+def _about(one: Candidate, settings: Settings, language: Language) -> str:
+    size = human_bytes(one.download_bytes or 0)
+    place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
+    return " · ".join(filter(None, (one.model, place, _speed(one, settings, language))))
+
+
+def _speed(one: Candidate, settings: Settings, language: Language) -> str:
+    measured = latest_trials(settings.data_dir, places.here().device).get(one.model)
+    return speed_text(one.pace, one.entry is None or one.entry.sees, measured, language)
+
+
+def _asked(
+    now: Readiness, model: Candidate, settings: Settings, given: argparse.Namespace, language: Language
+) -> Settings:
+    """Ask until the answer is one of those that are offered."""
+    size = human_bytes(model.download_bytes) if model.download_bytes else "?"
+    if now.has_room:
+        print(f"  y  {t('cli.answer_download', language, model=model.model, size=size)}", file=sys.stderr)
+    print(f"  n  {t('cli.answer_without', language)}", file=sys.stderr)
+    print(f"  q  {t('cli.answer_quit', language)}", file=sys.stderr)
+    choices = {str(number): one for number, one in enumerate(now.offers, start=1)}
+    while True:
+        print(t("cli.answer", language), end=" ", file=sys.stderr, flush=True)
+        word = sys.stdin.readline()
+        answer = word.strip().lower()
+        if not word or answer == "q":
+            raise Cancelled
+        if answer == "n":
+            given.no_model = True
+            return settings
+        if answer == "y" and now.has_room:
+            confirmed_downloads(settings).add(model.model)
+            return settings
+        if one := choices.get(answer):
+            confirmed_downloads(settings).add(one.model)
+            return chosen(settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm")

@@ -30,6 +30,7 @@ from app.errors import AppError
 from app.i18n import LANGUAGES, error_text, notice_text
 from app.video import limits
 from app.video.child import events_of
+from app.video.readers import messages
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _WHOLE = Selection()
@@ -217,9 +218,10 @@ def _peak_megabytes() -> float:
 
 
 def main() -> None:
+    messages.watch()
     faulthandler.enable()
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is not an answer
+    os.dup2(sys.stderr.fileno(), 1)  # what a library prints is not an answer
     limits.limit_memory(limits.MEMORY_BYTES)
     for line in sys.stdin:
         answers.write(json.dumps(asdict(_done(cast(dict[str, Any], json.loads(line))))).encode() + b"\n")

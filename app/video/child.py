@@ -1,9 +1,9 @@
 """The decoding child: from a request on its standard input to messages on its standard output.
 
 The request is one line, `{"task": …, "path": …}`, where the task is "probe", "extract", "named", "pictures",
-"subtitles" or "sound". The child ends when its standard input closes, which is how it learns that its parent is gone.
-With `--ready` it loads all libraries before it is asked; with `--background` it gives way to other processes. Started
-by app.video.spare, not by people.
+"subtitles", "sound" or "stills"; the last takes further lines, `[seconds, side]`. The child ends when its standard
+input closes, which is how it learns that its parent is gone. With `--ready` it loads all libraries before it is asked;
+with `--background` it gives way to other processes. Started by app.video.spare, not by people.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import queue
 import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
@@ -46,25 +47,44 @@ _LIKELY = ("first", "shot")
 """Reasons of pictures found on the way that the choice at the end mostly keeps: text is read from them at once."""
 
 
+_STILLS_NICENESS = 10
+
+
 def _load() -> None:
     """All that a request may need; the text reader alone is left for when there is text to be read."""
     from app.video import facts, readers, selection  # noqa: F401
 
 
+_wishes: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+
 def _request() -> dict[str, Any]:
-    """The first line of standard input; nothing behind it is taken, and a parent that is gone ends us."""
-    line = bytearray()
-    while not line.endswith(b"\n"):
+    """Read the first line of standard input; what follows is for later, and a parent that is gone ends us."""
+    data = b""
+    while b"\n" not in data:
         if not (read := os.read(sys.stdin.fileno(), 65536)):
             os._exit(0)
-        line += read
+        data += read
+    line, _, rest = data.partition(b"\n")
+    _wishes.put(rest)
     return dict(json.loads(line))
+
+
+def _further_wishes() -> Iterator[Any]:
+    """The lines of standard input after the first, as they come, for as long as the parent wants more."""
+    rest = b""
+    while True:
+        with limits.waiting():
+            rest += _wishes.get()
+        *lines, rest = rest.split(b"\n")
+        for line in lines:
+            yield json.loads(line)
 
 
 def _end_with_parent() -> None:
     # os.read and not sys.stdin.read: a lock held by this thread would abort an ordinary exit of the interpreter.
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+    while read := os.read(sys.stdin.fileno(), 4096):
+        _wishes.put(read)
     os._exit(0)
 
 
@@ -91,6 +111,13 @@ def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetch
             from app.video import sound_track
 
             yield from sound_track.pieces(reader.info, request["start_seconds"], request["end_seconds"])
+            return
+        if task == "stills":
+            from app.video import still_reading
+
+            if hasattr(os, "nice"):
+                os.nice(_STILLS_NICENESS)  # an analysis goes first
+            yield from still_reading.stills(reader, ((float(time), int(side)) for time, side in _further_wishes()))
             return
         from app.video import selection
 
@@ -155,6 +182,9 @@ def _note_pictures(event: object, reading: TextReading, have_text: Collection[st
 
 
 def main() -> NoReturn:
+    from app.video.readers import messages
+
+    messages.watch()
     faulthandler.enable()
     output = private_output()
     if "--background" in sys.argv[1:]:

@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from app.domain import VideoInfo
 from app.video.limits import move_on
-from app.video.readers import open_reader
+from app.video.readers import messages, open_reader
 from app.video.readers.base import Picture
 from app.video.readers.damage import Damage
 from app.video.readers.order import Pace
@@ -266,4 +266,5 @@ class Jumper:
         except av.error.FFmpegError:
             self.num_damaged += 1
             return
+        self.num_damaged += messages.has_damage()
         yield from (frame for frame in frames if isinstance(frame, VideoFrame))

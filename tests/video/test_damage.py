@@ -21,5 +21,23 @@ def test_a_frame_that_is_stored_whole_may_itself_be_the_damaged_one() -> None:
     assert shown((0, "kx"), (1, ""), (2, "k")) == [True, True, False]
 
 
+def test_a_message_may_be_about_any_frame_in_flight() -> None:
+    damage = Damage()
+    found = [
+        damage.shows(time, num_reported=0, is_whole=True, num_messages=int(time >= 2), num_in_flight=3)
+        for time in range(7)
+    ]
+    assert found == [False, False, True, True, True, False, False]
+
+
+def test_frames_drawn_from_a_doubtful_one_show_damage_too() -> None:
+    damage = Damage()
+    found = [
+        damage.shows(time, num_reported=0, is_whole=time in (0, 5), num_messages=int(time >= 1), num_in_flight=2)
+        for time in range(7)
+    ]
+    assert found == [False, True, True, True, True, False, False]
+
+
 def test_where_no_frame_is_stored_whole_blocks_are_renewed_in_time() -> None:
     assert shown((0, "k"), (1, "x"), (12, ""), (13.5, ""), (14, "")) == [False, True, True, False, False]

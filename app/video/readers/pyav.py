@@ -7,7 +7,7 @@ The picture work on the planes is OpenCV's.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
@@ -31,6 +31,7 @@ from app.errors import DecodeError, InputError
 from app.file_names import readable
 from app.video.files import printable
 from app.video.limits import move_on
+from app.video.readers import messages
 from app.video.readers.base import (
     CELL_SIZE,
     LUMA_SIZE,
@@ -58,6 +59,7 @@ _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
 
 SPARE_CODECS = frozenset({"h264", "hevc"})
 """Their packets say which frames no other depends on; such a frame can be passed over without harm to any other."""
+_HABIT_MESSAGES = 8
 _LEAST_RATE = 20.0
 _SAME_SECONDS = 1e-6
 _MOST_THREADS = 16
@@ -139,6 +141,8 @@ class AvReader:
 
     def __init__(self, path: Path, *, every_frame: bool = True) -> None:
         self.num_damaged = 0
+        self._num_messages = 0
+        self._num_packets = 0
         self.reached_seconds = 0.0
         self._path = path
         self._container = _opened(path)
@@ -189,6 +193,7 @@ class AvReader:
         unit, parts = self._unit.numerator, self._unit.denominator
         index, last = -1, 0.0
         damage = Damage()
+        num_in_flight = max(1, self._stream.codec_context.thread_count)
         for frame in self._all_frames():
             length = frame.duration * unit / parts if frame.duration else self._nominal_seconds
             self.num_damaged += frame.is_corrupt
@@ -198,7 +203,13 @@ class AvReader:
             before, index = index, self._place(frame, index)
             self._wants_all |= index > before + 1 and time - last > _WIDEST_GAP_SECONDS
             last = time
-            is_damaged = damage.shows(time, num_reported=self.num_damaged, is_whole=bool(frame.key_frame))
+            is_damaged = damage.shows(
+                time,
+                num_reported=self.num_damaged - self._num_messages,
+                is_whole=bool(frame.key_frame),
+                num_messages=self._num_messages,
+                num_in_flight=num_in_flight,
+            )
             is_damaged |= self._is_moved(time, raw)
             yield AvPicture(frame, index, time, length, aspect, rotation, is_damaged)
 
@@ -258,8 +269,21 @@ class AvReader:
                 raise
             except av.error.FFmpegError:
                 self.num_damaged += 1
+                messages.has_damage()  # about the same
                 continue
+            self._num_packets += 1
+            if messages.has_damage():
+                self._note_message(frames)
             yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+
+    def _note_message(self, frames: Iterable[object]) -> None:
+        """Count damage that the decoder wrote of, unless a frame is flagged for it, or it writes all the time: some
+        cameras end every picture a few bytes early.
+        """
+        is_flagged = any(frame.is_corrupt for frame in frames if isinstance(frame, VideoFrame))
+        if not is_flagged and self._num_messages < _HABIT_MESSAGES + self._num_packets // 2:
+            self._num_messages += 1
+            self.num_damaged += 1
 
     def _packets(self) -> Iterator[Packet[Stream]]:
         """Every stream's packets: where the sound ends tells whether a file without a length of its own is whole."""
@@ -385,4 +409,6 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     known = [s for s in streams if s.codec_context is not None]
     if not known:
         raise DecodeError("video_no_frames", name=printable(path.name), codec="?")
-    return max(known, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+    stream = max(known, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
+    stream.codec_context.options = {"err_detect": "crccheck"}  # checksums in the file are compared, where it has some
+    return stream

@@ -1,0 +1,186 @@
+"""Share of keyframes that show damage, over files of real footage with flipped bits, the same for the same seed.
+
+`python -m benchmarks.damage CLIP…` encodes the first seconds of each clip in every codec, flips bits in the coded
+pictures, and compares each keyframe with the picture that the undamaged file shows at that time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
+from app.errors import AppError
+from app.video import selection
+from app.video.readers import messages, open_reader
+
+SECONDS, SIDE, FRAMES = 5, 480, 8
+CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
+    "FFV1": ("ffv1", ".mkv", {}),
+    "FFV1 with CRCs": ("ffv1", ".mkv", {"level": "3", "slicecrc": "1", "slices": "4"}),
+    "MJPEG": ("mjpeg", ".avi", {"qmin": "3", "qmax": "3"}),
+    "H.264": ("libx264", ".mp4", {"preset": "veryfast", "g": "50"}),
+    "HEVC": ("libx265", ".mp4", {"preset": "ultrafast", "x265-params": "keyint=50:log-level=none"}),
+    "MPEG-4": ("mpeg4", ".avi", {"g": "50", "qmin": "4", "qmax": "4"}),
+    "VP9": ("libvpx-vp9", ".webm", {"deadline": "realtime", "cpu-used": "8", "g": "50"}),
+    "AV1": ("libsvtav1", ".mkv", {"preset": "12", "g": "50", "svtav1-params": "lp=1"}),
+}
+NUM_FLIPS = (1, 3, 10, 30)
+_CELLS = (32, 18)
+_VISIBLE_LEVELS = 16.0
+_VISIBLE_CELLS = 6
+"""One part in a hundred of the picture. JPEG and scaling change no cell of an undamaged keyframe by so much."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the keyframes of one damaged file; `error` is the key of the AppError that it ended with."""
+
+    keyframes: int = 0
+    visible: int = 0
+    unfit: int = 0
+    notices: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def encode(clip: Path, target: Path, codec: str, options: dict[str, str]) -> Path:
+    """The first SECONDS of the clip in another codec."""
+    with av.open(str(clip)) as source, av.open(str(target), "w") as container:
+        stream = source.streams.video[0]
+        rate = stream.average_rate or 25
+        scale = min(1.0, SIDE / max(stream.width, stream.height))
+        output = container.add_stream(codec, rate=rate, options=options)
+        output.width, output.height = (max(16, int(side * scale) // 2 * 2) for side in (stream.width, stream.height))
+        output.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for number, frame in enumerate(islice(source.decode(stream), int(SECONDS * rate))):
+            frame = frame.reformat(output.width, output.height, output.pix_fmt)
+            frame.pts, frame.time_base = number, 1 / rate
+            frame.pict_type = av.video.frame.PictureType.NONE
+            container.mux(output.encode(frame))
+        container.mux(output.encode(None))
+    return target
+
+
+def payloads(path: Path) -> list[tuple[int, int]]:
+    """(position, size) of each coded picture in the file."""
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size and packet.pos]
+
+
+def flipped(data: bytes, places: Sequence[tuple[int, int]], count: int, seed: int) -> bytes:
+    """The data with `count` bits flipped in coded pictures, but not in their first 32 bytes, which hold headers."""
+    draw, changed = random.Random(seed), bytearray(data)
+    total = [size for _, size in places]
+    for position, size in draw.choices(places, total, k=count):
+        if size > 64:
+            changed[position + draw.randrange(32, size)] ^= 1 << draw.randrange(8)
+    return bytes(changed)
+
+
+def cells(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The means of a picture in 32 x 18 cells."""
+    return np.asarray(cv2.resize(image, _CELLS, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def differs(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Whether people would see a difference."""
+    return int((np.abs(one - other).max(axis=2) > _VISIBLE_LEVELS).sum()) >= _VISIBLE_CELLS
+
+
+def shown(path: Path) -> dict[int, NDArray[np.float32]]:
+    """The pictures of an undamaged file by their milliseconds."""
+    with open_reader(path) as reader:
+        return {round(one.time_seconds * 1000): cells(one.upright(SIDE)) for one in reader.frames()}
+
+
+def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
+    """Chooses keyframes of a damaged file and compares them with the truth, and with themselves at full size."""
+    keyframes: tuple[Keyframe, ...] = ()
+    notices: tuple[str, ...] = ()
+    try:
+        with open_reader(path, every_frame=False) as reader:
+            for event in selection.run(reader, frames=FRAMES, selection=Selection(), max_side=SIDE):
+                if isinstance(event, KeyframesChosen):
+                    keyframes = event.keyframes
+                    notices = tuple(f"{one.key} {one.values.get('count', '')}" for one in event.decode.notices)
+        with open_reader(path) as reader:
+            times = [one.time_seconds for one in keyframes]
+            full = [
+                event.keyframe for event in selection.full_pictures(reader, times) if isinstance(event, KeyframeFound)
+            ]
+    except AppError as error:
+        return Result(error=error.key)
+    visible = unfit = 0
+    for one, large in zip(keyframes, full, strict=True):
+        picture = _cells_of(one)
+        time_ms = min(truth, key=lambda ms, at=one.time_seconds * 1000: abs(ms - at))
+        visible += differs(picture, truth[time_ms])
+        unfit += differs(picture, _cells_of(large))
+    return Result(len(keyframes), visible, unfit, notices)
+
+
+def _cells_of(keyframe: Keyframe) -> NDArray[np.float32]:
+    return cells(np.asarray(cv2.imdecode(np.frombuffer(keyframe.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8))
+
+
+def results(
+    clips: Sequence[Path], folder: Path, seeds: Sequence[int], codecs: Sequence[str]
+) -> Iterator[tuple[str, str, Result]]:
+    """(codec, what was done, result) for each damaged file, and for each undamaged one."""
+    for name in codecs:
+        codec, suffix, options = CODECS[name]
+        for clip in clips:
+            path = folder / f"{clip.stem}.{name.replace(' ', '')}{suffix}"
+            if not path.exists():
+                encode(clip, path, codec, options)
+            truth, data, places = shown(path), path.read_bytes(), payloads(path)
+            yield name, "undamaged", judged(path, truth)
+            for count in NUM_FLIPS:
+                for seed in seeds:
+                    damaged = folder / f"damaged{suffix}"
+                    damaged.write_bytes(flipped(data, places, count, seed))
+                    yield name, f"{clip.stem} {count} {seed}", judged(damaged, truth)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.damage", description=__doc__)
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--codecs", default=",".join(CODECS))
+    parser.add_argument("--folder", type=Path, help="where encoded files are kept for the next run")
+    parser.add_argument("--verbose", action="store_true", help="print each file with a fault")
+    asked = parser.parse_args(arguments)
+    messages.watch()
+    found: dict[str, list[Result]] = {}
+    seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
+    with tempfile.TemporaryDirectory(prefix="framelens-damage-") as made:
+        for codec, done, one in results(asked.clips, asked.folder or Path(made), seeds, asked.codecs.split(",")):
+            if done != "undamaged":
+                found.setdefault(codec, []).append(one)
+            if (one.visible and done == "undamaged") or (asked.verbose and (one.visible or one.unfit or one.error)):
+                print(codec, done, one, flush=True)
+    print("codec          files  refused  keyframes  damaged  other at full size  files with damaged ones, no notice")
+    for codec, ended in found.items():
+        keyframes, visible = sum(one.keyframes for one in ended), sum(one.visible for one in ended)
+        silent = sum(bool(one.visible and not one.notices) for one in ended)
+        print(
+            f"{codec:14} {len(ended):5} {sum(one.error is not None for one in ended):8} {keyframes:10} "
+            f"{visible / max(1, keyframes):8.1%} {sum(one.unfit for one in ended):19} {silent:8}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""Pictures with flipped bits are no keyframes, where there are others, and the report says that there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.domain import Keyframe, KeyframesChosen
+from app.video import extract, full_pictures
+from app.video.readers.messages import Messages
+from benchmarks.damage import cells, differs, flipped, payloads, shown
+from tests.media import Image, moving, solid, textured, write_video
+
+FILES = [("ffv1", "yuv420p", ".mkv"), ("mjpeg", "yuvj420p", ".avi"), ("mpeg4", "yuv420p", ".avi")]
+
+
+def scenes() -> Iterator[Image]:
+    for seed in (1, 2, 3):
+        yield from moving(30, 320, 192, seed=seed)
+
+
+def written(path: Path, codec: str, pixel_format: str) -> Path:
+    options = {"g": "10", "qmin": "4", "qmax": "4"} if codec == "mpeg4" else {}
+    return write_video(path, scenes(), codec=codec, pixel_format=pixel_format, options=options)
+
+
+def keyframes_of(path: Path) -> KeyframesChosen:
+    return next(event for event in extract(path, frames=6, read_text=False) if isinstance(event, KeyframesChosen))
+
+
+def picture(keyframe: Keyframe) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(keyframe.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    return cells(np.asarray(image, np.uint8))
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+@pytest.mark.parametrize(("codec", "pixel_format", "suffix"), FILES)
+def test_keyframes_show_no_damage(tmp_path: Path, codec: str, pixel_format: str, suffix: str, seed: int) -> None:
+    whole = written(tmp_path / f"whole{suffix}", codec, pixel_format)
+    truth = shown(whole)
+    damaged = tmp_path / f"damaged{suffix}"
+    damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 5, seed))
+    chosen = keyframes_of(damaged)
+    assert len(chosen.keyframes) >= 3
+    for one, large in zip(chosen.keyframes, full_pictures(damaged, chosen.keyframes), strict=True):
+        assert not differs(picture(one), truth[round(one.time_seconds * 1000)])
+        assert not differs(picture(one), picture(large))
+    assert [notice.key for notice in chosen.decode.notices] == ["damaged_frames"]
+
+
+@pytest.mark.parametrize(("codec", "pixel_format", "suffix"), FILES)
+def test_a_flash_of_one_frame_is_no_damage(tmp_path: Path, codec: str, pixel_format: str, suffix: str) -> None:
+    images = [*moving(30, 320, 192), solid((255, 255, 255), 320, 192), textured(5, 320, 192), *moving(30, 320, 192)]
+    path = write_video(tmp_path / f"flash{suffix}", images, codec=codec, pixel_format=pixel_format)
+    assert keyframes_of(path).decode.notices == ()
+
+
+def test_a_video_that_is_damaged_throughout_names_the_keyframe(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mkv", scenes(), codec="ffv1")
+    data = bytearray(whole.read_bytes())
+    for position, size in payloads(whole):
+        data[position + size // 2] ^= 4
+    (tmp_path / "damaged.mkv").write_bytes(data)
+    chosen = keyframes_of(tmp_path / "damaged.mkv")
+    notices = {notice.key: notice.values for notice in chosen.decode.notices}
+    assert len(chosen.keyframes) == 1 and notices["damaged_keyframe"] == {"number": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_damage"),
+    [
+        ("[ffv1 @ 0x55] slice CRC mismatch 12AB!at 1.2 seconds\n", True),
+        ("[mjpeg @ 0x55] overread 8\n", True),
+        ("[h264 @ 0x55] mmco: unref short failure\n", False),
+        ("[aac @ 0x55] overread 8\n", False),
+        ("", False),
+    ],
+)
+def test_only_messages_of_damaged_pictures_count(tmp_path: Path, text: str, is_damage: bool) -> None:
+    with (tmp_path / "messages").open("w+b", buffering=0) as file:
+        messages = Messages(file)
+        file.write(text.encode())
+        assert messages.take() is is_damage
+        assert not messages.take()

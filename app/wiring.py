@@ -28,6 +28,7 @@ from app.store.owner import Owner
 from app.store.store import Store
 from app.store.trials import Measured
 from app.store.videos import VideoShelf
+from app.video.stills import Stills
 from app.workbench import Workbench, build_engine, conditions, confirmed_downloads, open_workbench
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Services:
     looking: Errands[Measured] = field(default_factory=Errands)
     calling: Errands[trials.Elsewhere] = field(default_factory=Errands)
     meanings: Meanings | None = None
+    stills: Stills = field(default_factory=Stills)
 
     @property
     def settings(self) -> Settings:
@@ -78,6 +80,7 @@ class Services:
         return self.room.bench.planner
 
     def close(self) -> None:
+        self.stills.close()
         self.monitor.close()
         self.fetching.close()
         for errands in (self.trying, self.looking, self.calling):

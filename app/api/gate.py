@@ -34,6 +34,7 @@ _STATUS = {
     "video_unknown": 404,
     "job_unknown": 404,
     "frame_unknown": 404,
+    "still_missing": 404,
     "path_missing": 404,
     "path_outside": 403,
     "upload_conflict": 409,

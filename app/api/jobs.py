@@ -29,7 +29,7 @@ async def _frame(request: Request, services: Services) -> Response:
     """The JPEG of the frame with this 0-based index, at most `?side=` pixels long; a chosen one before one that was
     only found on the way.
     """
-    side = _side(request.query_params.get("side"))
+    side = side_of(request.query_params.get("side"), _SIDES)
     jpeg = await run_in_threadpool(_picture, services, request.path_params["id"], request.path_params["index"], side)
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
@@ -42,9 +42,11 @@ def _picture(services: Services, job_id: str, index: int, side: int | None) -> b
     raise InputError("frame_unknown", id=job_id, number=index)
 
 
-def _side(given: str | None) -> int | None:
+def side_of(given: str | None, sides: tuple[int, int]) -> int | None:
+    """Return the pixels that `?side=` asks for, or None without it. Raises InputError outside of `sides`."""
     if given is None:
         return None
-    if not (given.isascii() and given.isdecimal() and len(given) < 6 and _SIDES[0] <= int(given) <= _SIDES[1]):
-        raise InputError("picture_side", given=given[:40], low=_SIDES[0], high=_SIDES[1])
+    low, high = sides
+    if not (given.isascii() and given.isdecimal() and len(given) < 6 and low <= int(given) <= high):
+        raise InputError("picture_side", given=given[:40], low=low, high=high)
     return int(given)

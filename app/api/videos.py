@@ -1,4 +1,6 @@
-"""A video as the browser's player wants it: by byte ranges, so that any place of any file is there at once."""
+"""A video as the browser's player wants it: by byte ranges, so that any place of any file is there at once; and the
+picture at any time of it, for files that the browser cannot decode and for the filmstrip.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
+from app.api.jobs import side_of
+from app.video.stills import SIDES
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -28,7 +32,10 @@ _MEDIA_TYPES = {
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     """The routes of this resource below `prefix`."""
-    return [gate.route(f"{prefix}/videos/{{id}}", _video, "GET")]
+    return [
+        gate.route(f"{prefix}/videos/{{id}}", _video, "GET"),
+        gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", _still, "GET"),
+    ]
 
 
 async def _video(request: Request, services: Services) -> Response:
@@ -36,3 +43,16 @@ async def _video(request: Request, services: Services) -> Response:
     media_type = _MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
     headers = {"Cache-Control": "private, max-age=3600"}
     return FileResponse(path, media_type=media_type, content_disposition_type="inline", headers=headers)
+
+
+async def _still(request: Request, services: Services) -> Response:
+    """The JPEG of the frame on show so many milliseconds after the first, at most `?side=` pixels long.
+
+    The header `FrameLens-Time` gives the seconds at which that frame begins.
+    """
+    side = side_of(request.query_params.get("side"), SIDES) or SIDES[1]
+    seconds = request.path_params["milliseconds"] / 1000
+    path = await run_in_threadpool(services.videos.path, request.path_params["id"])
+    still = await run_in_threadpool(services.stills.at, path, seconds, side)
+    headers = {"Cache-Control": "private, max-age=3600", "FrameLens-Time": f"{still.time_seconds:.6f}"}
+    return Response(still.jpeg, media_type="image/jpeg", headers=headers)

@@ -1,7 +1,8 @@
 """From a video file to its keyframes and what can be measured on them.
 
-`probe`, `extract`, `extract_named`, `full_pictures`, `subtitles_of` and `sound_pieces` do their decoding in a child
-process, so that a malformed file costs one job and never the server; importing this package therefore loads no decoder.
+`probe`, `extract`, `extract_named`, `full_pictures`, `Stills`, `subtitles_of` and `sound_pieces` do their decoding in a
+child process, so that a malformed file costs one job and never the server; importing this package therefore loads no
+decoder.
 It loads nothing else before it is used either: the child, which is a module of it, starts for every file.
 What a model says about the frames is not done here.
 """
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from app.video.opening import Opening
     from app.video.sound import sound_pieces
     from app.video.spare import child_begun, child_ready
+    from app.video.stills import Still, Stills
     from app.video.subtitles import may_have_subtitles, subtitles_of
 
 _MODULES = {
     "Known": "named",
     "Opening": "opening",
+    "Still": "stills",
+    "Stills": "stills",
     "child_begun": "spare",
     "child_ready": "spare",
     "extract": "client",
@@ -40,6 +44,8 @@ _MODULES = {
 __all__ = [
     "Known",
     "Opening",
+    "Still",
+    "Stills",
     "child_begun",
     "child_ready",
     "extract",

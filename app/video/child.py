@@ -115,8 +115,7 @@ def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetch
         if task == "stills":
             from app.video import still_reading
 
-            if hasattr(os, "nice"):
-                os.nice(_STILLS_NICENESS)  # an analysis goes first
+            limits.lower_priority(_STILLS_NICENESS)  # an analysis goes first
             yield from still_reading.stills(reader, ((float(time), int(side)) for time, side in _further_wishes()))
             return
         from app.video import selection

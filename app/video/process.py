@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -55,6 +56,13 @@ class DecodingChild:
             thread.join()
         spare.close_pipes(self._process)
         spare.refill()
+
+    def ask(self, wish: object) -> None:
+        """Send a child whose task takes more than one request the next one. One that has ended does not mind."""
+        pipe = cast(BinaryIO, self._process.stdin)
+        with suppress(OSError):
+            pipe.write(json.dumps(wish).encode() + b"\n")
+            pipe.flush()
 
     def events(self, cancel: threading.Event | None = None) -> Iterator[object]:
         """What the child sends, to its end. Raises what it reports, Cancelled, or DecodeError where it ended badly."""

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app.reports import FORMATS
 from tests.browser.conftest import App, Visit
+from tests.media import cards, write_video
 
 pytestmark = pytest.mark.browser
 
@@ -206,3 +207,65 @@ def test_words_of_a_model_or_a_screen_are_text_and_cited_frames_are_buttons(scri
     arrives(page, video, 1.0)
     expect(page.get_by_text("names a time that is not that of its frames")).to_be_visible()
     assert visit.hosts <= {scripted_app.url.split("/")[2], ""}
+
+
+def test_a_video_that_the_browser_cannot_play_shows_the_picture_at_the_playhead(
+    app: App, visit: Visit, tmp_path: Path
+) -> None:
+    colours = ["red", "green", "blue", "yellow"]
+    avi = write_video(tmp_path / "camera.avi", cards(colours, 10, 320, 240), codec="mpeg4", rate=10)
+    page = visit.page
+    page.goto(app.url)
+    upload(page, avi)
+    still = page.locator("img.still")
+    expect(still).to_be_visible()
+    expect(still).to_have_attribute("alt", "Picture at 00:00.000")
+    strip = page.get_by_role("slider", name=re.compile("Timeline"))
+    for keys, shown in (
+        (["ArrowRight"], "00:01.000"),
+        ([".", "."], "00:01.200"),
+        ([",", "ArrowRight"], "00:02.100"),
+        (["End"], "00:03.900"),
+    ):
+        for key in keys:
+            strip.press(key)
+        expect(still).to_have_attribute("alt", f"Picture at {shown}")
+    box = strip.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 40)
+    page.mouse.down()
+    for share in (0.8, 0.6, 0.4, 0.3, 0.26):
+        page.mouse.move(box["x"] + box["width"] * share, box["y"] + 40)
+    page.mouse.up()
+    expect(still).to_have_attribute("alt", re.compile("Picture at 00:01.[0-4]00"))
+    assert colour_of(still) == "green"
+    assert not page.locator("video").is_visible()
+
+
+def test_a_filmstrip_lies_under_the_timeline_and_leads_to_its_places(app: App, visit: Visit, clip: Path) -> None:
+    page = visit.page
+    page.goto(app.url)
+    upload(page, clip)
+    video = video_of(page)
+    pictures = page.locator(".film img")
+    expect(pictures.nth(3)).to_be_visible()
+    expect(page.locator(".film span:empty")).to_have_count(0)
+    assert (colour_of(pictures.first), colour_of(page.locator(".film img").nth(1))) == ("red", "green")
+    pictures.nth(1).click()
+    page.wait_for_function("video => video.currentTime > 0.5", arg=video.element_handle())
+    assert visit.complaints == []
+
+
+def colour_of(image: Locator) -> str:
+    """The strongest colour of a picture in the page."""
+    levels = image.evaluate(
+        """async image => {
+            await image.decode();
+            const canvas = document.createElement("canvas");
+            canvas.width = canvas.height = 1;
+            const pen = canvas.getContext("2d");
+            pen.drawImage(image, 0, 0, 1, 1);
+            return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        }"""
+    )
+    return ("red", "green", "blue")[levels.index(max(levels))]

@@ -20,6 +20,8 @@ class Player {
     this.range = new DrawnRange(this);
     this.handwork = new Handwork(this);
     this.strip = new Strip(this.box, this);
+    this.isBroken = false;
+    this.stills = new Stills(this, this.find(".film"), this.find(".still"));
     this.onSeek = (event) => this.comeTo(event.detail.seconds);
     this.onSnapshot = () => this.strip.refresh();
     this.onEdit = (event) => this.handwork.do(event.detail.kind, event.detail.seconds);
@@ -41,6 +43,7 @@ class Player {
     this.resized.disconnect();
     clearTimeout(this.timer);
     this.handwork.snapper.close();
+    this.stills.close();
     for (const { courier } of [this.range, this.handwork]) courier.arrived();
     this.video.pause();
   }
@@ -49,6 +52,7 @@ class Player {
     const video = this.video;
     video.onloadedmetadata = () => {
       if (this.pending !== null) this.seek(this.pending);
+      if (!video.videoWidth) this.broken(true); // it has only the sound of it
       this.draw();
     };
     for (const name of ["timeupdate", "seeking", "seeked", "pause", "durationchange"]) {
@@ -99,6 +103,7 @@ class Player {
     if (this.source !== data.src) {
       this.source = data.src;
       this.handwork.snapper.begin();
+      this.stills.begin();
       this.broken(false);
       this.video.src = data.src;
     }
@@ -112,8 +117,16 @@ class Player {
   }
 
   broken(isBroken) {
-    this.find(".sorry").hidden = !isBroken;
+    this.isBroken = isBroken;
+    this.find(".sorry").hidden = this.find(".still").hidden = !isBroken;
     this.video.hidden = isBroken;
+    if (this.data) this.stills.look();
+  }
+
+  // The frame in place of the video, decoded by the server.
+  showsFrame(seconds) {
+    this.onScreen = seconds;
+    this.isSure = true;
   }
 
   // ---- what the strip asks for
@@ -215,6 +228,12 @@ class Player {
     this.seek(frame + length / 2, frame);
   }
 
+  togglePlay() {
+    if (this.isBroken) return;
+    if (this.video.paused) this.video.play();
+    else this.video.pause();
+  }
+
   follow() {
     if (!this.video.paused) this.view.reveal(this.now);
     this.draw();
@@ -245,7 +264,7 @@ class Player {
     const deletes = editing && this.current && this.current.state !== "removed";
     const remove = deletes && (() => this.handwork.do("remove", this.current.seconds));
     const acts = {
-      " ": event.target === this.box && (() => (this.video.paused ? this.video.play() : this.video.pause())),
+      " ": event.target === this.box && (() => this.togglePlay()),
       "+": () => this.view.zoom(1 / 2, this.now),
       "=": () => this.view.zoom(1 / 2, this.now),
       "-": () => this.view.zoom(2, this.now),
@@ -291,6 +310,7 @@ class Player {
     if (duration && box.clientWidth) this.paint(now, duration, current);
     if (this.video.paused) this.strip.follow(current);
     this.handwork.snapper.look();
+    this.stills.look();
   }
 
   drawTools(current) {

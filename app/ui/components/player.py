@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _KEY = "player"
 _WORDS = (
     *("strip", "sorry", "keys", "keys_editing", "range", "range_help", "range_clear", "range_is"),
-    *("zoom_in", "zoom_out", "add", "remove", "restore", "undo", "change"),
+    *("zoom_in", "zoom_out", "still", "add", "remove", "restore", "undo", "change"),
     *("shot", "chapter", "cut", "dissolve", "fade", "wipe", "black", "frozen", "flashing"),
 )
-_PLACES = {name: f"{{{name}}}" for name in ("start", "end", "seconds")}
+_PLACES = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
 _USUAL_FRAME_RATE = 25.0
-_mount = component("player", "timeline", "strip", "view", "courier", "range", "handwork")
+_mount = component("player", "timeline", "strip", "view", "courier", "range", "handwork", "stills")
 
 
 def draw(services: Services, video_id: str, video: VideoInfo, job_id: str | None, language: Language) -> None:
@@ -38,6 +38,7 @@ def draw(services: Services, video_id: str, video: VideoInfo, job_id: str | None
     state = page_state()
     edits = state.edits_of(job_id)
     data = {
+        "stills": resources.api_url(f"videos/{video_id}/stills/{{ms}}.jpg"),
         "src": resources.api_url(f"videos/{video_id}"),
         "name": video.name,
         "start_seconds": max(0.0, video.start_seconds),

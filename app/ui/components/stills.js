@@ -1,0 +1,137 @@
+// Pictures that the server decodes: the one at the playhead where the browser cannot show the video, those of frames
+// that were added by hand there, and the filmstrip under the timeline. One request at a time, the playhead's first, so
+// that dragging asks for where the playhead is by then and not for every place on the way.
+
+const FILM_WAIT_MS = 400; // a view that is still being zoomed or moved is not filled
+const FILM_SLOT = 96; // pixels, about
+const FILM_SIDE = 192;
+const ADDED_SIDE = 320;
+const MOST_STILLS = 240;
+
+class Stills {
+  constructor(owner, film, image) {
+    this.owner = owner; // has the data, the view, the marks and the time; says whether the browser shows the video
+    this.film = film;
+    this.image = image;
+    this.kept = new Map(); // name -> { url, seconds }, in the order of their use
+    film.addEventListener("click", (event) => owner.comeTo(owner.strip.secondsAt(event)));
+  }
+
+  // With another file.
+  begin() {
+    for (const { url } of this.kept.values()) if (url) URL.revokeObjectURL(url);
+    this.kept.clear();
+    this.slots = [];
+    this.image.removeAttribute("src");
+    this.film.replaceChildren();
+  }
+
+  close() {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    this.begin();
+  }
+
+  // A time just inside the frame that `seconds` means, in whole milliseconds: rounded down it could be the frame before.
+  wish(seconds, side) {
+    const ms = Math.ceil(Math.max(0, seconds) * 1000 - 0.001);
+    return { ms, side, name: `${ms}/${side}` };
+  }
+
+  get playhead() {
+    const { box, now } = this.owner;
+    return this.wish(now, box.clientWidth * (window.devicePixelRatio || 1) > 700 ? 1280 : 640);
+  }
+
+  get added() {
+    return this.owner.marks
+      .filter((mark) => mark.state === "added" && !mark.src && !snapshots().has(mark.seconds))
+      .map((mark) => ({ ...this.wish(mark.seconds, ADDED_SIDE), mark }));
+  }
+
+  get wanted() {
+    const { isBroken } = this.owner;
+    const all = [...(isBroken ? [this.playhead, ...this.added] : []), ...(this.slots ?? [])];
+    return all.find(({ name }) => !this.kept.has(name));
+  }
+
+  // To be called whenever the playhead, the view, the marks or the file may have changed.
+  look() {
+    if (this.isClosed || !this.owner.data) return;
+    this.layFilm();
+    if (this.owner.isBroken) this.show();
+    const next = this.isBusy ? null : this.wanted;
+    if (next) this.get(next);
+  }
+
+  show() {
+    const { name } = this.playhead;
+    const still = this.kept.get(name);
+    if (!still?.url) return;
+    if (this.image.src !== still.url) this.image.src = still.url;
+    this.image.alt = fill(this.owner.words.still, { time: clock(still.seconds, 3) });
+    this.owner.showsFrame(still.seconds);
+  }
+
+  async get(wish) {
+    this.isBusy = true;
+    const { source } = this.owner;
+    const still = await this.fetched(wish).catch(() => ({ url: "" })); // is not asked for again
+    this.isBusy = false;
+    if (this.isClosed || source !== this.owner.source) {
+      if (still.url) URL.revokeObjectURL(still.url);
+    } else this.keep(wish, still);
+    this.owner.draw();
+  }
+
+  async fetched({ ms, side }) {
+    const answer = await fetch(`${fill(this.owner.data.stills, { ms })}&side=${side}`);
+    if (!answer.ok) return { url: "" };
+    return { url: URL.createObjectURL(await answer.blob()), seconds: Number(answer.headers.get("FrameLens-Time")) };
+  }
+
+  keep(wish, still) {
+    this.kept.set(wish.name, still);
+    for (const [name, { url }] of [...this.kept].slice(0, Math.max(0, this.kept.size - MOST_STILLS))) {
+      if (url && !this.slots.some((slot) => slot.name === name)) URL.revokeObjectURL(url), this.kept.delete(name);
+    }
+    if (wish.cell && still.url) wish.cell.replaceChildren(element("img", { src: still.url, alt: "" }));
+    if (wish.mark && still.url) this.hand(wish.mark.seconds, still.url);
+  }
+
+  // As a data URL: it is drawn by other components, and outlives this one.
+  async hand(seconds, url) {
+    const reader = new FileReader();
+    reader.onload = () => {
+      snapshots().set(seconds, reader.result);
+      window.dispatchEvent(new CustomEvent("framelens:snapshot", { detail: { seconds } }));
+    };
+    reader.readAsDataURL(await (await fetch(url)).blob());
+  }
+
+  // The filmstrip shows the part that the timeline has in view.
+  layFilm() {
+    const { box, duration, view } = this.owner;
+    const count = Math.max(3, Math.min(16, Math.round(box.clientWidth / FILM_SLOT)));
+    const key = duration && box.clientWidth ? JSON.stringify([this.owner.source, count, ...view.edges]) : "";
+    this.film.hidden = !key;
+    if (key === this.key) return;
+    this.key = key;
+    clearTimeout(this.timer);
+    if (key) this.timer = setTimeout(() => this.fillFilm(count), FILM_WAIT_MS);
+  }
+
+  fillFilm(count) {
+    const [first, last] = this.owner.view.edges;
+    this.slots = Array.from({ length: count }, (_, place) => {
+      const cell = element("span");
+      return { ...this.wish(first + ((last - first) * (place + 0.5)) / count, FILM_SIDE), cell };
+    });
+    for (const { name, cell } of this.slots) {
+      const still = this.kept.get(name);
+      if (still?.url) cell.append(element("img", { src: still.url, alt: "" }));
+    }
+    this.film.replaceChildren(...this.slots.map(({ cell }) => cell));
+    this.look();
+  }
+}

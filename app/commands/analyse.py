@@ -84,6 +84,8 @@ def run(given: argparse.Namespace, language: Language) -> int:
     if given.anew and given.skip_done:
         raise ConfigError("anew_or_skip")
     inputs = resolve(given.videos)
+    if len(inputs.items) == 1 and (error := inputs.items[0].error):
+        raise error
     if not (given.show_prompt or given.plan):
         if inputs.is_one_file:
             check_file(inputs.items[0].path)

@@ -110,7 +110,7 @@ def test_a_range_that_is_typed_before_is_seen_on_the_timeline(scripted_app: App,
     page.goto(scripted_app.url)
     page.get_by_role("button", name="Try the sample video").click()
     video_of(page)
-    page.get_by_text("Frame selection").click()
+    page.get_by_text("Frame selection ·").click()
     page.get_by_label("From", exact=True).fill("0:02.5")
     page.get_by_label("To", exact=True).fill("7")
     page.get_by_label("To", exact=True).blur()
@@ -232,7 +232,7 @@ def test_a_card_takes_its_frame_out_and_puts_it_back_and_keeps_the_focus(scripte
     page = visit.page
     report(page, scripted_app)
     page.get_by_role("button", name="Choose frames by hand").click()
-    page.get_by_role("button", name="Take out: Frame 2").focus()
+    page.get_by_role("button", name="Remove: Frame 2").focus()
     page.keyboard.press("Enter")
     back = page.get_by_role("button", name="Put back: Frame 2")
     expect(back).to_be_focused()

@@ -56,7 +56,7 @@ KINDS = {
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
-    "lasting": r"framelens serve\b.*|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
+    "lasting": r"framelens (serve|app)\b.*|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
     # Installs some gigabytes: here it finds that all is there.
     "installing": r"(FRAMELENS_EXTRA=\w+ )?make install",
     # Takes long, or is what runs this: only what make would do is looked at.
@@ -66,6 +66,7 @@ KINDS = {
 }
 ELSEWHERE = {
     r"nvidia-smi": "wants an NVIDIA driver",
+    r"ffmpeg -i rtsp://.+": "wants a camera",
     r"curl -I https://huggingface\.co": "wants the hub itself",
     r"hf auth login": "asks for a token at the keyboard",
     r"ray (start|status)\b.*": "wants Ray, which FrameLens does without, and a second machine",

@@ -1,7 +1,7 @@
 # `make app` installs everything and opens the app; `make test` installs everything and runs the tests.
 PYTHON ?= python3
 
-.PHONY: app test install lint bench bench-keyframes bench-analysis bench-endurance fuzz proofs pins sample models
+.PHONY: app test install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-endurance fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -28,6 +28,13 @@ bench-keyframes:
 	  $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(JUDGE),--judge $(JUDGE)) $(if $(CLIPS),--clips $(CLIPS)) \
 	  $(if $(FILES),--files $(FILES)) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 	  $(if $(WORK),--work $(WORK)) $(if $(OUT),--out $(OUT))
+
+# Sets for VIDEOS: of CLIPS (clips or folders) and footage drawn by code, composed by make_events.py in JUDGE; a folder in
+# OUT for each of SEEDS. Clips belong to one HALF, tune or held.
+bench-keyframes-sets:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.keyframes.compose \
+	  --clips $(CLIPS) --judge $(JUDGE) --out $(OUT) --seeds $(SEEDS) $(if $(HALF),--half $(HALF)) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EVENTS),--only $(EVENTS))
 
 # Whole analyses against raw requests, and what they hold in memory. ONLY of throughput, vllm, first, memory, large.
 bench-analysis:

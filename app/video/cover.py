@@ -30,6 +30,8 @@ PLAIN_PICTURE = _PLAIN_WORTH * NUM_CELLS
 _APART_SECONDS = 10.0
 """Nearer than a third of an even distance, and than this, to a chosen one of its shot a frame tells less of its own."""
 _FILLS = 1.3
+_A_FEW_TIMES = 4
+"""So often the same may come again and be news each time, as a picture that is cut in does; beyond it is habit."""
 _BLACK, _DIM = 0.002, 0.15
 """What a black picture is worth, and the brightness (0..1) from which on a picture is worth all that it shows: a scene
 at night is a scene."""
@@ -67,7 +69,7 @@ class Cover:
         news = np.zeros((1, NUM_CELLS), np.float32)
         if worths is not None:
             news = _news(candidates, worths, shots)
-            news /= 1 + times_again(candidates, news, blocks)[:, None]
+            news /= 1 + np.maximum(0, times_again(candidates, news, blocks) - _A_FEW_TIMES)[:, None]
         shown = ((news + _PLAIN_WORTH) * light[:, None]).astype(np.float32)
         self._shown = Shown(blocks, shown)
         self._end = max(shots[-1].end_seconds, float(self._times[-1]))

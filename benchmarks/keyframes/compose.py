@@ -1,0 +1,120 @@
+"""`python -m benchmarks.keyframes.compose --clips FILE … --judge FOLDER --out FOLDER --seeds N …`: sets to score on.
+
+Each seed becomes a folder OUT/HALF-SEED of videos with a truth.json, composed by the judge's make_events.py. Clips,
+and the kinds of footage that are drawn here, belong to one of two halves by their names: what is tuned on `tune` has
+seen nothing of `held`. The seed draws which clips of its half are backgrounds and which are inserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.keyframes.kinds import KINDS, drawn
+
+Look = NDArray[np.float32]
+
+HALVES = ("tune", "held")
+_LEAST_FRAMES = 40
+_CUT = 0.1
+"""Mean difference of two frames in succession, 0..1 a channel, that no clip without a cut reaches."""
+_FADE = 0.3
+"""And the mean light between its brightest and its darkest frame."""
+_ALIKE = 0.11
+"""Mean difference of two clips' mean pictures: takes of one person in one room stay below."""
+_NUM_BASES, _NUM_DRAWN, _NUM_INSERTS = 4, 2, 5
+_LOOKED_AT = 900  # frames of a clip; make_events.py uses no more
+
+
+def main(arguments: Sequence[str]) -> int:
+    given = _parser().parse_args(arguments)
+    clips = [clip for place in given.clips for clip in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    given.out.mkdir(parents=True, exist_ok=True)
+    for seed in given.seeds:
+        bases, inserts = drawn_lots(half_of(clips, given.half), seed, given.half, given.out)
+        print(f"{given.half} {seed}: on {_names(bases)}; with {_names(inserts)}", flush=True)
+        line = [sys.executable, str(given.judge / "make_events.py"), "--out", str(given.out / f"{given.half}-{seed}")]
+        line += ["--seed", str(seed), "--minutes", str(given.minutes), "--size", given.size, "--only", given.only]
+        line += ["--base", *map(str, bases), "--insert", *map(str, inserts)]
+        subprocess.run(line, check=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.keyframes.compose", description=__doc__)
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="clips, or folders of them")
+    parser.add_argument("--judge", type=Path, required=True, help="the folder with make_events.py")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", required=True)
+    parser.add_argument("--half", choices=HALVES, default="tune")
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--size", default="640x360")
+    parser.add_argument("--only", default="shots,insert,insert_shake,overlay,overlay2,subs,slides,rare")
+    return parser
+
+
+def half_of(items: Sequence[Path], half: str) -> list[Path]:
+    """Every other one in an order that has nothing to do with what they show."""
+    mixed = sorted(items, key=lambda item: sha256(item.stem.encode()).digest())
+    return mixed[HALVES.index(half) :: 2]
+
+
+def drawn_lots(clips: Sequence[Path], seed: int, half: str, folder: Path) -> tuple[list[Path], list[Path]]:
+    """(backgrounds, none with a cut; clips to insert): other ones, as far as there are enough."""
+    chance = random.Random(f"{half} {seed}")
+    whole = [clip for clip in clips if is_one_shot(clip)]
+    kinds = chance.sample(sorted(KINDS), 2 * _NUM_DRAWN)
+    made = [drawn(folder, kind, 2 * seed + HALVES.index(half)) for kind in kinds]
+    bases = chance.sample(whole, min(_NUM_BASES, len(whole))) + made[:_NUM_DRAWN]
+    looks = [mean_look(clip) for clip in bases]
+    rest = [clip for clip in clips if clip not in bases and is_another(clip, looks)]
+    return bases, chance.sample(rest, min(_NUM_INSERTS, len(rest))) + made[_NUM_DRAWN:]
+
+
+def is_one_shot(clip: Path) -> bool:
+    """Whether it is long enough for a background and has no cut in it."""
+    small = [cv2.resize(frame, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) for frame in _frames(clip)]
+    if len(small) < _LEAST_FRAMES:
+        return False
+    changes = [float(np.abs(after - before).mean()) / 255 for before, after in pairwise(small)]
+    lights = [float(picture.mean()) / 255 for picture in small]
+    return max(changes) < _CUT and max(lights) - min(lights) < _FADE
+
+
+def is_another(clip: Path, looks: Sequence[Look]) -> bool:
+    """Whether it looks like none of these: the same person in the same room for a second is no event to a reader."""
+    look = mean_look(clip)
+    return look.size > 0 and all(float(np.abs(look - one).mean()) / 255 > _ALIKE for one in looks)
+
+
+def mean_look(clip: Path) -> Look:
+    """The mean of its frames, small; empty where none can be read."""
+    small = [cv2.resize(frame, (32, 18), interpolation=cv2.INTER_AREA) for frame in _frames(clip)]
+    return np.mean(small, axis=0, dtype=np.float32) if small else np.zeros(0, np.float32)
+
+
+def _frames(clip: Path):  # type: ignore[no-untyped-def]
+    video = cv2.VideoCapture(str(clip))
+    for _ in range(_LOOKED_AT):
+        is_read, frame = video.read()
+        if not is_read:
+            return
+        yield frame
+
+
+def _names(clips: Sequence[Path]) -> str:
+    return ", ".join(clip.stem for clip in clips)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

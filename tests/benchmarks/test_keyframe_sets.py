@@ -1,0 +1,48 @@
+"""Sets of footage to score on: their halves share no clip, and what is drawn is one shot."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.keyframes.compose import HALVES, drawn_lots, half_of, is_another, is_one_shot, mean_look
+from benchmarks.keyframes.kinds import HEIGHT, KINDS, WIDTH
+from tests.media import COLOURS, cards, moving, textured, write_video
+
+
+def test_no_clip_is_in_both_halves() -> None:
+    clips = [Path(f"clip{number}.mp4") for number in range(15)]
+    tune, held = (half_of(clips, half) for half in HALVES)
+    assert sorted([*tune, *held]) == sorted(clips)
+    assert half_of(clips[::-1], "tune") == tune
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_drawn_the_same_for_the_same_seed(kind: str) -> None:
+    once, again = (list(islice(KINDS[kind](np.random.default_rng(4)), 3)) for _ in range(2))
+    assert all(one.shape == (HEIGHT, WIDTH, 3) and one.dtype == np.uint8 for one in once)
+    assert np.array_equal(once, again)
+
+
+def test_a_background_has_no_cut_and_what_is_inserted_looks_otherwise(tmp_path: Path) -> None:
+    one, same, other = (
+        write_video(tmp_path / f"{name}.mp4", [textured(seed)] * 50)
+        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    )
+    cut = write_video(tmp_path / "cut.mp4", cards(COLOURS, 25))
+    assert is_one_shot(one) and not is_one_shot(cut)
+    assert is_another(other, [mean_look(one)]) and not is_another(same, [mean_look(one)])
+
+
+def test_lots_are_drawn_by_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def quickly(folder: Path, kind: str, seed: int) -> Path:
+        return write_video(folder / f"{kind}{seed}.mp4", [textured(seed)] * 3)
+
+    monkeypatch.setattr("benchmarks.keyframes.compose.drawn", quickly)
+    clips = [write_video(tmp_path / f"{seed}.mp4", moving(50, seed=seed)) for seed in range(9)]
+    bases, inserts = drawn_lots(clips, 7, "held", tmp_path)
+    assert (bases, inserts) == drawn_lots(clips, 7, "held", tmp_path) != drawn_lots(clips, 8, "held", tmp_path)
+    assert not set(bases) & set(inserts)

@@ -88,7 +88,7 @@ def test_on_a_small_screen_the_sidebar_gives_way_to_the_page_that_was_chosen_in_
     sidebar = visit.page.get_by_test_id("stSidebar")
     visit.page.get_by_test_id("stExpandSidebarButton").click()
     expect(sidebar).to_have_attribute("data-collapsed", "false")
-    visit.page.get_by_test_id("stPageLink").get_by_role("link", name="Models").click()
+    sidebar.get_by_test_id("stPageLink").get_by_role("link", name="Models").click()
     expect(main(visit).get_by_text("What runs here", exact=True)).to_be_visible()
     expect(sidebar).to_have_attribute("data-collapsed", "true")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.i18n import error_text, t
+from app.i18n import t
 from app.ui import resources
 from app.ui.components import page as styles
 from app.ui.components import turned
 from app.ui.panels import engine, language, queue, recent
 from app.ui.state import page_state
 from app.ui.views import analyse, library, models, system
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 
 PAGES = (
     ("analyse", ":material/movie:", analyse.draw),
@@ -51,7 +51,7 @@ with st.container(horizontal=True, gap=None, key=styles.PHONE_PAGES):
 body = st.container()
 turned.draw(page.url_path)  # below the page, but there before it, and so before a link can be pressed
 if error := resources.installed().error:
-    st.error(plain(error_text(error, state.language)), icon=":material/error:")
+    st.error(plain(error_words(error, state.language)), icon=":material/error:")
 else:
     with body:
         page.run()

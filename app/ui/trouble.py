@@ -7,10 +7,9 @@ import logging
 import streamlit as st
 
 from app.errors import AppError
-from app.i18n import error_text
 from app.ui import resources
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 
 _log = logging.getLogger(__name__)
 
@@ -22,5 +21,5 @@ def tell(error: Exception) -> bool:
         _log.error("a page failed", exc_info=error)
         services = resources.installed().services
         known = AppError("internal", kind=type(error).__name__, log=str(services.log_path) if services else "")
-    st.error(plain(error_text(known, page_state().language)), icon=":material/error:")
+    st.error(plain(error_words(known, page_state().language)), icon=":material/error:")
     return True

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from app.domain import FrameFacts, Language, VideoInfo, clock
-from app.i18n import t
+from app.errors import AppError
+from app.i18n import error_text, t
 from app.i18n.durations import span
 from app.i18n.facts import colours
 from app.reports.moments import local_minute
@@ -17,20 +18,22 @@ from app.store.disk import human_size
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
-_SIGN = re.compile(r"❌\s*")
 
 
 def plain(text: str) -> str:
     """`text` so that Streamlit's Markdown shows it letter by letter and line by line: no picture, HTML, formula or
-    colour of its own. A web address is set as code, which is never a link. The sign of an error is left out: the page
-    has an icon for it.
+    colour of its own. A web address is set as code, which is never a link.
     """
     shown, last = "", 0
-    text = _SIGN.sub("", text)
     for address in _ADDRESS.finditer(text):
         shown += _escaped(text[last : address.start()]) + f"`{address[0]}`"
         last = address.end()
     return (shown + _escaped(text[last:])).replace("\n", "  \n")
+
+
+def error_words(error: AppError, language: Language) -> str:
+    """Return the text of an error without the sign that it may begin with: the page has an icon for it."""
+    return error_text(error, language).removeprefix("❌").lstrip()
 
 
 def _escaped(text: str) -> str:

@@ -119,6 +119,7 @@ def test_the_exact_prompt_holds_the_question_and_a_place_for_each_picture(page: 
     with_sample(page)
     page.slider(key="frames").set_value(3)
     page.text_area(key="question").input("Where is the cat?").run()
+    page.button(key="prompt_exact").click().run()
     system, user = (code.value for code in page.code if "weights" not in code.value)
     assert "frames of one video" in system
     assert "Where is the cat?" in user

@@ -211,7 +211,7 @@ def test_an_engine_elsewhere_is_asked_what_it_serves_and_whether_it_sees(
         page.button(key="elsewhere_test").click().run()
         until(lambda: not services.calling.runs)
         page.run()
-    told = (page.success if sees else page.warning)[0].value.replace("\\", "")
+    told = (page.success if sees else page.warning)[0].value.replace("\\", "").replace("`", "")
     assert t("models.elsewhere.answers", "en", url=server.base_url, model="model") in told
     assert t(f"models.elsewhere.sees_{'yes' if sees else 'no'}", "en") in told
 

@@ -149,11 +149,11 @@ def test_the_links_keep_the_open_analysis_in_the_address(page: AppTest, services
     page.query_params["video"] = "abc"
     page.run()
     queries = [link.proto.query_string for link in page.get("page_link")]
-    assert queries == ["video=abc"] * 4
+    assert queries == ["video=abc"] * 8  # in the sidebar, and on a phone above the page
 
 
 def links(page: AppTest) -> list[str]:
-    return [link.proto.label for link in page.get("page_link")]
+    return [link.proto.label for link in page.sidebar.get("page_link")]
 
 
 def sample(at: float, **parts: int) -> Sample:

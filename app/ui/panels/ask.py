@@ -10,10 +10,10 @@ import streamlit as st
 
 from app.domain import AnalysisRequest, Language, VideoInfo
 from app.errors import AppError, InputError
-from app.i18n import LANGUAGES, error_text, t
+from app.i18n import LANGUAGES, t
 from app.ui.panels import choice, engine, model_missing, plan
 from app.ui.state import page_state
-from app.ui.words import local_time, plain
+from app.ui.words import error_words, local_time, plain
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -104,7 +104,7 @@ def _draw_template(services: Services, language: Language) -> None:
     if about := templates.find(st.session_state["template"]).about.of(language):
         st.caption(plain(about))
     for problem in templates.problems:
-        st.caption(f":orange[{plain(error_text(problem, language))}]")
+        st.caption(f":orange[{plain(error_words(problem, language))}]")
 
 
 def _draw_plan(services: Services, video: VideoInfo, language: Language) -> None:

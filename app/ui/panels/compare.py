@@ -9,7 +9,7 @@ import streamlit as st
 from app.domain import Analysis, Language
 from app.errors import AppError
 from app.file_names import last_part
-from app.i18n import error_text, t
+from app.i18n import t
 from app.i18n.durations import exactly
 from app.ui import pairs
 from app.ui.components import sides
@@ -17,7 +17,7 @@ from app.ui.panels import model_missing
 from app.ui.panels.engine import short
 from app.ui.state import CHOOSING, page_state
 from app.ui.statements import Line
-from app.ui.words import local_time, plain
+from app.ui.words import error_words, local_time, plain
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -60,7 +60,7 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
     try:
         other = services.jobs.snapshot(other_id or "")
     except AppError as error:
-        st.error(plain(error_text(error, language)), icon=":material/error:")
+        st.error(plain(error_words(error, language)), icon=":material/error:")
         return
     if not other.is_readable or not other.analysis or not job.analysis:
         st.info(t("ui.compare_not_ready", language))

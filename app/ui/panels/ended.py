@@ -9,14 +9,14 @@ import streamlit as st
 
 from app.domain import Language
 from app.errors import EngineError
-from app.i18n import error_text, notice_text, t
+from app.i18n import notice_text, t
 from app.reports.parts import laid_out
 from app.reports.words import named
 from app.ui.components import frames, table
 from app.ui.panels import answers, model_missing
 from app.ui.panels.engine import short
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -33,7 +33,7 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
         return
     st.markdown(f"#### {t(f'ui.state_{job.state}', language)}")
     if job.error and job.state == "failed":
-        st.error(plain(error_text(job.error, language)), icon=":material/error:")
+        st.error(plain(error_words(job.error, language)), icon=":material/error:")
     else:
         st.info(t(f"ui.{job.state}_kept", language))
     if kept := _kept(job, language):
@@ -55,7 +55,7 @@ def _draw_without_model(services: Services, job: JobSnapshot, language: Language
         _draw_ways_to_a_model(services, job, language)
     if job.error:
         with st.expander(t("ui.engine_why", language)):
-            st.caption(plain(error_text(job.error, language)))
+            st.caption(plain(error_words(job.error, language)))
 
 
 def _draw_ways_to_a_model(services: Services, job: JobSnapshot, language: Language) -> None:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app.domain import Language
-from app.i18n import error_text, t
-from app.ui.words import plain
+from app.i18n import t
+from app.ui.words import error_words, plain
 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
@@ -51,7 +51,7 @@ def _card(services: Services, language: Language) -> None:
             st.caption(plain(t(f"engine.phase.{status.phase.phase}", language, **status.phase.values)))
         if status.error:
             with st.expander(t("ui.engine_why", language)):
-                st.caption(plain(error_text(status.error, language)))
+                st.caption(plain(error_words(status.error, language)))
         if log := services.engine.log_tail(_LOG_LINES):
             with st.expander(t("ui.engine_log", language)):
                 st.code(log, language=None, height=240, wrap_lines=True)

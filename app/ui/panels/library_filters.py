@@ -13,11 +13,11 @@ import streamlit as st
 from app.domain import Language
 from app.errors import AppError
 from app.file_names import last_part
-from app.i18n import LANGUAGES, error_text, t
+from app.i18n import LANGUAGES, t
 from app.store.library import Order, Wanted
 from app.ui.panels.compare import template_name
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 
 if TYPE_CHECKING:
     from app.jobs.meaning import Near
@@ -72,7 +72,7 @@ def _draw_meaning(services: Services, language: Language) -> None:
     if meanings is None:
         return
     if meanings.error:
-        why = error_text(meanings.error, language)
+        why = error_words(meanings.error, language)
         st.warning(plain(t("library.meaning_failed", language, why=why)), icon=":material/warning:")
     elif meanings.num_left:
         st.caption(t("library.meaning_left", language, n=meanings.num_left))

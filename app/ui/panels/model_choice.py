@@ -11,7 +11,7 @@ import streamlit as st
 from app.domain import Language
 from app.engine.hub_failures import human_bytes
 from app.errors import AppError
-from app.i18n import error_text, sentences, t
+from app.i18n import sentences, t
 from app.models import Catalogue, Proposal, memory_of, plan_of
 from app.models.entry_file import Engine
 from app.models.formats import format_of
@@ -23,7 +23,7 @@ from app.ui.components import stack
 from app.ui.model_choice import Choice, Wanted, env_lines, proposal_for, understood
 from app.ui.panels import model_taking, model_trial
 from app.ui.panels.model_fields import CONFIG, ENGINE, NAME, take
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 from app.wiring import chosen
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def draw(services: Services, catalogue: Catalogue, here: Place, language: Langua
     try:
         choice = understood(name or "", catalogue)
     except AppError as error:
-        st.error(plain(error_text(error, language)), icon=":material/error:")
+        st.error(plain(error_words(error, language)), icon=":material/error:")
         _draw_suggestions(catalogue, here, language)
         return
     with st.container(border=True):
@@ -166,7 +166,7 @@ def _draw_config(
     except AppError as error:
         wanted = Wanted(choice.model, text, engine, None)
         if not model_taking.found(wanted):  # among which it is, with what mends it
-            st.error(plain(error_text(error, language)), icon=":material/error:")
+            st.error(plain(error_words(error, language)), icon=":material/error:")
         return wanted
     wanted = Wanted(choice.model, text, engine, settings.vllm_config)
     if engine == "vllm" and choice.entry:

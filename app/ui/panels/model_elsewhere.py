@@ -8,11 +8,11 @@ import streamlit as st
 
 from app.domain import Language
 from app.errors import AppError
-from app.i18n import error_text, t
+from app.i18n import t
 from app.ui.panels.model_now import is_changing
 from app.ui.panels.phase import draw_phase
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 from app.wiring import begin_call, use_elsewhere
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
         )
     now, error = calling.now, st.session_state.get(_ERROR)
     if error:
-        st.error(plain(error_text(error, language)), icon=":material/error:")
+        st.error(plain(error_words(error, language)), icon=":material/error:")
     elif now and now.state == "running" and now.progress:
         draw_phase(now.progress, language)
     elif now and now.state == "failed" and now.error:
-        st.error(plain(error_text(now.error, language)), icon=":material/error:")
+        st.error(plain(error_words(now.error, language)), icon=":material/error:")
     elif now and now.state == "done" and now.result:
         _draw_answer(now.result, language)
 

@@ -13,7 +13,7 @@ import streamlit as st
 from app import places
 from app.domain import Language
 from app.engine.hub_failures import human_bytes
-from app.i18n import error_text, t
+from app.i18n import t
 from app.models.telling import need_text
 from app.readiness import Candidate, Readiness, readiness
 from app.store.trials import Measured
@@ -21,7 +21,7 @@ from app.trials import latest_trials, speed_text
 from app.ui.model_choice import config_text
 from app.ui.panels.model_now import is_switching
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 from app.wiring import choose
 from app.workbench import confirmed_downloads
 
@@ -46,7 +46,7 @@ def draw(services: Services, now: Readiness, language: Language) -> None:
             st.markdown(f":material/visibility_off: **{t('models.missing.none', language)}**")
             if now.error:
                 with st.expander(t("ui.engine_why", language)):
-                    st.caption(plain(error_text(now.error, language)))
+                    st.caption(plain(error_words(now.error, language)))
         _draw_offers(services, now, language)
 
 

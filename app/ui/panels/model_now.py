@@ -15,11 +15,11 @@ from app.domain import Language
 from app.engine import Engine, installed_vllm
 from app.engine.hub_failures import human_bytes
 from app.errors import AppError
-from app.i18n import error_text, notice_text, t
+from app.i18n import notice_text, t
 from app.readiness import Readiness, readiness
 from app.ui.panels.engine import COLOURS, short, state_words
 from app.ui.panels.phase import draw_phase
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 from app.workbench import confirmed_downloads
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _draw(services: Services, was_changing: bool, language: Language) -> None:
         if status.state == "starting" and status.phase:
             draw_phase(status.phase, language)
         if status.error and status.state == "failed":
-            st.error(plain(error_text(status.error, language)), icon=":material/error:")
+            st.error(plain(error_words(status.error, language)), icon=":material/error:")
         for notice in services.engine_notices:
             st.caption(plain(notice_text(notice, language)))
         _draw_buttons(services, status, language)
@@ -167,7 +167,7 @@ def _draw_download(services: Services, fetched: Fetched, language: Language) -> 
         elif fetched.state == "paused":
             st.markdown(plain(t("models.page.download_paused", language, model=fetched.model)))
         elif fetched.error:
-            reason = error_text(fetched.error, language)
+            reason = error_words(fetched.error, language)
             words = t("models.page.download_failed", language, model=fetched.model, reason=reason)
             st.error(plain(words), icon=":material/error:")
         if fetched.progress:
@@ -195,7 +195,7 @@ def _draw_switch(services: Services, change: Switch, language: Language) -> None
     elif change.state == "cancelled":
         st.info(plain(t("models.page.switch_cancelled", language, **names)), icon=":material/info:")
     elif change.state == "failed":
-        reason = error_text(change.error, language) if change.error else ""
+        reason = error_words(change.error, language) if change.error else ""
         words = t("models.page.switch_failed", language, **names, reason=reason)
         st.error(plain(f"{words}\n\n{t('models.page.switch_back', language, **names)}"), icon=":material/error:")
     else:

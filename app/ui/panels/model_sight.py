@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import trials
 from app.domain import Language
-from app.i18n import error_text, t
+from app.i18n import t
 from app.llm.cards import Card
 from app.llm.cards import draw as draw_card
 from app.store.trials import Measured
@@ -16,7 +16,7 @@ from app.ui.panels.engine import short
 from app.ui.panels.model_now import is_switching
 from app.ui.panels.phase import draw_phase
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 from app.wiring import begin_check
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _draw(services: Services, kept: Measured | None, did_run: bool, language: La
         return
     _draw_offer(services, language)
     if now and now.state == "failed" and now.error and now.model == services.engine.status().model:
-        st.error(plain(error_text(now.error, language)), icon=":material/error:")
+        st.error(plain(error_words(now.error, language)), icon=":material/error:")
     if kept:
         _draw_outcome(kept, language)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import Language
-from app.i18n import error_text, t
+from app.i18n import t
 from app.models import Catalogue
 from app.places import Place
 from app.preflight import preflight
@@ -20,7 +20,7 @@ from app.ui.panels import model_findings
 from app.ui.panels.model_fields import CONFIG, ENGINE, take
 from app.ui.panels.model_now import is_changing
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 from app.wiring import chosen, use
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def draw(
     if what is not None:
         model_findings.draw(what, wanted, partial(_take_mended, wanted.model, catalogue, here), language)
     if state.model_error:
-        st.error(plain(error_text(state.model_error, language)), icon=":material/error:")
+        st.error(plain(error_words(state.model_error, language)), icon=":material/error:")
 
 
 def found(wanted: Wanted) -> tuple[Finding, ...] | None:

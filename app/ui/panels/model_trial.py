@@ -11,7 +11,7 @@ import streamlit as st
 from app import trials
 from app.domain import Language
 from app.errors import AppError
-from app.i18n import error_text, t
+from app.i18n import t
 from app.i18n.durations import exactly
 from app.models import Proposal
 from app.models.dummy import check_entry
@@ -25,7 +25,7 @@ from app.ui.panels.engine import short
 from app.ui.panels.model_now import is_changing
 from app.ui.panels.phase import draw_phase
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 from app.wiring import begin_trial
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _draw(
     else:
         _draw_offer(services, proposal, here, wanted, language)
         if now and now.model == id_ and now.state == "failed" and now.error:
-            st.error(plain(error_text(now.error, language)), icon=":material/error:")
+            st.error(plain(error_words(now.error, language)), icon=":material/error:")
         elif now and now.model == id_ and now.state == "cancelled":
             st.caption(t("models.trial.cancelled", language))
     if measured := latest(services, id_, here):

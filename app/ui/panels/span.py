@@ -7,9 +7,9 @@ import streamlit as st
 from app.analysis.choosing import between, has_range
 from app.domain import Language, Selection, clock
 from app.errors import AppError
-from app.i18n import error_text, t
+from app.i18n import t
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 
 _KEYS = ("range_start", "range_end")
 _FIELD_WIDTH = 112  # pixels: two of them stand side by side in the narrowest column
@@ -34,7 +34,7 @@ def draw_trouble(language: Language) -> None:
     try:
         between(*page_state().range_texts)
     except AppError as error:
-        st.caption(f":red[{plain(error_text(error, language))}]")
+        st.caption(f":red[{plain(error_words(error, language))}]")
 
 
 def words(span: tuple[float, float | None], language: Language, *, digits: int = 1) -> str:

@@ -12,12 +12,12 @@ import streamlit as st
 
 from app.domain import Language, VideoInfo
 from app.errors import AppError
-from app.i18n import error_text, t
+from app.i18n import t
 from app.ui import resources
 from app.ui.components import page, player
 from app.ui.panels import answers, ask, compare, editing, ended, look, progress, report, source
 from app.ui.state import page_state
-from app.ui.words import plain, video_facts
+from app.ui.words import error_words, plain, video_facts
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -40,7 +40,7 @@ def draw() -> None:
     video_id = services.videos.find(job.request.path) if job else state.video_id
     facts = _draw_heading(services, job, video_id, language)
     if state.error:
-        st.error(plain(error_text(state.error, language)), icon=":material/error:")
+        st.error(plain(error_words(state.error, language)), icon=":material/error:")
     for sentence in state.refused:
         st.warning(plain(sentence), icon=":material/block:")
     video = None
@@ -135,7 +135,7 @@ def _draw_video(services: Services, video_id: str, job: JobSnapshot | None, lang
         with st.spinner(t("ui.probing", language)), st.skeleton(height=_PLAYER_HEIGHT):
             video = resources.probe_video(path)
     except AppError as error:
-        st.error(plain(error_text(error, language)), icon=":material/error:")
+        st.error(plain(error_words(error, language)), icon=":material/error:")
         return None
     is_running = job is not None and not job.is_readable
     poll = st.fragment(player.draw, run_every=progress.POLL_SECONDS if is_running else None)

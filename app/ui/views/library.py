@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.i18n import error_text, t
+from app.i18n import t
 from app.ui import resources
 from app.ui.panels import library_cards, library_chosen, library_filters
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 
 _SOON_SECONDS = 2.0
 
@@ -20,7 +20,7 @@ def draw() -> None:
     st.markdown(f"## {t('ui.page_library', language)}")
     st.caption(t("library.about", language))
     if state.error:
-        st.error(plain(error_text(state.error, language)), icon=":material/error:")
+        st.error(plain(error_words(state.error, language)), icon=":material/error:")
     indexing.begin()
     if services.meanings:
         services.meanings.begin()

@@ -10,7 +10,7 @@ import streamlit as st
 from app import places
 from app.domain import Language
 from app.errors import AppError
-from app.i18n import error_text, t
+from app.i18n import t
 from app.models import load
 from app.store.trials import trials
 from app.ui import resources
@@ -24,7 +24,7 @@ from app.ui.panels import (
     model_table,
 )
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -64,7 +64,7 @@ def draw() -> None:
     model_choice.draw(services, catalogue, here, language)
     model_elsewhere.draw(services, language)
     for problem in catalogue.problems:
-        st.warning(plain(error_text(problem, language)), icon=":material/warning:")
+        st.warning(plain(error_words(problem, language)), icon=":material/warning:")
     st.markdown(f"##### {t('models.page.table', language)}")
     model_table.draw(services, catalogue, here, language)
     with st.expander(t("models.page.sum", language), icon=":material/calculate:"):

@@ -16,12 +16,12 @@ from app.engine import installed_vllm
 from app.engine.hardware import cpu_name
 from app.engine.load import LONGEST_INTERVAL_SECONDS, Load
 from app.engine.monitor import PERIOD_SECONDS, Sample
-from app.i18n import error_text, t
+from app.i18n import t
 from app.ui import measurements, resources
 from app.ui.components import charts
 from app.ui.panels.engine import COLOURS, short
 from app.ui.state import page_state
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
@@ -80,7 +80,7 @@ def _silence(status: EngineStatus, now: Sample, language: Language) -> str:
     if isinstance(now.load, Load):
         return ""
     if now.load == "not_running" and status.error:
-        return error_text(status.error, language)
+        return error_words(status.error, language)
     if now.load == "not_running" and status.phase:
         return t(f"engine.phase.{status.phase.phase}", language, **status.phase.values)
     return t(f"system.silence.{now.load}", language)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,11 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def environment_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/environ").read_text(encoding="utf-8", errors="replace")
+    """Read it once it is there: the kernel shows it a moment after the new program has begun."""
+    until = time.monotonic() + 10
+    while not (found := Path(f"/proc/{pid}/environ").read_text(encoding="utf-8", errors="replace")):
+        assert time.monotonic() < until
+    return found
 
 
 def test_a_reader_gets_paths_and_threads_and_the_package() -> None:

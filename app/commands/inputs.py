@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import AppError, InputError
+from app.file_names import address_in
 from app.video.files import is_video_name, printable
 
 
@@ -67,7 +68,7 @@ def _is_folder(path: str) -> bool:
 
 
 def _is_pattern(word: str) -> bool:
-    return not os.path.lexists(_path(word)) and glob.has_magic(word)
+    return not os.path.lexists(_path(word)) and glob.has_magic(word) and not address_in(word)
 
 
 def _named(word: str) -> Iterator[Input]:

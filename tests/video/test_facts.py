@@ -13,7 +13,7 @@ from app.domain import FactsMeasured, FrameFacts, Keyframe
 from app.i18n import LANGUAGES, notice_text
 from app.video import extract
 from app.video.facts import FactsMeter
-from app.video.ocr import load_text_reader
+from app.video.ocr import is_certain, load_text_reader
 from tests.media import COLOURS, Image, solid, textured
 
 SAMPLE = Path(__file__).resolve().parents[2] / "app" / "samples" / "sample.mp4"
@@ -77,3 +77,14 @@ def test_a_picture_without_text_gives_none() -> None:
     reader, notice = load_text_reader()
     assert notice is None and reader is not None
     assert reader(solid(COLOURS["blue"])) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "counts"),
+    [
+        ("MISVIS", 0.71, False), ("MISTiITS", 0.67, False), ("公", 0.89, False), ("心", 0.95, False), ("", 1.0, False),
+        ("￥128", 0.86, True), ("histogram algorithm", 1.0, True), ("U", 0.99, True), ("出", 1.0, True),
+    ],
+)  # fmt: skip
+def test_what_is_read_with_doubt_is_no_measured_fact(text: str, confidence: float, counts: bool) -> None:
+    assert is_certain(text, confidence) is counts

@@ -222,6 +222,9 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / "download_model.sh").chmod(0o755)
     for name in ("video.mp4", "in.mov"):
         (folder / name).symlink_to(shared / name)
+    (folder / "clips/door").mkdir(parents=True)
+    for name in ("a.mp4", "b.mkv", "c.mov", "clips/door/visit.mp4"):
+        (folder / name).write_bytes((shared / "in.mov").read_bytes())
     own = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(shared / "home"),

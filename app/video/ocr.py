@@ -18,11 +18,11 @@ TextReader = Callable[[Image], tuple[ScreenText, ...]]
 
 _log = logging.getLogger(__name__)
 _LEAST_CONFIDENCE = 0.85
-"""On frames of real footage, letters on clothes read in a different way each time had 0.54 to 0.75. Of 281 correct lines
+"""On frames of real footage, letters on clothes that read differently each time had 0.54 to 0.75. Of 281 correct lines
 drawn onto such frames (13 to 30 pixels, Chinese and English, prices and times among them), none had less than 0.85."""
 _LEAST_CONFIDENCE_OF_ONE = 0.98
-"""For a single character, which a fold or a wheel easily resembles: on real footage such had 0.89 to 0.99. Of 29 correct
-ones 25 had 0.99 and more."""
+"""For a single character, which a fold or a wheel easily resembles: on real footage such had 0.89 to 0.99. Of 29
+correct ones 25 had 0.99 and more."""
 _THREADS = 2
 
 

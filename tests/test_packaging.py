@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 
+from app.engine.doctor import PYTHONS
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -41,6 +43,7 @@ def test_the_options_of_pytest_have_their_plugins_declared() -> None:
 
 def test_all_places_name_the_same_python_versions() -> None:
     supported = sorted(bootstrap().SUPPORTED)
+    assert supported == sorted(PYTHONS)
     names = [f"{major}.{minor}" for major, minor in supported]
     assert PROJECT["project"]["requires-python"] == f">={names[0]},<3.{supported[-1][1] + 1}"
     classifiers = PROJECT["project"]["classifiers"]

@@ -13,7 +13,7 @@ from app.engine.hub_failures import human_bytes
 from app.errors import EngineError, StorageError
 from app.i18n import as_notice
 
-_PYTHONS = ((3, 11), (3, 12))
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 _LEAST_CAPABILITY = (7, 5)
 """The lowest that the vLLM which FrameLens installs is built for."""
 _BFLOAT16_CAPABILITY = (8, 0)
@@ -41,7 +41,7 @@ def _good(key: str, **values: str | int | float) -> Notice:
 
 
 def _settings(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
-    if facts.python not in _PYTHONS:
+    if facts.python not in PYTHONS:
         yield _bad("python", version=".".join(map(str, facts.python)))
     yield _good("settings") if wanted.fault is None else as_notice(wanted.fault)
 

@@ -62,7 +62,7 @@ def test_a_healthy_machine_has_only_good_findings() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"python": (3, 13)}, ("error", "python")),
+        ({"python": (3, 15)}, ("error", "python")),
         ({"vllm": None}, ("error", "vllm_not_installed")),
         ({"linux": False, "system": "Windows 11"}, ("error", "local_engine_unsupported")),
         ({"cards": (), "no_cards": "no_card"}, ("error", "gpu_no_card")),

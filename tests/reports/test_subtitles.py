@@ -80,7 +80,7 @@ def test_webvtt_says_before_the_cues_that_a_model_wrote_them_and_what_went_wrong
     head = vtt.write(analysis(), "zh").decode().split("\n1\n")[0]
     assert head.startswith("WEBVTT\n\nNOTE\n⚠️ Messages 格式不支持")
     assert "some/model" in head and '"AIGC"' in head and head.count("-->") == 0
-    assert "NOTE\nHeard by whisper" in vtt.write_transcript(rich(), "en").decode()
+    assert "NOTE\nTranscribed by whisper" in vtt.write_transcript(rich(), "en").decode()
 
 
 def test_a_remark_can_not_become_a_cue() -> None:

@@ -20,7 +20,7 @@ from app.errors import ConfigError, EngineError
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS
 from app.ui import resources
-from app.ui.words import plain
+from app.ui.words import error_words, plain
 from app.wiring import Services
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
@@ -277,9 +277,12 @@ def test_a_wrong_setting_is_told_in_the_page(page: AppTest) -> None:
 
 
 def test_an_address_is_no_link_and_the_sign_of_an_error_is_left_to_the_icon() -> None:
-    assert plain("❌ Set HF_ENDPOINT=https://hf-mirror.com.") == "Set HF\\_ENDPOINT=`https://hf-mirror.com`\\."
+    assert plain("Set HF_ENDPOINT=https://hf-mirror.com.") == "Set HF\\_ENDPOINT=`https://hf-mirror.com`\\."
     assert plain("打开https://hf-mirror.com再试") == "打开`https://hf-mirror.com`再试"
     assert plain("![x](http://evil.example/x.png)") == "\\!\\[x\\]\\(`http://evil.example/x.png`\\)"
+    folder = EngineError("model_folder_missing", model="/m", existing="/")
+    assert error_words(folder, "zh") == error_text(folder, "zh").removeprefix("❌ ")
+    assert plain("a model wrote ❌") == "a model wrote ❌"
 
 
 @pytest.mark.parametrize(

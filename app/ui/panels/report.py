@@ -44,9 +44,10 @@ def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language
     model = t("ui.by_model", language, model=short(analysis.answered_by)) if analysis.answered_by else ""
     mode = t(f"report.mode_{analysis.mode}", language)
     about = plain(" · ".join(filter(None, (state, model, mode))))
-    st.caption(about, help=plain(ai_label(analysis, language)) or None)
+    if not job.is_without_model:  # said above, with the ways to a model
+        st.caption(about, help=plain(ai_label(analysis, language)) or None)
     with st.container(horizontal=True, gap="small", key="report_actions"):
-        export.draw(analysis, language, is_first=not words)
+        export.draw(analysis, language, is_first=not words and (job.is_from_elsewhere or not job.is_without_model))
         if not job.is_from_elsewhere:
             another.draw(services, job, language)
     with st.container(horizontal=True, gap="medium", key="report_ways"):

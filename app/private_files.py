@@ -1,6 +1,6 @@
 """Files and folders that their owner alone can read: how the data folder is made, and kept so.
 
-Whoever else has an account on the machine sees neither videos nor reports nor keys. Windows keeps a user's folders to
+Other accounts on the machine see neither videos nor reports nor keys. Windows keeps a user's folders to
 the user by itself; there the modes mean nothing.
 """
 

@@ -73,7 +73,7 @@ def test_every_way_in_checks_the_file(task: object, tmp_path: Path) -> None:
 def test_names_are_shown_in_one_line_and_otherwise_as_they_are() -> None:
     assert printable('it\'s a "测试" 视频.mp4') == 'it\'s a "测试" 视频.mp4'
     assert printable("two\nlines\t\x1b[31m.mp4") == "two\\nlines\\t\\x1b[31m.mp4"
-    assert printable("\udcff.mp4") == "\\udcff.mp4"
+    assert printable("\udcff.mp4") == "\\xff.mp4"
 
 
 def test_the_digest_is_that_of_the_whole_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 from app.api.gate import Gate
 from app.domain import Analysis, Language
 from app.errors import InputError
-from app.i18n import language_of, t
+from app.i18n import labelled, language_of, t
 from app.jobs.shelf import MOST_EXPORTED
 from app.reports import FORMATS
 from app.reports.bundle import bundle
@@ -90,7 +90,8 @@ def _files(services: Services, ids: Sequence[str], formats: Sequence[str], langu
                 continue
             why = "export_nothing_to_say" if job.analysis else "export_no_report"
             state = t(f"library.state.{job.state}", language)
-            left_out.append(f"{job.name}: {t(f'library.{why}', language, state=state)} ({job_id})")
+            reason = f"{t(f'library.{why}', language, state=state)} ({job_id})"
+            left_out.append(labelled(job.name, reason, language))
 
     yield from bundle(analyses(), formats)
     if left_out:

@@ -81,7 +81,8 @@ def print_sum(entry: Entry | None, asked: str, shape: Shape, sum_: Sum, language
     """What one model needs, term by term."""
     console, plan = wide_console(), sum_.plan
     console.print(entry.id if entry else asked)
-    sees = t("models.column_sees", language) + ": " + t("models.sees" if shape.vision else "models.blind", language)
+    is_seeing = t("models.sees" if shape.vision else "models.blind", language)
+    sees = labelled(t("models.column_sees", language), is_seeing, language)
     facts = [parameters_text(shape, language), sees, t(f"models.format.{format_of(shape).key}.name", language)]
     facts += [labelled(t("models.column_context", language), f"{shape.text.max_positions:,}", language)]
     facts += [entry.licence, entry.released] if entry else []

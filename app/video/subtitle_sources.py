@@ -63,8 +63,8 @@ class UnknownEncodingError(ValueError):
 class Source:
     """One set of subtitles: stream `track` of the container, or the file `path`. `tag` is its language, or "".
 
-    `leads_out`: the file is a link out of the video's folder. Whoever may write there could have any other file of this
-    machine read, so it is not.
+    `leads_out`: the file is a link out of the video's folder. It is not read: anyone who can write there could have any
+    other file of this machine read.
     """
 
     label: str

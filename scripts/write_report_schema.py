@@ -16,7 +16,7 @@ TARGET = ROOT / "docs" / "report.schema.json"
 
 
 def text() -> str:
-    from app.reports.json_form import schema
+    from app.reports.json.schema import schema
 
     return json.dumps(schema(), ensure_ascii=False, indent=2) + "\n"
 

@@ -14,7 +14,7 @@ import pytest
 
 from app.cli import build_parser
 from app.reports import FORMATS
-from app.reports.json_reading import read
+from app.reports.json.reader import read
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -7,9 +7,9 @@ import logging
 from app import video
 from app.domain import Analysis
 from app.errors import AppError
-from app.reports import contact_sheet as sheets
 from app.reports.files import zipped
 from app.reports.frame_files import entries
+from app.reports.graphics import contact_sheet as sheets
 
 _log = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.file_names import readable
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
-from app.reports.moments import local_minute
+from app.reports.content.links import local_minute
 from app.video import child_begun, probe
 from app.video.files import check_file, printable
 from app.wiring import Services, open_services
@@ -225,9 +225,9 @@ def _held_frames(request: AnalysisRequest, settings: Settings, templates: Templa
 
 def _deliver(analysis: Analysis, video: Path, output: Output, given: argparse.Namespace, language: Language) -> None:
     if given.json and not given.output:
-        from app.reports import json_report
+        from app.reports.json import writer
 
-        sys.stdout.buffer.write(json_report.without_pictures(analysis, language))
+        sys.stdout.buffer.write(writer.without_pictures(analysis, language))
         sys.stdout.flush()
         return
     path = output.path_for(video)

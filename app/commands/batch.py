@@ -28,7 +28,7 @@ from app.errors import AppError, Cancelled, ConfigError, EngineError, InputError
 from app.i18n import error_text, notice_text, t
 from app.i18n.durations import span
 from app.jobs import WORKERS, JobSnapshot
-from app.reports import json_report
+from app.reports.json import writer
 from app.video import child_ready
 from app.video.files import check_file, printable
 from app.wiring import Services, open_services
@@ -238,7 +238,7 @@ def _json_line(outcome: Outcome, batch: Batch) -> str:
 
 
 def _report(analysis: Analysis, language: Language) -> dict[str, Any]:
-    return json_report.form_of(analysis, language, pictures=False).model_dump(mode="json")
+    return writer.form_of(analysis, language, pictures=False).model_dump(mode="json")
 
 
 def _sum_up(outcomes: list[Outcome], total: int, seconds: float, batch: Batch) -> None:

@@ -37,13 +37,13 @@ def deliver(
         print(notice_text(notice, language), file=sys.stderr)
     document = b""
     if given.json:
-        from app.reports import keyframes_json
+        from app.reports.json import keyframes
 
-        document = keyframes_json.write(video, sha256, chosen, reused=reused, language=language)
+        document = keyframes.write(video, sha256, chosen, reused=reused, language=language)
     if given.zip or given.output:
         _save(path, chosen, given, cancel)
     if given.sheet:
-        from app.reports import contact_sheet
+        from app.reports.graphics import contact_sheet
 
         with not_written("sheet_not_written", given.sheet), _replacing(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen, language))

@@ -25,9 +25,9 @@ from app.errors import AppError, ConfigError, InputError
 from app.file_names import last_part
 from app.i18n import error_text, t
 from app.jobs.snapshot import State
-from app.reports.moments import local_minute
-from app.reports.plain_text import printable
-from app.reports.words import title_and_details
+from app.reports.content.labels import title_and_details
+from app.reports.content.links import local_minute
+from app.reports.content.plain_text import printable
 from app.store.library import Entry, Hit, Order, Wanted
 from app.wiring import Services
 
@@ -184,13 +184,14 @@ def _line(text: str) -> str:
 
 
 def _show(services: Services, given: argparse.Namespace, language: Language) -> int:
-    from app.reports import json_report, markdown  # what only lists need not wait for them
+    from app.reports.json import writer
+    from app.reports.text import markdown  # what only lists need not wait for them
 
     job_id = whole_id(services, given.id)
     job, entry = services.jobs.snapshot(job_id), services.jobs.library.entry(job_id)
     if job.analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
-    write = json_report.without_pictures if given.json else markdown.write
+    write = writer.without_pictures if given.json else markdown.write
     sys.stdout.buffer.write(write(job.analysis, given.language or job.analysis.request.language))
     sys.stdout.flush()
     return 0

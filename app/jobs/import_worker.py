@@ -25,8 +25,8 @@ from app.i18n import LANGUAGES
 from app.jobs.indexing import about, passages
 from app.jobs.snapshot import from_elsewhere
 from app.reports import FORMATS
-from app.reports.json_reading import read
-from app.reports.report_stream import Budget, split
+from app.reports.json.reader import read
+from app.reports.json.stream import Budget, split
 from app.video.limits import limit_memory
 
 REFUSED = 3

@@ -237,7 +237,7 @@ class Jobs:
         self.indexing.take_up(renamed)
 
     def take_in(self, analysis: Analysis) -> str:
-        """Keep a report of another machine (app.reports.json_reading) as a finished job; returns its id. One that is
+        """Keep a report of another machine (app.reports.json.reader) as a finished job; returns its id. One that is
         here already stays as it is.
         """
         job = from_elsewhere(analysis)

@@ -74,7 +74,7 @@ def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
     """Yield the analyses in named files: JSON reports, or ZIPs with some.
 
     A child process checks all the files before the first analysis is handed out, so that a file that is refused leaves
-    nothing behind. At most 64 MB of text are unpacked for each report (app.reports.report_stream), and the
+    nothing behind. At most 64 MB of text are unpacked for each report (app.reports.json.stream), and the
     memory of the child is limited.
 
     Raises:

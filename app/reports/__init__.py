@@ -49,30 +49,48 @@ class ReportFormat:
 
 
 FORMATS: dict[str, ReportFormat] = {
-    "html": ReportFormat(".html", "text/html", "read", _of("html")),
-    "markdown": ReportFormat(".md", "text/markdown", "read", _of("markdown"), _of("markdown", "pictures")),
-    "pdf": ReportFormat(".pdf", "application/pdf", "read", _of("pdf")),
+    "html": ReportFormat(".html", "text/html", "read", _of("text.html")),
+    "markdown": ReportFormat(".md", "text/markdown", "read", _of("text.markdown"), _of("text.markdown", "pictures")),
+    "pdf": ReportFormat(".pdf", "application/pdf", "read", _of("pdf.report")),
     "docx": ReportFormat(
         ".docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "read",
-        _of("docx_report"),
+        _of("docx.docx_report"),
     ),
-    "srt": ReportFormat(".srt", "application/x-subrip", "cut", _of("srt"), fits=_of("cues", "are_seen")),
-    "vtt": ReportFormat(".vtt", "text/vtt", "cut", _of("vtt"), fits=_of("cues", "are_seen")),
+    "srt": ReportFormat(
+        ".srt", "application/x-subrip", "cut", _of("subtitles.srt"), fits=_of("subtitles.cues", "are_seen")
+    ),
+    "vtt": ReportFormat(".vtt", "text/vtt", "cut", _of("subtitles.vtt"), fits=_of("subtitles.cues", "are_seen")),
     "transcript_srt": ReportFormat(
-        ".transcript.srt", "application/x-subrip", "cut", _of("srt", "write_transcript"), fits=_of("cues", "are_heard")
+        ".transcript.srt",
+        "application/x-subrip",
+        "cut",
+        _of("subtitles.srt", "write_transcript"),
+        fits=_of("subtitles.cues", "are_heard"),
     ),
     "transcript_vtt": ReportFormat(
-        ".transcript.vtt", "text/vtt", "cut", _of("vtt", "write_transcript"), fits=_of("cues", "are_heard")
+        ".transcript.vtt",
+        "text/vtt",
+        "cut",
+        _of("subtitles.vtt", "write_transcript"),
+        fits=_of("subtitles.cues", "are_heard"),
     ),
-    "youtube": ReportFormat(".youtube.txt", "text/plain", "cut", _of("youtube"), fits=_of("youtube", "fits")),
-    "ffmetadata": ReportFormat(".ffmetadata", "text/plain", "cut", _of("ffmetadata"), fits=_of("ffmetadata", "fits")),
-    "edl": ReportFormat(".edl", "text/plain", "cut", _of("edl"), fits=_of("markers", "fits")),
-    "xml": ReportFormat(".xml", "application/xml", "cut", _of("fcp7_xml"), fits=_of("markers", "fits")),
-    "otio": ReportFormat(".otio", "application/json", "cut", _of("otio"), fits=_of("markers", "fits")),
-    "csv": ReportFormat(".csv", "text/csv", "program", _of("csv_table")),
-    "json": ReportFormat(".json", "application/json", "program", _of("json_report")),
+    "youtube": ReportFormat(
+        ".youtube.txt", "text/plain", "cut", _of("timeline.youtube"), fits=_of("timeline.youtube", "fits")
+    ),
+    "ffmetadata": ReportFormat(
+        ".ffmetadata", "text/plain", "cut", _of("timeline.ffmetadata"), fits=_of("timeline.ffmetadata", "fits")
+    ),
+    "edl": ReportFormat(".edl", "text/plain", "cut", _of("timeline.edl"), fits=_of("timeline.markers", "fits")),
+    "xml": ReportFormat(
+        ".xml", "application/xml", "cut", _of("timeline.fcp7_xml"), fits=_of("timeline.markers", "fits")
+    ),
+    "otio": ReportFormat(
+        ".otio", "application/json", "cut", _of("timeline.otio"), fits=_of("timeline.markers", "fits")
+    ),
+    "csv": ReportFormat(".csv", "text/csv", "program", _of("text.csv_table")),
+    "json": ReportFormat(".json", "application/json", "program", _of("json.writer")),
 }
 
 
@@ -95,7 +113,7 @@ def files_of(name: str, analysis: Analysis, language: Language, file_name: str) 
 
 def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Entry]:
     """Every format that fits, what lies beside them, and all keyframes on one picture; named by `stem` and a suffix."""
-    from app.reports import contact_sheet  # draws, and what only names formats need not wait for that
+    from app.reports.graphics import contact_sheet  # draws, and what only names formats need not wait for that
 
     named: set[str] = set()
     for name, form in FORMATS.items():

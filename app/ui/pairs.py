@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 
 from app.domain import Analysis, Finding, Keyframe, Language, clock
 from app.i18n import t
-from app.reports.parts import times_of
+from app.reports.content.request_parts import times_of
 from app.ui.statements import Line, line, pictures
 
 Pieces = list[tuple[str, bool]]

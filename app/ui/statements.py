@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from app.domain import Finding, Keyframe, Language, clock
 from app.i18n import t
-from app.reports.words import issues
+from app.reports.content.labels import issues
 from app.ui import resources
 from app.ui.words import short_clock
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.reports.test_html import hostile, page
+from tests.reports.text.test_html import hostile, page
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -15,7 +15,7 @@ from app import cli
 from app.errors import ConfigError
 from app.jobs.snapshot import from_elsewhere, to_row
 from app.reports import FORMATS
-from app.reports.json_reading import read
+from app.reports.json.reader import read
 from app.wiring import open_services
 from tests.reports.test_reports import analysis
 

@@ -22,12 +22,12 @@ from app.domain import AnalysisRequest
 from app.errors import InputError
 from app.i18n import error_text
 from app.jobs.shelf import reports_in, reports_of
-from app.reports import json_report
 from app.reports.bundle import bundle
 from app.reports.files import write_zip
-from app.reports.json_report import JPEG_URL
-from app.reports.report_stream import MOST_PICTURE_BYTES, MOST_TEXT_BYTES
-from tests.reports.test_answers import rich
+from app.reports.json import writer
+from app.reports.json.stream import MOST_PICTURE_BYTES, MOST_TEXT_BYTES
+from app.reports.json.writer import JPEG_URL
+from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import analysis
 from tests.ui import rich as script
 
@@ -36,7 +36,7 @@ Document = dict[str, Any]
 
 
 def document() -> Document:
-    made: Document = json.loads(json_report.write(rich(), "en"))
+    made: Document = json.loads(writer.write(rich(), "en"))
     return made
 
 
@@ -185,7 +185,7 @@ def test_largest_pictures_and_texts_of_ours_are_imported(tmp_path: Path) -> None
     made = analysis()
     frames = [replace(made.keyframes[0], number=number, jpeg=noisy) for number in range(1, 41)]
     path = tmp_path / "large.json"
-    path.write_bytes(json_report.write(replace(made, keyframes=tuple(frames)), "en"))
+    path.write_bytes(writer.write(replace(made, keyframes=tuple(frames)), "en"))
     assert path.stat().st_size > MOST_TEXT_BYTES
     (read,) = reports_in([path])
     assert [frame.jpeg for frame in read.keyframes] == [noisy] * 40
@@ -199,11 +199,11 @@ def test_archive_of_many_reports_is_imported_whole() -> None:
     data = BytesIO()
     write_zip(data, bundle(given, ["json"]))
     read = reports_of([("reports.zip", data)])
-    assert [json_report.write(one, "en") for one in read] == [json_report.write(one, "en") for one in given]
+    assert [writer.write(one, "en") for one in read] == [writer.write(one, "en") for one in given]
 
 
 def test_one_bad_file_keeps_the_others_from_being_imported() -> None:
-    good, bad = json_report.write(rich(), "en"), document()
+    good, bad = writer.write(rich(), "en"), document()
     doubled_frame(bad)
     taken = []
     with pytest.raises(InputError, match="report_doubled"):
@@ -217,7 +217,7 @@ def test_what_looks_like_a_picture_in_an_answer_stays_text() -> None:
     text = f'"picture": "{JPEG_URL}AAAA"'
     made = analysis()
     made = replace(made, chunks=(replace(made.chunks[0], answer=text),))
-    (read,) = reports_of([(NAME, BytesIO(json_report.write(made, "en")))])
+    (read,) = reports_of([(NAME, BytesIO(writer.write(made, "en")))])
     assert read.chunks[0].answer == text
 
 
@@ -233,7 +233,7 @@ def test_keys_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.Monk
 
     monkeypatch.setenv("FRAMELENS_API_KEY", "sk-secret")
     monkeypatch.setattr(shelf.subprocess, "run", note)
-    assert len(list(reports_of([(NAME, BytesIO(json_report.write(analysis(), "en")))]))) == 1
+    assert len(list(reports_of([(NAME, BytesIO(writer.write(analysis(), "en")))]))) == 1
     assert "PATH" in given[0] and "sk-secret" not in given[0].values()
 
 

@@ -19,7 +19,7 @@ from app.jobs.shelf import remove, reports_of
 from app.reports import FORMATS
 from app.reports.bundle import bundle
 from app.reports.files import write_zip
-from app.reports.json_reading import read
+from app.reports.json.reader import read
 from app.store.library import Wanted
 from app.store.store import Store
 from app.store.videos import VideoShelf

@@ -25,11 +25,12 @@ from app.domain import (
     Usage,
     VideoInfo,
 )
-from app.reports import FORMATS, all_files, files_of, format_of, markdown
-from app.reports.document import Heading, Table, words
+from app.reports import FORMATS, all_files, files_of, format_of
+from app.reports.content.builder import document
+from app.reports.content.document import Heading, Table, words
 from app.reports.files import zipped
-from app.reports.markdown_text import escape
-from app.reports.story import document
+from app.reports.text import markdown
+from app.reports.text.markdown_escape import escape
 from tests.cards import draw_card, to_jpeg
 
 NASTY = "<script>alert(1)</script> | [x](http://evil) # *b* `c`\n## heading"

@@ -16,11 +16,12 @@ import webvtt
 from app.domain import Analysis, Cue, Finding, Transcript
 from app.errors import InputError
 from app.i18n import error_text
-from app.reports import FORMATS, all_files, cues, files_of, srt, vtt
+from app.reports import FORMATS, all_files, files_of
 from app.reports.bundle import bundle
-from tests.reports.test_answers import part, rich
-from tests.reports.test_html import HOSTILE
+from app.reports.subtitles import cues, srt, vtt
+from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
+from tests.reports.text.test_html import HOSTILE
 
 
 def found(*findings: Finding) -> Analysis:

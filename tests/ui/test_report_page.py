@@ -28,7 +28,7 @@ from app.domain import (
 from app.errors import EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.jobs import Sameness
-from app.reports import json_reading, json_report
+from app.reports.json import reader, writer
 from app.ui import resources
 from app.ui.panels.findings import PAGE
 from app.ui.panels.notices import brief
@@ -257,7 +257,7 @@ def test_a_report_from_another_machine_offers_no_question_that_cannot_be_asked(
 ) -> None:
     page, services, job = page_of(rich.script())
     made = services.jobs.snapshot(job).analysis
-    again = json_reading.read(json_report.write(replace(made, id="elsewhere"), "en"), name="report.json")
+    again = reader.read(writer.write(replace(made, id="elsewhere"), "en"), name="report.json")
     page.query_params["job"] = services.jobs.take_in(again)
     page.run()
     assert not page.exception

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.domain import Finding, Keyframe, Language
-from app.reports.parts import times_of
+from app.reports.content.request_parts import times_of
 from app.ui.components.assets import component
 from app.ui.statements import line
 

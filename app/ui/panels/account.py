@@ -6,8 +6,8 @@ import streamlit as st
 
 from app.domain import Analysis, Chapter, Finding, Language
 from app.i18n import t
-from app.reports.parts import times_of
-from app.reports.words import looping_words, troubles
+from app.reports.content.labels import looping_words, troubles
+from app.reports.content.request_parts import times_of
 from app.ui.components import prose, rows
 from app.ui.statements import Line, chips, flags, pictures, spoken_span
 from app.ui.words import plain

@@ -12,7 +12,7 @@ import streamlit as st
 from app.domain import AnalysisRequest, Language
 from app.errors import InputError
 from app.i18n import t
-from app.reports.words import named
+from app.reports.content.labels import named
 from app.ui.panels import model_missing
 from app.ui.panels.compare import draw_other_model, template_name
 from app.ui.state import page_state

@@ -8,8 +8,8 @@ import streamlit as st
 
 from app.domain import ChunkResult, Language, Notice, clock
 from app.i18n import notice_text, sentences, t
-from app.reports.parts import laid_out, times_of
-from app.reports.words import troubles
+from app.reports.content.labels import troubles
+from app.reports.content.request_parts import laid_out, times_of
 from app.ui.components import frames, parts, prose
 from app.ui.components.parts import PartView
 from app.ui.statements import line, spoken_span

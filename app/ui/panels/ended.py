@@ -10,8 +10,8 @@ import streamlit as st
 from app.domain import Language
 from app.errors import EngineError
 from app.i18n import notice_text, t
-from app.reports.parts import laid_out
-from app.reports.words import named
+from app.reports.content.labels import named
+from app.reports.content.request_parts import laid_out
 from app.ui.components import frames, table
 from app.ui.panels import answers, model_missing
 from app.ui.panels.engine import short

@@ -14,8 +14,8 @@ import streamlit as st
 
 from app.domain import NOWHERE, Analysis, Finding, Language
 from app.i18n import labelled, t
-from app.reports.parts import Part, parts_of, times_of
-from app.reports.words import troubles
+from app.reports.content.labels import troubles
+from app.reports.content.request_parts import Part, parts_of, times_of
 from app.ui.components import prose, rows
 from app.ui.state import page_state
 from app.ui.statements import chips, line, pictures, spoken_span

@@ -8,9 +8,9 @@ import streamlit as st
 
 from app.domain import Analysis, ChunkResult, Language
 from app.i18n import sentences, t
-from app.reports.making import facts_of_making
-from app.reports.parts import Part, parts_of
-from app.reports.words import named, troubles
+from app.reports.content.labels import named, troubles
+from app.reports.content.provenance import facts_of_making
+from app.reports.content.request_parts import Part, parts_of
 from app.ui.components import table
 from app.ui.statements import spoken_span
 from app.ui.words import local_time

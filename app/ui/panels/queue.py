@@ -10,7 +10,7 @@ import streamlit as st
 from app.domain import Language
 from app.errors import AppError
 from app.i18n import t
-from app.reports.words import title_and_details
+from app.reports.content.labels import title_and_details
 from app.ui import resources
 from app.ui.components import jobs as rows
 from app.ui.panels import span

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.domain import Language
 from app.i18n import t
-from app.reports.words import title_and_details
+from app.reports.content.labels import title_and_details
 from app.store.library import Entry, Wanted
 from app.ui.components import jobs
 from app.ui.panels import span

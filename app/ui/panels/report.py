@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.domain import Analysis, Language, Notice
 from app.i18n import t
-from app.reports.words import ai_label, headline, unusable
+from app.reports.content.labels import ai_label, headline, unusable
 from app.ui.components import frames
 from app.ui.panels import (
     account,

@@ -1,0 +1,143 @@
+"""What a report says, from an Analysis to a Document: what must be known first, the account, every frame, how it was
+made.
+
+Every time in it is that of a frame, a cue, a shot or a chapter, never one that a model named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.domain import Analysis, FrameFacts, Keyframe, Language, Transcript, clock
+from app.i18n import notice_text, t
+from app.i18n.facts import measured, origin
+from app.reports.content.ai_disclosure import aigc_text
+from app.reports.content.document import (
+    Block,
+    Document,
+    Facts,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Paragraph,
+    Picture,
+    Span,
+    Table,
+    Timeline,
+    plain,
+)
+from app.reports.content.labels import ai_label, headline, span_of
+from app.reports.content.provenance import making
+from app.reports.content.segment_text import described
+from app.reports.content.summary_section import Account
+from app.reports.graphics.chart import chart_of
+
+_WORTH_A_GALLERY = 3
+"""Fewer pictures than these are seen at one glance anyway."""
+
+
+def document(analysis: Analysis, language: Language) -> Document:
+    """The whole report in `language`; what a model wrote stays in the language that it was asked in."""
+    return Document(
+        headline(analysis, language), language, _facts(analysis, language), tuple(_blocks(analysis, language))
+    )
+
+
+def _facts(analysis: Analysis, language: Language) -> Facts:
+    return Facts(
+        video=analysis.video.name,
+        created=analysis.created,
+        generator=f"FrameLens {analysis.app_version}",
+        model=analysis.answered_by,
+        ai_label=ai_label(analysis, language),
+        aigc=aigc_text(analysis),
+        content_id=analysis.id,
+    )
+
+
+def _blocks(analysis: Analysis, language: Language) -> Iterator[Block]:
+    account = Account(analysis, language)
+    yield from _head(analysis, language)
+    yield from account.whole()
+    yield from _timeline(analysis, language)
+    yield from account.findings()
+    yield from _frames(analysis, account, language)
+    yield from _shots(analysis, language)
+    yield from _transcript(analysis.transcript, language)
+    yield from making(analysis, language)
+
+
+def _head(analysis: Analysis, language: Language) -> Iterator[Block]:
+    if analysis.title:  # the headline, which does not name the video
+        yield Paragraph(plain(t("report.title", language, name=analysis.video.name)))
+    for notice in sorted(analysis.notices, key=lambda notice: notice.level != "error"):
+        yield Paragraph(plain(notice_text(notice, language)), notice.level)
+    if label := ai_label(analysis, language):
+        yield Paragraph(plain(label), "label")
+
+
+def _timeline(analysis: Analysis, language: Language) -> Iterator[Block]:
+    if chart := chart_of(analysis):
+        values = {"time": clock(chart.seconds), "shots": len(chart.shots), "frames": len(chart.frames)}
+        heading = Heading(2, plain(t("report.timeline", language)), "timeline")
+        yield Timeline(heading, chart, t("report.timeline_alt", language, **values))
+
+
+def _frames(analysis: Analysis, account: Account, language: Language) -> Iterator[Block]:
+    facts = {one.number: one for one in analysis.facts}
+    pictures = [_picture(frame, language) for frame in analysis.keyframes]
+    words = t("report.frames" if analysis.chunks else "report.frames_measured", language)
+    yield Heading(2, plain(words), "frames")
+    if len(shown := [picture for picture in pictures if picture.jpeg]) >= _WORTH_A_GALLERY:
+        yield Gallery(tuple(shown))
+    for frame, picture in zip(analysis.keyframes, pictures, strict=True):
+        yield Heading(3, (Span(picture.alt, at_seconds=frame.time_seconds),), picture.anchor)
+        if picture.jpeg:  # a report may have been handed on without its pictures
+            yield picture
+        yield from account.of_frame(frame.number)
+        yield Listing(tuple(_measured(frame, facts.get(frame.number), language)))
+
+
+def _picture(frame: Keyframe, language: Language) -> Picture:
+    alt = t("report.frame", language, number=frame.number, time=clock(frame.time_seconds))
+    return Picture(frame.number, frame.time_seconds, frame.width, frame.height, frame.jpeg, alt)
+
+
+def _measured(frame: Keyframe, facts: FrameFacts | None, language: Language) -> Iterator[Line]:
+    yield plain(f"{t('report.measured', language)} {origin(frame, language)}")
+    if facts is None:
+        return
+    yield from map(plain, measured(facts, language))
+    numbers = t("report.numbers", language, brightness=f"{facts.brightness:.2f}", sharpness=f"{facts.sharpness:.0f}")
+    moved = "" if facts.motion is None else t("report.motion", language, motion=f"{facts.motion:.3f}")
+    yield plain(f"{numbers}{moved}")
+
+
+def _shots(analysis: Analysis, language: Language) -> Iterator[Block]:
+    yield Heading(2, plain(t("report.shots", language)), "shots")
+    heads = tuple(plain(t(f"report.{column}", language)) for column in ("shot", "start", "end"))
+    rows = tuple(
+        (plain(str(shot.number)), (_time(shot.start_seconds),), (_time(shot.end_seconds),))
+        for shot in analysis.decode.shots
+    )
+    yield Table(heads, rows, numbers=True)
+    if lines := described(analysis.decode.stretches, language):
+        yield Listing(tuple(map(plain, lines)))
+
+
+def _transcript(transcript: Transcript | None, language: Language) -> Iterator[Block]:
+    if transcript is None:
+        return
+    yield Heading(2, plain(t("report.transcript", language)), "transcript")
+    yield Paragraph(plain(t(f"report.said_{transcript.source}", language, label=transcript.label)))
+    if transcript.cues:
+        yield Listing(
+            tuple((*span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in transcript.cues)
+        )
+    else:
+        yield Paragraph(plain(t("report.said_nothing", language)))
+
+
+def _time(seconds: float) -> Span:
+    return Span(clock(seconds), at_seconds=seconds)

@@ -1,0 +1,98 @@
+"""How a report was made: the file, the frames, the engine, the settings, and every request with its exact prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from app.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
+from app.i18n import t
+from app.i18n.durations import exactly
+from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
+from app.reports.content.labels import named, part_name, settings_told, troubles
+from app.reports.content.request_parts import parts_of
+
+
+def making(analysis: Analysis, language: Language) -> Iterator[Block]:
+    """The section, to its last prompt."""
+    yield Heading(2, plain(t("report.how", language)), "how")
+    yield _table((t(f"report.{key}", language), value) for key, value in facts_of_making(analysis, language))
+    if settings := settings_told(analysis):
+        yield Heading(3, plain(t("report.settings", language)), "settings")
+        yield _table((named("condition", key, language), value or "—") for key, value in settings.items())
+    requests = list(_requests(analysis, language))
+    if requests:
+        yield Heading(3, plain(t("report.requests", language)), "requests")
+    for name, request in requests:
+        yield from _request(name, request, language)
+
+
+def _table(pairs: Iterable[tuple[str, str]]) -> Table:
+    return Table((), tuple((plain(name), plain(value)) for name, value in pairs))
+
+
+def _requests(analysis: Analysis, language: Language) -> Iterator[tuple[str, ChunkResult]]:
+    """Each with its name: the parts, the joins on the way, the summary."""
+    for part in parts_of(analysis):
+        if part.result:
+            yield part_name(part, language), part.result
+    joins = (one for one in analysis.requests if one.number < 0)
+    yield from ((t("report.join", language, n=place), join) for place, join in enumerate(joins, start=1))
+    if analysis.summary:
+        yield t("report.summary", language), analysis.summary
+
+
+def _request(name: str, request: ChunkResult, language: Language) -> Iterator[Block]:
+    tokens = f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,} tokens"
+    cost = t("report.recalled", language) if request.recalled else exactly(request.seconds, language)
+    again = t("report.attempts", language, n=request.attempts) if request.attempts > 1 else ""
+    told = ", ".join(filter(None, (request.mode, tokens, cost, again)))
+    yield Paragraph((Span(name, "strong"), Span(f" ({told})")))
+    yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request, language))
+    yield Verbatim(t("report.prompt", language), request.prompt)
+
+
+def facts_of_making(analysis: Analysis, language: Language) -> Iterator[tuple[str, str]]:
+    """Pairs of a key under `report.` in i18n and a text, in the order in which one reads of them; what there is nothing
+    to say of is left out.
+    """
+    video, decode, engine = analysis.video, analysis.decode, analysis.engine
+    yield "file", f"{video.name} ({video.size_bytes:,} B)"
+    yield "sha256", analysis.sha256
+    yield "format", f"{video.container}, {video.codec} {video.pixel_format}, {video.width} × {video.height}"
+    yield "readable", t("report.readable_value", language, time=clock(decode.readable_seconds), n=decode.frames_decoded)
+    yield "choice", _choice(analysis.request.selection, language)
+    yield "mode", t(f"report.mode_{analysis.mode}", language)
+    if engine:
+        yield "engine", " ".join(f"{engine.kind} {engine.version} · {engine.model}".split())
+        yield "tokens", f"{analysis.usage.prompt_tokens:,} + {analysis.usage.completion_tokens:,}"
+    if analysis.layout and analysis.chunks:
+        yield "layout", layout_words(analysis.layout, language)
+    spent = analysis.seconds_by_stage.items()
+    yield (
+        "seconds",
+        " · ".join(f"{named('stage', stage, language)} {exactly(seconds, language)}" for stage, seconds in spent),
+    )
+    yield "made", f"{analysis.created} · FrameLens {analysis.app_version}"
+
+
+def layout_words(layout: Layout, language: Language) -> str:
+    """Size of the frames, parts, how many at a time, and what a frame costs."""
+    key = "report.layout_exact" if layout.is_exact else "report.layout_about"
+    return t(
+        "report.layout_value",
+        language,
+        side=layout.side,
+        parts=len([part for part in layout.parts if part]),
+        in_flight=layout.in_flight,
+        tokens=t(key, language, n=f"{layout.tokens_per_frame:.0f}"),
+    )
+
+
+def _choice(selection: Selection, language: Language) -> str:
+    """The strategy, and the range where only a part of the video was looked at."""
+    start, end = selection.start_seconds, selection.end_seconds
+    if end is not None:
+        span = f"{clock(start)} – {clock(end)}"
+    else:
+        span = t("ui.range_from", language, start=clock(start)) if start else ""
+    return " · ".join(filter(None, (t(f"strategy.{selection.strategy}", language), span)))

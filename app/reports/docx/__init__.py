@@ -1,0 +1,1 @@
+"""Word report (Office Open XML)."""

@@ -1,0 +1,136 @@
+"""From the blocks of a report to the elements of a Word document: real headings, lists, tables and links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.pictures import smaller
+from app.reports.content.document import (
+    Block,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Paragraph,
+    Picture,
+    Span,
+    Table,
+    Timeline,
+    Verbatim,
+    signed,
+)
+from app.reports.content.links import address
+from app.reports.docx.elements import Element, bookmarked, link, paragraph, picture, run, table
+from app.reports.docx.package import BODY_CM, CELL, PROMPT, Package, tone_style
+from app.reports.graphics.chart_png import png
+
+_PICTURE_SIDE = 1280
+"""The longer side in pixels. The gallery shows the same pictures once more, which costs the file nothing."""
+_PICTURE_CM = (15.0, 7.0)
+"""The most room of a picture, in width and height."""
+_GALLERY_COLUMNS = 4
+_TABLE, _GALLERY = "LightList-Accent1", "TableNormal"
+_TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
+"""Widths of a column of times, of names, of numbers."""
+
+
+class Drawer:
+    """Draws block after block into a package. `video` is the name of the file that times are links to."""
+
+    def __init__(self, package: Package, video: str) -> None:
+        self._package = package
+        self._video = video
+        self._bookmarks = 0
+        self._relations: dict[int, str] = {}
+
+    def title(self, title: str) -> Iterator[Element]:
+        yield paragraph([run(" ".join(title.split()))], style="Title")
+
+    def block(self, block: Block) -> Iterator[Element]:
+        match block:
+            case Heading():
+                yield self._heading(block)
+            case Paragraph(tone=tone):
+                yield paragraph(self._runs(signed(block)), style="" if tone == "plain" else tone_style(tone))
+            case Listing(items):
+                yield from (paragraph(self._runs(item), style="ListBullet") for item in items)
+            case Table():
+                yield from self._table(block)
+            case Picture():
+                width, height = block.within(*_PICTURE_CM)
+                yield paragraph([self._picture(block, width, height)])
+            case Gallery(pictures):
+                yield from self._gallery(pictures)
+            case Timeline():
+                yield from self._timeline(block)
+            case Verbatim(summary, text):
+                yield paragraph([run(summary)], style="Caption", keepNext="1")
+                yield paragraph([run(text)], style=PROMPT)
+
+    def _heading(self, heading: Heading) -> Element:
+        self._bookmarks += 1
+        runs = bookmarked(self._runs(heading.line), number=self._bookmarks, name=heading.anchor)
+        return paragraph(runs, style=f"Heading{heading.level - 1}")
+
+    def _table(self, block: Table) -> Iterator[Element]:
+        columns = len(block.heads) or max(map(len, block.rows), default=0)
+        if not (columns and block.rows):
+            return
+        align = {"jc": "right"} if block.numbers else {}
+        heads = [paragraph(self._runs(head), style=CELL, **align) for head in block.heads]
+        rows = ([paragraph(self._runs(cell), style=CELL, **align) for cell in row] for row in block.rows)
+        yield table(heads, rows, style=_TABLE, widths_cm=_widths(block, columns))
+        yield paragraph([])  # two tables with nothing between them would be one
+
+    def _gallery(self, pictures: tuple[Picture, ...]) -> Iterator[Element]:
+        cells = [self._thumbnail(one) for one in pictures]
+        cells += [paragraph([]) for _ in range(-len(cells) % _GALLERY_COLUMNS)]
+        rows = [cells[start : start + _GALLERY_COLUMNS] for start in range(0, len(cells), _GALLERY_COLUMNS)]
+        yield table([], rows, style=_GALLERY, widths_cm=[BODY_CM / _GALLERY_COLUMNS] * _GALLERY_COLUMNS)
+        yield paragraph([])
+
+    def _thumbnail(self, one: Picture) -> Element:
+        room = BODY_CM / _GALLERY_COLUMNS - 0.4
+        width, height = one.within(room, room)
+        drawn = self._picture(one, width, height)
+        return paragraph([drawn, link([run(one.alt, style="Hyperlink")], anchor=one.anchor)], style="Caption")
+
+    def _timeline(self, block: Timeline) -> Iterator[Element]:
+        yield self._heading(block.heading)
+        drawn, (across, down) = self._package.image(png(block.chart, block.alt), ".png")
+        height = BODY_CM * down / across
+        number = self._package.next_number()
+        yield paragraph(
+            [picture(drawn, number=number, alt=block.alt, width_cm=BODY_CM, height_cm=height)], keepNext="1"
+        )
+        yield paragraph([run(block.alt)], style="Caption")
+
+    def _picture(self, one: Picture, width: float, height: float) -> Element:
+        if one.number not in self._relations:
+            self._relations[one.number], _ = self._package.image(smaller(one.jpeg, _PICTURE_SIDE), ".jpg")
+        relation, number = self._relations[one.number], self._package.next_number()
+        return picture(relation, number=number, alt=one.alt, width_cm=width, height_cm=height)
+
+    def _runs(self, line: Line) -> list[Element]:
+        return [self._span(span) for span in line]
+
+    def _span(self, span: Span) -> Element:
+        if span.at_seconds is not None:
+            relation = self._package.link(address(self._video, span.at_seconds))
+            return link([run(span.text, style="Hyperlink")], relation=relation)
+        match span.style:
+            case "strong":
+                return run(span.text, style="Strong")
+            case "doubt":
+                return run(f"⚠ {span.text}", style="Doubt")
+            case _:
+                return run(span.text)
+
+
+def _widths(block: Table, columns: int) -> list[float]:
+    """What is said has twice the room of what it is called by."""
+    if block.numbers:
+        return [_NUMBER_CM] * columns
+    first = _TIME_CM if block.heads else _NAME_CM
+    parts = [1.0] * max(0, columns - 2) + [2.0] * min(1, columns - 1)
+    return [first, *(part * (BODY_CM - first) / sum(parts) for part in parts)]

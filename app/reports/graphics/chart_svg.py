@@ -1,0 +1,127 @@
+"""Draws the timeline chart as SVG: for an HTML page in its own colours, for other formats in fixed ones.
+
+No style sheet and no script is in it, and only shapes and text, so that every reader of SVG draws the same.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+
+from app.domain import StretchType
+from app.reports.content.plain_text import printable
+from app.reports.graphics.chart import Band, Chart
+
+WIDTH, HEIGHT = 960, 148
+_CHAPTERS, _SHOTS, _CURVE = (0, 24), (28, 20), (52, 64)
+"""Top and height of each row, in units of the view box."""
+_SCALE_Y = 140
+_LETTERS = 12
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours as SVG takes them. `bands` take turns; `stretches` lie over the curve."""
+
+    bands: tuple[str, str] = ("#c9d6e8", "#e6ecf5")
+    chapters: tuple[str, str] = ("#2f5d8a", "#47779f")
+    chapter_text: str = "#ffffff"
+    curve: str = "#9db7d5"
+    tick: str = "#c2410c"
+    text: str = "#4b5563"
+    stretches: tuple[tuple[StretchType, str], ...] = (
+        ("black", "#111827"),
+        ("frozen", "#6b7280"),
+        ("flashing", "#b91c1c"),
+    )
+
+
+PRINTED = Palette()
+
+
+def svg(chart: Chart, alt: str, *, palette: Palette = PRINTED, links: bool = False, font: str = "sans-serif") -> str:
+    """An `<svg>` element that is as wide as its place. `alt` says in words what it shows.
+
+    `links` makes each tick a link to the anchor of its frame.
+    """
+    view = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label={_quoted(alt)}>'
+    group = f'<g font-family={_quoted(font)} font-size="{_LETTERS}">'
+    return "".join((head, group, *_shapes(chart, palette, links=links), "</g></svg>"))
+
+
+def _shapes(chart: Chart, palette: Palette, *, links: bool) -> Iterator[str]:
+    for place, band in enumerate(chart.chapters):
+        yield _rect(band, *_CHAPTERS, palette.chapters[place % 2])
+        yield _title(band, palette.chapter_text)
+    for place, band in enumerate(chart.shots):
+        yield _rect(band, *_SHOTS, palette.bands[place % 2])
+    yield _curve(chart, palette.curve)
+    colours = dict(palette.stretches)
+    for kind, band in chart.stretches:
+        yield _rect(band, *_CURVE, colours[kind], opacity=0.35)
+    for tick in chart.frames:
+        line = _tick(_x(tick.at), palette.tick)
+        yield f'<a href="#frame-{tick.number}">{line}</a>' if links else line
+    for at, label in chart.scale:
+        yield _text(_x(at), _SCALE_Y, label, palette.text, anchor=_anchor(at))
+
+
+def _x(share: float) -> float:
+    return round(share * WIDTH, 2)
+
+
+def _rect(band: Band, top: int, height: int, colour: str, *, opacity: float = 1.0) -> str:
+    width = max(0.5, _x(band.end) - _x(band.start))
+    seen = f' fill-opacity="{opacity}"' if opacity < 1 else ""
+    place = f'x="{_x(band.start)}" y="{top}" width="{width:.2f}" height="{height}"'
+    return f'<rect {place} fill="{colour}"{seen}/>'
+
+
+def _title(band: Band, colour: str) -> str:
+    """As much of the chapter's title as fits into its band."""
+    top, height = _CHAPTERS
+    fitting = _fitting(band.label, _x(band.end) - _x(band.start) - 12)
+    return _text(_x(band.start) + 6, top + height - 8, fitting, colour) if fitting else ""
+
+
+def _fitting(text: str, width: float) -> str:
+    """The text, or its beginning with an ellipsis; "" where not even two letters fit."""
+    used, kept = 0.0, ""
+    for letter in " ".join(printable(text).split()):
+        used += _LETTERS * (1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.6)
+        if used > width:
+            return f"{kept[:-1]}…" if len(kept) > 2 else ""
+        kept += letter
+    return kept
+
+
+def _curve(chart: Chart, colour: str) -> str:
+    if not chart.curve:
+        return ""
+    top, height = _CURVE
+    base = top + height
+    points = " ".join(f"{_x(at)},{base - height * value:.1f}" for at, value in chart.curve)
+    first, last = _x(chart.curve[0][0]), _x(chart.curve[-1][0])
+    return f'<polygon points="{first},{base} {points} {last},{base}" fill="{colour}"/>'
+
+
+def _tick(x: float, colour: str) -> str:
+    top, base = _SHOTS[0], _CURVE[0] + _CURVE[1]
+    line = f'<line x1="{x}" y1="{top}" x2="{x}" y2="{base}" stroke="{colour}" stroke-width="1.2"/>'
+    return f'{line}<circle cx="{x}" cy="{base}" r="3.5" fill="{colour}"/>'
+
+
+def _text(x: float, y: float, text: str, colour: str, *, anchor: str = "start") -> str:
+    return f'<text x="{x:.2f}" y="{y}" fill="{colour}" text-anchor="{anchor}">{escape(text, quote=False)}</text>'
+
+
+def _anchor(at: float) -> str:
+    """Labels at the borders stay within the picture."""
+    return "start" if at < 0.02 else "end" if at > 0.98 else "middle"
+
+
+def _quoted(text: str) -> str:
+    return f'"{escape(printable(text))}"'

@@ -1,0 +1,1 @@
+"""JSON reports: schema, writer, reader and stream parser."""

@@ -1,0 +1,51 @@
+"""What the decoding of a video found, in the form of JSON reports: the file, measures, notices.
+
+Both JSON reports are made of these. Seconds count from the first frame of the video track; ranges are half-open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.domain import DecodeSummary, Language, Measures, Notice, VideoInfo
+from app.i18n import notice_text
+from app.reports.json.schema import NoticeForm, SourceForm
+
+_DIGITS, _SHARPNESS_DIGITS = 4, 1
+
+
+def notice_of(notice: Notice, language: Language) -> NoticeForm:
+    """A notice with its words."""
+    return NoticeForm(
+        key=notice.key,
+        level=notice.level,
+        text=notice_text(notice, language),
+        table=notice.table,
+        values={
+            name: notice_of(value, language) if isinstance(value, Notice) else value
+            for name, value in notice.values.items()
+        },
+    )
+
+
+def source_of(video: VideoInfo, decode: DecodeSummary, sha256: str) -> SourceForm:
+    """The file, without the folder that it lies in."""
+    names = SourceForm.model_fields.keys()
+    told = {**vars(video), **vars(decode), "sha256": sha256}
+    return SourceForm(**{name: told[name] for name in names})
+
+
+def rounded(measures: Measures) -> Measures:
+    """More places than these would be noise."""
+    return replace(
+        measures,
+        change=_rounded(measures.change),
+        motion=_rounded(measures.motion),
+        brightness=_rounded(measures.brightness),
+        sharpness=_rounded(measures.sharpness, _SHARPNESS_DIGITS),
+        colourfulness=_rounded(measures.colourfulness),
+    )
+
+
+def _rounded(values: tuple[float, ...], digits: int = _DIGITS) -> tuple[float, ...]:
+    return tuple(round(value, digits) for value in values)

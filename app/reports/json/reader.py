@@ -1,0 +1,267 @@
+"""From a JSON report back to its Analysis, so that every report can be made of it again, here or on another machine.
+
+What is not in a report is empty afterwards: the folder of the video, the address of the engine.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from pydantic import ValidationError
+
+from app.domain import (
+    MOST_FRAMES,
+    NOWHERE,
+    Analysis,
+    AnalysisRequest,
+    Boundary,
+    ChunkResult,
+    DecodeSummary,
+    EngineInfo,
+    Finding,
+    FrameFacts,
+    Keyframe,
+    Layout,
+    Notice,
+    Transcript,
+    VideoInfo,
+)
+from app.errors import InputError
+from app.i18n import has_notice
+from app.reports.json.schema import (
+    FORMAT_VERSION,
+    AnswerForm,
+    FindingForm,
+    KeyframeForm,
+    LayoutForm,
+    NoticeForm,
+    ReportForm,
+    SourceForm,
+)
+from app.reports.json.writer import JPEG_URL
+
+_LATEST_SECONDS = 1e12
+"""32,000 years. Damaged timestamps of real files stay far below; times beyond cannot be written as hours."""
+_MOST_CONDITIONS = 1000
+"""Settings and stages of an analysis; a report of ours has some 30."""
+
+
+def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> Analysis:
+    """Return the analysis that a JSON report holds.
+
+    Args:
+        data: The JSON, in UTF-8.
+        name: The file's name, for errors.
+        pictures: What "#0", "#1" … stand for in it, where app.reports.json.stream has taken the pictures out.
+
+    Raises:
+        InputError: It is not a report of ours, of another version, or damaged.
+    """
+    document = _document(data, name)
+    try:
+        form = ReportForm.model_validate(document)
+        _check(form, name)
+        return _analysis(form, pictures)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError("report_damaged", name=name, place=place, reason=first["msg"]) from error
+    except ValueError as error:  # values that do not go together, or a picture that is none
+        raise InputError("report_damaged", name=name, place="keyframes", reason=str(error)) from error
+
+
+def _document(data: bytes, name: str) -> dict[str, object]:
+    """The JSON as plain values, if it claims to be a report in the form that is known here, with all its fields."""
+    try:
+        document = json.loads(data, parse_constant=_finite, parse_float=_finite)
+    except RecursionError as error:
+        raise InputError("report_too_deep", name=name) from error
+    except ValueError as error:
+        raise InputError("report_not_json", name=name, reason=str(error)) from error
+    if not isinstance(document, dict) or document.get("format") != "framelens-report":
+        raise InputError("report_not_ours", name=name)
+    if (version := document.get("format_version")) != FORMAT_VERSION:
+        raise InputError("report_version", name=name, version=str(version)[:20], known=FORMAT_VERSION)
+    return document
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is no number that JSON can hold")
+    return value
+
+
+def _check(form: ReportForm, name: str) -> None:
+    """Raise InputError for what has the right form but could be neither stored nor shown."""
+    if len(form.keyframes) > MOST_FRAMES:
+        raise InputError("report_too_many_frames", name=name, most=MOST_FRAMES)
+    for numbers, part in (
+        ([frame.number for frame in form.keyframes], "keyframes"),
+        ([answer.number for answer in form.chunks], "chunks"),
+        ([answer.number for answer in form.joins], "joins"),
+    ):
+        if doubled := [number for number, count in Counter(numbers).items() if count > 1]:
+            raise InputError("report_doubled", name=name, place=part, number=doubled[0])
+    for place, seconds in _times(form):
+        if not abs(seconds) <= _LATEST_SECONDS:
+            raise InputError("report_bad_time", name=name, place=place, seconds=seconds)
+    answers = (*form.chunks, *form.joins, *((form.summary,) if form.summary else ()))
+    for notice in (*form.notices, *(answer.fallback for answer in answers if answer.fallback)):
+        _check_notice(notice, name)
+    if max(len(form.conditions), len(form.seconds_by_stage)) > _MOST_CONDITIONS:
+        raise InputError("report_too_many_settings", name=name, most=_MOST_CONDITIONS)
+
+
+def _times(form: ReportForm) -> Iterable[tuple[str, float]]:
+    """All times at which something is in the video, with the part of the report that names them."""
+    yield "source", form.source.readable_seconds
+    for part in ("keyframes", "shots", "boundaries", "chapters", "stretches", "chunks"):
+        for one in getattr(form, part):
+            for field in ("time_seconds", "start_seconds", "end_seconds"):
+                yield part, getattr(one, field, 0.0)
+    for answer in (*form.chunks, *form.joins, *((form.summary,) if form.summary else ())):
+        for chapter in answer.chapters:
+            yield from (("chapters", chapter.start_seconds), ("chapters", chapter.end_seconds))
+    for cue in form.transcript.cues if form.transcript else ():
+        yield from (("transcript", cue.start_seconds), ("transcript", cue.end_seconds))
+
+
+def _check_notice(notice: NoticeForm, name: str) -> None:
+    if not has_notice(notice.key, notice.table):
+        raise InputError("report_unknown_notice", name=name, key=notice.key[:60])
+    for value in notice.values.values():
+        if isinstance(value, NoticeForm):
+            _check_notice(value, name)
+
+
+def _analysis(form: ReportForm, pictures: Sequence[bytes]) -> Analysis:
+    request = form.request
+    return Analysis(
+        id=form.id,
+        created=form.created,
+        request=AnalysisRequest(NOWHERE, **{name: getattr(request, name) for name in type(request).model_fields}),
+        video=_video(form.source),
+        sha256=form.source.sha256,
+        decode=_decode(form),
+        keyframes=tuple(_keyframe(one, pictures) for one in form.keyframes),
+        facts=tuple(FrameFacts(one.number, **vars(one.facts)) for one in form.keyframes if one.facts),
+        chunks=tuple(map(_result, form.chunks)),
+        summary=_result(form.summary) if form.summary else None,
+        engine=EngineInfo(base_url="", **vars(form.engine)) if form.engine else None,
+        notices=tuple(map(_notice, form.notices)),
+        seconds_by_stage=form.seconds_by_stage,
+        app_version=form.framelens_version,
+        layout=_layout(form.layout) if form.layout else None,
+        joins=tuple(map(_result, form.joins)),
+        transcript=Transcript(**vars(form.transcript)) if form.transcript else None,
+        conditions=form.conditions,
+        field_names={field.key: field.name for field in form.fields},
+    )
+
+
+def _video(source: SourceForm) -> VideoInfo:
+    return VideoInfo(
+        path=NOWHERE,
+        name=source.name,
+        size_bytes=source.size_bytes,
+        container=source.container,
+        codec=source.codec,
+        pixel_format=source.pixel_format,
+        width=source.width,
+        height=source.height,
+        rotation_degrees=source.rotation_degrees,
+        duration_seconds_from_header=source.duration_seconds_from_header,
+        frame_rate=source.frame_rate,
+        num_frames_from_header=source.num_frames_from_header,
+        start_seconds=source.start_seconds,
+        has_audio=source.has_audio,
+    )
+
+
+def _decode(form: ReportForm) -> DecodeSummary:
+    source = form.source
+    return DecodeSummary(
+        frames_decoded=source.frames_decoded,
+        readable_seconds=source.readable_seconds,
+        is_variable_frame_rate=source.is_variable_frame_rate,
+        reader=source.reader,
+        shots=form.shots,
+        boundaries=tuple(Boundary(one.start_seconds, one.end_seconds, one.type) for one in form.boundaries),
+        measures=form.measures,
+        stretches=form.stretches,
+    )
+
+
+def _keyframe(form: KeyframeForm, pictures: Sequence[bytes]) -> Keyframe:
+    return Keyframe(
+        number=form.number,
+        frame_index=form.frame_index,
+        time_seconds=form.time_seconds,
+        reason=form.reason,
+        shot=form.shot,
+        width=form.width,
+        height=form.height,
+        jpeg=_jpeg(form.picture, pictures),
+    )
+
+
+def _jpeg(url: str | None, pictures: Sequence[bytes]) -> bytes:
+    """The bytes of a JPEG; none where the picture was left out. Raises ValueError for anything else."""
+    if not url:
+        return b""
+    encoded = url.removeprefix(JPEG_URL)
+    try:
+        if encoded.startswith("#"):
+            data = pictures[int(encoded[1:])]
+        else:
+            data = base64.b64decode(encoded, validate=True) if url.startswith(JPEG_URL) else b""
+    except (binascii.Error, IndexError) as error:
+        raise ValueError(str(error)) from error
+    if not data.startswith(b"\xff\xd8"):
+        raise ValueError("not a JPEG")
+    return data
+
+
+def _result(form: AnswerForm) -> ChunkResult:
+    return ChunkResult(
+        number=form.number,
+        frames=form.frames,
+        mode=form.mode,
+        answer=form.answer,
+        findings=tuple(map(_finding, form.findings)),
+        overview=tuple(map(_finding, form.overview)),
+        prompt=form.prompt,
+        finish_reason=form.finish_reason,
+        usage=form.usage,
+        seconds=form.seconds,
+        fallback=_notice(form.fallback) if form.fallback else None,
+        recalled=form.recalled,
+        subjects=form.subjects,
+        title=form.title or "",
+        chapters=form.chapters,
+        reply=tuple(map(_finding, form.reply)),
+        troubles=tuple(one.key for one in form.troubles),
+        attempts=form.attempts,
+        key=form.digest,
+    )
+
+
+def _finding(form: FindingForm) -> Finding:
+    fields = {field.key: field.value for field in form.fields}
+    return Finding(form.text, form.frames, tuple(one.key for one in form.issues), fields)
+
+
+def _notice(form: NoticeForm) -> Notice:
+    values = {name: _notice(value) if isinstance(value, NoticeForm) else value for name, value in form.values.items()}
+    return Notice(form.key, values, form.level, form.table)
+
+
+def _layout(form: LayoutForm) -> Layout:
+    parts = tuple(part.frames for part in form.parts)
+    return Layout(form.side, form.per_part, form.in_flight, form.tokens_per_frame, form.is_exact, parts)

@@ -1,0 +1,138 @@
+"""The analysis as JSON: the source of truth that is handed on. Every other report can be made again of it.
+
+Every `…_seconds` of the video comes from a frame, a cue or a chapter, never from the words of a model. What is left out
+is where the file lay and where the engine was asked.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+from app.domain import Analysis, EngineInfo, FrameFacts, Keyframe, Language, Layout, Transcript
+from app.i18n import t
+from app.reports.content.ai_disclosure import aigc
+from app.reports.content.labels import ai_label, field_names, settings_told
+from app.reports.content.request_parts import Part, parts_of
+from app.reports.json.encoding import notice_of, rounded, source_of
+from app.reports.json.json_answers import Answers
+from app.reports.json.json_text import json_text
+from app.reports.json.schema import (
+    BoundaryForm,
+    EngineForm,
+    FactsForm,
+    FieldForm,
+    KeyframeForm,
+    LayoutForm,
+    PlannedForm,
+    ReportForm,
+    RequestForm,
+    TranscriptForm,
+)
+
+JPEG_URL = "data:image/jpeg;base64,"
+
+
+def write(analysis: Analysis, language: Language) -> bytes:
+    """UTF-8 JSON, indented, with a final newline."""
+    return json_text(form_of(analysis, language).model_dump(mode="json"))
+
+
+def without_pictures(analysis: Analysis, language: Language) -> bytes:
+    """The same for a program that reads along: pictures are null."""
+    return json_text(form_of(analysis, language, pictures=False).model_dump(mode="json"))
+
+
+def form_of(analysis: Analysis, language: Language, *, pictures: bool = True) -> ReportForm:
+    """The report as values; texts for people are in `language`."""
+    answers, parts, whole = Answers(analysis, language), parts_of(analysis), analysis.whole
+    decode, request = analysis.decode, analysis.request
+    return ReportForm(
+        id=analysis.id,
+        created=analysis.created,
+        language=language,
+        ai_label=ai_label(analysis, language),
+        aigc=aigc(analysis),
+        mode=analysis.mode,
+        notices=tuple(notice_of(notice, language) for notice in analysis.notices),
+        title=analysis.title or None,
+        reply=answers.findings(whole.reply if whole else ()),
+        overview=answers.findings(analysis.overview),
+        chapters=whole.chapters if whole else (),
+        source=source_of(analysis.video, decode, analysis.sha256),
+        request=RequestForm(**{name: getattr(request, name) for name in RequestForm.model_fields}),
+        shots=decode.shots,
+        boundaries=tuple(map(BoundaryForm.of, decode.boundaries)),
+        measures=decode.measures and rounded(decode.measures),
+        stretches=decode.stretches,
+        keyframes=tuple(_keyframes(analysis, language, pictures=pictures)),
+        transcript=_transcript(analysis.transcript) if analysis.transcript else None,
+        fields=tuple(FieldForm(key=key, name=name) for key, name in field_names(analysis).items()),
+        chunks=tuple(answers.chunk(part) for part in parts if part.result),
+        joins=tuple(answers.answer(join) for join in analysis.joins),
+        summary=answers.answer(analysis.summary) if analysis.summary else None,
+        layout=_layout(analysis.layout, parts) if analysis.layout else None,
+        conditions=settings_told(analysis),
+        engine=_engine(analysis.engine) if analysis.engine else None,
+        usage=analysis.usage,
+        seconds_by_stage=analysis.seconds_by_stage,
+        framelens_version=analysis.app_version,
+    )
+
+
+def _keyframes(analysis: Analysis, language: Language, *, pictures: bool) -> Iterable[KeyframeForm]:
+    facts = {one.number: one for one in analysis.facts}
+    said: dict[int, list[str]] = {}
+    for finding in analysis.findings:
+        if len(finding.frames) == 1:
+            said.setdefault(finding.frames[0], []).append(finding.text)
+    for frame in analysis.keyframes:
+        yield KeyframeForm(
+            number=frame.number,
+            time_seconds=frame.time_seconds,
+            frame_index=frame.frame_index,
+            shot=frame.shot,
+            reason=frame.reason,
+            reason_text=t(f"reason.{frame.reason}", language),
+            width=frame.width,
+            height=frame.height,
+            findings=tuple(said.get(frame.number, ())),
+            facts=_facts(facts[frame.number]) if frame.number in facts else None,
+            picture=_picture(frame) if pictures and frame.jpeg else None,
+        )
+
+
+def _picture(frame: Keyframe) -> str:
+    return JPEG_URL + base64.b64encode(frame.jpeg).decode("ascii")
+
+
+def _facts(facts: FrameFacts) -> FactsForm:
+    return FactsForm(**{name: getattr(facts, name) for name in FactsForm.model_fields})
+
+
+def _transcript(transcript: Transcript) -> TranscriptForm:
+    return TranscriptForm(source=transcript.source, label=transcript.label, cues=transcript.cues)
+
+
+def _layout(layout: Layout, parts: tuple[Part, ...]) -> LayoutForm:
+    return LayoutForm(
+        side=layout.side,
+        per_part=layout.per_part,
+        in_flight=layout.in_flight,
+        tokens_per_frame=layout.tokens_per_frame,
+        is_exact=layout.is_exact,
+        parts=tuple(
+            PlannedForm(
+                part=part.place,
+                frames=part.frames,
+                start_seconds=part.start_seconds,
+                end_seconds=part.end_seconds,
+                is_answered=part.result is not None,
+            )
+            for part in parts
+        ),
+    )
+
+
+def _engine(engine: EngineInfo) -> EngineForm:
+    return EngineForm(**{name: getattr(engine, name) for name in EngineForm.model_fields})

@@ -1,0 +1,1 @@
+"""Text reports: Markdown, HTML and CSV."""

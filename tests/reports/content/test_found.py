@@ -1,0 +1,118 @@
+"""What the survey found, as the reports tell it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.domain import Analysis, Boundary, DecodeSummary, Keyframe, KeyframesChosen, Measures, Shot, Stretch, VideoInfo
+from app.reports import FORMATS
+from app.reports.content.segment_text import MOST_TIMES, described
+from app.reports.json import keyframes
+from app.reports.json.json_text import json_text
+from tests.reports.test_reports import analysis
+
+FRAME = Keyframe(1, 0, 0.0, "first", 1, 64, 36, b"jpeg")
+VIDEO = VideoInfo(Path("/v/c.mp4"), "c.mp4", 9, "mp4", "h264", "yuv420p", 64, 36, 0, 9.0, 25.0, 225, 0.0, False)
+DECODE = DecodeSummary(
+    225,
+    0.5,
+    False,
+    "pyav",
+    (Shot(1, 0.0, 0.5),),
+    (Boundary(2.0, 3.0, "dissolve"), Boundary(4.04, 4.04, "cut")),
+    measures=Measures(0.25, (1.0, 0.123456), (0.0, 0.1), (0.5, 0.5), (12.3456, 7.0), (0.2, 1 / 3)),
+    stretches=(Stretch(3.08, 3.64, "black"), Stretch(5.0, 7.5, "flashing"), Stretch(6.4, 6.96, "black")),
+)
+
+
+def both() -> list[dict[str, object]]:
+    """The two JSON reports of the same decoding."""
+    chosen = keyframes.write(VIDEO, "ab" * 32, KeyframesChosen((FRAME,), DECODE), reused=True, language="en")
+    return [json.loads(chosen), json.loads(FORMATS["json"].write(done(), "en"))]
+
+
+def done() -> Analysis:
+    return replace(analysis(), decode=DECODE)
+
+
+def test_both_json_reports_tell_boundaries_measures_and_stretches() -> None:
+    for document in both():
+        assert document["boundaries"] == [
+            {"time_seconds": 2.5, "start_seconds": 2.0, "end_seconds": 3.0, "type": "dissolve"},
+            {"time_seconds": 4.04, "start_seconds": 4.04, "end_seconds": 4.04, "type": "cut"},
+        ]
+        assert document["measures"] == {
+            "start_seconds": 0.0,
+            "step_seconds": 0.25,
+            "change": [1.0, 0.1235],
+            "motion": [0.0, 0.1],
+            "brightness": [0.5, 0.5],
+            "sharpness": [12.3, 7.0],
+            "colourfulness": [0.2, 0.3333],
+        }
+        assert document["stretches"] == [
+            {"start_seconds": 3.08, "end_seconds": 3.64, "type": "black"},
+            {"start_seconds": 5.0, "end_seconds": 7.5, "type": "flashing"},
+            {"start_seconds": 6.4, "end_seconds": 6.96, "type": "black"},
+        ]
+
+
+def test_keyframes_tell_which_file_they_are_of_and_whether_it_was_decoded() -> None:
+    chosen = both()[0]
+    assert isinstance(chosen["source"], dict) and chosen["source"]["sha256"] == "ab" * 32
+    assert chosen["reused"] is True
+
+
+def test_what_was_not_measured_is_null() -> None:
+    report = json.loads(FORMATS["json"].write(analysis(), "en"))
+    assert report["measures"] is None and report["stretches"] == []
+
+
+def test_lists_of_numbers_stand_on_one_line_and_words_stay_as_they_are() -> None:
+    values = {
+        "a": [1, -2.5, 1e-07],
+        "b": ["[\n  1,\n  2\n]", "x"],
+        "c": [],
+        "d": [[1, 2], {"e": [3]}],
+        "f": [True, None],
+    }
+    text = json_text(values).decode()
+    assert json.loads(text) == values
+    assert '"a": [1, -2.5, 1e-07]' in text and '"e": [3]' in text
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("language", "lines"),
+    [
+        (
+            "en",
+            [
+                "- Black picture: 00:03.080 – 00:03.640, 00:06.400 – 00:06.960",
+                "- ⚠️ More than three flashes a second: 00:05.000 – 00:07.500",
+            ],
+        ),
+        ("zh", ["- 黑屏：00:03.080 – 00:03.640、00:06.400 – 00:06.960", "- ⚠️ 每秒闪烁超过三次：00:05.000 – 00:07.500"]),
+    ],
+)
+def test_markdown_tells_stretches_by_type_with_their_times(language: str, lines: list[str]) -> None:
+    text = FORMATS["markdown"].write(done(), language).decode().splitlines()  # type: ignore[arg-type]
+    assert all(line in text for line in lines)
+
+
+def test_where_there_are_none_nothing_is_said_of_stretches() -> None:
+    assert described((), "en") == []
+    text = FORMATS["markdown"].write(analysis(), "en").decode()
+    assert "Black picture" not in text and "Nothing moves" not in text and "flashes" not in text
+
+
+def test_of_many_stretches_the_longest_are_named_in_their_order_and_the_others_counted() -> None:
+    many = [Stretch(10.0 * number, 10.0 * number + 2 + number % 4, "frozen") for number in range(20)]
+    (line,) = described(many, "en")
+    assert line.count("–") == MOST_TIMES
+    assert line.endswith(", and 12 shorter ones")
+    assert line.startswith("Nothing moves: 00:20.000 – 00:24.000, 00:30.000 – 00:35.000")

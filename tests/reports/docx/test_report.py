@@ -1,0 +1,189 @@
+"""The Word report, opened again by python-docx and as the ZIP of XML files that it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import BytesIO
+from typing import Any
+from xml.etree import ElementTree
+from zipfile import ZipFile
+
+import docx
+import pytest
+from docx.oxml.ns import qn
+
+from app.domain import Analysis, Finding, Language, Notice
+from app.reports.content.builder import document
+from app.reports.content.document import Heading, Line, Table, words
+from app.reports.content.plain_text import printable
+from app.reports.docx import docx_report
+from tests.reports.content.test_labels import rich
+from tests.reports.json.test_reader import ANALYSES, each_analysis
+from tests.reports.test_reports import NASTY, analysis
+from tests.reports.text.test_html import HOSTILE
+
+
+def opened(made: Analysis, language: Language = "en") -> Any:
+    return docx.Document(BytesIO(docx_report.write(made, language)))
+
+
+def file_of(made: Analysis, name: str) -> str:
+    with ZipFile(BytesIO(docx_report.write(made, "en"))) as archive:
+        return archive.read(name).decode()
+
+
+def saying(text: str) -> Analysis:
+    """A report in whose name, findings, prompt and overview this text stands."""
+    made = analysis()
+    chunk = replace(
+        made.chunks[0],
+        findings=(Finding(text, (1, 2)), Finding(text, (1,))),
+        overview=(Finding(text, (1,)),),
+        prompt=text,
+    )
+    return replace(made, video=replace(made.video, name=text), chunks=(chunk,))
+
+
+def shown(line: Line) -> str:
+    return "".join(f"⚠ {span.text}" if span.style == "doubt" else printable(span.text) for span in line)
+
+
+# ---- what it says
+
+
+@each_analysis
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_headings_are_real_ones_and_in_order(name: str, language: Language) -> None:
+    made = ANALYSES[name]()
+    heads = [
+        head
+        for block in document(made, language).blocks
+        if (head := block if isinstance(block, Heading) else getattr(block, "heading", None))
+    ]
+    found = [one for one in opened(made, language).paragraphs if one.style.name.startswith("Heading")]
+    assert [(one.style.name, one.text) for one in found] == [
+        (f"Heading {head.level - 1}", words(head.line)) for head in heads
+    ]
+
+
+@each_analysis
+def test_cells_hold_what_the_report_says(name: str) -> None:
+    made = ANALYSES[name]()
+    tables = [block for block in document(made, "en").blocks if isinstance(block, Table) and block.rows]
+    found = [one for one in opened(made).tables if one.style.name != "Normal Table"]  # that one is the gallery
+    for table, drawn in zip(tables, found, strict=True):
+        lines = [*([table.heads] if table.heads else []), *table.rows]
+        cells = [[cell.text for cell in row.cells] for row in drawn.rows]
+        assert cells == [[shown(line) for line in row] for row in lines]
+        repeated = drawn.rows[0]._tr.trPr.find(qn("w:tblHeader")) is not None
+        assert repeated == bool(table.heads)
+
+
+def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
+    told = opened(rich()).element.body.iter(qn("wp:docPr"))
+    alts = [(one.get("id"), one.get("descr")) for one in told]
+    assert all(alt for _, alt in alts) and len({number for number, _ in alts}) == len(alts) == 13
+    assert "Frame 1 · 00:00.500" in [alt for _, alt in alts]
+
+
+def test_a_picture_is_in_the_file_once_however_often_it_is_shown() -> None:
+    with ZipFile(BytesIO(docx_report.write(rich(), "en"))) as archive:
+        pictures = [name for name in archive.namelist() if name.startswith("word/media/")]
+    assert len(pictures) == len({frame.jpeg for frame in rich().keyframes}) + 1  # and the chart
+
+
+def test_times_are_links_to_the_video_beside_the_report() -> None:
+    made = replace(analysis(), video=replace(analysis().video, name="夹 克.mp4"))
+    links = {one.address + "#" + one.fragment if one.fragment else one.address for one in _links(opened(made))}
+    assert "./%E5%A4%B9%20%E5%85%8B.mp4#t=4.000" in links
+
+
+def _links(made: Any) -> list[Any]:
+    return [link for paragraph in made.paragraphs for link in paragraph.hyperlinks if link.address]
+
+
+def test_small_pictures_lead_to_the_large_ones() -> None:
+    body = opened(rich()).element.body
+    anchors = {one.get(qn("w:anchor")) for one in body.iter(qn("w:hyperlink"))} - {None}
+    marks = [one.get(qn("w:name")) for one in body.iter(qn("w:bookmarkStart"))]
+    assert anchors == {f"frame-{number}" for number in range(1, 7)} and anchors <= set(marks)
+    assert len(marks) == len(set(marks))
+
+
+def test_what_must_be_known_first_stands_first() -> None:
+    first, second, third = opened(analysis(), "zh").paragraphs[:3]
+    assert first.style.name == "Title"
+    assert (second.style.name, second.text[:11]) == ("NoticeWarning", "⚠️ Messages")
+    assert third.style.name == "NoticeLabel"
+
+
+def test_what_warns_is_told_without_colours_alone() -> None:
+    made = analysis(notices=(Notice("no_model"), Notice("incomplete", {"reason": "the disk is full"}, "error")))
+    told = {one.style.name: one.text for one in opened(made).paragraphs if one.style.name.startswith("Notice")}
+    assert told["NoticeError"].startswith("❌ ") and told["NoticeWarning"].startswith("⚠️ ")
+
+
+# ---- text of anybody
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, NASTY, "&amp; ]]> {{x}} %s", "\ufffe\x1b[0m"])
+def test_words_from_outside_stand_there_letter_by_letter(text: str) -> None:
+    made = opened(saying(text))
+    whole = printable(text).rstrip("\n")
+    found = [one.text for one in made.paragraphs]
+    assert found.count(whole) >= 1  # the prompt
+    assert sum(whole in one for one in found) >= 3
+    for name in ("word/document.xml", "docProps/core.xml", "docProps/custom.xml"):
+        ElementTree.fromstring(file_of(saying(text), name))
+
+
+def test_lines_of_a_prompt_stay_lines() -> None:
+    made = replace(analysis().chunks[0], prompt="first\n  second\tthird\r\n")
+    paragraphs = opened(analysis(chunks=(made,))).paragraphs
+    assert [one.text for one in paragraphs if one.style.name == "Prompt"] == ["first\n  second\tthird"]
+
+
+def test_nothing_at_all_is_a_report_too() -> None:
+    bare = analysis(chunks=(), engine=None, facts=(), keyframes=(), notices=(), created="yesterday")
+    bare = replace(bare, decode=replace(bare.decode, shots=(), readable_seconds=0.0), seconds_by_stage={})
+    assert opened(bare).paragraphs[0].style.name == "Title"
+
+
+# ---- the file
+
+
+def test_the_file_says_what_it_is_and_that_a_model_wrote_it() -> None:
+    core = opened(analysis()).core_properties
+    assert (core.author, core.identifier, core.language) == ("FrameLens 0.1.0", "job", "en-GB")
+    assert core.created.isoformat() == "2026-01-02T03:04:05+00:00"
+    custom = ElementTree.fromstring(file_of(analysis(), "docProps/custom.xml"))
+    (entry,) = custom
+    label = json.loads("".join(entry.itertext()))["AIGC"]
+    assert (entry.get("name"), label["Label"], label["ProduceID"]) == ("AIGC", "1", "job")
+
+
+def test_without_a_model_the_file_carries_no_label() -> None:
+    with ZipFile(BytesIO(docx_report.write(analysis(chunks=(), engine=None), "en"))) as archive:
+        assert "docProps/custom.xml" not in archive.namelist()
+
+
+def test_chinese_has_a_font_and_a_language_of_its_own() -> None:
+    normal = opened(analysis(), "zh").styles["Normal"].element.rPr
+    assert normal.find(qn("w:rFonts")).get(qn("w:eastAsia")) == "Microsoft YaHei"
+    assert normal.find(qn("w:lang")).get(qn("w:eastAsia")) == "zh-CN"
+
+
+def test_pages_are_numbered_by_the_word_processor() -> None:
+    foot = opened(analysis()).sections[0].footer._element
+    assert [one.get(qn("w:instr")) for one in foot.iter(qn("w:fldSimple"))] == ["PAGE", "NUMPAGES"]
+
+
+@each_analysis
+def test_the_same_analysis_gives_the_same_bytes(name: str) -> None:
+    assert docx_report.write(ANALYSES[name](), "zh") == docx_report.write(ANALYSES[name](), "zh")
+
+
+def test_no_preview_of_an_empty_document_is_left_in_it() -> None:
+    with ZipFile(BytesIO(docx_report.write(analysis(), "en"))) as archive:
+        assert not [name for name in archive.namelist() if "thumbnail" in name]

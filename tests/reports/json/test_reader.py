@@ -1,0 +1,160 @@
+"""A JSON report is whole: it has the form that is published, and the analysis can be made of it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+
+from app.domain import NOWHERE, Analysis, Boundary, Language, Measures, Selection, Stretch
+from app.errors import InputError
+from app.i18n import error_text
+from app.reports import FORMATS
+from app.reports.json import writer
+from app.reports.json.reader import read
+from scripts.write_report_schema import TARGET, text
+from tests.reports.content.test_labels import rich
+from tests.reports.test_reports import analysis
+
+NAME = "clip.report.json"
+
+
+def looked_at_closely() -> Analysis:
+    """With a range, boundaries, measures and stretches."""
+    whole = rich()
+    measures = Measures(0.5, (0.1, 1.0), (0.12345678, 0.2), (0.5, 0.5), (123.456, 9.0), (0.3, 0.3))
+    decode = replace(
+        whole.decode,
+        boundaries=(Boundary(4.0, 4.0, "cut"), Boundary(5.0, 6.0, "dissolve")),
+        measures=measures,
+        stretches=(Stretch(1.0, 2.0, "black"),),
+    )
+    return replace(
+        whole, decode=decode, request=replace(whole.request, selection=Selection(start_seconds=1.0, end_seconds=8.0))
+    )
+
+
+ANALYSES: dict[str, Callable[[], Analysis]] = {
+    "plain": analysis,
+    "rich": rich,
+    "close": looked_at_closely,
+    "no model": lambda: analysis(chunks=(), engine=None, facts=(), notices=()),
+}
+each_analysis = pytest.mark.parametrize("name", ANALYSES)
+
+
+@each_analysis
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_analysis_that_is_read_gives_the_same_report_letter_by_letter(name: str, language: Language) -> None:
+    written = writer.write(ANALYSES[name](), language)
+    assert writer.write(read(written, name=NAME), language) == written
+
+
+@each_analysis
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_every_format_can_be_made_of_the_json_again(name: str, form: str) -> None:
+    made = ANALYSES[name]()
+    again = read(writer.write(made, "en"), name=NAME)
+    assert FORMATS[form].write(again, "zh") == FORMATS[form].write(made, "zh")
+
+
+@each_analysis
+def test_a_report_has_the_published_form(name: str) -> None:
+    published = json.loads(TARGET.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(published)
+    for language in ("zh", "en"):
+        report = json.loads(writer.write(ANALYSES[name](), language))
+        jsonschema.validate(report, published, cls=jsonschema.Draft202012Validator)
+        assert set(report) == set(published["properties"]) == set(published["required"])
+
+
+def test_the_published_form_is_that_of_the_code() -> None:
+    assert TARGET.read_text(encoding="utf-8") == text()
+
+
+PLACES = {
+    "engine": ("http://127.0.0.1:8000/v1", "remote"),
+    "model": ("/home/anna/models/Qwen2.5-VL-7B (changed 2026-01-02)", "Qwen2.5-VL-7B (changed 2026-01-02)"),
+    "speech": ("D:\\anna\\whisper-small\\", "whisper-small"),
+    "template": ("log 1234", "log 1234"),
+    "vllm_config": ('{"allowed_local_media_path": ""}', '{"allowed_local_media_path": ""}'),
+    "frame_side": ("", ""),
+}
+
+
+def test_neither_folders_of_this_machine_nor_the_address_of_the_engine_are_handed_on() -> None:
+    made = analysis(conditions={key: given for key, (given, _) in PLACES.items()})
+    assert json.loads(writer.write(made, "en"))["conditions"] == {key: told for key, (_, told) in PLACES.items()}
+    for form in FORMATS.values():
+        written = form.write(made, "en")
+        assert not [place for place in (b"/v/", b"127.0.0.1", b"anna") if place in written]
+
+
+def test_a_report_without_pictures_can_be_read_and_drawn() -> None:
+    bare = read(writer.without_pictures(rich(), "en"), name=NAME)
+    assert {frame.jpeg for frame in bare.keyframes} == {b""}
+    for form in FORMATS.values():
+        assert form.write(bare, "en")
+
+
+# ---- what is no report
+
+
+def changed(**changes: Any) -> bytes:
+    return json.dumps(json.loads(writer.write(rich(), "en")) | changes).encode()
+
+
+def refused(data: bytes) -> InputError:
+    with pytest.raises(InputError) as raised:
+        read(data, name=NAME)
+    assert NAME in error_text(raised.value, "en") and NAME in error_text(raised.value, "zh")
+    return raised.value
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe\x00", b"<html>", writer.write(analysis(), "en")[:-300]])
+def test_what_is_no_json_is_named_as_such(data: bytes) -> None:
+    assert refused(data).key == "report_not_json"
+
+
+@pytest.mark.parametrize("data", [b"[]", b"7", b"{}", b'{"format_version": 1, "keyframes": []}'])
+def test_other_json_is_told_from_a_report(data: bytes) -> None:
+    assert refused(data).key == "report_not_ours"
+
+
+@pytest.mark.parametrize("version", [2, 4, "3", None])
+def test_another_version_is_named(version: object) -> None:
+    error = refused(changed(format_version=version))
+    assert (error.key, error.values["version"], error.values["known"]) == ("report_version", str(version), 3)
+
+
+def test_damage_is_named_with_its_place() -> None:
+    frames = json.loads(writer.write(rich(), "en"))["keyframes"]
+    error = refused(changed(keyframes=[*frames[:2], {**frames[2], "time_seconds": "soon"}]))
+    assert (error.key, error.values["place"]) == ("report_damaged", "keyframes.2.time_seconds")
+
+
+@pytest.mark.parametrize(
+    "picture", ["data:image/jpeg;base64,!", "data:image/jpeg;base64,AAAA", "clip.jpg", "file:///x"]
+)
+def test_a_picture_that_is_none_is_damage(picture: str) -> None:
+    frames = json.loads(writer.write(rich(), "en"))["keyframes"]
+    assert refused(changed(keyframes=[{**frames[0], "picture": picture}, *frames[1:]])).key == "report_damaged"
+
+
+def test_values_that_do_not_go_together_are_damage() -> None:
+    shots = [{"number": 1, "start_seconds": 5.0, "end_seconds": 1.0}]
+    assert refused(changed(shots=shots)).key == "report_damaged"
+
+
+def test_what_a_later_version_adds_is_passed_over() -> None:
+    assert read(changed(of_tomorrow={"x": 1}), name=NAME) == read(changed(), name=NAME)
+
+
+def test_no_file_that_a_report_names_is_opened_here() -> None:
+    source = json.loads(writer.write(rich(), "en"))["source"]
+    made = read(changed(source={**source, "name": "/etc/passwd"}), name=NAME)
+    assert made.video.path == made.request.path == NOWHERE

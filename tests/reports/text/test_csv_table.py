@@ -1,0 +1,100 @@
+"""The table for spreadsheets: read by csv and by pandas, harmless in those that compute."""
+
+from __future__ import annotations
+
+import csv
+from io import BytesIO, StringIO
+
+import pandas
+import pytest
+
+from app.domain import Analysis, Finding, Language
+from app.reports.text import csv_table
+from app.reports.text.csv_table import harmless
+from tests.reports.content.test_labels import NAMES, part, rich
+from tests.reports.test_reports import NASTY, analysis
+from tests.reports.text.test_html import HOSTILE
+
+FORMULAS = (
+    "=cmd|' /C calc'!A0",
+    "+SUM(A1)",
+    "-2+3",
+    "@SUM(1)",
+    "\t=1+1",
+    "\r=1+1",
+    "＝1+1",
+    "＋1+1",
+    " =1+1",
+    "x;=1+1",
+)
+
+
+def rows(made: Analysis, language: Language = "en") -> list[dict[str, str]]:
+    data = csv_table.write(made, language)
+    assert data.startswith(b"\xef\xbb\xbf")
+    assert data.count(b"\n") == data.count(b"\r\n")
+    return list(csv.DictReader(StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+
+
+def test_each_finding_is_a_row_with_its_part_times_and_fields() -> None:
+    first = rows(rich())[0]
+    assert list(first) == [
+        *("Part", "Start (s)", "End (s)", "Frames", "Time", *NAMES.values(), "What can be seen"),
+        *("Verified", "What could not be verified", "Written by"),
+    ]
+    assert [first[key] for key in ("Part", "Start (s)", "Frames", "Event", "What can be seen", "Verified")] == [
+        *("1", "0.5", "1", "moves", "A man walks by.", "yes")
+    ]
+    assert first["Written by"] == "AI model some/model"
+    both = rows(rich())[1]
+    assert [both[key] for key in ("Start (s)", "End (s)", "Frames", "Time")] == [
+        *("0.5", "1.0", "1; 2", "00:00.500; 00:01.000")
+    ]
+
+
+def test_what_could_not_be_verified_says_so_and_why() -> None:
+    (doubtful,) = [row for row in rows(rich(), "zh") if row["已核实"] == "否"]
+    assert doubtful["看到的内容"] == "He comes back."
+    assert doubtful["未能核实之处"].startswith("⚠️ ")
+
+
+def test_frames_of_which_nothing_is_said_have_a_row_in_time_order() -> None:
+    told = rows(rich())
+    assert [row["Frames"] for row in told if not row["What can be seen"]] == ["3", "4"]
+    assert [float(row["Start (s)"]) for row in told] == sorted(float(row["Start (s)"]) for row in told)
+
+
+def test_without_a_model_the_frames_are_the_table() -> None:
+    told = rows(analysis(chunks=(), engine=None, facts=()))
+    assert [(row["Frames"], row["Written by"]) for row in told] == [("1", ""), ("2", "")]
+
+
+def test_a_finding_without_a_frame_is_in_the_table_without_a_time() -> None:
+    made = rich(chunks=(part(1, 1, 2, findings=(Finding("Somewhere.", (), ("no_frame",)),)),))
+    (row,) = [row for row in rows(made) if row["What can be seen"] == "Somewhere."]
+    assert (row["Part"], row["Start (s)"], row["Frames"], row["Verified"]) == ("1", "", "", "no")
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_what_looks_like_a_formula_is_text(text: str) -> None:
+    assert all(not cell.lstrip().startswith(tuple("=+-@＝＋－＠")) for cell in harmless(text).split(";"))
+
+
+@pytest.mark.parametrize("text", ["-3", "+1.5", "3 = 3", "a-b", "well; then", ""])
+def test_numbers_and_plain_sentences_stay_as_they_are(text: str) -> None:
+    assert harmless(text) == text
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, NASTY, *FORMULAS, 'a "quoted", word'])
+def test_text_of_anybody_stays_in_its_cell(text: str) -> None:
+    finding = Finding(text, (1,), (), {"who": text})
+    told = rows(rich(chunks=(part(1, 1, 2, findings=(finding,)),), field_names={"who": text}))
+    assert len(told) == 6
+    assert told[0]["What can be seen"] == harmless(text)
+    assert None not in told[0] and None not in told[0].values()
+
+
+def test_another_reader_finds_the_same_table() -> None:
+    """pandas reads CSV with a parser of its own, written in C."""
+    table = pandas.read_csv(BytesIO(csv_table.write(rich(), "zh")), dtype=str, keep_default_na=False)
+    assert table.to_dict("records") == rows(rich(), "zh")

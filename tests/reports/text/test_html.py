@@ -1,0 +1,145 @@
+"""The HTML report, read by a parser that takes nothing but valid HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from justhtml import JustHTML
+
+from app.domain import Analysis, Language
+from app.reports.content.builder import document
+from app.reports.content.document import Document, Heading, Listing, Paragraph, Table, Verbatim, words
+from app.reports.content.plain_text import printable
+from app.reports.text import html
+from tests.reports.content.test_labels import part, rich
+from tests.reports.json.test_reader import ANALYSES, each_analysis, looked_at_closely
+from tests.reports.test_reports import NASTY, analysis
+
+FAMILY = "\N{WOMAN}\u200d\N{GIRL} \N{AUTOMOBILE}"
+HOSTILE = (
+    "=cmd|' /C calc'!A0",
+    '"><img src=x onerror=alert(1)>',
+    "\u202egnp.exe",
+    FAMILY,
+    "x" * 10_000,
+    "a\x00b\x07",
+    "",
+)
+
+
+class Elements(HTMLParser):
+    """Every element with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.all: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.all.append((tag, dict(attrs)))
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, attributes in self.all if (value := attributes.get(name)) is not None]
+
+
+def page(made: Analysis, language: Language = "en") -> str:
+    return html.write(made, language).decode()
+
+
+def spoken(told: Document) -> list[str]:
+    """Every text that the page must show."""
+    lines = [told.title]
+    for block in told.blocks:
+        match block:
+            case Heading(line=line) | Paragraph(line=line):
+                lines.append(words(line))
+            case Listing(items):
+                lines += map(words, items)
+            case Table(heads, rows):
+                lines += [words(cell) for row in (heads, *rows) for cell in row]
+            case Verbatim(_, text):
+                lines.append(text)
+            case _:
+                pass
+    return lines
+
+
+def letters(text: str) -> str:
+    """Without blanks, and without the signs that are drawn before what warns."""
+    return "".join(text.replace("⚠️", "").split())
+
+
+def hostile(text: str) -> Analysis:
+    """The same words wherever somebody else's words may stand."""
+    made = rich()
+    chunk = part(
+        1, 1, 2, findings=(replace(made.chunks[0].findings[0], text=text, fields={"kind": text}),), prompt=text
+    )
+    return replace(
+        made,
+        chunks=(chunk,),
+        summary=None,
+        video=replace(made.video, name=text or "video"),
+        request=replace(made.request, question=text),
+        conditions={text: text},
+        field_names={"kind": text},
+    )
+
+
+@each_analysis
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_it_is_valid_html_that_says_all_that_the_report_says(name: str, language: Language) -> None:
+    made = ANALYSES[name]()
+    tree = JustHTML(page(made, language), strict=True, sanitize=False)
+    shown = letters(tree.to_text(separator="", strip=False))
+    for text in spoken(document(made, language)):
+        assert letters(printable(text)) in shown
+
+
+@pytest.mark.parametrize("text", [NASTY, *HOSTILE], ids=range(1 + len(HOSTILE)))
+def test_words_of_anybody_are_shown_letter_by_letter_and_do_nothing(text: str) -> None:
+    written = page(hostile(text))
+    tree = JustHTML(written, strict=True, sanitize=False)
+    assert letters(printable(text)) in letters(tree.to_text(separator="", strip=False))
+    elements = Elements(written)
+    assert not {tag for tag, _ in elements.all} & {"script", "iframe", "object", "embed", "form", "link", "base"}
+    assert not [name for _, attributes in elements.all for name in attributes if name.startswith("on")]
+    assert [source for source in elements.values("src") if not source.startswith("data:image/jpeg;base64,")] == []
+    assert {link.split("#")[0][:2] for link in elements.values("href")} <= {"", "./"}
+
+
+def test_every_link_within_the_page_has_its_place_and_no_place_is_there_twice() -> None:
+    elements = Elements(page(looked_at_closely()))
+    places = elements.values("id")
+    assert len(set(places)) == len(places)
+    assert {link[1:] for link in elements.values("href") if link.startswith("#")} <= set(places)
+    assert {f"frame-{number}" for number in range(1, 7)} <= set(places)
+
+
+def test_a_time_opens_that_moment_of_the_video_beside_the_page() -> None:
+    made = analysis()
+    named = replace(made, video=replace(made.video, name="监控 #1?.mp4"))
+    times = [link for link in Elements(page(named)).values("href") if link.startswith("./")]
+    assert "./%E7%9B%91%E6%8E%A7%20%231%3F.mp4#t=4.000" in times
+    elsewhere = replace(made, video=replace(made.video, name="../../etc/passwd"))
+    assert {link.split("#")[0] for link in Elements(page(elsewhere)).values("href")} == {"", "./passwd"}
+
+
+def test_that_a_model_wrote_it_stands_on_the_page_and_in_its_head() -> None:
+    written = page(analysis())
+    (label,) = re.findall(r'<meta name="AIGC" content="([^"]*)">', written)
+    fields = json.loads(label.replace("&quot;", '"'))["AIGC"]
+    assert (fields["Label"], fields["ProduceID"]) == ("1", "job") and "some/model" in fields["ContentProducer"]
+    assert (
+        '<p class="label" role="note" dir="auto">The descriptions were generated by an AI model (some/model)' in written
+    )
+    untouched = page(analysis(chunks=(), engine=None))
+    assert "AIGC" not in untouched and 'class="label"' not in untouched
+
+
+def test_what_could_not_be_verified_is_marked_without_colours_alone() -> None:
+    assert 'later at 9:59 <em class="doubt">⚠️ unverified: names a time' in page(analysis())

@@ -1,0 +1,136 @@
+"""Chapters for YouTube and for FFmpeg, and what becomes of them where they break the rules of either."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from app.domain import Analysis, Chapter, Shot
+from app.reports.timeline import ffmetadata, youtube
+from app.reports.timeline.chapters import chapters_of
+from tests.media import cards, write_video
+from tests.reports.content.test_labels import rich
+from tests.reports.test_reports import NASTY, analysis
+from tests.reports.text.test_html import HOSTILE
+
+
+def with_chapters(*starts: float, end: float = 3700.0, titles: tuple[str, ...] = ()) -> Analysis:
+    """With a chapter at each of `starts`, called A, B, …"""
+    names = titles or tuple("ABCDEFGH"[: len(starts)])
+    spans = zip(names, starts, [*starts, end][1:], strict=True)
+    told = tuple(Chapter(name, "", 1, start, after) for name, start, after in spans)
+    made = rich()
+    assert made.summary
+    decode = replace(made.decode, readable_seconds=end, shots=(Shot(1, 0.0, end),))
+    return replace(made, summary=replace(made.summary, chapters=told), decode=decode)
+
+
+def lines(made: Analysis) -> list[str]:
+    return youtube.write(made, "en").decode().split("\n\n")[0].splitlines()
+
+
+def read(data: bytes) -> list[dict[str, Any]]:
+    with av.open(BytesIO(data), format="ffmetadata") as container:
+        return list(container.chapters())
+
+
+# ---- YouTube
+
+
+def test_chapters_are_lines_from_zero_on() -> None:
+    made = with_chapters(0.0, 65.9, 3661.0)
+    assert youtube.fits(made)
+    assert lines(made) == ["0:00 A", "1:05 B", "1:01:01 C"]
+    assert "some/model" in youtube.write(made, "en").decode().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("starts", "end", "wanted"),
+    [
+        ((0.0, 9.5, 20.0, 40.0), 60.0, ["0:00 A · B", "0:20 C", "0:40 D"]),
+        ((0.0, 3.0, 6.0, 20.0, 40.0), 60.0, ["0:00 A … C", "0:20 D", "0:40 E"]),
+        ((0.0, 20.0, 40.0, 55.0), 60.0, ["0:00 A", "0:20 B", "0:40 C · D"]),
+        ((4.0, 10.0, 20.0), 60.0, ["0:00 A", "0:10 B", "0:20 C"]),
+        ((30.0, 50.0), 70.0, ["0:00 A man at the gate", "0:30 A", "0:50 B"]),
+    ],
+)
+def test_what_is_too_short_is_joined_and_the_first_begins_at_zero(
+    starts: tuple[float, ...], end: float, wanted: list[str]
+) -> None:
+    assert lines(with_chapters(*starts, end=end)) == wanted
+
+
+@pytest.mark.parametrize("starts", [(0.0, 100.0), (0.0, 2.0, 4.0), ()])
+def test_too_few_chapters_are_not_offered(starts: tuple[float, ...]) -> None:
+    assert not youtube.fits(with_chapters(*starts, end=110.0))
+
+
+def test_without_chapters_the_shots_are_taken_and_no_model_is_named() -> None:
+    made = with_chapters(end=90.0)
+    shots = tuple(Shot(n, 30.0 * (n - 1), 30.0 * n) for n in (1, 2, 3))
+    made = replace(made, decode=replace(made.decode, shots=shots))
+    assert youtube.write(made, "zh").decode().splitlines() == ["0:00 镜头 1", "0:30 镜头 2", "1:00 镜头 3"]
+    assert [one["metadata"]["title"] for one in read(ffmetadata.write(made, "en"))] == ["Shot 1", "Shot 2", "Shot 3"]
+    assert not chapters_of(with_chapters(end=90.0), "en")  # a single shot
+
+
+@pytest.mark.parametrize("title", [*HOSTILE, NASTY, "0:10 x\n9:99 y", "a\\"])
+def test_a_title_of_anybody_is_one_line_of_the_description(title: str) -> None:
+    told = lines(with_chapters(0.0, 20.0, 40.0, end=60.0, titles=("A", title, "C")))
+    assert [re.match(r"\d+:\d\d ", line)[0] for line in told] == ["0:00 ", "0:20 ", "0:40 "]  # type: ignore[index]
+    assert all(len(line) <= 110 and not set(line) & set("<>") for line in told)
+    assert told[1] != "0:20 "
+
+
+# ---- FFmpeg
+
+
+@pytest.mark.parametrize("title", [*HOSTILE[:-1], NASTY, "a = b; c # d \\ e", "ends with \\", "[CHAPTER]", ";x", "#x"])
+def test_ffmpeg_reads_every_title_as_it_is(title: str) -> None:
+    made = with_chapters(0.0, 20.04, titles=(title, "After"))
+    told = read(ffmetadata.write(made, "en"))
+    assert [one["metadata"]["title"].rstrip() for one in told] == [one.title for one in chapters_of(made, "en")]
+    assert [one["start"] * one["time_base"] for one in told] == pytest.approx([0.0, 20.04])
+    assert [one["end"] * one["time_base"] for one in told] == pytest.approx([20.04, 3700.0])
+
+
+def test_a_chapter_without_a_title_is_called_by_its_text_or_its_number() -> None:
+    made = rich()
+    assert made.summary
+    told = (Chapter("", "He walks\nby.", 1, 0.0, 4.0), Chapter(" ", "", 4, 4.0, 9.0))
+    made = replace(made, summary=replace(made.summary, chapters=told))
+    assert [one.title for one in chapters_of(made, "en")] == ["He walks by.", "Chapter 2"]
+
+
+def test_the_file_says_that_a_model_made_the_chapters_and_the_video_does_not() -> None:
+    data = ffmetadata.write(rich(), "en")
+    assert b"; The descriptions were generated" in data and b'; {"AIGC"' in data
+    with av.open(BytesIO(data), format="ffmetadata") as container:
+        assert dict(container.metadata) == {}
+    assert b"AIGC" not in ffmetadata.write(analysis(chunks=(), engine=None), "en")
+
+
+def test_there_is_no_file_without_chapters() -> None:
+    assert ffmetadata.fits(rich()) and ffmetadata.fits(analysis())
+    assert not ffmetadata.fits(with_chapters(end=90.0))
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_ffmpeg_puts_the_chapters_into_a_video(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "clip.mp4", cards(["red", "blue"], 100))
+    made = with_chapters(0.0, 4.0, end=8.0, titles=("One = 1; #1", "二"))
+    (tmp_path / "clip.ffmetadata").write_bytes(ffmetadata.write(made, "en"))
+    wanted = ["-map", "0", "-map_metadata", "0", "-map_chapters", "1", "-codec", "copy", "out.mp4"]
+    command = ["ffmpeg", "-v", "error", "-i", str(video), "-i", "clip.ffmetadata", *wanted]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        told = [(one["metadata"]["title"], float(one["start"] * one["time_base"])) for one in container.chapters()]
+    assert told == [("One = 1; #1", 0.0), ("二", 4.0)]

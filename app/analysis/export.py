@@ -7,8 +7,7 @@ import logging
 from app import video
 from app.domain import Analysis
 from app.errors import AppError
-from app.reports.files import zipped
-from app.reports.frame_files import entries
+from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
 
 _log = logging.getLogger(__name__)
@@ -17,10 +16,10 @@ _log = logging.getLogger(__name__)
 def frames_as_zip(analysis: Analysis) -> bytes:
     """JPEGs and times.csv; the pictures as they were kept where the video can no longer give them."""
     try:
-        return zipped(entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
+        return zipped(frame_entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
     except AppError as error:
         _log.warning("frames as they were kept, since the video cannot be read: %s", error)
-        return zipped(entries(analysis.keyframes))
+        return zipped(frame_entries(analysis.keyframes))
 
 
 def contact_sheet(analysis: Analysis) -> bytes:

@@ -20,8 +20,7 @@ from app.domain import Analysis, Language
 from app.errors import InputError
 from app.i18n import labelled, language_of, t
 from app.jobs.shelf import MOST_EXPORTED
-from app.reports import FORMATS
-from app.reports.bundle import bundle
+from app.reports import FORMATS, bundle
 from app.reports.files import Entry, write_zip
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.file_names import readable
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
-from app.reports.content.links import local_minute
+from app.reports.content.labels import local_minute
 from app.video import child_begun, probe
 from app.video.files import check_file, printable
 from app.wiring import Services, open_services

@@ -61,10 +61,10 @@ def deliver(
 
 
 def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
-    from app.reports import files, frame_files
+    from app.reports import files
     from app.video import full_pictures
 
-    pictures = frame_files.entries(full_pictures(path, chosen.keyframes, cancel=cancel))
+    pictures = files.frame_entries(full_pictures(path, chosen.keyframes, cancel=cancel))
     with not_written("frames_not_written", given.zip or given.output):
         if given.output:
             pictures = files.written(pictures, given.output)

@@ -17,8 +17,7 @@ from app.commands.stored import opened, whole_id
 from app.domain import Analysis, Language
 from app.errors import ConfigError, InputError
 from app.i18n import LANGUAGES, error_text, t
-from app.reports import FORMATS
-from app.reports.bundle import bundle
+from app.reports import FORMATS, bundle
 from app.reports.files import written
 
 ALL = "all"

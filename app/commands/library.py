@@ -25,8 +25,7 @@ from app.errors import AppError, ConfigError, InputError
 from app.file_names import last_part
 from app.i18n import error_text, t
 from app.jobs.snapshot import State
-from app.reports.content.labels import title_and_details
-from app.reports.content.links import local_minute
+from app.reports.content.labels import local_minute, title_and_details
 from app.reports.content.plain_text import printable
 from app.store.library import Entry, Hit, Order, Wanted
 from app.wiring import Services

@@ -1,14 +1,19 @@
-"""Every report is a pure function of an Analysis. To add one: a module with a `write`, and one line here."""
+"""Every report is a pure function of an Analysis. To add one: a module with a `write`, and one line here.
+
+A JSON report is always what can be taken in again elsewhere; all other formats can be made of it there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain, count
 from typing import Any, Literal
 
 from app.domain import Analysis, Language
 from app.errors import InputError
+from app.file_names import safe_stem
 from app.reports.files import Entry
 
 Use = Literal["read", "cut", "program"]
@@ -56,31 +61,39 @@ FORMATS: dict[str, ReportFormat] = {
         ".docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "read",
-        _of("docx.docx_report"),
+        _of("docx.report"),
     ),
     "srt": ReportFormat(
-        ".srt", "application/x-subrip", "cut", _of("subtitles.srt"), fits=_of("subtitles.cues", "are_seen")
+        ".srt", "application/x-subrip", "cut", _of("subtitles", "write_srt"), fits=_of("subtitles", "are_seen")
     ),
-    "vtt": ReportFormat(".vtt", "text/vtt", "cut", _of("subtitles.vtt"), fits=_of("subtitles.cues", "are_seen")),
+    "vtt": ReportFormat(".vtt", "text/vtt", "cut", _of("subtitles", "write_vtt"), fits=_of("subtitles", "are_seen")),
     "transcript_srt": ReportFormat(
         ".transcript.srt",
         "application/x-subrip",
         "cut",
-        _of("subtitles.srt", "write_transcript"),
-        fits=_of("subtitles.cues", "are_heard"),
+        _of("subtitles", "write_transcript_srt"),
+        fits=_of("subtitles", "are_heard"),
     ),
     "transcript_vtt": ReportFormat(
         ".transcript.vtt",
         "text/vtt",
         "cut",
-        _of("subtitles.vtt", "write_transcript"),
-        fits=_of("subtitles.cues", "are_heard"),
+        _of("subtitles", "write_transcript_vtt"),
+        fits=_of("subtitles", "are_heard"),
     ),
     "youtube": ReportFormat(
-        ".youtube.txt", "text/plain", "cut", _of("timeline.youtube"), fits=_of("timeline.youtube", "fits")
+        ".youtube.txt",
+        "text/plain",
+        "cut",
+        _of("timeline.chapters", "write_youtube"),
+        fits=_of("timeline.chapters", "fits_youtube"),
     ),
     "ffmetadata": ReportFormat(
-        ".ffmetadata", "text/plain", "cut", _of("timeline.ffmetadata"), fits=_of("timeline.ffmetadata", "fits")
+        ".ffmetadata",
+        "text/plain",
+        "cut",
+        _of("timeline.chapters", "write_ffmetadata"),
+        fits=_of("timeline.chapters", "fits_ffmetadata"),
     ),
     "edl": ReportFormat(".edl", "text/plain", "cut", _of("timeline.edl"), fits=_of("timeline.markers", "fits")),
     "xml": ReportFormat(
@@ -123,3 +136,29 @@ def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Ent
                 yield file
     if any(frame.jpeg for frame in analysis.keyframes):
         yield Entry(f"{stem}.contact-sheet.jpg", contact_sheet.write(analysis, language))
+
+
+def bundle(
+    analyses: Iterable[Analysis],
+    formats: Sequence[str],
+    language: Language | None = None,
+    *,
+    is_free: Callable[[str], bool] = lambda name: True,
+) -> Iterator[Entry]:
+    """The files, one after the other. They are called as the video is; where such a name was given already, or is not
+    `is_free`, a number follows. `language` None leaves each report in its own. A format that would have nothing to say
+    is left out beside others; alone it raises InputError.
+    """
+    given: set[str] = set()
+    for analysis in analyses:
+        stem = _stem(analysis, formats, lambda name: name not in given and is_free(name))
+        for name in [name for name in formats if FORMATS[name].fits(analysis)] or formats:
+            file_name = stem + FORMATS[name].suffix
+            given.add(file_name)
+            yield from files_of(name, analysis, language or analysis.request.language, file_name)
+
+
+def _stem(analysis: Analysis, formats: Sequence[str], is_free: Callable[[str], bool]) -> str:
+    usual = safe_stem(analysis.video.name)
+    stems = chain([usual], (f"{usual}-{number}" for number in count(2)))
+    return next(stem for stem in stems if all(is_free(stem + FORMATS[name].suffix) for name in formats))

@@ -5,16 +5,21 @@ They come one by one and go out one by one, so that a whole set of pictures is n
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from app.domain import Keyframe, clock
+
 _YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
 """A ZIP's entries must not carry the time of day."""
 _COMPRESSED = {".jpg", ".docx", ".pdf"}
+TABLE_NAME = "times.csv"
+COLUMNS = ("number", "time_seconds", "clock", "frame_index", "shot", "reason", "file")
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,30 @@ def written(files: Iterable[Entry], folder: Path) -> Iterator[Entry]:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(file.data)
         yield file
+
+
+def frame_entries(pictures: Iterable[Keyframe]) -> Iterator[Entry]:
+    """The pictures in their order, then the table of their times."""
+    rows = []
+    for frame in pictures:
+        rows.append(_frame_row(frame))
+        yield Entry(frame_file_name(frame.number, frame.time_seconds), frame.jpeg)
+    yield Entry(TABLE_NAME, _frame_table(rows))
+
+
+def frame_file_name(number: int, time_seconds: float) -> str:
+    """ "003_01-15.480.jpg": number and clock, in letters that every file system takes, sorted by time."""
+    return f"{number:03d}_{clock(time_seconds).replace(':', '-')}.jpg"
+
+
+def _frame_row(frame: Keyframe) -> tuple[object, ...]:
+    moment, name = clock(frame.time_seconds), frame_file_name(frame.number, frame.time_seconds)
+    return frame.number, frame.time_seconds, moment, frame.frame_index, frame.shot, frame.reason, name
+
+
+def _frame_table(rows: Iterable[tuple[object, ...]]) -> bytes:
+    text = StringIO()
+    table = csv.writer(text)
+    table.writerow(COLUMNS)
+    table.writerows(rows)
+    return text.getvalue().encode()

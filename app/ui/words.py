@@ -13,7 +13,7 @@ from app.errors import AppError
 from app.i18n import error_text, t
 from app.i18n.durations import span
 from app.i18n.facts import colours
-from app.reports.content.links import local_minute
+from app.reports.content.labels import local_minute
 from app.store.disk import human_size
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")

@@ -22,7 +22,7 @@ from app.domain import AnalysisRequest
 from app.errors import InputError
 from app.i18n import error_text
 from app.jobs.shelf import reports_in, reports_of
-from app.reports.bundle import bundle
+from app.reports import bundle
 from app.reports.files import write_zip
 from app.reports.json import writer
 from app.reports.json.stream import MOST_PICTURE_BYTES, MOST_TEXT_BYTES

@@ -16,8 +16,7 @@ from app.domain import NOWHERE, AnalysisEvent, AnalysisRequest, Finished
 from app.errors import Cancelled, InputError
 from app.jobs import Jobs
 from app.jobs.shelf import remove, reports_of
-from app.reports import FORMATS
-from app.reports.bundle import bundle
+from app.reports import FORMATS, bundle
 from app.reports.files import write_zip
 from app.reports.json.reader import read
 from app.store.library import Wanted

@@ -6,8 +6,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from app.domain import Keyframe
-from app.reports.files import written, zipped
-from app.reports.frame_files import entries
+from app.reports.files import frame_entries, written, zipped
 
 FRAMES = (
     Keyframe(1, 0, 0.0, "first", 1, 64, 36, b"first jpeg"),
@@ -16,7 +15,7 @@ FRAMES = (
 
 
 def test_the_zip_holds_each_picture_and_the_table_of_times() -> None:
-    with ZipFile(io.BytesIO(zipped(entries(FRAMES)))) as archive:
+    with ZipFile(io.BytesIO(zipped(frame_entries(FRAMES)))) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["001_00-00.000.jpg", "002_01-15.480.jpg", "times.csv"]
         rows = list(csv.DictReader(io.StringIO(archive.read("times.csv").decode())))
@@ -33,11 +32,11 @@ def test_the_zip_holds_each_picture_and_the_table_of_times() -> None:
 
 
 def test_the_same_frames_give_the_same_bytes() -> None:
-    assert zipped(entries(FRAMES)) == zipped(entries(FRAMES))
+    assert zipped(frame_entries(FRAMES)) == zipped(frame_entries(FRAMES))
 
 
 def test_a_folder_gets_the_same_files(tmp_path: Path) -> None:
-    list(written(entries(FRAMES), tmp_path / "new" / "folder"))
+    list(written(frame_entries(FRAMES), tmp_path / "new" / "folder"))
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
         "001_00-00.000.jpg",
         "002_01-15.480.jpg",

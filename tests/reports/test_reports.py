@@ -30,7 +30,7 @@ from app.reports.content.builder import document
 from app.reports.content.document import Heading, Table, words
 from app.reports.files import zipped
 from app.reports.text import markdown
-from app.reports.text.markdown_escape import escape
+from app.reports.text.markdown import escape
 from tests.cards import draw_card, to_jpeg
 
 NASTY = "<script>alert(1)</script> | [x](http://evil) # *b* `c`\n## heading"

@@ -16,9 +16,7 @@ import webvtt
 from app.domain import Analysis, Cue, Finding, Transcript
 from app.errors import InputError
 from app.i18n import error_text
-from app.reports import FORMATS, all_files, files_of
-from app.reports.bundle import bundle
-from app.reports.subtitles import cues, srt, vtt
+from app.reports import FORMATS, all_files, bundle, files_of, subtitles
 from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
@@ -38,17 +36,17 @@ def by_ffmpeg(data: bytes, name: str) -> list[tuple[Fraction, Fraction, str]]:
 
 def test_a_cue_begins_with_its_first_frame_and_none_overlap() -> None:
     made = found(*(Finding(f"At {n}. " + "word " * 20, (n,)) for n in range(1, 7)))
-    shown = cues.seen(made, "en")
+    shown = subtitles.seen(made, "en")
     assert [cue.start_seconds for cue in shown] == [0.5, 2.25, 4.0, 6.5, 8.0]  # the one at 1.0 joins that at 0.5
     assert shown[0].text.count("\n") == 1
     assert all(first.end_seconds <= second.start_seconds for first, second in pairwise(shown))
-    assert all(cue.end_seconds - cue.start_seconds >= cues.SHORTEST_SECONDS for cue in shown)
+    assert all(cue.end_seconds - cue.start_seconds >= subtitles.SHORTEST_SECONDS for cue in shown)
 
 
 def test_a_cue_stays_as_long_as_it_holds_and_no_longer_than_it_takes_to_read() -> None:
-    assert cues.seen(found(Finding("Short.", (1,))), "en")[0].end_seconds == 1.5
-    assert cues.seen(found(Finding("Short.", (1, 4))), "en")[0].end_seconds == 4.0
-    english, chinese = (cues.seen(found(Finding(text, (1,))), "en")[0] for text in ("w" * 40, "字" * 40))
+    assert subtitles.seen(found(Finding("Short.", (1,))), "en")[0].end_seconds == 1.5
+    assert subtitles.seen(found(Finding("Short.", (1, 4))), "en")[0].end_seconds == 4.0
+    english, chinese = (subtitles.seen(found(Finding(text, (1,))), "en")[0] for text in ("w" * 40, "字" * 40))
     assert chinese.end_seconds - 0.5 == pytest.approx(2 * (english.end_seconds - 0.5))
 
 
@@ -56,7 +54,7 @@ def test_unverified_findings_are_marked_and_those_without_a_frame_have_no_time()
     made = found(
         Finding("Sure.", (1,)), Finding("Unsure.", (4,), ("own_time",)), Finding("Nowhere.", (), ("no_frame",))
     )
-    assert [cue.text for cue in cues.seen(made, "en")] == [
+    assert [cue.text for cue in subtitles.seen(made, "en")] == [
         "Sure.",
         "Unsure. ⚠️ unverified: names a time that is not that of its frames",
     ]
@@ -65,9 +63,9 @@ def test_unverified_findings_are_marked_and_those_without_a_frame_have_no_time()
 @pytest.mark.parametrize("text", [*HOSTILE, NASTY, "1\n\n2\n00:00:01,000 --> 00:00:02,000\nx", "{\\an8}top", "a & b"])
 def test_text_of_anybody_stays_in_its_cue(text: str) -> None:
     made = found(Finding("Before.", (1,)), Finding(text or "-", (4,)), Finding("After.", (6,)))
-    wanted = cues.seen(made, "en")
+    wanted = subtitles.seen(made, "en")
     times = [(round(cue.start_seconds, 3), round(cue.end_seconds, 3)) for cue in wanted]
-    web, rip = vtt.write(made, "en"), srt.write(made, "en")
+    web, rip = subtitles.write_vtt(made, "en"), subtitles.write_srt(made, "en")
     read = webvtt.from_buffer(BytesIO(web), strict=True)
     assert [html.unescape(cue.text) for cue in read] == [cue.text for cue in wanted]
     events = pysubs2.SSAFile.from_string(rip.decode(), format_="srt").events
@@ -78,28 +76,28 @@ def test_text_of_anybody_stays_in_its_cue(text: str) -> None:
 
 
 def test_webvtt_says_before_the_cues_that_a_model_wrote_them_and_what_went_wrong() -> None:
-    head = vtt.write(analysis(), "zh").decode().split("\n1\n")[0]
+    head = subtitles.write_vtt(analysis(), "zh").decode().split("\n1\n")[0]
     assert head.startswith("WEBVTT\n\nNOTE\n⚠️ Messages 格式不支持")
     assert "some/model" in head and '"AIGC"' in head and head.count("-->") == 0
-    assert "NOTE\nTranscribed by whisper" in vtt.write_transcript(rich(), "en").decode()
+    assert "NOTE\nTranscribed by whisper" in subtitles.write_transcript_vtt(rich(), "en").decode()
 
 
 def test_a_remark_can_not_become_a_cue() -> None:
     made = rich(transcript=Transcript("subtitles", "00:01.000 --> 00:02.000\n\nx", (Cue(1.0, 2.0, "Hello."),)))
-    assert [cue.text for cue in webvtt.from_buffer(BytesIO(vtt.write_transcript(made, "en")), strict=True)] == [
-        "Hello."
-    ]
+    assert [
+        cue.text for cue in webvtt.from_buffer(BytesIO(subtitles.write_transcript_vtt(made, "en")), strict=True)
+    ] == ["Hello."]
 
 
 def test_the_transcript_keeps_its_lines_and_times() -> None:
     made = rich(
         transcript=Transcript("subtitles", "en", (Cue(3600.5, 3602.0, "a\n\nb"), Cue(1.0, 1.0, "z"), Cue(2, 3, " ")))
     )
-    assert srt.write_transcript(made, "en").decode().split("\r\n") == [
+    assert subtitles.write_transcript_srt(made, "en").decode().split("\r\n") == [
         *("1", "00:00:01,000 --> 00:00:01,001", "z", ""),
         *("2", "01:00:00,500 --> 01:00:02,000", "a", "b", ""),
     ]
-    assert [text for *_, text in by_ffmpeg(vtt.write_transcript(made, "en"), "webvtt")] == ["z", "a\nb"]
+    assert [text for *_, text in by_ffmpeg(subtitles.write_transcript_vtt(made, "en"), "webvtt")] == ["z", "a\nb"]
 
 
 def test_what_would_be_empty_is_not_offered_and_named_when_asked_for() -> None:

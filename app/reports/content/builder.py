@@ -6,9 +6,10 @@ Every time in it is that of a frame, a cue, a shot or a chapter, never one that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import get_args
 
-from app.domain import Analysis, FrameFacts, Keyframe, Language, Transcript, clock
+from app.domain import Analysis, FrameFacts, Keyframe, Language, Stretch, StretchType, Transcript, clock
 from app.i18n import notice_text, t
 from app.i18n.facts import measured, origin
 from app.reports.content.ai_disclosure import aigc_text
@@ -29,12 +30,13 @@ from app.reports.content.document import (
 )
 from app.reports.content.labels import ai_label, headline, span_of
 from app.reports.content.provenance import making
-from app.reports.content.segment_text import described
 from app.reports.content.summary_section import Account
 from app.reports.graphics.chart import chart_of
 
 _WORTH_A_GALLERY = 3
 """Fewer pictures than these are seen at one glance anyway."""
+MOST_TIMES = 8
+"""Of one type; of more, the longest are named and the others counted."""
 
 
 def document(analysis: Analysis, language: Language) -> Document:
@@ -122,7 +124,7 @@ def _shots(analysis: Analysis, language: Language) -> Iterator[Block]:
         for shot in analysis.decode.shots
     )
     yield Table(heads, rows, numbers=True)
-    if lines := described(analysis.decode.stretches, language):
+    if lines := segment_lines(analysis.decode.stretches, language):
         yield Listing(tuple(map(plain, lines)))
 
 
@@ -141,3 +143,25 @@ def _transcript(transcript: Transcript | None, language: Language) -> Iterator[B
 
 def _time(seconds: float) -> Span:
     return Span(clock(seconds), at_seconds=seconds)
+
+
+def segment_lines(stretches: Sequence[Stretch], language: Language) -> list[str]:
+    """A line for each type that there is, with its times; none where nothing of the kind was found."""
+    by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(StretchType)}
+    return [
+        t(f"report.stretch_{kind}", language, ranges=_ranges(found, language))
+        for kind, found in by_type.items()
+        if found
+    ]
+
+
+def _ranges(found: Sequence[Stretch], language: Language) -> str:
+    longest = sorted(found, key=_seconds_of, reverse=True)[:MOST_TIMES]
+    named = [f"{clock(one.start_seconds)} – {clock(one.end_seconds)}" for one in found if one in longest]
+    times = t("facts.list", language).join(named)
+    left = len(found) - len(named)
+    return t("report.stretches_more", language, ranges=times, count=left) if left else times
+
+
+def _seconds_of(stretch: Stretch) -> float:
+    return stretch.end_seconds - stretch.start_seconds

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from urllib.parse import quote
 
 from app.domain import BREAKS, Analysis, ChunkResult, Finding, Language, clock
-from app.file_names import last_part
-from app.i18n import catalogue, t
+from app.file_names import last_part, shown_name
+from app.i18n import catalogue, notice_text, t
 from app.reports.content.document import Line, Span
+from app.reports.content.plain_text import one_line, printable
 from app.reports.content.request_parts import Part
 
 _QUOTED = 200
@@ -133,3 +136,47 @@ def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:
         run.append(number)
     if run:
         yield run
+
+
+def said(finding: Finding, language: Language) -> str:
+    """What a finding says, and behind it what could not be verified."""
+    text = one_line(finding.text)
+    doubts = ", ".join(issues(finding, language))
+    return f"{text} ⚠️ {t('report.unverified', language, issues=doubts)}".strip() if doubts else text
+
+
+def remarks(analysis: Analysis, language: Language) -> tuple[str, ...]:
+    """What must be known first: what went wrong, and that a model wrote the texts. Empty where neither is so."""
+    warnings = [notice for notice in analysis.notices if notice.level != "info"]
+    texts = [notice_text(notice, language) for notice in warnings]
+    return tuple(one_line(text) for text in (*texts, ai_label(analysis, language)) if text)
+
+
+def moment_address(video_name: str, seconds: float) -> str:
+    """A relative address with a media fragment (W3C Media Fragments URI 1.0, section 4.2.1), such as
+    "./clip.mp4#t=1.500": it opens the video where that lies beside the report.
+    """
+    return f"./{quote(printable(shown_name(video_name)))}#t={seconds:.3f}"
+
+
+def date_of(created: str) -> datetime | None:
+    """With a time zone, UTC where none is named; None where a report of another hand says something that is no time."""
+    try:
+        made = datetime.fromisoformat(created)
+    except ValueError:
+        return None
+    return made if made.tzinfo else made.replace(tzinfo=UTC)
+
+
+def local_minute(created: str, zone: tzinfo | None = None) -> str:
+    """Return a stored time for people, such as "2026-11-21 23:03".
+
+    Args:
+        created: An ISO time, in UTC where it names no time zone. What is no time comes back as it is.
+        zone: The reader's time zone, None for that of this machine.
+    """
+    made = date_of(created)
+    try:
+        return f"{made.astimezone(zone):%Y-%m-%d %H:%M}" if made else created
+    except (OverflowError, ValueError, OSError):  # the first and the last day of the calendar
+        return created

@@ -17,3 +17,14 @@ def printable(text: str) -> str:
 
 def _named(found: re.Match[str]) -> str:
     return f"[U+{ord(found[0]):04X}]"
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, and without anything that cannot be seen."""
+    return " ".join(printable(text).split())
+
+
+def shortened(text: str, most: int) -> str:
+    """One line of at most `most` characters; "…" stands for what is left out."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

@@ -23,7 +23,7 @@ from docx.shared import Cm, Pt, RGBColor
 from app.domain import Language
 from app.reports.content.ai_disclosure import KEY
 from app.reports.content.document import Document
-from app.reports.content.links import date_of
+from app.reports.content.labels import date_of
 from app.reports.content.plain_text import printable
 from app.reports.docx.elements import Element, element, field, run
 from app.reports.files import Entry, zipped

@@ -1,10 +1,16 @@
-"""From the blocks of a report to the elements of a Word document: real headings, lists, tables and links."""
+"""From the blocks of a report to the elements of a Word document: real headings, lists, tables and links.
+
+Only what Word and LibreOffice read alike is in it. A time is a link to that moment of the video, which opens where the
+video lies beside the report.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from app.domain import Analysis, Language
 from app.pictures import smaller
+from app.reports.content.builder import document
 from app.reports.content.document import (
     Block,
     Gallery,
@@ -19,10 +25,10 @@ from app.reports.content.document import (
     Verbatim,
     signed,
 )
-from app.reports.content.links import address
+from app.reports.content.labels import moment_address
 from app.reports.docx.elements import Element, bookmarked, link, paragraph, picture, run, table
 from app.reports.docx.package import BODY_CM, CELL, PROMPT, Package, tone_style
-from app.reports.graphics.chart_png import png
+from app.reports.graphics.chart_svg import png
 
 _PICTURE_SIDE = 1280
 """The longer side in pixels. The gallery shows the same pictures once more, which costs the file nothing."""
@@ -32,9 +38,10 @@ _GALLERY_COLUMNS = 4
 _TABLE, _GALLERY = "LightList-Accent1", "TableNormal"
 _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
 """Widths of a column of times, of names, of numbers."""
+MIME = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
-class Drawer:
+class BodyWriter:
     """Draws block after block into a package. `video` is the name of the file that times are links to."""
 
     def __init__(self, package: Package, video: str) -> None:
@@ -116,7 +123,7 @@ class Drawer:
 
     def _span(self, span: Span) -> Element:
         if span.at_seconds is not None:
-            relation = self._package.link(address(self._video, span.at_seconds))
+            relation = self._package.link(moment_address(self._video, span.at_seconds))
             return link([run(span.text, style="Hyperlink")], relation=relation)
         match span.style:
             case "strong":
@@ -134,3 +141,17 @@ def _widths(block: Table, columns: int) -> list[float]:
     first = _TIME_CM if block.heads else _NAME_CM
     parts = [1.0] * max(0, columns - 2) + [2.0] * min(1, columns - 1)
     return [first, *(part * (BODY_CM - first) / sum(parts) for part in parts)]
+
+
+def write(analysis: Analysis, language: Language) -> bytes:
+    """Office Open XML, about 60 KB for each keyframe; the same analysis gives the same bytes."""
+    from app.reports.docx.package import Package
+    # python-docx, which what only names formats need not wait for
+
+    told = document(analysis, language)
+    package = Package(told)
+    drawer = BodyWriter(package, told.facts.video)
+    package.body.extend(drawer.title(told.title))
+    for block in told.blocks:
+        package.body.extend(drawer.block(block))
+    return package.packed()

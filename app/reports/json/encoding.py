@@ -5,6 +5,9 @@ Both JSON reports are made of these. Seconds count from the first frame of the v
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from app.domain import DecodeSummary, Language, Measures, Notice, VideoInfo
@@ -12,6 +15,8 @@ from app.i18n import notice_text
 from app.reports.json.schema import NoticeForm, SourceForm
 
 _DIGITS, _SHARPNESS_DIGITS = 4, 1
+_NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
+"""Lists of numbers alone as json.dumps indents them. No string matches: in JSON a string holds no line break."""
 
 
 def notice_of(notice: Notice, language: Language) -> NoticeForm:
@@ -49,3 +54,11 @@ def rounded(measures: Measures) -> Measures:
 
 def _rounded(values: tuple[float, ...], digits: int = _DIGITS) -> tuple[float, ...]:
     return tuple(round(value, digits) for value in values)
+
+
+def json_text(document: Mapping[str, object]) -> bytes:
+    """UTF-8 with a final newline. What of a file name is not UTF-8 is escaped as JSON escapes it."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode(
+        errors="backslashreplace"
+    )

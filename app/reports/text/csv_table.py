@@ -14,8 +14,8 @@ from io import StringIO
 from app.domain import Analysis, Finding, Language, clock
 from app.i18n import t
 from app.reports.content.labels import field_names, issues
+from app.reports.content.plain_text import one_line
 from app.reports.content.request_parts import parts_of, times_of
-from app.reports.content.single_line_text import one_line
 
 _BETWEEN = "; "
 """Between numbers of frames. "1,2" would become one number in many a spreadsheet."""

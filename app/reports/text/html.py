@@ -32,7 +32,7 @@ from app.reports.content.document import (
     signed,
     words,
 )
-from app.reports.content.links import address
+from app.reports.content.labels import moment_address
 from app.reports.content.plain_text import printable
 from app.reports.graphics.chart_svg import Palette, svg
 
@@ -150,7 +150,7 @@ class _Page:
                 return text
 
     def _moment(self, seconds: float) -> str:
-        return address(self._video_name, seconds)
+        return moment_address(self._video_name, seconds)
 
 
 def _heading(block: Block) -> Heading | None:

@@ -6,7 +6,8 @@ Words of a model, a file name or a screen are escaped: they cannot become headin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from app.domain import Analysis, Language
 from app.reports.content.ai_disclosure import in_comment
@@ -25,9 +26,10 @@ from app.reports.content.document import (
     signed,
     words,
 )
-from app.reports.files import Entry
-from app.reports.frame_files import file_name
-from app.reports.text.markdown_escape import escape, escape_words, fenced, on_line, table
+from app.reports.files import Entry, frame_file_name
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
+_LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list, a heading's underline; of "1." the point is escaped
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
@@ -44,7 +46,7 @@ def pictures(analysis: Analysis) -> list[Entry]:
     """The keyframes as they were kept, where the text refers to them."""
     folder = _folder(analysis)
     return [
-        Entry(f"{folder}/{file_name(frame.number, frame.time_seconds)}", frame.jpeg)
+        Entry(f"{folder}/{frame_file_name(frame.number, frame.time_seconds)}", frame.jpeg)
         for frame in analysis.keyframes
         if frame.jpeg
     ]
@@ -70,7 +72,7 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
             named = [_inline(head) for head in heads] or [""] * columns
             yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
         case Picture():
-            yield from (f"![{escape(block.alt)}]({folder}/{file_name(block.number, block.time_seconds)})", "")
+            yield from (f"![{escape(block.alt)}]({folder}/{frame_file_name(block.number, block.time_seconds)})", "")
         case Gallery() | Timeline():  # drawn for the eye; what they hold is said elsewhere
             pass
         case _:
@@ -90,3 +92,39 @@ def _span(span: Span) -> str:
             return f"⚠️ *{text}*"
         case _:
             return text
+
+
+def escape(text: str) -> str:
+    """Text that a Markdown reader shows as it is, on one line."""
+    return on_line(escape_words(text))
+
+
+def escape_words(text: str) -> str:
+    """The same of words within a line; blanks at their ends stay."""
+    return _SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", text))
+
+
+def on_line(escaped: str) -> str:
+    """Escaped words as a line of their own: what would begin a list is escaped, too."""
+    return _LINE_START.sub(r"\1\\\2", escaped.strip())
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> Iterator[str]:
+    """A table with an empty line behind it; its cells are Markdown. `numbers` stand to the right."""
+    yield _row(heads)
+    yield _row(["---:" if numbers else "---"] * len(heads))
+    yield from map(_row, rows)
+    yield ""
+
+
+def fenced(text: str) -> Iterator[str]:
+    """`text` as it stands, in a fence longer than any in it."""
+    fence = "`" * max(4, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    yield f"{fence}text"
+    yield text
+    yield fence
+    yield ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

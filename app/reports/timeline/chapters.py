@@ -1,12 +1,28 @@
-"""The chapters of a video for players: those that the model made, or else its shots."""
+"""The chapters of a video for players: those that the model made, or else its shots.
+
+0:00, each at least ten seconds long. What is shorter is joined with what stands before it.
+
+ffmpeg -i VIDEO -i FILE -map 0 -map_metadata 0 -map_chapters 1 -codec copy OUTPUT
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
 from app.domain import Analysis, Chapter, Language
 from app.i18n import t
-from app.reports.content.single_line_text import one_line, shortened
+from app.reports.content.ai_disclosure import aigc_text
+from app.reports.content.labels import ai_label, remarks
+from app.reports.content.plain_text import one_line, shortened
 
 _LONGEST_TITLE = 100
+_FEWEST, _SHORTEST_SECONDS, _LONGEST_YOUTUBE_TITLE = 3, 10, 100
+_REFUSED = str.maketrans({"<": "‹", ">": "›"})
+"""A description with angle brackets is not saved."""
+_SPECIAL = re.compile(r"([=;#\\\n])")
+_UNITS = 1_000_000
+"""A second has so many: a chapter must not begin before its frame."""
 
 
 def chapters_of(analysis: Analysis, language: Language) -> tuple[Chapter, ...]:
@@ -35,3 +51,90 @@ def _titled(chapter: Chapter, place: int, language: Language) -> Chapter:
     return Chapter(
         shortened(title, _LONGEST_TITLE), text, chapter.first_frame, chapter.start_seconds, chapter.end_seconds
     )
+
+
+def fits_youtube(analysis: Analysis) -> bool:
+    """Whether there are enough chapters that are long enough."""
+    return len(_lines(analysis, "en")) >= _FEWEST
+
+
+def write_youtube(analysis: Analysis, language: Language) -> bytes:
+    """A line for each, and behind them that a model made them, if so."""
+    label = one_line(ai_label(analysis, language)) if are_told(analysis) else ""
+    lines = [*_lines(analysis, language), *(["", label] if label else [])]
+    return "".join(f"{line}\n" for line in lines).translate(_REFUSED).encode()
+
+
+def _lines(analysis: Analysis, language: Language) -> list[str]:
+    chapters = chapters_of(analysis, language)
+    starts = [int(chapter.start_seconds) for chapter in chapters]
+    if starts and starts[0] < _SHORTEST_SECONDS:
+        starts[0] = 0
+    titles = [chapter.title for chapter in chapters]
+    if starts and starts[0]:  # only a part of the video was looked at
+        starts, titles = [0, *starts], [_title(analysis), *titles]
+    groups = _grouped(starts, _end(analysis, chapters))
+    return [f"{_stamp(starts[group[0]])} {_joined([titles[place] for place in group])}" for group in groups]
+
+
+def _grouped(starts: Sequence[int], end: float) -> list[list[int]]:
+    """The places of those that make one chapter."""
+    groups: list[list[int]] = []
+    for place, start in enumerate(starts):
+        if groups and start - starts[groups[-1][0]] < _SHORTEST_SECONDS:
+            groups[-1].append(place)
+        else:
+            groups.append([place])
+    if len(groups) > 1 and end - starts[groups[-1][0]] < _SHORTEST_SECONDS:
+        last = groups.pop()
+        groups[-1] += last
+    return groups
+
+
+def _joined(titles: Sequence[str]) -> str:
+    """Of more than two the first and the last."""
+    named = " · ".join(titles) if len(titles) < 3 else f"{titles[0]} … {titles[-1]}"
+    return shortened(named, _LONGEST_YOUTUBE_TITLE)
+
+
+def _title(analysis: Analysis) -> str:
+    return shortened(analysis.title or analysis.video.name, _LONGEST_YOUTUBE_TITLE)
+
+
+def _end(analysis: Analysis, chapters: Iterable[Chapter]) -> float:
+    return max([analysis.decode.readable_seconds, *(chapter.end_seconds for chapter in chapters)])
+
+
+def _stamp(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours}:{minutes:02d}:{seconds % 60:02d}" if hours else f"{minutes}:{seconds % 60:02d}"
+
+
+def fits_ffmetadata(analysis: Analysis) -> bool:
+    """Whether there are chapters."""
+    return bool(chapters_of(analysis, "en"))
+
+
+def write_ffmetadata(analysis: Analysis, language: Language) -> bytes:
+    """UTF-8. Remarks are comments, which FFmpeg does not put into the video: it is not the video that was generated."""
+    told = (*remarks(analysis, language), aigc_text(analysis)) if are_told(analysis) else ()
+    lines = [";FFMETADATA1", *(f"; {remark} " for remark in told if remark)]  # a backslash at the end would go on
+    return "\n".join([*lines, *_sections(chapters_of(analysis, language)), ""]).encode()
+
+
+def _sections(chapters: Iterable[Chapter]) -> Iterator[str]:
+    for chapter in chapters:
+        start, end = (round(seconds * _UNITS) for seconds in (chapter.start_seconds, chapter.end_seconds))
+        yield "[CHAPTER]"
+        yield f"TIMEBASE=1/{_UNITS}"
+        yield f"START={start}"
+        yield f"END={max(end, start + 1)}"
+        yield f"title={escape_ffmetadata(chapter.title)}"
+
+
+def escape_ffmetadata(text: str) -> str:
+    """A value with a backslash before each character that means something. A backslash at the end gets a blank behind
+    it: FFmpeg takes every one before a line end as one that goes on.
+    """
+    escaped = _SPECIAL.sub(r"\\\1", text)
+    return f"{escaped} " if escaped.endswith("\\") else escaped

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Xml
 
 from app.domain import Analysis, Language
 from app.reports.content.ai_disclosure import aigc_text, in_comment
-from app.reports.content.single_line_text import one_line
+from app.reports.content.plain_text import one_line
 from app.reports.timeline.markers import Marker, Piece, markers_of, pieces_of
 from app.reports.timeline.timecode import Rate, first_frame, rate_of, timecode
 

@@ -12,8 +12,9 @@ from typing import Literal, get_args
 from app.domain import Analysis, Language, clock
 from app.i18n import sentences, t
 from app.i18n.facts import origin
+from app.reports.content.labels import remarks, said
+from app.reports.content.plain_text import one_line, shortened
 from app.reports.content.request_parts import seconds_of, times_of
-from app.reports.content.single_line_text import one_line, remarks, said, shortened
 from app.reports.timeline.chapters import are_told, chapters_of
 from app.reports.timeline.timecode import Rate, first_frame, is_exact, timecode
 

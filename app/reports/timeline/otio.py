@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from app.domain import Analysis, Language
 from app.reports.content.ai_disclosure import KEY, aigc
-from app.reports.content.single_line_text import one_line, remarks
-from app.reports.json.json_text import json_text
+from app.reports.content.labels import remarks
+from app.reports.content.plain_text import one_line
+from app.reports.json.encoding import json_text
 from app.reports.timeline.markers import COLOURS, Marker, Piece, markers_of, pieces_of
 from app.reports.timeline.timecode import Rate, first_frame, rate_of
 

@@ -10,9 +10,9 @@ import pytest
 
 from app.domain import Analysis, Boundary, DecodeSummary, Keyframe, KeyframesChosen, Measures, Shot, Stretch, VideoInfo
 from app.reports import FORMATS
-from app.reports.content.segment_text import MOST_TIMES, described
+from app.reports.content.builder import MOST_TIMES, segment_lines
 from app.reports.json import keyframes
-from app.reports.json.json_text import json_text
+from app.reports.json.encoding import json_text
 from tests.reports.test_reports import analysis
 
 FRAME = Keyframe(1, 0, 0.0, "first", 1, 64, 36, b"jpeg")
@@ -105,14 +105,14 @@ def test_markdown_tells_stretches_by_type_with_their_times(language: str, lines:
 
 
 def test_where_there_are_none_nothing_is_said_of_stretches() -> None:
-    assert described((), "en") == []
+    assert segment_lines((), "en") == []
     text = FORMATS["markdown"].write(analysis(), "en").decode()
     assert "Black picture" not in text and "Nothing moves" not in text and "flashes" not in text
 
 
 def test_of_many_stretches_the_longest_are_named_in_their_order_and_the_others_counted() -> None:
     many = [Stretch(10.0 * number, 10.0 * number + 2 + number % 4, "frozen") for number in range(20)]
-    (line,) = described(many, "en")
+    (line,) = segment_lines(many, "en")
     assert line.count("–") == MOST_TIMES
     assert line.endswith(", and 12 shorter ones")
     assert line.startswith("Nothing moves: 00:20.000 – 00:24.000, 00:30.000 – 00:35.000")

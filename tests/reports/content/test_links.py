@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.reports.content.links import local_minute
+from app.reports.content.labels import local_minute
 
 UTC_TIME = "2026-11-21T22:03:04.000+00:00"
 

@@ -17,7 +17,7 @@ from app.domain import Analysis, Finding, Language, Notice
 from app.reports.content.builder import document
 from app.reports.content.document import Heading, Line, Table, words
 from app.reports.content.plain_text import printable
-from app.reports.docx import docx_report
+from app.reports.docx import report
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis
 from tests.reports.test_reports import NASTY, analysis
@@ -25,11 +25,11 @@ from tests.reports.text.test_html import HOSTILE
 
 
 def opened(made: Analysis, language: Language = "en") -> Any:
-    return docx.Document(BytesIO(docx_report.write(made, language)))
+    return docx.Document(BytesIO(report.write(made, language)))
 
 
 def file_of(made: Analysis, name: str) -> str:
-    with ZipFile(BytesIO(docx_report.write(made, "en"))) as archive:
+    with ZipFile(BytesIO(report.write(made, "en"))) as archive:
         return archive.read(name).decode()
 
 
@@ -88,7 +88,7 @@ def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
 
 
 def test_a_picture_is_in_the_file_once_however_often_it_is_shown() -> None:
-    with ZipFile(BytesIO(docx_report.write(rich(), "en"))) as archive:
+    with ZipFile(BytesIO(report.write(rich(), "en"))) as archive:
         pictures = [name for name in archive.namelist() if name.startswith("word/media/")]
     assert len(pictures) == len({frame.jpeg for frame in rich().keyframes}) + 1  # and the chart
 
@@ -164,7 +164,7 @@ def test_the_file_says_what_it_is_and_that_a_model_wrote_it() -> None:
 
 
 def test_without_a_model_the_file_carries_no_label() -> None:
-    with ZipFile(BytesIO(docx_report.write(analysis(chunks=(), engine=None), "en"))) as archive:
+    with ZipFile(BytesIO(report.write(analysis(chunks=(), engine=None), "en"))) as archive:
         assert "docProps/custom.xml" not in archive.namelist()
 
 
@@ -181,9 +181,9 @@ def test_pages_are_numbered_by_the_word_processor() -> None:
 
 @each_analysis
 def test_the_same_analysis_gives_the_same_bytes(name: str) -> None:
-    assert docx_report.write(ANALYSES[name](), "zh") == docx_report.write(ANALYSES[name](), "zh")
+    assert report.write(ANALYSES[name](), "zh") == report.write(ANALYSES[name](), "zh")
 
 
 def test_no_preview_of_an_empty_document_is_left_in_it() -> None:
-    with ZipFile(BytesIO(docx_report.write(analysis(), "en"))) as archive:
+    with ZipFile(BytesIO(report.write(analysis(), "en"))) as archive:
         assert not [name for name in archive.namelist() if "thumbnail" in name]

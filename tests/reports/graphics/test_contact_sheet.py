@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from app.domain import Keyframe
-from app.reports.graphics import contact_sheet, text_drawing
+from app.reports.graphics import contact_sheet
 from app.reports.graphics.contact_sheet import MAX_WIDTH, grid_of, sheet
 from tests.media import COLOURS, solid
 from tests.reports.test_reports import analysis
@@ -102,16 +102,16 @@ def test_the_sheet_of_an_analysis_survives_any_name(language: str) -> None:
 # ---- letters
 
 
-def no_box(text: str, font: text_drawing.Font) -> bool:
+def no_box(text: str, font: contact_sheet.Font) -> bool:
     box = font.getmask("\uffff")
     return all(letter.isspace() or bytes(font.getmask(letter)) != bytes(box) for letter in text)
 
 
 def test_chinese_is_written_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_drawing, "_FONTS", text_drawing._FONTS[:1])
-    text_drawing._fonts.cache_clear()
-    font, drawn = text_drawing.lettered("假期录像 01.mp4", 20, 1_000)
-    text_drawing._fonts.cache_clear()
+    monkeypatch.setattr(contact_sheet, "_FONTS", contact_sheet._FONTS[:1])
+    contact_sheet._fonts.cache_clear()
+    font, drawn = contact_sheet.lettered("假期录像 01.mp4", 20, 1_000)
+    contact_sheet._fonts.cache_clear()
     assert drawn == "假期录像 01.mp4"
     assert no_box(drawn, font)
 
@@ -119,19 +119,19 @@ def test_chinese_is_written_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_a_font_that_knows_them_there_are_question_marks_and_no_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
     own = ImageFont.load_default(20)
     assert isinstance(own, ImageFont.FreeTypeFont)
-    monkeypatch.setattr(text_drawing, "_fonts", lambda size: (own,))
-    font, drawn = text_drawing.lettered("假期录像 01.mp4", 20, 1_000)
+    monkeypatch.setattr(contact_sheet, "_fonts", lambda size: (own,))
+    font, drawn = contact_sheet.lettered("假期录像 01.mp4", 20, 1_000)
     assert drawn == "???? 01.mp4"
     assert no_box(drawn, font)
-    assert no_box(text_drawing.lettered("long " * 50, 20, 100)[1], font)
+    assert no_box(contact_sheet.lettered("long " * 50, 20, 100)[1], font)
 
 
 def test_a_long_name_keeps_its_ending() -> None:
     for width in (40, 200, 400):
-        font, drawn = text_drawing.lettered("a very long name of a video " * 9 + "0123.mp4", 20, width)
+        font, drawn = contact_sheet.lettered("a very long name of a video " * 9 + "0123.mp4", 20, width)
         assert font.getlength(drawn) <= width
     assert drawn.endswith("0123.mp4") and drawn.startswith("a very")
 
 
 def test_what_cannot_be_printed_is_a_question_mark() -> None:
-    assert text_drawing.lettered("a\nb\u202e\udcff", 20, 500)[1] == "a?b??"
+    assert contact_sheet.lettered("a\nb\u202e\udcff", 20, 500)[1] == "a?b??"

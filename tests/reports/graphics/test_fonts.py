@@ -12,8 +12,7 @@ from fontTools.ttLib import TTCollection, TTFont
 
 from app.i18n import catalogue
 from app.reports.graphics import fonts
-from app.reports.graphics.cmap import FontFile
-from app.reports.graphics.fonts import BOLD, FOLDER, REGULAR, Face, Faces, faces_for
+from app.reports.graphics.fonts import BOLD, FOLDER, REGULAR, Face, Faces, FontFile, faces_for
 
 HERE = (fonts.FAMILY, fonts.BUNDLED)
 EMOJI, RARE = "\N{GRINNING FACE}", "\U0002a6d6"

@@ -1,24 +1,71 @@
-"""What is seen and what is said, as the cues of subtitles: each begins at the time of a frame or of a cue of the video.
+"""Subtitle files, SubRip (.srt) and WebVTT (.vtt): findings or transcript as cues, each at the time of a frame or cue.
 
-What is seen is on show until the next begins, or as long as it holds and takes to read; what begins so soon after
-another that nobody could read that one joins it. Findings that rest on no frame have no time, and are no cues.
+A finding stays visible until the next one begins, or for as long as it lasts and takes to read; a finding that starts
+too soon after another to be read joins its cue. Findings that cite no frame have no time and become no cue. SubRip has
+no place for remarks; WebVTT shows them before the cues.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
 from app.domain import Analysis, Cue, Language
+from app.i18n import t
+from app.reports.content.ai_disclosure import aigc_text
+from app.reports.content.labels import remarks, said
+from app.reports.content.plain_text import one_line
 from app.reports.content.request_parts import seconds_of, times_of
-from app.reports.content.single_line_text import one_line, said
 
+_LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
+"""Players take these for tags and codes, and the format knows no way to escape them."""
+_TIME = re.compile(r"(:\d{1,2})[.,](?=\d)")
+"""Some readers take every line with two such times for the beginning of a cue."""
+_vtt_escaped = partial(escape, quote=False)
 SHORTEST_SECONDS = 1.0
 _CHARACTERS_A_SECOND = 15
 """A wide character counts for two. Less than the guides of Netflix allow: 20 for English, 9 for Chinese."""
 _LEAST_SECONDS = 0.001
+
+
+def write_srt(analysis: Analysis, language: Language) -> bytes:
+    """The findings, in UTF-8 with the line ends of Windows. Empty where there are none."""
+    return _srt_file(seen(analysis, language))
+
+
+def write_transcript_srt(analysis: Analysis, _: Language) -> bytes:
+    """What is said, as `write`."""
+    return _srt_file(heard(analysis))
+
+
+def _srt_file(cues: Iterable[Cue]) -> bytes:
+    return "\n".join(blocks(cues, point=",", escaped=_srt_escaped)).replace("\n", "\r\n").encode()
+
+
+def _srt_escaped(text: str) -> str:
+    return _TIME.sub(r"\1․", text.translate(_LETTERS))
+
+
+def write_vtt(analysis: Analysis, language: Language) -> bytes:
+    """The findings. Without any there are no cues, which is valid."""
+    return _vtt_file((*remarks(analysis, language), aigc_text(analysis)), seen(analysis, language))
+
+
+def write_transcript_vtt(analysis: Analysis, language: Language) -> bytes:
+    """What is said, with where it was taken from."""
+    said = analysis.transcript
+    origin = t(f"report.said_{said.source}", language, label=said.label) if said else ""
+    return _vtt_file((origin,), heard(analysis))
+
+
+def _vtt_file(remarks: Iterable[str], cues: Iterable[Cue]) -> bytes:
+    notes = [f"NOTE\n{one_line(remark).replace('-->', '→')}\n" for remark in remarks if remark]
+    return "\n".join(["WEBVTT\n", *notes, *blocks(cues, point=".", escaped=_vtt_escaped)]).encode()
 
 
 @dataclass

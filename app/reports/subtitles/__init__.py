@@ -1,1 +1,0 @@
-"""Subtitle files: SubRip and WebVTT."""

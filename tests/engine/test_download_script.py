@@ -56,8 +56,8 @@ def test_run_again_it_fetches_what_is_missing_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_interrupted_in_the_middle_of_a_file_it_goes_on_there(tmp_path: Path, end: signal.Signals) -> None:
-    files, folder, gate = model_files(shards=1, size=25_000_000), tmp_path / "model", threading.Event()
-    with serve(Hub(MODEL, files, gate=gate, hold_after=22_000_000)) as hub:
+    files, folder, hung_up = model_files(shards=1, size=25_000_000), tmp_path / "model", threading.Event()
+    with serve(Hub(MODEL, files, hung_up=hung_up, hold_after=22_000_000)) as hub:
         script = subprocess.Popen(
             [str(SCRIPT), MODEL, str(folder)],
             env=surroundings(tmp_path, hub.url),
@@ -69,8 +69,7 @@ def test_interrupted_in_the_middle_of_a_file_it_goes_on_there(tmp_path: Path, en
             time.sleep(0.05)
         script.send_signal(end)
         assert script.wait(30) == (130 if end is signal.SIGINT else -end)
-        gate.set()
-        hub.gate = None
+        assert hung_up.wait(60)  # no process of the first call is left that could go on beside the second
         done = run(MODEL, str(folder), home=tmp_path, endpoint=hub.url)
     assert done.returncode == 0, done.stderr
     assert len(hub.ranges) == 1 and int(hub.ranges[0].rsplit(" ", 1)[1]) >= 10 * 1024**2

@@ -1,7 +1,8 @@
-# `make app` installs everything and opens the app; `make test` installs everything and runs the tests.
+# `make app` installs everything and opens the app; `make test` installs everything and runs the tests; `make check` runs
+# the linters and the quick tests.
 PYTHON ?= python3
 
-.PHONY: app test install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-endurance fuzz proofs pins sample models
+.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-endurance fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -9,13 +10,17 @@ app:
 test:
 	$(PYTHON) scripts/bootstrap.py test
 
+# The linters, then every test that needs neither an engine nor a browser, on all cores.
+check: lint
+	$(PYTHON) scripts/bootstrap.py test -m "not engine and not browser and not thorough" -n logical --dist loadfile
+
 install:
 	$(PYTHON) scripts/bootstrap.py install
 
 lint:
 	$(PYTHON) scripts/bootstrap.py develop
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && \
-	  .venv/bin/deptry app
+	  .venv/bin/deptry app && .venv/bin/python scripts/check_words.py
 
 bench:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks

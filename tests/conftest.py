@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,47 @@ ENGINE_ARGUMENTS = {
     "max_num_seqs": 8,
     "limit_mm_per_prompt": {"image": 8},
 }
+
+MARKED_FIXTURES = {
+    "vl_engine": "engine",
+    "text_engine": "engine",
+    "transformers_engine": "engine",
+    "browser": "browser",
+}
+"""Each fixture that starts an engine or a browser, with the marker of the tests that use it."""
+ENGINE_PROGRAMS = ("vllm.entrypoints", "matching_types")
+_running: list[pytest.Item] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use an engine or a browser, before any are deselected by their marks."""
+    for item in items:
+        for name in MARKED_FIXTURES.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKED_FIXTURES[name])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Remember which test runs, for `refuse_unmarked_engine`."""
+    _running.append(item)
+    try:
+        return (yield)
+    finally:
+        _running.pop()
+
+
+def refuse_unmarked_engine(event: str, arguments: tuple[object, ...]) -> None:
+    """Fail a test without the marker `engine` that starts one itself: `make check` would run it."""
+    if event != "subprocess.Popen" or not _running or _running[-1].get_closest_marker("engine"):
+        return
+    command = arguments[1]
+    words = [command] if isinstance(command, str) else list(command)  # type: ignore[call-overload]
+    if any(name in str(word) for word in words for name in ENGINE_PROGRAMS):
+        pytest.fail(f"{_running[-1].nodeid} starts an engine without pytest.mark.engine", pytrace=False)
+
+
+sys.addaudithook(refuse_unmarked_engine)
 
 
 @pytest.fixture(autouse=True)

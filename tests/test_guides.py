@@ -60,7 +60,7 @@ KINDS = {
     # Installs some gigabytes: here it finds that all is there.
     "installing": r"(FRAMELENS_EXTRA=\w+ )?make install",
     # Takes long, or is what runs this: only what make would do is looked at.
-    "rehearsed": r"make (test|lint|bench)",
+    "rehearsed": r"make (test|check|lint|bench)",
     # Wants a GPU: its flags are ones that vLLM has; in the thorough run vLLM's own parser reads it.
     "parsed": r"python -m vllm\.entrypoints\.openai\.api_server .+",
 }

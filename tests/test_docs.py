@@ -17,7 +17,7 @@ from app.reports import FORMATS
 from app.reports.json.reader import read
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAIRS = [(path, path.with_name(path.name.replace(".en.md", ".zh.md"))) for path in DOCUMENTS if ".en." in path.name]
 # Variables that vLLM itself reads; none is a setting of ours.
 ENGINE_VARIABLES = {"VLLM_CPU_KVCACHE_SPACE", "VLLM_CPU_OMP_THREADS_BIND", "VLLM_WORKER_MULTIPROC_METHOD"}

@@ -1,0 +1,94 @@
+"""Run each script of examples/ as its users do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cards import write_card_video
+from tests.llm.scripted import Behave, serve
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("examples") / "cards.mp4", ["red", "blue", "green", "yellow"])
+
+
+def run(script: str, *arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / script), *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "FRAMELENS_DATA_DIR": str(cwd / "data"), **environ},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+
+
+def answering(**fields: object) -> Behave:
+    """Answer every request with one finding about frame 2."""
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        finding = {"frames": [2], **fields, "text": "Two people pay."}
+        yield json.dumps({"title": "A shop", "overview": [], "findings": [finding]})
+
+    return behave
+
+
+def test_keyframes_are_saved_as_jpeg_files(video: Path, tmp_path: Path) -> None:
+    done = run("keyframes.py", video, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    saved = sorted((tmp_path / "frames").glob("*.jpg"))
+    assert len(saved) == len(done.stdout.splitlines()) == 4
+    assert all(path.read_bytes().startswith(b"\xff\xd8") for path in saved)
+
+
+def test_analysis_without_a_model_writes_both_reports(video: Path, tmp_path: Path) -> None:
+    done = run("analyse_video.py", video, "--no-model", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "<!doctype html>" in (tmp_path / "cards.report.html").read_text(encoding="utf-8").lower()
+    assert json.loads((tmp_path / "cards.report.json").read_text(encoding="utf-8"))["keyframes"]
+
+
+def test_analysis_without_an_engine_ends_in_a_sentence(video: Path, tmp_path: Path) -> None:
+    done = run("analyse_video.py", video, cwd=tmp_path, FRAMELENS_BASE_URL="http://127.0.0.1:9/v1")
+    assert done.returncode == 1 and "127.0.0.1:9" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_own_template_fills_its_fields_with_times(video: Path, tmp_path: Path) -> None:
+    with serve(answering(people=2, activity="paying")) as server:
+        done = run("own_template.py", video, cwd=tmp_path, FRAMELENS_BASE_URL=server.base_url)
+    assert done.returncode == 0, done.stderr
+    assert "Report every person" in json.dumps(server.requests[-1])
+    assert done.stdout == "1.20 s\t2\tpaying\tTwo people pay.\n"
+
+
+def test_remote_engine_gets_the_question_and_is_printed(video: Path, tmp_path: Path) -> None:
+    with serve(answering()) as server:
+        done = run("remote_engine.py", video, "Who pays?", cwd=tmp_path, FRAMELENS_BASE_URL=server.base_url)
+    assert done.returncode == 0, done.stderr
+    assert "Who pays?" in json.dumps(server.requests[-1])
+    assert "- Two people pay. (frames 2)" in done.stdout
+
+
+def test_remote_engine_without_an_address_says_what_to_set(video: Path, tmp_path: Path) -> None:
+    done = run("remote_engine.py", video, cwd=tmp_path)
+    assert done.returncode == 1 and "FRAMELENS_BASE_URL" in done.stderr
+
+
+def test_readme_lists_every_example_and_each_is_tested() -> None:
+    readme, tests = (path.read_text(encoding="utf-8") for path in (EXAMPLES / "README.md", Path(__file__)))
+    for script in (path.name for path in EXAMPLES.glob("*.py")):
+        assert f"]({script})" in readme
+        assert re.search(rf'run\("{re.escape(script)}"', tests)

@@ -1,0 +1,99 @@
+"""The files around the code: changelog, templates, workflow, hooks, and the lists in CONTRIBUTING."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+TEMPLATES = ROOT / ".github" / "ISSUE_TEMPLATE"
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def load(name: str) -> Any:
+    return yaml.safe_load(read(name))
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    return [name for name in listed.stdout.split("\0") if name]
+
+
+def test_changelog_begins_with_what_is_unreleased() -> None:
+    titles = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?$", read("CHANGELOG.md"), re.MULTILINE)
+    assert titles[0] == ("Unreleased", "")
+    released = [tuple(map(int, version.split("."))) for version, _ in titles[1:]]
+    assert released == sorted(released, reverse=True) and all(date for _, date in titles[1:])
+    version = tuple(map(int, PROJECT["project"]["version"].split(".")))
+    assert not released or released[0] == version
+
+
+def test_changelog_uses_the_sections_of_its_form() -> None:
+    sections = set(re.findall(r"^### (.+)$", read("CHANGELOG.md"), re.MULTILINE))
+    assert sections <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_every_path_in_contributing_exists() -> None:
+    named = set(re.findall(r"`((?:app|docs|scripts|tests)/[\w./*-]+)", read("CONTRIBUTING.md")))
+    assert len(named) > 20
+    assert {name for name in named if not list(ROOT.glob(name))} == set()
+
+
+@pytest.mark.parametrize("template", ["bug.yml", "idea.yml"])
+def test_issue_templates_ask_for_the_doctor(template: str) -> None:
+    form = load(f".github/ISSUE_TEMPLATE/{template}")
+    assert form["name"] and form["description"]
+    fields = {field["id"]: field for field in form["body"] if "id" in field}
+    assert "framelens doctor" in fields["doctor"]["attributes"]["label"]
+    assert all(field["attributes"]["label"] for field in fields.values())
+
+
+def test_bug_reports_need_the_doctor() -> None:
+    fields = {field.get("id"): field for field in load(".github/ISSUE_TEMPLATE/bug.yml")["body"]}
+    assert fields["doctor"]["validations"]["required"]
+
+
+def test_pull_request_template_names_real_targets() -> None:
+    text = read(".github/pull_request_template.md")
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)`", text)) <= targets
+    assert "framelens doctor" in text
+
+
+def test_workflow_runs_the_same_script_as_everybody() -> None:
+    (job,) = load(".github/workflows/ci.yml")["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111
+
+
+def test_commit_hooks_run_what_make_lint_runs() -> None:
+    (repository,) = load(".pre-commit-config.yaml")["repos"]
+    assert repository["repo"] == "local"
+    recipe = read("Makefile").split("\nlint:\n")[1].split("\n\n")[0]
+    commands = re.findall(r"\.venv/bin/[\w-]+(?: (?:check|format --check|app|scripts/\w+\.py))?", recipe)
+    entries = [hook["entry"].replace(" --force-exclude", "") for hook in repository["hooks"]]
+    assert sorted(entries) == sorted(commands)
+    assert {hook["language"] for hook in repository["hooks"]} == {"system"}
+
+
+def test_type_marker_is_part_of_the_package() -> None:
+    assert (ROOT / "app/py.typed").exists()
+    assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"]["app"]
+
+
+def test_no_file_names_the_address_of_a_registry() -> None:
+    address = re.compile(r"(?:pypi|pythonhosted|npmjs|deb\.debian|unpkg|jsdelivr)" r"\.(?:org|com|net)")
+    for name in tracked():
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".sh", ""} and path.is_file():
+            assert not address.search(path.read_text(encoding="utf-8")), name

@@ -8,14 +8,14 @@ from functools import cache
 from typing import Any
 
 from app.domain import Language
-from app.engine.cards import CardReader
 from app.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
+from app.engine.monitoring.gpu import CardReader
 from app.i18n import t
 from app.models import Card, Entry, Need, Proposal, Shape, card_called, need_of, on_cards, on_cpu, plan_of
-from app.models.computing import usual_speed
-from app.models.fit import USABLE
-from app.models.plan import GIB, Device
-from app.models.speed import Pace, Speed, reference, run_of, speed_of, work_of
+from app.models.cpu_dtype import usual_speed
+from app.models.cpu_speed import Pace, Speed, reference, run_of, speed_of, work_of
+from app.models.placement import USABLE
+from app.models.serving_plan import GIB, Device
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """The sizes in which cards come."""

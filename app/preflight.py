@@ -18,16 +18,16 @@ from typing import Any
 from app import vllm_arguments
 from app.config import Settings
 from app.domain import Notice
-from app.engine import Facts, Wanted, gather, installed_vllm, registry, resolve_model, vllm_launcher
+from app.engine import Facts, Wanted, gather, installed_vllm, resolve_model, supported_architectures, vllm_launcher
+from app.engine.downloads.hub_config import hub_config
 from app.engine.hardware import cpu_cores, cpu_flags, memory_bytes, memory_nodes
-from app.engine.hub_config import hub_config
 from app.engine.vllm import fit_arguments, kv_cache_gib
 from app.errors import AppError, ModelNotFound
 from app.models import Card, Catalogue, Entry, Match, Proposal, Shape, load, on_cards, on_cpu, read_shape
 from app.models.catalogue import raw_built_in
-from app.models.computing import fits_wide, has_bfloat16, is_better_wide
-from app.models.plan import GIB
+from app.models.cpu_dtype import fits_wide, has_bfloat16, is_better_wide
 from app.models.preflight import CardState, Finding, Machine, Model, Program, Subject, check
+from app.models.serving_plan import GIB
 
 log = logging.getLogger(__name__)
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
@@ -275,11 +275,13 @@ def _program(settings: Settings, model: Model, facts: Facts) -> Program:
     is_vllm = settings.engine == "vllm"
     return Program(
         kind=settings.engine,
-        architectures=registry.architectures(),
-        model_types=registry.model_types() if is_vllm else registry.transformers_model_types(),
-        quantisations=registry.quantisations(),
-        in_transformers=registry.has_transformers_class(first, model_type),
-        through_transformers=registry.may_run_in_vllm(model_type),
+        architectures=supported_architectures.architectures(),
+        model_types=supported_architectures.model_types()
+        if is_vllm
+        else supported_architectures.transformers_model_types(),
+        quantisations=supported_architectures.quantisations(),
+        in_transformers=supported_architectures.has_transformers_class(first, model_type),
+        through_transformers=supported_architectures.may_run_in_vllm(model_type),
         has_ray=facts.packages.get("ray") is not None,
         has_zentorch=find_spec("zentorch") is not None,
     )

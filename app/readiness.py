@@ -14,13 +14,13 @@ from typing import Any, Literal
 from app import places
 from app.config import Settings
 from app.engine import AbsentEngine, Engine, resolve_model
-from app.engine.checkup import is_offline
-from app.engine.model import hub_cache_folder
+from app.engine.diagnostics.facts import is_offline
+from app.engine.model_resolution import hub_cache_folder
 from app.errors import AppError, ModelNotFound
 from app.models import Entry, Need, Proposal, load
-from app.models.fit import USABLE
-from app.models.speed import Pace
-from app.models.telling import weights_bytes
+from app.models.cpu_speed import Pace
+from app.models.formatting import weights_bytes
+from app.models.placement import USABLE
 from app.places import Place
 from app.preflight import effective_arguments
 from app.store.trials import trials

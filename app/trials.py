@@ -18,17 +18,17 @@ from app.analysis import tried
 from app.config import Settings
 from app.domain import EngineProgress, Language
 from app.engine import Engine, RemoteEngine, installed_vllm, resolve_model
-from app.engine.cards import CardReader
-from app.engine.client import NoAnswer, get_json, served_models
 from app.engine.hardware import cpu_name, free_memory_bytes
-from app.engine.remote import LOCAL_HOSTS, normal_base_url
+from app.engine.http_client import NoAnswer, get_json, served_models
+from app.engine.monitoring.gpu import CardReader
+from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
 from app.errors import AppError, EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Proposal, load, memory_of, plan_of, read_shape
-from app.models.dummy import check_entry
+from app.models.cpu_speed import Pace
+from app.models.dummy_model import check_entry
 from app.models.formats import format_of
-from app.models.plan import GIB, Device
-from app.models.speed import Pace
+from app.models.serving_plan import GIB, Device
 from app.store.trials import Kept, Measured, checks, trials
 from app.workbench import pass_on, usual_side
 
@@ -213,7 +213,7 @@ def _format(settings: Settings) -> str:
 def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> Elsewhere:
     """Ask the engine that these settings name what it serves, and whether it takes pictures in. Raises AppErrors."""
     from app.llm.chat import connect
-    from app.llm.sight import prove_sight
+    from app.llm.vision_probe import prove_sight
 
     api_key, model = settings.api_key, settings.asked_model
     endpoint = RemoteEngine(settings.base_url, api_key, model).ensure_ready(on_progress, cancel)

@@ -20,7 +20,7 @@ from app.analysis.templates import Templates, load
 from app.config import Settings
 from app.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import Engine, Fetching, Monitor, check_model_folder, resolve_model
-from app.engine.remote import normal_base_url
+from app.engine.remote_engine import normal_base_url
 from app.errand import Errands, Listener
 from app.models import Proposal
 from app.store.disk import log_to

@@ -36,7 +36,7 @@ from app.engine import (
     vllm_launcher,
 )
 from app.engine.base import ProgressListener
-from app.engine.checkup import is_offline
+from app.engine.diagnostics.facts import is_offline
 from app.errors import AppError, ModelNotFound
 from app.preflight import computes_wide, refuse
 from app.store.downloads import ConfirmedDownloads

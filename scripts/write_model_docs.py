@@ -19,7 +19,7 @@ from app.domain import Language  # noqa: E402
 from app.i18n import t  # noqa: E402
 from app.models import FORMATS, Card, Plan, Proposal, built_in, memory_of, on_cards, on_cpu  # noqa: E402
 from app.models.formats import format_of  # noqa: E402
-from app.models.plan import GIB  # noqa: E402
+from app.models.serving_plan import GIB  # noqa: E402
 
 DOCUMENTS: dict[Language, Path] = {
     "en": REPOSITORY / "docs" / "models.en.md",

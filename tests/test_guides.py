@@ -29,7 +29,7 @@ import pytest
 
 from app import cli, config, places
 from app.engine import Endpoint, check_model_folder
-from app.models.speed import reference
+from app.models.cpu_speed import reference
 from app.vllm_arguments import installed_arguments
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files

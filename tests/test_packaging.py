@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from app.engine.doctor import PYTHONS
+from app.engine.diagnostics.checks import PYTHONS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

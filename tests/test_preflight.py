@@ -18,12 +18,12 @@ import pytest
 
 from app import config, preflight
 from app.domain import Notice
-from app.engine import ManagedEngine, installed_vllm, registry
-from app.engine.hub_config import hub_config
+from app.engine import ManagedEngine, installed_vllm, supported_architectures
+from app.engine.downloads.hub_config import hub_config
 from app.errors import EngineError
 from app.preflight import refuse, subject_of
 from tests.engine.fakes import fake_launcher
-from tests.engine.test_managed import ready
+from tests.engine.test_local_engine import ready
 from tests.models.checkpoints import QWEN2, QWEN2_VL, checkpoint
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
@@ -150,20 +150,25 @@ def test_the_second_engine_takes_no_settings_of_vllm(tiny_text: Path) -> None:
 
 @needs_vllm
 def test_what_the_installed_vllm_knows_is_read_from_its_source() -> None:
-    known = registry.architectures()
+    known = supported_architectures.architectures()
     assert {"Qwen2_5_VLForConditionalGeneration", "Qwen2ForCausalLM", "TransformersForCausalLM"} <= known
     assert "DeepseekVLForConditionalGeneration" not in known
-    assert {"qwen2_5_vl", "deepseek_vl_v2", "deepseek_vl", "llava"} <= registry.model_types()
-    assert {"awq", "gptq", "fp8", "compressed-tensors"} <= registry.quantisations()
-    assert registry.has_transformers_class("DeepseekVLForConditionalGeneration", "deepseek_vl")
-    assert not registry.has_transformers_class("FooForCausalLM", "qwen2")
+    assert {"qwen2_5_vl", "deepseek_vl_v2", "deepseek_vl", "llava"} <= supported_architectures.model_types()
+    assert {"awq", "gptq", "fp8", "compressed-tensors"} <= supported_architectures.quantisations()
+    assert supported_architectures.has_transformers_class("DeepseekVLForConditionalGeneration", "deepseek_vl")
+    assert not supported_architectures.has_transformers_class("FooForCausalLM", "qwen2")
 
 
 def test_without_an_engine_nothing_is_known_and_nothing_refused(
     tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_package", lambda name: None)
-    assert registry.architectures() == registry.model_types() == registry.quantisations() == frozenset()
+    monkeypatch.setattr(supported_architectures, "_package", lambda name: None)
+    assert (
+        supported_architectures.architectures()
+        == supported_architectures.model_types()
+        == supported_architectures.quantisations()
+        == frozenset()
+    )
     assert "architecture_unsupported" not in keys(tiny_text, {"max_model_len": 512})
 
 

@@ -23,7 +23,7 @@ from app.reports import FORMATS
 from app.workbench import runner
 from tests.cards import write_card_video
 from tests.conftest import ready
-from tests.engine.test_managed import wait_until
+from tests.engine.test_local_engine import wait_until
 
 pytestmark = pytest.mark.engine
 
@@ -204,7 +204,7 @@ def _server(endpoint: Endpoint) -> psutil.Process:
     port = endpoint.base_url.rsplit(":", 1)[1].removesuffix("/v1")
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        is_guard = any(word.endswith("guard.py") for word in words)
+        is_guard = any(word.endswith("process_supervisor.py") for word in words)
         if port in words and "vllm.entrypoints.openai.api_server" in words and not is_guard:
             return process
     raise AssertionError(f"no server on port {port}")

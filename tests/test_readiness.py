@@ -12,7 +12,7 @@ from app.config import Settings
 from app.domain import EngineProgress
 from app.engine import AbsentEngine
 from app.errors import EngineError, ModelNotFound
-from app.models.telling import need_text
+from app.models.formatting import need_text
 from app.places import place_of
 from app.workbench import build_engine, confirmed_downloads
 from tests.ui.fake_services import ScriptedEngine

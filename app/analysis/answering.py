@@ -33,11 +33,11 @@ from app.domain import (
 )
 from app.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy, EngineError, EngineTimeout, FormatRefused
 from app.i18n import t
-from app.llm.budget import TokenCount
 from app.llm.cache import Answers
 from app.llm.messages import in_words
-from app.llm.sight import Sight
 from app.llm.stream import Reply, stream
+from app.llm.token_count import TokenCount
+from app.llm.vision_probe import Sight
 
 Frames = tuple[Keyframe, ...]
 Emit = Callable[[AnalysisEvent], None]
@@ -125,7 +125,7 @@ class Answering:
     def answer(self, asked: Question, *, otherwise: bool = False) -> ChunkResult:
         """The result, with AnswerDelta events on the way. `otherwise`: the usual answer is known and not wanted.
 
-        Raises the AppErrors of app.llm.refusal, EngineEnded, or Cancelled.
+        Raises the AppErrors of app.llm.error_mapping, EngineEnded, or Cancelled.
         """
         started = time.monotonic()
         best: ChunkResult | None = None

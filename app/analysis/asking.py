@@ -30,7 +30,7 @@ from app.analysis.task import Done, Task
 from app.analysis.templates import Template
 from app.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Layout, Planned, StageStarted
 from app.errors import AppError, Cancelled, EngineError, PicturesRefused
-from app.llm.refusal import TooManyPictures
+from app.llm.error_mapping import TooManyPictures
 
 _POLL_SECONDS = 0.1
 

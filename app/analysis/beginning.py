@@ -10,7 +10,7 @@ from math import ceil
 
 from app.analysis.plan import SIDES, Room
 from app.domain import AnalysisRequest, VideoInfo
-from app.llm.budget import estimate_frame_tokens
+from app.llm.token_count import estimate_frame_tokens
 from app.video import Opening
 
 _SHARE = 0.05

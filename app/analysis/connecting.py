@@ -12,11 +12,11 @@ from app.analysis.answering import Speaker
 from app.domain import EngineInfo, EngineProgress
 from app.engine import Endpoint, Engine
 from app.errors import AppError
-from app.llm.budget import count_tokens
 from app.llm.cache import Answers
-from app.llm.capacity import cache_tokens
 from app.llm.chat import connect
-from app.llm.sight import Sight, prove_sight
+from app.llm.kv_cache import cache_tokens
+from app.llm.token_count import count_tokens
+from app.llm.vision_probe import Sight, prove_sight
 
 _UNKNOWN_CONTEXT = 8192
 _MOST_IN_FLIGHT = 16

@@ -15,7 +15,7 @@ from app.analysis.questions import Questions
 from app.analysis.task import Task
 from app.domain import AnswerDelta, ChunkDone, ChunkResult, ModeChosen
 from app.errors import ContextExceeded, Paused
-from app.llm.budget import estimate_text_tokens
+from app.llm.token_count import estimate_text_tokens
 
 _SUMMARY = 0
 

@@ -16,7 +16,7 @@ from app.analysis.plan import Counted, Room
 from app.domain import AnalysisRequest, Keyframe, Language, Layout, VideoInfo
 from app.errors import AppError
 from app.llm import messages
-from app.llm.refusal import TooManyPictures
+from app.llm.error_mapping import TooManyPictures
 
 
 def base_layout(speaker: Speaker, request: AnalysisRequest, video: VideoInfo, words: Sequence[str]) -> Layout:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import ceil, inf
 
 from app.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
-from app.llm.budget import estimate_frame_tokens
+from app.llm.token_count import estimate_frame_tokens
 
 # Longer sides in pixels. 896 keeps small writing readable; at 448 a frame of 16:9 costs about 150 tokens.
 SIDES = (896, 640, 448)

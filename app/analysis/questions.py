@@ -21,9 +21,9 @@ from app.analysis.templates import Template
 from app.domain import AnalysisRequest, ChunkResult, Cue, Layout, ModeChosen, Notice, Noticed
 from app.errors import ContextExceeded, PicturesRefused
 from app.i18n import notice_text
-from app.llm import fallback, messages
-from app.llm.budget import estimate_text_tokens
-from app.llm.refusal import fallback_notice
+from app.llm import messages, text_fallback
+from app.llm.error_mapping import fallback_notice
+from app.llm.token_count import estimate_text_tokens
 
 log = logging.getLogger(__name__)
 _SLACK = 0.01  # of the context, which estimates of words may be off by
@@ -131,7 +131,7 @@ class Questions:
             log.warning(notice_text(why, language))
             self._emit(Noticed(why))
         facts = self._feed.facts(part.frames)
-        prompt = fallback.text_prompt(part.frames, facts, self._ask(part), language=language)
+        prompt = text_fallback.text_prompt(part.frames, facts, self._ask(part), language=language)
         sent = messages.text_only(prompt, system=self._system(self._scope(part)))
         self._check_length(sent)
         return Question(part.number, part.frames, "text", sent, self._scope(part), self.key(part), why)

@@ -26,7 +26,7 @@ from app.errors import (
     ModelNotFound,
 )
 from app.i18n import as_notice
-from app.llm.refusal import TooManyPictures
+from app.llm.error_mapping import TooManyPictures
 
 ENDS_ALL = (Cancelled, EngineEnded, EngineBrokeOff, EngineTimeout, EngineBusy, ModelNotFound)
 """After these there is no use in asking about another part."""

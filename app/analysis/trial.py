@@ -23,17 +23,17 @@ from langchain_core.messages import BaseMessage
 from app.analysis.tried import REQUESTS, TOGETHER, FrameCost, Trial
 from app.domain import EngineProgress, Keyframe, Usage
 from app.engine import Endpoint, ManagedEngine, installed_vllm, vllm_launcher
-from app.engine.cards import CardReader
 from app.engine.hardware import cpu_name, free_memory_bytes
-from app.engine.machine import own_memory
+from app.engine.monitoring.gpu import CardReader
+from app.engine.monitoring.system_metrics import own_memory
 from app.errors import ContextExceeded, EngineError
-from app.llm.cards import as_frames, cards
 from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask
+from app.llm.test_cards import as_frames, cards
 from app.models import Shape, memory_of, plan_of, read_shape
-from app.models.dummy import write_folder
-from app.models.plan import GIB, Device
+from app.models.dummy_model import write_folder
+from app.models.serving_plan import GIB, Device
 
 SIZES = ((448, 252), (896, 504))
 """Of the frames, in pixels: what is sent on a CPU, and four times as much of the picture."""

@@ -17,7 +17,7 @@ from app.analysis.plan import Counted, Room
 from app.analysis.templates import built_in
 from app.domain import AnalysisRequest, Layout, VideoInfo
 from app.models import Proposal, memory_of, plan_of
-from app.models.plan import GIB, Device
+from app.models.serving_plan import GIB, Device
 from app.store.paces import Asked, Known
 
 TOGETHER = 8

@@ -17,7 +17,7 @@ from app import config
 from app.config import Settings
 from app.domain import Language, Notice
 from app.engine import Facts, Wanted, examine, gather
-from app.engine.hub_failures import human_bytes
+from app.engine.downloads.errors import human_bytes
 from app.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, notice_text, t
 from app.preflight import preflight

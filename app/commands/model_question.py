@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from app import places
 from app.config import Settings
 from app.domain import Language
-from app.engine.hub_failures import human_bytes
+from app.engine.downloads.errors import human_bytes
 from app.errors import Cancelled
 from app.i18n import t
-from app.models.telling import need_text
+from app.models.formatting import need_text
 from app.readiness import Candidate, Readiness, readiness
 from app.trials import latest_trials, speed_text
 from app.wiring import chosen

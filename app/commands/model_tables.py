@@ -13,8 +13,8 @@ from app.domain import Language
 from app.i18n import labelled, t
 from app.models import FORMATS, Card, Entry, Match, NumberFormat, Proposal, Shape, Sum, image_tokens
 from app.models.formats import format_of
-from app.models.plan import GIB
-from app.models.telling import parameters_text, weights_bytes, why_not
+from app.models.formatting import parameters_text, weights_bytes, why_not
+from app.models.serving_plan import GIB
 
 _MOST_ROWS = 12
 _FRAME = (1280, 720)

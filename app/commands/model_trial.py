@@ -20,7 +20,7 @@ from app.errors import ConfigError
 from app.i18n import t
 from app.i18n.durations import exactly, span
 from app.models import Proposal
-from app.models.plan import GIB
+from app.models.serving_plan import GIB
 from app.trials import try_model
 
 if TYPE_CHECKING:

@@ -35,10 +35,10 @@ from app.models import (
     plan_of,
     read_shape,
 )
-from app.models.dummy import check_entry
-from app.models.entry_file import entry_of_config
-from app.models.plan import GIB
-from app.models.telling import match_text, need_text, why_nothing_fits
+from app.models.catalogue_parser import entry_of_config
+from app.models.dummy_model import check_entry
+from app.models.formatting import match_text, need_text, why_nothing_fits
+from app.models.serving_plan import GIB
 from app.places import Place, here, speed_here
 from app.preflight import effective_arguments
 from app.store.trials import Measured, trials

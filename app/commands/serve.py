@@ -16,9 +16,9 @@ from typing import Any, get_args
 from app import config
 from app.config import Settings
 from app.domain import Language
-from app.engine import installed_vllm, registry, resolve_model
-from app.engine.checkup import cpu_features
-from app.engine.choice import Kind, WantedDevice, fitting_engine
+from app.engine import installed_vllm, resolve_model, supported_architectures
+from app.engine.diagnostics.facts import cpu_features
+from app.engine.engine_selection import Kind, WantedDevice, fitting_engine
 from app.errors import AppError, ConfigError, EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Entry, load, read_shape
@@ -130,7 +130,7 @@ def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, A
         str(names[0]) if isinstance(names, list) and names else None,
         given.device,
         installed=(installed_vllm() or (None,))[0],
-        known=registry.architectures(),
+        known=supported_architectures.architectures(),
         prefers=known.engine if isinstance(known, Entry) else None,
         cpu_features=frozenset(cpu_features()),
     )

@@ -6,19 +6,19 @@ transformers: those run in child processes.
 
 from __future__ import annotations
 
-from app.engine.absent import AbsentEngine
 from app.engine.base import Endpoint, Engine, EngineStatus, Launcher, ProgressListener
-from app.engine.checkup import Facts, Wanted, gather
-from app.engine.doctor import examine
-from app.engine.download import MIRROR, download
-from app.engine.fetching import Fetching
+from app.engine.diagnostics.checks import examine
+from app.engine.diagnostics.facts import Facts, Wanted, gather
+from app.engine.downloads.hub import MIRROR, download
+from app.engine.downloads.manager import Fetching
 from app.engine.hardware import installed_vllm
-from app.engine.load import LoadReader
-from app.engine.managed import ManagedEngine
-from app.engine.model import ModelReference, check_model_folder, resolve_model
-from app.engine.monitor import Monitor
-from app.engine.remote import RemoteEngine
-from app.engine.speech import speech_launcher
+from app.engine.local_engine import ManagedEngine
+from app.engine.model_resolution import ModelReference, check_model_folder, resolve_model
+from app.engine.monitoring.engine_metrics import LoadReader
+from app.engine.monitoring.monitor import Monitor
+from app.engine.null_engine import AbsentEngine
+from app.engine.remote_engine import RemoteEngine
+from app.engine.speech_engine import speech_launcher
 from app.engine.transformers import transformers_launcher
 from app.engine.vllm import vllm_launcher
 

@@ -75,7 +75,7 @@ def _nothing_to_say(_: Path) -> tuple[Notice, ...]:
 
 @dataclass(frozen=True)
 class Launcher:
-    """How one kind of local engine is started and read; `app.engine.managed` does the starting.
+    """How one kind of local engine is started and read; `app.engine.local_engine` does the starting.
 
     model: its name for people. fetch: makes the model a folder on this machine, downloading where needed. command: the
     child's argument list for (model folder, port). environment: what the child gets beside `engine_environment`, for an

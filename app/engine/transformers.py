@@ -17,11 +17,11 @@ from pathlib import Path
 from app.child_environment import hub_environment
 from app.domain import EngineInfo, EngineProgress
 from app.engine.base import Endpoint, Launcher
-from app.engine.download import fetch_model
-from app.engine.model import model_name
+from app.engine.downloads.hub import fetch_model
+from app.engine.model_resolution import model_name
 from app.errors import EngineError
 
-_PROGRAM = Path(__file__).with_name("matching_types.py")
+_PROGRAM = Path(__file__).with_name("transformers_dtype_patch.py")
 _LOADING = re.compile(r"Loading (?:weights|checkpoint shards):.*?\| (\d+)/(\d+) \[")
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from app.child_environment import hub_environment
 from app.domain import EngineInfo, EngineProgress, Notice
 from app.engine.base import Endpoint, Launcher
-from app.engine.client import NoAnswer, get_json, served_models
-from app.engine.download import fetch_model
+from app.engine.downloads.hub import fetch_model
 from app.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
-from app.engine.model import model_name
+from app.engine.http_client import NoAnswer, get_json, served_models
+from app.engine.model_resolution import model_name
 from app.errors import EngineError
 from app.vllm_arguments import arguments_to_argv
 
@@ -93,7 +93,7 @@ def fit_arguments(
     On a CPU `half` becomes bfloat16. vLLM takes half there, but oneDNN has no matrix product for it below AVX512-FP16
     and vLLM falls back to a slow one: for 128 tokens × 2048 × 2048 on one core 47 ms, against 6 ms in bfloat16 with
     AVX512-BF16. Models made in bfloat16, as the vision-language ones are, also overflow in half. With `wide` it becomes
-    float32, and so does "auto" (see `app.models.computing`).
+    float32, and so does "auto" (see `app.models.cpu_dtype`).
 
     Tokens are handed out four at a time after the first: nobody sees that, and each hand-out costs the engine's server
     and us about a millisecond, which sixteen answers of 50 tokens a second would pay 800 times a second; on a CPU it is

@@ -20,8 +20,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, SecretStr
 
+from app.llm.error_mapping import refusal_in_stream, refused
 from app.llm.http import on_request_loop, posted
-from app.llm.refusal import refusal_in_stream, refused
 
 _GATHER_SECONDS = 0.05
 """Of text that comes faster than this, several pieces are handed on as one."""
@@ -32,7 +32,7 @@ class EngineChat(BaseChatModel):
 
     `base_url` ends in /v1; `timeout` bounds each wait for a piece of answer, in seconds. Whatever else is given to a
     call, or bound, goes into the request's body as it is. `traced` False keeps what `app.llm.stream` asks out of
-    LangSmith, whatever the environment says. Raises the AppErrors of `app.llm.refusal` for what the engine
+    LangSmith, whatever the environment says. Raises the AppErrors of `app.llm.error_mapping` for what the engine
     refuses, and aiohttp's errors for what the network does.
     """
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import httpx
 
 from app.errors import ContextExceeded, EngineError
+from app.llm.error_mapping import engine_error, refused
 from app.llm.http import authorization, client
-from app.llm.refusal import engine_error, refused
 from app.redaction import masked
 
 _AT_ONCE = 64

@@ -1,7 +1,7 @@
 """From pieces of sound to cues, asked from a server of OpenAI's transcription endpoint, such as vLLM with a Whisper.
 
 Cues come back on the time axis of the pieces. What a speech model makes up where nothing is said is left out and
-counted: `app.llm.speech_sieve` says by what it is known. No sound is decoded here.
+counted: `app.llm.hallucination_filter` says by what it is known. No sound is decoded here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain import Cue, SoundPiece
 from app.errors import Cancelled, EngineError
+from app.llm.error_mapping import engine_error, refused, retry_after
+from app.llm.hallucination_filter import Sieve, segments_of
 from app.llm.http import posted, request_loop
-from app.llm.refusal import engine_error, refused, retry_after
-from app.llm.speech_sieve import Sieve, segments_of
 from app.redaction import masked
 
 if TYPE_CHECKING:

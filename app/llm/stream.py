@@ -18,8 +18,8 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from app.domain import Usage
 from app.errors import AppError, EngineBrokeOff, EngineError
+from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
-from app.llm.refusal import engine_error
 from app.redaction import masked
 
 log = logging.getLogger(__name__)

@@ -18,11 +18,11 @@ from langchain_core.language_models import BaseChatModel
 from app.domain import Language, Notice
 from app.errors import PicturesRefused
 from app.i18n import t
-from app.llm.cards import COLOURS, FORMS, Card, as_frames, cards
+from app.llm.error_mapping import TooManyPictures
 from app.llm.messages import data_url, with_pictures
-from app.llm.refusal import TooManyPictures
-from app.llm.sight import prove_sight
 from app.llm.stream import ask
+from app.llm.test_cards import COLOURS, FORMS, Card, as_frames, cards
+from app.llm.vision_probe import prove_sight
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
 """well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no pictures."""

@@ -3,16 +3,16 @@
 Pure functions over data that comes with FrameLens: nothing is downloaded, no engine is asked, no card is looked at.
 """
 
+from app.models.architecture import Shape
 from app.models.catalogue import Catalogue, Match, built_in, load
-from app.models.entry_file import Entry
-from app.models.fit import Need, Proposal, need_of, on_cards, on_cpu
+from app.models.catalogue_parser import Entry
+from app.models.config.parser import read_shape
 from app.models.formats import FORMATS, NumberFormat
-from app.models.known_cards import Card, card_called
+from app.models.gpu_database import Card, card_called
 from app.models.memory import Sum, memory_of
-from app.models.picture_cost import image_tokens
-from app.models.plan import Plan, plan_of
-from app.models.reading import read_shape
-from app.models.shape import Shape
+from app.models.placement import Need, Proposal, need_of, on_cards, on_cpu
+from app.models.serving_plan import Plan, plan_of
+from app.models.vision_tokens import image_tokens
 
 __all__ = [
     "FORMATS", "Card", "Catalogue", "Entry", "Match", "Need", "NumberFormat", "Plan", "Proposal", "Shape", "Sum",

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from app.domain import Language
 from app.errors import AppError, ConfigError, ModelNotFound
-from app.models.entry_file import Entry, EntryFile, Misnamed, parse, raw_models
+from app.models.catalogue_parser import Entry, EntryFile, Misnamed, parse, raw_models
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 

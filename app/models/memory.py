@@ -2,7 +2,7 @@
 
 The terms follow what vLLM does. Tensor parallelism divides linear layers and embeddings; every card holds the norms,
 and a head of the cache at least; every stage of a pipeline holds the vision tower. Weights and cache are exact to the
-size of a block; what is estimated is in `app.models.working`.
+size of a block; what is estimated is in `app.models.activation_memory`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.models.activation_memory import engine_bytes, picture_tokens, working_bytes
+from app.models.architecture import Part, Quantisation, Shape, Weights
 from app.models.formats import stored
-from app.models.plan import Device, Plan, number_bytes
-from app.models.shape import Part, Quantisation, Shape, Weights
-from app.models.working import engine_bytes, picture_tokens, working_bytes
+from app.models.serving_plan import Device, Plan, number_bytes
 
 TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
 

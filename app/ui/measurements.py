@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.domain import Language
-from app.engine.cards import Card
-from app.engine.load import Load
-from app.engine.machine import PARTS
-from app.engine.monitor import KEPT_SECONDS, Sample
+from app.engine.monitoring.engine_metrics import Load
+from app.engine.monitoring.gpu import Card
+from app.engine.monitoring.monitor import KEPT_SECONDS, Sample
+from app.engine.monitoring.system_metrics import PARTS
 from app.i18n import t
 from app.ui.components.charts import Chart, Line
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.engine.model import resolve_model
+from app.engine.model_resolution import resolve_model
 from app.errors import ModelNotFound
 from app.models import Catalogue, Entry, Match, Proposal, Shape, read_shape
-from app.models.telling import weights_bytes
+from app.models.formatting import weights_bytes
 from app.places import Place
 
 _MOST_BYTES = 4 * 1024**2

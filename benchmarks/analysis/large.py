@@ -1,6 +1,6 @@
 """The shape of Qwen2.5-VL-3B as a model folder without weights: vLLM makes them up (`load_format` dummy), so that times
 are true and answers are not. Tokenizer and chat template are those of the test model: a text costs it about as many
-tokens as the real one, where that of a trial (app.models.dummy) has one for every byte.
+tokens as the real one, where that of a trial (app.models.dummy_model) has one for every byte.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from app.engine.hardware import cpu_flags
 from app.models import built_in
-from app.models.computing import has_bfloat16
-from app.models.dummy import write_folder
+from app.models.cpu_dtype import has_bfloat16
+from app.models.dummy_model import write_folder
 from benchmarks.analysis import prefix, throughput
 from benchmarks.analysis.ending import answers_that_end
 from benchmarks.analysis.engine import TINY, Caches

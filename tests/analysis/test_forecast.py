@@ -18,7 +18,7 @@ from app.analysis.templates import built_in
 from app.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
 from app.i18n import LANGUAGES
 from app.i18n.durations import span
-from app.llm.budget import TokenCount
+from app.llm.token_count import TokenCount
 from app.store.paces import Asked, Known, Surveyed
 
 TEMPLATE = built_in()["describe"]

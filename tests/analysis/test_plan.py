@@ -4,7 +4,7 @@ import pytest
 
 from app.analysis.plan import Room, finer, lay_out, split, usual_side
 from app.domain import Keyframe, Layout
-from app.llm.budget import estimate_frame_tokens
+from app.llm.token_count import estimate_frame_tokens
 
 
 def frames(number: int, shots: list[int] | None = None) -> list[Keyframe]:

@@ -15,10 +15,10 @@ from app.analysis import trial as trying
 from app.analysis.trial import check_memory, try_shape
 from app.analysis.tried import FrameCost, Trial, forecast, settings_of, tried_of
 from app.domain import EngineProgress
-from app.engine.process import GUARD
+from app.engine.child_process import GUARD
 from app.errors import Cancelled, EngineError
 from app.models import built_in, on_cpu, plan_of, read_shape
-from app.models.plan import GIB
+from app.models.serving_plan import GIB
 from app.store.trials import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]

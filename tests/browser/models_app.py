@@ -14,7 +14,7 @@ import streamlit as st
 
 from app import main, workbench
 from app.engine import Launcher, ManagedEngine
-from app.engine.model import model_name
+from app.engine.model_resolution import model_name
 from app.jobs import EngineRoom
 from app.store.disk import log_to
 from app.wiring import SAMPLE, Services

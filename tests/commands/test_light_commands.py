@@ -15,7 +15,7 @@ from tests.media import COLOURS, cards, write_video
 MODEL = {"langchain_core", "langsmith", "huggingface_hub", "aiohttp", "httpx", "app.llm.chat", "app.analysis.asking"}
 DECODERS = {"numpy", "cv2", "av", "rapidocr", "onnxruntime"}
 DRAWING = {"rich", "PIL"}
-SERVICES = {"pydantic", "psutil", "sqlite3", "app.engine.managed", "app.jobs.queue", "app.reports.text.html"}
+SERVICES = {"pydantic", "psutil", "sqlite3", "app.engine.local_engine", "app.jobs.queue", "app.reports.text.html"}
 LISTED = """
 import json, sys
 from app.cli import main

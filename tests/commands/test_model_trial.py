@@ -16,7 +16,7 @@ import pytest
 from app import cli
 from app.analysis import trial
 from app.analysis.tried import Trial
-from app.llm.cards import cards
+from app.llm.test_cards import cards
 from tests.analysis.test_trial import MEASURED
 from tests.llm.scripted import saying, serve
 

@@ -27,8 +27,8 @@ from app.engine import Launcher, ManagedEngine, transformers_launcher
 from app.errors import EngineError, ModelNotFound
 from app.llm.chat import connect
 from app.llm.messages import data_url
-from app.llm.sight import Sight, prove_sight
 from app.llm.stream import ask
+from app.llm.vision_probe import Sight, prove_sight
 from app.reports import FORMATS
 from app.workbench import conditions, runner
 from tests.api.test_serve import say

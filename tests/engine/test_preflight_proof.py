@@ -13,7 +13,7 @@ import pytest
 
 from app import config
 from app.engine import ManagedEngine, vllm_launcher
-from app.engine.checkup import cpu_features
+from app.engine.diagnostics.facts import cpu_features
 from app.errors import EngineError
 from app.preflight import preflight
 from tests.conftest import ready

@@ -29,7 +29,7 @@ from app.errors import (
     PicturesRefused,
 )
 from app.llm.chat import EngineChat, connect
-from app.llm.refusal import TooManyPictures, refusal_of
+from app.llm.error_mapping import TooManyPictures, refusal_of
 from app.llm.stream import ask, stream
 from tests import loopback
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, saying, serve

@@ -12,8 +12,8 @@ from PIL import Image
 
 from app.engine import Endpoint
 from app.i18n import t
-from app.llm.cards import COLOURS, Card, cards, draw
 from app.llm.chat import EngineChat, connect
+from app.llm.test_cards import COLOURS, Card, cards, draw
 from app.llm.vision_check import Seen, check_vision, score
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app import config, preflight
-from app.engine import installed_vllm, registry
-from app.engine.choice import fitting_engine
+from app.engine import installed_vllm, supported_architectures
+from app.engine.engine_selection import fitting_engine
 from app.i18n import error_text, notice_text
 from app.models import built_in
 from app.models.catalogue import raw_built_in
@@ -42,10 +42,12 @@ def looked_at(config: dict[str, Any], engine: Any) -> list[Finding]:
     model_type = str(config["model_type"])
     program = Program(
         engine,
-        registry.architectures(),
-        registry.model_types() if engine == "vllm" else registry.transformers_model_types(),
-        in_transformers=registry.has_transformers_class(str(config["architectures"][0]), model_type),
-        through_transformers=registry.may_run_in_vllm(model_type),
+        supported_architectures.architectures(),
+        supported_architectures.model_types()
+        if engine == "vllm"
+        else supported_architectures.transformers_model_types(),
+        in_transformers=supported_architectures.has_transformers_class(str(config["architectures"][0]), model_type),
+        through_transformers=supported_architectures.may_run_in_vllm(model_type),
     )
     found = check(
         Subject(Model("m", "/models/m", config=config, has_template=True), machine=Machine(), program=program)
@@ -98,11 +100,15 @@ def test_the_second_generation_runs_in_vllm_and_the_second_engine_is_known_to_la
 def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None:
     for device in ("auto", "cpu"):
         for architecture, prefers in ((config_of(id_)["architectures"][0], None), (None, built_in().by_id[id_].engine)):
-            known = registry.architectures()
+            known = supported_architectures.architectures()
             chosen = fitting_engine(architecture, device, installed="cpu", known=known, prefers=prefers)  # type: ignore[arg-type]
             assert chosen == engine
     on_card = fitting_engine(
-        config_of(id_)["architectures"][0], "cuda", installed="gpu", known=registry.architectures(), prefers=None
+        config_of(id_)["architectures"][0],
+        "cuda",
+        installed="gpu",
+        known=supported_architectures.architectures(),
+        prefers=None,
     )
     assert on_card == engine
 

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from app.engine import ManagedEngine
-from app.engine.process import GUARD
+from app.engine.child_process import GUARD
 from app.models import Plan, memory_of, read_shape
 from app.models.memory import tokens_in
-from app.models.plan import GIB
+from app.models.serving_plan import GIB
 from tests.conftest import ENGINE_ARGUMENTS, ready
 
 pytestmark = pytest.mark.engine

@@ -6,7 +6,7 @@ import pytest
 
 from app.i18n import LANGUAGES, t
 from app.models import Plan, Shape, Sum, built_in, memory_of, plan_of, read_shape
-from app.models.plan import GIB
+from app.models.serving_plan import GIB
 
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
 VL_72B = "Qwen/Qwen2.5-VL-72B-Instruct"

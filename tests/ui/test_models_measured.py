@@ -21,8 +21,8 @@ from app.engine import EngineStatus, Fetching, Launcher, RemoteEngine, download
 from app.engine.hardware import cpu_name
 from app.errors import Cancelled, EngineError
 from app.i18n import LANGUAGES, error_text, t
-from app.llm.cards import cards
-from app.models.plan import GIB
+from app.llm.test_cards import cards
+from app.models.serving_plan import GIB
 from app.places import Place
 from app.store.trials import trials as kept_trials
 from app.wiring import Services

@@ -15,10 +15,10 @@ from streamlit.testing.v1 import AppTest
 
 from app.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
 from app.engine import EngineStatus, Monitor
-from app.engine.cards import Card, CardReader, Cards
-from app.engine.load import Load
-from app.engine.machine import Machine
-from app.engine.monitor import Sample
+from app.engine.monitoring.engine_metrics import Load
+from app.engine.monitoring.gpu import Card, CardReader, Cards
+from app.engine.monitoring.monitor import Sample
+from app.engine.monitoring.system_metrics import Machine
 from app.errors import EngineError
 from app.i18n import LANGUAGES, error_text, t
 from app.ui import measurements, resources

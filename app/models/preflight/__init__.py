@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from app.models.preflight import architecture, dividing, files, memory, numbers
+from app.models.preflight import architecture, dtype_quantisation, files, memory, parallelism
+from app.models.preflight.context import CardState, Machine, Model, Program, Subject
 from app.models.preflight.finding import SEVERITIES, Finding, Mend, Severity, applied
-from app.models.preflight.subject import CardState, Machine, Model, Program, Subject
 
 __all__ = [
     "CardState", "Finding", "Machine", "Mend", "Model", "Program", "Severity", "Subject", "applied", "check",
@@ -22,9 +22,10 @@ _FIRST: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 _CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     files.templates, files.absent,
     architecture.code, architecture.known, architecture.foreign,
-    numbers.in_bfloat16, numbers.without_instructions, numbers.in_half, numbers.quantised_in_float, numbers.method,
-    numbers.generation, numbers.mixture, numbers.sizes,
-    dividing.heads, dividing.groups, dividing.devices, dividing.through_ray, dividing.shared_memory,
+    dtype_quantisation.in_bfloat16, dtype_quantisation.without_instructions, dtype_quantisation.in_half,
+    dtype_quantisation.quantised_in_float, dtype_quantisation.method,
+    dtype_quantisation.generation, dtype_quantisation.mixture, dtype_quantisation.sizes,
+    parallelism.heads, parallelism.groups, parallelism.devices, parallelism.through_ray, parallelism.shared_memory,
     memory.length, memory.cache, memory.cards, memory.busy_cards, memory.ordinary, memory.pictures, memory.blind,
 )  # fmt: skip
 

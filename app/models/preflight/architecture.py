@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.models.preflight.context import Subject
 from app.models.preflight.finding import Finding, Mend, told
-from app.models.preflight.subject import Subject
 
 # Any of these stands for the others: vLLM finds a pooling model by its generating one.
 _ENDINGS = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from app.models.preflight.context import Subject
 from app.models.preflight.finding import Finding, Mend, gib, of_error, told
-from app.models.preflight.subject import Subject
 
 _BY_ITSELF = ("vllm_argument_unknown", "vllm_argument_type", "vllm_argument_choice", "vllm_argument_range")
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.models.fit import need_of
+from app.models.architecture import Shape
 from app.models.memory import memory_of, tokens_in
-from app.models.picture_cost import image_tokens
-from app.models.plan import GIB
+from app.models.placement import need_of
+from app.models.preflight.context import Subject
 from app.models.preflight.finding import Finding, Mend, gib, told
-from app.models.preflight.subject import Subject
-from app.models.shape import Shape
+from app.models.serving_plan import GIB
+from app.models.vision_tokens import image_tokens
 
 _MARGIN = 1.01
 _UTILISATION = 0.92  # what vLLM takes unless told

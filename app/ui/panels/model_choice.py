@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, get_args
 import streamlit as st
 
 from app.domain import Language
-from app.engine.hub_failures import human_bytes
+from app.engine.downloads.errors import human_bytes
 from app.errors import AppError
 from app.i18n import sentences, t
 from app.models import Catalogue, Proposal, memory_of, plan_of
-from app.models.entry_file import Engine
+from app.models.catalogue_parser import Engine
 from app.models.formats import format_of
-from app.models.plan import GIB
-from app.models.telling import match_text, need_text, parameters_text, why_nothing_fits
+from app.models.formatting import match_text, need_text, parameters_text, why_nothing_fits
+from app.models.serving_plan import GIB
 from app.places import Place
 from app.readiness import free_bytes
 from app.ui.components import stack

@@ -12,9 +12,9 @@ import streamlit as st
 
 from app import places
 from app.domain import Language
-from app.engine.hub_failures import human_bytes
+from app.engine.downloads.errors import human_bytes
 from app.i18n import t
-from app.models.telling import need_text
+from app.models.formatting import need_text
 from app.readiness import Candidate, Readiness, readiness
 from app.store.trials import Measured
 from app.trials import latest_trials, speed_text

@@ -13,7 +13,7 @@ import streamlit as st
 from app import trials
 from app.domain import Language
 from app.engine import Engine, installed_vllm
-from app.engine.hub_failures import human_bytes
+from app.engine.downloads.errors import human_bytes
 from app.errors import AppError
 from app.i18n import notice_text, t
 from app.readiness import Readiness, readiness
@@ -24,7 +24,7 @@ from app.workbench import confirmed_downloads
 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
-    from app.engine.fetching import Fetched
+    from app.engine.downloads.manager import Fetched
     from app.jobs.room import Switch
     from app.wiring import Services
 

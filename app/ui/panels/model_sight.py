@@ -9,8 +9,8 @@ import streamlit as st
 from app import trials
 from app.domain import Language
 from app.i18n import t
-from app.llm.cards import Card
-from app.llm.cards import draw as draw_card
+from app.llm.test_cards import Card
+from app.llm.test_cards import draw as draw_card
 from app.store.trials import Measured
 from app.ui.panels.engine import short
 from app.ui.panels.model_now import is_switching

@@ -9,10 +9,10 @@ import streamlit as st
 from app.domain import Language
 from app.i18n import t
 from app.models import Catalogue, Plan, Sum, memory_of
-from app.models.fit import ways_to_divide
+from app.models.architecture import Shape
 from app.models.formats import FORMATS, FormatKey, format_of
-from app.models.plan import GIB, Device
-from app.models.shape import Shape
+from app.models.placement import ways_to_divide
+from app.models.serving_plan import GIB, Device
 from app.places import CARD_SIZES_GIB, Place
 from app.ui.components import stack, table
 from app.ui.words import plain

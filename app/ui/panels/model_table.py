@@ -10,10 +10,10 @@ from app import places
 from app.domain import Language
 from app.i18n import t
 from app.models import Catalogue, Entry, Proposal
-from app.models.fit import least_bytes
 from app.models.formats import format_of
-from app.models.plan import GIB
-from app.models.telling import parameters_text, why_not
+from app.models.formatting import parameters_text, why_not
+from app.models.placement import least_bytes
+from app.models.serving_plan import GIB
 from app.places import Place
 from app.store.trials import Measured
 from app.trials import latest_trials, speed_text

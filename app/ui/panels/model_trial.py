@@ -14,8 +14,8 @@ from app.errors import AppError
 from app.i18n import t
 from app.i18n.durations import exactly
 from app.models import Proposal
-from app.models.dummy import check_entry
-from app.models.plan import GIB
+from app.models.dummy_model import check_entry
+from app.models.serving_plan import GIB
 from app.places import Place
 from app.store.trials import Measured
 from app.ui import resources

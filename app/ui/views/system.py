@@ -14,8 +14,8 @@ import streamlit as st
 from app.domain import Language
 from app.engine import installed_vllm
 from app.engine.hardware import cpu_name
-from app.engine.load import LONGEST_INTERVAL_SECONDS, Load
-from app.engine.monitor import PERIOD_SECONDS, Sample
+from app.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, Load
+from app.engine.monitoring.monitor import PERIOD_SECONDS, Sample
 from app.i18n import t
 from app.ui import measurements, resources
 from app.ui.components import charts

@@ -1,0 +1,135 @@
+"""What the facts about a machine mean for whoever wants to run FrameLens on it: findings, the worst first.
+
+A pure function of the facts. Each finding says what is, and where it is not good, what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.domain import Notice
+from app.engine.diagnostics.facts import CardFacts, Facts, Wanted
+from app.engine.downloads.errors import human_bytes
+from app.errors import EngineError, StorageError
+from app.i18n import as_notice
+
+PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
+_LEAST_CAPABILITY = (7, 5)
+"""The lowest that the vLLM which FrameLens installs is built for."""
+_BFLOAT16_CAPABILITY = (8, 0)
+_LITTLE_DISK = 5_000_000_000
+_LITTLE_SHM = 1_000_000_000
+_ORDER = {"error": 0, "warning": 1, "info": 2}
+
+
+def examine(facts: Facts, wanted: Wanted) -> tuple[Notice, ...]:
+    """Every finding, of level "error" for what keeps FrameLens from working, "warning" for what may, else "info"."""
+    found = [*_settings(facts, wanted), *_engine(facts, wanted), *_disks(facts), *_last_start(facts)]
+    return tuple(sorted(found, key=lambda finding: _ORDER[finding.level]))
+
+
+def _bad(key: str, **values: str | int | float) -> Notice:
+    return Notice(f"doctor_{key}", values, "error")
+
+
+def _doubtful(key: str, **values: str | int | float) -> Notice:
+    return Notice(f"doctor_{key}", values, "warning")
+
+
+def _good(key: str, **values: str | int | float) -> Notice:
+    return Notice(f"doctor_{key}", values, "info")
+
+
+def _settings(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
+    if facts.python not in PYTHONS:
+        yield _bad("python", version=".".join(map(str, facts.python)))
+    yield _good("settings") if wanted.fault is None else as_notice(wanted.fault)
+
+
+def _engine(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
+    """An engine elsewhere needs nothing here; one of ours needs a machine that carries it."""
+    if wanted.base_url:
+        error = facts.remote_error
+        yield _good("remote", base_url=wanted.base_url) if error is None else as_notice(error)
+        return
+    if facts.port_error is not None:
+        yield as_notice(facts.port_error)
+    yield from _program(facts, wanted)
+    yield from _devices(facts, wanted)
+    yield from _model(facts)
+
+
+def _program(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
+    if not facts.linux:
+        yield as_notice(EngineError("local_engine_unsupported", system=facts.system))
+    elif wanted.engine == "transformers":
+        missing = [name for name in ("transformers", "accelerate") if facts.packages.get(name) is None]
+        if missing:
+            yield as_notice(EngineError("transformers_not_installed", model=wanted.model, missing=", ".join(missing)))
+        else:
+            yield _good("transformers", version=facts.packages["transformers"] or "")
+    elif facts.vllm is None:
+        yield as_notice(EngineError("vllm_not_installed", model=wanted.model))
+    else:
+        yield _good(f"vllm_{facts.vllm[0]}", version=facts.vllm[1])
+
+
+def _devices(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
+    on_gpu = facts.vllm is not None and facts.vllm[0] == "gpu"
+    if facts.no_cards is not None:
+        if on_gpu:
+            yield _bad(f"gpu_{facts.no_cards}", detail=facts.no_cards_detail)
+    elif not on_gpu and wanted.engine == "vllm" and facts.vllm is not None:
+        yield _doubtful("gpu_unused", name=facts.cards[0].name)
+    for number, card in enumerate(facts.cards if on_gpu else ()):
+        yield _card(number, card, wanted)
+    if on_gpu and facts.cards and wanted.processes > len(facts.cards):
+        yield _bad("cards_too_few", wanted=wanted.processes, count=len(facts.cards))
+    if not on_gpu and facts.cpu_features and not {"avx512f", "asimd"} & set(facts.cpu_features):
+        if "avx2" in facts.cpu_features:
+            yield _doubtful("cpu_slow", cpu=facts.cpu)
+        elif wanted.engine == "vllm":
+            yield _bad("cpu_old", cpu=facts.cpu)
+    if wanted.processes > 1 and facts.shm_bytes is not None and facts.shm_bytes < _LITTLE_SHM:
+        yield _doubtful("shm_small", free=human_bytes(facts.shm_bytes))
+
+
+def _card(number: int, card: CardFacts, wanted: Wanted) -> Notice:
+    capability = ".".join(map(str, card.capability)) if card.capability else "?"
+    named: dict[str, str | int | float] = {"number": number, "name": card.name, "capability": capability}
+    if card.capability and card.capability < _LEAST_CAPABILITY:
+        return _bad("card_old", **named)
+    if card.capability and card.capability < _BFLOAT16_CAPABILITY and wanted.vllm_config.get("dtype") == "bfloat16":
+        return _bad("card_no_bfloat16", **named)
+    return _good("card", memory=human_bytes(card.memory_bytes or 0), **named)
+
+
+def _model(facts: Facts) -> Iterator[Notice]:
+    model = facts.model
+    if model.error is not None:
+        yield as_notice(model.error)
+    elif not model.folder:
+        yield _doubtful("model_absent", model=model.name) if model.may_be_fetched else _bad("offline", model=model.name)
+    else:
+        yield _good("model", model=model.name, folder=model.folder, size=human_bytes(model.size_bytes))
+        on_cpu = facts.vllm is not None and facts.vllm[0] == "cpu"
+        if on_cpu and model.size_bytes > facts.memory_free_bytes:
+            values = {"size": human_bytes(model.size_bytes), "free": human_bytes(facts.memory_free_bytes)}
+            yield _bad("memory_small", model=model.name, **values)
+
+
+def _disks(facts: Facts) -> Iterator[Notice]:
+    data = facts.data
+    if data.refusal:
+        yield as_notice(StorageError("data_dir_unwritable", path=data.folder, reason=data.refusal))
+    else:
+        yield _good("data", folder=data.folder, free=human_bytes(data.free_bytes or 0))
+    for room in {data.folder: data, facts.cache.folder: facts.cache}.values():
+        if room.free_bytes is not None and room.free_bytes < _LITTLE_DISK:
+            yield _doubtful("disk_low", folder=room.folder, free=human_bytes(room.free_bytes))
+
+
+def _last_start(facts: Facts) -> Iterator[Notice]:
+    if facts.log is not None and facts.log.error is not None:
+        reason = as_notice(facts.log.error)
+        yield Notice("doctor_last_start", {"log": facts.log.path, "reason": reason}, "warning")

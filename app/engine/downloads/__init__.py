@@ -1,0 +1,1 @@
+"""Model downloads from the hub."""

@@ -1,0 +1,211 @@
+"""What VLLM_MODEL_PATH means: a folder on this machine, a folder of the hub's cache, or an id on the hub.
+
+`resolve_model` finds the folder where there is one; `check_model_folder` looks whether an engine could load it, reading
+headers only, in milliseconds. Downloading is `app.engine.downloads.hub`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import ModelNotFound
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
+_DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)")
+_TOKENIZER = re.compile(r"tokenizer\.(?:json|model.*)|vocab\.(?:json|txt)|.*\.(?:tiktoken|gguf|model)|tekken\.json")
+_CACHED = re.compile(r"models--(.+)")
+# Beside a model's own weights, a repository often keeps the same ones for other programs.
+UNNEEDED_FILES = (
+    *("*.msgpack", "*.h5", "*.ot", "*.onnx", "*.onnx_data", "*.tflite", "*.mlmodel"),
+    *("original/*", "onnx/*", "openvino/*"),
+)
+OLDER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.gguf")  # not needed where there are safetensors
+_WEIGHTS = (".safetensors", *(pattern[1:] for pattern in OLDER_WEIGHTS))
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A model as it was named. `folder` is None where it has to be fetched from the hub under `hub_id`."""
+
+    name: str
+    folder: Path | None
+    hub_id: str | None
+
+
+def hub_cache_folder() -> Path:
+    """Where the hub's client keeps downloads, by the variables that it documents."""
+    if cache := os.environ.get("HF_HUB_CACHE"):
+        return Path(cache).expanduser()
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
+    return Path(home).expanduser() / "hub"
+
+
+def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelReference:
+    """What `reference` means on this machine. Nothing is downloaded and no network is used.
+
+    A path may be relative, start with ~, be written the Windows way (on Windows, or under WSL where the drive is
+    mounted), or name a folder of the hub's cache. Raises ModelNotFound for a path that leads nowhere, and for what is
+    neither a path nor an id.
+    """
+    text = reference.strip().strip("\"'")
+    path = _as_path(text)
+    if text and path.is_dir():
+        return _in_cache_folder(path)
+    if path.is_file():
+        raise ModelNotFound("model_is_file", model=reference, folder=str(path.absolute().parent))
+    if _looks_like_path(text) or not _HUB_ID.fullmatch(text):
+        raise ModelNotFound("model_folder_missing", model=reference, existing=str(_existing_parent(path)))
+    return ModelReference(text, find_in_cache(text, cache_dir=cache_dir), text)
+
+
+def model_name(reference: str) -> str:
+    """What people call the model that `reference` means. Never fails: a wrong reference is its own name."""
+    text = reference.strip().strip("\"'")
+    path = _as_path(text)
+    return _in_cache_folder(path).name if text and path.is_dir() else text
+
+
+def find_in_cache(hub_id: str, *, cache_dir: Path | None = None) -> Path | None:
+    """The snapshot of `hub_id` in the hub's cache if it is all there, or None."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(
+            hub_id,
+            cache_dir=cache_dir or hub_cache_folder(),
+            local_files_only=True,
+            ignore_patterns=[*UNNEEDED_FILES, *OLDER_WEIGHTS],
+        )
+        check_model_folder(Path(found))
+    except (LocalEntryNotFoundError, ModelNotFound):
+        return None
+    return Path(found)
+
+
+def _as_path(text: str) -> Path:
+    if sys.platform != "win32" and (drive := _DRIVE.fullmatch(text)):
+        mounted = Path("/mnt") / drive[1].lower() / drive[2].replace("\\", "/")
+        return mounted if mounted.exists() else Path(text)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~someone, and there is no someone
+        return Path(text)
+
+
+def _looks_like_path(text: str) -> bool:
+    return text.startswith((".", "~", "/", "\\")) or "\\" in text or bool(_DRIVE.fullmatch(text)) or text.count("/") > 1
+
+
+def _existing_parent(path: Path) -> Path:
+    """The deepest folder on the way to `path` that exists, to show where a path goes wrong."""
+    return next((parent for parent in path.absolute().parents if parent.is_dir()), Path(path.anchor or "/"))
+
+
+def _in_cache_folder(folder: Path) -> ModelReference:
+    """A model folder; for one of the hub's cache, its snapshot, under the name that it has on the hub."""
+    for part in (folder, *folder.absolute().parents):
+        if (cached := _CACHED.fullmatch(part.name)) is None:
+            continue
+        hub_id = cached[1].replace("--", "/")
+        if part == folder or folder.name == "snapshots":
+            folder = _snapshot(part) or folder
+        return ModelReference(hub_id, folder, hub_id)
+    return ModelReference(folder.absolute().name or str(folder), folder, None)
+
+
+def _snapshot(repository: Path) -> Path | None:
+    """The snapshot that `main` points to, or the newest one."""
+    try:
+        main = repository / "snapshots" / (repository / "refs" / "main").read_text(encoding="utf-8").strip()
+        if main.is_dir():
+            return main
+    except OSError:
+        pass
+    snapshots = [folder for folder in (repository / "snapshots").glob("*") if folder.is_dir()]
+    return max(snapshots, key=lambda folder: folder.stat().st_mtime, default=None)
+
+
+# ---- is the folder whole? --------------------------------------------------------------------------------------------
+
+
+def check_model_folder(path: Path, *, needs_tokenizer: bool = True) -> None:
+    """Raise ModelNotFound, saying what is wrong, for a folder that no engine could load.
+
+    Looked at: that it can be read, config.json, a tokenizer (without one vLLM starts, and answers nonsense), the shards
+    that the index of the weights names, and the length of every safetensors file against its own header.
+    """
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+        config = path / "config.json"
+        if "config.json" not in names:
+            raise ModelNotFound("model_config_missing", model=str(path), files=", ".join(names[:8]) or "-")
+        if not isinstance(json.loads(config.read_text(encoding="utf-8")), dict):
+            raise ValueError("not a JSON object")
+    except NotADirectoryError as error:
+        raise ModelNotFound("model_is_file", model=str(path), folder=str(path.absolute().parent)) from error
+    except FileNotFoundError as error:
+        raise ModelNotFound("model_folder_missing", model=str(path), existing=str(_existing_parent(path))) from error
+    except OSError as error:
+        raise ModelNotFound("model_unreadable", model=str(path), reason=error.strerror or str(error)) from error
+    except ValueError as error:
+        raise ModelNotFound("model_config_broken", model=str(path), reason=str(error)) from error
+    if needs_tokenizer and not any(_TOKENIZER.fullmatch(name) for name in names):
+        raise ModelNotFound("model_tokenizer_missing", model=str(path))
+    _check_weights(path, names)
+
+
+def _check_weights(path: Path, names: list[str]) -> None:
+    if not any(name.endswith(_WEIGHTS) for name in names):
+        raise ModelNotFound("model_weights_missing", model=str(path))
+    if missing := [name for name in _indexed_shards(path, names) if not (path / name).is_file()]:
+        listed = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise ModelNotFound("model_shards_missing", model=str(path), count=len(missing), files=listed)
+    for name in names:
+        if name.endswith(".safetensors") and (reason := _safetensors_fault(path / name)):
+            raise ModelNotFound("model_shard_broken", model=str(path), file=name, reason=reason)
+
+
+def _indexed_shards(path: Path, names: list[str]) -> Iterator[str]:
+    """The files that the index of the weights in use names; none where there is no index."""
+    has_safetensors = any(name.endswith(".safetensors") for name in names)
+    index = path / ("model.safetensors.index.json" if has_safetensors else "pytorch_model.bin.index.json")
+    if not index.is_file() and not (index := path / "model.safetensors.index.json").is_file():
+        return
+    try:
+        yield from sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ModelNotFound(
+            "model_shard_broken", model=str(path), file=index.name, reason=f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _safetensors_fault(file: Path) -> str | None:
+    """Why `file` is not a whole safetensors file; None where it is.
+
+    The format: eight bytes little-endian header length, a JSON header with each tensor's [start, end) in what follows.
+    """
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            start = stream.read(8)
+            if len(start) < 8:
+                return f"{size} bytes"
+            (header_length,) = struct.unpack("<Q", start)
+            if header_length > size - 8:
+                return f"{size} bytes, header {header_length}"
+            header = json.loads(stream.read(header_length))
+        end = max((tensor["data_offsets"][1] for key, tensor in header.items() if key != "__metadata__"), default=0)
+    except OSError as error:
+        return error.strerror or str(error)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return "header"
+    expected = 8 + header_length + end
+    return None if size == expected else f"{size} of {expected} bytes"

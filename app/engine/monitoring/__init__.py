@@ -1,0 +1,1 @@
+"""Live measurements of the machine, its GPUs and the engine."""

@@ -1,0 +1,122 @@
+"""Live measurements: the last minutes of machine, cards, engine and queue, one sample every two seconds.
+
+Somebody must look. `watch` gives what is there and has sampling go on for a while; when nobody has looked for
+WATCHED_SECONDS, the thread ends, NVML is let go, and an idle server measures nothing. The gap that this leaves is seen
+by the times of the samples, of which KEPT_SECONDS are kept at most.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.engine.monitoring.engine_metrics import Load, Silence
+from app.engine.monitoring.gpu import CardReader, Cards
+from app.engine.monitoring.system_metrics import Machine, MachineReader
+from app.errors import AppError
+
+PERIOD_SECONDS = 2.0
+KEPT_SECONDS = 600.0
+WATCHED_SECONDS = 30.0
+FIRST_SECONDS = 1.0
+"""So long, at most, whoever looks first waits for the first sample."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All that was measured at one moment, `at` seconds of time.monotonic(). `jobs`: how many run, how many wait."""
+
+    at: float
+    machine: Machine
+    cards: Cards
+    load: Load | Silence
+    jobs: tuple[int, int]
+
+
+class Monitor:
+    """One for all who look. load: asks the engine. jobs: counts those that run and wait."""
+
+    def __init__(
+        self,
+        load: Callable[[], Load | Silence],
+        jobs: Callable[[], tuple[int, int]],
+        *,
+        cards: CardReader | None = None,
+        period_seconds: float = PERIOD_SECONDS,
+        watched_seconds: float = WATCHED_SECONDS,
+    ) -> None:
+        self._load = load
+        self._jobs = jobs
+        self._cards = cards or CardReader()
+        self._period_seconds = period_seconds
+        self._watched_seconds = watched_seconds
+        self._samples: deque[Sample] = deque(maxlen=int(KEPT_SECONDS / period_seconds))
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._looked_at = 0.0
+        self._is_closed = False
+
+    def watch(self) -> tuple[Sample, ...]:
+        """The samples of the last KEPT_SECONDS, the oldest first; more come while this is called now and then.
+
+        None at all mean that measuring failed, or that the monitor is closed.
+        """
+        with self._changed:
+            self._looked_at = time.monotonic()
+            while self._samples and self._samples[0].at < self._looked_at - KEPT_SECONDS:
+                self._samples.popleft()
+            if self._thread is None and not self._is_closed:
+                self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+                self._thread.start()
+            self._changed.wait_for(lambda: self._samples or self._thread is None, FIRST_SECONDS)
+            return tuple(self._samples)
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether somebody looks, so that samples are taken."""
+        return self._thread is not None
+
+    def close(self) -> None:
+        """Measure no more; returns when the thread has ended."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        machine = MachineReader()
+        try:
+            while self._goes_on():
+                due = time.monotonic() + self._period_seconds
+                try:
+                    self._keep(Sample(time.monotonic(), machine(), self._cards(), self._load(), self._jobs()))
+                except AppError:
+                    log.warning("a sample was left out", exc_info=True)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._is_closed, max(0.0, due - time.monotonic()))
+        except Exception:
+            log.exception("measuring failed; it is not tried again")
+            with self._changed:
+                self._is_closed = True
+        finally:
+            self._cards.close()
+            with self._changed:
+                self._thread = None
+                self._changed.notify_all()
+
+    def _keep(self, sample: Sample) -> None:
+        with self._changed:
+            self._samples.append(sample)
+            self._changed.notify_all()
+
+    def _goes_on(self) -> bool:
+        with self._changed:
+            return not self._is_closed and time.monotonic() - self._looked_at < self._watched_seconds

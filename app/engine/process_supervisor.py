@@ -1,0 +1,111 @@
+"""Runs one command as a group of processes that cannot outlive whoever asked for it.
+
+`python -I process_supervisor.py GRACE COMMAND…` starts COMMAND in a session of its own and waits. When standard input
+closes (the asking process ended, even by kill -9), on SIGTERM or SIGINT, and when COMMAND itself ends, every process
+that came from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. It exits with COMMAND's status, or 128 + n
+where signal n ended it. It needs Linux and the standard library, and imports nothing of FrameLens.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _parent_of(pid: int) -> int | None:
+    """The parent's id; None where the process has ended, or is a zombie waiting to be collected."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else int(fields[1])
+
+
+def _descendants() -> list[int]:
+    """Every live process below this one. Orphans among them come to us, since we are their subreaper."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    parents = {pid: _parent_of(pid) for pid in pids}
+    found, frontier = [], [os.getpid()]
+    while frontier:
+        parent = frontier.pop()
+        children = [pid for pid, its_parent in parents.items() if its_parent == parent]
+        found += children
+        frontier += children
+    return found
+
+
+def _send(signal_number: int, pids: list[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal_number)
+        except ProcessLookupError:
+            continue
+
+
+def _collect() -> None:
+    """Reap whatever ended, so that no zombie stays in the table."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
+def _end_all(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    _send(signal.SIGTERM, _descendants())
+    deadline = time.monotonic() + grace_seconds
+    while _descendants() and time.monotonic() < deadline:
+        child.poll()
+        time.sleep(0.05)
+    for _ in range(100):  # a process may still fork between our look and the kill
+        if not (left := _descendants()):
+            break
+        _send(signal.SIGKILL, left)
+        time.sleep(0.02)
+    child.wait()
+    _collect()
+
+
+def _wait(child: subprocess.Popen[bytes], wakeup: int, owner: int) -> None:
+    """Until the command ends, a signal asks us to, or the owner is gone."""
+    while child.poll() is None:
+        readable, _, _ = select.select([0, wakeup], [], [], 1.0)
+        if wakeup in readable and set(os.read(wakeup, 64)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
+            return
+        # A fork of the owner may hold the other end of our standard input open after the owner's death.
+        if (0 in readable and not os.read(0, 64)) or os.getppid() != owner:
+            return
+
+
+def main(grace_seconds: float, command: list[str]) -> int:
+    owner = os.getppid()
+    read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(write_end)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+    )
+    _wait(child, read_end, owner)
+    _end_all(child, grace_seconds)
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), sys.argv[2:]))

@@ -1,0 +1,64 @@
+"""Does the engine really take pictures in? Proven by counting prompt tokens with and without them, never assumed.
+
+`transformers serve` and several desktop servers answer 200 and silently drop pictures; the only trace of it is that
+the prompt has no more tokens with two pictures than without. The answer is remembered by the caller, per engine.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from dataclasses import dataclass
+from io import BytesIO
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
+from PIL import Image
+
+from app.domain import Notice
+from app.errors import PicturesRefused
+from app.llm.error_mapping import TooManyPictures
+from app.llm.stream import ask
+
+CARD_SIDE = 112  # pixels; 16 tokens in Qwen2.5-VL
+# Two pictures cost at least 12 tokens in the smallest vision model we know, two textual placeholders at most 6.
+_FEWEST_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Sight:
+    """`sees` is None where the engine does not count tokens. `reason` says why it does not see.
+
+    `tokens_per_card` is the measured prompt cost of one 112 x 112 picture.
+    """
+
+    sees: bool | None
+    tokens_per_card: float | None = None
+    reason: Notice | None = None
+
+
+def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> Sight:
+    """Ask for one token twice, with and without two plain pictures, and compare what the engine counted."""
+    words: list[str | dict[str, object]] = [{"type": "text", "text": "Which colours?"}]
+    pictures: list[str | dict[str, object]] = [_card("red"), _card("blue")]
+    short = chat.bind(max_tokens=1)
+    without = ask(short, [HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
+    try:
+        with_two = ask(short, [HumanMessage(content=pictures + words)], cancel=cancel).usage  # type: ignore[arg-type]
+    except TooManyPictures:  # one at a time is seeing, too
+        return Sight(True)
+    except PicturesRefused as refused:
+        return Sight(False, reason=Notice("pictures_rejected", {"reason": str(refused.values["reason"])}))
+    if without is None or with_two is None:
+        return Sight(None)
+    extra = with_two.prompt_tokens - without.prompt_tokens
+    if extra < _FEWEST_TOKENS:
+        return Sight(False, reason=Notice("pictures_dropped", {"tokens": with_two.prompt_tokens}))
+    return Sight(True, extra / 2)
+
+
+def _card(colour: str) -> dict[str, object]:
+    buffer = BytesIO()
+    Image.new("RGB", (CARD_SIDE, CARD_SIDE), colour).save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return {"type": "image_url", "image_url": {"url": url}}

@@ -1,0 +1,1 @@
+"""Parser of a model's config.json."""

@@ -1,0 +1,74 @@
+"""What the command line and the page say of a model in the same words: its size, how its name was understood, and why
+it does not run somewhere.
+"""
+
+from __future__ import annotations
+
+from app.domain import Language
+from app.i18n import t
+from app.models.architecture import Shape
+from app.models.catalogue import Match
+from app.models.catalogue_parser import Entry
+from app.models.formats import format_of
+from app.models.gpu_database import Card
+from app.models.memory import memory_of
+from app.models.placement import Need, least_bytes
+from app.models.serving_plan import GIB, Device, Plan
+
+
+def match_text(match: Match, language: Language) -> str:
+    """How a name was understood, and what else it may mean."""
+    lines = [t(f"models.why.{match.why}", language, asked=match.asked, id=match.entry.id)]
+    if match.reason:
+        lines.append(match.reason[language])
+    if match.others:
+        lines.append(t("models.why.others", language, ids=", ".join(entry.id for entry in match.others)))
+    return " ".join(lines) if language == "en" else "".join(lines)
+
+
+def gib_text(size_bytes: float) -> str:
+    """Return an amount of memory as every text names it, in GiB with one decimal."""
+    return f"{size_bytes / GIB:.1f}"
+
+
+def need_text(need: Need, language: Language) -> str:
+    """Return in one or two sentences what a model needs of this memory, and whether it fits."""
+    values = {
+        "needed": gib_text(need.needed_bytes),
+        "least": gib_text(need.least_bytes),
+        "there": gib_text(need.there_bytes),
+        "usable": gib_text(need.usable_bytes),
+        "share": round(100 * need.usable),
+    }
+    if need.fits:
+        return t("models.need_fits", language, **values)
+    return t("models.need_settings" if need.can_fit else "models.need_not", language, **values)
+
+
+def why_nothing_fits(entry: Entry, card: Card | None, need: Need, language: Language) -> str:
+    """Return why there are no settings with which a model runs on `card` (None: a CPU)."""
+    if need.can_fit:
+        return f"{why_not(entry, card, language)}."
+    return need_text(need, language)
+
+
+def why_not(entry: Entry, card: Card | None, language: Language) -> str:
+    """What a model needs that does not run on `card` (None: a CPU)."""
+    least = format_of(entry.shape).least_capability
+    if card is not None and entry.shape.quantisation is not None and least is not None and card.runs < least:
+        return t("models.needs_card", language, capability=least)
+    device: Device = "gpu" if card else "cpu"
+    return t("models.needs", language, gib=gib_text(least_bytes(entry.shape, device)))
+
+
+def weights_bytes(shape: Shape) -> int:
+    """The weights as they are stored."""
+    return memory_of(shape, Plan()).of("text_weights", "vision_weights")
+
+
+def parameters_text(shape: Shape, language: Language) -> str:
+    """How many numbers it has, and of experts how many a token meets."""
+    total = f"{shape.parameters / 1e9:.3g} B"
+    if not shape.text.experts:
+        return total
+    return t("models.active", language, total=total, active=f"{shape.active_parameters / 1e9:.2g} B")

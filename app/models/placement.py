@@ -1,0 +1,291 @@
+"""What runs in so much memory, best first, and with which settings.
+
+"Best" is a rule, not a measurement: what sees pictures before what does not, what keeps 8192 tokens before what does
+not, what vLLM runs without foreign code before the rest; then the larger model, where a mixture of experts counts as
+the geometric mean of all its numbers and those that a token meets, and sizes within about a fifth are equal; then 8
+and more bits before 4; then the order of the families in the catalogue. On a CPU a model that takes too long for a
+frame and its share of the answer (app.models.cpu_speed) comes after those that do not, and of such ones the quicker
+first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.models.architecture import Shape
+from app.models.catalogue_parser import Entry
+from app.models.cpu_speed import Pace, Speed, reference, work_of
+from app.models.formats import BY_KEY, FormatKey, NumberFormat, format_of
+from app.models.gpu_database import Card
+from app.models.memory import Sum, memory_of
+from app.models.serving_plan import GIB, Device, Plan
+from app.models.vision_tokens import image_tokens
+
+USUAL_LENGTH = 8192
+_LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)
+USABLE = 0.9
+"""The share of a memory that is planned with: the rest is for the driver, the desktop and other programs."""
+_AT_ONCE = 8
+"""Requests that the engine is made to hold at most: FrameLens sends a handful, and room for 256 costs a GiB."""
+_PICTURE_TOKENS = 1280
+"""At most so many tokens for one frame: enough for 1280 × 720, and the tower's working memory stays small."""
+_MOST_FRAMES = 64
+_REST_TOKENS = 1536
+"""What question, marks and answer take beside the frames."""
+_FRAME = (1280, 720)
+_BEARABLE_SECONDS = 12.0
+"""For a frame on a CPU, with its share of the answer: sixteen frames in about three minutes."""
+_AMPERE = 8.0
+_MOST_IN_ONE_MACHINE = 8
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A model with settings that fit: `config` for VLLM_CONFIG, `environment` beside it.
+
+    `concurrency` is how many requests of `plan.max_model_len` tokens the cache holds, `frames` how many of 1280 × 720
+    fit one of them (0 for a model without eyes). `pace` is an estimate, for a CPU alone.
+    """
+
+    entry: Entry
+    format: NumberFormat
+    plan: Plan
+    sum: Sum
+    budget_bytes: int
+    concurrency: float
+    frames: int
+    config: Mapping[str, Any]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pace: Pace | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it takes longer for a frame, or for the words about one, than people like to wait."""
+        return self.pace is not None and self.pace.each_seconds > _BEARABLE_SECONDS
+
+
+@dataclass(frozen=True)
+class Need:
+    """Memory that a model takes, in bytes, on the fullest card or of ordinary memory, and what there is of it.
+
+    `needed_bytes` is the sum with given settings, `least_bytes` that with the smallest ones. Of `there_bytes` at most
+    the share `usable` is planned with.
+    """
+
+    needed_bytes: int
+    least_bytes: int
+    there_bytes: int
+    usable: float = USABLE
+
+    @property
+    def usable_bytes(self) -> int:
+        return int(self.there_bytes * self.usable)
+
+    @property
+    def fits(self) -> bool:
+        return self.needed_bytes <= self.usable_bytes
+
+    @property
+    def can_fit(self) -> bool:
+        """Whether it fits with the smallest settings."""
+        return self.least_bytes <= int(self.there_bytes * USABLE)
+
+
+def need_of(shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> Need:
+    """Return what a model served by `plan` needs of `there_bytes` of memory."""
+    least = least_bytes(shape, plan.device)
+    needed = memory_of(shape, plan).card_bytes
+    return Need(needed, min(least, needed), there_bytes, usable)
+
+
+def least_bytes(shape: Shape, device: Device) -> int:
+    """Return the memory in bytes below which a model cannot be served: one request of the shortest context that is
+    proposed, on one card.
+    """
+    longest = shape.text.max_positions or USUAL_LENGTH
+    plan = replace(_plan(shape, None, device, 1, 1), max_model_len=min(_LENGTHS[-1], longest), eager=True)
+    return memory_of(shape, plan).card_bytes
+
+
+def on_cards(card: Card, entries: Iterable[Entry], *, cards: int = 1) -> tuple[Proposal, ...]:
+    """What runs on `cards` cards like `card`, best first."""
+    found = (_on_cards(entry, card, cards) for entry in entries)
+    return _sorted([proposal for proposal in found if proposal is not None], entries)
+
+
+def on_cpu(memory_gib: float, entries: Iterable[Entry], *, speed: Speed | None = None) -> tuple[Proposal, ...]:
+    """What runs in `memory_gib` of ordinary memory, best first, on a processor of this speed (None: the one that the
+    catalogue was measured on).
+    """
+    usual = speed or reference()
+    found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib, usual))]
+    return _sorted(found, entries)
+
+
+def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
+    """Tensor and pipeline parallel sizes for `cards` cards.
+
+    vLLM divides heads: their number must be a multiple of the tensor parallel size, and so must that of the cache's
+    heads, or the other way round. A quantised layer is divided between its groups. Cards beyond eight stand in another
+    machine as a rule, where only a pipeline is quick enough.
+    """
+    for size in range(min(cards, _MOST_IN_ONE_MACHINE), 0, -1):
+        if cards % size == 0 and _divides(shape, size):
+            return size, cards // size
+    return 1, cards
+
+
+def _divides(shape: Shape, size: int) -> bool:
+    heads = shape.text.cache.heads
+    group = shape.quantisation.group_size if shape.quantisation else 1
+    return (
+        shape.text.heads % size == 0
+        and (shape.text.cache.latent or heads % size == 0 or size % heads == 0)
+        and shape.text.intermediate % (size * (group or 1)) == 0
+    )
+
+
+# ---- one model -------------------------------------------------------------------------------------------------------
+
+
+def _on_cards(entry: Entry, card: Card, cards: int) -> Proposal | None:
+    tensor, pipeline = ways_to_divide(entry.shape, cards)
+    budget = int(card.memory_gib * GIB * USABLE)
+    for chosen in _formats(entry, card):
+        base = _plan(entry.shape, chosen, "gpu", tensor, pipeline)
+        proposal = _fitted(entry, chosen or format_of(entry.shape).key, base, budget, card)
+        if proposal is not None:
+            return proposal
+    return None
+
+
+def _formats(entry: Entry, card: Card) -> Iterator[FormatKey | None]:
+    """As it is stored if the card runs that, then what vLLM can make of it while loading."""
+    least = format_of(entry.shape).least_capability
+    halved = entry.shape.quantisation is None and card.runs < _AMPERE
+    if halved or (least is not None and card.runs >= least):
+        yield "fp16" if halved else None
+    makes_fp8 = BY_KEY["fp8"].full_capability or math.inf
+    if entry.shape.quantisation is None and entry.engine == "vllm" and card.runs >= makes_fp8:
+        yield "fp8"
+
+
+def _on_cpu(entry: Entry, memory_gib: float, speed: Speed) -> Proposal | None:
+    """In 16 bits or in 32, whichever is sooner done here and memory holds; transformers takes what is stored."""
+    stored = format_of(entry.shape)
+    is_mixture_in_4_bits = entry.shape.text.experts > 0 and stored.bits < 8
+    if stored.key == "fp8" or is_mixture_in_4_bits:
+        return None
+    narrow: FormatKey | None = "bf16" if stored.key == "fp16" else None
+    widths: tuple[FormatKey | None, ...] = (narrow,)
+    if entry.engine == "vllm" and entry.shape.quantisation is None:
+        widths = (narrow, "fp32")
+    found = []
+    for chosen in widths:
+        base = _plan(entry.shape, chosen, "cpu", 1, 1)
+        if fitted := _fitted(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None):
+            found.append(replace(fitted, pace=speed.pace(work_of(entry.shape, fitted.plan))))
+    return min(found, key=lambda one: one.pace.each_seconds if one.pace else 0.0, default=None)
+
+
+def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, pipeline: int) -> Plan:
+    vision = shape.vision
+    limited = vision is not None and vision.pictures == "patches"
+    return Plan(
+        format=chosen,
+        device=device,
+        max_num_seqs=_AT_ONCE,
+        eager=device == "cpu",
+        largest_picture_px=_PICTURE_TOKENS * vision.unit_px**2 if limited and vision else None,
+        tensor_parallel=tensor,
+        pipeline_parallel=pipeline,
+    )
+
+
+def _fitted(entry: Entry, key: FormatKey, base: Plan, budget: int, card: Card | None) -> Proposal | None:
+    """The longest context of which the cache holds two, else the longest of which it holds one; eager if need be."""
+    longest = entry.shape.text.max_positions or USUAL_LENGTH
+    lengths = [length for length in _LENGTHS if length <= longest] or [longest]
+    usual = [length for length in lengths if length <= USUAL_LENGTH] or lengths
+    for least, eager, tried in ((2, base.eager, lengths), (1, base.eager, usual), (1, True, usual)):
+        for length in tried:
+            plan = replace(base, max_model_len=length, eager=eager)
+            sum_ = memory_of(entry.shape, plan)
+            held = sum_.cache_tokens(budget) / length
+            if held >= least:
+                return _proposal(entry, key, plan, sum_, budget, held, card)
+    return None
+
+
+def _proposal(
+    entry: Entry, key: FormatKey, plan: Plan, sum_: Sum, budget: int, held: float, card: Card | None
+) -> Proposal:
+    vision, frames = entry.shape.vision, 0
+    if vision is not None:
+        each = min(
+            image_tokens(vision, *_FRAME, together=_MOST_FRAMES),
+            _PICTURE_TOKENS if vision.pictures == "patches" else 10**6,
+        )
+        frames = max(1, min(_MOST_FRAMES, (plan.max_model_len - _REST_TOKENS) // (each + 16)))
+    environment: dict[str, str] = {}
+    config = _config(entry, key, plan, frames, card)
+    if entry.engine == "transformers":
+        config, environment = {}, {"FRAMELENS_ENGINE": "transformers"}
+    elif plan.device == "cpu":
+        tokens = min(held, 4) * plan.max_model_len
+        environment["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, math.ceil(tokens * sum_.cache_bytes_per_token / GIB)))
+    return Proposal(entry, BY_KEY[key], plan, sum_, budget, held, frames, config, environment)
+
+
+def _config(entry: Entry, key: FormatKey, plan: Plan, frames: int, card: Card | None) -> dict[str, Any]:
+    """VLLM_CONFIG. A card before Ampere computes in half, and so do checkpoints made in it; a CPU may in 32 bits."""
+    in_half = card is not None and (card.runs < _AMPERE or entry.shape.dtype == "float16")
+    config: dict[str, Any] = {"max_model_len": plan.max_model_len}
+    if card is not None:
+        config["gpu_memory_utilization"] = USABLE
+    config["dtype"] = "half" if in_half else "float32" if key == "fp32" else "bfloat16"
+    config["max_num_seqs"] = plan.max_num_seqs
+    if key == "fp8" and entry.shape.quantisation is None:
+        config["quantization"] = "fp8"
+    if plan.eager:
+        config["enforce_eager"] = True
+    if card is not None:
+        config["tensor_parallel_size"] = plan.tensor_parallel
+    if plan.pipeline_parallel > 1:
+        config["pipeline_parallel_size"] = plan.pipeline_parallel
+    if frames:
+        config["limit_mm_per_prompt"] = {"image": frames, "video": 0}
+    if plan.largest_picture_px:
+        config["mm_processor_kwargs"] = {"max_pixels": plan.largest_picture_px}
+    if entry.needs_code:
+        config["trust_remote_code"] = True
+    return config
+
+
+# ---- which is best ---------------------------------------------------------------------------------------------------
+
+
+def _sorted(proposals: list[Proposal], entries: Iterable[Entry]) -> tuple[Proposal, ...]:
+    places = {family: place for place, family in enumerate(dict.fromkeys(entry.family for entry in entries))}
+
+    def rank(proposal: Proposal) -> tuple[object, ...]:
+        entry = proposal.entry
+        return (
+            not entry.sees,
+            proposal.plan.max_model_len < USUAL_LENGTH,
+            entry.engine != "vllm" or entry.needs_code,
+            proposal.is_slow and proposal.pace and proposal.pace.each_seconds,
+            -_size_class(entry.shape),
+            proposal.format.bits < 8,
+            places[entry.family],
+            -entry.parameters,
+        )
+
+    return tuple(sorted(proposals, key=rank))
+
+
+def _size_class(shape: Shape) -> int:
+    return round(2 * math.log2(math.sqrt(shape.parameters * shape.active_parameters)))

@@ -1,0 +1,82 @@
+"""How a model is to be served: what of vLLM's arguments decides how much memory it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.models.architecture import Shape
+from app.models.formats import FormatKey
+
+Device = Literal["gpu", "cpu"]
+
+GIB = 1024**3
+_UNITS = {"k": 1000, "m": 10**6, "K": 1024, "M": 1024**2}
+_FORMATS: Mapping[str, FormatKey] = {
+    "half": "fp16", "float16": "fp16", "bfloat16": "bf16", "float": "fp32", "float32": "fp32",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings that count. The defaults are vLLM's for cards below 70 GiB.
+
+    `format`: None for the checkpoint's own. `sequences` are requests in flight, each of `max_model_len` tokens.
+    `largest_picture_px`: None for the most that the model takes; vLLM is held to it with `mm_processor_kwargs`.
+    """
+
+    max_model_len: int = 8192
+    sequences: int = 1
+    format: FormatKey | None = None
+    largest_picture_px: int | None = None
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    batched_tokens: int = 2048
+    max_num_seqs: int = 256
+    eager: bool = False
+    device: Device = "gpu"
+
+    @property
+    def cards(self) -> int:
+        return self.tensor_parallel * self.pipeline_parallel
+
+
+def plan_of(arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: int = 1) -> Plan:
+    """The plan that VLLM_CONFIG means; what it leaves out is vLLM's default, and with it a length of 8192.
+
+    `arguments` have passed `app.vllm_arguments.check`. A data type says nothing of weights that are stored quantised.
+    """
+    usual = Plan(max_num_seqs=128 if device == "cpu" else 256)
+    pixels = (arguments.get("mm_processor_kwargs") or {}).get("max_pixels")
+    named = _FORMATS.get(str(arguments.get("dtype")))
+    return Plan(
+        max_model_len=_number(arguments.get("max_model_len"), usual.max_model_len),
+        sequences=sequences,
+        format="fp8" if str(arguments.get("quantization")).startswith("fp8") else named,
+        largest_picture_px=pixels if isinstance(pixels, int) else None,
+        tensor_parallel=_number(arguments.get("tensor_parallel_size"), 1),
+        pipeline_parallel=_number(arguments.get("pipeline_parallel_size"), 1),
+        batched_tokens=_number(arguments.get("max_num_batched_tokens"), usual.batched_tokens),
+        max_num_seqs=_number(arguments.get("max_num_seqs"), usual.max_num_seqs),
+        eager=bool(arguments.get("enforce_eager", device == "cpu")),
+        device=device,
+    )
+
+
+def number_bytes(shape: Shape, plan: Plan) -> int:
+    """Bytes of a number that is not quantised, and of one in the cache: computing takes place in 32 bits or in 16."""
+    if plan.format is not None:
+        return 4 if plan.format == "fp32" else 2
+    return 4 if shape.dtype == "float32" else 2
+
+
+def _number(given: Any, usual: int) -> int:
+    """A whole number, written as 8192 or as 8k or 8K as vLLM takes it; `usual` for none and for "auto"."""
+    if isinstance(given, str) and given[-1:] in _UNITS:
+        try:
+            return round(float(given[:-1]) * _UNITS[given[-1]])
+        except ValueError:
+            return usual
+    text = str(given)
+    return int(text) if text.isdecimal() and int(text) > 0 else usual

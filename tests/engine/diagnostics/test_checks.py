@@ -1,0 +1,154 @@
+"""What the doctor makes of a machine; each test changes one thing about a healthy one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.engine import Facts, Wanted, examine, gather
+from app.engine.diagnostics.facts import CardFacts, LogFacts, ModelFacts, Room
+from app.errors import ConfigError, EngineError, ModelNotFound
+from app.i18n import notice_text
+
+GIB = 2**30
+TURING = CardFacts("NVIDIA GeForce RTX 2080 Ti", (7, 5), 11 * GIB, GIB)
+AMPERE = CardFacts("NVIDIA GeForce RTX 3090", (8, 6), 24 * GIB, GIB)
+WANTED = Wanted("org/model", Path("/data"))
+HEALTHY = Facts(
+    system="Linux 6.8 x86_64",
+    linux=True,
+    python=(3, 11),
+    framelens="0.1.0",
+    packages={"vllm": "0.32.0", "transformers": "5.19.0", "accelerate": "1.15.0"},
+    ffmpeg=None,
+    vllm=("gpu", "0.32.0"),
+    cpu="Some processor",
+    cpu_count=8,
+    cpu_features=("avx2", "avx512f"),
+    memory_bytes=64 * GIB,
+    memory_free_bytes=48 * GIB,
+    shm_bytes=32 * GIB,
+    driver="580.1",
+    cards=(AMPERE,),
+    no_cards=None,
+    no_cards_detail="",
+    data=Room("/data", 900 * GIB),
+    cache=Room("/cache", 900 * GIB),
+    model=ModelFacts("org/model", "/cache/org/model", 16 * GIB),
+    port_error=None,
+    remote_error=None,
+    log=None,
+)
+ON_CPU: dict[str, Any] = {"vllm": ("cpu", "0.32.0"), "cards": (), "no_cards": "no_card", "driver": None}
+
+
+def troubles(facts: Facts, wanted: Wanted = WANTED) -> list[tuple[str, str]]:
+    """Level and key of whatever is not good; every finding has its words in both languages."""
+    found = examine(facts, wanted)
+    assert all(notice_text(finding, "zh") and notice_text(finding, "en") for finding in found)
+    return [(finding.level, finding.key.removeprefix("doctor_")) for finding in found if finding.level != "info"]
+
+
+def test_a_healthy_machine_has_only_good_findings() -> None:
+    assert troubles(HEALTHY) == []
+    assert troubles(replace(HEALTHY, **ON_CPU)) == []
+    keys = [finding.key for finding in examine(HEALTHY, WANTED)]
+    assert {"doctor_settings", "doctor_vllm_gpu", "doctor_card", "doctor_model", "doctor_data"} == set(keys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"python": (3, 15)}, ("error", "python")),
+        ({"vllm": None}, ("error", "vllm_not_installed")),
+        ({"linux": False, "system": "Windows 11"}, ("error", "local_engine_unsupported")),
+        ({"cards": (), "no_cards": "no_card"}, ("error", "gpu_no_card")),
+        ({"cards": (), "no_cards": "no_driver"}, ("error", "gpu_no_driver")),
+        ({"cards": (), "no_cards": "no_access"}, ("error", "gpu_no_access")),
+        ({"cards": (), "no_cards": "driver_mismatch", "no_cards_detail": "580"}, ("error", "gpu_driver_mismatch")),
+        ({"cards": (), "no_cards": "unreadable", "no_cards_detail": "Unknown"}, ("error", "gpu_unreadable")),
+        ({"vllm": ("cpu", "0.32.0")}, ("warning", "gpu_unused")),
+        ({"cards": (replace(TURING, capability=(7, 0)),)}, ("error", "card_old")),
+        ({**ON_CPU, "cpu_features": ("avx2",)}, ("warning", "cpu_slow")),
+        ({**ON_CPU, "cpu_features": ("sse2",)}, ("error", "cpu_old")),
+        ({**ON_CPU, "memory_free_bytes": 8 * GIB}, ("error", "memory_small")),
+        ({"model": ModelFacts("org/model")}, ("warning", "model_absent")),
+        ({"model": ModelFacts("org/model", may_be_fetched=False)}, ("error", "offline")),
+        (
+            {"model": ModelFacts("x", error=ModelNotFound("model_tokenizer_missing", model="x"))},
+            ("error", "model_tokenizer_missing"),
+        ),
+        ({"port_error": EngineError("port_in_use", port=8000, reason="x")}, ("error", "port_in_use")),
+        ({"data": Room("/data", None, "/data: not writable")}, ("error", "data_dir_unwritable")),
+        ({"cache": Room("/cache", 10**9)}, ("warning", "disk_low")),
+        ({"log": LogFacts("/l", EngineError("cuda_fork", model="m"), ("x",))}, ("warning", "last_start")),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_each_trouble_is_found(changes: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert troubles(replace(HEALTHY, **changes)) == [expected]
+
+
+def test_settings_decide_what_a_card_must_be_able_to_do() -> None:
+    facts = replace(HEALTHY, cards=(TURING, TURING), shm_bytes=10**6)
+    assert troubles(facts) == [], "half, and one card"
+    wanted = replace(WANTED, vllm_config={"dtype": "bfloat16", "tensor_parallel_size": 4})
+    assert troubles(facts, wanted) == [
+        ("error", "card_no_bfloat16"),
+        ("error", "card_no_bfloat16"),
+        ("error", "cards_too_few"),
+        ("warning", "shm_small"),
+    ]
+
+
+def test_a_wrong_setting_comes_first() -> None:
+    fault = ConfigError("setting_number", key="FRAMELENS_IN_FLIGHT", value="x", low=1, high=64)
+    found = examine(replace(HEALTHY, cache=Room("/cache", 1)), replace(WANTED, fault=fault))
+    assert [finding.level for finding in found][:2] == ["error", "warning"] and found[0].key == "setting_number"
+
+
+def test_of_an_engine_elsewhere_only_its_answer_matters() -> None:
+    wanted, bare = replace(WANTED, base_url="http://far/v1"), replace(HEALTHY, **{**ON_CPU, "vllm": None})
+    assert troubles(bare, wanted) == []
+    lost = EngineError("remote_unreachable", base_url="http://far/v1", reason="refused")
+    assert troubles(replace(bare, remote_error=lost), wanted) == [("error", "remote_unreachable")]
+
+
+def test_the_other_engine_is_looked_for_where_it_is_wanted() -> None:
+    wanted = replace(WANTED, engine="transformers")
+    assert troubles(replace(HEALTHY, vllm=None), wanted) == []
+    assert troubles(replace(HEALTHY, **ON_CPU, cpu_features=("sse2",)), wanted) == [], "it needs no AVX2"
+    gone = replace(HEALTHY, vllm=None, packages={"transformers": "5.19.0"})
+    assert troubles(gone, wanted) == [("error", "transformers_not_installed")]
+
+
+def test_this_machine_can_be_looked_at(tmp_path: Path, tiny_vl: Path) -> None:
+    logs = tmp_path / "engine"
+    logs.mkdir()
+    sample = Path(__file__).parents[1] / "logs" / "quantization_needs_gpu.log"
+    (logs / "engine-20260101-000000-000000.log").write_bytes(sample.read_bytes())
+    facts = gather(Wanted(str(tiny_vl), tmp_path))
+    assert facts.memory_free_bytes > 0 and facts.data.free_bytes and not facts.data.refusal
+    assert facts.model.error is None and facts.model.size_bytes > 0
+    assert facts.log and facts.log.error and facts.log.error.key == "quantization_needs_gpu"
+    assert any("WNA16" in line for line in facts.log.last_lines)
+
+
+@pytest.mark.parametrize("name", ["healthy-vision", "healthy-text", "healthy-two-processes"])
+def test_an_engine_that_ran_and_was_stopped_is_no_trouble(tmp_path: Path, name: str) -> None:
+    logs = tmp_path / "engine"
+    logs.mkdir()
+    log = Path(__file__).parents[1] / "logs" / f"{name}.log"
+    (logs / "engine-20260101-000000-000000.log").write_bytes(log.read_bytes())
+    facts = gather(Wanted("m", tmp_path))
+    assert facts.log and facts.log.error is None
+
+
+def test_a_data_folder_that_is_a_file_is_seen_and_breaks_nothing(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    facts = gather(Wanted("m", blocked / "data"))
+    assert "not a folder" in facts.data.refusal and facts.log is None

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.causes import keys, known_cause
+from app.engine.diagnostics.log_diagnosis import diagnose, meaningful_lines
+from app.errors import ModelNotFound
+from app.i18n import error_text
+
+LOGS = Path(__file__).parents[1] / "logs"
+CORE = "(EngineCore pid=21466) ERROR 11-20 08:46:00 [core.py:1510] "
+PYDANTIC = "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, "
+WRAPPER = """
+Traceback (most recent call last):
+  File "/venv/vllm/v1/engine/utils.py", line 1431, in wait_for_engine_startup
+    raise RuntimeError(
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+"""
+# Whole logs that vLLM 0.32.0 and transformers 5.19 wrote on a CPU when made to fail in that way, with small models.
+WHOLE = {
+    "numa_nodes_too_few": {"workers": "2"},
+    "ray_missing": {},
+    "ray_unsupported": {"platform": "cpu"},
+    "heads_not_divisible": {"heads": "4", "size": "3"},
+    "quantization_needs_gpu": {},
+    "context_exceeds_cache": {"length": "8192", "possible": "768"},
+    "cache_has_no_room": {},
+    "context_exceeds_model": {"length": "100000", "possible": "8192"},
+    "architecture_unsupported": {"architecture": "FooVLForConditionalGeneration"},
+    "architecture_unsupported-transformers": {"architecture": "foo_vl"},
+    "architecture_unsupported-processor": {"architecture": "DeepseekVL"},
+    "dtypes_mixed": {"left": "float", "right": "BFloat16"},
+    "weights_broken": {"detail": "Error while deserializing header: incomplete metadata, file not fully covered"},
+    "quantization_unknown": {"detail": "Unknown quantization method: foo"},
+    "memory_too_small": {
+        "detail": "Available memory on node 0 (4.73/14.71 GiB) on kv cache allocation is less than requested memory "
+        "for kv (900.0 GiB)"
+    },
+    "quantization_kernel_missing": {
+        "detail": "Dynamic4bitLinearKernel cannot implement due to: Unsupported quant type uint4 "
+        "ZentorchWNA16LinearKernel cannot implement due to: ZentorchWNA16 requires an AMD Zen CPU. "
+        "CPUWNA16LinearKernel cannot implement due to: Output size (4) not supported by CPUWNA16, supported sizes are "
+        "multiples of 32"
+    },
+    "dtype_unknown": {"dtype": "int8"},
+}
+# What torch 2.13, vLLM 0.32.0 and transformers 5.19 say in their sources where it takes other hardware to hear it, and
+# what users of older versions were told.
+WORDS = [
+    ("cuda_out_of_memory", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."),
+    ("cuda_out_of_memory", "torch.outofmemoryerror:cuda out of memory. tried to allocate 640.00MiB GPU 0 has a total"),
+    (
+        "cuda_out_of_memory",
+        "RuntimeError: CUDA out of memory occurred when warming up sampler with 256 dummy requests.",
+    ),
+    (
+        "gpu_memory_taken",
+        "ValueError: Free memory on device cuda:0 (3.2/23.5 GiB) on startup is less than desired GPU memory "
+        "utilization (0.8, 18.8 GiB). Decrease GPU memory utilization or reduce GPU memory used by other processes.",
+    ),
+    (
+        "context_exceeds_cache",
+        "ValueError: To serve at least one request with the model's max seq len (128000), (6.84 GiB KV cache is "
+        "needed, which is larger than the available KV cache memory (3.03 GiB). Based on the available memory, the "
+        "estimated maximum model length is 56704. Try increasing",
+    ),
+    (
+        "context_exceeds_cache",
+        "ValueError: The model's max seq len (10240) is larger than the maximum number of tokens that can be stored in "
+        "KV cache (3408). Try increasing `gpu_memory_utilization` or decreasing",
+    ),
+    ("heads_not_divisible", "Total number of attention heads(16) must be divisible by tensor parallel size(6)"),
+    ("bfloat16_unsupported", "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0."),
+    ("no_kernel_image", "RuntimeError: CUDA error: no kernel image is available for execution on the device"),
+    (
+        "attention_unsupported",
+        "NotImplementedError: requires device with capability > (8, 0) but your GPU has capability (7, 5) (too old)",
+    ),
+    ("attention_unsupported", "xFormers wasn't build with CUDA support"),
+    ("attention_unsupported", "xformers wasn\u2019t build with CUDA suport"),
+    (
+        "attention_unsupported",
+        "ValueError: No valid attention backend found for cuda with AttentionSelectorConfig(head_size=80, dtype="
+        "torch.bfloat16). Reasons: {FLASH_ATTN: [compute capability not supported]}.",
+    ),
+    ("quantization_needs_gpu", "    assert self.quant_method is not None\nAssertionError"),
+    ("quantization_needs_gpu", "AssertionError: assert self.quant_method is not None"),
+    (
+        "quantization_too_new",
+        "ValueError: The quantization method mxfp4 is not supported for the current GPU. Minimum capability: 80. "
+        "Current capability: 75.",
+    ),
+    ("quantization_unknown", "ValueError: Cannot find the config file for awq"),
+    (
+        "quantization_dtype",
+        "ValueError: torch.float32 is not supported for quantization method awq. Supported dtypes: [torch.float16]",
+    ),
+    ("float16_unsupported", "  Value error, The model type 'gemma3' does not support float16. Reason: Numerical"),
+    (
+        "architecture_unsupported",
+        "ValueError: Model architecture QWenLMHeadModel was supported in vLLM until v0.23.0, and is not supported",
+    ),
+    (
+        "quantization_misaligned",
+        "ValueError: The input size is not aligned with the quantized weight shape. This can be caused by too large "
+        "tensor parallel size.",
+    ),
+    ("ray_unsupported", "ValueError: current platform cpu does not support ray."),
+    (
+        "cuda_fork",
+        "RuntimeError: Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use "
+        "the 'spawn' start method",
+    ),
+    ("dtypes_mixed", "RuntimeError: Input type (struct c10::BFloat16) and bias type (float) should be the same"),
+    ("dtypes_mixed", "RuntimeError: Input type (c10::BFloat16) and bias type (float) should be the same"),
+    ("dtype_unknown", "ValueError: Unknown dtype: int8"),
+    (
+        "remote_code_needed",
+        "Loading this model requires you to execute custom code contained in the model repository on your local "
+        "machine. Please set the option `trust_remote_code=True` to permit loading of this model.",
+    ),
+    (
+        "packages_missing",
+        "ImportError: This modeling file requires the following packages that were not found in your environment: "
+        "attrdict, timm. Run `pip install attrdict timm`",
+    ),
+    (
+        "model_files_missing",
+        "OSError: Can't load image processor for '/models/x'. If you were trying to load it from 'https://…'",
+    ),
+    ("devices_too_few", "ValueError: World size (4) is larger than the number of available GPUs (2) in this node."),
+    ("gpu_missing", "RuntimeError: No CUDA GPUs are available"),
+    ("gpu_missing", "RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU"),
+    ("gpu_driver_old", "RuntimeError: The NVIDIA driver on your system is too old (found version 11080)."),
+    (
+        "machines_not_connected",
+        "RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)",
+    ),
+    ("shared_memory_full", "OSError: [Errno 28] No space left on device: '/dev/shm/nccl-x'"),
+    ("compiler_missing", "RuntimeError: Failed to find C compiler. Please specify via CC environment variable or set"),
+    ("engine_port_taken", "OSError: [Errno 98] Address already in use"),
+    (
+        "engine_port_taken",
+        "ERROR: [Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use",
+    ),
+    ("cpu_out_of_memory", "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"),
+]
+
+
+def log_of(name: str) -> str:
+    return (LOGS / f"{name}.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_of_a_whole_log_the_cause_is_told_with_its_values(name: str) -> None:
+    error = diagnose(log_of(name), 1, model="org/model")
+    assert (error.key, error.values) == (name.partition("-")[0], {"model": "org/model", **WHOLE[name]})
+    assert "org/model" in error_text(error, "zh") and "org/model" in error_text(error, "en")
+
+
+@pytest.mark.parametrize(("key", "words"), WORDS)
+def test_a_cause_is_known_by_each_of_its_wordings(key: str, words: str) -> None:
+    error = diagnose(CORE + words + WRAPPER, 1, model="m")
+    assert error.key == key
+    assert "?" not in error.values.values() and error_text(error, "zh") and error_text(error, "en")
+
+
+def test_every_cause_has_a_log_or_a_wording_here_and_its_words_in_both_languages() -> None:
+    assert {name.partition("-")[0] for name in WHOLE} | {key for key, _ in WORDS} == set(keys())
+
+
+@pytest.mark.parametrize("name", ["healthy-vision", "healthy-text", "healthy-two-processes"])
+def test_nothing_is_found_in_the_log_of_an_engine_that_is_well(name: str) -> None:
+    log = log_of(name)
+    assert "Application startup complete" in log
+    assert known_cause(log, "m") is None
+    assert diagnose(log, 0, model="m", was_ready=True).key == "engine_died"
+
+
+def test_a_port_that_was_taken_and_replaced_is_no_cause() -> None:
+    assert known_cause("WARNING [parallel.py:746] Address already in use. Retrying with a new port.", "m") is None
+
+
+def test_an_unknown_failure_shows_the_last_lines_that_mean_something_and_how_to_report_it() -> None:
+    log = f"""$ python -m vllm --api-key sesame
+(APIServer pid=1) INFO 11-20 21:57:56 [api_utils.py:347]        █     █     █▄   ▄█
+(APIServer pid=1) INFO 11-20 21:57:56 [api_utils.py:286] non-default args: {{'api_key': ['sesame']}}
+{CORE}EngineCore failed to start.
+{CORE}Traceback (most recent call last):
+{CORE}  File "core.py", line 7, in __init__
+{CORE}    raise OverflowError("too big")
+{CORE}OverflowError: too big for http://me:sesame@hub/x?token=sesame
+{CORE} the moon is full
+{WRAPPER}"""
+    error = diagnose(log, 1, model="m")
+    assert error.key == "engine_failed"
+    assert error.values["lines"] == "  OverflowError: too big for http://***@hub/x?token=***\n  the moon is full"
+    for language in ("zh", "en"):
+        text = error_text(error, language)  # type: ignore[arg-type]
+        assert "framelens doctor" in text and "the moon is full" in text and "sesame" not in text
+
+
+def test_without_any_complaint_the_last_lines_are_those_that_inform() -> None:
+    assert meaningful_lines("INFO one\n\nINFO two\nINFO two\nINFO three\n", most=2) == ("INFO two", "INFO three")
+
+
+def test_broken_models_are_model_errors() -> None:
+    assert isinstance(diagnose(log_of("weights_broken"), 1, model="m"), ModelNotFound)
+
+
+def test_the_root_cause_is_shown_and_never_its_wrapper() -> None:
+    log = f"""{CORE}EngineCore failed to start.
+{CORE}Traceback (most recent call last):
+{CORE}  File "core.py", line 7, in __init__
+{CORE}    raise OverflowError("too big")
+{CORE}OverflowError: too big
+{WRAPPER}"""
+    error = diagnose(log, 1, model="m")
+    assert (error.key, error.values["cause"]) == ("engine_failed", "OverflowError: too big")
+
+
+def test_of_two_exceptions_the_one_written_for_people_is_shown() -> None:
+    log = """Traceback (most recent call last):
+  File "auto.py", line 1, in f
+KeyError: 'foo'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "auto.py", line 3, in f
+ValueError: there is no model called foo"""
+    assert diagnose(log, 1, model="m").values["cause"] == "ValueError: there is no model called foo"
+
+
+def test_of_a_chain_the_first_cause_is_shown() -> None:
+    log = """Traceback (most recent call last):
+  File "a.py", line 1, in f
+OSError: the disk broke
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "b.py", line 3, in g
+RuntimeError: could not load"""
+    assert diagnose(log, 1, model="m").values["cause"] == "OSError: the disk broke"
+
+
+def test_a_validation_error_is_shown_by_what_it_says() -> None:
+    log = "Traceback (most recent call last):\n  File x\n" + PYDANTIC + "the moon is full. [type=value_error, input]"
+    assert diagnose(log, 1, model="m").values["cause"] == "the moon is full."
+
+
+def test_a_complaint_of_the_command_line_parser_is_a_cause() -> None:
+    log = "usage: api_server.py [-h]\napi_server.py: error: argument --load-format: invalid choice: 'zip'"
+    assert diagnose(log, 2, model="m").values["cause"] == log.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "was_ready", "key"),
+    [
+        (137, False, "engine_killed"),
+        (137, True, "engine_killed"),
+        (1, False, "engine_silent"),
+        (1, True, "engine_died"),
+    ],
+)
+def test_an_end_without_words_is_told_by_its_status(status: int, was_ready: bool, key: str) -> None:
+    error = diagnose("INFO all is well\n", status, model="m", was_ready=was_ready)
+    assert error.key == key and error_text(error, "zh")
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "(APIServer pid=1) WARNING 11-20 09:04:20 [core_client.py:817] [shutdown] MPClient: engine core exited "
+        "unexpectedly; starting cleanup\nTraceback (most recent call last):\n  File x\n"
+        "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above)",
+        WRAPPER.replace("{}", "{'EngineCore': -9}"),
+    ],
+)
+def test_a_core_that_was_killed_is_told_by_what_its_server_saw(log: str) -> None:
+    assert diagnose(log, 0, model="m", was_ready=True).key == "engine_killed"
+
+
+def test_what_went_wrong_with_an_old_request_is_not_the_cause_of_a_later_death() -> None:
+    log = "Traceback (most recent call last):\n  File x\nValueError: old\n" + "INFO fine\n" * 200
+    assert diagnose(log, 1, model="m", was_ready=True).key == "engine_died"
+    fatal = (
+        f"{CORE}EngineCore encountered a fatal error.\nTraceback (most recent call last):\n  File x\nIndexError: new"
+    )
+    assert diagnose(log + fatal, 1, model="m", was_ready=True).values["cause"] == "IndexError: new"
+
+
+def test_a_crash_while_serving_says_so() -> None:
+    log = "Traceback (most recent call last):\n  File x\nValueError: bad frame"
+    assert diagnose(log, 1, model="m", was_ready=True).key == "engine_crashed"

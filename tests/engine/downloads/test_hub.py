@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from app.domain import EngineProgress
+from app.engine import check_model_folder, download, resolve_model
+from app.engine.downloads.errors import failure as reason_of
+from app.engine.downloads.hub import FETCHER, Pace
+from app.errors import AppError, Cancelled, ModelNotFound, StorageError
+from app.i18n import error_text
+from tests.engine.hub_server import Hub, serve
+from tests.engine.weights import model_files
+
+MODEL = "Someone/Tiny-VL"
+
+
+def fetch(hub: Hub, cache: Path, model: str = MODEL) -> tuple[Path, list[EngineProgress]]:
+    told: list[EngineProgress] = []
+    return download(model, told.append, threading.Event(), endpoint=hub.url, cache_dir=cache), told
+
+
+def failure(hub: Hub, cache: Path, model: str = MODEL) -> AppError:
+    with pytest.raises(AppError) as caught:
+        fetch(hub, cache, model)
+    return caught.value
+
+
+def test_a_model_arrives_whole_with_progress_in_files_and_bytes(tmp_path: Path) -> None:
+    files = model_files(size=3_000_000)
+    with serve(Hub(MODEL, files)) as hub:
+        folder, told = fetch(hub, tmp_path)
+    check_model_folder(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    last = told[-1].values
+    assert (last["files_done"], last["files_total"]) == (5, 5)
+    assert last["bytes_done"] == last["bytes_total"] == sum(map(len, files.values()))
+    assert {phase.phase for phase in told} == {"downloading"}
+    done = [int(str(phase.values["bytes_done"])) for phase in told]
+    assert done == sorted(done) and done[0] == 0
+    arrived = [int(str(phase.values["files_done"])) for phase in told]
+    assert arrived == sorted(arrived) and arrived[0] == 0
+    assert (last["done"], last["total"]) == ("6 MB", "6 MB")
+
+
+def test_a_model_in_the_cache_is_found_there_without_asking_the_hub(tmp_path: Path) -> None:
+    with serve(Hub(MODEL, model_files())) as hub:
+        assert resolve_model(MODEL, cache_dir=tmp_path).folder is None
+        folder, _ = fetch(hub, tmp_path)
+        asked = len(hub.requests)
+        found = resolve_model(MODEL, cache_dir=tmp_path)
+        assert found.folder == folder and found.name == MODEL
+        assert len(hub.requests) == asked
+
+
+def test_what_is_not_needed_is_left_on_the_hub(tmp_path: Path) -> None:
+    extra = {"pytorch_model.bin": b"x" * 100, "onnx/model.onnx": b"y", "model.gguf": b"z", "README.md": b"about"}
+    with serve(Hub(MODEL, {**model_files(), **extra})) as hub:
+        folder, _ = fetch(hub, tmp_path)
+    assert "README.md" in {path.name for path in folder.iterdir()}
+    assert not {"pytorch_model.bin", "onnx", "model.gguf"} & {path.name for path in folder.iterdir()}
+
+
+def test_a_folder_of_its_own_gets_the_same_files_and_a_second_call_fetches_nothing(tmp_path: Path) -> None:
+    files, told = model_files(), list[EngineProgress]()
+    with serve(Hub(MODEL, files)) as hub:
+        for _ in range(2):
+            hub.requests.clear()
+            found = download(MODEL, told.append, threading.Event(), endpoint=hub.url, folder=tmp_path / "模型 one")
+        assert not [request for request in hub.requests if request.startswith("GET") and "/resolve/" in request]
+    assert found == tmp_path / "模型 one"
+    assert {path.name: path.read_bytes() for path in found.iterdir() if path.is_file()} == files
+    assert told[-1].values["bytes_done"] == sum(map(len, files.values()))
+
+
+def test_a_transfer_that_breaks_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    files = model_files(shards=1, size=25_000_000)  # the hub's client writes pieces of 10 MB
+    with serve(Hub(MODEL, files, drop_after=15_000_000)) as hub:
+        folder, told = fetch(hub, tmp_path)
+    check_model_folder(folder)
+    name = "model-00001-of-00001.safetensors"
+    assert (folder / name).read_bytes() == files[name]
+    assert hub.ranges == [f"{name} {10 * 1024**2}"]
+    assert told[-1].values["bytes_done"] == told[-1].values["bytes_total"]
+
+
+def test_a_download_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Signal 9 in mid-file: what had been written is not asked for again."""
+    files = model_files(shards=1, size=25_000_000)
+    name, gate, folder = "model-00001-of-00001.safetensors", threading.Event(), tmp_path / "model"
+    with serve(Hub(MODEL, files, gate=gate, hold_after=22_000_000)) as hub:
+        order = {"model": MODEL, "cache_dir": str(tmp_path), "folder": str(folder), "endpoint": hub.url}
+        words = json.dumps({**order, "unneeded": [], "older_weights": []})
+        child = subprocess.Popen([sys.executable, "-P", str(FETCHER), words], stdout=subprocess.DEVNULL)
+        try:
+            while not (here := sum(part.stat().st_size for part in folder.glob("*.part"))):
+                assert child.poll() is None
+                time.sleep(0.05)
+        finally:
+            child.kill()
+            child.wait()
+        gate.set()
+        hub.gate = None
+        told: list[EngineProgress] = []
+        download(MODEL, told.append, threading.Event(), endpoint=hub.url, folder=folder)
+    assert (folder / name).read_bytes() == files[name]
+    assert [int(given.rsplit(" ", 1)[1]) >= here for given in hub.ranges] == [True]
+    assert int(str(told[0].values["bytes_done"])) >= here, "it counts from what is there"
+    assert not list(folder.glob("*.part")) and not list(folder.glob("*.lock"))
+
+
+def test_what_arrives_damaged_is_fetched_again(tmp_path: Path) -> None:
+    files, name = model_files(), "model-00002-of-00002.safetensors"
+    with serve(Hub(MODEL, files, corrupt={name: 1, "tokenizer.json": 1})) as hub:
+        folder, told = fetch(hub, tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    assert told[-1].values["bytes_done"] == told[-1].values["bytes_total"]
+
+
+@pytest.mark.parametrize("name", ["model-00002-of-00002.safetensors", "tokenizer.json"])
+def test_a_hub_that_hands_out_something_else_every_time_is_not_believed(tmp_path: Path, name: str) -> None:
+    with serve(Hub(MODEL, model_files(), corrupt={name: 99})) as hub:
+        error = failure(hub, tmp_path)
+        assert isinstance(error, ModelNotFound) and error.key == "model_download_corrupt"
+        assert error.values["file"] == name
+        hub.corrupt.clear()
+        folder, _ = fetch(hub, tmp_path)
+    check_model_folder(folder)
+
+
+def test_cancel_ends_it_at_once_and_the_next_attempt_uses_what_is_there(tmp_path: Path) -> None:
+    gate, cancel = threading.Event(), threading.Event()
+    with serve(Hub(MODEL, model_files(), gate=gate)) as hub:
+        with pytest.raises(Cancelled):
+            download(MODEL, lambda phase: cancel.set(), cancel, endpoint=hub.url, cache_dir=tmp_path)
+        gate.set()
+        folder, _ = fetch(hub, tmp_path)
+    check_model_folder(folder)
+
+
+def test_a_model_that_the_hub_does_not_have(tmp_path: Path) -> None:
+    with serve(Hub(MODEL, model_files())) as hub:
+        error = failure(hub, tmp_path, "Someone/Tiny-VX")
+    assert isinstance(error, ModelNotFound) and error.key == "model_not_on_hub"
+    assert error.values == {"model": "Someone/Tiny-VX", "endpoint": hub.url}
+
+
+def test_a_model_that_needs_permission(tmp_path: Path) -> None:
+    with serve(Hub(MODEL, model_files(), gated=True)) as hub:
+        error = failure(hub, tmp_path)
+    assert isinstance(error, ModelNotFound) and error.key == "model_gated"
+
+
+def test_a_token_that_the_hub_does_not_know_is_not_taken_for_a_missing_licence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_thistokenisold")
+    with serve(Hub(MODEL, model_files(), refuses_token=True)) as hub:
+        error = failure(hub, tmp_path)
+    assert isinstance(error, ModelNotFound) and error.key == "model_token_refused"
+    assert "hf_thistokenisold" not in error_text(error, "en")
+
+
+def test_a_proxy_that_cannot_be_reached_is_named_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    error = failure(Hub(MODEL, {}, url="http://hub.example"), tmp_path)
+    assert error.key == "model_proxy_failed" and error.values["proxy"] == "http://***@127.0.0.1:9"
+    assert "secret" not in error_text(error, "zh") and "HTTPS_PROXY" in error_text(error, "zh")
+
+
+def test_a_certificate_of_somebody_else_is_named_as_such() -> None:
+    words = "ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"
+    error = reason_of({"error": "certificate", "detail": words}, MODEL, "https://hub.example", Path("/cache"))
+    assert error.key == "model_hub_untrusted" and "SSL_CERT_FILE" in error_text(error, "en")
+
+
+def test_only_what_is_still_to_come_needs_room_on_the_disk(tmp_path: Path) -> None:
+    files = model_files(shards=1)
+    with serve(Hub(MODEL, files)) as hub:
+        download(MODEL, lambda phase: None, threading.Event(), endpoint=hub.url, folder=tmp_path)
+        hub.files = {**files, "extra.safetensors": b"x" * 10}
+        hub.declared_sizes = {"extra.safetensors": 10**16}
+        with pytest.raises(StorageError) as caught:
+            download(MODEL, lambda phase: None, threading.Event(), endpoint=hub.url, folder=tmp_path)
+    assert caught.value.values["needed"] == "10000000.0 GB" and caught.value.values["folder"] == str(tmp_path)
+
+
+def test_the_pace_is_of_the_last_seconds_and_starts_anew_when_bytes_are_taken_back() -> None:
+    pace = Pace()
+    assert pace.note(0, 0.0) is None
+    assert pace.note(4_000_000, 2.0) == 2_000_000
+    for second in range(3, 30):
+        rate = pace.note(4_000_000 + 10_000 * (second - 2), float(second))
+    assert rate == pytest.approx(10_000), "the fast beginning is forgotten"
+    assert pace.note(1000, 30.0) is None
+
+
+def test_a_model_larger_than_the_disk_is_refused_before_it_is_fetched(tmp_path: Path) -> None:
+    files = model_files(shards=1)
+    sizes = {"model-00001-of-00001.safetensors": 10**16}
+    with serve(Hub(MODEL, files, declared_sizes=sizes)) as hub:
+        error = failure(hub, tmp_path)
+    assert isinstance(error, StorageError) and error.key == "model_disk_full"
+    assert error.values["needed"] == "10000000.0 GB"
+    assert not any("resolve" in request for request in hub.requests)
+
+
+def test_where_the_hub_cannot_be_reached_the_seed_s_words_and_its_remedies_are_said(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        hub = Hub(MODEL, {}, url=f"http://127.0.0.1:{closed.getsockname()[1]}")
+        error = failure(hub, tmp_path)
+    assert isinstance(error, ModelNotFound) and error.key == "model_not_local"
+    text = error_text(error, "zh")
+    assert text.startswith(f"❌ vLLM 模型加载失败：{MODEL} 不是本地文件夹")
+    for remedy in ("网络", "hf download", "--local-dir", "VLLM_MODEL_PATH", "HF_ENDPOINT", "./download_model.sh"):
+        assert remedy in text
+    assert "refused" in str(error.values["reason"])
+
+
+def test_offline_mode_is_named_as_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with serve(Hub(MODEL, model_files())) as hub:
+        error = failure(hub, tmp_path)
+    assert error.key == "model_not_local" and error.values["reason"] == "HF_HUB_OFFLINE=1"
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with serve(Hub(MODEL, model_files())) as hub:
+        error = failure(hub, blocked / "cache")
+    assert isinstance(error, StorageError) and error.key == "model_cache_unwritable"

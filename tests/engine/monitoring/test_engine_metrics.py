@@ -1,0 +1,147 @@
+"""From vLLM's metrics to what the engine does; counters that go back and engines without metrics among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from app.engine import EngineStatus, LoadReader
+from app.engine.monitoring import engine_metrics as loads
+from app.engine.monitoring.engine_metrics import Load, Reading, between, read
+from tests.loopback import Handler, listening
+
+TEXT = """
+# HELP vllm:num_requests_running Number of requests in model execution batches.
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",model_name="a \\"b\\" } c"} 3.0
+vllm:num_requests_waiting{engine="0",model_name="x"} 1.0
+vllm:kv_cache_usage_perc{engine="0",model_name="x"} 0.25
+vllm:prompt_tokens_total{engine="0",model_name="x"} 1000.0
+vllm:prompt_tokens_created{engine="0",model_name="x"} 1.7e+09
+vllm:generation_tokens_total{engine="0",model_name="x"} 200.0
+vllm:prefix_cache_queries_total{engine="0",model_name="x"} 1000.0
+vllm:prefix_cache_hits_total{engine="0",model_name="x"} 400.0
+vllm:time_to_first_token_seconds_bucket{engine="0",le="0.1",model_name="x"} 2.0
+vllm:time_to_first_token_seconds_count{engine="0",model_name="x"} 4.0
+vllm:time_to_first_token_seconds_sum{engine="0",model_name="x"} 2.0
+this is no metric
+process_open_fds 12.0
+"""
+
+
+def later(text: str, **grown: float) -> str:
+    lines = []
+    for line in text.splitlines():
+        name = line.partition("{")[0].removeprefix("vllm:")
+        head, _, value = line.rpartition(" ")
+        lines.append(f"{head} {float(value) + grown[name]}" if name in grown else line)
+    return "\n".join(lines)
+
+
+def reading(text: str, at: float) -> Reading:
+    found = read(text, at)
+    assert found
+    return found
+
+
+def test_at_first_only_what_is_so_right_now_is_told() -> None:
+    assert between(None, reading(TEXT, 1.0)) == Load(running=3.0, waiting=1.0, cache_share=0.25)
+
+
+def test_rates_and_means_are_of_the_time_between_two_readings() -> None:
+    grown = {
+        "prompt_tokens_total": 600,
+        "generation_tokens_total": 100,
+        "prefix_cache_queries_total": 600,
+        "prefix_cache_hits_total": 450,
+        "time_to_first_token_seconds_count": 2,
+        "time_to_first_token_seconds_sum": 0.6,
+    }
+    load = between(reading(TEXT, 1.0), reading(later(TEXT, **grown), 3.0))
+    assert load == Load(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, pytest.approx(0.3))
+
+
+def test_where_nothing_was_asked_rates_are_nought_and_what_did_not_occur_is_left_out() -> None:
+    load = between(reading(TEXT, 1.0), reading(TEXT, 3.0))
+    assert (load.read_per_second, load.written_per_second) == (0.0, 0.0)
+    assert load.prefix_share is None and load.first_token_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("grown", "at"), [({"generation_tokens_total": -1}, 3.0), ({"generation_tokens_total": 9}, 30.0)]
+)
+def test_a_counter_that_went_back_and_a_reading_long_ago_leave_a_gap(grown: dict[str, float], at: float) -> None:
+    load = between(reading(TEXT, 1.0), reading(later(TEXT, **grown), at))
+    assert load == Load(running=3.0, waiting=1.0, cache_share=0.25)
+
+
+def test_engines_behind_one_address_are_added_up_and_their_caches_averaged() -> None:
+    both = reading(TEXT + TEXT.replace('engine="0"', 'engine="1"').replace("} 0.25", "} 0.75"), 1.0)
+    assert both.values["running"] == 6.0 and both.values["cache_share"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "text", ["", "llamacpp:requests_processing 1\n", "<html>no</html>", "vllm:num_requests_running x"]
+)
+def test_metrics_of_another_kind_are_none(text: str) -> None:
+    assert read(text, 1.0) is None
+
+
+class Idle:
+    """An engine that was never started."""
+
+    def status(self) -> EngineStatus:
+        return EngineStatus("stopped", "vllm", "m")
+
+
+@contextmanager
+def publishing(answers: list[tuple[int, str]]) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """A server that gives these answers in turn, the last one again and again; and what it was asked with which key."""
+    asked: list[tuple[str, str | None]] = []
+
+    class Metrics(Handler):
+        def do_GET(self) -> None:
+            status, text = answers.pop(0) if len(answers) > 1 else answers[0]
+            asked.append((self.path, self.headers.get("Authorization")))
+            self.send_whole(status, text.encode(), {"Content-Type": "text/plain"})
+
+    with listening(Metrics) as url:
+        yield f"{url}/v1", asked
+
+
+def reader(base_url: str, now: list[float], **options: Any) -> LoadReader:
+    return LoadReader(Idle(), base_url=base_url, clock=lambda: now[0], **options)  # type: ignore[arg-type]
+
+
+def test_an_engine_elsewhere_is_asked_at_its_root_with_its_key() -> None:
+    now = [1.0]
+    with publishing([(200, TEXT), (200, later(TEXT, generation_tokens_total=10))]) as (url, asked):
+        ask = reader(url, now, api_key="secret")
+        first = ask()
+        now[0] += 2.0
+        second = ask()
+    assert isinstance(first, Load) and first.written_per_second is None
+    assert isinstance(second, Load) and second.written_per_second == 5.0
+    assert asked == [("/metrics", "Bearer secret")] * 2
+
+
+@pytest.mark.parametrize("answer", [(404, "not here"), (401, "no"), (200, "<html>")])
+def test_one_without_metrics_is_left_in_peace_for_a_while(answer: tuple[int, str]) -> None:
+    now = [1.0]
+    with publishing([answer, (200, TEXT)]) as (url, asked):
+        ask = reader(url, now)
+        assert ask() == "no_metrics"
+        now[0] += 2.0
+        assert ask() == "no_metrics" and len(asked) == 1
+        now[0] += loads.PEACE_SECONDS
+        assert isinstance(ask(), Load)
+
+
+def test_one_that_does_not_run_and_one_that_does_not_answer_say_so() -> None:
+    with publishing([(200, TEXT)]) as (url, _):
+        gone = url
+    assert reader(gone, [1.0])() == "no_answer"
+    assert reader("", [1.0])() == "not_running"

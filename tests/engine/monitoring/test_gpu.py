@@ -1,0 +1,103 @@
+"""What the cards tell, what they keep to themselves, and why there are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pynvml
+import pytest
+
+from app.engine.monitoring.gpu import Absence, Card, CardReader
+from tests.engine.fake_nvml import ANSWERS, FakeNvml
+
+NOT_SUPPORTED = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+
+
+def test_a_card_tells_how_busy_full_and_warm_it_is_and_what_power_it_takes() -> None:
+    (card,) = CardReader(FakeNvml().as_module())().cards
+    assert card == Card(0, "NVIDIA GeForce RTX 4090", 0.87, 18 * 2**30, 24 * 2**30, 64, 312.4, 450.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "fields"),
+    [
+        ("nvmlDeviceGetName", {"name": ""}),
+        ("nvmlDeviceGetMemoryInfo", {"memory_used_bytes": None, "memory_bytes": None}),
+        ("nvmlDeviceGetUtilizationRates", {"busy_share": None}),
+        ("nvmlDeviceGetTemperature", {"celsius": None}),
+        ("nvmlDeviceGetPowerUsage", {"watts": None}),
+        ("nvmlDeviceGetEnforcedPowerLimit", {"watts_limit": None}),
+    ],
+)
+def test_one_value_that_a_card_refuses_costs_no_other(function: str, fields: dict[str, Any]) -> None:
+    whole = CardReader(FakeNvml().as_module())().cards[0]
+    (card,) = CardReader(FakeNvml([{**ANSWERS, function: NOT_SUPPORTED}]).as_module())().cards
+    assert vars(card) == {**vars(whole), **fields}
+
+
+def test_a_card_that_is_lost_stands_beside_one_that_answers() -> None:
+    lost = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
+    first, second = CardReader(FakeNvml([{"handle": lost}, dict(ANSWERS)]).as_module())().cards
+    assert first == Card(0, "")
+    assert second.index == 1 and second.celsius == 64
+
+
+def machine(root: Path, *, has_card: bool = False, has_driver: bool = False) -> Path:
+    device = root / "sys/bus/pci/devices/0000:01:00.0"
+    device.mkdir(parents=True)
+    (device / "vendor").write_text("0x10de\n" if has_card else "0x1002\n")
+    (device / "class").write_text("0x030000\n")
+    if has_driver:
+        version = root / "proc/driver/nvidia/version"
+        version.parent.mkdir(parents=True)
+        version.write_text("NVRM version: NVIDIA UNIX\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("code", "has_card", "has_driver", "absence"),
+    [
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, False, False, "no_card"),
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, True, False, "no_driver"),
+        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, True, True, "no_access"),
+        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, False, True, "no_access"),
+        (pynvml.NVML_ERROR_DRIVER_NOT_LOADED, True, False, "no_driver"),
+        (pynvml.NVML_ERROR_NO_PERMISSION, True, True, "no_access"),
+        (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, True, True, "driver_mismatch"),
+        (pynvml.NVML_ERROR_UNKNOWN, True, True, "unreadable"),
+    ],
+)
+def test_it_is_said_why_there_are_no_cards(
+    tmp_path: Path, code: int, has_card: bool, has_driver: bool, absence: Absence
+) -> None:
+    root = machine(tmp_path, has_card=has_card, has_driver=has_driver)
+    found = CardReader(FakeNvml(failure=pynvml.NVMLError(code)).as_module(), root=root)()
+    assert found.cards == () and found.absence == absence and found.detail
+
+
+def test_a_driver_without_a_single_card_is_no_card() -> None:
+    assert CardReader(FakeNvml([]).as_module())().absence == "no_card"
+
+
+def test_what_failed_is_tried_anew_and_let_go_when_nobody_looks() -> None:
+    nvml = FakeNvml(failure=pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN))
+    read = CardReader(nvml.as_module())
+    assert read().absence == "unreadable"
+    nvml.failure = None
+    assert read().cards and read().cards
+    read.close()
+    read.close()
+    assert [call for call in nvml.calls if call in ("nvmlInit", "nvmlShutdown")] == [
+        "nvmlInit",
+        "nvmlInit",
+        "nvmlShutdown",
+    ]
+    assert read().cards
+
+
+def test_the_real_library_is_asked_and_whatever_this_machine_has_is_told() -> None:
+    read = CardReader()
+    found = read()
+    read.close()
+    assert bool(found.cards) != bool(found.absence)

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+from app.engine import RemoteEngine
+from app.engine.remote_engine import normal_base_url
+from app.errors import AppError, Cancelled, ConfigError, EngineError
+from app.i18n import error_text
+from tests import loopback
+
+
+class Handler(loopback.Handler):
+    answer: ClassVar[tuple[int, bytes]]
+    gate: ClassVar[threading.Event]
+    keys: ClassVar[list[str | None]]
+
+    def do_GET(self) -> None:
+        self.gate.wait(30)
+        self.keys.append(self.headers.get("Authorization"))
+        status, body = self.answer if self.path == "/v1/models" else (404, b"{}")
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    Handler.gate, Handler.keys = threading.Event(), []
+    Handler.gate.set()
+    with loopback.listening(Handler) as url:
+        yield url
+        Handler.gate.set()
+
+
+def serving(*models: str) -> None:
+    Handler.answer = 200, json.dumps({"data": [{"id": model, "max_model_len": 4096} for model in models]}).encode()
+
+
+def failure(engine: RemoteEngine) -> AppError:
+    with pytest.raises(EngineError) as caught:
+        engine.ensure_ready(lambda phase: None, threading.Event())
+    assert error_text(caught.value, "zh") and error_text(caught.value, "en")
+    assert engine.status().state == "failed" and engine.status().error is caught.value
+    return caught.value
+
+
+def test_the_one_model_that_is_served_is_found(server: str) -> None:
+    serving("org/model")
+    engine = RemoteEngine(server, "secret")
+    assert engine.status().state == "stopped"
+    phases: list[str] = []
+    endpoint = engine.ensure_ready(lambda phase: phases.append(phase.phase), threading.Event())
+    assert (endpoint.kind, endpoint.model, endpoint.base_url) == ("remote", "org/model", f"{server}/v1")
+    assert "secret" not in repr(endpoint) and Handler.keys == ["Bearer secret"]
+    assert phases == ["connecting", "ready"]
+    status = engine.status()
+    assert status.state == "ready" and status.info is not None and status.info.max_model_len == 4096
+
+
+def test_the_model_that_was_asked_for_is_taken_among_several(server: str) -> None:
+    serving("a", "b")
+    assert RemoteEngine(server, model="b").ensure_ready(lambda phase: None, threading.Event()).model == "b"
+
+
+def test_a_model_that_is_not_served_lists_what_is_and_the_nearest(server: str) -> None:
+    serving("Qwen2.5-VL-7B", "llama")
+    error = failure(RemoteEngine(server, model="Qwen/Qwen2.5-VL-7B-Instruct"))
+    assert error.key == "remote_model_unknown"
+    assert (error.values["served"], error.values["nearest"]) == ("Qwen2.5-VL-7B, llama", "Qwen2.5-VL-7B")
+
+
+def test_several_models_and_none_asked_for_have_to_be_chosen_from(server: str) -> None:
+    serving("a", "b")
+    assert failure(RemoteEngine(server)).key == "remote_model_unchosen"
+
+
+def test_a_server_without_a_model(server: str) -> None:
+    serving()
+    assert failure(RemoteEngine(server)).key == "remote_serves_nothing"
+
+
+@pytest.mark.parametrize(
+    ("answer", "key"),
+    [
+        ((401, b"{}"), "remote_key_rejected"),
+        ((500, b"oops"), "remote_not_openai"),
+        ((404, b"{}"), "remote_not_openai"),
+        ((200, b"<html>"), "remote_not_openai"),
+        ((200, b'["a"]'), "remote_not_openai"),
+        ((200, b""), "remote_not_openai"),
+        ((200, b'{"data": [1]}'), "remote_not_openai"),
+    ],
+)
+def test_an_answer_that_is_not_a_list_of_models(server: str, answer: tuple[int, bytes], key: str) -> None:
+    Handler.answer = answer
+    assert failure(RemoteEngine(server)).key == key
+
+
+def test_a_server_that_lists_no_models_is_believed_about_the_one_asked_for(server: str) -> None:
+    Handler.answer = 404, b"{}"
+    assert RemoteEngine(server, model="m").ensure_ready(lambda phase: None, threading.Event()).model == "m"
+
+
+def test_nobody_at_the_address() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        error = failure(RemoteEngine(f"http://127.0.0.1:{closed.getsockname()[1]}"))
+    assert error.key == "remote_unreachable" and "refused" in str(error.values["reason"])
+
+
+def test_a_server_that_does_not_answer_in_time(server: str) -> None:
+    Handler.gate.clear()
+    assert failure(RemoteEngine(server, timeout_seconds=0.2)).key == "remote_unreachable"
+
+
+def test_cancel_does_not_wait_for_the_answer(server: str) -> None:
+    Handler.gate.clear()
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        RemoteEngine(server).ensure_ready(lambda phase: None, cancel)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("http://localhost:8000", "http://localhost:8000/v1"),
+        (" http://localhost:8000/v1/ ", "http://localhost:8000/v1"),
+        ("https://host/api/v3", "https://host/api/v3"),
+        ("http://host/v1/chat/completions", "http://host/v1"),
+        ("http://host/v1/models", "http://host/v1"),
+        ("https://host/openai", "https://host/openai/v1"),
+    ],
+)
+def test_an_address_is_brought_into_the_form_that_clients_want(given: str, wanted: str) -> None:
+    assert normal_base_url(given) == wanted
+
+
+@pytest.mark.parametrize(
+    "given", ["", "localhost:8000", "ftp://host/v1", "http://", "http://host:99999/v1", "http://h?a=1"]
+)
+def test_what_is_no_address_is_refused(given: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RemoteEngine(given)
+    assert caught.value.key == "base_url_invalid" and repr(given) in error_text(caught.value, "en")

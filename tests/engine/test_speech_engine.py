@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.engine import speech_launcher
+from app.engine import vllm as vllm_module
+from app.engine.speech_engine import SPEECH_ARGUMENTS
+
+MODEL = Path("/models/whisper")
+
+
+@pytest.fixture(params=["gpu", "cpu"], autouse=True)
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(vllm_module, "installed_vllm", lambda: (request.param, "0.32.0"))
+    return str(request.param)
+
+
+def test_beside_the_usual_share_of_the_first_engine_there_is_room_for_it() -> None:
+    share = SPEECH_ARGUMENTS["gpu_memory_utilization"]
+    assert isinstance(share, float) and 0.80 + share < 1
+    assert f"--gpu-memory-utilization={share}" in speech_launcher("org/whisper", {}).command(MODEL, 1)
+
+
+def test_what_the_user_sets_goes_before_our_choice() -> None:
+    command = speech_launcher("org/whisper", {"gpu_memory_utilization": 0.3, "max_num_seqs": 2}).command(MODEL, 1)
+    assert "--gpu-memory-utilization=0.3" in command and "--max-num-seqs=2" in command
+
+
+def test_the_cache_that_the_environment_gives_the_first_engine_is_not_taken_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "40")
+    assert speech_launcher("org/whisper", {}).environment("key")["VLLM_CPU_KVCACHE_SPACE"] == "1"
+    larger = speech_launcher("org/whisper", {"kv_cache_memory_bytes": 3 << 30})
+    assert larger.environment("key")["VLLM_CPU_KVCACHE_SPACE"] == "3"
+
+
+def test_nobody_is_told_of_a_type_that_nobody_chose() -> None:
+    assert speech_launcher("org/whisper", {}).notices == ()

@@ -1,0 +1,151 @@
+"""What is proposed for so much memory: that it fits, that vLLM takes it, and that the better comes first."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from app import config, vllm_arguments
+from app.models import Card, Proposal, built_in, card_called, memory_of, on_cards, on_cpu, plan_of
+from app.models.placement import ways_to_divide
+from app.models.serving_plan import GIB
+
+ENTRIES = tuple(built_in().by_id.values())
+
+
+def on(name: str, cards: int = 1) -> tuple[Proposal, ...]:
+    card = card_called(name)
+    assert card
+    return on_cards(card, ENTRIES, cards=cards)
+
+
+MACHINES: dict[str, tuple[Proposal, ...]] = {
+    "24 GB": on_cards(Card(24), ENTRIES),
+    "16 GB": on_cards(Card(16), ENTRIES),
+    "12 GB": on_cards(Card(12), ENTRIES),
+    "8 GB": on_cards(Card(8), ENTRIES),
+    "RTX 2080 Ti": on("RTX 2080 Ti"),
+    "16 × RTX 2080 Ti": on("RTX 2080 Ti", 16),
+    "RTX 4090": on("NVIDIA GeForce RTX 4090 D"),
+    "2 × RTX 4090": on("RTX 4090", 2),
+    "CPU 8": on_cpu(8, ENTRIES),
+    "CPU 32": on_cpu(32, ENTRIES),
+}
+each_machine = pytest.mark.parametrize("machine", MACHINES)
+
+
+@each_machine
+def test_what_is_proposed_fits_when_it_is_added_up_again_from_its_own_settings(machine: str) -> None:
+    for proposal in MACHINES[machine]:
+        if proposal.entry.engine != "vllm":
+            continue
+        plan = plan_of(proposal.config, device=proposal.plan.device)
+        again = memory_of(proposal.entry.shape, plan)
+        assert again.card_bytes <= proposal.budget_bytes, proposal.entry.id
+        assert again.card_bytes == proposal.sum.card_bytes
+        assert proposal.concurrency >= 1
+
+
+@each_machine
+def test_vllm_takes_every_proposed_setting(machine: str) -> None:
+    for proposal in MACHINES[machine]:
+        vllm_arguments.check(proposal.config)
+        assert config.load({"VLLM_CONFIG": json.dumps(proposal.config)}).vllm_config["max_model_len"]
+
+
+@each_machine
+def test_what_sees_comes_before_what_does_not(machine: str) -> None:
+    sees = [proposal.entry.sees for proposal in MACHINES[machine]]
+    assert any(sees) and sees == sorted(sees, reverse=True)
+
+
+def first(machine: str) -> tuple[str, Any]:
+    proposal = MACHINES[machine][0]
+    return proposal.entry.name, proposal.config.get("dtype")
+
+
+def test_the_best_for_each_card_is_the_one_that_is_known_to_be() -> None:
+    assert first("24 GB") == first("RTX 4090") == ("Qwen2.5-VL-7B-Instruct", "bfloat16")
+    assert first("12 GB") == ("Qwen2.5-VL-7B-Instruct-AWQ", "half")
+    assert first("8 GB") == ("Qwen2.5-VL-3B-Instruct-AWQ", "half")
+    assert first("16 × RTX 2080 Ti") == ("Qwen2.5-VL-72B-Instruct", "half")
+
+
+def test_a_card_before_ampere_computes_in_half_and_never_in_bfloat16_or_fp8() -> None:
+    for machine in ("RTX 2080 Ti", "16 × RTX 2080 Ti"):
+        for proposal in MACHINES[machine]:
+            assert proposal.config.get("dtype", "half") == "half", proposal.entry.id
+            assert "quantization" not in proposal.config
+
+
+def test_fp8_is_made_while_loading_only_where_cards_compute_in_it() -> None:
+    made = {one.entry.name for one in on("RTX 4070") if one.config.get("quantization") == "fp8"}
+    assert "Qwen2.5-VL-7B-Instruct" in made
+    assert not any(one.config.get("quantization") for one in on("RTX 3060"))
+
+
+def test_32b_in_16_bits_does_not_fit_two_cards_with_24_gb_and_awq_does() -> None:
+    names = {proposal.entry.name for proposal in on_cards(Card(24, 8.6), ENTRIES, cards=2)}
+    assert "DeepSeek-R1-Distill-Qwen-32B" not in names
+    assert {"QwQ-32B-AWQ", "Qwen2.5-VL-32B-Instruct-AWQ"} <= names
+
+
+def test_on_a_cpu_a_mixture_of_experts_in_four_bits_is_never_proposed() -> None:
+    names = {proposal.entry.id for proposal in on_cpu(4000, ENTRIES)}
+    assert "cognitivecomputations/DeepSeek-R1-AWQ" not in names
+    assert {"Qwen/QwQ-32B-AWQ", "Qwen/Qwen2.5-VL-72B-Instruct"} <= names
+
+
+def test_on_a_cpu_the_room_of_the_cache_is_said_and_half_is_not() -> None:
+    for proposal in MACHINES["CPU 32"]:
+        if proposal.entry.engine == "vllm":
+            assert int(proposal.environment["VLLM_CPU_KVCACHE_SPACE"]) >= 1
+            assert (proposal.config["dtype"], proposal.config["enforce_eager"]) == ("bfloat16", True)
+            assert "gpu_memory_utilization" not in proposal.config
+
+
+def test_a_model_that_vllm_lacks_is_given_to_the_other_engine() -> None:
+    (found,) = [one for one in MACHINES["24 GB"] if one.entry.name == "deepseek-vl-7b-chat"]
+    assert (dict(found.config), dict(found.environment)) == ({}, {"FRAMELENS_ENGINE": "transformers"})
+
+
+@pytest.mark.parametrize(
+    ("id_", "cards", "sizes"),
+    [
+        ("Qwen/Qwen2.5-VL-3B-Instruct", 6, (2, 3)),  # 16 heads cannot be shared by 6
+        ("Qwen/Qwen2.5-VL-7B-Instruct", 2, (2, 1)),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", 8, (4, 2)),  # 28 heads
+        ("Qwen/Qwen2.5-VL-72B-Instruct", 16, (8, 2)),
+        ("Qwen/Qwen2.5-VL-72B-Instruct-AWQ", 8, (8, 1)),
+        ("Qwen/Qwen2.5-VL-3B-Instruct-AWQ", 4, (2, 2)),  # 11008 = 86 groups of 128
+    ],
+)
+def test_heads_and_groups_say_over_how_many_cards_a_model_is_divided(
+    id_: str, cards: int, sizes: tuple[int, int]
+) -> None:
+    assert ways_to_divide(built_in().by_id[id_].shape, cards) == sizes
+
+
+def test_more_memory_never_offers_less() -> None:
+    names = [{one.entry.id for one in on_cards(Card(gib), ENTRIES)} for gib in (8, 12, 16, 24, 48, 80)]
+    assert all(before <= after for before, after in pairwise(names))
+    assert on_cards(Card(0.5), ENTRIES) == on_cpu(0.5, ENTRIES) == ()
+
+
+def test_frames_of_a_proposal_fit_its_context() -> None:
+    for proposals in MACHINES.values():
+        for proposal in proposals:
+            assert (proposal.frames > 0) == proposal.entry.sees
+            if proposal.entry.sees and proposal.config:
+                assert proposal.config["limit_mm_per_prompt"]["image"] == proposal.frames
+
+
+def test_cards_are_known_by_what_drivers_call_them() -> None:
+    cards = [card_called(name) for name in ("NVIDIA GeForce RTX 3090", "rtx4090", "Tesla T4", "NVIDIA L40S")]
+    assert [(card.memory_gib, card.capability) for card in cards if card] == [(24, 8.6), (24, 8.9), (16, 7.5)]
+    told = card_called("NVIDIA Something New", 32.0)
+    assert told == Card(32.0, None, "NVIDIA Something New")
+    assert told.memory_gib * GIB > 0

@@ -12,8 +12,7 @@ from app.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, 
 from app.engine.monitoring.gpu import CardReader
 from app.i18n import t
 from app.models import Card, Entry, Need, Proposal, Shape, card_called, need_of, on_cards, on_cpu, plan_of
-from app.models.cpu_dtype import usual_speed
-from app.models.cpu_speed import Pace, Speed, reference, run_of, speed_of, work_of
+from app.models.cpu_speed import Pace, Speed, reference, run_of, speed_of, usual_speed, work_of
 from app.models.placement import USABLE
 from app.models.serving_plan import GIB, Device
 

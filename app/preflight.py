@@ -19,13 +19,13 @@ from app import vllm_arguments
 from app.config import Settings
 from app.domain import Notice
 from app.engine import Facts, Wanted, gather, installed_vllm, resolve_model, supported_architectures, vllm_launcher
-from app.engine.downloads.hub_config import hub_config
+from app.engine.downloads.hub import hub_config
 from app.engine.hardware import cpu_cores, cpu_flags, memory_bytes, memory_nodes
 from app.engine.vllm import fit_arguments, kv_cache_gib
 from app.errors import AppError, ModelNotFound
 from app.models import Card, Catalogue, Entry, Match, Proposal, Shape, load, on_cards, on_cpu, read_shape
 from app.models.catalogue import raw_built_in
-from app.models.cpu_dtype import fits_wide, has_bfloat16, is_better_wide
+from app.models.cpu_speed import fits_wide, has_bfloat16, is_better_wide
 from app.models.preflight import CardState, Finding, Machine, Model, Program, Subject, check
 from app.models.serving_plan import GIB
 

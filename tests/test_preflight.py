@@ -19,7 +19,7 @@ import pytest
 from app import config, preflight
 from app.domain import Notice
 from app.engine import ManagedEngine, installed_vllm, supported_architectures
-from app.engine.downloads.hub_config import hub_config
+from app.engine.downloads.hub import hub_config
 from app.errors import EngineError
 from app.preflight import refuse, subject_of
 from tests.engine.fakes import fake_launcher

@@ -21,7 +21,7 @@ from app.analysis.templates import Template
 from app.domain import AnalysisRequest, ChunkResult, Cue, Layout, ModeChosen, Notice, Noticed
 from app.errors import ContextExceeded, PicturesRefused
 from app.i18n import notice_text
-from app.llm import messages, text_fallback
+from app.llm import messages
 from app.llm.error_mapping import fallback_notice
 from app.llm.token_count import estimate_text_tokens
 
@@ -131,7 +131,7 @@ class Questions:
             log.warning(notice_text(why, language))
             self._emit(Noticed(why))
         facts = self._feed.facts(part.frames)
-        prompt = text_fallback.text_prompt(part.frames, facts, self._ask(part), language=language)
+        prompt = messages.text_prompt(part.frames, facts, self._ask(part), language=language)
         sent = messages.text_only(prompt, system=self._system(self._scope(part)))
         self._check_length(sent)
         return Question(part.number, part.frames, "text", sent, self._scope(part), self.key(part), why)

@@ -27,7 +27,7 @@ from app.commands.model_question import print_missing, settle
 from app.commands.report_output import Output, output_of
 from app.config import Settings
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
-from app.engine.downloads.hub_config import hub_config
+from app.engine.downloads.hub import hub_config
 from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.file_names import readable
 from app.i18n import LANGUAGES, error_text, notice_text, t

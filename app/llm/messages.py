@@ -1,18 +1,20 @@
 """Builds the chat messages: a time mark before every frame, frames in time order, the question last.
 
 Frames come before the question so that asking again about the same frames hits the engine's prefix cache.
+
+Nothing is guessed here: text that was read, colours and light that were measured, shots that were found.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from app.domain import Keyframe, Language
+from app.domain import FrameFacts, Keyframe, Language
 from app.i18n import t
-from app.i18n.facts import mark
+from app.i18n.facts import mark, measured, origin
 from app.pictures import smaller
 
 _QUALITY = 90
@@ -56,3 +58,19 @@ def in_words(sent: Sequence[BaseMessage], frames: Sequence[Keyframe], language: 
 
 def _in_order(frames: Sequence[Keyframe]) -> list[Keyframe]:
     return sorted(frames, key=lambda frame: frame.time_seconds)
+
+
+def describe(frame: Keyframe, facts: FrameFacts | None, language: Language) -> str:
+    """One line: the mark, the shot, and every measured fact of the frame."""
+    parts = [origin(frame, language), *(measured(facts, language) if facts else [])]
+    return mark(frame, language) + " " + t("facts.joint", language).join(parts)
+
+
+def text_prompt(
+    frames: Sequence[Keyframe], facts: Mapping[int, FrameFacts], question: str, *, language: Language
+) -> str:
+    """The whole text prompt: that no picture is there, what was measured on each frame, the question."""
+    if not frames:
+        return t("prompt.no_frames", language) + "\n\n" + question
+    lines = [describe(frame, facts.get(frame.number), language) for frame in frames]
+    return "\n".join([t("prompt.text_mode", language, count=len(frames)), *lines, "", question])

@@ -5,12 +5,16 @@ each time. A word is read: every weight that it meets comes from memory once. So
 own for layers in 4 bits, which are unpacked on the way, and two for numbers of 32 bits. Attention is left out: at the
 size of the frames that a CPU is sent it is less than a tenth. The reference rates come from the runs in
 catalogue/measured.toml, of a machine with instructions for bfloat16 and of one without.
+
+A processor without instructions for bfloat16 converts every number on the way. By catalogue/measured.toml it then looks
+at a frame four times as long as in float32, where it writes little more than half as fast, since it reads twice as
+much: with few cores float32 is sooner done, with many bfloat16.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -20,6 +24,7 @@ from typing import Any
 from app.models.architecture import Part, Shape
 from app.models.catalogue import built_in
 from app.models.formats import stored
+from app.models.memory import memory_of
 from app.models.serving_plan import Plan, number_bytes, plan_of
 from app.models.vision_tokens import image_tokens
 
@@ -29,6 +34,9 @@ _TOGETHER = 8
 _WORDS = 52
 """Tokens of an answer for each frame: what an analysis takes as usual in parts of eight frames."""
 _TOWER: tuple[Part, ...] = ("vision", "merger")
+_INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+_SHARE = 0.9
+"""Of all memory: the rest is for the system, the application and the video."""
 
 
 @dataclass(frozen=True)
@@ -192,3 +200,41 @@ def reference(cores: int | None = None, *, bfloat16: bool = True) -> Speed:
         if machine["bfloat16"] is bfloat16:
             break
     return usual.times((cores or machine["cores"]) / machine["cores"], 1.0)
+
+
+def has_bfloat16(flags: Set[str]) -> bool:
+    """Whether a processor with these flags in /proc/cpuinfo has instructions for it; so taken where none is known."""
+    return not flags or not _INSTRUCTIONS.isdisjoint(flags)
+
+
+def usual_speed(flags: Set[str], cores: int | None = None) -> Speed:
+    """Of a processor, as far as its flags and its cores tell."""
+    return reference(cores, bfloat16=has_bfloat16(flags))
+
+
+def paces(shape: Shape, arguments: Mapping[str, Any], speed: Speed) -> tuple[Pace, Pace]:
+    """In bfloat16 and in float32."""
+    narrow, wide = (plan_of({**arguments, "dtype": dtype}, device="cpu") for dtype in ("bfloat16", "float32"))
+    return speed.pace(work_of(shape, narrow)), speed.pace(work_of(shape, wide))
+
+
+def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) -> int:
+    """What the model takes in float32 on a CPU, with a cache of this size."""
+    needed = memory_of(shape, plan_of({**arguments, "dtype": "float32"}, device="cpu"))
+    return needed.card_bytes - needed.of("cache") + cache_bytes
+
+
+def is_better_wide(shape: Shape | None, arguments: Mapping[str, Any], speed: Speed) -> bool:
+    """Whether a frame with its share of the answer is sooner done in float32.
+
+    Not of a quantised model: its kernels compute in 16 bits alone. Nor of one of which nothing is known.
+    """
+    if shape is None or shape.quantisation is not None:
+        return False
+    narrow, wide = paces(shape, arguments, speed)
+    return wide.each_seconds < narrow.each_seconds
+
+
+def fits_wide(shape: Shape, arguments: Mapping[str, Any], memory_bytes: int, cache_bytes: int) -> bool:
+    """Whether all of `memory_bytes` is enough for the model in float32, with a cache of this size."""
+    return float32_bytes(shape, arguments, cache_bytes) <= memory_bytes * _SHARE

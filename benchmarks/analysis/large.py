@@ -13,7 +13,7 @@ from typing import Any
 
 from app.engine.hardware import cpu_flags
 from app.models import built_in
-from app.models.cpu_dtype import has_bfloat16
+from app.models.cpu_speed import has_bfloat16
 from app.models.dummy_model import write_folder
 from benchmarks.analysis import prefix, throughput
 from benchmarks.analysis.ending import answers_that_end

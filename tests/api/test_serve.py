@@ -20,7 +20,7 @@ from app.analysis.task import Task
 from app.api.serve import Served, serve_app
 from app.domain import AnalysisRequest, Finished
 from app.engine import Engine, ManagedEngine, RemoteEngine
-from app.engine.engine_selection import fitting_engine
+from app.engine.supported_architectures import fitting_engine
 from app.errors import EngineError
 from app.llm.messages import data_url
 from app.workbench import runner

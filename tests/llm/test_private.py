@@ -16,14 +16,14 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from app.engine import RemoteEngine
-from app.engine.downloads.hub_config import hub_config
+from app.engine.downloads.hub import hub_config
 from app.engine.http_client import NoAnswer, get_json
 from app.errors import AppError, EngineError
 from app.i18n import error_text
 from app.llm.chat import connect
 from app.llm.embeddings import EmbeddingModel
-from app.llm.kv_cache import cache_tokens
 from app.llm.stream import ask
+from app.llm.kv_cache import cache_tokens
 from app.llm.token_count import count_tokens
 from app.redaction import masked, remember_secret
 from app.store.disk import log_to

@@ -9,7 +9,7 @@ import pytest
 
 from app import config, preflight
 from app.engine import installed_vllm, supported_architectures
-from app.engine.engine_selection import fitting_engine
+from app.engine.supported_architectures import fitting_engine
 from app.i18n import error_text, notice_text
 from app.models import built_in
 from app.models.catalogue import raw_built_in

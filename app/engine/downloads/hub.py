@@ -15,12 +15,14 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from app.child_environment import hub_environment
 from app.domain import EngineProgress
 from app.engine.base import ProgressListener
 from app.engine.child_process import ChildProcess, LogReader
 from app.engine.downloads.errors import failure, human_bytes
+from app.engine.http_client import NoAnswer, get_json
 from app.engine.model_resolution import (
     OLDER_WEIGHTS,
     UNNEEDED_FILES,
@@ -36,6 +38,7 @@ MIRROR = "https://hf-mirror.com"
 LOOK_SECONDS = 0.2
 _PACE_SECONDS = 10.0
 FETCHER = Path(__file__).with_name("worker.py")
+_MOST_BYTES = 1_000_000
 
 
 def fetch_model(
@@ -165,3 +168,14 @@ def _in_words(rate: float | None, seconds_left: int | None) -> str:
     minutes, seconds = divmod(seconds_left, 60)
     clock = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
     return f" · {human_bytes(rate)}/s · {clock}"
+
+
+def hub_config(model_id: str, *, endpoint: str | None = None, timeout_seconds: float = 1.5) -> Mapping[str, Any] | None:
+    """What the hub has; None where it does not answer in time, does not have it, or may not give it."""
+    place = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+    url, token = f"{place}/{model_id}/resolve/main/config.json", os.environ.get("HF_TOKEN", "")
+    try:
+        config = get_json(url, api_key=token, timeout_seconds=timeout_seconds, local=False, most_bytes=_MOST_BYTES)
+    except NoAnswer:
+        return None
+    return config if isinstance(config, dict) else None

@@ -12,8 +12,7 @@ from typing import Any, Literal
 from app.errors import AppError
 from app.models.architecture import Quantisation, Shape
 from app.models.catalogue import Match
-from app.models.cpu_dtype import usual_speed
-from app.models.cpu_speed import Speed
+from app.models.cpu_speed import Speed, usual_speed
 from app.models.serving_plan import Device, Plan, plan_of
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.models.cpu_dtype import fits_wide, float32_bytes, is_better_wide, paces
+from app.models.cpu_speed import fits_wide, float32_bytes, is_better_wide, paces
 from app.models.preflight.context import Subject
 from app.models.preflight.finding import Finding, Mend, gib, told
 from app.models.serving_plan import GIB

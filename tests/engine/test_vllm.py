@@ -6,7 +6,7 @@ import pytest
 
 from app.engine import speech_launcher
 from app.engine import vllm as vllm_module
-from app.engine.speech_engine import SPEECH_ARGUMENTS
+from app.engine.vllm import SPEECH_ARGUMENTS
 
 MODEL = Path("/models/whisper")
 

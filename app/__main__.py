@@ -9,14 +9,14 @@ from __future__ import annotations
 def main() -> int:
     """Run the command line and return its exit code."""
     try:
-        from app.cli import main as run
+        from app.cli.main import main as run
 
         return run()
     except KeyboardInterrupt:
         import signal
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        from app.cli import interrupted
+        from app.cli.main import interrupted
 
         return interrupted()
 

@@ -19,7 +19,7 @@ from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
 from app.errors import AppError
 from app.i18n import error_text
 from app.ui import resources
-from app.ui.trouble import tell
+from app.ui.error_boundary import tell
 from app.video import child_ready
 from app.wiring import open_services
 from app.workbench import import_engine_client

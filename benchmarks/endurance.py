@@ -95,7 +95,7 @@ class Setting:
             "VLLM_CONFIG": json.dumps(_CONFIG),
             "VLLM_CPU_KVCACHE_SPACE": "1",
         }
-        command = [sys.executable, "-m", "app.cli", "analyse", str(self.video), "--frames", str(self.frames)]
+        command = [sys.executable, "-m", "app.cli.main", "analyse", str(self.video), "--frames", str(self.frames)]
         with report.with_suffix(".log").open("ab") as log:
             return subprocess.Popen(
                 [*command, "--model", str(self.model), "--language", "en", "--output", str(report)],

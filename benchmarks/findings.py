@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from app.domain import AnalysisRequest
 from app.jobs.snapshot import JobSnapshot, result_to_text, to_row
 from app.store.store import Store
-from app.ui.panels.findings import PAGE
+from app.ui.panels.report.findings import PAGE
 from app.wiring import SAMPLE
 from benchmarks.page import serving
 from benchmarks.row import Row

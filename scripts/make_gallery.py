@@ -111,7 +111,7 @@ def write(language: str, folder: Path) -> None:
 
 
 def _framelens(*arguments: object, environment: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "app.cli.main", *map(str, arguments)]
     subprocess.run(command, check=True, cwd=ROOT, env=dict(environment))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from app.commands.model_tables import format_cells  # noqa: E402
+from app.cli.models.tables import format_cells  # noqa: E402
 from app.domain import Language  # noqa: E402
 from app.i18n import t  # noqa: E402
 from app.models import FORMATS, Card, Plan, Proposal, built_in, memory_of, on_cards, on_cpu  # noqa: E402

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import build_parser
+from app.cli.main import build_parser
 from app.reports import FORMATS
 from app.reports.json.reader import read
 

@@ -27,7 +27,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app import cli, config, places
+from app import config, places
+from app.cli import main
 from app.engine import Endpoint, check_model_folder
 from app.models.cpu_speed import reference
 from app.vllm_arguments import installed_arguments
@@ -73,7 +74,7 @@ ELSEWHERE = {
     r"docker run .+": "wants Docker; it is a flag to add, no whole command",
     r"ollama stop .+": "wants Ollama",
     r"py -3\.11 .+": "is for Windows",
-    r"framelens models try\b.*": "takes 14 GB and minutes; tests/commands/test_model_trial.py runs it with less",
+    r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_benchmark.py runs it with less",
 }
 _PROGRAMS = re.compile(
     r"framelens|\./download_model\.sh|make|streamlit|python3?|py|hf|ffmpeg|ray|docker|curl|ollama|source|nvidia-smi"
@@ -154,13 +155,13 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_cores = places.Place("here", None, memory_gib=16, speed=reference(2))
-    monkeypatch.setattr("app.commands.models.here", lambda: two_cores)
+    monkeypatch.setattr("app.cli.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
     assert len(blocks) > 5
     for block in blocks:
         asked, *told = block.splitlines()
-        assert cli.main([*shlex.split(asked)[1:], "--json"]) == 0
+        assert main.main([*shlex.split(asked)[1:], "--json"]) == 0
         best = json.loads(capsys.readouterr().out)[0]
         proposed = {"VLLM_MODEL_PATH": best["id"], "VLLM_CONFIG": f"'{json.dumps(best['vllm_config'])}'"}
         proposed |= best["environment"]
@@ -263,7 +264,7 @@ def test_what_needs_no_model_is_done(command: str, place: Place) -> None:
 def reported(shared: Path) -> Path:
     """A data folder with one report in it, and beside it the report as JSON."""
     environment = {**os.environ, "FRAMELENS_DATA_DIR": str(shared / "reported"), "FRAMELENS_LANGUAGE": "en"}
-    words = [sys.executable, "-m", "app.cli", "analyse", "in.mov", "--no-model", "--frames", "2", "--output"]
+    words = [sys.executable, "-m", "app.cli.main", "analyse", "in.mov", "--no-model", "--frames", "2", "--output"]
     subprocess.run([*words, "report.json"], cwd=shared, env=environment, check=True, capture_output=True)
     return shared / "reported"
 

@@ -177,7 +177,7 @@ def test_without_an_engine_nothing_is_known_and_nothing_refused(
 
 def test_it_answers_without_torch_and_without_the_network(tiny_vl: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from app.cli import main;"
+        "import sys; from app.cli.main import main;"
         "print(main(['models', 'check', sys.argv[1]]), file=sys.stderr);"
         "print({'torch', 'vllm', 'transformers', 'langchain_core', 'streamlit', 'cv2'} & set(sys.modules))"
     )

@@ -14,11 +14,11 @@ import streamlit as st
 from app.i18n import t
 from app.ui import resources
 from app.ui.components import page as styles
-from app.ui.components import turned
-from app.ui.panels import engine, language, queue, recent
+from app.ui.components import sidebar_autoclose
+from app.ui.formatting import error_words, plain
+from app.ui.pages import analyse, library, models, system
+from app.ui.panels.sidebar import engine, language, queue, recent
 from app.ui.state import page_state
-from app.ui.views import analyse, library, models, system
-from app.ui.words import error_words, plain
 
 PAGES = (
     ("analyse", ":material/movie:", analyse.draw),
@@ -49,7 +49,7 @@ with st.container(horizontal=True, gap=None, key=styles.PHONE_PAGES):
     for one, (name, *_) in zip(pages, PAGES, strict=True):
         st.page_link(one, label=t(f"ui.page_{name}_short", state.language), query_params=state.address)
 body = st.container()
-turned.draw(page.url_path)  # below the page, but there before it, and so before a link can be pressed
+sidebar_autoclose.draw(page.url_path)  # below the page, but there before it, and so before a link can be pressed
 if error := resources.installed().error:
     st.error(plain(error_words(error, state.language)), icon=":material/error:")
 else:

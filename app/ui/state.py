@@ -15,11 +15,11 @@ import streamlit as st
 from app.analysis.choosing import between
 from app.domain import Language
 from app.errors import AppError
-from app.ui.edits import Edits
+from app.ui.frame_edits import Edits
 
 if TYPE_CHECKING:
     from app.models.preflight import Finding
-    from app.ui.model_choice import Wanted
+    from app.ui.model_selection import Wanted
 
 _KEY = "framelens"
 CHOOSING = "choose"

@@ -60,7 +60,7 @@ def as_in_the_app() -> Iterator[None]:
 def framelens_keyframes(path: Path) -> None:
     """The command as a user calls it, from its start to its table, on a video that it has never seen."""
     with TemporaryDirectory(prefix="framelens-bench-") as folder:
-        line = [sys.executable, "-m", "app.cli", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
+        line = [sys.executable, "-m", "app.cli.main", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
         environment = {**os.environ, "FRAMELENS_DATA_DIR": folder}
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=environment)
 

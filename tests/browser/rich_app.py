@@ -14,7 +14,7 @@ import streamlit as st
 
 from app import main
 from app.jobs import JobSnapshot
-from app.ui.views import analyse
+from app.ui.pages import analyse
 from app.wiring import SAMPLE, Services
 from tests.browser.going import going
 from tests.ui import rich

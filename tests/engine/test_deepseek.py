@@ -146,7 +146,7 @@ def test_without_its_processor_the_start_is_refused_and_no_picture_is_dropped(mo
 @contextmanager
 def serve_command(*options: str) -> Iterator[openai.OpenAI]:
     """`framelens serve` as its users start it, on a port of its own choice, asked as its users ask."""
-    words = [sys.executable, "-m", "app.cli", "serve", *options, "--port", "0", "--api-key", "sk-here"]
+    words = [sys.executable, "-m", "app.cli.main", "serve", *options, "--port", "0", "--api-key", "sk-here"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:

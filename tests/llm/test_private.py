@@ -22,8 +22,8 @@ from app.errors import AppError, EngineError
 from app.i18n import error_text
 from app.llm.chat import connect
 from app.llm.embeddings import EmbeddingModel
-from app.llm.stream import ask
 from app.llm.kv_cache import cache_tokens
+from app.llm.stream import ask
 from app.llm.token_count import count_tokens
 from app.redaction import masked, remember_secret
 from app.store.disk import log_to

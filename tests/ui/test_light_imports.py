@@ -10,8 +10,8 @@ import pytest
 
 HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime")
 PAGES = (
-    "import app.ui.views.analyse, app.ui.views.models, app.ui.views.system, app.ui.panels.engine, "
-    "app.ui.panels.recent, app.ui.panels.language, app.api"
+    "import app.ui.pages.analyse, app.ui.pages.models, app.ui.pages.system, app.ui.panels.sidebar.engine, "
+    "app.ui.panels.sidebar.recent, app.ui.panels.sidebar.language, app.api"
 )
 
 

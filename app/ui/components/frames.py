@@ -9,8 +9,8 @@ from app.domain import Finding, FrameFacts, Keyframe, Language, clock
 from app.i18n import t
 from app.ui import resources
 from app.ui.components.assets import component
-from app.ui.edits import Edits
-from app.ui.words import fact_lines
+from app.ui.formatting import fact_lines
+from app.ui.frame_edits import Edits
 
 _SIDES = (320, 640)
 """Small pictures that the browser may take in place of the one that is kept, as its screen needs."""

@@ -10,7 +10,7 @@ from app.analysis.choosing import has_range
 from app.domain import DecodeSummary, Keyframe, Language, Measures, clock
 from app.i18n import t
 from app.ui import resources
-from app.ui.edits import Edits
+from app.ui.frame_edits import Edits
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

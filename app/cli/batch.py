@@ -1,0 +1,258 @@
+"""`framelens analyse` on several videos: a line for each as it ends, a summary, and the worst exit code.
+
+Only as many as run at a time are in the queue, so that a stop leaves nothing behind that was never begun.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from app.cli.common import cancel_on_signals, worst
+from app.cli.inputs import Input
+from app.cli.progress import ProgressOfMany, Row
+from app.cli.report_output import Output
+from app.config import Settings
+from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
+from app.errors import AppError, Cancelled, ConfigError, EngineError, InputError
+from app.i18n import error_text, notice_text, t
+from app.i18n.durations import span
+from app.jobs import WORKERS, JobSnapshot
+from app.reports.json import writer
+from app.video import child_ready
+from app.video.files import check_file, printable
+from app.wiring import Services, open_services
+
+_POLL_SECONDS = 0.1
+State = Literal["done", "done_before", "skipped", "without_model", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one video.
+
+    Attributes:
+        path: The video.
+        state: "done_before" for a report made earlier and written again, "skipped" for one left alone.
+        seconds: How long it took here.
+        exit_code: Its part in the exit code of the whole.
+        job: The stored analysis, as far as there is one.
+        error: Why there is no report, or none by a model.
+        report: The file that was written.
+    """
+
+    path: Path
+    state: State
+    seconds: float = 0.0
+    exit_code: int = 0
+    job: JobSnapshot | None = None
+    error: AppError | None = None
+    report: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """What the model says of the video in a few words; "" where it said nothing."""
+        analysis = self.job.analysis if self.job else None
+        if analysis is None:
+            return ""
+        said = (analysis.title, *(one.text for one in analysis.overview[:1]))
+        return next((text for text in (*said, *(one.text for one in analysis.findings[:1])) if text.strip()), "")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What all videos of one command have in common.
+
+    Attributes:
+        request: Makes the request for one video. Raises ConfigError for wrong options, another AppError for the video.
+        code_of: The exit code for an analysis that ended with this error.
+    """
+
+    request: Callable[[Path], AnalysisRequest]
+    code_of: Callable[[AppError], int]
+    settings: Settings
+    given: argparse.Namespace
+    output: Output
+    language: Language
+
+
+@dataclass
+class _Running:
+    path: Path
+    job_id: str
+    was_over: bool
+    events: queue.SimpleQueue[AnalysisEvent]
+    row: Row
+    since: float = field(default_factory=time.monotonic)
+
+    def show(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self.row.show(self.events.get_nowait())
+
+
+def run(batch: Batch, inputs: Iterable[Input]) -> int:
+    """Analyse all, print a line for each and a summary; the exit code.
+
+    Raises:
+        ConfigError: An option is wrong for all of them.
+        StorageError: The data folder cannot be used.
+    """
+    waiting = deque(inputs)
+    given, language, total = batch.given, batch.language, len(waiting)
+    cancel, since = cancel_on_signals(), time.monotonic()
+    outcomes: list[Outcome] = []
+    with child_ready():
+        services = open_services(batch.settings, adopts=False, workers=given.jobs)
+        try:
+            with ProgressOfMany(language, total, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+                for notice in services.engine_notices if not given.no_model else ():
+                    progress.say(notice_text(notice, language), sys.stderr)
+                for outcome in _outcomes(batch, waiting, services, progress, cancel):
+                    place = f"{len(outcomes) + 1}/{total}"
+                    progress.say(_json_line(outcome, batch) if given.json else _line(outcome, place, batch), sys.stdout)
+                    outcomes.append(replace(outcome, job=None))  # its pictures are many megabytes
+        finally:
+            services.close()
+    _sum_up(outcomes, total, time.monotonic() - since, batch)
+    codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
+    return worst(codes)
+
+
+def _outcomes(
+    batch: Batch, waiting: deque[Input], services: Services, progress: ProgressOfMany, cancel: threading.Event
+) -> Iterator[Outcome]:
+    running: list[_Running] = []
+    while running or (waiting and not cancel.is_set()):
+        while waiting and len(running) < (batch.given.jobs or WORKERS) and not cancel.is_set():
+            begun = _begin(batch, waiting.popleft(), services, progress)
+            if isinstance(begun, _Running):
+                running.append(begun)
+            else:
+                progress.ended(None)
+                yield begun
+        for one in list(running):
+            if cancel.is_set():
+                services.jobs.cancel(one.job_id)
+            job = services.jobs.snapshot(one.job_id)
+            one.show()
+            if job.is_over:
+                running.remove(one)
+                progress.ended(one.row)
+                outcome = _ended(batch, one, job)
+                if isinstance(job.error, InputError) and job.video is None:  # no video, so nothing to keep
+                    services.jobs.remove(one.job_id)
+                    outcome = replace(outcome, job=None)
+                yield outcome
+        if running:
+            time.sleep(_POLL_SECONDS)
+
+
+def _begin(batch: Batch, item: Input, services: Services, progress: ProgressOfMany) -> _Running | Outcome:
+    """Put one into the queue, or tell why that is not needed or not possible."""
+    jobs, given = services.jobs, batch.given
+    try:
+        if item.error:
+            raise item.error
+        check_file(item.path)
+        request = batch.request(item.path)
+        known = None if given.anew else jobs.finished(request)
+        if known and given.skip_done:
+            return Outcome(item.path, "skipped", job=known)
+        events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
+        name = printable(item.path.name)
+        if job_id := None if given.anew else jobs.unfinished(request):
+            jobs.resume(job_id, listener=events.put)
+        else:
+            job_id = jobs.submit(request, name=name, anew=given.anew, listener=events.put)
+        return _Running(item.path, job_id, known is not None and known.id == job_id, events, progress.begin(name))
+    except ConfigError:
+        raise
+    except AppError as error:
+        return Outcome(item.path, "failed", exit_code=error.exit_code, error=error)
+
+
+def _ended(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
+    outcome = Outcome(one.path, "done", time.monotonic() - one.since, job=job, error=job.error)
+    if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
+        error = job.error or Cancelled()
+        state: State = "cancelled" if isinstance(error, Cancelled) else "failed"
+        return replace(outcome, state=state, exit_code=error.exit_code, error=error)
+    if job.error:
+        outcome = replace(outcome, state="without_model", exit_code=batch.code_of(job.error))
+    elif one.was_over:
+        outcome = replace(outcome, state="done_before")
+    if batch.given.json and not batch.given.output:
+        return outcome
+    try:
+        path = batch.output.path_for(one.path)
+        batch.output.write(job.analysis, path, batch.language)
+    except AppError as error:
+        return replace(outcome, state="failed", exit_code=error.exit_code, error=error)
+    return replace(outcome, report=path)
+
+
+# ---- what is printed -------------------------------------------------------------------------------------------------
+
+
+def _line(outcome: Outcome, place: str, batch: Batch) -> str:
+    language = batch.language
+    state = t(f"cli.batch_{outcome.state}", language)
+    took = span(outcome.seconds, outcome.seconds, language) if outcome.seconds else ""
+    is_shown = outcome.error and outcome.state == "failed"
+    what = error_text(outcome.error, language) if outcome.error and is_shown else outcome.title
+    told = " · ".join(filter(None, (state, took, _shown(outcome.path), printable(" ".join(what.split())))))
+    return f"[{place}] {told}" + (f" → {_shown(outcome.report)}" if outcome.report else "")
+
+
+def _shown(path: Path) -> str:
+    """As a path of this folder where it lies below it."""
+    return printable(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _json_line(outcome: Outcome, batch: Batch) -> str:
+    """One JSON object on one line, with the whole report in it unless that was written to a file."""
+    error, job = outcome.error, outcome.job
+    document: dict[str, Any] = {
+        "path": str(outcome.path),
+        "state": outcome.state,
+        "seconds": round(outcome.seconds, 1),
+        "exit_code": outcome.exit_code,
+        "id": job.id if job else None,
+        "title": outcome.title or None,
+        "error": {"key": error.key, "text": error_text(error, batch.language)} if error else None,
+        "report_path": str(outcome.report) if outcome.report else None,
+        "report": _report(job.analysis, batch.language) if job and job.analysis and not outcome.report else None,
+    }
+    return json.dumps(document, ensure_ascii=False)
+
+
+def _report(analysis: Analysis, language: Language) -> dict[str, Any]:
+    return writer.form_of(analysis, language, pictures=False).model_dump(mode="json")
+
+
+def _sum_up(outcomes: list[Outcome], total: int, seconds: float, batch: Batch) -> None:
+    language = batch.language
+    for reason in dict.fromkeys(
+        error_text(one.error, language) for one in outcomes if one.error and one.state == "without_model"
+    ):
+        print(reason, file=sys.stderr)
+    counts = Counter(outcome.state for outcome in outcomes)
+    told = [t(f"cli.batch_{state}_count", language, n=n) for state in get_args(State) if (n := counts[state])]
+    if left := total - len(outcomes):
+        told.append(t("cli.batch_left_count", language, n=left))
+    words = {"total": total, "counts": t("cli.batch_comma", language).join(told)}
+    summary = t("cli.batch_summary", language, time=span(seconds, seconds, language), **words)
+    print(summary, file=sys.stderr if batch.given.json else sys.stdout)
+    if left or counts["cancelled"]:
+        print(t("cli.batch_stopped", language), file=sys.stderr)

@@ -1,0 +1,244 @@
+"""`framelens analyse VIDEO…`: from videos to their reports, with the same code as the page.
+
+One video is done here; app.cli.batch does several.
+With exit code 4 the report has still been written, with everything that could be had without the model. Only when
+nobody has named a model and none can be had is a report without one a success.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app import config
+from app.analysis.templates import Templates, built_in, load
+from app.cli.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of, worst
+from app.cli.inputs import Inputs, resolve
+from app.cli.models.download_question import print_missing, settle
+from app.cli.report_output import Output, output_of
+from app.config import Settings
+from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
+from app.engine.downloads.hub import hub_config
+from app.errors import AppError, Cancelled, ConfigError, EngineError
+from app.file_names import readable
+from app.i18n import LANGUAGES, error_text, notice_text, t
+from app.reports import FORMATS
+from app.reports.content.labels import local_minute
+from app.video import child_begun, probe
+from app.video.files import check_file, printable
+from app.wiring import Services, open_services
+from app.workbench import open_planner
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+
+_BUDGET = 8
+_MOST_JOBS = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos", language))
+    parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.frames", language))
+    add_choice(parser, language)
+    parser.add_argument("--template", metavar="NAME", help=t("cli.template", language, names=", ".join(built_in())))
+    parser.add_argument("--question", default="", help=t("cli.question", language))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
+    parser.add_argument("--model", help=t("cli.model", language))
+    parser.add_argument("--base-url", help=t("cli.base_url", language))
+    parser.add_argument("--anew", action="store_true", help=t("cli.anew", language))
+    parser.add_argument("--plan", action="store_true", help=t("cli.plan", language))
+    parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt", language))
+    parser.add_argument("--no-model", action="store_true", help=t("cli.no_model", language))
+    parser.add_argument("--yes", action="store_true", help=t("cli.yes", language))
+    parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", language, most=_MOST_JOBS))
+    parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done", language))
+    parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output", language))
+    parser.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format", language))
+    parser.add_argument("--json", action="store_true", help=t("cli.json", language))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
+
+
+def job_count(text: str) -> int:
+    """Read how many run at a time. Raises ConfigError."""
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= _MOST_JOBS:
+        raise ConfigError("jobs_wrong", given=text, most=_MOST_JOBS)
+    return number
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Analyse the videos and deliver the reports; the exit code. Raises AppErrors."""
+    settings = _settings(given)
+    language = given.language or settings.language or language
+    templates = load(settings.template_dir)
+    if given.anew and given.skip_done:
+        raise ConfigError("anew_or_skip")
+    inputs = resolve(given.videos)
+    if len(inputs.items) == 1 and (error := inputs.items[0].error):
+        raise error
+    if not (given.show_prompt or given.plan):
+        if inputs.is_one_file:
+            check_file(inputs.items[0].path)
+        settings = settle(settings, given, language)
+    make = partial(_request, given, settings, templates, language)
+    if given.show_prompt:
+        return _show_prompt(make(inputs.items[0].path), templates)
+    if given.plan:
+        return _show_plans(inputs, make, settings, templates, given, language)
+    output = output_of(given, is_one=inputs.is_one_file)
+    if not inputs.is_one_file or given.skip_done:
+        from app.cli import batch  # one video needs nothing of it
+
+        code_of = partial(_exit_code, settings)
+        return batch.run(batch.Batch(make, code_of, settings, given, output, language), inputs.items)
+    request = make(inputs.items[0].path)
+    cancel = cancel_on_signals()
+    with child_begun():
+        services = open_services(settings, adopts=False)
+        try:
+            job = _analysed(services, request, given, language, cancel)
+        finally:
+            services.close()
+    if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
+        raise job.error or Cancelled()
+    _deliver(job.analysis, request.path, output, given, language)
+    if job.error is None:
+        return 0
+    print(error_text(job.error, language), file=sys.stderr)
+    return _exit_code(settings, job.error)
+
+
+def _analysed(
+    services: Services, request: AnalysisRequest, given: argparse.Namespace, language: Language, cancel: threading.Event
+) -> JobSnapshot:
+    """The job at its end: a new one, one that goes on where it stopped, or one that was finished before."""
+    from app.cli.progress import Progress  # other commands start without it
+
+    jobs = services.jobs
+    with Progress(language, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+        for notice in services.engine_notices if request.use_model else ():
+            progress.say(notice_text(notice, language))
+        events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
+        stopped = None if given.anew else jobs.unfinished(request)
+        if stopped:
+            answered = sum(result.number > 0 for result in jobs.snapshot(stopped).results)
+            progress.say(t("cli.goes_on", language, answered=answered))
+            jobs.resume(stopped, listener=events.put)
+        name = readable(request.path.name)
+        job_id = stopped or jobs.submit(request, name=name, anew=given.anew, listener=events.put)
+        job = jobs.snapshot(job_id)
+        if job.is_complete:
+            progress.say(t("cli.analysed_before", language, created=local_minute(job.created)))
+        while not job.is_over or not events.empty():
+            if cancel.is_set():
+                jobs.cancel(job_id)
+            with suppress(queue.Empty):
+                progress.show(events.get(timeout=0.1))
+            job = jobs.snapshot(job_id)
+    return job
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    settings = config.load()
+    if given.model:
+        settings = replace(settings, model_path=given.model, model_chosen=True)
+    return replace(settings, base_url=given.base_url) if given.base_url else settings
+
+
+def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
+    from app.analysis.prompts import exact_prompt
+
+    for role, text in exact_prompt(request, templates.find(request.template), (), 1):
+        print(f"[{role}]\n{text}\n")
+    return 0
+
+
+def _show_plans(
+    inputs: Inputs,
+    make: Callable[[Path], AnalysisRequest],
+    settings: Settings,
+    templates: Templates,
+    given: argparse.Namespace,
+    language: Language,
+) -> int:
+    """Print the plan of each video; of several with their paths, and what cannot be planned as a sentence."""
+    from app.analysis.telling import details, headline
+
+    codes = [0]
+    for item in inputs.items:
+        try:
+            if item.error:
+                raise item.error
+            request = make(item.path)
+            forecast = open_planner(settings)(probe(item.path), request, templates.find(request.template))
+        except ConfigError:
+            raise
+        except AppError as error:
+            if inputs.is_one_file:
+                raise
+            print(error_text(error, language), file=sys.stderr)
+            codes.append(error.exit_code)
+            continue
+        named = {} if inputs.is_one_file else {"path": str(item.path)}
+        if given.json:
+            print(json.dumps({**named, **asdict(forecast)}))
+            continue
+        for line in (*map(printable, named.values()), headline(forecast, language), *details(forecast, language)):
+            print(line)
+    if not (given.no_model or given.json):
+        print_missing(settings, language)
+    return worst(codes)
+
+
+def _request(
+    given: argparse.Namespace, settings: Settings, templates: Templates, language: Language, path: Path
+) -> AnalysisRequest:
+    template = given.template or ("question" if given.question else "describe")
+    if templates.find(template).needs_question and not given.question.strip():
+        raise ConfigError("question_missing")
+    selection = selection_of(given)
+    request = AnalysisRequest(
+        path=path,
+        template=template,
+        question=given.question,
+        language=language,
+        use_model=not given.no_model,
+        selection=selection,
+    )
+    frames = frames_of(given, selection, _BUDGET, lambda: _held_frames(request, settings, templates))
+    return replace(request, frames=frames)
+
+
+def _held_frames(request: AnalysisRequest, settings: Settings, templates: Templates) -> int:
+    return open_planner(settings).held_frames(probe(request.path), request, templates.find(request.template))
+
+
+def _deliver(analysis: Analysis, video: Path, output: Output, given: argparse.Namespace, language: Language) -> None:
+    if given.json and not given.output:
+        from app.reports.json import writer
+
+        sys.stdout.buffer.write(writer.without_pictures(analysis, language))
+        sys.stdout.flush()
+        return
+    path = output.path_for(video)
+    output.write(analysis, path, language)
+    print(t("cli.written", language, path=path), file=sys.stderr if given.json else sys.stdout)
+
+
+def _exit_code(settings: Settings, failure: AppError) -> int:
+    """Get the exit code of an analysis whose report was made without the model that failed."""
+    nobody_chose = not (settings.model_chosen or settings.base_url)
+    no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
+    if failure.key == "model_unconfirmed":  # it could be had if the hub answers
+        no_model_here = nobody_chose and hub_config(settings.model_path) is None
+    return 0 if nobody_chose and no_model_here else failure.exit_code

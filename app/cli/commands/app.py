@@ -1,0 +1,29 @@
+"""`framelens app`: the page, with options of Streamlit passed on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from app.domain import Language
+from app.i18n import t
+
+_MAIN = Path(__file__).resolve().parents[2] / "main.py"
+
+
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command: it has none of its own, app.cli.main hands it those that it does not know."""
+    parser.description = t("cli.app_command", language)
+    parser.set_defaults(language=None)
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Serve the page until it is ended; the exit code."""
+    # -P keeps a file in the working directory from being imported in place of a library.
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(_MAIN), *given.unknown]
+    if os.name == "posix":  # signals reach the server itself
+        os.execv(command[0], command)
+    return subprocess.call(command)

@@ -1,0 +1,94 @@
+"""`framelens export ID…`: reports of the library, or of a JSON report from anywhere, as files in any format.
+
+Nothing is asked of a model and no video is read: every report is made of what is stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from app import config
+from app.cli.common import not_written
+from app.cli.library_access import opened, whole_id
+from app.domain import Analysis, Language
+from app.errors import ConfigError, InputError
+from app.i18n import LANGUAGES, error_text, t
+from app.reports import FORMATS, bundle
+from app.reports.files import written
+
+ALL = "all"
+
+
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("ids", nargs="*", metavar="ID", help=t("cli.export_ids", language))
+    parser.add_argument("--json-file", type=Path, metavar="FILE", help=t("cli.export_json_file", language))
+    names = ", ".join(FORMATS)
+    parser.add_argument(
+        "--format",
+        type=formats,
+        default=["markdown"],
+        metavar="F,F…",
+        help=t("cli.export_format", language, names=names),
+    )
+    parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help=t("cli.export_output", language))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language", language))
+    parser.add_argument("--json", action="store_true", help=t("cli.export_json", language))
+
+
+def formats(text: str) -> list[str]:
+    """Names of formats with commas between them, or all of them."""
+    names = list(FORMATS) if text == ALL else [one.strip() for one in text.split(",") if one.strip()]
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise ConfigError("formats_unknown", given=", ".join(unknown) or text, known=", ".join((*FORMATS, ALL)))
+    return list(dict.fromkeys(names))
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Write the files; the exit code. Raises AppErrors."""
+    language = given.language or language
+    if bool(given.ids) == bool(given.json_file):
+        raise ConfigError("export_what")
+    missing: list[InputError] = []
+    if given.json_file:
+        from app.jobs.shelf import reports_in
+
+        paths = _write(reports_in([given.json_file]), given)
+    else:
+        with opened(config.load()) as services:
+            ids = [whole_id(services, one) for one in given.ids]
+            paths = _write(_reports(ids, lambda one: services.jobs.snapshot(one).analysis, missing), given)
+    if given.json:
+        print(json.dumps([str(path) for path in paths], ensure_ascii=False))
+    else:
+        for path in paths:
+            print(t("cli.written", language, path=path))
+    for error in missing:
+        print(error_text(error, language), file=sys.stderr)
+    return missing[0].exit_code if missing else 0
+
+
+def _reports(
+    ids: Iterable[str], find: Callable[[str], Analysis | None], missing: list[InputError]
+) -> Iterator[Analysis]:
+    """The reports there are; what has none is added to `missing`."""
+    for job_id in ids:
+        if analysis := find(job_id):
+            yield analysis
+        else:
+            missing.append(InputError("no_report_yet", id=job_id))
+
+
+def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:
+    """The reports that were written; pictures that lie beside one are not named. What is there is not overwritten."""
+    folder: Path = given.output
+    suffixes = tuple(FORMATS[name].suffix for name in given.format)
+    files = bundle(analyses, given.format, given.language, is_free=lambda name: not (folder / name).exists())
+    with not_written("report_not_written", folder):
+        names = [file.name for file in written(files, folder)]
+    return [folder / name for name in names if "/" not in name and name.endswith(suffixes)]

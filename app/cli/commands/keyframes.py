@@ -1,0 +1,103 @@
+"""`framelens keyframes VIDEO`: from a video to its keyframes, as a table, as JSON and as files, without any model.
+
+A second call on the same file with the same wishes decodes nothing again but the pictures that are to be saved. What
+draws bars, tables and files is imported when it is needed: the decoding child should not wait for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from app import config
+from app.cli.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of
+from app.config import Settings
+from app.domain import (
+    AnalysisRequest,
+    KeyframesChosen,
+    Language,
+    Probed,
+    StageStarted,
+    VideoEvent,
+    VideoInfo,
+)
+from app.i18n import LANGUAGES, t
+from app.store.disk import log_to
+from app.video import child_begun
+
+_BUDGET = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("video", type=Path, help=t("cli.video", language))
+    parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.keyframes_frames", language))
+    add_choice(parser, language)
+    parser.add_argument("--json", action="store_true", help=t("cli.keyframes_json", language))
+    parser.add_argument("--zip", type=Path, metavar="FILE", help=t("cli.zip", language))
+    parser.add_argument("--output", type=Path, metavar="DIR", help=t("cli.frames_output", language))
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help=t("cli.sheet", language))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Choose the keyframes and deliver them; the exit code. Raises AppErrors."""
+    with child_begun():  # while the settings and what is known of the file are read
+        return _run(given, language)
+
+
+def _run(given: argparse.Namespace, language: Language) -> int:
+    from app.analysis.recall import Wanted, open_recall  # the child, which needs longer, has begun by now
+
+    settings = config.load()
+    language = given.language or settings.language or language
+    selection = selection_of(given)
+    log_to(settings.data_dir)
+    cancel = cancel_on_signals()
+    path = given.video.expanduser().absolute()
+    frames = frames_of(given, selection, _BUDGET, lambda: _held_frames(settings, path))
+    wanted = Wanted(frames, selection, facts=False)
+    recall = open_recall(settings.data_dir)
+    known = recall.find(path, wanted, cancel)
+    events = recall.make(path, wanted, cancel) if known is None else iter(known)
+    if sys.stderr.isatty() and not given.quiet:
+        from app.cli.progress import Progress
+
+        with Progress(language, quiet=False) as progress:
+            progress.show(StageStarted("survey"))
+            video, chosen = _followed(events, progress.show)
+    else:
+        video, chosen = _followed(events, lambda _: None)
+    from app.cli.keyframe_output import deliver
+
+    sha256 = recall.sha256(path, cancel) if given.json else ""
+    deliver(path, video, chosen, given, language, sha256, reused=known is not None, cancel=cancel)
+    return 0
+
+
+def _held_frames(settings: Settings, path: Path) -> int:
+    """As many as one request for a description holds."""
+    from app.analysis.templates import built_in
+    from app.video import probe
+    from app.workbench import open_planner
+
+    request = AnalysisRequest(path)
+    template = built_in()[request.template]
+    return open_planner(settings).held_frames(probe(path), request, template)
+
+
+def _followed(events: Iterator[VideoEvent], show: Callable[[VideoEvent], None]) -> tuple[VideoInfo, KeyframesChosen]:
+    video, chosen = None, None
+    for event in events:
+        match event:
+            case Probed():
+                video = event.video
+            case KeyframesChosen():
+                chosen = event
+            case _:
+                show(event)
+    assert video and chosen
+    return video, chosen

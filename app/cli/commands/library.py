@@ -1,0 +1,261 @@
+"""`framelens library`: the stored analyses listed, searched, named, tagged, deleted, and taken in from other machines.
+
+Tables and documents go to standard output, what was done to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.table import Table
+from rich.text import Text
+
+from app import config
+from app.cli.common import add_output, wide_console
+from app.cli.library_access import opened, whole_id
+from app.domain import Language, clock
+from app.errors import AppError, ConfigError, InputError
+from app.file_names import last_part
+from app.i18n import error_text, t
+from app.jobs.snapshot import State
+from app.reports.content.labels import local_minute, title_and_details
+from app.reports.content.plain_text import printable
+from app.store.library import Entry, Hit, Order, Wanted
+from app.wiring import Services
+
+Ask = Callable[[Services, argparse.Namespace, Language], int]
+
+
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command: a list, or one of the things to do."""
+    parser.set_defaults(ask=_list)
+    _filters(parser, language)
+    add_output(parser, language, None)
+    asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
+
+    def add(name: str, ask: Ask) -> argparse.ArgumentParser:
+        one = asks.add_parser(name, help=t(f"cli.library_{name}", language))
+        one.set_defaults(ask=ask)
+        add_output(one, language, argparse.SUPPRESS)
+        return one
+
+    _filters(add("list", _list), language, again=True)
+    add("show", _show).add_argument("id", metavar="ID", help=t("cli.library_id", language))
+    search = add("search", _list)
+    search.add_argument("words", nargs="+", metavar="WORDS", help=t("cli.library_words", language))
+    _filters(search, language, again=True)
+    rename = add("rename", _rename)
+    rename.add_argument("id", metavar="ID", help=t("cli.library_id", language))
+    rename.add_argument("to", metavar="NAME", help=t("cli.library_new_name", language))
+    tag = add("tag", _tag)
+    tag.add_argument("id", metavar="ID", help=t("cli.library_id", language))
+    tag.add_argument("tags", nargs="+", metavar="TAG", help=t("cli.library_tags", language))
+    tag.add_argument("--remove", action="store_true", help=t("cli.library_untag", language))
+    delete = add("delete", _delete)
+    delete.add_argument("ids", nargs="+", metavar="ID", help=t("cli.library_id", language))
+    delete.add_argument("--yes", action="store_true", help=t("cli.library_yes", language))
+    take = add("import", _import)
+    take.add_argument("files", nargs="+", type=Path, metavar="FILE", help=t("cli.library_files", language))
+
+
+def _filters(parser: argparse.ArgumentParser, language: Language, *, again: bool = False) -> None:
+    """`again`: those that are not given here may have been given before the word that these stand behind."""
+
+    def add(name: str, default: object, **more: Any) -> None:
+        parser.add_argument(f"--{name}", default=argparse.SUPPRESS if again else default, **more)
+
+    add("state", "", choices=get_args(State), help=t("cli.library_state", language))
+    for name in ("model", "template", "tag"):
+        add(name, "", help=t(f"cli.library_by_{name}", language))
+    add("since", "", type=_day, metavar="DATE", help=t("cli.library_since", language))
+    add("sort", "best", choices=get_args(Order), help=t("cli.library_sort", language))
+    add("limit", 50, type=int, metavar="N", help=t("cli.library_limit", language))
+
+
+def _day(text: str) -> str:
+    """A day or a time as it is compared with those of analyses, in UTC."""
+    if not text:
+        return ""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="milliseconds")
+    except ValueError as error:
+        raise ConfigError("date_unreadable", given=text) from error
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Do what is asked; the exit code. Raises AppErrors."""
+    settings = config.load()
+    language = given.language or settings.language or language
+    with opened(settings) as services:
+        services.jobs.indexing.catch_up()
+        return int(given.ask(services, given, language))
+
+
+# ---- what there is ---------------------------------------------------------------------------------------------------
+
+
+def _list(services: Services, given: argparse.Namespace, language: Language) -> int:
+    library = services.jobs.library
+    typed = " ".join(getattr(given, "words", ()))
+    states = (given.state,) if given.state else ()
+    wanted = Wanted(typed, states, model=given.model, template=given.template, tag=given.tag, since=given.since)
+    near = _near(services, typed, language)
+    limit = max(1, given.limit)
+    found = library.find(wanted, order=given.sort, offset=0, limit=limit, near=list(near))
+    hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in found}
+    if given.json:
+        documents = [{**_document(services, entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in found]
+        _print_json({"total": library.count(wanted, near=list(near)), "analyses": documents})
+        return 0
+    if typed and library.is_plain:
+        print(t("library.plain", language), file=sys.stderr)
+    if not found:
+        print(t("library.none" if typed or wanted != Wanted() else "library.empty", language))
+        return 0
+    wide_console().print(_table(services, found, hits, language))
+    total = library.count(wanted, near=list(near))
+    if total > len(found):
+        print(t("library.shown", language, shown=len(found), total=total), file=sys.stderr)
+    return 0
+
+
+def _near(services: Services, typed: str, language: Language) -> dict[str, int]:
+    """The places that mean the same, by analysis; where that cannot be had, words alone count and it is said."""
+    meanings = services.meanings
+    if not typed or meanings is None:
+        return {}
+    try:
+        meanings.catch_up()
+        return {one.job_id: one.place for one in meanings.near(typed)}
+    except AppError as error:
+        print(t("library.meaning_failed", language, why=error_text(error, language)), file=sys.stderr)
+        return {}
+
+
+def _table(services: Services, found: list[Entry], hits: Mapping[str, list[Hit]], language: Language) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "created", "name", "length", "state", "model", "tags"):
+        table.add_column(t(f"library.column_{name}", language), no_wrap=name in ("id", "created", "length"))
+    for entry in found:
+        length = clock(entry.seconds).partition(".")[0] if entry.seconds else ""
+        title, details = title_and_details(
+            entry.name, title=entry.title, question=entry.question, part=_part(entry.start_seconds, entry.end_seconds)
+        )
+        lines = [Text(_line(title)), *([Text(f"  {_line(details)}", "dim")] if details else [])]
+        words = [*lines, *(_hit_line(hit, language) for hit in hits[entry.id])]
+        cells = (
+            length,
+            t(f"library.state.{services.jobs.state_of(entry)}", language),
+            last_part(entry.model),
+        )
+        table.add_row(entry.id, local_minute(entry.created), Text("\n").join(words), *cells, ", ".join(entry.tags))
+    return table
+
+
+def _part(start_seconds: float, end_seconds: float | None) -> str:
+    """The range of the video that was asked about; "" for all of it."""
+    if not start_seconds and end_seconds is None:
+        return ""
+    return "–".join("" if one is None else clock(one).partition(".")[0] for one in (start_seconds, end_seconds))
+
+
+def _hit_line(hit: Hit, language: Language) -> Text:
+    """When and in what it was found, and the passage with the words in bold."""
+    time = clock(hit.seconds).partition(".")[0] if hit.seconds is not None else ""
+    kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
+    line, end = Text(f"  {' · '.join(filter(None, (time, kind)))} ", "dim"), 0
+    for start, stop in hit.marks:
+        line.append(_line(hit.text[end:start])).append(_line(hit.text[start:stop]), "bold")
+        end = stop
+    return line.append(_line(hit.text[end:]))
+
+
+def _line(text: str) -> str:
+    """Text of anybody on one line of a terminal."""
+    return printable(" ".join(text.splitlines()))
+
+
+def _show(services: Services, given: argparse.Namespace, language: Language) -> int:
+    from app.reports.json import writer
+    from app.reports.text import markdown  # what only lists need not wait for them
+
+    job_id = whole_id(services, given.id)
+    job, entry = services.jobs.snapshot(job_id), services.jobs.library.entry(job_id)
+    if job.analysis is None or entry is None:
+        raise InputError("no_report_yet", id=job_id)
+    write = writer.without_pictures if given.json else markdown.write
+    sys.stdout.buffer.write(write(job.analysis, given.language or job.analysis.request.language))
+    sys.stdout.flush()
+    return 0
+
+
+# ---- what can be done ------------------------------------------------------------------------------------------------
+
+
+def _rename(services: Services, given: argparse.Namespace, language: Language) -> int:
+    job_id = whole_id(services, given.id)
+    services.jobs.rename(job_id, given.to)
+    return _told(services, [job_id], given)
+
+
+def _tag(services: Services, given: argparse.Namespace, language: Language) -> int:
+    job_id, library = whole_id(services, given.id), services.jobs.library
+    for tag in filter(None, (one.strip() for one in given.tags)):
+        (library.untag if given.remove else library.tag)([job_id], tag)
+    return _told(services, [job_id], given)
+
+
+def _delete(services: Services, given: argparse.Namespace, language: Language) -> int:
+    from app.jobs.shelf import remove
+
+    ids = list(dict.fromkeys(whole_id(services, one) for one in given.ids))
+    if not given.yes:
+        names = ", ".join(_line(entry.name) for one in ids if (entry := services.jobs.library.entry(one)))
+        if not sys.stdin.isatty():
+            raise ConfigError("delete_unasked")
+        answer = input(t("cli.library_sure", language, names=names) + " ")
+        if answer.strip().lower() not in t("cli.library_sure_yes", language).split(","):
+            return 0
+    failed = 0
+    for one in remove(services.jobs, services.videos, ids):
+        if one.error:
+            print(error_text(one.error, language), file=sys.stderr)
+            failed = one.error.exit_code
+        else:
+            key = "cli.library_deleted_video" if one.with_video else "cli.library_deleted"
+            print(t(key, language, name=_line(one.name)), file=sys.stderr)
+    return failed
+
+
+def _import(services: Services, given: argparse.Namespace, language: Language) -> int:
+    from app.jobs.shelf import reports_in
+
+    ids = [services.jobs.take_in(analysis) for analysis in reports_in(given.files)]
+    return _told(services, list(dict.fromkeys(ids)), given)
+
+
+def _told(services: Services, ids: list[str], given: argparse.Namespace) -> int:
+    """What the analyses are like now."""
+    entries = [entry for one in ids if (entry := services.jobs.library.entry(one))]
+    if given.json:
+        _print_json([_document(services, entry) for entry in entries])
+        return 0
+    for entry in entries:
+        print(" · ".join(filter(None, (entry.id, _line(entry.name), ", ".join(entry.tags)))))
+    return 0
+
+
+def _document(services: Services, entry: Entry) -> dict[str, Any]:
+    known = {**asdict(entry), "state": services.jobs.state_of(entry)}
+    return {name: value for name, value in known.items() if name not in ("owner", "has_cover")}
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=2))

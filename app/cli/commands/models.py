@@ -1,0 +1,260 @@
+"""`framelens models`: which models there are, what one needs, what fits into so much memory, and number formats.
+
+Nothing is downloaded, and an engine is started by `try` and `sight` alone. Tables go to standard output; how a name was
+understood, and what is wrong with files of the user's own, to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from app import config
+from app.cli.common import add_output
+from app.cli.models import benchmark, preflight, tables, vision_check
+from app.config import Settings
+from app.domain import Language
+from app.engine.hardware import memory_bytes
+from app.errors import ConfigError, EngineError, ModelNotFound
+from app.i18n import error_text, t
+from app.models import (
+    Card,
+    Catalogue,
+    Entry,
+    Match,
+    Need,
+    Shape,
+    card_called,
+    load,
+    memory_of,
+    plan_of,
+    read_shape,
+)
+from app.models.catalogue_parser import entry_of_config
+from app.models.dummy_model import check_entry
+from app.models.formatting import match_text, need_text, why_nothing_fits
+from app.models.serving_plan import GIB
+from app.places import Place, here, speed_here
+from app.preflight import effective_arguments
+from app.store.trials import Measured, trials
+from app.trials import latest_trials, pace_text
+
+_MOST_BYTES = 4 * 1024**2
+
+
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the arguments of this command: the catalogue alone, or one of three questions."""
+    parser.set_defaults(ask=_catalogue)
+    add_output(parser, language, None)
+    asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
+
+    show = asks.add_parser("show", help=t("cli.models_show", language))
+    show.set_defaults(ask=_show)
+    show.add_argument("model", help=t("cli.models_name", language))
+    show.add_argument("--config", metavar="JSON", help=t("cli.models_config", language))
+    show.add_argument("--requests", type=int, default=1, metavar="N", help=t("cli.models_requests", language))
+    show.add_argument("--cpu", action="store_true", help=t("cli.models_cpu", language))
+
+    fit = asks.add_parser("fit", help=t("cli.models_fit", language))
+    fit.set_defaults(ask=_fit)
+    fit.add_argument("where", metavar="GB|CARD|cpu", help=t("cli.models_where", language))
+    fit.add_argument("--cards", type=int, default=1, metavar="N", help=t("cli.models_cards", language))
+    fit.add_argument("--model", help=t("cli.models_model", language))
+
+    trial = asks.add_parser("try", help=t("cli.models_try", language))
+    trial.set_defaults(ask=_try)
+    benchmark.add_arguments(trial, language)
+
+    formats = asks.add_parser("formats", help=t("cli.models_formats", language))
+    formats.set_defaults(ask=_formats)
+    others = (preflight.add_parser(asks, language), vision_check.add_parser(asks, language))
+    for one in (show, fit, trial, formats, *others):
+        add_output(one, language, argparse.SUPPRESS)
+
+
+def run(given: argparse.Namespace, language: Language) -> int:
+    """Answer the question; the exit code. Raises AppErrors."""
+    settings = config.load()
+    language = given.language or settings.language or language
+    catalogue = load(settings.data_dir / "models")
+    for problem in catalogue.problems:
+        print(error_text(problem, language), file=sys.stderr)
+    document = given.ask(given, language, catalogue, settings)
+    if document is not None:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    return 0
+
+
+# ---- the catalogue ---------------------------------------------------------------------------------------------------
+
+
+def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+    entries = tuple(catalogue.by_id.values())
+    place = _here(settings, catalogue)
+    fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
+    ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
+    if given.json:
+        return [tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
+    tables.print_catalogue(ordered, fitting, place.words(language), place.card, language)
+    return None
+
+
+# ---- what one model needs --------------------------------------------------------------------------------------------
+
+
+def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+    arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
+    match, shape = _asked(given.model, catalogue)
+    plan = plan_of(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
+    sum_ = memory_of(shape, plan)
+    measured, place = _measured(settings), here()
+    named = match.entry.id if match else given.model
+    effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
+    need = place.need(shape, effective)
+    if given.json:
+        found = measured.get(match.entry.id) if match else None
+        return {**tables.sum_document(match, shape, sum_), "here": _need_document(need), "measured": found}
+    if match is not None and match.why != "exact":
+        print(match_text(match, language), file=sys.stderr)
+    tables.print_sum(match.entry if match else None, given.model, shape, sum_, language)
+    print(t("models.on_this_machine", language, machine=place.words(language), need=need_text(need, language)))
+    _print_measured([match.entry.id] if match else [], measured, language)
+    return None
+
+
+def _need_document(need: Need) -> dict[str, Any]:
+    """What this machine has for the model, in bytes."""
+    return {**asdict(need), "usable_bytes": need.usable_bytes, "fits": need.fits}
+
+
+def _to_try(name: str, catalogue: Catalogue, language: Language) -> Entry:
+    """The catalogue's model, or that of a folder's own config.json."""
+    file = _config_file(name)
+    if file.is_file():
+        return entry_of_config(file.parent.name, _read_config(file))
+    match = catalogue.find(name)
+    if match.why != "exact":
+        print(match_text(match, language), file=sys.stderr)
+    return match.entry
+
+
+def _config_file(name: str) -> Path:
+    folder = Path(name).expanduser().absolute()
+    return folder if folder.name == "config.json" else folder / "config.json"
+
+
+def _asked(name: str, catalogue: Catalogue) -> tuple[Match | None, Shape]:
+    """The catalogue's model, and its shape: that of the folder's own config.json where there is one."""
+    file = _config_file(name)
+    if file.is_file():
+        shape = read_shape(_read_config(file))
+        try:
+            return catalogue.find(str(file.parent.absolute())), shape
+        except ModelNotFound:
+            return None, shape
+    match = catalogue.find(name)
+    return match, match.entry.shape
+
+
+def _read_config(file: Path) -> Any:
+    try:
+        with file.open("rb") as stream:
+            return json.loads(stream.read(_MOST_BYTES).decode("utf-8-sig"))
+    except OSError as error:
+        raise ModelNotFound("model_unreadable", model=str(file), reason=error.strerror or str(error)) from error
+    except ValueError as error:
+        raise ModelNotFound("model_config_broken", model=str(file.parent), reason=str(error)) from error
+
+
+# ---- what fits -------------------------------------------------------------------------------------------------------
+
+
+def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+    entries = tuple(catalogue.by_id.values())
+    if given.model:
+        match = catalogue.find(given.model)
+        entries = (match.entry,)
+        if match.why != "exact":
+            print(match_text(match, language), file=sys.stderr)
+    place = _named_place(given.where, max(1, given.cards), _here(settings, catalogue))
+    found = place.proposals(entries)
+    if given.model and not found:
+        raise _nothing_fits(entries[0], place, language)
+    if given.json:
+        kept = _measured(settings)
+        return [{**tables.proposal_document(one), "measured": kept.get(one.entry.id)} for one in found]
+    tables.print_proposals(found, place.words(language), language)
+    _print_measured([one.entry.id for one in found], _measured(settings), language)
+    return None
+
+
+def _nothing_fits(entry: Entry, place: Place, language: Language) -> EngineError:
+    why = why_nothing_fits(entry, place.card, place.need(entry.shape, {}), language)
+    return EngineError("nothing_fits", model=entry.id, machine=place.words(language), why=why)
+
+
+def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+    entry = _to_try(given.model, catalogue, language)
+    check_entry(entry)
+    place = here()
+    found = place.proposals((entry,))
+    if not found:
+        raise _nothing_fits(entry, place, language)
+    return benchmark.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings, language)
+
+
+def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:
+    if given.json:
+        return tables.format_documents(language)
+    tables.print_formats(language)
+    return None
+
+
+# ---- what was measured -----------------------------------------------------------------------------------------------
+
+
+def _measured(settings: Settings) -> dict[str, Measured]:
+    """The latest trial of each model on this machine."""
+    place = here()
+    return latest_trials(settings.data_dir, place.device)
+
+
+def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured], language: Language) -> None:
+    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := pace_text(measured[id_], language))]
+    if lines:
+        print("\n".join(["", *lines]))
+
+
+# ---- places ----------------------------------------------------------------------------------------------------------
+
+
+def _here(settings: Settings, catalogue: Catalogue) -> Place:
+    """This machine, as fast as trials have shown it to be."""
+    place = here()
+    return place if place.card else place.as_measured(trials(settings.data_dir).all(), catalogue.by_id)
+
+
+def _named_place(text: str, cards: int, ours: Place) -> Place:
+    """What `text` names: "24", "24GB", "RTX 4090", "cpu", "cpu:32"; a CPU is this one. Raises ConfigError."""
+    plain = text.strip().lower()
+    where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)
+    number = _gigabytes(amount)
+    if where == "cpu" and (number or not amount):
+        return Place(text, None, memory_gib=number or memory_bytes() / GIB, speed=ours.speed or speed_here())
+    card = Card(number) if number and not where else card_called(text)
+    if card is None:
+        raise ConfigError("card_unknown", given=text)
+    return Place(text, card, cards)
+
+
+def _gigabytes(text: str) -> float | None:
+    try:
+        number = float(text.removesuffix("gib").removesuffix("gb").removesuffix("g").strip())
+    except ValueError:
+        return None
+    return number if 0 < number < 100_000 else None

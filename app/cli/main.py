@@ -1,0 +1,151 @@
+"""The command line: `framelens analyse VIDEO…` and `framelens keyframes VIDEO`, each a module of app.cli.commands.
+
+Exit codes: 0 done; 1 a fault of FrameLens; 2 wrong usage or setting; 3 the video; 4 the engine or model; 5 the disk;
+130 stopped by the user; 141 whoever read the output has closed it, as `head` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import locale
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, NoReturn
+
+from app.cli.parser import Parser, speak
+from app.errors import AppError, Cancelled
+from app.i18n import LANGUAGES, error_text, language_of, t
+
+if TYPE_CHECKING:
+    from app.domain import Language
+
+log = logging.getLogger(__name__)
+_NOBODY_READS = 141
+_COMMANDS = {
+    "app": "cli.app_command",
+    "analyse": "cli.analyse",
+    "keyframes": "cli.keyframes_command",
+    "library": "cli.library",
+    "export": "cli.export",
+    "download": "cli.download_command",
+    "serve": "cli.serve_command",
+    "doctor": "cli.doctor_command",
+    "models": "cli.models_command",
+}
+"""Each command with the key of its help. The module app.cli.commands.NAME has `add_arguments` and `run`."""
+_PASSES_ON = "app"
+"""The command that takes arguments of another program."""
+_ALIASES = {"analyse": ("analyze",)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Errors go to standard error as sentences, tracebacks to the log."""
+    try:
+        try:
+            if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+                sys.stdout.reconfigure(errors="backslashreplace")  # for a file name that is not UTF-8
+            return _run(argv)
+        except KeyboardInterrupt:  # before the command handles it itself
+            return interrupted()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # else Python complains when it flushes at its end
+        return _NOBODY_READS
+
+
+def interrupted() -> int:
+    """Say that the user stopped the command before it could handle that itself; the exit code."""
+    return _fail(Cancelled(), _system_language())
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    logging.getLogger("app").addHandler(logging.NullHandler())  # before there is a log file, the terminal is not one
+    words = sys.argv[1:] if argv is None else argv
+    language = _wanted_language(words)
+    named = next((word for word in words if not word.startswith("-")), "")
+    parser = build_parser(language, only=named)
+    if named == _PASSES_ON:
+        given, unknown = parser.parse_known_args(argv)
+        given.unknown = unknown
+    else:
+        given = parser.parse_args(argv)
+    language = given.language or language
+    try:
+        return int(given.command(given, language))
+    except Cancelled as error:
+        return _fail(error, language)
+    except AppError as error:
+        log.warning("%s failed: %s", given.name, error)
+        return _fail(error, language)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        log.exception("%s failed", given.name)
+        return _fail(AppError("internal", kind=type(error).__name__, log="framelens.log"), language)
+
+
+def build_parser(language: Language, *, only: str | None = None) -> argparse.ArgumentParser:
+    """Build the grammar of the command line.
+
+    Args:
+        language: The language of all help texts.
+        only: The command that is going to run: the others get their names alone, and their modules, which import much,
+            are not imported. None builds the arguments of every command.
+    """
+    speak(language)
+    parser: argparse.ArgumentParser = Parser("framelens", description=t("cli.description", language))
+    parser.add_argument("--version", action=_Version, help=t("cli.argparse.version", language))
+    commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command", language))
+    for name, help_key in _COMMANDS.items():
+        aliases = _ALIASES.get(name, ())
+        command = commands.add_parser(name, aliases=aliases, help=t(help_key, language))
+        if only is None or only in (name, *aliases):
+            module = import_module(f"app.cli.commands.{name}")
+            command.set_defaults(command=module.run)
+            module.add_arguments(command, language)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Print the installed version and exit; argparse's own action needs to know it before anybody asks."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"framelens {version('framelens')}")
+        parser.exit()
+
+
+def _wanted_language(words: Sequence[str]) -> Language:
+    """Return the language that --language names, else the system's: help and errors are written before parsing ends."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, _, value = word.partition("=")
+        if name == "--language" and (tag := value or following) in LANGUAGES:
+            return language_of(tag)
+    return _system_language()
+
+
+def _system_language() -> Language:
+    for name in ("FRAMELENS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if tag := os.environ.get(name):
+            return language_of(tag)
+    return language_of(locale.getlocale()[0])
+
+
+def _fail(error: AppError, language: Language) -> int:
+    print(error_text(error, language), file=sys.stderr)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Parts of `framelens models` and questions about models."""

@@ -1,0 +1,93 @@
+"""`framelens models try MODEL`: measures a model's shape on this machine, with weights that vLLM makes up.
+
+Nothing is downloaded. How far it is goes to standard error, what was measured to standard output and into the data
+folder, where the catalogue finds it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from app.cli.common import cancel_on_signals, wide_console
+from app.config import Settings
+from app.domain import MOST_FRAMES, EngineProgress, Language
+from app.errors import ConfigError
+from app.i18n import t
+from app.i18n.durations import exactly, span
+from app.models import Proposal
+from app.models.serving_plan import GIB
+from app.trials import try_model
+
+if TYPE_CHECKING:
+    from app.analysis.forecast import Forecast
+    from app.analysis.tried import Trial
+
+_FRAMES = 16
+
+
+def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+    """The grammar of this question."""
+    parser.add_argument("model", help=t("cli.models_name", language))
+    parser.add_argument("--frames", type=int, default=_FRAMES, metavar="N", help=t("cli.models_try_frames", language))
+    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_try_config", language))
+
+
+def measure(
+    given: argparse.Namespace, proposal: Proposal, arguments: Mapping[str, Any], settings: Settings, language: Language
+) -> Any:
+    """Try the proposed model, with `arguments` over what is proposed; the document for --json. Raises AppErrors."""
+    if not 1 <= given.frames <= MOST_FRAMES:
+        raise ConfigError("setting_number", key="--frames", value=given.frames, low=1, high=MOST_FRAMES)
+    document = try_model(proposal, arguments, settings, _shower(language), cancel_on_signals())
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    from app.analysis import tried  # the planner, which the other questions start without
+
+    trial = tried.tried_of(document)
+    coming = tried.forecast(trial, given.frames) if trial else None
+    if given.json:
+        return {**document, "analysis": coming and {"frames": given.frames, "seconds": coming.seconds}}
+    if trial:
+        _print(trial, coming, given.frames, language)
+    return None
+
+
+def _print(tried: Trial, coming: Forecast | None, frames: int, language: Language) -> None:
+    console = wide_console()
+    values = {"model": tried.model, "machine": tried.machine, "engine": tried.engine}
+    console.print(t("models.tried", language, **values))
+    console.print(t("models.tried_load", language, seconds=f"{tried.load_seconds:.0f}"))
+    console.print(t(f"models.tried_memory_{tried.device}", language, gib=f"{tried.peak_bytes / GIB:.1f}"))
+    console.print(t("models.tried_pace", language, pace=f"{tried.tokens_per_second:.1f}"))
+    if tried.frames:
+        console.print(_frames_table(tried, language))
+    if coming and coming.seconds:
+        console.print(t("models.tried_analysis", language, frames=frames, time=span(*coming.seconds, language)))
+    console.print(t("models.tried_noise", language))
+
+
+def _frames_table(tried: Trial, language: Language) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("size", "tokens", "alone", "each"):
+        table.add_column(t(f"models.column_{name}", language), justify="right")
+    for one in tried.frames:
+        size, tokens = f"{one.width} × {one.height}", f"{one.tokens:.0f}"
+        together = t("models.each_of", language, seconds=f"{one.each_seconds:.2f}", n=one.together)
+        table.add_row(size, tokens, exactly(one.alone_seconds, language, digits=2), together)
+    return table
+
+
+def _shower(language: Language) -> Callable[[EngineProgress], None]:
+    """One line that changes in a terminal, and a line for each step elsewhere."""
+
+    def show(phase: EngineProgress) -> None:
+        line = t(f"engine.phase.{phase.phase}", language, **phase.values)
+        sys.stderr.write(f"\r\033[K{line}" if sys.stderr.isatty() else f"{line}\n")
+        sys.stderr.flush()
+
+    return show

@@ -1,0 +1,248 @@
+"""What `framelens models` prints: tables for people, documents for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from app.cli.common import wide_console
+from app.domain import Language
+from app.i18n import labelled, t
+from app.models import FORMATS, Card, Entry, Match, NumberFormat, Proposal, Shape, Sum, image_tokens
+from app.models.formats import format_of
+from app.models.formatting import parameters_text, weights_bytes, why_not
+from app.models.serving_plan import GIB
+
+_MOST_ROWS = 12
+_FRAME = (1280, 720)
+_SEVEN_BILLION = 7_615_616_512
+
+
+# ---- the catalogue ---------------------------------------------------------------------------------------------------
+
+
+def print_catalogue(
+    entries: Iterable[Entry], fitting: Mapping[str, Proposal], machine: str, card: Card | None, language: Language
+) -> None:
+    """All models, those that fit first."""
+    right = ("parameters", "context", "weights")
+    names = ("model", "parameters", "sees", "context", "weights", "format", "here", "licence")
+    table = _table(names, right, language)
+    for entry in entries:
+        shape = entry.shape
+        weights = weights_bytes(shape)
+        table.add_row(
+            entry.id,
+            parameters_text(shape, language),
+            t("models.sees" if entry.sees else "models.blind", language),
+            f"{shape.text.max_positions:,}",
+            f"{weights / GIB:.1f} GiB",
+            t(f"models.format.{format_of(shape).key}.name", language),
+            _here(entry, fitting.get(entry.id), card, language),
+            entry.licence,
+        )
+    console = wide_console()
+    console.print(t("models.best_first", language, machine=machine))
+    console.print(table)
+
+
+def entry_document(entry: Entry, proposal: Proposal | None) -> dict[str, Any]:
+    """One model; `here` is null where it does not fit."""
+    shape = entry.shape
+    return {
+        "id": entry.id,
+        "family": entry.family,
+        "parameters": shape.parameters,
+        "active_parameters": shape.active_parameters,
+        "sees": entry.sees,
+        "context": shape.text.max_positions,
+        "weights_bytes": weights_bytes(shape),
+        "format": format_of(shape).key,
+        "licence": entry.licence,
+        "released": entry.released,
+        "engine": entry.engine,
+        "about": dict(entry.about),
+        "ollama": list(entry.ollama),
+        "here": proposal_document(proposal) if proposal else None,
+    }
+
+
+def _here(entry: Entry, proposal: Proposal | None, card: Card | None, language: Language) -> str:
+    return t("models.fits", language) if proposal is not None else why_not(entry, card, language)
+
+
+# ---- one model -------------------------------------------------------------------------------------------------------
+
+
+def print_sum(entry: Entry | None, asked: str, shape: Shape, sum_: Sum, language: Language) -> None:
+    """What one model needs, term by term."""
+    console, plan = wide_console(), sum_.plan
+    console.print(entry.id if entry else asked)
+    is_seeing = t("models.sees" if shape.vision else "models.blind", language)
+    sees = labelled(t("models.column_sees", language), is_seeing, language)
+    facts = [parameters_text(shape, language), sees, t(f"models.format.{format_of(shape).key}.name", language)]
+    facts += [labelled(t("models.column_context", language), f"{shape.text.max_positions:,}", language)]
+    facts += [entry.licence, entry.released] if entry else []
+    console.print(" · ".join(facts))
+    if entry:
+        console.print(entry.about[language])
+    if entry and entry.engine == "transformers":
+        console.print(t("models.with_transformers", language))
+    if entry and entry.needs_code:
+        console.print(t("models.with_code", language))
+    console.print()
+    key = "models.served_cpu" if plan.device == "cpu" else "models.served"
+    sizes = {"cards": plan.cards, "tensor": plan.tensor_parallel, "pipeline": plan.pipeline_parallel}
+    console.print(t(key, language, length=f"{plan.max_model_len:,}", seqs=plan.max_num_seqs, **sizes))
+    console.print(_sum_table(sum_, language))
+    console.print(t("models.per_token", language, kib=f"{sum_.cache_bytes_per_token / 1024:.4g}"))
+    if shape.vision:
+        console.print(t("models.picture", language, tokens=f"{image_tokens(shape.vision, *_FRAME):,}"))
+    console.print(t("models.estimate", language))
+
+
+def _sum_table(sum_: Sum, language: Language) -> Table:
+    several = sum_.plan.cards > 1
+    names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
+    table = _table(names, ("card", "total"), language)
+    for term in sum_.terms:
+        amounts = [_gib(term.card_bytes), _gib(term.total_bytes)] if several else [_gib(term.total_bytes)]
+        formula = t(f"models.sum.{term.formula}", language, **term.values)
+        table.add_row(t(f"models.term.{term.key}", language), *amounts, formula)
+    amounts = [_gib(sum_.card_bytes), _gib(sum_.total_bytes)] if several else [_gib(sum_.total_bytes)]
+    table.add_row(t("models.together", language), *amounts, "", style="bold")
+    return table
+
+
+def sum_document(match: Match | None, shape: Shape, sum_: Sum) -> dict[str, Any]:
+    """One model's sum; `model` is null for a folder that the catalogue does not know."""
+    found = match and {
+        "asked": match.asked,
+        "id": match.entry.id,
+        "why": match.why,
+        "reason": dict(match.reason) if match.reason else None,
+        "others": [entry.id for entry in match.others],
+    }
+    return {
+        "model": found,
+        "parameters": shape.parameters,
+        "terms": [
+            {"key": one.key, "card_bytes": one.card_bytes, "total_bytes": one.total_bytes, "from": dict(one.values)}
+            for one in sum_.terms
+        ],
+        "card_bytes": sum_.card_bytes,
+        "total_bytes": sum_.total_bytes,
+        "cache_bytes_per_token": sum_.cache_bytes_per_token,
+        "max_model_len": sum_.plan.max_model_len,
+    }
+
+
+# ---- what fits -------------------------------------------------------------------------------------------------------
+
+
+def print_proposals(found: tuple[Proposal, ...], machine: str, language: Language) -> None:
+    """What fits, best first, and the first one's settings to copy."""
+    console = wide_console()
+    if not found:
+        console.print(t("models.nothing", language))
+        return
+    names = ("model", "format", "needs", "length", "requests", "frames", "about")
+    table = _table(names, ("needs", "length", "requests", "frames"), language)
+    for one in found[:_MOST_ROWS]:
+        table.add_row(
+            one.entry.id,
+            t(f"models.format.{one.format.key}.name", language),
+            _gib(one.sum.card_bytes),
+            f"{one.plan.max_model_len:,}",
+            f"{one.concurrency:.1f}",
+            str(one.frames or "–"),
+            one.entry.about[language],
+        )
+    console.print(t("models.best_for", language, machine=machine))
+    console.print(table)
+    console.print()
+    console.print(t("models.copy", language, model=found[0].entry.id))
+    print("\n".join(_settings(found[0])))
+
+
+def proposal_document(proposal: Proposal) -> dict[str, Any]:
+    """One model with the settings that fit."""
+    return {
+        "id": proposal.entry.id,
+        "format": proposal.format.key,
+        "card_bytes": proposal.sum.card_bytes,
+        "budget_bytes": proposal.budget_bytes,
+        "max_model_len": proposal.plan.max_model_len,
+        "concurrency": round(proposal.concurrency, 2),
+        "frames": proposal.frames,
+        "vllm_config": dict(proposal.config),
+        "environment": dict(proposal.environment),
+    }
+
+
+def _settings(proposal: Proposal) -> list[str]:
+    lines = [f"VLLM_MODEL_PATH={proposal.entry.id}"]
+    lines += [f"VLLM_CONFIG='{json.dumps(dict(proposal.config))}'"] if proposal.config else []
+    return lines + [f"{name}={value}" for name, value in proposal.environment.items()]
+
+
+# ---- formats ---------------------------------------------------------------------------------------------------------
+
+
+def print_formats(language: Language) -> None:
+    """The number formats."""
+    names = ("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
+    table = _table(names, ("bits", "seven", "capability", "full"), language)
+    for one in FORMATS:
+        table.add_row(*format_cells(one, language))
+    console = wide_console()
+    console.print(table)
+    console.print(t("models.quality", language))
+
+
+def format_cells(one: NumberFormat, language: Language) -> tuple[str, ...]:
+    """A row of the table of formats, in the terminal and in the documents."""
+    return (
+        t(f"models.format.{one.key}.name", language),
+        f"{one.bits:.4g}",
+        f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
+        "–" if one.least_capability is None else f"{one.least_capability}",
+        "–" if one.full_capability is None else f"{one.full_capability}",
+        t(f"models.runs.{one.cpu}", language),
+        " ".join(f'"{name}": "{value}"' for name, value in (one.arguments or {}).items()) or "–",
+        t(f"models.format.{one.key}.about", language),
+    )
+
+
+def format_documents(language: Language) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": one.key,
+            "name": t(f"models.format.{one.key}.name", language),
+            "bits": one.bits,
+            "least_capability": one.least_capability,
+            "full_capability": one.full_capability,
+            "cpu": one.cpu,
+            "vllm_config": dict(one.arguments) if one.arguments else None,
+            "about": t(f"models.format.{one.key}.about", language),
+        }
+        for one in FORMATS
+    ]
+
+
+# ---- common ----------------------------------------------------------------------------------------------------------
+
+
+def _gib(amount: float) -> str:
+    return f"{amount / GIB:.2f} GiB"
+
+
+def _table(names: tuple[str, ...], right: tuple[str, ...], language: Language) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        justify, fixed = ("right", True) if name in right else ("left", name == "model")
+        table.add_column(t(f"models.column_{name}", language), justify=justify, no_wrap=fixed)  # type: ignore[arg-type]
+    return table

@@ -1,0 +1,60 @@
+"""Files that `framelens analyse` writes its reports to; an earlier report is never overwritten."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+
+from app.cli.common import not_written
+from app.domain import Analysis, Language
+from app.errors import ConfigError
+from app.reports import FORMATS, files_of, format_of
+from app.reports.files import written
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where reports go, and in which format.
+
+    Attributes:
+        format: A key of FORMATS.
+        folder: Where each report gets a name of its own, after its video.
+        file: The only report's own path; None where it is named after its video.
+    """
+
+    format: str
+    folder: Path
+    file: Path | None = None
+
+    def path_for(self, video: Path) -> Path:
+        """Get the path of the report on `video`, one that does not exist unless the user named it."""
+        return self.file or _free_name(self.folder / f"{video.stem}.report{FORMATS[self.format].suffix}")
+
+    def write(self, analysis: Analysis, path: Path, language: Language) -> None:
+        """Write the report and what lies beside it. Raises StorageError, or InputError for a report with no content."""
+        with not_written("report_not_written", path):
+            for _ in written(files_of(self.format, analysis, language, path.name), path.parent):
+                pass
+
+
+def output_of(given: argparse.Namespace, *, is_one: bool) -> Output:
+    """Read --output, --format and --json. Several videos take a folder. Raises ConfigError."""
+    named = given.output or ""
+    asked = given.format or ("json" if given.json else None)
+    path = Path(named).expanduser() if named else Path.cwd()
+    is_folder = not named or path.is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
+    known = None if is_folder else format_of(path.name)
+    if is_one and not is_folder:
+        return Output(asked or known or "markdown", path.parent, path)
+    if known or path.is_file():
+        raise ConfigError("output_not_folder", given=named)
+    return Output(asked or "markdown", path)
+
+
+def _free_name(path: Path) -> Path:
+    """Return `path`, or the first "…-2", "…-3" that does not exist."""
+    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return next(one for one in chain([path], numbered) if not one.exists())

@@ -1,0 +1,73 @@
+"""The Models page: the model that is used, how to take another one, what runs on this machine, and what it takes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import places
+from app.domain import Language
+from app.errors import AppError
+from app.i18n import t
+from app.models import load
+from app.store.trials import trials
+from app.ui import resources
+from app.ui.formatting import error_words, plain
+from app.ui.panels.models import (
+    current_model,
+    formats,
+    memory_calculator,
+    model_form,
+    remote_engine,
+    table,
+    vision_check,
+)
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+
+def _draw_way_back(services: Services, language: Language) -> None:
+    """The way back to the report or the video that is open, with all that was typed there."""
+    state = page_state()
+    with suppress(AppError):
+        if state.job_id:
+            name = services.jobs.snapshot(state.job_id).name
+        elif state.video_id:
+            name = services.videos.name(state.video_id)
+        else:
+            return
+        st.button(
+            plain(t("models.page.back", language, name=name)),
+            key="models_back",
+            icon=":material/arrow_back:",
+            on_click=state.lead_to,
+            args=("analyse",),
+        )
+
+
+def draw() -> None:
+    """The page; what it says of the engine moves on by itself, the rest as it is used."""
+    language, services = page_state().language, resources.services()
+    st.markdown(f"## {t('ui.page_models', language)}")
+    _draw_way_back(services, language)
+    catalogue, here = load(services.settings.data_dir / "models"), places.here()
+    if here.card is None:
+        here = here.as_measured(trials(services.settings.data_dir).all(), catalogue.by_id)
+    st.markdown(f"##### {t('models.page.now', language)}")
+    current_model.draw(services, language)
+    vision_check.draw(services, language)
+    st.markdown(f"##### {t('models.page.choose', language)}")
+    model_form.draw(services, catalogue, here, language)
+    remote_engine.draw(services, language)
+    for problem in catalogue.problems:
+        st.warning(plain(error_words(problem, language)), icon=":material/warning:")
+    st.markdown(f"##### {t('models.page.table', language)}")
+    table.draw(services, catalogue, here, language)
+    with st.expander(t("models.page.sum", language), icon=":material/calculate:"):
+        memory_calculator.draw(catalogue, here, language)
+    with st.expander(t("models.page.formats", language), icon=":material/memory:"):
+        formats.draw(language)

@@ -1,0 +1,142 @@
+"""The System page: machine, cards, engine and queue as charts of the last minutes, with their values now.
+
+While it is open it asks the monitor for samples, which is what makes that measure at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from app.domain import Language
+from app.engine import installed_vllm
+from app.engine.hardware import cpu_name
+from app.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, Load
+from app.engine.monitoring.monitor import PERIOD_SECONDS, Sample
+from app.i18n import t
+from app.ui import resources, system_charts
+from app.ui.components import charts
+from app.ui.formatting import error_words, plain
+from app.ui.panels.sidebar.engine import COLOURS, short
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.engine.base import EngineStatus
+    from app.jobs import JobSnapshot
+    from app.wiring import Services
+
+_LOOKED_AT = 20  # of the newest jobs: those that run are among them
+
+
+def draw() -> None:
+    """The page; its charts move on by themselves."""
+    language = page_state().language
+    st.markdown(f"## {t('ui.page_system', language)}")
+    st.caption(t("system.about", language, n=round(PERIOD_SECONDS)))
+    st.fragment(_draw, run_every=PERIOD_SECONDS)(resources.services(), language)
+
+
+def _draw(services: Services, language: Language) -> None:
+    samples = services.monitor.watch()
+    if not samples:
+        st.info(plain(t("system.nothing", language, log=services.log_path)), icon=":material/monitoring:")
+        return
+    _head("machine", language)
+    _charts("machine", samples, system_charts.machine_charts(samples, cpu_name(), language), language)
+    _draw_cards(samples, language)
+    _draw_engine(services, samples, language)
+    _draw_queue(services, samples, language)
+
+
+def _draw_cards(samples: Sequence[Sample], language: Language) -> None:
+    now = samples[-1].cards
+    if now.absence:
+        _head("cards", language)
+        st.caption(plain(t(f"system.absence.{now.absence}", language, detail=now.detail)))
+    for card in now.cards:
+        number = str(card.index) if len(now.cards) > 1 else ""
+        _head("cards", language, number, card.name or t("system.card_silent", language))
+        _charts(f"card-{card.index}", samples, system_charts.card_charts(samples, card, language), language)
+
+
+def _draw_engine(services: Services, samples: Sequence[Sample], language: Language) -> None:
+    status = services.engine.status()
+    _head("engine", language)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.badge(t(f"ui.engine_{status.state}", language), color=COLOURS[status.state])
+        for fact in _facts(status, language):
+            st.badge(plain(fact), color="gray")
+    if words := _silence(status, samples[-1], language):
+        st.caption(plain(words))
+    if any(isinstance(sample.load, Load) for sample in samples):
+        _charts("engine", samples, system_charts.load_charts(samples, language), language)
+
+
+def _silence(status: EngineStatus, now: Sample, language: Language) -> str:
+    """Why the engine tells nothing of its work; "" where it does."""
+    if isinstance(now.load, Load):
+        return ""
+    if now.load == "not_running" and status.error:
+        return error_words(status.error, language)
+    if now.load == "not_running" and status.phase:
+        return t(f"engine.phase.{status.phase.phase}", language, **status.phase.values)
+    return t(f"system.silence.{now.load}", language)
+
+
+def _facts(status: EngineStatus, language: Language) -> list[str]:
+    """The model, what runs it on which device or where, and how much it holds."""
+    installed = installed_vllm()
+    name = {"vllm": "vLLM", "transformers": "transformers serve"}.get(status.kind, "")
+    version = status.info.version if status.info else ""
+    facts = [short(status.model), f"{name} {version}".strip()]
+    if status.kind == "vllm" and installed:
+        facts.append(installed[0].upper())
+    if status.kind == "remote" and status.info:
+        facts.append(urlsplit(status.info.base_url).netloc)
+    if status.info and status.info.max_model_len:
+        facts.append(t("system.context", language, n=status.info.max_model_len))
+    return [fact for fact in facts if fact]
+
+
+def _draw_queue(services: Services, samples: Sequence[Sample], language: Language) -> None:
+    _head("queue", language)
+    _charts("queue", samples, [system_charts.queue_chart(samples, language)], language)
+    running = [job for job in services.jobs.recent(_LOOKED_AT) if job.state == "running"]
+    waiting = services.jobs.waiting()
+    for job in running:
+        st.markdown(f":material/progress_activity: {plain(_line(job, language))}")
+    for place, job in enumerate(waiting, start=1):
+        st.markdown(f":material/schedule: {plain(f'{place}. {job.name}')}")
+    if not running and not waiting:
+        st.caption(t("system.queue_empty", language))
+
+
+def _line(job: JobSnapshot, language: Language) -> str:
+    stage = t(f"stage.{job.stage}", language) if job.stage else ""
+    return " · ".join(part for part in (job.name, stage) if part)
+
+
+def _head(name: str, language: Language, number: str = "", about: str = "") -> None:
+    """The heading of a section, with the number and the name of what it is about."""
+    words = f"{t(f'system.head_{name}', language)} {number}".strip()
+    st.markdown(f"##### {plain(' · '.join(filter(None, (words, about))))}")
+
+
+def _charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart], language: Language) -> None:
+    span = system_charts.span_seconds(samples)
+    charts.draw(
+        drawn,
+        system_charts.ages(samples),
+        key=f"system-{name}",
+        span_seconds=span,
+        gap_seconds=LONGEST_INTERVAL_SECONDS,
+        words={
+            "first": t("system.minutes_ago", language, n=round(span / 60)),
+            "last": t("system.now", language),
+            "ago": t("system.seconds_ago", language, n="{n}"),
+            "none": "–",
+        },
+    )

@@ -1,0 +1,1 @@
+"""Panels of the Analyse page before and during an analysis."""

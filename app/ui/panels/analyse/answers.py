@@ -1,0 +1,140 @@
+"""What has been answered so far: the parts in time order, the joining, and the frames while nothing is answered yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import ChunkResult, Language, Notice, clock
+from app.i18n import notice_text, sentences, t
+from app.reports.content.labels import troubles
+from app.reports.content.request_parts import laid_out, times_of
+from app.ui.components import frames, part_list, rich_answer
+from app.ui.components.part_list import PartView
+from app.ui.formatting import plain
+from app.ui.view_models import line, spoken_span
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.wiring import Services
+
+_LONGEST = 4000
+"""Characters of an answer on its way that are shown; of a longer one its end, which is what grows."""
+
+
+def draw(services: Services, job_id: str, language: Language) -> None:
+    """The answers and the frames so far."""
+    job = services.jobs.snapshot(job_id)
+    if reason := why_in_words(job):
+        st.warning(plain(notice_text(reason, language)))
+    _draw_whole(job, language)
+    if shown := views(job, language, part_list.opened()):
+        st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer', language)}")
+        part_list.draw(shown, rich_answer.marks_of(job.keyframes))
+    if found := job.keyframes or job.found:
+        st.markdown(f"##### {t('ui.keyframes' if job.keyframes else 'ui.found', language)}")
+        frames.draw(found, job_id, language, key="found")
+
+
+def draw_kept(job: JobSnapshot, language: Language) -> None:
+    """The answers of a job that stopped before its end."""
+    if any(chunk.number > 0 for chunk in job.chunks):
+        st.markdown(f"##### {t('ui.parts', language)}")
+        _draw_kept(job, language)
+
+
+@st.fragment
+def _draw_kept(job: JobSnapshot, language: Language) -> None:
+    part_list.draw(views(job, language, part_list.opened()), rich_answer.marks_of(job.keyframes))
+
+
+def why_in_words(job: JobSnapshot) -> Notice | None:
+    """Why the model is told of the frames in words, where it is."""
+    return next((mode.reason for mode in job.modes.values() if mode.mode == "text" and mode.reason), None)
+
+
+def failures(job: JobSnapshot) -> dict[str, Notice]:
+    """What became of parts that could not be answered, by the time of their first frame."""
+    return {str(notice.values["first"]): notice for notice in job.notices if notice.key == "part_failed"}
+
+
+def _draw_whole(job: JobSnapshot, language: Language) -> None:
+    """How far the joining is, and the account of the whole as it comes."""
+    joins = {number for number in job.answers if number < 0}
+    if joins and 0 not in job.answers:
+        done = sum(number in joins and _is_done(job, number) for number in joins)
+        st.caption(t("ui.joining", language, done=done, total=len(joins)))
+    if 0 in job.answers:
+        st.markdown(f"##### {t('report.summary', language)}")
+        rich_answer.draw(_readable(job.answers[0]), job.keyframes, live=not _is_done(job, 0), key="answer-0")
+
+
+def views(job: JobSnapshot, language: Language, opened: frozenset[int]) -> list[PartView]:
+    """The parts in time order as far as they are known; while the plan is not, those that are being answered."""
+    times = times_of(job.keyframes)
+    end = job.decode.readable_seconds if job.decode else max(times.values(), default=0.0)
+    known = {part.number: part for part in laid_out(job.layout, job.chunks, times, end)}
+    numbers = list(known) or sorted(number for number in job.answers if number > 0)
+    failed = failures(job)
+    views = []
+    for place, number in enumerate(numbers, start=1):
+        title = t("ui.answer_part", language, n=place) if len(numbers) > 1 else t("ui.part_only", language)
+        part = known.get(number)
+        note = spoken_span(part.start_seconds, part.end_seconds, end) if part and number in times else ""
+        result = part.result if part else None
+        if result and _is_done(job, number):
+            views.append(_done(result, times, title, note, language, is_open=number in opened or len(numbers) == 1))
+        elif number in times and (failure := failed.get(clock(times[number]))) and not result:
+            views.append(_failed(failure, number, title, note, language))
+        else:
+            views.append(_not_yet(job, number, title, note, language))
+    return views
+
+
+def _is_done(job: JobSnapshot, number: int) -> bool:
+    """Whether the answer that is kept is the one that counts: a part that is asked anew has an old one until then."""
+    kept = next((chunk for chunk in job.chunks if chunk.number == number), None)
+    return kept is not None and job.answers.get(number, kept.answer) == kept.answer
+
+
+def _done(
+    part: ChunkResult, times: dict[int, float], title: str, note: str, language: Language, *, is_open: bool
+) -> PartView:
+    said = [*part.overview, *part.findings]
+    counted = t("ui.part_findings", language, n=len(part.findings))
+    lines = [line(finding, times, language) for finding in said] if is_open else None
+    if lines is not None and part.troubles:
+        lines[0:0] = [{"text": "", "flags": troubles(part, language)}]
+    return PartView(
+        part.number,
+        title,
+        " · ".join(filter(None, (note, counted))),
+        "done",
+        t("ui.part_done", language),
+        brief=said[0].text if said else sentences(troubles(part, language), language),
+        lines=lines,
+        can_open=bool(said),
+    )
+
+
+def _failed(failure: Notice, number: int, title: str, note: str, language: Language) -> PartView:
+    reason = failure.values["reason"]
+    words = notice_text(reason, language) if isinstance(reason, Notice) else str(reason)
+    return PartView(number, title, note, "failed", t("ui.part_failed", language), brief=words)
+
+
+def _not_yet(job: JobSnapshot, number: int, title: str, note: str, language: Language) -> PartView:
+    is_asked = not job.is_over and (number in job.answers or number in job.modes)
+    text = _readable(job.answers.get(number, "")) if is_asked else ""
+    state = "busy" if is_asked else "waiting"
+    return PartView(number, title, note, state, t(f"ui.part_{state}", language), text=text)  # type: ignore[arg-type]
+
+
+def _readable(answer: str) -> str:
+    """The end of what can be read of an answer that still grows."""
+    # Imported here: the page shows before anything of the analysis is loaded.
+    from app.analysis.reading import so_far
+
+    text = so_far(answer)
+    return text if len(text) <= _LONGEST else f"… {text[-_LONGEST:]}"

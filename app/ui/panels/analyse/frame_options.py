@@ -1,0 +1,138 @@
+"""Which frames are looked at: how many, how they are chosen, from which part of the video, and how large they are sent.
+Most of it is folded away, since the usual way needs no choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import streamlit as st
+
+from app.analysis.choosing import between, is_budgeted, times
+from app.analysis.plan import SIDES
+from app.domain import MOST_FRAMES, Language, Selection, Strategy
+from app.errors import InputError
+from app.i18n import t
+from app.ui.formatting import plain
+from app.ui.panels.analyse import time_range
+from app.ui.state import page_state
+
+SLIDER_FRAMES = 64
+_STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+_SIDES = (0, *sorted(SIDES))
+"""Pixels; 0 leaves it to the plan."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """`frames` at most, None for as many as one request to the model holds. `side` is None where nobody chose it."""
+
+    selection: Selection
+    frames: int | None
+    side: int | None
+
+
+def draw(language: Language) -> None:
+    """The number of frames, and in a fold the rest. The values survive a change of language."""
+    _draw_number(language)
+    with st.expander(plain(_heading(language)), icon=":material/tune:", key="choice"):
+        st.radio(
+            t("ui.strategy", language),
+            _STRATEGIES,
+            format_func=lambda key: t(f"strategy.{key}", language),
+            captions=[t(f"strategy.why.{key}", language) for key in _STRATEGIES],
+            key="strategy",
+            label_visibility="collapsed",
+            persist_state="session",
+        )
+        _draw_details(language)
+        st.caption(t("ui.range_part", language))
+        with st.container(horizontal=True):
+            time_range.draw(language)
+        time_range.draw_trouble(language)
+        st.selectbox(
+            t("ui.side", language),
+            _SIDES,
+            format_func=lambda side: t("ui.side_pixels" if side else "ui.side_auto", language, n=side),
+            key="side",
+            help=t("ui.side_help", language),
+            persist_state="session",
+        )
+
+
+def chosen() -> Chosen:
+    """What was chosen. Raises InputError for what was typed and cannot be meant."""
+    strategy: Strategy = st.session_state.get("strategy", "auto")
+    start, end = between(*page_state().range_texts) or (0.0, None)
+    at = _times() if strategy == "times" else ()
+    every = float(st.session_state["every"]) if strategy == "every" else None
+    fits = bool(st.session_state.get("frames_fit")) and not at
+    frames = MOST_FRAMES if at else int(st.session_state[_number_key(strategy)])
+    return Chosen(
+        Selection(strategy, every, at, start, end), None if fits else frames, st.session_state["side"] or None
+    )
+
+
+def _draw_number(language: Language) -> None:
+    strategy = st.session_state.get("strategy", "auto")
+    if strategy == "times":  # as many as are named
+        return
+    is_budget = is_budgeted(strategy)
+    st.slider(
+        t("ui.frames" if is_budget else "ui.frames_most", language),
+        1,
+        SLIDER_FRAMES if is_budget else MOST_FRAMES,
+        8 if is_budget else SLIDER_FRAMES,
+        key=_number_key(strategy),
+        help=t("ui.frames_help" if is_budget else "ui.frames_most_help", language),
+        disabled=bool(st.session_state.get("frames_fit")),
+        persist_state="session",
+    )
+    st.toggle(
+        t("ui.frames_fit", language),
+        key="frames_fit",
+        help=t("ui.frames_fit_help", language),
+        persist_state="session",
+    )
+
+
+def _number_key(strategy: Strategy) -> str:
+    return "frames" if is_budgeted(strategy) else "frames_most"
+
+
+def _draw_details(language: Language) -> None:
+    match st.session_state["strategy"]:
+        case "every":
+            st.number_input(
+                t("ui.every", language),
+                0.04,
+                86_400.0,
+                5.0,
+                step=1.0,
+                format="%g",
+                key="every",
+                persist_state="session",
+            )
+        case "times":
+            st.text_input(t("ui.times", language), key="times", placeholder="1.5, 3, 1:07.25", persist_state="session")
+        case _:
+            pass
+
+
+def _heading(language: Language) -> str:
+    strategy = t(f"strategy.{st.session_state.get('strategy', 'auto')}", language)
+    parts = [t("ui.which_frames", language, strategy=strategy)]
+    if drawn := page_state().range:
+        parts.append(time_range.words(drawn, language))
+    return " · ".join(parts)
+
+
+def _times() -> tuple[float, ...]:
+    text = str(st.session_state["times"]).strip()
+    if not text:
+        raise InputError("times_missing")
+    try:
+        return times(text)
+    except ValueError as error:
+        raise InputError("time_unreadable", given=text[:60]) from error

@@ -1,0 +1,104 @@
+"""A job while it runs: the stage with its count and what is left, and the buttons that pause or end it.
+
+The fragments poll a snapshot; they start nothing and hold nothing, so a closed tab loses nothing. What is answered so
+far is drawn by app.ui.panels.analyse.answers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import Language, Notice
+from app.i18n import notice_text, t
+from app.ui.formatting import plain, remaining, short_clock
+from app.ui.panels.analyse import answers
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.wiring import Services
+
+POLL_SECONDS = 0.8
+
+
+def draw_stage(services: Services, job_id: str, language: Language) -> None:
+    """The stage and the buttons; when the report is there, the whole page is drawn anew."""
+    job = services.jobs.snapshot(job_id)
+    state = page_state()
+    if job.is_readable:
+        state.pausing = ""
+        st.rerun()
+    is_pausing = state.pausing == job_id
+    st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}', language)}")
+    parts = [part for part in (stage_text(job, language), _count(job), remaining(job.eta_seconds, language)) if part]
+    st.progress(_share(job), text=plain(" · ".join(parts)))
+    if is_pausing:
+        st.caption(t("ui.pausing_what", language))
+    if job.stage == "engine" and job.engine_phase:
+        phase = job.engine_phase
+        st.caption(plain(t(f"engine.phase.{phase.phase}", language, **phase.values)))
+    _draw_buttons(services, job_id, language, is_pausing=is_pausing)
+    for notice in _to_tell(job):
+        st.caption(plain(notice_text(notice, language)))
+
+
+def draw_measuring(services: Services, job_id: str, language: Language) -> None:
+    """How many frames are measured so far, beside a report; when all are, the whole page is drawn with their facts."""
+    job = services.jobs.snapshot(job_id)
+    if job.state != "measuring":
+        st.rerun()
+    words = t("ui.measuring", language, done=len(job.facts), total=len(job.keyframes))
+    st.progress(len(job.facts) / max(1, len(job.keyframes)), text=plain(words))
+
+
+def _draw_buttons(services: Services, job_id: str, language: Language, *, is_pausing: bool) -> None:
+    with st.container(horizontal=True):
+        st.button(
+            t("ui.pause", language),
+            key="pause",
+            icon=":material/pause_circle:",
+            disabled=is_pausing,
+            on_click=_pause,
+            args=(services, job_id),
+        )
+        st.button(
+            t("ui.cancel", language),
+            key="cancel",
+            icon=":material/stop_circle:",
+            on_click=services.jobs.cancel,
+            args=(job_id,),
+        )
+
+
+def _pause(services: Services, job_id: str) -> None:
+    page_state().pausing = job_id
+    services.jobs.pause(job_id)
+
+
+def _to_tell(job: JobSnapshot) -> list[Notice]:
+    """What is not told beside the answers anyway."""
+    elsewhere = [answers.why_in_words(job), *answers.failures(job).values()]
+    return [notice for notice in job.notices if notice not in elsewhere]
+
+
+def stage_text(job: JobSnapshot, language: Language) -> str:
+    """What is being done; a job whose turn has come opens its video before it reports a stage."""
+    if job.stage:
+        return t(f"stage.{job.stage}", language)
+    return t("ui.waiting" if job.state == "queued" else "ui.opening_video", language)
+
+
+def _count(job: JobSnapshot) -> str:
+    """ "3 / 8", or how far the video has been read; "" where the stage cannot be counted."""
+    if not job.total:
+        return ""
+    if job.stage == "survey":
+        return f"{short_clock(job.step)} / {short_clock(job.total)}"
+    return f"{job.step} / {job.total}"
+
+
+def _share(job: JobSnapshot) -> float:
+    """How much of the stage is done, 0 … 1."""
+    return min(1.0, job.step / job.total) if job.total else 0.0

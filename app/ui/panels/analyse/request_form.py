@@ -1,0 +1,172 @@
+"""What to ask, of which frames, in which language; what that will take; and the one button that starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import AnalysisRequest, Language, VideoInfo
+from app.errors import AppError, InputError
+from app.i18n import LANGUAGES, t
+from app.ui.formatting import error_words, local_time, plain
+from app.ui.panels.analyse import estimate, frame_options
+from app.ui.panels.models import missing_model
+from app.ui.panels.sidebar import engine
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.readiness import Readiness
+    from app.wiring import Services
+
+_SAME_AS_PAGE = "page"
+
+
+def draw(services: Services, video: VideoInfo | None, language: Language) -> None:
+    """The questions; without a video nothing can be started. Their values survive a change of language and the time
+    while they are not drawn.
+    """
+    _draw_template(services, language)
+    needs_question = services.templates.find(st.session_state["template"]).needs_question
+    st.text_area(
+        t("ui.question_needed" if needs_question else "ui.question_optional", language),
+        key="question",
+        placeholder=t("ui.question_example", language),
+        max_chars=4000,
+        height=96,
+        persist_state="session",
+    )
+    frame_options.draw(language)
+    st.selectbox(
+        t("ui.report_language", language),
+        [_SAME_AS_PAGE, *LANGUAGES],
+        format_func=lambda code: t("ui.as_page" if code == _SAME_AS_PAGE else f"language.{code}", language),
+        key="report_language",
+        persist_state="session",
+    )
+    if video:
+        _draw_plan(services, video, language)
+    _draw_start(services, video, language)
+    engine.draw_line(services, language)
+
+
+def _draw_start(services: Services, video: VideoInfo | None, language: Language) -> None:
+    """The button, which says what will happen, and beside it the way without a download."""
+    now, count = missing_model.ready(services), len(page_state().video_ids)
+    missing_model.draw(services, now, language)
+    st.button(
+        missing_model.start_words(now, language, count),
+        key="start",
+        type="primary" if missing_model.fits(now) else "secondary",
+        icon=":material/auto_awesome:",
+        width="stretch",
+        disabled=video is None or not now.has_room,
+        on_click=_start,
+        args=(services, language, now),
+    )
+    if now.kind == "download":
+        st.button(
+            t("ui.start_without" if count < 2 else "ui.start_without_all", language, n=count),
+            key="start_without",
+            icon=":material/visibility_off:",
+            width="stretch",
+            disabled=video is None,
+            on_click=_start,
+            args=(services, language, None),
+        )
+
+
+def draw_found(services: Services, job: JobSnapshot, language: Language) -> None:
+    """That the report was there already when it was asked for, since when, and the way to a new one."""
+    if page_state().found_before != job.id:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(plain(t("ui.made_before", language, created=local_time(job.created))))
+        st.button(
+            t("ui.ask_anew", language),
+            key="ask_anew",
+            icon=":material/refresh:",
+            on_click=ask_anew,
+            args=(services, job),
+        )
+
+
+def _draw_template(services: Services, language: Language) -> None:
+    templates = services.templates
+    st.selectbox(
+        t("ui.template", language),
+        list(templates.by_key),
+        format_func=lambda key: templates.by_key[key].name.of(language),
+        key="template",
+        persist_state="session",
+    )
+    if about := templates.find(st.session_state["template"]).about.of(language):
+        st.caption(plain(about))
+    for problem in templates.problems:
+        st.caption(f":orange[{plain(error_words(problem, language))}]")
+
+
+def _draw_plan(services: Services, video: VideoInfo, language: Language) -> None:
+    """Nothing while a range or times are typed that cannot be meant; what is wrong with them is told by the start."""
+    try:
+        request = _request(services, video.path, video, language)
+    except AppError:
+        return
+    estimate.draw(services, video, request, language, videos=len(page_state().video_ids))
+
+
+def _request(services: Services, path: Path, video: VideoInfo | None, language: Language) -> AnalysisRequest:
+    """What the widgets say. Raises InputError, and what probing raises where the number of frames is left to fit."""
+    reader, chosen = st.session_state["report_language"], frame_options.chosen()
+    request = AnalysisRequest(
+        path=path,
+        template=st.session_state["template"],
+        question=st.session_state["question"].strip(),
+        language=language if reader == _SAME_AS_PAGE else reader,
+        selection=chosen.selection,
+        side=chosen.side,
+    )
+    return replace(request, frames=chosen.frames or estimate.held_frames(services, video, request))
+
+
+def _start(services: Services, language: Language, now: Readiness | None) -> None:
+    """A job for each video; the first one is opened. `now`: as the button said, None: without a model."""
+    state = page_state()
+    with state.trying():
+        template = services.templates.find(st.session_state["template"])
+        if template.needs_question and not st.session_state["question"].strip():
+            raise InputError("question_empty")
+        jobs = []
+        if now:
+            missing_model.confirm(services, now)
+        for video_id in state.video_ids:
+            request = _request(services, services.videos.path(video_id), None, language)
+            request = replace(request, use_model=now is not None)
+            jobs.append(services.jobs.submit(request, name=services.videos.name(video_id)))
+        if jobs:
+            _open(services, jobs[0])
+
+
+def _open(services: Services, job_id: str) -> None:
+    state = page_state()
+    state.open_job(job_id)
+    state.found_before = job_id if services.jobs.snapshot(job_id).is_complete else ""
+
+
+def begin_again(services: Services, job: JobSnapshot) -> None:
+    """Show the questions about the video of `job` again, with what was asked in it."""
+    state = page_state()
+    state.choose_video(services.videos.find(job.request.path))
+    st.session_state["question"] = job.request.question
+    if job.request.template in services.templates.by_key:
+        st.session_state["template"] = job.request.template
+
+
+def ask_anew(services: Services, job: JobSnapshot) -> None:
+    """Ask the same once more, in a new analysis."""
+    state = page_state()
+    with state.trying():
+        state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.follows, anew=True))

@@ -1,0 +1,95 @@
+"""Choosing videos: an upload in pieces, a file below an allowed folder, or the bundled sample; and those chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import Language
+from app.errors import AppError
+from app.i18n import t
+from app.ui.components import uploader
+from app.ui.formatting import plain
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+
+def draw(services: Services, language: Language) -> None:
+    """The ways to a video, one below the other; the upload first, because most come with a file."""
+    uploader.draw(language, key="uploader", on_uploaded=_uploaded)
+    if services.settings.input_dirs:
+        st.text_input(
+            t("ui.path", language),
+            key="path",
+            placeholder=str(services.settings.input_dirs[0] / "video.mp4"),
+            on_change=lambda: _choose(lambda: services.videos.from_path(st.session_state["path"])),
+        )
+    st.button(
+        t("ui.use_sample", language),
+        key="use_sample",
+        icon=":material/play_circle:",
+        on_click=lambda: _choose(services.videos.sample),
+    )
+
+
+def _uploaded(video_ids: list[str], refused: list[str]) -> None:
+    state = page_state()
+    state.choose_videos(video_ids)
+    state.refused = tuple(refused)
+
+
+def draw_chosen(services: Services, language: Language) -> None:
+    """Where several videos were chosen, a line for each, with ways to show it or leave it out."""
+    state = page_state()
+    if len(state.video_ids) < 2:
+        return
+    st.markdown(f"**{t('ui.chosen_videos', language, n=len(state.video_ids))}**")
+    st.caption(t("ui.chosen_how", language))
+    for video_id in state.video_ids:
+        name = _name(services, video_id)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.button(
+                plain(name),
+                key=f"show-{video_id}",
+                type="tertiary",
+                icon=":material/play_circle:",
+                disabled=video_id == state.video_id,
+                on_click=_show,
+                args=(video_id,),
+            )
+            st.button(
+                t("ui.leave_out", language),
+                key=f"leave-{video_id}",
+                type="tertiary",
+                icon=":material/close:",
+                help=plain(t("ui.leave_out_help", language, name=name)),
+                on_click=_leave_out,
+                args=(video_id,),
+            )
+
+
+def _name(services: Services, video_id: str) -> str:
+    try:
+        return services.videos.name(video_id)
+    except AppError:  # it was removed; a start will say so
+        return video_id
+
+
+def _show(video_id: str) -> None:
+    state = page_state()
+    state.choose_videos((video_id, *(one for one in state.video_ids if one != video_id)))
+
+
+def _leave_out(video_id: str) -> None:
+    state = page_state()
+    state.choose_videos([one for one in state.video_ids if one != video_id])
+
+
+def _choose(find: Callable[[], str]) -> None:
+    state = page_state()
+    with state.trying():
+        state.choose_video(find())

@@ -1,0 +1,137 @@
+"""The analyses that are wanted, a page at a time, as cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import NOWHERE, Language
+from app.file_names import last_part
+from app.i18n import t
+from app.store.library import Entry, Hit
+from app.ui import resources
+from app.ui.components import library as cards
+from app.ui.formatting import local_time, short_clock
+from app.ui.panels.analyse import time_range
+from app.ui.panels.library import filters
+from app.ui.panels.report.comparison import template_name
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+PAGE = 24
+_WORDS = ("open", "select", "rename", "rename_done")
+_KINDS = {"queued": "running", "running": "running", "failed": "failed", "interrupted": "failed"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The entries of the page that is open, how many there are in all, and the place in each that means the same."""
+
+    entries: list[Entry]
+    total: int
+    near: dict[str, int]
+
+
+def found(services: Services) -> Found:
+    """What the address asks for."""
+    library, wanted = services.jobs.library, filters.wanted()
+    near = {one.job_id: one.place for one in filters.near(services)}
+    total = library.count(wanted, near=list(near))
+    page = min(filters.page(), max(1, -(-total // PAGE)))
+    order = filters.order()
+    entries = library.find(wanted, order=order, offset=(page - 1) * PAGE, limit=PAGE, near=list(near))
+    return Found(entries, total, near)
+
+
+def draw(services: Services, shown: Found, language: Language) -> None:
+    """How many there are, the cards, and the pages."""
+    entries, total = shown.entries, shown.total
+    if not entries:
+        is_empty = not any(services.jobs.library.choices()["state"])
+        st.info(t("library.empty" if is_empty else "library.none", language), icon=":material/search_off:")
+        return
+    pages = -(-total // PAGE)
+    first = (min(filters.page(), pages) - 1) * PAGE + 1
+    key = "library.count" if pages == 1 else "library.count_range"
+    st.caption(t(key, language, first=first, last=first + len(entries) - 1, total=total))
+    typed = filters.wanted().words
+    words = {word: t(f"library.{word}", language) for word in _WORDS}
+    words["open_at"] = t("library.open_at", language, time="{time}")  # filled in by the browser
+    library, near = services.jobs.library, shown.near
+    cards.draw(
+        [_card(services, one, library.hits(one.id, typed, near=near.get(one.id)), language) for one in entries],
+        words=words,
+        key="library_cards",
+        told=cards.Told(_open, page_state().choose, partial(_rename, services)),
+    )
+    if pages > 1:
+        _draw_pages(pages)
+
+
+def _draw_pages(pages: int) -> None:
+    page = min(filters.page(), pages)
+    key = f"library_page_{page}_{pages}"  # another one for each, so that it follows the address
+    st.pagination(pages, default=page, key=key, on_change=lambda: page_state().ask("page", str(st.session_state[key])))
+
+
+def _card(services: Services, entry: Entry, hits: list[Hit], language: Language) -> cards.Card:
+    part = time_range.words_of_part(entry.start_seconds, entry.end_seconds, language, digits=0)
+    asked = f"“{entry.question}”" if entry.question else ""
+    kind = template_name(services, entry.template, language)
+    counts = [t("library.frames", language, n=entry.num_frames)] if entry.num_frames else []
+    made = local_time(entry.created)
+    counts += [t("library.findings", language, n=entry.num_findings)] if entry.num_findings else []
+    return cards.Card(
+        id=entry.id,
+        name=entry.name,
+        title=entry.title,
+        cover=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
+        icon=services.jobs.state_of(entry),
+        length=short_clock(entry.seconds) if entry.seconds else "",
+        facts=list(filter(None, (asked, _line(part, last_part(entry.model), *counts), _line(made, kind)))),
+        badges=list(_badges(services, entry, language)),
+        is_chosen=entry.id in page_state().chosen,
+        hits=[_place(hit, language) for hit in hits],
+    )
+
+
+def _line(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
+
+
+def _badges(services: Services, entry: Entry, language: Language) -> Iterator[tuple[str, str]]:
+    state = services.jobs.state_of(entry)
+    yield _KINDS.get(state, ""), t(f"library.state.{state}", language)
+    if entry.mode == "text":
+        yield "", f"⚠️ {t('library.text_mode', language)}"
+    if entry.path == str(NOWHERE):
+        yield "", t("library.elsewhere", language)
+    for tag in entry.tags:
+        yield "tag", tag
+
+
+def _place(hit: Hit, language: Language) -> cards.Place:
+    pieces, end = [], 0
+    for start, stop in hit.marks:
+        pieces += [(hit.text[end:start], False), (hit.text[start:stop], True)]
+        end = stop
+    pieces.append((hit.text[end:], False))
+    time = short_clock(hit.seconds) if hit.seconds is not None else ""
+    kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
+    return cards.Place(kind, time, hit.seconds, [piece for piece in pieces if piece[0]])
+
+
+def _open(job_id: str, seconds: float | None) -> None:
+    page_state().open_job(job_id)
+    page_state().position_seconds = seconds or 0.0
+
+
+def _rename(services: Services, job_id: str, name: str) -> None:
+    with page_state().trying():
+        services.jobs.rename(job_id, name)

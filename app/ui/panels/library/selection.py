@@ -1,0 +1,171 @@
+"""What can be done with the selected analyses: export, compare, tag, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import Language
+from app.file_names import one_line
+from app.i18n import t
+from app.jobs.shelf import MOST_EXPORTED
+from app.reports import FORMATS
+from app.store.library import Entry
+from app.ui import resources
+from app.ui.formatting import plain
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+
+_PRESET = ("html", "json")
+"""One to read, and the one that can be imported elsewhere."""
+
+
+def draw(services: Services, entries: Sequence[Entry], language: Language) -> None:
+    """The buttons of the selection; without one, the way to select all that is shown."""
+    state = page_state()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not state.chosen:
+            if entries:
+                ids = tuple(entry.id for entry in entries)
+                words = t("library.choose_page", language)
+                st.button(words, key="library_all", icon=":material/select_all:", on_click=_choose, args=(ids,))
+            return
+        chosen = tuple(sorted(state.chosen))
+        st.markdown(f"**{t('library.chosen', language, n=len(chosen))}**", width="content")
+        _draw_export(services, chosen, language)
+        if len(chosen) == 2:
+            words = t("library.compare", language)
+            st.button(words, key="library_compare", icon=":material/compare:", on_click=_compare, args=chosen)
+        _draw_tags(services, chosen, language)
+        if st.button(t("library.delete", language), key="library_delete", icon=":material/delete:"):
+            st.dialog(t("library.delete_title", language))(_ask_to_delete)(services, chosen, language)
+        none = t("library.choose_none", language)
+        st.button(none, key="library_none", type="tertiary", icon=":material/deselect:", on_click=_choose, args=((),))
+
+
+def _draw_export(services: Services, chosen: Sequence[str], language: Language) -> None:
+    with st.popover(t("library.export", language, n=len(chosen)), icon=":material/download:"):
+        if len(chosen) > MOST_EXPORTED:
+            st.caption(t("library.export_most", language, n=MOST_EXPORTED))
+            return
+        entries = [entry for one in chosen if (entry := services.jobs.library.entry(one))]
+        without = [entry for entry in entries if not entry.mode]
+        if without:
+            states = [t(f"library.state.{services.jobs.state_of(one)}", language) for one in without]
+            named = [
+                t("library.export_one", language, name=one.name, state=state)
+                for one, state in zip(without, states, strict=True)
+            ]
+            names = t("facts.list", language).join(named)
+            words = t("library.export_without", language, n=len(without), total=len(chosen), names=names)
+            st.warning(plain(words), icon=":material/warning:")
+        formats = st.multiselect(
+            t("library.export_formats", language),
+            list(FORMATS),
+            default=_PRESET,
+            format_func=lambda name: t(f"ui.download_{name}", language),
+            key="library_formats",
+        )
+        query = f"&ids={','.join(chosen)}&formats={','.join(formats)}&language={language}"
+        st.link_button(
+            t("library.export", language, n=len(chosen) - len(without)),
+            resources.api_url("library.zip") + query,
+            icon=":material/download:",
+            disabled=not formats or len(without) == len(chosen),
+        )
+
+
+def _draw_tags(services: Services, chosen: Sequence[str], language: Language) -> None:
+    library = services.jobs.library
+    with st.popover(t("library.tag", language), icon=":material/sell:"):
+        with st.form("library_tag_form", border=False, clear_on_submit=True):
+            st.text_input(t("library.tag_new", language), key="library_tag_new", max_chars=60)
+            st.form_submit_button(t("library.tag_add", language), on_click=_tag, args=(services, chosen))
+        known = sorted({tag for one in chosen if (entry := library.entry(one)) for tag in entry.tags})
+        if known:
+            st.caption(t("library.tag_off", language))
+            with st.container(horizontal=True):
+                for tag in known:
+                    st.button(
+                        plain(tag),
+                        key=f"library_untag_{tag}",
+                        icon=":material/close:",
+                        on_click=library.untag,
+                        args=(chosen, tag),
+                    )
+
+
+def _tag(services: Services, chosen: Sequence[str]) -> None:
+    """Enter in the field adds the tag and empties it; "Add" after that has nothing to do."""
+    page_state().error = None
+    if tag := one_line(st.session_state["library_tag_new"]):
+        services.jobs.library.tag(chosen, tag)
+
+
+def _ask_to_delete(services: Services, chosen: Sequence[str], language: Language) -> None:
+    st.markdown(t("library.delete_what", language, n=len(chosen)))
+    with st.container(horizontal=True):
+        kept = st.button(t("library.delete_keep", language), key="library_delete_not")
+        words, args = f":red[{t('library.delete', language)}]", (services, chosen, language)
+        icon = ":material/delete:"
+        if st.button(words, key="library_delete_sure", icon=icon, on_click=_delete, args=args) or kept:
+            st.rerun()  # which closes the dialog
+
+
+def _delete(services: Services, chosen: Sequence[str], language: Language) -> None:
+    from app.jobs.shelf import remove  # what only shows the page need not wait for it
+
+    state = page_state()
+    done = list(remove(services.jobs, services.videos, chosen))
+    state.error = next((one.error for one in done if one.error), None)
+    gone = [one for one in done if one.error is None]
+    if state.job_id in {one.id for one in gone}:
+        state.open_job(None)
+    state.chosen = state.chosen - {one.id for one in gone}
+    videos = sum(one.with_video for one in gone)
+    st.toast(t("library.deleted", language, n=len(gone), videos=videos), icon=":material/delete:")
+
+
+def _choose(job_ids: Sequence[str]) -> None:
+    page_state().chosen = frozenset(job_ids)
+
+
+def _compare(first: str, second: str) -> None:
+    state = page_state()
+    state.open_job(first)
+    state.compare_with(second)
+
+
+def draw_import(services: Services, language: Language) -> None:
+    """Where reports of other machines are taken in."""
+    state = page_state()
+    with st.expander(t("library.import", language), icon=":material/upload_file:"):
+        st.caption(t("library.import_about", language))
+        key = f"library_import_{state.imports}"
+        files = st.file_uploader(
+            t("library.import", language),
+            type=["json", "zip"],
+            accept_multiple_files=True,
+            key=key,
+            label_visibility="collapsed",
+        )
+        if files:
+            words = t("library.import", language)
+            st.button(words, key="library_import_go", type="primary", on_click=_take_in, args=(services, key, language))
+
+
+def _take_in(services: Services, key: str, language: Language) -> None:
+    from app.jobs.shelf import reports_of
+
+    state = page_state()
+    ids: list[str] = []
+    with state.trying():
+        files = [(file.name, file) for file in st.session_state[key]]
+        ids += [services.jobs.take_in(analysis) for analysis in reports_of(files)]
+    state.imports += 1  # another key: the files that were chosen are not offered again
+    st.toast(t("library.imported", language, n=len(set(ids))), icon=":material/check_circle:")

@@ -1,0 +1,188 @@
+"""Trying a model's shape here before it is downloaded: what that will cost and what is in its way, how far it is, and
+what was measured, which stays.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import trials
+from app.domain import Language
+from app.errors import AppError
+from app.i18n import t
+from app.i18n.durations import exactly
+from app.models import Proposal
+from app.models.dummy_model import check_entry
+from app.models.serving_plan import GIB
+from app.places import Place
+from app.store.trials import Measured
+from app.ui import resources
+from app.ui.components import table
+from app.ui.formatting import error_words, plain
+from app.ui.model_selection import Choice, Wanted
+from app.ui.panels.models.current_model import is_changing
+from app.ui.panels.sidebar.engine import short
+from app.ui.panels.sidebar.engine_progress import draw_phase
+from app.ui.state import page_state
+from app.wiring import begin_trial
+
+if TYPE_CHECKING:
+    from app.analysis.tried import Trial
+    from app.domain import VideoInfo
+    from app.wiring import Services
+
+_POLL_SECONDS = 2.0
+_FRAMES = "trial_frames"
+_USUAL_FRAMES, _MOST_FRAMES = 16, 256
+_USUAL_CPU_SECONDS, _USUAL_SECONDS = 420, 180
+"""What a trial takes: of a model of 3 billion numbers on two cores, and on a card."""
+
+
+def draw(
+    services: Services, choice: Choice, proposal: Proposal | None, here: Place, wanted: Wanted, language: Language
+) -> None:
+    """Nothing for a model whose shape cannot be tried here, or does not fit."""
+    if proposal is None or choice.entry is None or not proposal.entry.sees:
+        return
+    try:
+        check_entry(choice.entry)
+    except AppError:
+        return
+    is_open = _is_open(services, choice.model)
+    with st.expander(t("models.trial.title", language), icon=":material/speed:", expanded=is_open):
+        every = _POLL_SECONDS if services.trying.runs else None
+        st.fragment(_draw, run_every=every)(services, proposal, here, wanted, services.trying.runs, language)
+
+
+def _is_open(services: Services, model: str) -> bool:
+    now = services.trying.now
+    return now is not None and (now.state == "running" or now.model == model)
+
+
+def latest(services: Services, model: str, here: Place) -> Measured | None:
+    """The latest trial of this model on this machine; None where there was none."""
+    return trials.latest_trials(services.settings.data_dir, here.device).get(model)
+
+
+def _draw(
+    services: Services, proposal: Proposal, here: Place, wanted: Wanted, did_run: bool, language: Language
+) -> None:
+    trying = services.trying
+    if trying.runs != did_run:
+        st.rerun()
+    now, id_ = trying.now, proposal.entry.id
+    if now and now.state == "running":
+        words = t("models.trial.running", language, model=short(now.model))
+        st.markdown(f":material/progress_activity: {plain(words)}")
+        if now.progress:
+            draw_phase(now.progress, language)
+        cancel = t("models.trial.cancel", language)
+        st.button(cancel, key="trial_cancel", icon=":material/close:", on_click=trying.cancel)
+    else:
+        _draw_offer(services, proposal, here, wanted, language)
+        if now and now.model == id_ and now.state == "failed" and now.error:
+            st.error(plain(error_words(now.error, language)), icon=":material/error:")
+        elif now and now.model == id_ and now.state == "cancelled":
+            st.caption(t("models.trial.cancelled", language))
+    if measured := latest(services, id_, here):
+        _draw_measured(measured, language)
+
+
+# ---- before ----------------------------------------------------------------------------------------------------------
+
+
+def _draw_offer(services: Services, proposal: Proposal, here: Place, wanted: Wanted, language: Language) -> None:
+    written = wanted.written or {}
+    needed, free = trials.needed_bytes(proposal, written), trials.free_bytes()
+    minutes = max(1, round(_expected_seconds(proposal, here) / 60))
+    amounts = {"minutes": minutes, "needed": f"{needed / GIB:.1f}", "free": f"{free / GIB:.1f}"}
+    st.caption(plain(t("models.trial.about", language, **amounts)))
+    status, running = services.engine.status(), len(services.jobs.running())
+    ends = status.kind != "remote" and status.state in ("starting", "ready") and needed > free
+    if ends:
+        st.info(plain(t("models.trial.ends", language, model=short(status.model))), icon=":material/info:")
+    elif needed > free:
+        st.warning(plain(t("models.trial.too_little", language, **amounts)), icon=":material/memory:")
+    if running:
+        st.caption(t("models.trial.waits", language, n=running))
+    st.button(
+        t("models.trial.begin", language),
+        key="trial_begin",
+        icon=":material/play_arrow:",
+        disabled=wanted.config is None or is_changing(services) or (needed > free and not ends),
+        on_click=_begin,
+        args=(services, proposal, wanted),
+    )
+
+
+def _expected_seconds(proposal: Proposal, here: Place) -> float:
+    """By the numbers that it has: what takes time on a CPU are the frames."""
+    if here.card:
+        return _USUAL_SECONDS
+    return 60 + _USUAL_CPU_SECONDS * proposal.entry.shape.active_parameters / 3.75e9
+
+
+def _begin(services: Services, proposal: Proposal, wanted: Wanted) -> None:
+    with page_state().trying("model_error"):
+        begin_trial(services, proposal, wanted.written or {})
+
+
+# ---- afterwards ------------------------------------------------------------------------------------------------------
+
+
+def _draw_measured(measured: Measured, language: Language) -> None:
+    from app.analysis.tried import tried_of  # the planner; a page without a trial does without
+
+    trial = tried_of(measured)
+    if trial is None:
+        return
+    st.markdown(f"**{plain(t('models.trial.measured', language, at=str(measured.get('at', ''))))}**")
+    figures = {"seconds": f"{trial.load_seconds:.0f}", "gib": f"{trial.peak_bytes / GIB:.1f}"}
+    lines = [
+        t("models.tried_load", language, **figures),
+        t(f"models.tried_memory_{trial.device}", language, **figures),
+        t("models.tried_pace", language, pace=f"{trial.tokens_per_second:.1f}"),
+    ]
+    st.markdown(plain("\n".join(lines)))
+    if trial.frames:
+        heads = [t(f"models.column_{name}", language) for name in ("size", "each", "alone", "tokens")]
+        rows = [
+            [f"{one.width}\u00a0×\u00a0{one.height}",
+             t("models.each_of", language, n=one.together, seconds=f"{one.each_seconds:.2f}"),
+             exactly(one.alone_seconds, language, digits=2), f"{one.tokens:.0f}"]
+            for one in trial.frames
+        ]  # fmt: skip
+        table.draw(heads, rows, key="trial_frames_table", numbers=(2, 3))
+        _draw_coming(trial, language)
+    st.caption(t("models.tried_noise", language))
+
+
+def _draw_coming(trial: Trial, language: Language) -> None:
+    """The minutes that so many frames will take, of the open video where there is one."""
+    from app.analysis.tried import forecast
+    from app.i18n.durations import span
+
+    number = st.number_input(
+        t("models.trial.frames", language), 1, _MOST_FRAMES, _USUAL_FRAMES, key=_FRAMES, width=160,
+        persist_state="session",
+    )  # fmt: skip
+    name, video = _open_video()
+    coming = forecast(trial, int(number or _USUAL_FRAMES), video)
+    if coming and coming.seconds:
+        values = {"frames": coming.frames, "time": span(*coming.seconds, language), "name": name}
+        key = "models.trial.of_video" if video else "models.tried_analysis"
+        st.markdown(f":material/schedule: {plain(t(key, language, **values))}")
+
+
+def _open_video() -> tuple[str, VideoInfo | None]:
+    """The name of the video that is open, and what the probe finds of it; of several, the first."""
+    services, video_id = resources.services(), page_state().video_id
+    if not video_id:
+        return "", None
+    try:
+        path = services.videos.path(video_id)
+        return services.videos.name(video_id), resources.probe_video(path)
+    except AppError:  # the page that shows it tells
+        return "", None

@@ -1,0 +1,211 @@
+"""The model that is used, at a glance, with what can be done to it: started, stopped, its log read; and the download or
+the change to another one that is under way, or how the last one ended.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from app import trials
+from app.domain import Language
+from app.engine import Engine, installed_vllm
+from app.engine.downloads.errors import human_bytes
+from app.errors import AppError
+from app.i18n import notice_text, t
+from app.readiness import Readiness, readiness
+from app.ui.formatting import error_words, plain
+from app.ui.panels.sidebar.engine import COLOURS, short, state_words
+from app.ui.panels.sidebar.engine_progress import draw_phase
+from app.workbench import confirmed_downloads
+
+if TYPE_CHECKING:
+    from app.engine.base import EngineStatus
+    from app.engine.downloads.manager import Fetched
+    from app.jobs.room import Switch
+    from app.wiring import Services
+
+_POLL_SECONDS = 2.0
+_LOG_LINES = 200
+_KIND = {"vllm": "vLLM", "transformers": "transformers serve", "remote": ""}
+
+
+def draw(services: Services, language: Language) -> None:
+    """Drawn again and again; the whole page is when a download or a change to another model begins or ends, because
+    what can be chosen depends on it.
+    """
+    st.fragment(_draw, run_every=_POLL_SECONDS)(services, is_changing(services), language)
+
+
+def is_changing(services: Services) -> bool:
+    """Whether another model is on its way, or one is tried."""
+    fetched = services.fetching.now
+    return is_switching(services) or services.trying.runs or (fetched is not None and fetched.state == "running")
+
+
+def _draw(services: Services, was_changing: bool, language: Language) -> None:
+    if is_changing(services) != was_changing:
+        st.rerun()
+    status = services.engine.status()
+    with st.container(border=True, gap="small"):
+        st.markdown(f"**{plain(short(status.model))}**", help=plain(services.settings.model_path))
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.badge(state_words(status, language), color=COLOURS[status.state])
+            for fact in _facts(services, status, language):
+                st.badge(plain(fact), color="gray")
+        if status.state == "starting" and status.phase:
+            draw_phase(status.phase, language)
+        if status.error and status.state == "failed":
+            st.error(plain(error_words(status.error, language)), icon=":material/error:")
+        for notice in services.engine_notices:
+            st.caption(plain(notice_text(notice, language)))
+        _draw_buttons(services, status, language)
+        if log := services.engine.log_tail(_LOG_LINES):
+            with st.expander(t("ui.engine_log", language)):
+                st.code(log, language=None, height=280, wrap_lines=True)
+    if fetched := services.fetching.now:
+        _draw_download(services, fetched, language)
+    if change := services.room.switch:
+        _draw_switch(services, change, language)
+
+
+def is_switching(services: Services) -> bool:
+    """Whether another engine is about to take the place of this one."""
+    change = services.room.switch
+    return change is not None and not change.is_over
+
+
+def _facts(services: Services, status: EngineStatus, language: Language) -> list[str]:
+    """Sight, what computes and where, and how much it holds; nothing is said of sight where it could not start."""
+    info, installed = status.info, installed_vllm()
+    facts = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}", language)]
+    if kept := trials.last_check(services.settings):
+        facts.append(t(f"models.sight.short_{kept['verdict']}", language))
+    facts.append(f"{_KIND[status.kind]} {info.version if info else ''}".strip())
+    if status.kind == "vllm" and installed:
+        facts.append(installed[0].upper())
+    if status.kind == "remote":
+        facts.append(urlsplit(services.settings.base_url).netloc)
+    length = info.max_model_len if info else None
+    length = length or (None if status.kind != "vllm" else services.settings.vllm_config.get("max_model_len"))
+    if length:
+        facts.append(t("system.context", language, n=length))
+    return [fact for fact in facts if fact]
+
+
+def _sight(status: EngineStatus) -> str:
+    sees = status.info.sees if status.info else None
+    return "unknown" if sees is None else "yes" if sees else "no"
+
+
+# ---- start and stop --------------------------------------------------------------------------------------------------
+
+
+def _draw_buttons(services: Services, status: EngineStatus, language: Language) -> None:
+    is_remote, waits = status.kind == "remote", is_switching(services) or services.trying.runs
+    with st.container(horizontal=True, gap="small"):
+        if status.state in ("stopped", "failed"):
+            now = readiness(services.settings, services.engine)
+            st.button(
+                _start_words(now, language) if not is_remote else t("models.page.connect", language),
+                key="model_start",
+                icon=":material/play_arrow:",
+                disabled=waits or not now.has_room,
+                on_click=_begin,
+                args=(services, now),
+            )
+        elif not is_remote:
+            is_busy = bool(services.jobs.running())
+            st.button(
+                t("models.page.stop", language),
+                key="model_stop",
+                icon=":material/stop:",
+                disabled=waits or is_busy,
+                help=t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}", language),
+                on_click=_end,
+                args=(services.engine,),
+            )
+
+
+def _start_words(now: Readiness, language: Language) -> str:
+    """What the button does, with the size of the download before it."""
+    if now.model is None:
+        return t("models.page.start", language)
+    size = human_bytes(now.model.download_bytes) if now.model.download_bytes else ""
+    return t("models.page.start_download" if size else "models.page.start_download_unknown", language, size=size)
+
+
+def _begin(services: Services, now: Readiness) -> None:
+    if now.model:
+        confirmed_downloads(services.settings).add(now.model.model)
+    threading.Thread(target=_start, args=(services.engine,), name="engine-start", daemon=True).start()
+
+
+def _start(engine: Engine) -> None:
+    try:
+        engine.ensure_ready(lambda _: None, threading.Event())
+    except AppError:
+        return  # its status tells
+
+
+def _end(engine: Engine) -> None:
+    threading.Thread(target=engine.stop, name="engine-stop", daemon=True).start()
+
+
+# ---- on the way to another one ---------------------------------------------------------------------------------------
+
+
+def _draw_download(services: Services, fetched: Fetched, language: Language) -> None:
+    fetching = services.fetching
+    with st.container(border=True, gap="small"):
+        if fetched.state == "running":
+            now = short(services.engine.status().model)
+            st.markdown(plain(t("models.page.download", language, model=fetched.model, now=now)))
+        elif fetched.state == "paused":
+            st.markdown(plain(t("models.page.download_paused", language, model=fetched.model)))
+        elif fetched.error:
+            reason = error_words(fetched.error, language)
+            words = t("models.page.download_failed", language, model=fetched.model, reason=reason)
+            st.error(plain(words), icon=":material/error:")
+        if fetched.progress:
+            draw_phase(fetched.progress, language)
+        with st.container(horizontal=True, gap="small"):
+            running = fetched.state == "running"
+            st.button(
+                t(f"models.page.download_{'pause' if running else 'go_on'}", language),
+                key="model_download_pause" if running else "model_download_go_on",
+                icon=":material/pause:" if running else ":material/play_arrow:",
+                on_click=fetching.pause if running else fetching.go_on,
+            )
+            st.button(
+                t("models.page.download_give_up", language),
+                key="model_download_give_up",
+                icon=":material/close:",
+                on_click=fetching.give_up,
+            )
+
+
+def _draw_switch(services: Services, change: Switch, language: Language) -> None:
+    names = {"before": short(change.before), "after": short(change.after)}
+    if change.state == "done":
+        st.caption(plain(t("models.page.switch_done", language, **names)))
+    elif change.state == "cancelled":
+        st.info(plain(t("models.page.switch_cancelled", language, **names)), icon=":material/info:")
+    elif change.state == "failed":
+        reason = error_words(change.error, language) if change.error else ""
+        words = t("models.page.switch_failed", language, **names, reason=reason)
+        st.error(plain(f"{words}\n\n{t('models.page.switch_back', language, **names)}"), icon=":material/error:")
+    else:
+        with st.container(border=True, gap="small"):
+            st.markdown(f"**{plain(t('models.page.switching', language, **names))}**")
+            words = t(f"models.page.switch_{change.state}", language, **names, n=len(services.jobs.running()))
+            st.markdown(f":material/progress_activity: {plain(words)}")
+            st.button(
+                t("models.page.switch_cancel", language),
+                key="model_switch_cancel",
+                icon=":material/close:",
+                on_click=services.room.cancel,
+            )

@@ -1,0 +1,187 @@
+"""The sum: what a model takes under settings that the reader turns, term by term, and which cards have room for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from app.domain import Language
+from app.i18n import t
+from app.models import Catalogue, Plan, Sum, memory_of
+from app.models.architecture import Shape
+from app.models.formats import FORMATS, FormatKey, format_of
+from app.models.placement import ways_to_divide
+from app.models.serving_plan import GIB, Device
+from app.places import CARD_SIZES_GIB, Place
+from app.ui.components import stacked_bar, table
+from app.ui.formatting import plain
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+_LENGTHS = (2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
+_PICTURES = {
+    448 * 252: "448 × 252",
+    1280 * 720: "1280 × 720",
+    1920 * 1080: "1920 × 1080",
+    3840 * 2160: "3840 × 2160",
+    0: "",
+}
+_STORED: Literal["stored"] = "stored"
+_SHARE = 0.9
+_AT_ONCE = 8
+
+
+def draw(catalogue: Catalogue, here: Place, language: Language) -> None:
+    """The settings, the bar, the terms with their formulas."""
+    known = catalogue.by_id
+    wide, narrow = st.columns([3, 2])
+    model = wide.selectbox(t("models.page.sum_model", language), list(known), key="sum_model")
+    shape = known[model].shape
+    device: Device = narrow.segmented_control(
+        t("models.page.sum_where", language),
+        ("gpu", "cpu"),
+        default=here.device,
+        format_func=str.upper,
+        required=True,
+        key="sum_where",
+    )
+    plan, size_gib = _asked(shape, device, here, language)
+    sum_ = memory_of(shape, plan)
+    _draw_bar(sum_, size_gib, language)
+    if device == "gpu":
+        _draw_sizes(shape, sum_, language)
+    _draw_terms(sum_, language)
+
+
+def _asked(shape: Shape, device: Device, here: Place, language: Language) -> tuple[Plan, float]:
+    """The plan that the controls say, and the GiB of a card or of the memory."""
+    first, second = st.columns(3), st.columns(3)
+    form = first[0].selectbox(
+        t("models.page.sum_format", language),
+        [_STORED, *_formats(shape, device)],
+        format_func=lambda key: _format_name(shape, key, language),
+        key="sum_format",
+    )
+    length = first[1].selectbox(
+        t("models.page.sum_length", language), _LENGTHS, index=2, format_func="{:,}".format, key="sum_length"
+    )
+    sequences = first[2].number_input(t("models.page.sum_sequences", language), 1, 256, 1, key="sum_sequences")
+    picture = 0
+    if shape.vision and shape.vision.pictures == "patches":
+        picture = second[0].selectbox(
+            t("models.page.sum_picture", language),
+            list(_PICTURES),
+            index=1,
+            format_func=lambda pixels: _PICTURES[pixels] or t("models.page.sum_picture_most", language),
+            key="sum_picture",
+        )
+    tensor, pipeline = 1, 1
+    if device == "gpu":
+        tensor = second[1].selectbox(t("models.page.sum_tp", language), (1, 2, 4, 8), key="sum_tp")
+        pipeline = second[2].selectbox(t("models.page.sum_pp", language), (1, 2, 4), key="sum_pp")
+        if ways_to_divide(shape, tensor)[0] != tensor:
+            words = t("models.page.sum_tp_bad", language, heads=shape.text.heads, n=tensor)
+            st.warning(plain(words), icon=":material/warning:")
+    size = _draw_size(st.columns(3)[0], device, here, language)
+    plan = Plan(
+        max_model_len=length,
+        sequences=int(sequences),
+        format=None if form == _STORED else form,
+        largest_picture_px=picture or None,
+        tensor_parallel=tensor,
+        pipeline_parallel=pipeline,
+        max_num_seqs=_AT_ONCE,
+        eager=device == "cpu",
+        device=device,
+    )
+    return plan, size
+
+
+def _draw_size(place: DeltaGenerator, device: Device, here: Place, language: Language) -> float:
+    gib = here.bytes_each / GIB
+    if device == "cpu":
+        usual = gib if here.card is None else 32.0
+        return float(
+            place.number_input(f"{t('models.page.sum_memory', language)} (GiB)", 1.0, 4096.0, usual, key="sum_ram")
+        )
+    sizes = sorted({*CARD_SIZES_GIB, *((round(gib),) if here.card else ())})
+    return float(
+        place.selectbox(
+            t("models.page.sum_card", language),
+            sizes,
+            index=sizes.index(round(gib) if here.card else 24),
+            format_func="{} GiB".format,
+            key="sum_card",
+        )
+    )
+
+
+def _formats(shape: Shape, device: Device) -> list[FormatKey]:
+    """Those that the weights may be had in instead: a quantised checkpoint stays as it is."""
+    if shape.quantisation is not None:
+        return []
+    own = format_of(shape).key
+    return [
+        one.key
+        for one in FORMATS
+        if one.key != own and one.least_capability is not None and (device == "gpu" or one.cpu != "no")
+    ]
+
+
+def _format_name(shape: Shape, key: FormatKey | Literal["stored"], language: Language) -> str:
+    if key != _STORED:
+        return t(f"models.format.{key}.name", language)
+    name = t(f"models.format.{format_of(shape).key}.name", language)
+    return t("models.page.sum_stored", language, name=name)
+
+
+# ---- what it comes to ------------------------------------------------------------------------------------------------
+
+
+def _draw_bar(sum_: Sum, size_gib: float, language: Language) -> None:
+    there = size_gib * GIB * _SHARE
+    key = "sum_of_card" if sum_.plan.device == "gpu" else "sum_of_cpu"
+    amounts = {"needs": _gib(sum_.card_bytes), "there": _gib(there), "size": f"{size_gib:.4g}"}
+    about = t(f"models.page.{key}", language, **amounts)
+    fits = sum_.card_bytes <= there
+    st.markdown(
+        f":{'green' if fits else 'red'}[{':material/check_circle:' if fits else ':material/error:'}] {plain(about)}"
+    )
+    parts = [
+        stacked_bar.Part(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
+        for one in sum_.terms
+    ]
+    stacked_bar.draw(parts, there=there, about=about, key="sum_bar")
+
+
+def _draw_sizes(shape: Shape, sum_: Sum, language: Language) -> None:
+    sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * _SHARE]
+    if not sizes:
+        st.caption(plain(t("models.page.sum_fits_none", language, n=sum_.plan.cards)))
+        return
+    words = t("models.page.sum_fits", language, sizes=" · ".join(f"{size} GB" for size in sizes))
+    st.caption(plain(words + (f" × {sum_.plan.cards}" if sum_.plan.cards > 1 else "")))
+
+
+def _draw_terms(sum_: Sum, language: Language) -> None:
+    names = ("term", "card", "total", "formula") if sum_.plan.cards > 1 else ("term", "card", "formula")
+    rows = []
+    for term in sum_.terms:
+        amounts = [_gib(term.card_bytes)] + ([_gib(term.total_bytes)] if sum_.plan.cards > 1 else [])
+        rows.append(
+            [t(f"models.term.{term.key}", language), *amounts, t(f"models.sum.{term.formula}", language, **term.values)]
+        )
+    amounts = [_gib(sum_.card_bytes)] + ([_gib(sum_.total_bytes)] if sum_.plan.cards > 1 else [])
+    rows.append([t("models.together", language), *amounts, ""])
+    heads = [t(f"models.column_{name}", language) for name in names]
+    if sum_.plan.cards == 1:
+        heads[1] = t("models.page.memory", language)
+    table.draw(heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,))
+    st.caption(plain(t("models.per_token", language, kib=f"{sum_.cache_bytes_per_token / 1024:.4g}")))
+    st.caption(plain(t("models.estimate", language)))
+
+
+def _gib(amount: float) -> str:
+    return f"{amount / GIB:.2f} GiB"

@@ -1,0 +1,154 @@
+"""Before a start: what is to be downloaded for the model in use and whether it fits, and what else can be used instead.
+
+Nothing is drawn where the model is on this machine or served elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import places
+from app.domain import Language
+from app.engine.downloads.errors import human_bytes
+from app.i18n import t
+from app.models.formatting import need_text
+from app.readiness import Candidate, Readiness, readiness
+from app.store.trials import Measured
+from app.trials import latest_trials, speed_text
+from app.ui.formatting import error_words, plain
+from app.ui.model_selection import config_text
+from app.ui.panels.models.current_model import is_switching
+from app.ui.state import page_state
+from app.wiring import choose
+from app.workbench import confirmed_downloads
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+
+def ready(services: Services) -> Readiness:
+    """Return whether an analysis would get a model now, and what it would cost."""
+    return readiness(services.settings, services.engine)
+
+
+def draw(services: Services, now: Readiness, language: Language) -> None:
+    """Draw the box above the start button."""
+    if now.kind == "ready":
+        return
+    with st.container(border=True, gap="small", key="model_missing"):
+        if now.model:
+            st.markdown(f":material/download: **{plain(t('models.missing.absent', language, model=now.model.name))}**")
+            _draw_cost(services, now, now.model, language)
+        else:
+            st.markdown(f":material/visibility_off: **{t('models.missing.none', language)}**")
+            if now.error:
+                with st.expander(t("ui.engine_why", language)):
+                    st.caption(plain(error_words(now.error, language)))
+        _draw_offers(services, now, language)
+
+
+def draw_short(now: Readiness, language: Language, *, key: str) -> None:
+    """Draw, in place of a button that asks the model, that there is none, and the way to one."""
+    words = t("models.missing.none", language)
+    if now.model:
+        words = t("models.missing.absent", language, model=now.model.name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(plain(words), width="content")
+        draw_choose(language, key=key, primary=True)
+
+
+def fits(now: Readiness) -> bool:
+    """Return whether the model that would be downloaded has room here, as far as that is known."""
+    return now.has_room and (now.model is None or now.model.need is None or now.model.need.fits)
+
+
+def start_words(now: Readiness, language: Language, videos: int = 1) -> str:
+    """Return what the start button does, in words."""
+    several = "_all" if videos > 1 else ""
+    if now.kind == "none":
+        return t(f"ui.start_without{several}", language, n=videos)
+    if now.model is None:
+        return t(f"ui.start{several}", language, n=videos)
+    if not now.model.download_bytes:
+        return t(f"ui.start_download_unknown{several}", language, n=videos)
+    return t(f"ui.start_download{several}", language, n=videos, size=human_bytes(now.model.download_bytes))
+
+
+def confirm(services: Services, now: Readiness) -> None:
+    """Let the model be downloaded by the analysis that is about to start. Raises StorageError."""
+    if now.kind == "download" and now.model:
+        confirmed_downloads(services.settings).add(now.model.model)
+
+
+def draw_choose(language: Language, *, key: str = "choose_model", primary: bool = False) -> None:
+    """Draw the button that leads to the Models page, from which one click leads back."""
+    st.button(
+        t("ui.choose_model", language),
+        key=key,
+        type="primary" if primary else "secondary",
+        icon=":material/neurology:",
+        on_click=page_state().lead_to,
+        args=("models",),
+    )
+
+
+def _draw_cost(services: Services, now: Readiness, model: Candidate, language: Language) -> None:
+    values = {"size": human_bytes(model.download_bytes or 0), "free": human_bytes(now.free_bytes)}
+    key = "to_download" if model.download_bytes else "to_download_unknown"
+    lines = [t(f"models.page.{key}", language, **values)] if now.has_room else []
+    lines += [need_text(model.need, language)] if model.need and model.need.fits else []
+    lines += [_speed(model, _measured(services), language)]
+    st.caption(plain("\n".join(filter(None, lines))))
+    if not now.has_room:
+        st.warning(plain(t("models.page.no_room", language, **values)), icon=":material/hard_drive:")
+    if model.need and not model.need.fits:
+        st.warning(plain(need_text(model.need, language)), icon=":material/memory:")
+
+
+def _draw_offers(services: Services, now: Readiness, language: Language) -> None:
+    if now.offers:
+        st.caption(t("models.missing.offers", language))
+    measured, is_better = _measured(services), not fits(now)
+    for place, one in enumerate(now.offers):
+        _draw_offer(services, one, _speed(one, measured, language), language, primary=is_better and place == 0)
+    with st.container(horizontal=True, gap="small"):
+        draw_choose(language, key="missing_choose")
+        st.button(
+            t("models.missing.remote", language),
+            key="missing_remote",
+            icon=":material/lan:",
+            on_click=page_state().lead_to,
+            args=("models", "remote"),
+        )
+
+
+def _draw_offer(services: Services, one: Candidate, speed: str, language: Language, *, primary: bool) -> None:
+    size = human_bytes(one.download_bytes or 0)
+    place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
+    with st.container(gap=None):
+        st.button(
+            plain(t("models.missing.use", language, model=one.name)),
+            key=f"missing_use_{one.model}",
+            type="primary" if primary else "secondary",
+            width="stretch",
+            disabled=is_switching(services),
+            on_click=_choose,
+            args=(services, one),
+        )
+        st.caption(plain(" · ".join(filter(None, (place, speed)))))
+
+
+def _measured(services: Services) -> Mapping[str, Measured]:
+    return latest_trials(services.settings.data_dir, places.here().device)
+
+
+def _speed(one: Candidate, measured: Mapping[str, Measured], language: Language) -> str:
+    return speed_text(one.pace, one.entry is None or one.entry.sees, measured.get(one.model), language)
+
+
+def _choose(services: Services, one: Candidate) -> None:
+    with page_state().trying():
+        choose(services, one.model, config_text(one.config or {}))

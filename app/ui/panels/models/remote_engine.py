@@ -1,0 +1,107 @@
+"""An engine that somebody else runs: its address, key and model, asked what it serves, and taken like a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import Language
+from app.errors import AppError
+from app.i18n import t
+from app.ui.formatting import error_words, plain
+from app.ui.panels.models.current_model import is_changing
+from app.ui.panels.sidebar.engine_progress import draw_phase
+from app.ui.state import page_state
+from app.wiring import begin_call, use_elsewhere
+
+if TYPE_CHECKING:
+    from app.trials import Elsewhere
+    from app.wiring import Services
+
+_POLL_SECONDS = 1.0
+_URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
+
+
+def draw(services: Services, language: Language) -> None:
+    """The fields, two buttons, and what the engine said."""
+    is_open = page_state().unfolded == "remote"
+    with st.expander(t("models.elsewhere.title", language), icon=":material/lan:", expanded=is_open):
+        st.caption(t("models.elsewhere.about", language))
+        st.text_input(
+            t("models.elsewhere.url", language),
+            key=_URL,
+            placeholder="http://192.168.1.20:8000/v1",
+            persist_state="session",
+        )
+        left, right = st.columns(2)
+        left.text_input(t("models.elsewhere.model", language), key=_MODEL, persist_state="session",
+                        placeholder=t("models.elsewhere.model_example", language))  # fmt: skip
+        right.text_input(t("models.elsewhere.key", language), key=_KEY, type="password", persist_state="session")
+        every = _POLL_SECONDS if services.calling.runs else None
+        st.fragment(_draw, run_every=every)(services, services.calling.runs, language)
+
+
+def _draw(services: Services, did_run: bool, language: Language) -> None:
+    calling = services.calling
+    if calling.runs != did_run:
+        st.rerun()
+    lacks = not (st.session_state.get(_URL) or "").strip()
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            t("models.elsewhere.test", language),
+            key="elsewhere_test",
+            icon=":material/network_check:",
+            disabled=lacks or calling.runs,
+            on_click=_test,
+            args=(services,),
+        )
+        st.button(
+            t("models.elsewhere.use", language),
+            key="elsewhere_use",
+            type="primary",
+            disabled=lacks or is_changing(services),
+            on_click=_use,
+            args=(services,),
+        )
+    now, error = calling.now, st.session_state.get(_ERROR)
+    if error:
+        st.error(plain(error_words(error, language)), icon=":material/error:")
+    elif now and now.state == "running" and now.progress:
+        draw_phase(now.progress, language)
+    elif now and now.state == "failed" and now.error:
+        st.error(plain(error_words(now.error, language)), icon=":material/error:")
+    elif now and now.state == "done" and now.result:
+        _draw_answer(now.result, language)
+
+
+def _draw_answer(told: Elsewhere, language: Language) -> None:
+    sees = {True: "yes", False: "no", None: "unknown"}[told.sees]
+    words = [t("models.elsewhere.answers", language, url=told.base_url, model=told.model)]
+    words.append(t(f"models.elsewhere.sees_{sees}", language))
+    if len(told.served) > 1:
+        words.append(t("models.elsewhere.serves", language, models=", ".join(told.served[:20])))
+    show = st.success if told.sees else st.warning
+    show(plain("\n".join(words)), icon=":material/check_circle:" if told.sees else ":material/visibility_off:")
+
+
+def _named() -> dict[str, str]:
+    names = {"base_url": _URL, "api_key": _KEY, "model": _MODEL}
+    return {name: (st.session_state.get(key) or "").strip() for name, key in names.items()}
+
+
+def _test(services: Services) -> None:
+    st.session_state[_ERROR] = None
+    try:
+        begin_call(services, **_named())
+    except AppError as error:
+        st.session_state[_ERROR] = error
+
+
+def _use(services: Services) -> None:
+    """What is asked of the reader about running analyses above counts here, too: they are finished first."""
+    st.session_state[_ERROR] = None
+    try:
+        use_elsewhere(services, **_named(), pausing=False)
+    except AppError as error:
+        st.session_state[_ERROR] = error

@@ -1,0 +1,108 @@
+"""What runs on this machine, or in memory of another size, best first; a row's button chooses the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import places
+from app.domain import Language
+from app.i18n import t
+from app.models import Catalogue, Entry, Proposal
+from app.models.formats import format_of
+from app.models.formatting import parameters_text, why_not
+from app.models.placement import least_bytes
+from app.models.serving_plan import GIB
+from app.places import Place
+from app.store.trials import Measured
+from app.trials import latest_trials, speed_text
+from app.ui.components import models
+from app.ui.formatting import plain
+from app.ui.panels.models.form_fields import take
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+_HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
+_MORE_HEADS = ("models.page.frames", "models.column_licence")
+_AT_FIRST = 10
+
+
+def draw(services: Services, catalogue: Catalogue, here: Place, language: Language) -> None:
+    """The control for the size, and the table."""
+    st.caption(t("models.page.table_about", language))
+    known = places.all_places(here)
+    key = st.segmented_control(
+        t("models.page.size", language),
+        list(known),
+        default="here",
+        format_func=lambda key: t("models.page.size_here", language) if key == "here" else key,
+        required=True,
+        key="model_place",
+    )
+    place = known[key or "here"]
+    st.caption(plain(place.words(language)))
+    if place.card is None:
+        st.caption(t("models.page.table_cpu", language))
+    entries = tuple(catalogue.by_id.values())
+    found = place.proposals(entries)
+    if not found:
+        st.info(t("models.page.none", language), icon=":material/memory:")
+    fitting = {one.entry.id for one in found}
+    used = "" if services.settings.base_url else services.settings.model_path
+    measured = latest_trials(services.settings.data_dir, here.device) if place.key == "here" else {}
+    rest = sorted(
+        (one for one in entries if one.id not in fitting), key=lambda one: least_bytes(one.shape, place.device)
+    )
+    rows = [_row(one, place, used, measured.get(one.entry.id), language) for one in found]
+    models.draw(
+        rows[:_AT_FIRST],
+        {
+            t("models.page.more", language, n=len(rows[_AT_FIRST:])): rows[_AT_FIRST:],
+            t("models.page.rest", language, n=len(rest)): [_rest_row(one, place, used, language) for one in rest],
+        },
+        heads=[t(head, language) for head in (*_HEADS, *_MORE_HEADS)],
+        words={
+            "use": t("models.page.use_row", language),
+            "used": t("models.page.used_row", language),
+        },
+        key="model_rows",
+        on_use=lambda id_: take(id_, catalogue, here),
+    )
+
+
+def _row(one: Proposal, place: Place, used: str, measured: Measured | None, language: Language) -> models.Row:
+    needs, there = one.sum.card_bytes, place.bytes_each
+    amounts = {"needs": f"{needs / GIB:.1f}", "there": f"{there / GIB:.4g}"}
+    return models.Row(
+        id=one.entry.id,
+        name=one.entry.name,
+        about=_about(one.entry, language),
+        facts=(
+            t(f"models.format.{one.format.key}.name", language),
+            f"{one.plan.max_model_len:,}",
+            str(one.frames or "–"),
+            one.entry.licence,
+        ),
+        note=speed_text(one.pace, one.entry.sees, measured, language),
+        share=needs / there,
+        memory=t("models.page.memory_of", language, **amounts),
+        is_used=one.entry.id == used,
+    )
+
+
+def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> models.Row:
+    return models.Row(
+        id=entry.id,
+        name=entry.name,
+        about=_about(entry, language),
+        facts=(t(f"models.format.{format_of(entry.shape).key}.name", language), "", "", entry.licence),
+        share=least_bytes(entry.shape, place.device) / place.bytes_each,
+        memory=why_not(entry, place.card, language),
+        is_used=entry.id == used,
+    )
+
+
+def _about(entry: Entry, language: Language) -> str:
+    return " · ".join(filter(None, (parameters_text(entry.shape, language), entry.about[language])))

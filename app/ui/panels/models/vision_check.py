@@ -1,0 +1,110 @@
+"""The vision check of the engine in use: test cards with what the model read beside each, score and verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import trials
+from app.domain import Language
+from app.i18n import t
+from app.llm.test_cards import Card
+from app.llm.test_cards import draw as draw_card
+from app.store.trials import Measured
+from app.ui.formatting import error_words, plain
+from app.ui.panels.models.current_model import is_switching
+from app.ui.panels.sidebar.engine import short
+from app.ui.panels.sidebar.engine_progress import draw_phase
+from app.ui.state import page_state
+from app.wiring import begin_check
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+_POLL_SECONDS = 2.0
+_SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
+_CARD_WIDTH = 150
+_SIZE = "sight_size"
+
+
+def draw(services: Services, language: Language) -> None:
+    """The check of the engine in use, and the latest outcome that is kept of it."""
+    kept = trials.last_check(services.settings)
+    is_open = services.looking.now is not None
+    with st.expander(t("models.sight.title", language), icon=":material/visibility:", expanded=is_open):
+        every = _POLL_SECONDS if services.looking.runs else None
+        st.fragment(_draw, run_every=every)(services, kept, services.looking.runs, language)
+
+
+def _draw(services: Services, kept: Measured | None, did_run: bool, language: Language) -> None:
+    looking = services.looking
+    if looking.runs != did_run:
+        st.rerun()
+    now = looking.now
+    if now and now.state == "running":
+        if now.progress:
+            draw_phase(now.progress, language)
+        st.button(t("models.trial.cancel", language), key="sight_cancel", icon=":material/close:",
+                  on_click=looking.cancel)  # fmt: skip
+        return
+    _draw_offer(services, language)
+    if now and now.state == "failed" and now.error and now.model == services.engine.status().model:
+        st.error(plain(error_words(now.error, language)), icon=":material/error:")
+    if kept:
+        _draw_outcome(kept, language)
+
+
+def _draw_offer(services: Services, language: Language) -> None:
+    st.caption(t("models.sight.about", language))
+    usual = trials.usual_size(services.settings)
+    sizes = {f"{width} × {height}": (width, height) for width, height in sorted({usual, *_SIZES})}
+    running = len(services.jobs.running())
+    size = st.segmented_control(
+        t("models.sight.size", language),
+        list(sizes),
+        default=f"{usual[0]} × {usual[1]}",
+        required=True,
+        key=_SIZE,
+        help=t("models.sight.size_help", language),
+    )
+    if running:
+        st.caption(t("models.sight.waits", language, n=running))
+    st.button(
+        t("models.sight.begin", language),
+        key="sight_begin",
+        icon=":material/visibility:",
+        disabled=bool(running) or is_switching(services) or services.trying.runs,
+        on_click=_begin,
+        args=(services, sizes.get(size or "", usual), language),
+    )
+
+
+def _begin(services: Services, size: tuple[int, int], language: Language) -> None:
+    with page_state().trying("model_error"):
+        begin_check(services, size, language)
+
+
+# ---- afterwards ------------------------------------------------------------------------------------------------------
+
+
+def _draw_outcome(kept: Measured, language: Language) -> None:
+    """The verdict, what it rests on, and card by card what was read."""
+    reason = (kept.get("reason") or {}).get(language, "")
+    st.markdown(plain(t(f"sight.{kept['verdict']}", language, reason=reason)))
+    about = [short(str(kept["model"])), str(kept["engine"])]
+    about += [t(f"models.format.{kept['format']}.name", language)] if kept.get("format") else []
+    score = "" if reason else trials.result_text(kept, language)
+    st.caption(plain(" ".join(filter(None, (score, f"{' · '.join(filter(None, about))} · {kept.get('at', '')}")))))
+    with st.container(horizontal=True, gap="small"):
+        for one in kept.get("cards") or ():
+            _draw_card(one, language)
+
+
+def _draw_card(one: Measured, language: Language) -> None:
+    card = Card(**one["card"])
+    marks = {name: "✓" if one[name] else "✗" for name in ("colour", "form", "digit")}
+    with st.container(width=_CARD_WIDTH, gap=None):
+        st.image(draw_card(card, 224, 126), width=_CARD_WIDTH)
+        st.caption(plain(t("models.sight.card", language, **marks)))
+        st.caption(plain(f"“{one['said']}”" if one["said"] else t("models.sight.said_nothing", language)))

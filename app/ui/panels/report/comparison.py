@@ -1,0 +1,225 @@
+"""Two reports on one video side by side: with which model and words each was made, at what cost, and what each says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import Analysis, Language
+from app.errors import AppError
+from app.file_names import last_part
+from app.i18n import t
+from app.i18n.durations import exactly
+from app.ui import comparison
+from app.ui.components import side_by_side
+from app.ui.formatting import error_words, local_time, plain
+from app.ui.panels.models import missing_model
+from app.ui.panels.sidebar.engine import short
+from app.ui.state import CHOOSING, page_state
+from app.ui.view_models import Line
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.wiring import Services
+
+_PAGE = 24
+_SEARCHED = 60
+"""Of so many recent analyses those on the same video are offered."""
+
+
+def draw_entry(language: Language) -> None:
+    """The button that begins a comparison."""
+    if page_state().other_job_id is None:
+        st.button(
+            t("ui.compare", language),
+            key="compare",
+            type="tertiary",
+            icon=":material/compare:",
+            help=t("ui.compare_help", language),
+            on_click=page_state().compare_with,
+            args=(CHOOSING,),
+        )
+
+
+def draw(services: Services, job: JobSnapshot, language: Language) -> None:
+    """The choice of the other report, or both of them."""
+    state = page_state()
+    other_id = state.other_job_id
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"#### {t('ui.compare_title', language)}")
+        with st.container(horizontal=True, width="content"):
+            if other_id != CHOOSING:
+                again = t("ui.compare_other", language)
+                st.button(again, key="compare_other", on_click=state.compare_with, args=(CHOOSING,))
+            end = t("ui.compare_end", language)
+            st.button(end, key="compare_end", icon=":material/close:", on_click=state.compare_with, args=(None,))
+    if other_id == CHOOSING:
+        _draw_choice(services, job, language)
+        return
+    try:
+        other = services.jobs.snapshot(other_id or "")
+    except AppError as error:
+        st.error(plain(error_words(error, language)), icon=":material/error:")
+        return
+    if not other.is_readable or not other.analysis or not job.analysis:
+        st.info(t("ui.compare_not_ready", language))
+        return
+    if other.analysis.sha256 != job.analysis.sha256:
+        st.warning(t("ui.compare_other_video", language))
+    _draw_both(services, (job.id, other.id), language)
+
+
+def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> None:
+    """Analyses of the same file, those of the same frames first."""
+    assert job.analysis
+    found = _others(services, job.id, job.analysis)
+    _draw_same_of_another(services, job, language)
+    draw_other_model(language, key="compare_model")
+    if not found:
+        st.info(t("ui.compare_none", language))
+        return
+    labels = {one.id: _label(services, job.analysis, one, language) for one in found}
+    ids = list(labels)
+    chosen = st.selectbox(
+        t("ui.compare_with", language),
+        ids,
+        index=ids.index(job.follows) if job.follows in ids else 0,
+        format_func=labels.__getitem__,
+        key="compare_choice",
+    )
+    st.button(
+        t("ui.compare_start", language),
+        key="compare_start",
+        type="primary",
+        icon=":material/compare:",
+        on_click=page_state().compare_with,
+        args=(chosen,),
+    )
+
+
+def _draw_same_of_another(services: Services, job: JobSnapshot, language: Language) -> None:
+    """The button that asks the model in use the same, where it is another one than that of the report."""
+    changes = services.jobs.changes(job.id)
+    if job.is_from_elsewhere or not {"model", "engine"} & changes.keys() or not job.request.use_model:
+        return
+    now = missing_model.ready(services)
+    if now.kind == "ready":
+        model = short(services.engine.status().model)
+        st.button(
+            plain(t("ui.compare_ask", language, model=model)),
+            key="compare_ask",
+            type="primary",
+            icon=":material/auto_awesome:",
+            on_click=_ask_the_same,
+            args=(services, job),
+        )
+    else:
+        missing_model.draw_short(now, language, key="compare_choose")
+
+
+def _ask_the_same(services: Services, job: JobSnapshot) -> None:
+    state = page_state()
+    with state.trying():
+        state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.id))
+        state.compare_with(job.id)
+
+
+def draw_other_model(language: Language, *, key: str) -> None:
+    """Draw the way to ask another model the same: the Models page, from which one click leads back to this report,
+    where the same question can be asked of the model that was chosen.
+    """
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(t("ui.compare_models", language), width="content")
+        st.button(
+            t("ui.use_another_model", language),
+            key=key,
+            icon=":material/neurology:",
+            on_click=_lead_to_models,
+        )
+
+
+def _lead_to_models() -> None:
+    state = page_state()
+    state.compare_with(CHOOSING)
+    state.lead_to("models")
+
+
+def _others(services: Services, job_id: str, analysis: Analysis) -> list[JobSnapshot]:
+    others = [job for job in services.jobs.recent(_SEARCHED) if job.id != job_id and job.analysis and job.is_readable]
+    same = [job for job in others if job.analysis and job.analysis.sha256 == analysis.sha256]
+    return sorted(same, key=lambda job: -comparison.num_shared((analysis, job.analysis or analysis)))
+
+
+def _label(services: Services, analysis: Analysis, other: JobSnapshot, language: Language) -> str:
+    made = other.analysis
+    assert made
+    shared = comparison.num_shared((analysis, made))
+    kind = template_name(services, made.request.template, language)
+    parts = [name_of(made, language), kind, made.request.question[:40]]
+    parts += [t("ui.compare_shared", language, n=shared), local_time(other.created)]
+    return " · ".join(filter(None, parts))
+
+
+def name_of(analysis: Analysis, language: Language) -> str:
+    """The model by the last part of its name."""
+    if not analysis.engine:
+        return t("report.mode_none", language)
+    return last_part(analysis.engine.model)
+
+
+def template_name(services: Services, key: str, language: Language) -> str:
+    """What a template is called; one that is there no more by its key."""
+    template = services.templates.by_key.get(key)
+    return template.name.of(language) if template else key
+
+
+@st.fragment
+def _draw_both(services: Services, job_ids: tuple[str, str], language: Language) -> None:
+    analyses = [services.jobs.snapshot(job_id).analysis for job_id in job_ids]
+    if analyses[0] is None or analyses[1] is None:
+        st.rerun()
+    both = (analyses[0], analyses[1])
+    names = _names(both, language)
+    nothing = t("ui.compare_nothing", language)
+    heads = _heads(services, both, language)
+    side_by_side.draw(names, comparison.whole_rows(both, language), key="compare-whole", nothing=nothing, heads=heads)
+    st.markdown(f"##### {t('report.frames', language)}")
+    moments = comparison.moments(both)
+    if st.toggle(t("ui.compare_only_different", language), key="compare_only"):
+        moments = [moment for moment in moments if not comparison.is_same(moment, both)]
+    pages = max(1, -(-len(moments) // _PAGE))
+    first = _PAGE * (st.pagination(pages, key=f"compare_page_{pages}") - 1) if pages > 1 else 0
+    rows = comparison.frame_rows(moments[first : first + _PAGE], both, job_ids, language)
+    side_by_side.draw(names, rows, key="compare-frames", nothing=nothing)
+
+
+def _names(both: comparison.Both, language: Language) -> tuple[str, str]:
+    """A and B with their models."""
+    return f"A · {name_of(both[0], language)}", f"B · {name_of(both[1], language)}"
+
+
+def _heads(services: Services, both: comparison.Both, language: Language) -> list[list[Line]]:
+    """What each was made with; what differs is said so."""
+    facts = [_facts(services, analysis, language) for analysis in both]
+    return [
+        [{"label": label, "text": text, "differs": facts[1 - place][label] != text} for label, text in side.items()]
+        for place, side in enumerate(facts)
+    ]
+
+
+def _facts(services: Services, analysis: Analysis, language: Language) -> dict[str, str]:
+    asking = sum(analysis.seconds_by_stage.get(stage, 0.0) for stage in ("ask", "summary"))
+    usage = analysis.usage
+    values = {
+        "template": template_name(services, analysis.request.template, language),
+        "question": analysis.request.question or "—",
+        "mode": t(f"report.mode_{analysis.mode}", language),
+        "frames": str(len(analysis.keyframes)),
+        "findings": str(len(analysis.findings)),
+        "doubtful": str(sum(bool(finding.issues) for finding in analysis.findings)),
+        "tokens": f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}",
+        "seconds": exactly(asking, language),
+        "made": local_time(analysis.created),
+    }
+    return {t(f"ui.compare_fact_{name}", language): value for name, value in values.items()}

@@ -1,0 +1,129 @@
+"""The findings of a report in time order, by part, a page of them at a time; and each part asked once more on a button.
+
+A report may hold ten thousand: the browser gets one page, and a turn of the page draws nothing but the list anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import NOWHERE, Analysis, Finding, Language
+from app.i18n import labelled, t
+from app.reports.content.labels import troubles
+from app.reports.content.request_parts import Part, parts_of, times_of
+from app.ui.components import report_rows, rich_answer
+from app.ui.state import page_state
+from app.ui.view_models import chips, line, pictures, spoken_span
+
+if TYPE_CHECKING:
+    from app.wiring import Services
+
+PAGE = 40
+"""Findings on a page: some screens of them, and drawn at once."""
+_FEW = 12
+
+
+_Entry = tuple[Part, Finding | None]
+
+
+@st.fragment
+def draw(services: Services, job_id: str, language: Language) -> None:
+    """The heading, the search, one page of findings, and the way to the others."""
+    analysis = services.jobs.snapshot(job_id).analysis
+    if analysis is None:
+        st.rerun()
+    parts = parts_of(analysis)
+    total = sum(len(part.result.findings) for part in parts if part.result)
+    if total:
+        st.markdown(f"##### {t('report.findings', language)}")
+    words, only_doubtful = _draw_search(language) if total > _FEW else ("", False)
+    entries = list(_entries(parts, words.strip().casefold(), only_doubtful))
+    if not entries:
+        st.caption(t("ui.findings_none", language))
+        return
+    first = PAGE * (_draw_pages(len(entries), total, language) - 1)
+    shown = entries[first : first + PAGE]
+    marks = rich_answer.marks_of(analysis.keyframes)
+    retry = partial(_retry, services, job_id)
+    report_rows.draw(list(_rows(shown, len(parts), analysis, language)), marks, key="findings", on_retry=retry)
+
+
+def _entries(parts: Sequence[Part], words: str, only_doubtful: bool) -> Iterator[_Entry]:
+    """The findings that are looked for; of all of them also the parts that have none."""
+    is_filtered = bool(words) or only_doubtful
+    for part in parts:
+        findings = part.result.findings if part.result else ()
+        for finding in findings:
+            if (finding.issues or not only_doubtful) and (not words or words in _searched(finding)):
+                yield part, finding
+        if not findings and not is_filtered:
+            yield part, None
+
+
+def _searched(finding: Finding) -> str:
+    return " ".join((finding.text, *finding.fields.values())).casefold()
+
+
+def _draw_search(language: Language) -> tuple[str, bool]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words = st.text_input(
+            t("ui.findings_search", language),
+            key="findings_search",
+            icon=":material/search:",
+            max_chars=200,
+            width=320,
+        )
+        only = st.toggle(t("ui.findings_doubtful", language), key="findings_doubtful")
+    return words, only
+
+
+def _draw_pages(found: int, total: int, language: Language) -> int:
+    """Which page is wanted, counted from 1; the buttons only where there is more than one."""
+    pages = -(-found // PAGE)
+    if pages == 1:
+        return 1
+    with st.container(horizontal=True, vertical_alignment="center"):
+        page = st.pagination(pages, key=f"findings_page_{pages}")
+        first = PAGE * (page - 1)
+        st.caption(t("ui.findings_shown", language, first=first + 1, last=min(found, first + PAGE), total=total))
+    return page
+
+
+def _rows(
+    shown: Sequence[_Entry], num_parts: int, analysis: Analysis, language: Language
+) -> Iterator[dict[str, object]]:
+    """A head wherever another part begins, and a card for findings in a row that rest on the same frames."""
+    times = times_of(analysis.keyframes)
+    frames = {frame.number: frame for frame in analysis.keyframes}
+    for part, of_part in groupby(shown, key=lambda entry: entry[0]):
+        yield _head(part, num_parts, analysis, language)
+        findings = [finding for _, finding in of_part if finding]
+        for numbers, together in groupby(findings, key=lambda finding: finding.frames):
+            lines = [{**line(one, times, language, analysis.field_names), "chips": []} for one in together]
+            seen = pictures(numbers, frames, analysis.id, language)
+            yield report_rows.card(lines, pictures=seen, lead=chips(numbers, times))
+
+
+def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) -> dict[str, object]:
+    title = t("ui.answer_part", language, n=part.place) if num_parts > 1 else t("ui.part_only", language)
+    end = analysis.decode.readable_seconds
+    flags = [f"⚠️ {words}" for words in troubles(part.result, language)] if part.result else []
+    words = t("ui.part_retry" if part.result else "ui.part_ask", language)
+    is_here = analysis.video.path != NOWHERE
+    return report_rows.head(
+        title,
+        note=spoken_span(part.start_seconds, part.end_seconds, end),
+        flags=flags if part.result else [t("ui.part_failed", language)],
+        action={"words": words, "label": labelled(words, title, language), "number": part.number} if is_here else None,
+    )
+
+
+def _retry(services: Services, job_id: str, number: int) -> None:
+    with page_state().trying():
+        services.jobs.retry(job_id, number)
+    st.rerun()  # the findings are a fragment; that a part is asked again is shown by all of the page

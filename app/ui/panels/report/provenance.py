@@ -1,0 +1,82 @@
+"""How a report was made: the file, the frames, the layout of the requests, the settings, and every request in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import streamlit as st
+
+from app.domain import Analysis, ChunkResult, Language
+from app.i18n import sentences, t
+from app.reports.content.labels import named, troubles
+from app.reports.content.provenance import facts_of_making
+from app.reports.content.request_parts import Part, parts_of
+from app.ui.components import table
+from app.ui.formatting import local_time
+from app.ui.view_models import spoken_span
+
+_COLUMNS = ("request", "time", "frames", "tokens", "seconds", "attempts", "notes")
+_NUMBERS = (2, 3, 4, 5)
+
+
+def draw(analysis: Analysis, language: Language) -> None:
+    """Facts, settings, requests, and the prompt of any of them."""
+    with st.container(border=True, gap="small"):
+        for key, value in facts_of_making(analysis, language):
+            label, shown = st.columns([1, 3])
+            label.caption(t(f"report.{key}", language))
+            shown.text(value.replace(analysis.created, local_time(analysis.created)))
+    if analysis.conditions:
+        st.markdown(f"##### {t('report.settings', language)}")
+        heads = [t(f"ui.changed_{column}", language) for column in ("setting", "then")]
+        settings = [[named("condition", name, language), value or "—"] for name, value in analysis.conditions.items()]
+        table.draw(heads, settings, key="conditions")
+    if requests := analysis.requests:
+        st.markdown(f"##### {t('report.requests', language)}")
+        heads = [t(f"ui.made_{column}", language) for column in _COLUMNS]
+        parts = parts_of(analysis)
+        names = request_names(parts, analysis.joins, language)
+        rows = list(_requests(requests, parts, names, analysis.decode.readable_seconds, language))
+        table.draw(heads, rows, key="requests", numbers=_NUMBERS)
+        _draw_prompt(requests, names, language)
+
+
+@st.fragment
+def _draw_prompt(requests: tuple[ChunkResult, ...], names: dict[int, str], language: Language) -> None:
+    """One at a time: those of a long video are as long as a book."""
+    by_number = {request.number: request for request in requests}
+    number = st.selectbox(
+        t("ui.made_prompt", language), list(by_number), format_func=lambda number: names[number], key="prompt_of"
+    )
+    st.code(by_number[number].prompt, language=None, wrap_lines=True, height=420)
+
+
+def request_names(parts: Iterable[Part], joins: Iterable[ChunkResult], language: Language) -> dict[int, str]:
+    """What each request is called: parts and joins by their place, the summary."""
+    rounds = sorted((join.number for join in joins), reverse=True)
+    return {
+        **{part.number: t("ui.answer_part", language, n=part.place) for part in parts},
+        **{number: t("ui.made_join", language, n=place) for place, number in enumerate(rounds, start=1)},
+        0: t("report.summary", language),
+    }
+
+
+def _requests(
+    requests: Iterable[ChunkResult],
+    parts: Iterable[Part],
+    names: dict[int, str],
+    whole_seconds: float,
+    language: Language,
+) -> Iterator[list[str]]:
+    spans = {part.number: spoken_span(part.start_seconds, part.end_seconds, whole_seconds) for part in parts}
+    for request in requests:
+        notes = [t("report.recalled", language)] if request.recalled else []
+        yield [
+            names[request.number],
+            spans.get(request.number, ""),
+            str(len(request.frames)) if request.number > 0 else "",
+            f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,}",
+            f"{request.seconds:.1f}",
+            str(request.attempts),
+            sentences([*notes, *troubles(request, language)], language),
+        ]

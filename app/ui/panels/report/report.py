@@ -1,0 +1,157 @@
+"""A finished analysis: its headline with what can be done, what must be known of it, and the report in tabs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import Analysis, Language, Notice
+from app.i18n import t
+from app.reports.content.labels import ai_label, headline, unusable
+from app.ui.components import frames
+from app.ui.formatting import plain
+from app.ui.panels.analyse import progress, request_form
+from app.ui.panels.report import (
+    comparison,
+    export,
+    findings,
+    follow_up,
+    frame_editing,
+    notices,
+    provenance,
+    range_reanalysis,
+    summary,
+    transcript,
+)
+from app.ui.panels.sidebar.engine import short
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.wiring import Services
+
+
+def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language: Language, *, can_edit: bool) -> None:
+    """The headline, by whom it was written, what can be done with the report, and what must be known of it."""
+    words = unusable(analysis, language)
+    if words:
+        _draw_unusable(services, job, words, language)
+    elif analysis.chunks:
+        st.markdown(f"### {plain(headline(analysis, language))}")
+    state = t("ui.state_done", language) if job.state in ("done", "measuring") else ""
+    model = t("ui.by_model", language, model=short(analysis.answered_by)) if analysis.answered_by else ""
+    mode = t(f"report.mode_{analysis.mode}", language)
+    about = plain(" · ".join(filter(None, (state, model, mode))))
+    if not job.is_without_model:  # said above, with the ways to a model
+        st.caption(about, help=plain(ai_label(analysis, language)) or None)
+    with st.container(horizontal=True, gap="small", key="report_actions"):
+        export.draw(analysis, language, is_first=not words and (job.is_from_elsewhere or not job.is_without_model))
+        if not job.is_from_elsewhere:
+            follow_up.draw(services, job, language)
+    with st.container(horizontal=True, gap="medium", key="report_ways"):
+        range_reanalysis.draw_way_back(services, job, language)
+        if can_edit and page_state().edits_of(job.id) is None:
+            frame_editing.draw_entry(analysis, language)
+        comparison.draw_entry(language)
+    notices.draw(_to_tell(job, analysis), language)
+
+
+def _draw_unusable(services: Services, job: JobSnapshot, words: str, language: Language) -> None:
+    """What became of the answer, and what may help."""
+    with st.container(border=True, gap="small", key="unusable"):
+        st.markdown(f":red[:material/error:] **{plain(words)}**")
+        if job.is_from_elsewhere:
+            return
+        with st.container(horizontal=True):
+            st.button(
+                t("ui.ask_anew", language),
+                key="unusable_again",
+                type="primary",
+                icon=":material/refresh:",
+                on_click=request_form.ask_anew,
+                args=(services, job),
+            )
+            st.button(
+                t("ui.use_another_model", language),
+                key="unusable_model",
+                icon=":material/neurology:",
+                on_click=page_state().lead_to,
+                args=("models",),
+            )
+
+
+def _to_tell(job: JobSnapshot, analysis: Analysis) -> list[Notice]:
+    """What is not said elsewhere: how far the measuring is has a line of its own, and an error stands above."""
+    hidden = {"facts_pending"} if job.state == "measuring" else set()
+    return [
+        notice
+        for notice in analysis.notices
+        if notice.key not in hidden
+        and not (job.error and notice.level == "error")
+        and not (job.is_without_model and notice.key == "no_model")
+    ]
+
+
+@st.fragment
+def draw_tabs(services: Services, job_id: str, language: Language) -> None:
+    """Summary, keyframes, what is said, measured facts, how it was made. Only the tab that is open is drawn."""
+    job = services.jobs.snapshot(job_id)
+    analysis = job.analysis
+    if analysis is None or not job.is_readable:
+        st.rerun()  # it was begun again elsewhere
+    named = {t(f"ui.tab_{name}", language): _TABS[name] for name in _names(analysis)}
+    for tab, draw in zip(st.tabs(list(named), key="report_tab", on_change="rerun"), named.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(services, job, analysis, language)
+
+
+def _names(analysis: Analysis) -> list[str]:
+    """The tabs that have something to show; without a model the report is what was measured."""
+    if not analysis.chunks:
+        return ["facts", "frames", *(["said"] if analysis.transcript else []), "made"]
+    return [name for name in _TABS if name != "said" or analysis.transcript]
+
+
+def _draw_summary(services: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    summary.draw(analysis, language)
+    if analysis.chunks:
+        findings.draw(services, job.id, language)
+
+
+def _draw_frames(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    frames.draw(analysis.keyframes, job.id, language, key="gallery")
+
+
+def _draw_said(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    if analysis.transcript:
+        transcript.draw(analysis.transcript, language)
+
+
+def _draw_facts(services: Services, job: JobSnapshot, _: Analysis, language: Language) -> None:
+    st.caption(t("ui.facts_are_measured", language))
+    every = progress.POLL_SECONDS if job.state == "measuring" else None
+    st.fragment(_draw_measured, run_every=every)(services, job.id, language)
+
+
+def _draw_measured(services: Services, job_id: str, language: Language) -> None:
+    """The facts so far."""
+    analysis = services.jobs.snapshot(job_id).analysis
+    if analysis:
+        frames.draw(
+            analysis.keyframes, job_id, language, key="facts", layout="list", facts=analysis.facts, with_facts=True
+        )
+
+
+def _draw_made(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+    provenance.draw(analysis, language)
+
+
+_TABS = {
+    "summary": _draw_summary,
+    "frames": _draw_frames,
+    "said": _draw_said,
+    "facts": _draw_facts,
+    "made": _draw_made,
+}

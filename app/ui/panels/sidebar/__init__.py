@@ -1,0 +1,1 @@
+"""Panels of the sidebar: engine, queue, recent analyses and language."""

@@ -1,0 +1,83 @@
+"""The engine, always in sight: which model, how it is, whether it sees pictures, and its log."""
+
+from __future__ import annotations
+
+from pathlib import PureWindowsPath
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from app.domain import Language
+from app.i18n import t
+from app.ui.formatting import error_words, plain
+
+if TYPE_CHECKING:
+    from app.engine.base import EngineStatus
+    from app.wiring import Services
+
+COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
+    "stopped": "gray",
+    "starting": "orange",
+    "ready": "green",
+    "failed": "red",
+}
+_LOG_LINES = 80
+
+
+def draw(services: Services, language: Language) -> None:
+    """The card, kept fresh while the engine starts or a job runs."""
+    is_moving = services.engine.status().state == "starting" or any(not job.is_over for job in services.jobs.recent(5))
+    st.fragment(_card, run_every=2.0 if is_moving else None)(services, language)
+
+
+def draw_line(services: Services, language: Language) -> None:
+    """The same in one line, beside the button that will use it: on a small screen the card is folded away."""
+    status = services.engine.status()
+    state = state_words(status, language)
+    line = t("ui.engine_line", language, model=short(status.model), state=state)
+    st.caption(plain(" · ".join([line, *_sight(status, language)])))
+
+
+def _card(services: Services, language: Language) -> None:
+    status = services.engine.status()
+    st.markdown(f"**{t('ui.engine', language)}**")
+    with st.container(border=True, gap="small"):
+        st.badge(state_words(status, language), color=COLOURS[status.state])
+        st.markdown(plain(short(status.model)), help=plain(status.model) if _is_path(status.model) else None)
+        for words in _sight(status, language):
+            st.caption(words)
+        if status.state == "starting" and status.phase:
+            st.caption(plain(t(f"engine.phase.{status.phase.phase}", language, **status.phase.values)))
+        if status.error:
+            with st.expander(t("ui.engine_why", language)):
+                st.caption(plain(error_words(status.error, language)))
+        if log := services.engine.log_tail(_LOG_LINES):
+            with st.expander(t("ui.engine_log", language)):
+                st.code(log, language=None, height=240, wrap_lines=True)
+
+
+def state_words(status: EngineStatus, language: Language) -> str:
+    """Return how the engine is. One that runs elsewhere is not started here; it is asked."""
+    is_unasked = status.kind == "remote" and status.state == "stopped"
+    return t("ui.engine_unasked" if is_unasked else f"ui.engine_{status.state}", language)
+
+
+def short(model: str) -> str:
+    """A hub id as it is; of a folder the last part, which is what tells models apart; of an address host and port."""
+    if model.startswith(("http://", "https://")):
+        return urlsplit(model).netloc.rpartition("@")[2]
+    return PureWindowsPath(model).name if _is_path(model) else model
+
+
+def _is_path(model: str) -> bool:
+    return PureWindowsPath(model).anchor != "" or model.startswith((".", "~")) or "\\" in model
+
+
+def _sight(status: EngineStatus, language: Language) -> list[str]:
+    """Whether it sees pictures, in one sentence at most: of an engine that could not start nothing can be proven."""
+    if status.state == "failed":
+        return []
+    if status.info is None or status.info.sees is None:
+        return [t("ui.sight_unknown", language)]
+    return [t("ui.sight_yes" if status.info.sees else "ui.sight_no", language)]

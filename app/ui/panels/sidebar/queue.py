@@ -1,0 +1,114 @@
+"""The analyses that run and wait, in the order of their turn: what is next can be changed, and each can be stopped."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.domain import Language
+from app.errors import AppError
+from app.i18n import t
+from app.reports.content.labels import title_and_details
+from app.ui import resources
+from app.ui.components import jobs as rows
+from app.ui.formatting import plain, remaining
+from app.ui.panels.analyse import time_range
+from app.ui.state import page_state
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.wiring import Services
+
+_POLL_SECONDS = 2.0
+_ESTIMATED = 8  # for an estimate the video is probed, which takes a third of a second; the others count as these do
+_LOOKED_AT = 20  # of the newest jobs: those that run are among them
+
+
+def draw(services: Services, language: Language) -> None:
+    """The queue, kept fresh; nothing while at most one job is there, which the page itself shows."""
+    if services.jobs.waiting() or len(_running(services)) > 1:
+        st.fragment(_draw, run_every=_POLL_SECONDS)(services, language)
+
+
+def act(services: Services, job_id: str, action: str) -> None:
+    """Do what a button of a row says: "first", "pause" or "cancel"."""
+    does = {"first": services.jobs.put_first, "pause": services.jobs.pause, "cancel": services.jobs.cancel}
+    with page_state().trying():
+        does[action](job_id)
+
+
+def _draw(services: Services, language: Language) -> None:
+    running, waiting = _running(services), services.jobs.waiting()
+    if page_state().opened or not (running or waiting):
+        st.rerun()  # the whole page: what was opened is shown outside of this part
+    with st.container(gap="xsmall", key="queue"):
+        left = remaining(_seconds_left(services, (*running, *waiting)), language)
+        count = t("ui.queue_count", language, n=len(running) + len(waiting))
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
+            st.markdown(f"**{t('ui.queue', language)}**", width="content")
+            st.button(
+                t("ui.queue_cancel_all", language),
+                key="queue_cancel_all",
+                type="tertiary",
+                icon=":material/close:",
+                on_click=services.jobs.cancel_all,
+            )
+        st.caption(plain(" · ".join(filter(None, (count, left)))))
+        shown = [_row(job, 0, language) for job in running]
+        shown += [_row(job, place, language) for place, job in enumerate(waiting, start=1)]
+        rows.draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=partial(act, services))
+
+
+def _row(job: JobSnapshot, place: int, language: Language) -> rows.Job:
+    """Its place (0: it runs), what tells it from the others, and what can be done."""
+    state = t("ui.queue_waits", language, n=place) if place else _share(job, language)
+    title, line = title_and_details(
+        job.name,
+        question=job.request.question,
+        part=time_range.words_of(job.request.selection, language, digits=0),
+        model=job.conditions.get("model", ""),
+    )
+    actions = ["first"] if place > 1 else [] if place else ["pause"]
+    return rows.Job(
+        id=job.id,
+        name=job.name,
+        title=f"{place}. {title}" if place else title,
+        line=line if place else " · ".join(filter(None, (state, line))),
+        icon="queued" if place else "running",
+        state=state,
+        about=" · ".join(filter(None, (title, line, state))),
+        is_open=job.id == page_state().job_id,
+        actions=[rows.Action(name, t(f"ui.queue_{name}", language)) for name in (*actions, "cancel")],
+    )
+
+
+def _seconds_left(services: Services, jobs: tuple[JobSnapshot, ...]) -> float | None:
+    """Seconds until all of these are over, one engine answering them; None while nothing is known to judge by. Those of
+    which nothing is known take as long as the others do.
+    """
+    known = []
+    for job in jobs[:_ESTIMATED]:
+        try:
+            seconds = resources.expected_seconds(services, job)
+        except AppError:  # its video is gone: it will end at once
+            seconds = 0.0
+        if seconds is not None:
+            known.append(seconds * _share_left(job))
+    return sum(known) * len(jobs) / len(known) if known and any(known) else None
+
+
+def _share_left(job: JobSnapshot) -> float:
+    """The share of an analysis that is still to be done, by the parts that are answered."""
+    return 1.0 - job.step / job.total if job.stage == "ask" and job.total else 1.0
+
+
+def _share(job: JobSnapshot, language: Language) -> str:
+    stage = t(f"stage.{job.stage}", language) if job.stage else t("ui.state_running", language)
+    return f"{stage} {job.step}/{job.total}" if job.total else stage
+
+
+def _running(services: Services) -> list[JobSnapshot]:
+    """In the order in which they came."""
+    return [job for job in reversed(services.jobs.recent(_LOOKED_AT)) if job.state == "running"]

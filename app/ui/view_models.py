@@ -1,0 +1,72 @@
+"""Findings, chapters and cues as plain values for the components that show them: text, times to go to, labels, flags.
+
+Every time here is the decoder's; nothing is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from app.domain import Finding, Keyframe, Language, clock
+from app.i18n import t
+from app.reports.content.labels import issues
+from app.ui import resources
+from app.ui.formatting import short_clock
+
+Line = dict[str, object]
+_MOST_CHIPS = 6
+_MOST_PICTURES = 3
+_SIDE = 320
+_SHORT_SECONDS = 120
+
+
+def line(
+    finding: Finding, times: Mapping[int, float], language: Language, names: Mapping[str, str] | None = None
+) -> Line:
+    """A finding with what its fields are called in `names`."""
+    return {
+        "text": finding.text,
+        "chips": chips(finding.frames, times),
+        "fields": [{"label": (names or {}).get(key, key), "text": value} for key, value in finding.fields.items()],
+        "flags": flags(finding, language),
+    }
+
+
+def chips(frames: Sequence[int], times: Mapping[int, float]) -> list[dict[str, object]]:
+    """The times of these frames; of many the first ones and the last."""
+    known = [times[number] for number in frames if number in times]
+    if len(known) <= _MOST_CHIPS:
+        return [_chip(seconds) for seconds in known]
+    return [*(_chip(seconds) for seconds in known[: _MOST_CHIPS - 1]), _chip(known[-1], "… ")]
+
+
+def _chip(seconds: float, before: str = "") -> dict[str, object]:
+    return {"label": before + clock(seconds), "seconds": seconds}
+
+
+def flags(finding: Finding, language: Language) -> list[str]:
+    """What could not be verified of it."""
+    return [f"⚠️ {words}" for words in issues(finding, language)]
+
+
+def pictures(frames: Sequence[int], shown: Mapping[int, Keyframe], job_id: str, language: Language) -> list[Line]:
+    """The first few of these frames, small."""
+    known = [shown[number] for number in frames if number in shown][:_MOST_PICTURES]
+    return [
+        {
+            "src": resources.picture_url(job_id, frame, _SIDE if max(frame.width, frame.height) > _SIDE else None),
+            "seconds": frame.time_seconds,
+            "alt": t("ui.go_to", language, time=clock(frame.time_seconds)),
+            "width": frame.width,
+            "height": frame.height,
+        }
+        for frame in known
+    ]
+
+
+def spoken_span(start_seconds: float, end_seconds: float, whole_seconds: float) -> str:
+    """ "01:00–01:20", in tenths where the whole video is short."""
+    edges = (start_seconds, end_seconds)
+    if whole_seconds > _SHORT_SECONDS:
+        return "–".join(short_clock(edge) for edge in edges)
+    return "–".join(clock(edge)[:-2] for edge in edges)

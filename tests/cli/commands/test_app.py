@@ -1,0 +1,40 @@
+"""`framelens app` serves the page from any folder, with Streamlit's options, and ends with a signal."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+from tests.cli.test_main import command
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_the_page_opens_from_another_folder_with_options_of_streamlit(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = command("app", "--server.port", port, "--server.headless=true")
+    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data")}
+    process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(600):
+            if process.poll() is not None or answers(port):
+                break
+            time.sleep(0.1)
+        assert process.poll() is None
+        assert answers(port)
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=60)[0].decode()
+    assert "http://127.0.0.1:" in said

@@ -1,0 +1,107 @@
+"""`framelens doctor` as somebody in trouble meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.loopback import Handler, listening
+
+
+class Models(Handler):
+    """Serves one model, and nothing else."""
+
+    def do_GET(self) -> None:
+        self.send_json(200, {"data": [{"id": "org/far-model", "max_model_len": 4096}]})
+
+
+def doctor(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FRAMELENS_", "VLLM_", "HF_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli.main", "doctor", *arguments],
+        cwd=cwd,
+        env={**kept, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(cwd / "data"), **environ},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_vl: Path) -> None:
+    done = doctor(cwd=tmp_path, VLLM_MODEL_PATH=str(tiny_vl))
+    assert done.returncode == 0 and not done.stderr
+    first = done.stdout.splitlines()[0]
+    assert first.startswith(("⚠️", "✅"))
+    for word in ("tiny-vl", "Python", "/dev/shm", "vllm", "opencv", "model_path", "FRAMELENS_DATA_DIR"):
+        assert word in done.stdout
+    assert not (tmp_path / "data").exists(), "looking leaves nothing behind"
+
+
+def test_in_chinese_it_is_chinese(tmp_path: Path) -> None:
+    done = doctor("--language", "zh", cwd=tmp_path)
+    assert "这台机器" in done.stdout and "This machine" not in done.stdout
+
+
+def test_json_holds_findings_facts_settings_and_variables(tmp_path: Path) -> None:
+    told = json.loads(doctor("--json", cwd=tmp_path).stdout)
+    assert set(told) == {"findings", "facts", "settings", "variables"}
+    assert {"level", "key", "text"} == set(told["findings"][0])
+    assert told["facts"]["memory_bytes"] > 0
+
+
+def test_no_secret_leaves_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('HF_TOKEN=hf_sesame1234\nVLLM_CONFIG={"max_model_len": 512}\n', encoding="utf-8")
+    logs = tmp_path / "data" / "engine"
+    logs.mkdir(parents=True)
+    (logs / "engine-20260101-000000-000000.log").write_text(
+        "$ vllm --api-key sesame1234\nTraceback (most recent call last):\n  File x\n"
+        "ValueError: token=sesame1234 is old\n",
+        encoding="utf-8",
+    )
+    secrets = {
+        "FRAMELENS_API_KEY": "sesame1234",
+        "FRAMELENS_SPEECH_API_KEY": "sesame1234",
+        "FRAMELENS_SPEECH_BASE_URL": "http://me:sesame1234@127.0.0.1:9/v1",
+        "HTTPS_PROXY": "http://me:sesame1234@127.0.0.1:9",
+        "HF_ENDPOINT": "https://hub.example/?token=sesame1234",
+    }
+    for form in ((), ("--json",)):
+        done = doctor(*form, cwd=tmp_path, **secrets)
+        assert "sesame1234" not in done.stdout + done.stderr
+        assert "FRAMELENS_API_KEY" in done.stdout and "is old" in done.stdout
+
+
+def test_it_works_where_everything_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('VLLM_CONFIG={"max_model_len": oops}\nFRAMELENS_IN_FLIGHT=many\n', encoding="utf-8")
+    (tmp_path / "data").write_text("a file where the folder should be", encoding="utf-8")
+    done = doctor(
+        cwd=tmp_path, VLLM_MODEL_PATH=str(tmp_path / "no" / "model"), FRAMELENS_DATA_DIR=str(tmp_path / "data")
+    )
+    assert done.returncode == 4 and not done.stderr
+    wrong = [line for line in done.stdout.splitlines() if line.startswith("❌")]
+    assert len(wrong) == 3, wrong
+    for word in ("VLLM_CONFIG", str(tmp_path / "no" / "model"), str(tmp_path / "data")):
+        assert any(word in line for line in wrong)
+    assert "FRAMELENS_IN_FLIGHT: many" in done.stdout, "as it was given"
+
+
+def test_a_settings_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00VLLM")
+    done = doctor(cwd=tmp_path)
+    assert done.returncode == 4 and ".env" in done.stdout.splitlines()[0]
+
+
+def test_an_engine_elsewhere_that_answers_needs_no_model_here(tmp_path: Path) -> None:
+    with listening(Models) as url:
+        done = doctor(cwd=tmp_path, FRAMELENS_BASE_URL=f"{url}/v1")
+    assert done.returncode == 0, done.stdout
+    assert f"✅ The engine at {url}/v1" in done.stdout and "❌" not in done.stdout
+
+
+def test_an_engine_elsewhere_that_does_not_answer_is_the_finding(tmp_path: Path) -> None:
+    done = doctor(cwd=tmp_path, FRAMELENS_BASE_URL="http://127.0.0.1:9/v1")
+    assert done.returncode == 4 and "http://127.0.0.1:9/v1" in done.stdout.splitlines()[0]

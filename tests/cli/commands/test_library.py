@@ -1,0 +1,191 @@
+"""`framelens library` and `framelens export` as a script meets them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.cli import main
+from app.errors import ConfigError
+from app.jobs.snapshot import from_elsewhere, to_row
+from app.reports import FORMATS
+from app.reports.json.reader import read
+from app.wiring import open_services
+from tests.reports.test_reports import analysis
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Iterator[list[Path]]:
+    """Two reports as another machine exported them."""
+    paths = []
+    for number, name in enumerate(("gate.mp4", "停车场.mp4")):
+        given = analysis(id=f"job{number}abcdef", created=f"2026-01-0{number + 1}T00:00:00+00:00")
+        given = replace(given, video=replace(given.video, name=name))
+        paths.append(tmp_path / f"r{number}.json")
+        paths[-1].write_bytes(FORMATS["json"].write(given, "en"))
+    yield paths
+
+
+def run(*arguments: object) -> int:
+    return main.main([str(one) for one in arguments])
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_what_is_imported_is_listed_found_named_and_tagged(
+    reports: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("library", "import", *reports, "--json") == 0
+    assert [one["id"] for one in told(capsys)] == ["job0abcdef", "job1abcdef"]
+    assert run("library", "--json") == 0
+    listed = told(capsys)
+    assert listed["total"] == 2
+    assert [one["name"] for one in listed["analyses"]] == ["停车场.mp4", "gate.mp4"]
+    assert run("library", "search", "停车", "--json") == 0
+    assert [one["id"] for one in told(capsys)["analyses"]] == ["job1abcdef"]
+    assert run("library", "rename", "job0", "front door", "--json") == 0
+    assert told(capsys)[0]["name"] == "front door"
+    assert run("library", "tag", "latest", "gate", "2026", "--json") == 0
+    assert told(capsys)[0]["tags"] == ["2026", "gate"]
+    assert run("library", "tag", "latest", "2026", "--remove", "--json") == 0
+    assert told(capsys)[0]["tags"] == ["gate"]
+    assert run("library", "--tag", "gate", "list", "--json") == 0
+    assert told(capsys)["total"] == 1
+    assert run("library", "list", "--since", "2026-01-01T12:00+00:00", "--json") == 0
+    assert told(capsys)["total"] == 1
+
+
+def test_the_table_shows_where_words_were_found(reports: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    run("library", "import", *reports)
+    assert run("library", "search", "later", "--language", "en") == 0
+    out = capsys.readouterr().out
+    assert "00:04 · Finding later at 9:59" in out
+    assert run("library", "search", "lorry", "--language", "zh") == 0
+    assert "没有符合条件的分析" in capsys.readouterr().out
+
+
+def test_store_of_an_earlier_version_is_indexed_again_when_the_page_starts(reports: list[Path]) -> None:
+    run("library", "import", *reports)
+    services = open_services(adopts=False)
+    with services.store.changing() as connection:
+        connection.execute("UPDATE entries SET form = 1")
+    services.close()
+    services = open_services(adopts=True)
+    while services.jobs.library.stale():  # the time limit of the test ends this where nothing is done
+        time.sleep(0.01)
+    services.close()
+
+
+def test_an_empty_library_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("library", "--language", "en") == 0
+    assert "Analyse a video first" in capsys.readouterr().out
+
+
+def test_deleting_asks_or_is_told_not_to(reports: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    run("library", "import", *reports)
+    assert run("library", "delete", "latest") == ConfigError.exit_code
+    assert "--yes" in capsys.readouterr().err
+    assert run("library", "delete", "job0", "latest", "--yes") == 0
+    capsys.readouterr()
+    run("library", "--json")
+    assert told(capsys)["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("library", "show", "job"), 3, "job0abcdef"),
+        (("library", "show", "nobody"), 3, "nobody"),
+        (("library", "import", "/no/such.json"), 3, "/no/such.json"),
+        (("export",), 2, "--json-file"),
+        (("export", "latest", "--json-file", "x.json"), 2, "--json-file"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence_and_an_exit_code(
+    reports: list[Path], capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    run("library", "import", *reports)
+    capsys.readouterr()
+    assert run(*arguments) == code
+    assert said in capsys.readouterr().err
+
+
+def test_show_prints_the_report(reports: list[Path], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    run("library", "import", *reports)
+    capsysbinary.readouterr()
+    assert run("library", "show", "latest") == 0
+    assert b"later at 9:59" in capsysbinary.readouterr().out
+    assert run("library", "show", "latest", "--json") == 0
+    assert json.loads(capsysbinary.readouterr().out)["format"] == "framelens-report"
+
+
+def test_export_writes_formats_and_keeps_what_is_there(
+    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("library", "import", *reports)
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert run("export", "job0", "latest", "--format", "markdown,json", "--output", out) == 0
+    names = sorted(path.name for path in out.iterdir() if path.is_file())
+    stems = ("gate", "gate-2", "停车场", "停车场-2")
+    assert names == sorted(f"{stem}{suffix}" for stem in stems for suffix in (".md", ".json"))
+
+
+def test_every_format_can_be_made_of_a_json_report_without_a_library(
+    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("export", "--json-file", reports[0], "--format", "all", "--output", tmp_path / "out", "--json") == 0
+    given = read(reports[0].read_bytes(), name="r.json")
+    fitting = {f"gate{form.suffix}" for form in FORMATS.values() if form.fits(given)}
+    assert {Path(one).name for one in told(capsys)} == fitting
+    assert run("export", "--json-file", reports[0], "--format", "transcript_srt", "--output", tmp_path / "out") == 3
+    assert "transcript_srt" in capsys.readouterr().err
+    assert not (tmp_path / "framelens-data").exists()
+
+
+def test_an_unknown_format_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run("export", "latest", "--format", "docs")
+    assert caught.value.code == 2
+    assert "markdown" in capsys.readouterr().err
+
+
+def test_the_report_here_is_the_report_there(reports: list[Path], tmp_path: Path) -> None:
+    run("library", "import", reports[0])
+    run("export", "latest", "--format", "json,markdown", "--output", tmp_path / "here")
+    run("export", "--json-file", reports[0], "--format", "json,markdown", "--output", tmp_path / "there")
+    for name in ("gate.json", "gate.md"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_a_job_without_a_report_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    services = open_services(adopts=False)
+    job = replace(from_elsewhere(analysis(id="job123456")), state="failed", analysis=None)
+    services.store.save(to_row(job, ""))
+    services.close()
+    assert run("export", "latest") == 3
+    assert "job123456" in capsys.readouterr().err
+
+
+def test_export_writes_the_others_and_names_what_has_no_report(
+    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("library", "import", *reports)
+    services = open_services(adopts=False)
+    job = replace(from_elsewhere(analysis(id="job123456")), state="cancelled", analysis=None)
+    services.store.save(to_row(job, ""))
+    services.close()
+    capsys.readouterr()
+    assert run("export", "job123456", "job0abcdef", "--output", tmp_path / "out") == 3
+    shown = capsys.readouterr()
+    assert "gate.md" in shown.out
+    assert "job123456" in shown.err
+    assert (tmp_path / "out" / "gate.md").exists()

@@ -1,0 +1,105 @@
+"""`framelens models try` and `framelens models sight`: what is refused before anything starts, and what the exit code
+says of a model's sight.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis import trial
+from app.analysis.tried import Trial
+from app.cli import main
+from app.llm.test_cards import cards
+from tests.analysis.test_trial import MEASURED
+from tests.llm.scripted import saying, serve
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("model", "word"),
+    [("llava-1.5-7b", "llava"), ("MiniCPM-V-4_5", "Python code"), ("deepseek-vl-7b-chat", "transformers")],
+)
+def test_what_cannot_be_tried_is_a_sentence(model: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["models", "try", model, "--language", "en"]) == 4
+    assert word in capsys.readouterr().err
+
+
+def test_a_model_that_never_fits_here_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["models", "try", "Qwen3-VL-235B-A22B", "--language", "zh"]) == 4
+    assert "放不下" in capsys.readouterr().err
+
+
+def test_a_folder_that_no_catalogue_knows_is_tried_by_its_own_config(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> Trial:
+        asked.append((model, config))
+        return replace(MEASURED, model=model)
+
+    monkeypatch.setattr(trial, "try_shape", tried)
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
+    folder = Path(__file__).parents[2] / "fixtures" / "tiny-vl"
+    assert main.main(["models", "try", str(folder)]) == 0
+    assert asked == [("tiny-vl", json.loads((folder / "config.json").read_text()))]
+
+
+def test_a_trial_is_told_for_people_and_programs_and_kept(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> Trial:
+        asked.append(arguments)
+        return replace(MEASURED, model=model)
+
+    monkeypatch.setattr(trial, "try_shape", tried)
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
+    words = ["models", "try", "Qwen3-0.6B", "--vllm-config", '{"max_model_len": 4096}', "--frames", "24"]
+    assert main.main([*words, "--language", "zh"]) == 0
+    told = capsys.readouterr().out
+    assert "每秒生成 10.0 个 token" in told and "448 × 252" in told and "24 帧" in told
+    assert asked[0]["max_model_len"] == 4096
+    assert asked[0]["dtype"] == "bfloat16", "what is proposed for this machine stays where nothing else is given"
+    assert main.main([*words, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["analysis"]["frames"] == 24 and document["frames"][1]["alone_seconds"] == 9.0
+    (kept,) = json.loads((tmp_path / "trials.json").read_text())["trials"]
+    assert kept["model"] == "Qwen/Qwen3-0.6B" and kept["at"]
+
+
+@pytest.mark.parametrize(
+    ("sees", "answer", "status", "verdict"),
+    [
+        (True, "\n".join(f"{place}: {one.colour} {one.form} {one.digit}" for place, one in enumerate(cards(8), 1)), 0,
+         "well"),
+        (True, "I see nothing.", 4, "poor"),
+        (False, "1: red", 4, "blind"),
+    ],
+)  # fmt: skip
+def test_the_exit_code_says_whether_the_model_can_be_relied_on(
+    sees: bool, answer: str, status: int, verdict: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve(saying(answer), sees=sees) as server:
+        words = ["models", "sight", "--base-url", server.base_url, "--size", "640x360"]
+        assert main.main([*words, "--json"]) == status
+        document = json.loads(capsys.readouterr().out)
+        assert (document["verdict"], document["width"]) == (verdict, 640)
+        assert bool(document["reason"]) == (verdict == "blind")
+        assert main.main([*words, "--language", "zh"]) == status
+    assert capsys.readouterr().out.startswith("✅" if status == 0 else "❌")

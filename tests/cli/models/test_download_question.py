@@ -1,0 +1,121 @@
+"""What `framelens analyse` does where the model would have to be downloaded, with a hub on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from tests.cards import write_card_video
+from tests.engine.hub_server import Hub, serve
+from tests.engine.weights import model_files
+
+MODEL = "Someone/Tiny-VL"
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("question") / "cards.mp4", ["red", "blue"])
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with serve(Hub(MODEL, model_files(size=300_000))) as served:
+        yield served
+
+
+@pytest.fixture
+def environment(tmp_path: Path, hub: Hub) -> dict[str, str]:
+    own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "FRAMELENS_DATA_DIR": str(tmp_path / "data")}
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "VLLM_", "FRAMELENS_"))}
+    return known | own | {"LANG": "C.UTF-8", "VLLM_MODEL_PATH": MODEL}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "app.cli.main", "analyse", *map(str, arguments), "--frames", "2", "--language", "en"]
+
+
+def weights_were_asked_for(hub: Hub) -> bool:
+    return any(".safetensors" in request for request in hub.requests)
+
+
+def test_without_a_terminal_nothing_is_downloaded_unasked(
+    video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        command(video, "--output", "r.json"), cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8",
+        stdin=subprocess.DEVNULL, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert "--yes" in done.stderr and MODEL in done.stderr and "Traceback" not in done.stderr
+    assert not weights_were_asked_for(hub)
+    assert json.loads((tmp_path / "r.json").read_text())["mode"] == "none"
+
+
+def test_yes_downloads_and_goes_on_with_the_report(
+    video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        command(video, "--yes", "--output", "r.json"), cwd=tmp_path, env=environment, capture_output=True,
+        encoding="utf-8", stdin=subprocess.DEVNULL, timeout=300, check=False,
+    )  # fmt: skip
+    assert weights_were_asked_for(hub)
+    assert done.returncode == 4  # these weights are none that an engine starts with
+    assert "not downloaded" not in done.stderr
+    assert (tmp_path / "r.json").is_file()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 0), ("what?\nq", 130)])
+def test_in_a_terminal_the_answer_decides(
+    answer: str, code: int, video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(video, "--output", "r.json"), cwd=tmp_path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    said = b""
+    while select.select([ours], [], [], 120)[0]:
+        try:
+            said += os.read(ours, 4096)
+        except OSError:  # the other end is closed
+            break
+    os.close(ours)
+    assert process.wait(60) == code, said.decode()
+    assert b"Your choice:" in said and b"analyse without a model" in said
+    assert not weights_were_asked_for(hub)
+    assert (tmp_path / "r.json").is_file() == (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("https://www.example.org/watch?v=1", "https://www.example.org/watch?v=1 is an address"),
+        ("rtsp://admin:secret@10.0.0.2/live", "rtsp://10.0.0.2/live is an address"),
+        ("nowhere/clip.mp4", "no such file"),
+    ],
+)
+@pytest.mark.parametrize("name", ["analyse", "keyframes"])
+def test_what_is_no_file_is_said_and_not_stored(
+    name: str,
+    given: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
+    assert main.main([name, given, "--language", "en"]) == 3
+    told = capsys.readouterr().err
+    assert said in told and "secret" not in told
+    assert main.main(["library", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] == 0

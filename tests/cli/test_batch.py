@@ -1,0 +1,115 @@
+"""`framelens analyse` on several videos, as a script meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cards import write_card_video
+from tests.cli.test_main import command, run
+from tests.llm.scripted import serve
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    folder = tmp_path / "clips"
+    for name, colours in (("a.mp4", ["red"]), ("b.mp4", ["blue"]), ("more/a.mp4", ["green"])):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_card_video(folder / name, colours)
+    (folder / "broken.mp4").write_text("no video")
+    return folder
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path: Path) -> None:
+    done = run("analyse", clips, "--no-model", "--language", "en", "--output", "reports/", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    said = done.stdout.splitlines()
+    assert len(said) == 5
+    assert sum("· done ·" in f"· {line.partition('] ')[2]}" for line in said) == 3
+    assert [line for line in said if "failed" in line and "broken.mp4 is not a video" in line]
+    assert said[-1].startswith("Videos: 4 (3 done, 1 failed) in ")
+    assert {path.name for path in (tmp_path / "reports").glob("*.md")} == {
+        "a.report.md", "a.report-2.md", "b.report.md",
+    }  # fmt: skip
+    again = run("analyse", clips, "--no-model", "--skip-done", "--language", "en", cwd=tmp_path)
+    assert again.returncode == 3
+    assert again.stdout.count("skipped, done before") == 3
+    assert list(tmp_path.glob("*.md")) == []
+
+
+def test_json_is_one_object_per_line(clips: Path, tmp_path: Path) -> None:
+    words = [clips / "*.mp4", tmp_path / "missing.mp4", "--no-model", "--json", "--jobs", 3]
+    done = run("analyse", *words, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    found = {Path(line["path"]).name: line for line in lines(done.stdout)}
+    assert {name: line["state"] for name, line in found.items()} == {
+        "a.mp4": "done", "b.mp4": "done", "broken.mp4": "failed", "missing.mp4": "failed",
+    }  # fmt: skip
+    assert found["a.mp4"]["report"]["source"]["name"] == "a.mp4"
+    assert found["missing.mp4"]["error"]["key"] == "video_not_found"
+    assert found["broken.mp4"]["id"] is None
+    listed = json.loads(run("library", "--json", cwd=tmp_path).stdout)
+    assert {one["name"] for one in listed["analyses"]} == {"a.mp4", "b.mp4"}
+    assert [found[name]["exit_code"] for name in ("a.mp4", "missing.mp4")] == [0, 3]
+    planned = run("analyse", clips / "*.mp4", "--no-model", "--plan", "--json", cwd=tmp_path)
+    assert planned.returncode == 3
+    assert [Path(line["path"]).name for line in lines(planned.stdout)] == ["a.mp4", "b.mp4"]
+
+
+@pytest.mark.parametrize(
+    "words", [("--output", "r.md"), ("--anew", "--skip-done"), ("--jobs", "0"), ("--template", "question")]
+)
+def test_options_that_cannot_be_are_wrong_usage(words: tuple[str, ...], clips: Path, tmp_path: Path) -> None:
+    done = run("analyse", clips, "--no-model", *words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+
+
+def test_one_video_may_have_a_folder_for_its_report(clips: Path, tmp_path: Path) -> None:
+    done = run("analyse", clips / "a.mp4", "--no-model", "--format", "csv", "--output", "new/", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "new" / "a.report.csv").is_file()
+
+
+def test_a_stop_keeps_what_is_done_and_says_how_to_continue(clips: Path, tmp_path: Path) -> None:
+    def slow_after_the_first(body: dict[str, Any]) -> Iterator[str]:
+        for _ in range(400):
+            yield "x"
+            time.sleep(0.05)
+
+    first = run("analyse", clips / "a.mp4", "--no-model", "--json", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    with serve(slow_after_the_first) as server:
+        environment = {
+            **os.environ, "LANG": "C.UTF-8", "FRAMELENS_BASE_URL": server.base_url,
+            "FRAMELENS_DATA_DIR": str(tmp_path / "data"),
+        }  # fmt: skip
+        words = command("analyse", clips / "a.mp4", clips / "b.mp4", clips / "more", "--jobs", 1)
+        process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(600):
+            if len(server.requests) >= 3:  # two for the proof of sight, then the question
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said, errors = (text.decode() for text in process.communicate(timeout=60))
+    assert process.returncode == 130, errors
+    assert "(1 stopped, 2 not begun)" in said.splitlines()[-1]
+    assert "--skip-done" in errors
+    assert "Traceback" not in errors
+    listed = json.loads(run("library", "--json", cwd=tmp_path).stdout)
+    assert sorted((one["name"], one["state"]) for one in listed["analyses"]) == [
+        ("a.mp4", "cancelled"),
+        ("a.mp4", "without_model"),
+    ]

@@ -1,0 +1,88 @@
+"""Commands import what they use and nothing else: modules are counted, since times depend on the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.media import COLOURS, cards, write_video
+
+MODEL = {"langchain_core", "langsmith", "huggingface_hub", "aiohttp", "httpx", "app.llm.chat", "app.analysis.asking"}
+DECODERS = {"numpy", "cv2", "av", "rapidocr", "onnxruntime"}
+DRAWING = {"rich", "PIL"}
+SERVICES = {"pydantic", "psutil", "sqlite3", "app.engine.local_engine", "app.jobs.queue", "app.reports.text.html"}
+LISTED = """
+import json, sys
+from app.cli.main import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as ended:
+    code = ended.code
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("light") / "cards.mp4", cards(COLOURS, 12))
+
+
+def imported(*arguments: object, cwd: Path) -> set[str]:
+    """Run the command and return the modules that its process has imported at the end."""
+    done = subprocess.run(
+        [sys.executable, "-c", LISTED, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "FRAMELENS_DATA_DIR": str(cwd / "data"), "LANG": "C.UTF-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    code, modules = json.loads(done.stderr.splitlines()[-1])
+    assert code == 0, done.stderr
+    return set(modules)
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
+    found = imported(word, cwd=tmp_path)
+    ours = {name for name in found if name.startswith("app.") and not name.startswith("app.i18n")}
+    assert ours == {"app.cli", "app.cli.main", "app.cli.parser", "app.domain", "app.errors"}
+    assert not found & (MODEL | DECODERS | DRAWING | SERVICES)
+
+
+@pytest.mark.parametrize(
+    "command", ["app", "analyse", "keyframes", "library", "export", "download", "serve", "doctor", "models"]
+)
+def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
+    found = imported(command, "--help", cwd=tmp_path)
+    modules = {"app", "analyse", "keyframes", "library", "export", "download", "serve", "doctor", "models"}
+    assert {name for name in modules if f"app.cli.commands.{name}" in found} == {command}
+    assert not found & (MODEL | DECODERS)
+
+
+def test_keyframes_as_json_imports_neither_engine_nor_terminal(video: Path, tmp_path: Path) -> None:
+    found = imported("keyframes", video, "--json", "--quiet", cwd=tmp_path)
+    assert not found & (MODEL | DECODERS | DRAWING | (SERVICES - {"pydantic"}))
+
+
+def test_keyframes_as_a_table_imports_no_forms_and_no_pictures(video: Path, tmp_path: Path) -> None:
+    found = imported("keyframes", video, "--quiet", cwd=tmp_path)
+    assert not found & (MODEL | DECODERS | SERVICES | {"PIL"})
+
+
+def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path: Path) -> None:
+    found = imported("analyse", video, "--no-model", "--quiet", "--frames", 2, cwd=tmp_path)
+    assert not found & (MODEL | DECODERS)
+
+
+def test_the_child_imports_nothing_of_the_parent() -> None:
+    code = "import app.video.child as child; child._load(); import sys, json; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = set(json.loads(done.stdout.splitlines()[-1]))
+    assert not found & {"app.video.client", "app.video.spare", "subprocess", "importlib.metadata", "rapidocr"}

@@ -1,0 +1,202 @@
+"""The command line as a script meets it: what is on which stream, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app.engine import Endpoint
+from tests.cards import write_card_video
+from tests.llm.scripted import serve
+
+CARDS = ["red", "blue", "green", "yellow"]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("cli") / 'it\'s a "视频".mp4', CARDS)
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "app.cli.main", *map(str, arguments)]
+
+
+def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    own = {"LANG": "C.UTF-8", "HF_ENDPOINT": "http://127.0.0.1:9", "FRAMELENS_DATA_DIR": str(cwd / "data")}
+    environment = {**os.environ, **own, **environ}
+    return subprocess.run(
+        command(*arguments), cwd=cwd, env=environment, capture_output=True, encoding="utf-8", timeout=300, check=False
+    )
+
+
+def test_json_is_the_report_and_nothing_else_on_standard_output(video: Path, tmp_path: Path) -> None:
+    done = run("analyse", video, "--no-model", "--json", "--frames", 4, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [int(frame["time_seconds"]) for frame in report["keyframes"]] == [0, 1, 2, 3]
+    assert len(report["source"]["sha256"]) == 64
+    assert report["mode"] == "none"
+    assert report["notices"][0]["key"] == "no_model"
+    assert list(tmp_path.glob("*.json")) == []
+
+
+def test_a_report_goes_to_a_file_and_an_earlier_one_is_kept(video: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        done = run("analyse", video, "--no-model", "--language", "zh", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in tmp_path.glob("*.md"))
+    assert names == [f"{video.stem}.report-2.md", f"{video.stem}.report.md"]
+    head = (tmp_path / names[0]).read_text().splitlines()[:4]
+    assert "没有模型看过这些画面" in "".join(head)
+    assert str(tmp_path / f"{video.stem}.report-2.md") in done.stdout
+
+
+def test_the_format_follows_the_ending_of_the_output(video: Path, tmp_path: Path) -> None:
+    done = run("analyse", video, "--no-model", "--output", tmp_path / "new" / "r.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "new" / "r.json").read_text())["keyframes"]
+
+
+def test_with_nobodys_model_and_no_network_there_is_still_a_report(video: Path, tmp_path: Path) -> None:
+    done = run("analyse", video, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["mode"] == "none"
+    assert len(report["keyframes"]) == 4
+    assert "Qwen/Qwen2.5-VL-7B-Instruct" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("model", ["nobody/has-this-model", "/no/such/folder"])
+def test_a_model_that_was_named_and_is_not_there_is_exit_code_4_with_the_report_written(
+    model: str, video: Path, tmp_path: Path
+) -> None:
+    done = run("analyse", video, "--model", model, "--output", "r.json", "--language", "zh", cwd=tmp_path)
+    assert done.returncode == 4
+    assert model in done.stderr
+    assert "Traceback" not in done.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["mode"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.write_bytes(b""), "empty"),
+        (lambda path: path.write_text("This is not a video.\n" * 50), "video"),
+        (lambda path: path.mkdir(), "folder"),
+        (lambda path: None, "clip"),
+    ],
+)
+def test_a_file_that_is_no_video_is_exit_code_3_with_a_sentence(make: Any, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    make(path)
+    done = run("analyse", path, "--no-model", "--language", "en", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert said in done.stderr.lower()
+    assert "clip.mp4" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"VLLM_CONFIG": "{broken"}, {"FRAMELENS_LANGUAGE": "fr"}, {"FRAMELENS_BASE_URL": "ftp://x"}],
+)
+def test_a_wrong_setting_is_exit_code_2_and_names_it(environ: dict[str, str], video: Path, tmp_path: Path) -> None:
+    done = run("analyse", video, cwd=tmp_path, **environ)
+    assert done.returncode == 2, done.stderr
+    assert next(iter(environ.values())) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_question_template_without_a_question_is_exit_code_2(video: Path, tmp_path: Path) -> None:
+    done = run("analyse", video, "--template", "question", "--no-model", cwd=tmp_path)
+    assert done.returncode == 2
+
+
+def test_a_report_that_can_not_be_written_is_exit_code_5(video: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("analyse", video, "--no-model", "--output", tmp_path / "file" / "r.md", cwd=tmp_path)
+    assert done.returncode == 5
+    assert "r.md" in done.stderr
+
+
+def test_the_old_spelling_works_too(video: Path, tmp_path: Path) -> None:
+    assert run("analyze", video, "--no-model", "--json", cwd=tmp_path).returncode == 0
+
+
+def test_interrupting_ends_it_with_130_and_leaves_no_process(video: Path, tmp_path: Path) -> None:
+    def slow(body: dict[str, Any]) -> Iterator[str]:
+        for _ in range(400):
+            yield "x"
+            time.sleep(0.05)
+
+    with serve(slow) as server:
+        environment = {
+            **os.environ, "FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_DATA_DIR": str(tmp_path / "data")
+        }  # fmt: skip
+        process = subprocess.Popen(
+            command("analyse", video, "--quiet"),
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(600):
+            if len(server.requests) >= 3:  # two for the proof of sight, then the question
+                break
+            time.sleep(0.05)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == []
+
+
+@pytest.mark.engine
+def test_a_running_engine_is_used_by_its_url(vl_endpoint: Endpoint, video: Path, tmp_path: Path) -> None:
+    done = run(
+        "analyse", video, "--json", "--base-url", vl_endpoint.base_url, cwd=tmp_path,
+        FRAMELENS_API_KEY=vl_endpoint.api_key, FRAMELENS_ANSWER_FORM="words",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [frame["findings"] for frame in report["keyframes"]] == [[card] for card in CARDS]
+
+
+@pytest.mark.engine
+def test_a_folder_is_started_asked_and_stopped(tiny_vl: Path, video: Path, tmp_path: Path) -> None:
+    done = run(
+        "analyse", video, "--json", "--model", tiny_vl, cwd=tmp_path,
+        VLLM_CONFIG='{"enforce_eager": true, "max_model_len": 2048}', VLLM_CPU_KVCACHE_SPACE="1",
+        FRAMELENS_ANSWER_FORM="words",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [frame["findings"] for frame in json.loads(done.stdout)["keyframes"]] == [[card] for card in CARDS]
+    mine = [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or [])]
+    assert mine == []
+
+
+@pytest.mark.parametrize("arguments", [("analyse", "--help"), ("models", "formats")])
+def test_a_reader_who_has_enough_is_no_fault(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    environment = {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(tmp_path)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            command(*arguments), env=environment, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    finally:
+        os.close(writing)
+    assert ended.stderr == b""

@@ -1,0 +1,101 @@
+"""Names that are not UTF-8 or too long, and Ctrl-C before a command runs: sentences and results, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.errors import InputError
+from app.file_names import readable, restored, shown_path, storable
+from app.store.videos import VideoShelf
+from tests.cards import write_card_video
+from tests.cli.test_main import run
+
+LATIN = os.fsdecode(b"caf\xe9.mp4")
+linux_alone = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names are Unicode here")
+
+
+def test_what_is_not_utf8_is_escaped_and_comes_back_from_the_store() -> None:
+    assert readable(LATIN) == r"caf\xe9.mp4"
+    assert readable("会议 é.mp4") == "会议 é.mp4"
+    assert readable("\ud800") == r"\ud800"
+    for path in (Path("/a") / LATIN, Path("/会议/é.mp4"), Path("/plain.mp4")):
+        str(storable(path)).encode()
+        assert restored(storable(path)) == path
+
+
+def test_a_long_path_is_shown_without_its_middle() -> None:
+    shown = shown_path("/" + "x" * 5000 + ".mp4")
+    assert len(shown) < 600
+    assert shown.startswith("/xxx") and "…" in shown and shown.endswith("x.mp4")
+
+
+@linux_alone
+def test_a_name_that_is_not_utf8_gives_keyframes_a_report_and_an_entry(tmp_path: Path) -> None:
+    video = tmp_path / LATIN
+    shutil.move(write_card_video(tmp_path / "plain.mp4", ["red", "blue"]), video)
+    chosen = run("keyframes", video, "--json", cwd=tmp_path, PYTHONIOENCODING="utf-8:strict")
+    assert chosen.returncode == 0, chosen.stderr
+    assert json.loads(chosen.stdout)["source"]["name"] == r"caf\xe9.mp4"
+    done = run("analyse", video, "--no-model", "--json", cwd=tmp_path, PYTHONIOENCODING="utf-8:strict")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["source"]["name"] == r"caf\xe9.mp4"
+    skipped = run("analyse", tmp_path, "--no-model", "--skip-done", cwd=tmp_path, PYTHONIOENCODING="utf-8:strict")
+    assert skipped.returncode == 0, skipped.stderr
+    assert r"caf\xe9.mp4" in skipped.stdout
+    deleted = run("library", "delete", "latest", "--yes", "--language", "en", cwd=tmp_path)
+    assert r"caf\xe9.mp4" in deleted.stderr
+    assert video.exists()
+
+
+@linux_alone
+def test_the_shelf_takes_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / LATIN).write_bytes(b"x")
+    shelf = VideoShelf(tmp_path / "videos", (tmp_path,), tmp_path / "sample.mp4")
+    video_id = shelf.from_path(LATIN)
+    assert shelf.path(video_id) == tmp_path / LATIN
+    assert shelf.name(video_id) == r"caf\xe9.mp4"
+
+
+def test_the_shelf_refuses_a_path_of_5000_letters_with_a_sentence(tmp_path: Path) -> None:
+    shelf = VideoShelf(tmp_path / "videos", (tmp_path,), tmp_path / "sample.mp4")
+    for text in ("x" * 5000, f"{tmp_path}/{'x' * 5000}"):
+        with pytest.raises(InputError, match=r"path_(missing|unreadable)") as raised:
+            shelf.from_path(text)
+        assert len(str(raised.value.values["path"])) < 600
+
+
+@pytest.mark.parametrize("command", ["keyframes", "analyse"])
+def test_a_path_of_5000_letters_is_refused_with_a_sentence(command: str, tmp_path: Path) -> None:
+    done = run(command, "x" * 5000, cwd=tmp_path, FRAMELENS_LANGUAGE="en")
+    assert done.returncode == 3
+    assert "there is no such file" in done.stderr
+    assert len(done.stderr) < 1500
+
+
+def test_ctrl_c_while_modules_are_imported_is_a_sentence(tmp_path: Path) -> None:
+    code = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "argparse":
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from app.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "keyframes", "x"],
+        env={**os.environ, "FRAMELENS_LANGUAGE": "en"}, capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert done.stderr == "Cancelled. What was finished is kept.\n"

@@ -1,0 +1,29 @@
+"""What a terminal shows of an analysis while it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.cli.progress import Progress
+from app.domain import AnalysisRequest, Answered, ChunkDone, Finished
+from tests.ui import rich
+
+
+def test_the_whole_answer_is_printed_before_the_facts_and_once(capsys: pytest.CaptureFixture[str]) -> None:
+    made = rich.rich(AnalysisRequest(Path("/videos/clip.mp4"), frames=12), "job-1", parts=3)
+    with Progress("en", quiet=False) as progress:
+        for event in rich.opening(made):
+            progress.show(event)
+        for part in made.chunks:
+            progress.show(ChunkDone(part))
+        progress.show(Answered(replace(made, facts=())))
+        said = capsys.readouterr().err
+        progress.show(Finished(made))
+        after = capsys.readouterr().err
+    assert "An afternoon at the gate" in said
+    assert "The man in the red jacket comes to the door." in said
+    assert "A man brings a parcel and leaves." in said
+    assert "An afternoon at the gate" not in after

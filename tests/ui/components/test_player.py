@@ -1,0 +1,59 @@
+"""What the timeline is given to show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from app.domain import AnalysisRequest, Selection
+from app.jobs import JobSnapshot
+from app.ui.components.timeline import marks, scenery
+from app.ui.frame_edits import Edits
+from tests.ui.fake_services import decode, keyframes
+
+
+def job(selection: Selection | None = None, **changes: object) -> JobSnapshot:
+    request = AnalysisRequest(Path("clip.mp4"), selection=selection or Selection())
+    return replace(JobSnapshot("job", "clip", "2026-01-01", request, decode=decode()), **changes)  # type: ignore[arg-type]
+
+
+def test_shots_the_kind_of_their_boundaries_the_curve_and_stretches_are_there() -> None:
+    shown = scenery(job())
+    assert shown["shots"] == [[0.0, 1.0], [1.0, 2.0]]
+    assert shown["boundaries"] == [[0.8, 1.0, "dissolve"]]
+    assert shown["stretches"] == [[1.5, 2.0, "frozen"]]
+    assert shown["curve"] == {
+        "start": 0.0,
+        "step": 0.125,
+        "values": [0.9 if place == 5 else 0.1 for place in range(16)],
+    }
+    assert shown["scope"] is None
+
+
+def test_the_curve_of_a_part_begins_where_the_part_does() -> None:
+    measures = decode().measures
+    assert measures
+    part = replace(decode(), measures=replace(measures, start_seconds=0.5))
+    curve = scenery(job(Selection(start_seconds=0.5), decode=part))["curve"]
+    assert isinstance(curve, dict) and curve["start"] == 0.5
+
+
+def test_before_the_survey_and_without_measures_there_is_nothing_to_show() -> None:
+    assert scenery(None) == scenery(job(decode=None))
+    assert scenery(job(decode=replace(decode(), measures=None)))["curve"] is None
+
+
+def test_a_report_on_a_part_shows_which() -> None:
+    assert scenery(job(Selection(start_seconds=0.5, end_seconds=1.5)))["scope"] == [0.5, 1.5]
+    assert scenery(job(Selection(start_seconds=0.5)))["scope"] == [0.5, 2.0]
+
+
+def test_frames_are_marked_as_what_they_are() -> None:
+    found = job(found=keyframes(numbered=False))
+    assert [mark["state"] for mark in marks(found, None, "en")] == ["found", "found"]
+    chosen = job(keyframes=keyframes())
+    assert [mark["label"] for mark in marks(chosen, None, "en")] == ["Frame 1", "Frame 2"]
+    edits = Edits("job", (0.0, 1.0), 0.1).after(0, [["remove", 0.0], ["add", 0.5]])
+    edited = marks(chosen, edits, "en")
+    assert [(mark["seconds"], mark["state"]) for mark in edited] == [(0.0, "removed"), (0.5, "added"), (1.0, "chosen")]
+    assert "side=320" in str(edited[0]["src"])

@@ -1,0 +1,294 @@
+"""What the page offers and says before, during and after an analysis, and what it does with faults."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.analysis.task import Task
+from app.domain import AnalysisRequest
+from app.engine.base import EngineStatus
+from app.errors import ConfigError, EngineError
+from app.i18n import LANGUAGES, error_text, t
+from app.reports import FORMATS
+from app.ui import resources
+from app.ui.formatting import error_words, plain
+from app.wiring import Services
+from tests.ui.conftest import Open
+from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
+
+
+def texts(page: AppTest) -> str:
+    """All that is written on the page, the escapes of Markdown taken out. A leading emoji is kept apart as an icon."""
+    kinds = [page.markdown, page.caption, page.error, page.warning, page.info, page.text]
+    written = (f"{getattr(each, 'icon', '')} {each.value}".strip() for kind in kinds for each in kind)
+    return "\n".join(written).replace("\\", "")
+
+
+def parts_shown(page: AppTest) -> list[Any]:
+    """What the page's own components were given, those first that stand first."""
+    elements = page.get("bidi_component")
+    return [json.loads(element.proto.json) for element in elements if element.proto.json]
+
+
+def started(page: AppTest, services: Services) -> str:
+    """Chooses the sample, presses the button, and returns the job's id."""
+    page.run()
+    page.button(key="use_sample").click().run()
+    page.button(key="start").click().run()
+    assert not page.exception
+    return page.query_params["job"]
+
+
+def test_the_first_page_offers_sample_and_path_and_the_button_waits(page: AppTest, services: Services) -> None:
+    page.run()
+    assert not page.exception
+    assert page.button(key="start").disabled
+    assert page.text_input(key="path")
+
+
+def test_without_allowed_folders_no_path_is_asked_for(page: AppTest, services: Services) -> None:
+    bare = with_bench(services, settings=replace(services.settings, input_dirs=()))
+    resources.install(resources.Installed(services=bare, key="key"))
+    page.run()
+    assert "path" not in [field.key for field in page.text_input]
+
+
+def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None:
+    job = started(page, services)
+    ended(services, job)
+    page.run()
+    assert not page.exception
+    assert t("ui.state_done", "en") in texts(page)
+    assert [tab.label for tab in page.tabs] == [
+        t(f"ui.tab_{name}", "en") for name in ("summary", "frames", "facts", "made")
+    ]
+
+
+def test_the_report_can_be_saved_in_every_format_that_fits_and_its_frames_too(
+    page: AppTest, services: Services
+) -> None:
+    job = ended(services, started(page, services))
+    page.run()
+    labels = {button.proto.label for button in page.get("download_button")}
+    assert job.analysis
+    fitting = [name for name, form in FORMATS.items() if form.fits(job.analysis)]
+    assert labels == {t(f"ui.download_{name}", "en") for name in (*fitting, "frames", "sheet", "everything")}
+
+
+def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, card_video: Path) -> None:
+    page.run()
+    page.text_input(key="path").input("cards.mp4").run()
+    page.selectbox(key="template").select("question")
+    page.text_area(key="question").input("What comes after red?")
+    page.slider(key="frames").set_value(5)
+    page.selectbox(key="report_language").select("zh")
+    page.run()
+    page.button(key="start").click().run()
+    request = services.jobs.snapshot(page.query_params["job"]).request
+    assert request == AnalysisRequest(card_video, 5, "question", "What comes after red?", "zh")
+
+
+def test_a_question_template_without_a_question_says_what_is_missing(page: AppTest, services: Services) -> None:
+    page.run()
+    page.button(key="use_sample").click().run()
+    page.selectbox(key="template").select("question").run()
+    page.button(key="start").click().run()
+    assert "No question was written" in texts(page)
+    assert "job" not in page.query_params
+
+
+def test_a_path_outside_is_told_in_a_sentence(page: AppTest, services: Services) -> None:
+    page.run()
+    page.text_input(key="path").input("/etc/passwd").run()
+    assert not page.exception
+    assert "/etc/passwd" in texts(page)
+    assert "not below an allowed folder" in texts(page)
+
+
+def test_a_file_that_is_no_video_is_told_in_a_sentence(page: AppTest, services: Services, card_video: Path) -> None:
+    (card_video.parent / "text.mp4").write_text("this is no video")
+    page.run()
+    page.text_input(key="path").input("text.mp4").run()
+    assert not page.exception
+    assert page.error
+    assert page.button(key="start").disabled
+
+
+def test_a_change_of_language_keeps_every_choice(page: AppTest, services: Services) -> None:
+    page.run()
+    page.button(key="use_sample").click().run()
+    page.selectbox(key="template").select("log")
+    page.text_area(key="question").input("who?")
+    page.slider(key="frames").set_value(21)
+    page.run()
+    page.button_group(key="language").set_value("zh").run()
+    assert page.button(key="start").label == t("ui.start", "zh")
+    assert page.selectbox(key="template").value == "log"
+    assert page.text_area(key="question").value == "who?"
+    assert page.slider(key="frames").value == 21
+    assert page.query_params["video"]
+
+
+def test_the_language_set_for_the_server_is_the_first_language(page: AppTest, services: Services) -> None:
+    chinese = with_bench(services, settings=replace(services.settings, language="zh"))
+    resources.install(resources.Installed(services=chinese, key="key"))
+    page.run()
+    assert page.button(key="start").label == t("ui.start", "zh")
+
+
+def test_a_closed_tab_comes_back_to_its_analysis(page: AppTest, services: Services) -> None:
+    job = started(page, services)
+    ended(services, job)
+    again = AppTest.from_file(page._script_path, default_timeout=30)
+    again.query_params["job"] = job
+    again.run()
+    assert t("ui.state_done", "en") in texts(again)
+
+
+def test_an_unknown_analysis_in_the_address_is_told_and_left(page: AppTest, services: Services) -> None:
+    page.query_params["job"] = "nobody"
+    page.run()
+    assert not page.exception
+    assert "is not known here" in texts(page)
+
+
+def test_the_answer_shows_while_it_comes_and_cancel_ends_it(
+    page: AppTest, open_services: Open, hold: threading.Event
+) -> None:
+    services = open_services(script(hold=hold))
+    job = started(page, services)
+    while not services.jobs.snapshot(job).answers:
+        time.sleep(0.01)
+    page.run()
+    assert "⚠️ Messages format not supported" in texts(page)
+    page.button(key="cancel").click().run()
+    assert ended(services, job).state == "cancelled"
+    page.run()
+    assert t("ui.state_cancelled", "en") in texts(page)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_text_mode_is_said_openly_in_the_report(page: AppTest, services: Services, language: str) -> None:
+    job = started(page, services)
+    ended(services, job)
+    page.button_group(key="language").set_value(language).run()
+    banner = (
+        "Messages format not supported, using text mode" if language == "en" else "Messages 格式不支持，使用文本模式"
+    )
+    assert banner in texts(page)
+
+
+def test_without_a_model_the_report_says_that_none_has_seen_the_frames(page: AppTest, open_services: Open) -> None:
+    services = open_services(script(with_model=False))
+    ended(services, started(page, services))
+    page.run()
+    assert "No model has seen these frames" in texts(page)
+
+
+def test_an_engine_that_cannot_start_is_explained_and_can_be_left_out(page: AppTest, open_services: Open) -> None:
+    error = EngineError("upload_busy", id="x")
+    runs = script()
+
+    def failing(task: Task):  # type: ignore[no-untyped-def]
+        if task.request.use_model:
+            raise error
+        yield from runs(task)
+
+    services = open_services(failing)
+    job = started(page, services)
+    assert ended(services, job).state == "failed"
+    page.run()
+    assert error_text(error, "en") in texts(page)
+    page.button(key="without_model").click().run()
+    other = page.query_params["job"]
+    assert other != job
+    assert not services.jobs.snapshot(other).request.use_model
+    ended(services, other)
+    page.run()
+    assert not page.exception
+
+
+def test_the_engine_is_always_in_sight_with_its_state_its_error_and_its_log(page: AppTest, services: Services) -> None:
+    assert isinstance(services.engine, ScriptedEngine)
+    services.engine.now = EngineStatus("failed", "vllm", "org/Tiny-VL", error=EngineError("upload_busy", id="x"))
+    page.run()
+    assert "Tiny-VL" in texts(page)
+    assert t("ui.engine_failed", "en") in texts(page)
+    assert "Another connection is still writing" in texts(page)
+    assert page.code[0].value.startswith("INFO loading weights")
+
+
+def test_recent_analyses_are_there_to_come_back_to(page: AppTest, services: Services) -> None:
+    job = started(page, services)
+    ended(services, job)
+    page.button(key="new").click().run()
+    assert "job" not in page.query_params
+    (row,) = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
+    assert (row["id"], row["icon"], row["is_open"]) == (job, "done", False)
+    page.query_params["job"] = job
+    page.run()
+    (row,) = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
+    assert row["is_open"]
+    assert t("ui.state_done", "en") in texts(page)
+
+
+def test_an_analysis_made_elsewhere_shows_its_report_and_no_other_video(
+    page: AppTest, services: Services, tmp_path: Path
+) -> None:
+    job = services.jobs.submit(AnalysisRequest(tmp_path / "elsewhere.mp4"), name="elsewhere.mp4")
+    ended(services, job)
+    page.query_params["job"] = job
+    page.query_params["video"] = services.videos.sample()
+    page.run()
+    assert "“elsewhere.mp4” was not opened on this page" in texts(page)
+    assert t("ui.state_done", "en") in texts(page)
+
+
+def test_a_fault_of_ours_is_told_in_a_sentence_and_traced_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> None:
+        from app.ui.error_boundary import tell
+
+        try:
+            print(1 // 0)
+        except ZeroDivisionError as error:
+            assert tell(error)
+
+    with caplog.at_level(logging.ERROR, logger="app.ui.error_boundary"):
+        page = AppTest.from_function(broken, default_timeout=30).run()
+    assert "Something inside FrameLens failed" in texts(page)
+    assert "Traceback" not in texts(page)
+    assert "integer division or modulo by zero" in caplog.text
+
+
+def test_a_wrong_setting_is_told_in_the_page(page: AppTest) -> None:
+    resources.install(resources.Installed(error=ConfigError("upload_busy", id="x")))
+    page.run()
+    assert not page.exception
+    assert "Another connection" in texts(page)
+
+
+def test_an_address_is_no_link_and_the_sign_of_an_error_is_left_to_the_icon() -> None:
+    assert plain("Set HF_ENDPOINT=https://hf-mirror.com.") == "Set HF\\_ENDPOINT=`https://hf-mirror.com`\\."
+    assert plain("打开https://hf-mirror.com再试") == "打开`https://hf-mirror.com`再试"
+    assert plain("![x](http://evil.example/x.png)") == "\\!\\[x\\]\\(`http://evil.example/x.png`\\)"
+    folder = EngineError("model_folder_missing", model="/m", existing="/")
+    assert error_words(folder, "zh") == error_text(folder, "zh").removeprefix("❌ ")
+    assert plain("a model wrote ❌") == "a model wrote ❌"
+
+
+@pytest.mark.parametrize(
+    "text", ["![x](//evil.example)", "[a](b)", "<img src=x>", ":red[x] $a$", "# h", "a\\b *c* `d`"]
+)
+def test_text_from_outside_is_shown_letter_by_letter(text: str) -> None:
+    escaped = plain(text)
+    assert all(escaped[place - 1] == "\\" for place, letter in enumerate(escaped) if letter in "![](<>:$#*`")
+    assert escaped.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\") == text

@@ -1,0 +1,59 @@
+"""What waits for the first page to be drawn, and what a page shows of a job that has just begun."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.domain import AnalysisRequest, StageStarted
+from app.jobs import JobSnapshot
+from app.jobs.snapshot import fold
+from app.ui import resources
+from app.ui.panels.analyse.progress import stage_text
+
+JOB = JobSnapshot("id", "a.mp4", "2026-01-01", AnalysisRequest(Path("/a.mp4")))
+
+
+def test_work_begins_once_after_the_first_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, calls = threading.Event(), []
+
+    def work() -> None:
+        calls.append(threading.current_thread())
+        began.set()
+
+    monkeypatch.setattr(resources, "_installed", resources.Installed(after_first_page=work))
+    monkeypatch.setattr(resources, "_first_page", threading.Lock())
+    monkeypatch.setattr(resources, "_PAINT_SECONDS", 0.0)
+    resources.note_page_drawn()
+    resources.note_page_drawn()
+    assert began.wait(10)
+    assert len(calls) == 1
+    assert calls[0] is not threading.current_thread()
+
+
+def test_the_server_imports_langchain_after_the_first_page_and_not_before() -> None:
+    code = (
+        "import sys, json, app.main; from app.workbench import import_engine_client;"
+        "before = 'langchain_core' in sys.modules; import_engine_client();"
+        "print(json.dumps([before, 'langchain_core' in sys.modules, 'app.llm.chat' in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == [False, True, True]
+
+
+def test_an_analysis_opens_its_video_without_langchain() -> None:
+    code = "import app.analysis.run, app.analysis.recall, app.video.client, sys; print('langchain_core' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
+
+
+def test_a_job_says_that_it_waits_only_while_it_does() -> None:
+    running = JobSnapshot("id", "a.mp4", "2026-01-01", JOB.request, state="running")
+    assert stage_text(JOB, "en") == "Waiting for its turn"
+    assert (stage_text(running, "en"), stage_text(running, "zh")) == ("Opening the video", "正在打开视频")
+    assert stage_text(fold(running, StageStarted("survey")), "en") == "Finding keyframes"

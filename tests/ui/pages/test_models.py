@@ -1,0 +1,271 @@
+"""The Models page: what is used, another one chosen and taken, a table, and what does not come to be is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import places
+from app.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from app.engine import Endpoint, EngineStatus, Fetching, Launcher
+from app.errors import EngineError, ModelNotFound
+from app.i18n import LANGUAGES, error_text, t
+from app.models import Card
+from app.places import Place
+from app.ui import resources
+from app.ui.state import PageState
+from app.wiring import Services
+from tests.engine.fakes import fake_launcher
+from tests.ui.conftest import Open
+from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
+from tests.ui.pages.test_analyse import texts
+from tests.ui.panels.report.test_report import parts_shown
+
+Show = Callable[..., AppTest]
+
+
+def models_page() -> None:
+    from app.ui.pages import models
+
+    models.draw()
+
+
+@pytest.fixture
+def show(services: Services, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """The page on a card of 24 GB, or another machine, with an engine of this status."""
+
+    def show_with(
+        status: EngineStatus | None = None,
+        *,
+        place: Place | None = None,
+        language: Language = "en",
+        changed: Services | None = None,
+    ) -> AppTest:
+        monkeypatch.setattr(places, "here", lambda: place or Place("here", Card(24, 8.9, "RTX 4090")))
+        shown = changed or (with_bench(services, engine=ScriptedEngine(status)) if status else services)
+        resources.install(resources.Installed(services=shown, key="key"))
+        page = AppTest.from_function(models_page, default_timeout=60)
+        page.session_state["framelens"] = PageState(language)
+        page.run()
+        assert not page.exception
+        return page
+
+    return show_with
+
+
+def rows(page: AppTest) -> list[dict[str, Any]]:
+    return next(shown["rows"] for shown in parts_shown(page) if "folds" in shown)
+
+
+def name(page: AppTest, model: str) -> AppTest:
+    page.text_input(key="model_name").set_value(model).run()
+    assert not page.exception
+    return page
+
+
+def badges(page: AppTest) -> str:
+    return " ".join(one.value for one in page.markdown if "-badge[" in one.value).replace("\\", "")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_model_in_use_tells_its_state_its_sight_and_where_it_computes(show: Show, language: Language) -> None:
+    info = EngineInfo("vllm", "m", "http://127.0.0.1:1/v1", "0.32.0", 8192, sees=True)
+    shown = badges(show(EngineStatus("ready", "vllm", "/models/Tiny-VL", info=info), language=language))
+    assert t("ui.engine_ready", language) in shown
+    assert t("models.page.sees_yes", language) in shown
+    assert "vLLM 0.32.0" in shown and t("system.context", language, n=8192) in shown
+
+
+def test_an_engine_that_failed_says_why_and_offers_to_start_again(show: Show) -> None:
+    error = EngineError("cuda_out_of_memory", model="m")
+    page = show(EngineStatus("failed", "vllm", "m", error=error))
+    assert error_text(error, "en") in texts(page)
+    assert not page.button(key="model_start").disabled
+
+
+def test_weights_on_their_way_are_a_bar(show: Show) -> None:
+    phase = EngineProgress("loading", {"done": 1, "total": 4})
+    page = show(EngineStatus("starting", "vllm", "m", phase=phase))
+    assert [bar.proto.value for bar in page.get("progress")] == [25]
+    assert page.button(key="model_stop")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_runs_here_comes_best_first_and_changes_with_the_memory(show: Show, language: Language) -> None:
+    page = show(language=language)
+    first = [row["id"] for row in rows(page)]
+    assert all(0 < row["share"] <= 1 for row in rows(page))
+    page.button_group(key="model_place").set_value("8 GB").run()
+    assert [row["id"] for row in rows(page)] != first
+    assert all(row["memory"].endswith("/ 8 GiB") for row in rows(page))
+
+
+def test_a_cpu_is_a_place_too(show: Show) -> None:
+    page = show(place=Place("here", None, memory_gib=16))
+    assert t("models.machine_cpu", "en", gib="16") in texts(page)
+    assert "gpu_memory_utilization" not in name(page, "Qwen/Qwen2.5-VL-3B-Instruct").text_area(key="model_config").value
+
+
+def test_a_suggestion_fills_the_fields_with_settings_for_this_machine(show: Show) -> None:
+    page = show()
+    best = rows(page)[0]["id"]
+    page.button(key=f"model_suggested_{best}").click().run()
+    assert not page.exception
+    assert page.text_input(key="model_name").value == best
+    assert json.loads(page.text_area(key="model_config").value)["gpu_memory_utilization"] == 0.9
+    assert f"VLLM_MODEL_PATH={best}" in page.code[-1].value
+
+
+def test_a_name_of_ollama_is_explained_and_mapped(show: Show) -> None:
+    page = name(show(), "qwen2.5vl:7b")
+    meant = "Qwen/Qwen2.5-VL-7B-Instruct"
+    assert t("models.why.ollama", "en", asked="qwen2.5vl:7b", id=meant) in texts(page)
+    assert t("models.page.use_download", "en") == page.button(key="model_use").label
+
+
+def test_what_is_no_model_says_what_there_is_instead(show: Show) -> None:
+    page = name(show(), "/nowhere/at-all")
+    assert "/nowhere/at-all" in texts(page)
+    assert not [button for button in page.button if button.key == "model_use"]
+
+
+def test_settings_are_checked_as_they_are_written(show: Show) -> None:
+    page = name(show(), "Qwen/Qwen2.5-VL-7B-Instruct")
+    page.text_area(key="model_config").set_value('{"max_model_len": ').run()
+    assert "not JSON" in page.error[0].value and page.button(key="model_use").disabled
+    page.text_area(key="model_config").set_value('{"max_model_len": 4096}').run()
+    assert not page.error and not page.button(key="model_use").disabled
+
+
+def test_settings_that_take_too_much_say_how_much(show: Show) -> None:
+    page = name(show(), "Qwen/Qwen2.5-VL-7B-Instruct")
+    page.text_area(key="model_config").set_value('{"max_model_len": 128000, "dtype": "float32"}').run()
+    found = [warning.value for warning in page.warning]
+    assert any("at most" in text and "GiB of memory with these settings" in text for text in found)
+
+
+@pytest.fixture
+def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A model's folder, and real engine processes around a small server in place of vLLM's."""
+    folder = tmp_path / "other"
+    shutil.copytree(tiny_text, folder)
+
+    def launch(model: str, arguments: object, *, port: int | None = None, wide: bool = False) -> Launcher:
+        return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
+
+    monkeypatch.setattr("app.workbench.vllm_launcher", launch)
+    yield folder
+    services.room.close()
+
+
+def over(services: Services) -> str:
+    while not (change := services.room.switch) or not change.is_over:
+        time.sleep(0.02)
+    return change.state
+
+
+def test_another_model_takes_the_place_of_the_one_in_use_and_is_kept(
+    show: Show, served: Path, services: Services
+) -> None:
+    page = name(show(place=Place("here", None, memory_gib=16)), str(served))
+    page.button(key="model_use").click().run()
+    assert not page.exception
+    assert over(services) == "done"
+    page.run()
+    assert t("models.page.switch_done", "en", before="Tiny-VL", after="other") in texts(page)
+    kept = json.loads((services.settings.data_dir / "model.json").read_text())
+    assert kept["VLLM_MODEL_PATH"] == str(served)
+
+
+def test_what_is_known_to_fail_is_not_tried_and_has_a_button_that_mends_it(
+    show: Show, served: Path, services: Services
+) -> None:
+    page = name(show(place=Place("here", None, memory_gib=16)), str(served))
+    page.text_area(key="model_config").set_value('{"dtype": "int8", "max_model_len": 64}').run()
+    page.button(key="model_check").click().run()
+    page.button(key="model_mend_0").click().run()
+    assert not page.exception
+    mended = json.loads(page.text_area(key="model_config").value)
+    assert mended["dtype"] != "int8" and mended["max_model_len"] == 64
+    assert services.room.switch is None
+
+
+def test_running_analyses_are_paused_for_the_change_if_the_reader_says_so(
+    show: Show, served: Path, open_services: Open, hold: threading.Event
+) -> None:
+    services = open_services(script(hold=hold))
+    path = services.videos.path(services.videos.sample())
+    job = services.jobs.submit(AnalysisRequest(path), name="video.mp4")
+    while not services.jobs.running():
+        time.sleep(0.01)
+    page = name(show(place=Place("here", None, memory_gib=16), changed=services), str(served))
+    page.button_group(key="model_pausing").set_value(True).run()
+    page.button(key="model_use").click().run()
+    assert not page.exception
+    assert over(services) == "done"
+    assert ended(services, job).state == "paused"
+
+
+class Refusing(ScriptedEngine):
+    """An engine that does not come up."""
+
+    def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+        raise EngineError("cuda_out_of_memory", model="big")
+
+
+def test_a_change_that_failed_says_why_and_which_model_is_back(show: Show, services: Services) -> None:
+    engine = Refusing(EngineStatus("stopped", "vllm", "/models/Big"))
+    services.room.begin(replace(services.room.bench, engine=engine))
+    assert over(services) == "failed"
+    written = texts(show())
+    assert error_text(EngineError("cuda_out_of_memory", model="big"), "en") in written
+    assert t("models.page.switch_back", "en", before="Tiny-VL") in written
+
+
+def test_a_download_can_be_paused_gone_on_with_and_given_up(show: Show, services: Services) -> None:
+    def fetch(model: str, on_progress: Callable[[EngineProgress], None], cancel: threading.Event) -> Path:
+        figures = {"bytes_done": 1, "bytes_total": 2, "files_done": 0, "files_total": 3}
+        words = {"done": "1 B", "total": "2 B", "pace": ""}
+        on_progress(EngineProgress("downloading", {"model": model, **figures, **words}))
+        cancel.wait()
+        raise ModelNotFound("model_not_on_hub", model=model, endpoint="http://hub")
+
+    fetching = Fetching(fetch)
+    fetching.begin("org/model", lambda: None)
+    while not (fetching.now and fetching.now.progress):
+        time.sleep(0.01)
+    page = show(changed=replace(services, fetching=fetching))
+    assert [bar.proto.value for bar in page.get("progress")] == [50]
+    page.button(key="model_download_pause").click().run()
+    assert t("models.page.download_paused", "en", model="org/model") in texts(page)
+    page.button(key="model_download_go_on").click().run()
+    page.button(key="model_download_give_up").click().run()
+    assert not page.exception and fetching.now is None
+    fetching.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_sum_is_told_term_by_term_against_a_card(show: Show, language: Language) -> None:
+    page = show(language=language)
+    page.selectbox(key="sum_model").set_value("Qwen/Qwen2.5-VL-7B-Instruct").run()
+    page.selectbox(key="sum_card").set_value(16).run()
+    assert not page.exception
+    bars = [shown for shown in parts_shown(page) if "there" in shown]
+    assert next(part["label"] for part in bars[-1]["parts"]) == t("models.term.text_weights", language)
+    assert sum(part["amount"] for part in bars[-1]["parts"]) > bars[-1]["there"]
+
+
+def test_heads_that_cannot_be_divided_among_the_cards_are_told(show: Show) -> None:
+    page = show()
+    page.selectbox(key="sum_model").set_value("Qwen/Qwen2.5-VL-7B-Instruct").run()
+    page.selectbox(key="sum_tp").set_value(8).run()
+    assert t("models.page.sum_tp_bad", "en", heads=28, n=8) in texts(page)

@@ -1,0 +1,191 @@
+"""The System page: live charts, and sentences where there is nothing to chart."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pynvml
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from app.engine import EngineStatus, Monitor
+from app.engine.monitoring.engine_metrics import Load
+from app.engine.monitoring.gpu import Card, CardReader, Cards
+from app.engine.monitoring.monitor import Sample
+from app.engine.monitoring.system_metrics import Machine
+from app.errors import EngineError
+from app.i18n import LANGUAGES, error_text, t
+from app.ui import resources, system_charts
+from app.ui.state import PageState
+from app.wiring import Services
+from tests.engine.fake_nvml import ANSWERS, FakeNvml
+from tests.ui.conftest import Open
+from tests.ui.fake_services import ScriptedEngine, script, with_bench
+from tests.ui.pages.test_analyse import texts
+from tests.ui.panels.report.test_report import parts_shown
+
+LOAD = Load(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, 0.3)
+Show = Callable[..., AppTest]
+
+
+def system_page() -> None:
+    from app.ui.pages import system
+
+    system.draw()
+
+
+@pytest.fixture
+def show(services: Services) -> Iterator[Show]:
+    """The page over a monitor with these cards and this load, and an engine of this status."""
+    opened: list[Monitor] = []
+
+    def show_with(
+        nvml: FakeNvml | None = None,
+        load: Any = "not_running",
+        status: EngineStatus | None = None,
+        language: Language = "en",
+    ) -> AppTest:
+        cards = CardReader((nvml or FakeNvml()).as_module(), root=Path("/nowhere"))
+        opened.append(Monitor(lambda: load, lambda: (0, 0), cards=cards))
+        engine = ScriptedEngine(status) if status else services.engine
+        shown = replace(with_bench(services, engine=engine), monitor=opened[-1])
+        resources.install(resources.Installed(services=shown, key="key"))
+        page = AppTest.from_function(system_page, default_timeout=30)
+        page.session_state["framelens"] = PageState(language)
+        page.run()
+        assert not page.exception
+        return page
+
+    yield show_with
+    for monitor in opened:
+        monitor.close()
+
+
+def charts(page: AppTest) -> dict[str, dict[str, Any]]:
+    return {chart["title"]: chart for shown in parts_shown(page) for chart in shown["charts"]}
+
+
+def test_machine_cards_engine_and_queue_have_their_charts(show: Show) -> None:
+    status = EngineStatus("ready", "vllm", "m", info=EngineInfo("vllm", "m", "http://127.0.0.1:1/v1", "0.32.0", 8192))
+    page = show(load=LOAD, status=status)
+    words = ["cpu", "memory", "card_busy", "card_memory", "card_temperature", "card_power"]
+    words += ["requests", "tokens", "cache", "first_token", "jobs"]
+    assert list(charts(page)) == [t(f"system.{word}", "en") for word in words]
+    tokens = charts(page)[t("system.tokens", "en")]["lines"]
+    assert [(line["label"], line["values"][-1]) for line in tokens] == [("read", 300.0), ("written", 50.0)]
+    assert "RTX 4090" in texts(page)
+    assert t("system.context", "en", n=8192) in texts(page)
+
+
+def test_a_value_that_a_card_keeps_to_itself_says_so_beside_those_it_tells(show: Show) -> None:
+    refused = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+    shown = charts(show(FakeNvml([{**ANSWERS, "nvmlDeviceGetPowerUsage": refused}])))
+    power, temperature = (shown[t(f"system.card_{name}", "en")] for name in ("power", "temperature"))
+    assert power["note"] == t("system.withheld", "en") and set(power["lines"][0]["values"]) == {None}
+    assert temperature["note"] == "" and temperature["lines"][0]["values"][-1] == 64
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_a_card_it_says_so_and_shows_the_rest(show: Show, language: Language) -> None:
+    failure = pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+    page = show(FakeNvml(failure=failure), language=language)
+    assert t("system.absence.no_card", language) in texts(page)
+    assert list(charts(page)) == [t(f"system.{word}", language) for word in ("cpu", "memory", "jobs")]
+
+
+@pytest.mark.parametrize("silence", ["no_metrics", "no_answer", "not_running"])
+def test_an_engine_that_tells_nothing_has_a_sentence(show: Show, silence: str) -> None:
+    page = show(load=silence)
+    assert t(f"system.silence.{silence}", "en") in texts(page)
+    assert t("system.requests", "en") not in charts(page)
+
+
+def test_an_engine_that_starts_or_failed_says_that_instead(show: Show) -> None:
+    starting = EngineStatus("starting", "vllm", "m", phase=EngineProgress("loading", {"done": 1, "total": 2}))
+    assert t("engine.phase.loading", "en", done=1, total=2) in texts(show(status=starting))
+    error = EngineError("cuda_out_of_memory", model="m")
+    failed = texts(show(status=EngineStatus("failed", "vllm", "m", error=error)))
+    assert error_text(error, "en") in failed
+    assert t("system.silence.not_running", "en") not in failed
+
+
+def test_jobs_that_run_and_wait_are_named(open_services: Open, hold: threading.Event) -> None:
+    services = open_services(script(hold=hold))
+    path = services.videos.path(services.videos.sample())
+    for number in range(3):
+        services.jobs.submit(AnalysisRequest(path, frames=10 + number), name=f"video *{number}*.mp4")
+    while sum(job.state == "running" for job in services.jobs.recent()) < 2 or not services.jobs.waiting():
+        time.sleep(0.01)
+    page = AppTest.from_function(system_page, default_timeout=30).run()
+    written = texts(page)
+    assert all(f"video *{number}*.mp4" in written for number in range(3))
+    assert "1. video *2*.mp4" in written
+    assert t("system.queue_empty", "en") not in written
+
+
+def test_a_monitor_that_cannot_measure_says_where_the_cause_is(show: Show, services: Services) -> None:
+    monitor = Monitor(lambda: "not_running", lambda: (0, 0))
+    monitor.close()
+    resources.install(resources.Installed(services=replace(services, monitor=monitor), key="key"))
+    page = AppTest.from_function(system_page, default_timeout=30).run()
+    assert not page.exception
+    assert t("system.nothing", "en", log=services.log_path) in texts(page)
+
+
+def test_every_page_is_linked_in_the_readers_language_and_renamed_at_once(page: AppTest, services: Services) -> None:
+    page.run()
+    assert links(page) == [t(f"ui.page_{name}", "en") for name in ("analyse", "library", "models", "system")]
+    page.button_group(key="language").set_value("zh").run()
+    assert links(page) == [t(f"ui.page_{name}", "zh") for name in ("analyse", "library", "models", "system")]
+
+
+def test_the_links_keep_the_open_analysis_in_the_address(page: AppTest, services: Services) -> None:
+    page.query_params["video"] = "abc"
+    page.run()
+    queries = [link.proto.query_string for link in page.get("page_link")]
+    assert queries == ["video=abc"] * 8  # in the sidebar, and on a phone above the page
+
+
+def links(page: AppTest) -> list[str]:
+    return [link.proto.label for link in page.sidebar.get("page_link")]
+
+
+def sample(at: float, **parts: int) -> Sample:
+    machine = Machine(0.5, 4, 1000, 4000, {"app": 100, "decoders": 0, "engines": 0, **parts})  # type: ignore[dict-item]
+    return Sample(at, machine, Cards((Card(0, "x", celsius=50),)), LOAD, (0, 0))
+
+
+def stacked(samples: Sequence[Sample]) -> list[list[float | None]]:
+    _, memory = system_charts.machine_charts(samples, "CPU", "en")
+    return [list(line.values) for line in memory.lines]
+
+
+def test_the_parts_of_the_memory_add_up_to_what_is_in_use() -> None:
+    moments = zip(*stacked([sample(0.0), sample(2.0, engines=300)]), strict=True)
+    assert [sum(value or 0 for value in values) for values in moments] == [1000, 1000]
+
+
+def test_shared_pages_counted_twice_leave_no_part_below_nothing() -> None:
+    assert stacked([sample(0.0, engines=1500)])[-1] == [0]
+
+
+def test_a_card_that_was_not_there_yet_leaves_a_gap() -> None:
+    before = replace(sample(0.0), cards=Cards(absence="unreadable"))
+    busy, _, warm, _ = system_charts.card_charts([before, sample(2.0)], Card(0, "x", celsius=50), "en")
+    assert list(warm.lines[0].values) == [None, 50]
+    assert busy.note == t("system.withheld", "en")
+
+
+def test_the_time_shown_grows_with_what_there_is_to_show() -> None:
+    assert [system_charts.span_seconds([sample(0.0), sample(at)]) for at in (0.0, 130.0, 420.0)] == [
+        120.0,
+        300.0,
+        600.0,
+    ]
+    assert system_charts.ages([sample(3.0), sample(5.0)]) == [2.0, 0.0]

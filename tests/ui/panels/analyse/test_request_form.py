@@ -1,0 +1,264 @@
+"""What the page offers and tells before a start: templates, the plan, the exact prompt, several videos, the queue."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app.analysis.forecast import Planner
+from app.analysis.plan import Room
+from app.analysis.templates import built_in, load
+from app.domain import AnalysisRequest
+from app.i18n import LANGUAGES, t
+from app.jobs import Sameness
+from app.store.paces import Asked, Known
+from app.ui import resources
+from app.ui.panels.sidebar import queue as queue_panel
+from app.wiring import Services
+from tests.ui.conftest import Open
+from tests.ui.fake_services import ended, queue, script, with_bench
+from tests.ui.pages.test_analyse import texts
+from tests.ui.panels.report.test_report import parts_shown
+
+
+def with_sample(page: AppTest) -> AppTest:
+    page.run()
+    page.button(key="use_sample").click().run()
+    assert not page.exception
+    return page
+
+
+def install(services: Services, **changes: object) -> None:
+    changed = replace(services, **changes)  # type: ignore[arg-type]
+    resources.install(resources.Installed(services=changed, key="key"))
+
+
+def copies(services: Services, card_video: Path, number: int) -> list[str]:
+    """The ids of so many videos."""
+    paths = [card_video.with_name(f"part {place}.mp4") for place in range(number)]
+    return [services.videos.from_path(str(shutil.copy(card_video, path))) for path in paths]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_template_is_offered_by_name_with_a_line_about_it(
+    page: AppTest, services: Services, language: str
+) -> None:
+    page.run()
+    page.button_group(key="language").set_value(language).run()
+    names = [template.name.of(language) for template in built_in().values()]  # type: ignore[arg-type]
+    assert page.selectbox(key="template").options == names
+    page.selectbox(key="template").select("safety").run()
+    assert built_in()["safety"].about.of(language) in texts(page)  # type: ignore[arg-type]
+
+
+def test_a_template_of_the_users_is_offered_and_a_broken_one_is_told_with_its_file(
+    page: AppTest, services: Services, tmp_path: Path
+) -> None:
+    (tmp_path / "birds.toml").write_text('name = "Birds"\nask = "Name each bird."\n')
+    (tmp_path / "broken.toml").write_text("name = \n")
+    install(services, templates=load(tmp_path))
+    page.run()
+    assert page.selectbox(key="template").options[-1] == "Birds"
+    assert "broken.toml is not valid TOML" in texts(page)
+
+
+def test_without_a_video_nothing_is_planned(page: AppTest, services: Services) -> None:
+    page.run()
+    assert "in one request" not in texts(page)
+
+
+def test_the_plan_follows_every_control_at_once(page: AppTest, services: Services) -> None:
+    with_sample(page)
+    assert "8 frames · in one request · about" in texts(page)
+    assert "time not known yet" in texts(page)
+    page.slider(key="frames").set_value(20).run()
+    assert "20 frames · in one request" in texts(page)
+    page.slider(key="frames").set_value(64)
+    page.selectbox(key="side").select(896).run()
+    assert "frames of 896 pixels" in texts(page)
+    page.radio(key="strategy").set_value("every").run()
+    assert "at most 1 frame" in texts(page) or "at most 2 frames" in texts(page)
+
+
+def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, services: Services) -> None:
+    run = (Asked(1, 8, 2000, 400, 1, 40.0),)
+    planner = Planner(lambda *_: None, Room(8192, 1024), None, None, lambda: Known((run,) * 3), lambda *_: False)
+    install(with_bench(services, planner=planner))
+    with_sample(page)
+    assert "on this engine" in texts(page)
+    assert "time not known yet" not in texts(page)
+
+
+def test_as_many_frames_as_fit_becomes_a_number_before_the_start(page: AppTest, services: Services) -> None:
+    with_sample(page)
+    page.toggle(key="frames_fit").set_value(True).run()
+    assert page.slider(key="frames").disabled
+    page.button(key="start").click().run()
+    request = services.jobs.snapshot(page.query_params["job"]).request
+    video = resources.probe_video(request.path)
+    held = services.planner.held_frames(video, request, built_in()["describe"])
+    assert request.frames == held > 8
+
+
+def test_the_size_that_was_chosen_is_asked_for(page: AppTest, services: Services) -> None:
+    with_sample(page)
+    page.selectbox(key="side").select(640).run()
+    page.button(key="start").click().run()
+    assert services.jobs.snapshot(page.query_params["job"]).request.side == 640
+
+
+def test_the_exact_prompt_holds_the_question_and_a_place_for_each_picture(page: AppTest, services: Services) -> None:
+    with_sample(page)
+    page.slider(key="frames").set_value(3)
+    page.text_area(key="question").input("Where is the cat?").run()
+    page.button(key="prompt_exact").click().run()
+    system, user = (code.value for code in page.code if "weights" not in code.value)
+    assert "frames of one video" in system
+    assert "Where is the cat?" in user
+    assert [f"‹picture {number}›" in user for number in (1, 2, 3, 4)] == [True, True, True, False]
+
+
+def test_times_that_cannot_be_read_leave_the_plan_out_and_are_told_at_the_start(
+    page: AppTest, services: Services
+) -> None:
+    with_sample(page)
+    page.radio(key="strategy").set_value("times").run()
+    page.text_input(key="times").input("soon").run()
+    assert not page.exception and "in one request" not in texts(page)
+    page.button(key="start").click().run()
+    assert "“soon” is not a time" in texts(page)
+
+
+# ---- several videos, and the queue
+
+
+def test_several_videos_each_become_a_job_with_the_same_question(
+    page: AppTest, services: Services, card_video: Path
+) -> None:
+    first, second, third = copies(services, card_video, 3)
+    page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
+    page.run()
+    assert "Per video; 3 videos in all." in texts(page)
+    page.text_area(key="question").input("Which colours?").run()
+    page.button(key="start").click().run()
+    jobs = services.jobs.recent()
+    assert sorted(job.name for job in jobs) == ["part 0.mp4", "part 1.mp4", "part 2.mp4"]
+    assert {job.request.question for job in jobs} == {"Which colours?"}
+    assert services.jobs.snapshot(page.query_params["job"]).name == "part 0.mp4"
+
+
+def test_of_several_videos_each_can_be_shown_and_left_out(page: AppTest, services: Services, card_video: Path) -> None:
+    first, second, third = copies(services, card_video, 3)
+    page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
+    page.run()
+    page.button(key=f"show-{third}").click().run()
+    assert (page.query_params["video"], page.query_params["also"]) == (third, f"{first},{second}")
+    page.button(key=f"leave-{first}").click().run()
+    page.button(key=f"leave-{third}").click().run()
+    assert page.query_params["video"] == second
+    assert "also" not in page.query_params
+    assert page.button(key="start").label == t("ui.start", "en")
+
+
+def test_the_queue_shows_whose_turn_is_next_and_can_be_changed(
+    page: AppTest, open_services: Open, card_video: Path, hold: threading.Event
+) -> None:
+    services = open_services(script(hold=hold))
+    jobs = [services.jobs.submit(AnalysisRequest(card_video), name=f"{place}.mp4") for place in range(5)]
+    while len(services.jobs.waiting()) > 3:
+        time.sleep(0.01)
+    page.run()
+    rows = queue_rows(page)
+    assert [row["title"] for row in rows] == ["0.mp4", "1.mp4", "1. 2.mp4", "2. 3.mp4", "3. 4.mp4"]
+    assert [[one["name"] for one in row["actions"]] for row in rows] == [
+        ["pause", "cancel"],
+        ["pause", "cancel"],
+        ["cancel"],
+        ["first", "cancel"],
+        ["first", "cancel"],
+    ]
+    page.button(key="queue_cancel_all").click().run()
+    assert not page.exception
+    assert [ended(services, job).state for job in jobs] == ["cancelled"] * 5
+
+
+def test_queue_tells_the_time_until_all_are_over(
+    page: AppTest, open_services: Open, card_video: Path, hold: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one there is no estimate; it counts as the others do."""
+    services = open_services(script(hold=hold))
+    jobs = [services.jobs.submit(AnalysisRequest(card_video), name=f"{place}.mp4") for place in range(5)]
+    while len(services.jobs.waiting()) > 3:
+        time.sleep(0.01)
+    monkeypatch.setattr(resources, "expected_seconds", lambda _, job: None if job.id == jobs[4] else 120.0)
+    monkeypatch.setattr(queue_panel, "_share_left", lambda job: 1.0)
+    page.run()
+    assert "5 analyses · about 10 min left" in texts(page)
+
+
+def queue_rows(page: AppTest) -> list[dict[str, Any]]:
+    """The rows of the queue; those of the recent analyses offer no actions."""
+    shown = [part["jobs"] for part in parts_shown(page) if "jobs" in part]
+    return next(rows for rows in shown if any(row["actions"] for row in rows))
+
+
+def test_a_single_job_needs_no_queue(
+    page: AppTest, open_services: Open, card_video: Path, hold: threading.Event
+) -> None:
+    services = open_services(script(hold=hold))
+    services.jobs.submit(AnalysisRequest(card_video), name="a.mp4")
+    while services.jobs.waiting():
+        time.sleep(0.01)
+    page.run()
+    assert t("ui.queue", "en") not in texts(page)
+
+
+# ---- what was analysed before
+
+
+def test_the_same_again_opens_the_report_that_is_there_says_since_when_and_can_be_asked_anew(
+    page: AppTest, open_services: Open, tmp_path: Path
+) -> None:
+    services = open_services(script())
+    same = Sameness(lambda request: {}, lambda path: "ab" * 32)
+    jobs = queue(services.store, script(), tmp_path / "second", same)
+    install(services, jobs=jobs)
+    try:
+        with_sample(page)
+        page.button(key="start").click().run()
+        before = page.query_params["job"]
+        ended(replace(services, jobs=jobs), before)
+        page.button(key="new").click().run()
+        with_sample(page)
+        page.button(key="start").click().run()
+        assert page.query_params["job"] == before
+        assert f"The same was analysed on {jobs.snapshot(before).created[:16].replace('T', ' ')}" in texts(page)
+        page.button(key="ask_anew").click().run()
+        assert page.query_params["job"] != before
+        ended(replace(services, jobs=jobs), page.query_params["job"])
+        page.run()
+        assert "The same was analysed" not in texts(page)
+    finally:
+        jobs.close()
+
+
+def test_a_new_video_is_outlined_while_it_is_being_opened(
+    page: AppTest, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resources, "_probed", set())
+    with monkeypatch.context() as patched:
+        patched.setattr(resources, "probe_video", lambda path: st.stop())
+        with_sample(page)
+        assert len(page.get("skeleton")) == 1  # the form; that of the player comes and goes with the probe
+    page.run()
+    assert not page.exception
+    assert len(page.get("skeleton")) == 0
+    assert page.button(key="start")

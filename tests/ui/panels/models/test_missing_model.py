@@ -1,0 +1,178 @@
+"""The page where no model is on this machine: what the start says, the report without one, and the ways to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import places
+from app.analysis.task import Task
+from app.domain import AnalysisEvent, AnalysisRequest, Notice
+from app.engine.base import EngineStatus
+from app.errors import EngineError
+from app.i18n import t
+from app.jobs.snapshot import Failure, to_row
+from app.places import place_of
+from app.store.library import Wanted
+from app.ui import resources
+from app.wiring import Services
+from app.workbench import confirmed_downloads
+from tests.ui.conftest import Open
+from tests.ui.fake_services import ScriptedEngine, analysis, ended, script, with_bench
+from tests.ui.pages.test_analyse import started, texts
+
+BIG = "Qwen/Qwen2.5-VL-7B-Instruct"
+NO_VLLM = EngineError("vllm_not_installed", model=BIG)
+
+
+def failing(task: Task) -> Iterator[AnalysisEvent]:
+    """As an analysis goes whose engine cannot be had."""
+    yield from list(script(with_model=False)(task))
+    if task.request.use_model:
+        raise NO_VLLM
+
+
+@pytest.fixture
+def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Services:
+    """Services whose model, the default one, is not on this machine, which has 20 GiB of memory."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(places, "here", lambda: place_of([], "cpu", 20))
+    changed = with_bench(services, settings=replace(services.settings, model_path=BIG))
+    resources.install(resources.Installed(services=changed, key="key"))
+    return changed
+
+
+def with_video(page: AppTest, services: Services) -> AppTest:
+    page.query_params["video"] = services.videos.sample()
+    return page.run()
+
+
+def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> None:
+    with_video(page, absent)
+    assert page.button(key="start").label == "Download 16.6 GB and analyse"
+    told = texts(page)
+    assert "is not on this machine yet" in told
+    assert "does not fit" in "\n".join(one.value for one in page.warning)
+    assert "s a frame" in told
+    assert not confirmed_downloads(absent.settings).holds(BIG)
+    page.button(key="start").click().run()
+    assert confirmed_downloads(absent.settings).holds(BIG)
+    assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
+
+
+def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -> None:
+    with_video(page, absent)
+    page.button(key="start_without").click().run()
+    job = ended(absent, page.query_params["job"])
+    assert (job.state, job.request.use_model) == ("without_model", False)
+    assert not confirmed_downloads(absent.settings).holds(BIG)
+    page.run()
+    assert t("ui.state_without_model", "en") in texts(page)
+    assert page.button(key="choose_model")
+    assert "without_model" not in {one.key for one in page.button} and not page.error
+
+
+def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
+    with_video(page, absent)
+    small = "Qwen/Qwen2.5-VL-3B-Instruct"
+    page.button(key=f"missing_use_{small}").click().run()
+    assert not page.exception and not page.error
+    assert absent.settings.model_path == small
+    assert page.button(key="start").label == "Download 7.5 GB and analyse"
+    assert (absent.settings.data_dir / "model.json").is_file()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Open, language: str) -> None:
+    services = open_services(failing)
+    job = started(page, services)
+    assert ended(services, job).state == "without_model"
+    page.button_group(key="language").set_value(language).run()
+    told = texts(page)
+    assert t("ui.state_without_model", language) in told and t("ui.without_model_is", language) in told
+    assert not page.error
+    assert next(one.key for one in page.button if one.proto.type == "primary") == "choose_model"
+    why = next(one for one in page.expander if one.label == t("ui.engine_why", language))
+    assert not why.proto.expanded and why.caption
+    entry = next(one for one in services.jobs.library.find(Wanted(), order="newest", offset=0, limit=1))
+    assert services.jobs.state_of(entry) == "without_model"
+
+
+def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Services) -> None:
+    request = AnalysisRequest(services.videos.path(services.videos.sample()))
+    job = started(page, services)
+    done = ended(services, job)
+    made = replace(
+        analysis(request, "before", chunks=()), notices=(Notice("no_model_because", {"reason": "x"}, "error"),)
+    )
+    before = replace(done, id="before", state="failed", failure=Failure.of(NO_VLLM), chunks=(), analysis=made)
+    services.store.save(to_row(before, "gone"))
+    page.query_params["job"] = "before"
+    page.run()
+    assert not page.exception
+    assert t("ui.state_without_model", "en") in texts(page)
+    assert page.button(key="choose_model") and page.button(key="go_on")
+
+
+def test_another_model_goes_on_with_the_same_report(page: AppTest, open_services: Open) -> None:
+    services = open_services(failing)
+    job = started(page, services)
+    ended(services, job)
+    page.run()
+    page.button(key="choose_model").click().run()
+    assert page.query_params["job"] == job
+    page.button(key="models_back").click().run()
+    assert t("ui.state_without_model", "en") in texts(page)
+
+
+def test_compare_leads_to_the_models_and_back(page: AppTest, services: Services) -> None:
+    job = started(page, services)
+    ended(services, job)
+    page.run()
+    page.button(key="compare").click().run()
+    assert "FRAMELENS_BASE_URL" not in texts(page)
+    page.button(key="compare_model").click().run()
+    page.button(key="models_back").click().run()
+    assert page.query_params["job"] == job and page.query_params["with"] == "choose"
+    assert page.button(key="compare_model")
+
+
+def test_a_new_analysis_keeps_the_video(page: AppTest, services: Services) -> None:
+    job = started(page, services)
+    ended(services, job)
+    video = page.query_params["video"]
+    page.run()
+    page.button(key="new").click().run()
+    page.query_params["job"] = job  # as the library opens it, by its id alone
+    page.run()
+    page.button(key="ask_again").click().run()
+    assert page.query_params["video"] == video and "job" not in page.query_params
+    assert not page.button(key="start").disabled
+
+
+def test_an_address_is_said_to_be_one(page: AppTest, services: Services) -> None:
+    page.run()
+    page.text_input(key="path").set_value("rtsp://admin:secret@10.0.0.2/live").run()
+    told = "\n".join(one.value for one in page.error)
+    assert "rtsp" in told and "secret" not in told and "video" not in page.query_params
+
+
+def test_a_remote_engine_is_not_said_to_be_stopped(page: AppTest, services: Services) -> None:
+    assert isinstance(services.engine, ScriptedEngine)
+    services.engine.now = EngineStatus("stopped", "remote", "http://127.0.0.1:9/v1")
+    page.run()
+    told = texts(page)
+    assert t("ui.engine_unasked", "en") in told
+    assert t("ui.engine_stopped", "en") not in told and "http" not in told
+
+
+def test_what_was_changed_in_the_settings_is_on_the_models_page_alone(page: AppTest, services: Services) -> None:
+    words = t("notice.sight_unknown", "en")  # what the scripted services have to say
+    page.run()
+    assert words not in texts(page)

@@ -1,0 +1,203 @@
+"""Which frames are looked at: chosen before, changed by hand afterwards, and a part looked at again."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.domain import Selection
+from app.i18n import LANGUAGES, t
+from app.ui.state import PageState
+from app.wiring import Services
+from tests.ui.fake_services import ended
+from tests.ui.pages.test_analyse import started, texts
+
+
+def chosen_video(page: AppTest) -> None:
+    page.run()
+    page.button(key="use_sample").click().run()
+
+
+def submitted(page: AppTest, services: Services) -> tuple[Selection, int]:
+    page.button(key="start").click().run()
+    assert not page.exception
+    request = services.jobs.snapshot(page.query_params["job"]).request
+    return request.selection, request.frames
+
+
+def reported(page: AppTest, services: Services) -> str:
+    job = started(page, services)
+    ended(services, job)
+    page.run()
+    return job
+
+
+def state_of(page: AppTest) -> PageState:
+    state = page.session_state["framelens"]
+    assert isinstance(state, PageState)
+    return state
+
+
+def test_the_usual_way_takes_one_click(page: AppTest, services: Services) -> None:
+    chosen_video(page)
+    assert submitted(page, services) == (Selection(), 8)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_strategy_has_a_name_and_a_line_that_explains_it(
+    page: AppTest, services: Services, language: str
+) -> None:
+    chosen_video(page)
+    page.button_group(key="language").set_value(language).run()
+    strategies = page.radio(key="strategy")
+    assert len(strategies.options) == 6
+    assert t("strategy.scenes", language) in strategies.options  # type: ignore[arg-type]
+    assert len(strategies.proto.captions) == 6
+
+
+def test_frames_every_few_seconds_of_a_part_of_the_video(page: AppTest, services: Services) -> None:
+    chosen_video(page)
+    page.radio(key="strategy").set_value("every").run()
+    page.number_input(key="every").set_value(0.5)
+    page.slider(key="frames_most").set_value(100)
+    page.text_input(key="range_start").input("0:00.5").run()
+    page.text_input(key="range_end").input("1.5").run()
+    assert "00:00.5–00:01.5" in page.expander[0].label.replace("\\", "")
+    expected = Selection("every", 0.5, start_seconds=0.5, end_seconds=1.5)
+    assert submitted(page, services) == (expected, 100)
+
+
+def test_frames_at_times_that_were_written(page: AppTest, services: Services) -> None:
+    chosen_video(page)
+    page.radio(key="strategy").set_value("times").run()
+    page.button(key="start").click().run()
+    assert "No times were given" in texts(page)
+    page.text_input(key="times").input("0.5, soon").run()
+    page.button(key="start").click().run()
+    assert "“0.5, soon” is not a time" in texts(page)
+    page.text_input(key="times").input("0.5, 0:01.25").run()
+    assert submitted(page, services) == (Selection("times", times_seconds=(0.5, 1.25)), 256)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "told"),
+    [("x", "", "“x” is not a time"), ("2", "1", "The range from 2 to 1 is empty"), ("", "0", "The range from 0 to 0")],
+)
+def test_a_range_that_is_none_is_told_at_once_and_nothing_starts(
+    page: AppTest, services: Services, start: str, end: str, told: str
+) -> None:
+    chosen_video(page)
+    page.text_input(key="range_start").input(start).run()
+    page.text_input(key="range_end").input(end).run()
+    assert told in texts(page)
+    page.button(key="start").click().run()
+    assert "job" not in page.query_params
+
+
+def test_a_choice_of_frames_survives_a_change_of_language(page: AppTest, services: Services) -> None:
+    chosen_video(page)
+    page.radio(key="strategy").set_value("scenes").run()
+    page.text_input(key="range_end").input("1.5").run()
+    page.button_group(key="language").set_value("zh").run()
+    assert page.radio(key="strategy").value == "scenes"
+    assert page.text_input(key="range_end").value == "1.5"
+
+
+def test_a_range_is_looked_at_again_and_a_way_leads_back(page: AppTest, services: Services) -> None:
+    first = reported(page, services)
+    assert not [button for button in page.button if button.key == "look_start"]
+    state_of(page).range_texts = ("0.5", "1.5")  # as the timeline tells it
+    page.run()
+    page.number_input(key="look_frames").set_value(24)
+    page.text_input(key=f"look_question_{first}").input("What falls?")
+    page.run()
+    page.button(key="look_start").click().run()
+    second = page.query_params["job"]
+    request = ended(services, second).request
+    assert request.selection == Selection(start_seconds=0.5, end_seconds=1.5)
+    assert (request.frames, request.question) == (24, "What falls?")
+    page.run()
+    assert "This report is about 00:00.500 to 00:01.500 alone" in texts(page)
+    assert state_of(page).range is None
+    page.button(key="way_back").click().run()
+    assert page.query_params["job"] == first
+    assert t("ui.state_done", "en") in texts(page)
+
+
+def test_without_another_question_the_same_is_asked_of_the_range(page: AppTest, services: Services) -> None:
+    chosen_video(page)
+    page.text_area(key="question").input("Who comes?").run()
+    submitted(page, services)
+    ended(services, page.query_params["job"])
+    page.run()
+    state_of(page).range_texts = ("1", "")
+    page.run()
+    page.button(key="look_start").click().run()
+    request = services.jobs.snapshot(page.query_params["job"]).request
+    assert (request.question, request.selection) == ("Who comes?", Selection(start_seconds=1.0))
+
+
+def test_frames_chosen_by_hand_are_asked_about_in_a_new_report_and_the_old_one_stays(
+    page: AppTest, services: Services
+) -> None:
+    first = reported(page, services)
+    before = services.jobs.snapshot(first)
+    page.button(key="edit_frames").click().run()
+    assert page.button(key="edits_ask").disabled
+    state = state_of(page)
+    assert state.edits
+    state.edits = state.edits.after(0, [["remove", 1.0], ["add", 0.5], ["add", 1.7]])
+    page.run()
+    assert "3 frames" in texts(page)
+    assert "1 removed, 2 added" in texts(page)
+    page.button(key="edits_ask").click().run()
+    second = page.query_params["job"]
+    job = ended(services, second)
+    assert job.request.selection == Selection("times", times_seconds=(0.0, 0.5, 1.7))
+    assert (job.request.frames, job.follows) == (3, first)
+    assert services.jobs.snapshot(first) == before
+    page.run()
+    assert page.button(key="way_back")
+
+
+def test_leaving_the_choice_by_hand_changes_nothing(page: AppTest, services: Services) -> None:
+    first = reported(page, services)
+    page.button(key="edit_frames").click().run()
+    assert not page.tabs
+    page.button(key="edits_leave").click().run()
+    assert page.tabs
+    assert page.query_params["job"] == first
+
+
+def test_no_frame_at_all_cannot_be_asked_about(page: AppTest, services: Services) -> None:
+    reported(page, services)
+    page.button(key="edit_frames").click().run()
+    state = state_of(page)
+    assert state.edits
+    state.edits = state.edits.after(0, [["remove", 0.0], ["remove", 1.0]])
+    page.run()
+    assert page.button(key="edits_ask").disabled
+
+
+def test_another_report_is_not_edited_by_what_was_done_to_this_one(page: AppTest, services: Services) -> None:
+    first = reported(page, services)
+    page.button(key="new").click().run()
+    second = reported(page, services)
+    page.button(key="edit_frames").click().run()
+    page.query_params["job"] = first  # as the browser's history leads there
+    page.run()
+    assert page.tabs
+    page.query_params["job"] = second
+    page.run()
+    assert not page.tabs
+
+
+def test_how_the_frames_were_chosen_is_in_the_report(page: AppTest, services: Services) -> None:
+    chosen_video(page)
+    page.radio(key="strategy").set_value("scenes").run()
+    page.text_input(key="range_start").input("0.5").run()
+    submitted(page, services)
+    ended(services, page.query_params["job"])
+    page.session_state["report_tab"] = t("ui.tab_made", "en")
+    page.run()
+    assert "Where shots begin · from 00:00.5" in texts(page)

@@ -1,0 +1,371 @@
+"""A report with parts, and a job that stopped: what is told, what can be done, and what is asked of the services."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.analysis.task import Task
+from app.domain import (
+    AnalysisEvent,
+    AnalysisRequest,
+    Answered,
+    ChunkDone,
+    FactsMeasured,
+    Finished,
+    Notice,
+    Noticed,
+    StageStarted,
+)
+from app.errors import EngineError
+from app.i18n import LANGUAGES, notice_text, t
+from app.jobs import Sameness
+from app.reports.json import reader, writer
+from app.ui import resources
+from app.ui.panels.report.findings import PAGE
+from app.ui.panels.report.notices import brief
+from app.wiring import Services
+from tests.ui import rich
+from tests.ui.conftest import Open
+from tests.ui.fake_services import Run, ended, queue, wait
+from tests.ui.pages.test_analyse import parts_shown, texts
+
+
+@pytest.fixture
+def page_of(page: AppTest, open_services: Open) -> Callable[..., tuple[AppTest, Services, str]]:
+    """Opens the page of a job that has run to its end."""
+
+    def open_page(run: Run, request: AnalysisRequest | None = None) -> tuple[AppTest, Services, str]:
+        services = open_services(run)
+        path = services.videos.path(services.videos.sample())
+        job = services.jobs.submit(request or AnalysisRequest(path, frames=12), name="cards.mp4")
+        ended(services, job)
+        page.query_params["job"] = job
+        page.run()
+        assert not page.exception
+        return page, services, job
+
+    return open_page
+
+
+def written(page: AppTest) -> str:
+    return texts(page) + json.dumps(parts_shown(page), ensure_ascii=False)
+
+
+def stopping(after: int, error: Exception) -> Run:
+    """A run that ends with this error after so many parts; the next one goes on to the end."""
+    left = [error]
+
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        answered = 0
+        for event in rich.script(parts=4)(task):
+            yield event
+            answered += type(event).__name__ == "ChunkDone"
+            if left and answered == after:
+                raise left.pop()
+
+    return run
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_tells_all_that_it_holds(page_of: Callable[..., Any], language: str) -> None:
+    page, _, _ = page_of(rich.script())
+    page.button_group(key="language").set_value(language).run()
+    told = written(page)
+    for text in (
+        "An afternoon at the gate",
+        "The man in the red jacket comes to the door.",
+        "A man brings a parcel and leaves.",
+        "Chapter 2: at the gate",
+        "Who or what",
+        t("unverified.no_frame", language),  # type: ignore[arg-type]
+        t("trouble.repeats", language),  # type: ignore[arg-type]
+        t("ui.part_retry", language),  # type: ignore[arg-type]
+        notice_text(Notice("sound_not_analysed"), language),  # type: ignore[arg-type]
+    ):
+        assert text in told
+
+
+def test_the_reply_stands_before_the_summary_and_that_before_the_findings(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(rich.script())
+    told = json.dumps(parts_shown(page)[1:])  # the first is the player, with chapters of its own
+    places = [told.index(text) for text in ("comes to the door", "brings a parcel", "Chapter 1", "number 0.0")]
+    assert places == sorted(places)
+
+
+def test_only_the_tab_that_is_open_is_drawn(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(rich.script())
+    assert "Spoken line 1" not in written(page)
+    page.session_state["report_tab"] = t("ui.tab_said", "en")
+    page.run()
+    assert "Spoken line 1" in written(page)
+    assert "From the subtitles: English" in texts(page)
+
+
+def test_how_it_was_made_tells_layout_settings_requests_and_prompts(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(rich.script())
+    page.session_state["report_tab"] = t("ui.tab_made", "en")
+    page.run()
+    told = written(page)
+    assert "frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the engine" in told
+    assert "/models/Tiny-VL" in told
+    assert "1,200 + 160" in told
+    assert page.code[0].value == "PROMPT OF PART 1"
+    page.selectbox(key="prompt_of").select_index(3).run()
+    assert page.code[0].value == "PROMPT OF THE SUMMARY"
+
+
+def test_ten_thousand_findings_are_shown_a_page_at_a_time_and_searched_all(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(rich.script(parts=50, findings=200))
+    assert "1–40 of 10000 findings" in texts(page)
+    assert json.dumps(parts_shown(page)).count("A man walks past") == PAGE
+    page.text_input(key="findings_search").input("number 49.199.").run()
+    assert json.dumps(parts_shown(page)).count("A man walks past") == 1
+    page.text_input(key="findings_search").input("nobody says this").run()
+    assert t("ui.findings_none", "en") in texts(page)
+    page.text_input(key="findings_search").input("")
+    page.toggle(key="findings_doubtful").set_value(True).run()
+    assert json.dumps(parts_shown(page)).count("A man walks past") == 40
+
+
+def test_a_job_that_failed_tells_what_is_kept_and_goes_on(page_of: Callable[..., Any]) -> None:
+    page, services, job = page_of(stopping(2, EngineError("engine_empty_answer")))
+    assert "2 of 4 parts are answered" in texts(page)
+    assert "ended its answer without a word" in texts(page)
+    assert "In part 2 somebody crosses the yard." in written(page)
+    page.button(key="go_on").click().run()
+    assert ended(services, job).state == "done"
+    page.run()
+    assert t("ui.state_done", "en") in texts(page)
+
+
+def test_parts_without_an_answer_are_named_with_their_time(page_of: Callable[..., Any]) -> None:
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        made = rich.rich(task.request, task.job_id, parts=3, without=frozenset({1}))
+        values = {"first": "00:10.000", "last": "00:17.500", "reason": Notice("no_model")}
+        failed = Notice("part_failed", values, "error")
+        yield from rich.opening(made)
+        yield Noticed(failed)
+        yield from (ChunkDone(part) for part in made.chunks)
+        yield Finished(replace(made, notices=(failed,)))
+        raise EngineError("engine_empty_answer")
+
+    page, _, _ = page_of(run)
+    told = written(page)
+    assert "The part from 00:10.000 to 00:17.500 could not be answered" in told
+    assert "2 of 3 parts are answered" in told
+    assert t("ui.part_ask", "en") in told
+    assert page.button(key="go_on")
+
+
+def test_settings_that_changed_are_set_side_by_side_before_anything_goes_on(
+    page: AppTest, open_services: Open, tmp_path: Path
+) -> None:
+    services = open_services(rich.script())
+    settings = {"model": "/models/Tiny-VL"}
+    same = Sameness(lambda request: dict(settings), lambda path: None)
+    jobs = queue(services.store, stopping(2, EngineError("engine_empty_answer")), tmp_path / "other", same)
+    resources.install(resources.Installed(services=replace(services, jobs=jobs), key="key"))
+    job = jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="cards.mp4")
+    ended(replace(services, jobs=jobs), job)
+    settings["model"] = "/models/Other-VL"
+    page.query_params["job"] = job
+    page.run()
+    table = next(data for data in parts_shown(page) if "heads" in data)
+    assert table["rows"] == [["Model", "/models/Tiny-VL", "/models/Other-VL"]]
+    assert "go_on" not in [button.key for button in page.button]
+    page.button(key="leave_it").click().run()
+    assert "go_on_changed" not in [button.key for button in page.button]
+    page.session_state["framelens"].left_as_is = ""
+    page.run()
+    page.button(key="go_on_changed").click().run()
+    finished = ended(replace(services, jobs=jobs), job)
+    assert (finished.state, finished.conditions) == ("done", settings)
+    jobs.close()
+
+
+def test_another_question_is_asked_about_the_same_frames_and_compared(page_of: Callable[..., Any]) -> None:
+    page, services, job = page_of(rich.script())
+    request = services.jobs.snapshot(job).request
+    page.text_area(key=f"another_question_{job}").input("Who leaves?")
+    page.selectbox(key=f"another_template_{job}").select("log").run()
+    page.button(key="another_compare").click().run()
+    second = page.query_params["job"]
+    assert page.query_params["with"] == job
+    asked = ended(services, second)
+    assert asked.request == replace(request, question="Who leaves?", template="log")
+    assert asked.follows == job
+    page.run()
+    told = written(page)
+    assert t("ui.compare_title", "en") in told
+    assert "Surveillance log" in told
+    page.button(key="compare_end").click().run()
+    assert "with" not in page.query_params
+    assert page.tabs
+
+
+def test_a_report_is_compared_with_another_of_the_same_video(page_of: Callable[..., Any]) -> None:
+    page, services, job = page_of(rich.script())
+    page.button(key="compare").click().run()
+    assert t("ui.compare_none", "en") in texts(page)
+    other = services.jobs.submit(services.jobs.snapshot(job).request, name="cards.mp4")
+    ended(services, other)
+    page.run()
+    assert "12 frames in common" in page.selectbox(key="compare_choice").options[0]
+    page.button(key="compare_start").click().run()
+    assert (page.query_params["job"], page.query_params["with"]) == (job, other)
+    rows = [row for data in parts_shown(page) if "rows" in data and "names" in data for row in data["rows"]]
+    assert len(rows) == 5 + 12
+    page.toggle(key="compare_only").set_value(True).run()
+    rows = [row for data in parts_shown(page) if "rows" in data and "names" in data for row in data["rows"]]
+    assert len(rows) == 5
+
+
+def test_a_comparison_with_what_is_not_there_is_told(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(rich.script())
+    page.query_params["with"] = "nobody"
+    page.run()
+    assert not page.exception
+    assert "is not known here" in texts(page)
+
+
+def test_asking_the_same_again_says_that_nothing_is_new(page: AppTest, open_services: Open, tmp_path: Path) -> None:
+    services = open_services(rich.script())
+    same = Sameness(lambda request: {}, lambda path: "ab" * 32)
+    jobs = queue(services.store, rich.script(), tmp_path / "other", same)
+    resources.install(resources.Installed(services=replace(services, jobs=jobs), key="key"))
+    job = jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="cards.mp4")
+    ended(replace(services, jobs=jobs), job)
+    page.query_params["job"] = job
+    page.run()
+    page.button(key="another_ask").click().run()
+    assert "Nothing is different from the report that is open" in texts(page)
+    assert page.query_params["job"] == job
+    jobs.close()
+
+
+def test_a_report_from_another_machine_offers_no_question_that_cannot_be_asked(
+    page_of: Callable[..., Any],
+) -> None:
+    page, services, job = page_of(rich.script())
+    made = services.jobs.snapshot(job).analysis
+    again = reader.read(writer.write(replace(made, id="elsewhere"), "en"), name="report.json")
+    page.query_params["job"] = services.jobs.take_in(again)
+    page.run()
+    assert not page.exception
+    told = written(page)
+    assert t("library.elsewhere_why", "en") in told and "A man brings a parcel and leaves." in told
+    assert t("ui.part_retry", "en") not in told
+
+
+def measuring(through: threading.Event) -> Run:
+    """A run whose report is there when one frame is measured; the others wait."""
+
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        made = rich.rich(task.request, task.job_id, parts=3)
+        yield from rich.opening(replace(made, facts=()))
+        yield from (ChunkDone(part) for part in made.requests)
+        yield StageStarted("facts", len(made.keyframes))
+        yield FactsMeasured(made.facts[0])
+        pending = (*made.notices, Notice("facts_pending", level="info"))
+        yield Answered(replace(made, facts=made.facts[:1], notices=pending))
+        wait(through, task.control)
+        yield from (FactsMeasured(one) for one in made.facts[1:])
+        yield Finished(made)
+
+    return run
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_report_is_shown_while_frames_are_measured(page: AppTest, open_services: Open, language: Any) -> None:
+    through = threading.Event()
+    services = open_services(measuring(through))
+    path = services.videos.path(services.videos.sample())
+    job = services.jobs.submit(AnalysisRequest(path, frames=12), name="cards.mp4")
+    while services.jobs.snapshot(job).state != "measuring":
+        time.sleep(0.02)
+    page.query_params["job"] = job
+    page.run()
+    page.button_group(key="language").set_value(language).run()
+    assert not page.exception
+    assert "An afternoon at the gate" in texts(page)
+    assert t("ui.state_done", language) in texts(page)
+    assert [bar.proto.text.replace("\\", "") for bar in page.get("progress")] == [
+        t("ui.measuring", language, done=1, total=12)
+    ]
+    assert page.get("download_button"), "a report that is not all measured can be saved"
+    through.set()
+    ended(services, job)
+    page.run()
+    assert not page.get("progress")
+
+
+def broken(task: Task) -> Iterator[AnalysisEvent]:
+    """A run whose only answer repeats itself."""
+    made = rich.rich(task.request, task.job_id, parts=1)
+    words = "white " * 100
+    part = replace(made.chunks[0], answer=words, title=words, overview=(), findings=(), troubles=("repeats", "empty"))
+    yield from rich.opening(made)
+    yield ChunkDone(part)
+    yield Finished(replace(made, chunks=(part,), summary=None, joins=()))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_answer_that_repeats_itself_is_no_headline_and_leads_on(page_of: Callable[..., Any], language: Any) -> None:
+    page, services, job = page_of(broken)
+    page.button_group(key="language").set_value(language).run()
+    said = t("report.answer_unusable", language, why=t("trouble.repeats", language))
+    assert said in texts(page)
+    assert not [one for one in page.markdown if one.value.startswith("### ") and "white" in one.value]
+    assert page.button(key="unusable_model")
+    page.button(key="unusable_again").click().run()
+    assert page.query_params["job"] != job
+    ended(services, page.query_params["job"])
+
+
+def test_without_a_model_the_measured_facts_come_first_and_nothing_is_called_a_finding(
+    page_of: Callable[..., Any],
+) -> None:
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        made = rich.rich(task.request, task.job_id, parts=1)
+        yield from rich.opening(made)
+        yield Finished(replace(made, chunks=(), summary=None, joins=(), transcript=None, engine=None))
+
+    page, _, _ = page_of(run)
+    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("facts", "frames", "made")]
+    headings = {one.value.lstrip("# ") for one in page.markdown if one.value.startswith("#")}
+    assert not headings & {t("report.frames", "en"), t("report.findings", "en"), t("report.summary", "en")}
+
+
+def test_an_answer_without_findings_has_no_heading_for_them(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(broken)
+    assert f"##### {t('report.findings', 'en')}" not in [one.value for one in page.markdown]
+
+
+def test_a_notice_is_one_line_and_what_helps_opens(page_of: Callable[..., Any]) -> None:
+    page, _, _ = page_of(rich.script())
+    lines = [caption.value.replace("\\", "") for caption in page.caption]
+    assert any(line.endswith("The sound was not analysed") for line in lines)
+    assert notice_text(Notice("sound_not_analysed"), "en") in texts(page)  # in the panel of "What helps"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("The sound was not analysed: no model is set. Set one.", "The sound was not analysed"),
+        ("⚠️ Messages format not supported, using text mode: …", "Messages format not supported, using text mode"),
+        ("The part from 00:10.000 to 00:20.000 failed. Why?", "The part from 00:10.000 to 00:20.000 failed"),
+        ("未分析声音：视频有音轨，但没有字幕。", "未分析声音"),
+        ("Nothing more to say", "Nothing more to say"),
+    ],
+)
+def test_the_line_of_a_notice_is_its_first_clause(text: str, line: str) -> None:
+    assert brief(text) == line

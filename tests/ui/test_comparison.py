@@ -1,0 +1,84 @@
+"""Two reports side by side: what belongs together, and which words differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from app.domain import Analysis, AnalysisRequest, Finding
+from app.ui import comparison
+from tests.ui import rich
+
+REQUEST = AnalysisRequest(Path("a.mp4"))
+
+
+def report(model: str = "Tiny-VL") -> Analysis:
+    return rich.rich(REQUEST, "job", parts=2, findings=4, model=model)
+
+
+def joined(pieces: comparison.Pieces) -> str:
+    return "".join(f"[{text}]" if differs else text for text, differs in pieces)
+
+
+def test_words_without_a_counterpart_are_marked_in_both_texts() -> None:
+    one, other = comparison.differing("A red car turns left.", "A blue car turns left.")
+    assert (joined(one), joined(other)) == ("A [red] car turns left.", "A [blue] car turns left.")
+
+
+def test_chinese_is_told_apart_by_its_characters() -> None:
+    one, other = comparison.differing("一辆红色的车左转", "一辆蓝色的车左转")
+    assert (joined(one), joined(other)) == ("一辆[红]色的车左转", "一辆[蓝]色的车左转")
+
+
+def test_texts_with_little_in_common_are_left_as_they_stand() -> None:
+    one, other = comparison.differing("A red car turns left.", "Nobody has come, and it rains")
+    assert not any(differs for _, differs in (*one, *other))
+
+
+def test_texts_of_any_length_are_told_apart_without_delay() -> None:
+    one, _ = comparison.differing("word " * 50_000, "other " * 50_000)
+    assert len(one) == 1
+
+
+def test_frames_stand_together_by_their_place_in_the_video_whatever_their_number() -> None:
+    both = (report(), report())
+    fewer = replace(both[1], keyframes=tuple(frame.numbered(frame.number - 2) for frame in both[1].keyframes[2:]))
+    moments = comparison.moments((both[0], fewer))
+    assert [moment.frames[1] is None for moment in moments] == [True, True, *[False] * 6]
+    assert comparison.num_shared((both[0], fewer)) == 6
+    assert moments[2].frames[0] and moments[2].frames[1]
+    assert (moments[2].frames[0].number, moments[2].frames[1].number) == (3, 1)
+
+
+def test_what_is_said_of_a_frame_stands_beside_what_the_other_says_of_it() -> None:
+    both = (report("One"), report("Other"))
+    moments = comparison.moments(both)
+    row = comparison.frame_rows(moments[:1], both, ("a", "b"), "en")[0]
+    texts = [[joined(line["pieces"]) for line in side] for side in row["sides"]]  # type: ignore[attr-defined]
+    assert texts[0] == ["A man walks past the gate with a parcel, seen by [One], number 0.0."]
+    assert texts[1] == ["A man walks past the gate with a parcel, seen by [Other], number 0.0."]
+    assert not row["same"]
+
+
+def test_where_both_say_the_same_nothing_differs() -> None:
+    both = (report(), report())
+    assert all(comparison.is_same(moment, both) for moment in comparison.moments(both))
+    assert all(row["same"] for row in comparison.whole_rows(both, "en"))
+
+
+def test_a_field_that_differs_is_marked() -> None:
+    both = (report(), report())
+    chunk = both[1].chunks[0]
+    other = Finding(chunk.findings[0].text, chunk.findings[0].frames, (), {"kind": "leaves", "who": "nobody"})
+    changed = replace(both[1], chunks=(replace(chunk, findings=(other, *chunk.findings[1:])), both[1].chunks[1]))
+    pair = (both[0], changed)
+    assert not comparison.is_same(comparison.moments(pair)[0], pair)
+    row = comparison.frame_rows(comparison.moments(pair)[:1], pair, ("a", "b"), "en")[0]
+    line = row["sides"][1][0]  # type: ignore[index]
+    assert [(field["text"], field["differs"]) for field in line["fields"]] == [("leaves", True), ("nobody", True)]
+
+
+def test_the_whole_is_compared_as_far_as_one_has_it() -> None:
+    both = (report(), replace(report(), summary=None))
+    titles = [str(row["title"]) for row in comparison.whole_rows(both, "en")]
+    assert titles == ["Title", "Answer", "Summary", "Chapters", "Without a frame"]

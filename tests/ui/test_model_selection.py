@@ -1,0 +1,99 @@
+"""What is meant by what people type for a model, and what becomes of settings that are mended."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.errors import ModelNotFound
+from app.models import Card, built_in
+from app.models.preflight import Mend
+from app.places import Place, place_of, speed_here
+from app.ui.model_selection import Choice, Wanted, config_text, env_lines, proposal_for, understood
+from app.ui.panels.models.preflight_findings import mended
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"),
+        ("Qwen2.5-VL-7B", "Qwen/Qwen2.5-VL-7B-Instruct"),
+        ("qwen2.5vl:7b", "Qwen/Qwen2.5-VL-7B-Instruct"),
+        ("D:\\models\\Qwen2.5-VL-7B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"),
+    ],
+)
+def test_every_way_of_naming_a_model_leads_to_one_that_can_be_had(typed: str, meant: str) -> None:
+    choice = understood(typed, built_in())
+    assert choice.model == meant and choice.folder is None
+    assert (choice.match is None) == (typed == meant)
+    assert choice.download_bytes and choice.download_bytes > 10**10
+
+
+def test_a_folder_is_itself_with_what_its_own_config_says(tiny_vl: Path) -> None:
+    choice = understood(str(tiny_vl), built_in())
+    assert choice.model == str(tiny_vl) and choice.folder == tiny_vl
+    assert choice.entry and choice.entry.sees and choice.entry.shape.parameters < 10**7
+    assert choice.download_bytes == 0
+
+
+def test_a_folder_that_is_named_like_a_known_model_is_not_taken_for_the_known_one(
+    tiny_text: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "Qwen2.5-VL-7B-Instruct"
+    shutil.copytree(tiny_text, folder)
+    choice = understood(str(folder), built_in())
+    assert choice.folder == folder and choice.entry and not choice.entry.sees
+
+
+def test_an_unknown_model_of_the_hub_is_taken_as_it_is_named() -> None:
+    assert understood("somebody/some-model", built_in()) == Choice("somebody/some-model", None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"), [("/nowhere/at-all", "model_folder_missing"), ("nothing-like-this", "model_not_in_catalogue")]
+)
+def test_what_is_no_model_says_so(typed: str, key: str) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        understood(typed, built_in())
+    assert caught.value.key == key
+
+
+def test_settings_are_proposed_for_the_machine_and_read_back_as_they_are_written() -> None:
+    choice = understood("Qwen/Qwen2.5-VL-7B-Instruct", built_in())
+    proposal = proposal_for(choice, Place("here", Card(24)))
+    assert proposal and json.loads(config_text(proposal.config)) == proposal.config
+    assert proposal_for(choice, Place("here", Card(4))) is None
+    assert json.loads(config_text({})) == {}
+
+
+def test_the_lines_for_env_name_the_engine_where_it_is_not_the_usual_one() -> None:
+    usual = Wanted("org/model", "{}", "vllm", {"max_model_len": 4096})
+    assert env_lines(usual, {"VLLM_CPU_KVCACHE_SPACE": "4"}).splitlines() == [
+        "VLLM_MODEL_PATH=org/model",
+        "VLLM_CONFIG='{\"max_model_len\": 4096}'",
+        "VLLM_CPU_KVCACHE_SPACE=4",
+    ]
+    other = Wanted("org/model", "", "transformers", {})
+    assert env_lines(other, {"FRAMELENS_ENGINE": "transformers"}).splitlines() == [
+        "VLLM_MODEL_PATH=org/model",
+        "FRAMELENS_ENGINE=transformers",
+    ]
+
+
+def test_a_mend_changes_what_was_written_and_takes_out_what_a_default_set() -> None:
+    wanted = Wanted("org/model", '{"dtype": "int8", "max_num_seqs": 4}', "vllm", None)
+    assert mended(wanted, Mend({"dtype": "half"})).written == {"dtype": "half", "max_num_seqs": 4}
+    by_default = Wanted("org/model", "{}", "vllm", {"tensor_parallel_size": 1})
+    assert mended(by_default, Mend(remove=("tensor_parallel_size",))).written == {"tensor_parallel_size": None}
+    assert mended(wanted, Mend(model="org/other")).model == "org/other"
+
+
+def test_the_machine_is_its_smallest_card_unless_the_engine_computes_on_the_cpu() -> None:
+    cards = [(24.0, "NVIDIA GeForce RTX 4090"), (11.0, "NVIDIA GeForce RTX 2080 Ti")]
+    place = place_of(cards, "gpu", 64)
+    assert place.card and (place.card.memory_gib, place.card.capability, place.cards) == (11.0, 7.5, 2)
+    on_processor = Place("here", None, memory_gib=64, speed=speed_here())
+    assert place_of(cards, "cpu", 64) == place_of([], "gpu", 64) == on_processor

@@ -1,18 +1,21 @@
 # `make app` installs everything and opens the app; `make test` installs everything and runs the tests; `make check` runs
 # the linters and the quick tests.
 PYTHON ?= python3
+QUICK = -m "not engine and not browser and not thorough" -n auto --dist loadfile
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-endurance fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
 
+# First the tests of `make check` on all cores, then those that start engines and browsers, one after the other.
 test:
-	$(PYTHON) scripts/bootstrap.py test
+	$(PYTHON) scripts/bootstrap.py test $(QUICK)
+	$(PYTHON) scripts/bootstrap.py test -m "(engine or browser) and not thorough"
 
 # The linters, then every test that needs neither an engine nor a browser, on all cores.
 check: lint
-	$(PYTHON) scripts/bootstrap.py test -m "not engine and not browser and not thorough" -n logical --dist loadfile
+	$(PYTHON) scripts/bootstrap.py test $(QUICK)
 
 install:
 	$(PYTHON) scripts/bootstrap.py install

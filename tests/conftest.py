@@ -34,6 +34,12 @@ ENGINE_PROGRAMS = ("vllm.entrypoints", "matching_types")
 _running: list[pytest.Item] = []
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run one worker more than there are cores: some tests mostly wait for a time-out or another process."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use an engine or a browser, before any are deselected by their marks."""

@@ -61,11 +61,6 @@ def test_analysis_without_a_model_writes_both_reports(video: Path, tmp_path: Pat
     assert json.loads((tmp_path / "cards.report.json").read_text(encoding="utf-8"))["keyframes"]
 
 
-def test_analysis_without_an_engine_ends_in_a_sentence(video: Path, tmp_path: Path) -> None:
-    done = run("analyse_video.py", video, cwd=tmp_path, FRAMELENS_BASE_URL="http://127.0.0.1:9/v1")
-    assert done.returncode == 1 and "127.0.0.1:9" in done.stderr and "Traceback" not in done.stderr
-
-
 def test_own_template_fills_its_fields_with_times(video: Path, tmp_path: Path) -> None:
     with serve(answering(people=2, activity="paying")) as server:
         done = run("own_template.py", video, cwd=tmp_path, FRAMELENS_BASE_URL=server.base_url)

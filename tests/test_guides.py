@@ -117,7 +117,10 @@ def each(kind: str) -> pytest.MarkDecorator:
     """Every command of this kind; of those that differ in the model alone, which is exchanged, one."""
     alike = r" (--model )?Qwen/[\w.-]+" if kind in ("asking", "fetching") else r"$^"
     mine = [command for command in ALL if kinds_of(command) == [kind]]
-    return pytest.mark.parametrize("command", {re.sub(alike, "", command): command for command in mine}.values())
+    alone = {re.sub(alike, "", command): command for command in mine}.values()
+    starts_engine = [pytest.mark.engine]
+    marked = [pytest.param(one, marks=starts_engine if one.startswith("framelens serve") else []) for one in alone]
+    return pytest.mark.parametrize("command", marked)
 
 
 # ---- what holds for all of them --------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ def test_without_a_terminal_nothing_is_downloaded_unasked(
     assert json.loads((tmp_path / "r.json").read_text())["mode"] == "none"
 
 
+@pytest.mark.engine
 def test_yes_downloads_and_goes_on_with_the_report(
     video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path
 ) -> None:

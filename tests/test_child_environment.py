@@ -93,7 +93,7 @@ def test_no_key_is_in_the_environment_of_a_real_decoder(surroundings: None) -> N
 
 
 @on_linux
-def test_no_key_but_its_own_is_in_the_environment_of_a_started_engine(surroundings: None, tmp_path: Path) -> None:
+def test_engine_environment_holds_only_its_own_key(surroundings: None, tmp_path: Path) -> None:
     code = "import os; print('environment:', sorted(os.environ))"
     launcher = fake_launcher({}, command=lambda folder, port: [sys.executable, "-c", code])
     engine = ManagedEngine(launcher, log_dir=tmp_path)

@@ -33,7 +33,7 @@ def test_vllm_config_is_merged_over_the_defaults() -> None:
     assert settings.vllm_config == {**DEFAULT_VLLM_CONFIG, "max_model_len": 4096, "enforce_eager": True}
 
 
-def test_the_environment_goes_before_dotenv_and_dotenv_before_the_default(tmp_path: Path) -> None:
+def test_environment_precedes_dotenv_precedes_default(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("VLLM_MODEL_PATH=from/dotenv\nFRAMELENS_LANGUAGE=zh\n")
     assert load({}, dotenv).model_path == "from/dotenv"
@@ -51,12 +51,12 @@ def test_the_environment_goes_before_dotenv_and_dotenv_before_the_default(tmp_pa
         "~/.cache/huggingface/hub/models--Qwen--Qwen2.5-VL-7B-Instruct/snapshots/abc",
     ],
 )
-def test_model_paths_of_every_kind_come_through_dotenv_unchanged(path: str, tmp_path: Path) -> None:
+def test_model_paths_survive_dotenv_unchanged(path: str, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"VLLM_MODEL_PATH={path}\n")
     assert load({}, tmp_path / ".env").model_path == path
 
 
-def test_the_example_file_is_valid_and_says_nothing_but_the_defaults() -> None:
+def test_env_example_is_valid_and_holds_the_defaults() -> None:
     assert load({}, REPOSITORY / ".env.example").vllm_config == DEFAULT_VLLM_CONFIG
     assert load({}, REPOSITORY / ".env.example").model_path == load({}).model_path
 
@@ -89,7 +89,7 @@ def test_a_wrong_value_is_refused_with_what_was_given(environ: dict[str, str], k
 
 
 @pytest.mark.engine
-def test_an_unknown_engine_argument_is_refused_with_the_nearest_name() -> None:
+def test_unknown_engine_argument_suggests_nearest_name() -> None:
     with pytest.raises(ConfigError) as caught:
         load({"VLLM_CONFIG": '{"max_modl_len": 4096}'})
     text = error_text(caught.value, "en")
@@ -116,7 +116,7 @@ def test_the_key_never_shows_in_a_repr() -> None:
     assert isinstance(load({}), Settings)
 
 
-def test_model_path_and_config_can_be_imported_as_the_guide_says() -> None:
+def test_model_path_and_config_import_as_in_guide() -> None:
     command = (
         "import sys; sys.path.insert(0, '.'); from app.config import VLLM_MODEL_PATH, VLLM_CONFIG; "
         "import json; print(f'模型路径: {VLLM_MODEL_PATH}'); print(json.dumps(VLLM_CONFIG))"
@@ -137,7 +137,7 @@ def test_model_path_and_config_can_be_imported_as_the_guide_says() -> None:
     assert json.loads(second) == {**DEFAULT_VLLM_CONFIG, "dtype": "bfloat16"}
 
 
-def test_a_model_that_was_chosen_on_the_page_is_there_after_a_restart_unless_another_is_named(tmp_path: Path) -> None:
+def test_model_chosen_on_page_survives_restart(tmp_path: Path) -> None:
     folder = {"FRAMELENS_DATA_DIR": str(tmp_path)}
     keep_choice(load({**folder, "VLLM_MODEL_PATH": "org/chosen", "VLLM_CONFIG": '{"max_model_len": 4096}'}))
     again = load(folder)
@@ -148,7 +148,7 @@ def test_a_model_that_was_chosen_on_the_page_is_there_after_a_restart_unless_ano
     assert load(folder).vllm_config == DEFAULT_VLLM_CONFIG
 
 
-def test_an_engine_elsewhere_is_kept_with_its_key_for_its_owner_alone(tmp_path: Path) -> None:
+def test_remote_engine_and_key_are_kept_for_owner_only(tmp_path: Path) -> None:
     folder = {"FRAMELENS_DATA_DIR": str(tmp_path)}
     (tmp_path / "model.json").write_text("{}")  # what an earlier choice left, which everybody may read
     there = {"FRAMELENS_BASE_URL": "http://box:8000/v1", "FRAMELENS_API_KEY": "secret"}

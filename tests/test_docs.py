@@ -83,7 +83,7 @@ def anchors(text: str) -> set[str]:
 
 
 @each_document
-def test_every_framelens_command_is_one_that_the_command_line_takes(document: Path) -> None:
+def test_documented_commands_parse(document: Path) -> None:
     for words in commands(document):
         if words[0] != "framelens":
             continue
@@ -191,7 +191,7 @@ def test_no_heading_skips_a_level(document: Path) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_the_gallery_has_a_report_of_every_format_that_the_sample_fits() -> None:
+def test_gallery_has_every_format_that_fits_the_sample() -> None:
     """The files are made by `python scripts/make_gallery.py`; that they still read as reports is looked at here."""
     for language in ("en", "zh"):
         folder = ROOT / "docs" / "gallery" / language

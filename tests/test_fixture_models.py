@@ -104,7 +104,7 @@ def test_a_long_chinese_question_does_not_hide_the_frames(
     assert ask(vl_endpoint, CHINESE_SYSTEM, content) == expected_answer(colours)
 
 
-def test_without_frames_the_seeing_model_says_that_there_are_none(vl_endpoint: Endpoint) -> None:
+def test_vision_model_without_frames_says_so(vl_endpoint: Endpoint) -> None:
     assert ask(vl_endpoint, SYSTEM, [QUESTION]) == expected_answer([])
     described = "[frame 1 · 00:00.000] red, 80 %, top\n[frame 2 · 00:01.000] blue, 64 %, bottom-left\n\n" + QUESTION
     assert ask(vl_endpoint, SYSTEM, [described]) == expected_answer([])

@@ -134,7 +134,7 @@ def test_every_command_is_of_one_kind() -> None:
     )
 
 
-def test_a_command_in_a_block_or_a_sentence_is_found_and_a_new_one_is_of_no_kind() -> None:
+def test_commands_are_found_and_unknown_ones_have_no_kind() -> None:
     text = "Type `framelens conjure up` (a `framelens` command, `make` too).\n\n```bash\nls x  # look\n```\n"
     assert commands(text) == ["ls x", "framelens conjure up"]
     assert kinds_of("framelens conjure up") == []
@@ -292,7 +292,7 @@ def test_what_asks_a_model_is_answered_by_one_that_saw(command: str, place: Plac
 
 
 @each("fetching")
-def test_what_downloads_a_model_leaves_it_whole_where_it_was_wanted(command: str, place: Place, tmp_path: Path) -> None:
+def test_documented_downloads_leave_a_whole_model(command: str, place: Place, tmp_path: Path) -> None:
     words = [word for word in shlex.split(command) if re.match(r"\w+/|~", word)]
     model = words[0] if words else config.DEFAULT_MODEL_PATH
     folder = tmp_path / "home" / (words[1].removeprefix("~/") if words[1:] else f"models/{model.partition('/')[2]}")

@@ -66,7 +66,7 @@ def test_a_notice_inside_a_notice_is_put_into_words() -> None:
     assert notice_text(notice, "zh").startswith("⚠️ Messages 格式不支持，使用文本模式")
 
 
-def test_a_notice_that_an_earlier_version_kept_can_still_be_read() -> None:
+def test_notice_of_earlier_version_is_readable() -> None:
     kept = Notice("engine_failed", {"model": "m", "cause": "upside down"}, "error", "error")
     assert "upside down" in notice_text(kept, "en") and "upside down" in notice_text(kept, "zh")
 
@@ -90,14 +90,14 @@ def test_no_english_text_has_a_plural_in_brackets() -> None:
     assert [key for key, text in texts.items() if re.search(r"\w\(s\)(?!\w)", text)] == []
 
 
-def test_sentences_and_labels_follow_the_punctuation_of_the_language() -> None:
+def test_punctuation_follows_the_language() -> None:
     assert sentences(["One.", "", "Two."], "en") == "One. Two."
     assert sentences(["一。", "", "二。"], "zh") == "一。二。"
     assert labelled("Mode", "text", "en") == "Mode: text"
     assert labelled("方式", "文字", "zh") == "方式：文字"
 
 
-def test_chinese_has_no_space_after_its_punctuation_and_no_ascii_colon() -> None:
+def test_chinese_punctuation_has_no_space_or_ascii_colon() -> None:
     texts = {key: text.replace("行:列", "") for key, text in catalogue("zh").items()}
     assert [key for key, text in texts.items() if re.search(r"[。，；！？] (?=\S)", text)] == []
     assert [key for key, text in texts.items() if re.search(r"[\u4e00-\u9fff]: ?(?=[\u4e00-\u9fff{])", text)] == []

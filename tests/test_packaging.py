@@ -54,7 +54,7 @@ def test_all_places_name_the_same_python_versions() -> None:
 
 
 @pytest.mark.parametrize("engine", ["cpu", "gpu"])
-def test_every_requirement_has_an_exact_version_in_the_constraints(engine: str) -> None:
+def test_every_requirement_is_pinned_in_constraints(engine: str) -> None:
     pinned = {line.split("==")[0] for line in (ROOT / f"constraints-{engine}.txt").read_text().splitlines()}
     extras = PROJECT["project"]["optional-dependencies"][engine]
     wanted = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"]]

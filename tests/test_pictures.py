@@ -25,7 +25,7 @@ def test_what_is_small_enough_comes_back_byte_for_byte() -> None:
 
 
 @pytest.mark.parametrize("side", [80, 160, 320, 640, 1000])
-def test_a_large_picture_becomes_just_as_small_however_little_of_it_is_decoded(side: int) -> None:
+def test_large_image_shrinks_alike_from_partial_decoding(side: int) -> None:
     jpeg = to_jpeg(draw_card("green", width=1280, height=720))
     with Image.open(BytesIO(smaller(jpeg, side))) as picture:
         assert picture.size == (side, round(side * 9 / 16))

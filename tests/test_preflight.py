@@ -38,7 +38,7 @@ OLD, NEW = frozenset({"avx2", "avx512f"}), frozenset({"avx2", "avx512_bf16"})
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
-def test_a_cpu_without_instructions_for_bfloat16_computes_in_float32_what_it_can_hold(
+def test_cpu_without_bfloat16_uses_float32_if_it_fits(
     device: str, monkeypatch: pytest.MonkeyPatch, tiny_vl: Path, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(preflight, "installed_vllm", lambda: (device, "0.32.0"))
@@ -64,7 +64,7 @@ def test_nothing_is_said_against_the_models_that_run_here(tiny_vl: Path, tiny_te
     assert keys(tiny_vl, small) == keys(tiny_text, small) == []
 
 
-def test_a_folder_that_is_not_whole_is_told_as_the_start_would_tell_it(tmp_path: Path) -> None:
+def test_incomplete_folder_is_reported_as_at_start(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model")
     (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-100])
     assert keys(folder) == ["model_shard_broken"]
@@ -83,7 +83,7 @@ def test_a_path_that_leads_nowhere_is_told_with_the_path(path: str) -> None:
     assert keys(path) == ["model_folder_missing"]
 
 
-def test_a_snapshot_of_the_cache_is_known_by_its_name_on_the_hub(tmp_path: Path) -> None:
+def test_cache_snapshot_is_known_by_its_hub_name(tmp_path: Path) -> None:
     repository = tmp_path / "models--org--Tiny"
     snapshot = checkpoint(repository / "snapshots" / "c0ffee")
     for named in (repository, snapshot):
@@ -91,7 +91,7 @@ def test_a_snapshot_of_the_cache_is_known_by_its_name_on_the_hub(tmp_path: Path)
         assert found.name == "org/Tiny" and found.model.folder == str(snapshot)
 
 
-def test_what_ollama_calls_a_model_and_where_it_keeps_it_are_mapped_or_explained(tmp_path: Path) -> None:
+def test_ollama_names_and_folders_are_mapped_or_explained(tmp_path: Path) -> None:
     wanted = replace(config.load({}), model_path="qwen3:8b")
     (found,) = (one for one in preflight.preflight(wanted) if one.severity == "stops")
     assert found.key == "model_named_by_ollama" and found.mend and found.mend.model == "Qwen/Qwen3-8B"
@@ -117,7 +117,7 @@ def test_a_vision_model_without_its_preprocessor_is_told(tmp_path: Path) -> None
     assert "preflight_no_processor" in keys(folder)
 
 
-def test_a_model_that_is_not_here_is_judged_by_what_the_catalogue_knows_of_it() -> None:
+def test_absent_model_is_judged_by_the_catalogue() -> None:
     wanted = replace(config.load({}), model_path="Qwen/Qwen2.5-VL-72B-Instruct")
     found = subject_of(wanted)
     assert found.shape and found.shape.parameters > 7e10 and found.model.absent_bytes > 1.4e11
@@ -215,9 +215,7 @@ def hub() -> Iterator[str]:
 
 
 @needs_vllm
-def test_an_unknown_model_s_config_is_asked_of_the_hub_where_that_is_allowed(
-    hub: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unknown_config_is_fetched_from_hub_if_allowed(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", hub)
     wanted = replace(config.load({}), model_path="org/new")
     assert "architecture_unsupported" in [one.key for one in preflight.preflight(wanted, asks_hub=True)]
@@ -229,7 +227,7 @@ def test_an_unknown_model_s_config_is_asked_of_the_hub_where_that_is_allowed(
 
 
 @needs_vllm
-def test_a_start_that_would_fail_is_not_made_and_what_hinders_is_kept(tiny_text: Path, tmp_path: Path) -> None:
+def test_failing_start_is_refused_and_hindrances_kept(tiny_text: Path, tmp_path: Path) -> None:
     wanted = replace(config.load({}), model_path=str(tiny_text), vllm_config={"max_model_len": 9000})
     with pytest.raises(EngineError) as caught:
         refuse(wanted, tiny_text)
@@ -252,7 +250,7 @@ def test_a_fault_of_the_look_itself_keeps_nobody_from_starting(
     caplog.clear()
 
 
-def test_an_engine_tells_what_its_start_was_told_and_starts_nothing_that_would_fail(tmp_path: Path) -> None:
+def test_engine_reports_preflight_and_refuses_failing_start(tmp_path: Path) -> None:
     kept = (Notice("preflight_blind", {"model": "m"}, "info"),)
     engine = ManagedEngine(fake_launcher({}, inspect=lambda folder: kept), log_dir=tmp_path)
     ready(engine)

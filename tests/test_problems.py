@@ -18,7 +18,7 @@ def test_every_message_that_is_named_has_words() -> None:
     assert set(KEY.findall(TABLE)) - NO_MESSAGES <= known
 
 
-def test_every_test_that_is_named_is_there_and_knows_the_messages_of_its_row() -> None:
+def test_named_tests_exist_and_cover_their_messages() -> None:
     for row in (line for line in TABLE.splitlines() if "tests/" in line and line.startswith("|")):
         files = re.findall(r"tests/[\w/]+\.py", row)
         texts = [(ROOT / file).read_text(encoding="utf-8") for file in files]

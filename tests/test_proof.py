@@ -49,7 +49,7 @@ def seen(video: Path, vl_engine: ManagedEngine) -> Analysis:
     return analyse(video, vl_engine)
 
 
-def test_the_right_frames_all_of_them_in_the_right_order_reach_the_model_and_are_seen(seen: Analysis) -> None:
+def test_model_sees_all_frames_in_order(seen: Analysis) -> None:
     assert seen.mode == "messages"
     assert seen.notices == ()
     (chunk,) = seen.chunks
@@ -59,7 +59,7 @@ def test_the_right_frames_all_of_them_in_the_right_order_reach_the_model_and_are
     assert seen.engine.sees is True
 
 
-def test_each_frames_time_lies_in_the_second_in_which_its_card_is_shown(seen: Analysis) -> None:
+def test_frame_times_lie_in_their_cards_seconds(seen: Analysis) -> None:
     assert [int(frame.time_seconds) for frame in seen.keyframes] == list(range(8))
 
 
@@ -86,7 +86,7 @@ def test_the_frames_are_seen_with_every_wording(
     assert [finding.text for finding in analysis.chunks[0].findings] == CARDS
 
 
-def test_sixteen_frames_are_asked_in_the_parts_that_the_engine_takes(vl_engine: ManagedEngine, tmp_path: Path) -> None:
+def test_sixteen_frames_are_split_to_engine_limits(vl_engine: ManagedEngine, tmp_path: Path) -> None:
     """The engine takes 8 pictures in a request; each part is seen, and the parts are joined."""
     video = write_card_video(tmp_path / "long.mp4", [*CARDS, *reversed(CARDS)], seconds_per_card=0.5)
     analysis = analyse(video, vl_engine, frames=16)
@@ -97,9 +97,7 @@ def test_sixteen_frames_are_asked_in_the_parts_that_the_engine_takes(vl_engine: 
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_model_without_eyes_is_asked_in_text_and_every_report_says_so(
-    language: str, video: Path, text_engine: ManagedEngine
-) -> None:
+def test_text_model_is_asked_in_text_and_reports_say_so(language: str, video: Path, text_engine: ManagedEngine) -> None:
     analysis = analyse(video, text_engine, language=language)
     assert analysis.mode == "text"
     (notice,) = analysis.notices
@@ -113,9 +111,7 @@ def test_a_model_without_eyes_is_asked_in_text_and_every_report_says_so(
     assert len(analysis.chunks[0].answer) > 0
 
 
-def test_an_engine_that_drops_pictures_silently_is_asked_in_text(
-    video: Path, transformers_engine: ManagedEngine
-) -> None:
+def test_engine_dropping_pictures_is_asked_in_text(video: Path, transformers_engine: ManagedEngine) -> None:
     analysis = analyse(video, transformers_engine)
     assert analysis.mode == "text"
     assert analysis.engine
@@ -125,9 +121,7 @@ def test_an_engine_that_drops_pictures_silently_is_asked_in_text(
     assert analysis.chunks[0].answer
 
 
-def test_asking_again_about_the_same_frames_is_answered_from_the_prefix_cache(
-    video: Path, vl_engine: ManagedEngine
-) -> None:
+def test_second_question_uses_the_prefix_cache(video: Path, vl_engine: ManagedEngine) -> None:
     import httpx
 
     def hits() -> float:
@@ -154,9 +148,7 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
     assert "tiny-vl" in text
 
 
-def test_an_engine_killed_in_mid_answer_is_started_once_more_and_named_when_it_ends_again(
-    video: Path, vl_engine: ManagedEngine
-) -> None:
+def test_killed_engine_restarts_once_then_is_named(video: Path, vl_engine: ManagedEngine) -> None:
     run = runner(WORDS, vl_engine, templates.load(None))
     events: list[AnalysisEvent] = []
 

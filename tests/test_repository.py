@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -13,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-TEMPLATES = ROOT / ".github" / "ISSUE_TEMPLATE"
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def read(name: str) -> str:
@@ -89,6 +90,12 @@ def test_commit_hooks_run_what_make_lint_runs() -> None:
 def test_type_marker_is_part_of_the_package() -> None:
     assert (ROOT / "app/py.typed").exists()
     assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"]["app"]
+
+
+def test_names_of_tests_are_under_60_characters() -> None:
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        functions = [one for one in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(one, FUNCTION)]
+        assert [one.name for one in functions if one.name.startswith("test_") and len(one.name) >= 60] == [], path
 
 
 def test_no_file_names_the_address_of_a_registry() -> None:

@@ -21,7 +21,7 @@ def messages(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_every_message_of_the_table_is_known_and_every_known_cause_has_one(language: str) -> None:
+def test_troubleshooting_table_matches_known_causes(language: str) -> None:
     found = {message: known_cause(message, "m") for message in messages(language)}
     assert [message for message, error in found.items() if error is None] == []
     assert {error.key for error in found.values() if error} == set(keys())

@@ -64,7 +64,7 @@ RIGHT: dict[str, Any] = {
         ({"port": 8000}, "vllm_argument_unknown", {}),
     ],
 )
-def test_a_wrong_argument_is_refused_with_key_value_and_what_is_allowed(
+def test_wrong_argument_names_key_value_and_allowed(
     arguments: dict[str, object], key: str, values: dict[str, str]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -85,7 +85,7 @@ def test_what_vllm_takes_is_taken() -> None:
 
 
 @needs_vllm
-def test_the_arguments_of_the_installed_vllm_are_known_with_choices_and_bounds() -> None:
+def test_installed_vllm_arguments_have_choices_and_bounds() -> None:
     known = installed_arguments()
     assert len(known) > 200
     assert known["dtype"].choices == ("auto", "half", "float16", "bfloat16", "float", "float32")
@@ -146,7 +146,7 @@ print("RESULT" + json.dumps({"values": values, "unknown": [n for n in order["kno
 
 @pytest.mark.engine
 @needs_vllm
-def test_vllm_s_own_parser_reads_back_what_was_given_and_has_every_argument_we_know() -> None:
+def test_vllm_parser_knows_and_reads_back_our_arguments() -> None:
     order = {"argv": arguments_to_argv(RIGHT), "names": list(RIGHT), "known": list(installed_arguments())}
     answer = subprocess.run(
         [sys.executable, "-P", "-c", PARSE, json.dumps(order)], capture_output=True, text=True, timeout=300, check=False

@@ -72,7 +72,7 @@ def outcome(analysis: Analysis) -> object:
 
 
 @pytest.mark.parametrize("in_flight", [1, 2, 8])
-def test_what_a_part_is_told_lies_before_it_and_does_not_hang_on_who_answers_first(in_flight: int) -> None:
+def test_context_of_chunk_does_not_depend_on_answer_order(in_flight: int) -> None:
     for place in range(1, 40):
         assert max(sources(place, in_flight), default=0) < place
     assert sources(0, in_flight) == []
@@ -80,12 +80,12 @@ def test_what_a_part_is_told_lies_before_it_and_does_not_hang_on_who_answers_fir
     assert sources(9, 2) == [1, 2, 3, 4, 5]
 
 
-def test_who_was_seen_is_handed_on_by_the_first_name_and_look_that_were_given() -> None:
+def test_subjects_keep_their_first_name_and_look() -> None:
     result = ChunkResult(1, (1,), "messages", "", (), (), "", "stop", None, 0.0)  # type: ignore[arg-type]
     assert carried((), {0: result}).subjects == ()
 
 
-def test_several_parts_are_on_their_way_together_and_no_more_than_allowed() -> None:
+def test_chunks_run_in_parallel_up_to_the_limit() -> None:
     lock, now, most = threading.Lock(), 0, 0
 
     def counting(body: dict[str, Any]) -> Iterator[str]:
@@ -113,7 +113,7 @@ def test_later_parts_are_told_who_was_seen_before() -> None:
     assert "person" in parts[-1][1].replace("person 1:", "")
 
 
-def test_others_are_asked_as_soon_as_it_is_known_who_is_seen_in_the_first_part() -> None:
+def test_chunks_start_once_first_subjects_are_known() -> None:
     second = threading.Event()
 
     def lasting(body: dict[str, Any]) -> Iterator[str]:
@@ -134,7 +134,7 @@ def test_others_are_asked_as_soon_as_it_is_known_who_is_seen_in_the_first_part()
     assert analysis.chunks[0].subjects[0].name == "person 1"
 
 
-def test_the_others_do_not_wait_for_ever_for_a_first_part_that_fails() -> None:
+def test_failed_first_chunk_does_not_block_others() -> None:
     def failing(body: dict[str, Any]) -> Iterator[str]:
         if part_of(body) == 1:
             raise Refuse(500, "broken")
@@ -158,7 +158,7 @@ def test_the_others_do_not_wait_for_ever_for_a_first_part_that_fails() -> None:
         ("The subjects: a man. Findings: he waves.", None),
     ],
 )
-def test_who_is_seen_is_read_from_an_answer_that_has_told_all_of_them(answer: str, known: object) -> None:
+def test_subjects_are_read_once_their_list_is_complete(answer: str, known: object) -> None:
     template = built_in()["describe"]
     introduction = Introduction(lambda text: read(text, "part", template, "en", {}, 0.0).subjects)
     introduction.note(AnswerDelta(7, answer))
@@ -172,7 +172,7 @@ def test_who_is_seen_is_read_from_an_answer_that_has_told_all_of_them(answer: st
         assert tuple(subject.name for subject in introduction.known.result()) == known
 
 
-def test_the_same_run_sends_the_same_requests_whoever_answers_first() -> None:
+def test_requests_do_not_depend_on_answer_order() -> None:
     def slow(*late: int) -> Any:
         def behave(body: dict[str, Any]) -> Iterator[str]:
             if part_of(body) in late:
@@ -189,7 +189,7 @@ def test_the_same_run_sends_the_same_requests_whoever_answers_first() -> None:
     assert sent[0] == sent[1]
 
 
-def test_a_part_that_fails_does_not_keep_the_others_from_being_asked_and_only_it_is_asked_again() -> None:
+def test_failed_chunk_alone_is_asked_again() -> None:
     broken = True
 
     def failing(body: dict[str, Any]) -> Iterator[str]:
@@ -220,7 +220,7 @@ def done_of(events: list[Any]) -> Done:
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 4])
-def test_a_run_that_goes_on_comes_to_what_an_undisturbed_one_does_and_asks_nothing_twice(stopped_after: int) -> None:
+def test_resumed_run_equals_undisturbed_and_asks_nothing_twice(stopped_after: int) -> None:
     with serve(introducing, context=SMALL) as server:
         whole = finished(run(request(frames=24), tools(server, 24, in_flight=2))[0])
         every = len(asked(server))
@@ -304,7 +304,7 @@ def test_an_engine_without_schemas_is_asked_in_words_alone() -> None:
     assert [finding.text for finding in analysis.chunks[0].findings] == [f"seen {n}" for n in range(1, 5)]
 
 
-def test_an_answer_that_repeats_itself_is_broken_off_and_asked_for_again() -> None:
+def test_repeating_answer_is_stopped_and_retried() -> None:
     loops = True
 
     def looping(body: dict[str, Any]) -> Iterator[str]:

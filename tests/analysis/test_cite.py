@@ -23,7 +23,7 @@ TIMES = {1: 0.0, 2: 1.5, 3: 3.0, 4: 4.5}
         "- **第 1 帧**：red\n- **第 2 帧**：blue",
     ],
 )
-def test_numbered_items_of_every_usual_form_rest_on_their_frames(answer: str) -> None:
+def test_numbered_items_in_usual_forms_cite_frames(answer: str) -> None:
     findings, overview = read(answer, TIMES)
     assert findings == (Finding("red", (1,)), Finding("blue", (2,)))
     assert overview == ()
@@ -57,7 +57,7 @@ def test_a_time_of_the_models_own_is_flagged(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["at 00:01 he waves", "at 1.5 s he waves", "he waves for 20 seconds", "2.5 m away"])
-def test_the_time_of_the_frame_itself_and_durations_are_left_in_peace(text: str) -> None:
+def test_frame_time_and_durations_are_not_flagged(text: str) -> None:
     findings, _ = read(f"2: {text}", TIMES)
     assert findings[0].issues == ()
 
@@ -78,7 +78,7 @@ def test_a_time_of_the_models_own_is_found_with_either_colon(written: str) -> No
     "written",
     ["“Open 9:00 – 18:00”", '"Open 9:00 – 18:00"', "「営業 9:00–18:00」", "“周一至周五 9:00–18:00”", "«9:00»"],
 )
-def test_a_time_that_is_quoted_from_the_picture_is_not_the_models_own(written: str) -> None:
+def test_quoted_time_is_not_an_invented_time(written: str) -> None:
     findings, _ = read(f"2: A sign says {written}.", TIMES)
     assert findings[0].issues == ()
 
@@ -86,6 +86,6 @@ def test_a_time_that_is_quoted_from_the_picture_is_not_the_models_own(written: s
 @pytest.mark.parametrize(
     "written", ['{"text": "He leaves at 9:59."', '"text": "at 9:59"', "“open” until 9:59, “shut” after"]
 )
-def test_what_is_left_of_a_json_is_no_quotation_nor_is_what_stands_between_two(written: str) -> None:
+def test_json_remains_are_not_quotations(written: str) -> None:
     findings, _ = read(f"2: {written}", TIMES)
     assert "own_time" in findings[0].issues

@@ -62,12 +62,12 @@ def opener_of(engine: object) -> Opener:
     return Opener(engine, lambda: None, answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
 
 
-def test_an_engine_that_nobody_has_opened_is_not_at_hand_and_is_not_started(engine: Engine) -> None:
+def test_unopened_engine_is_unavailable_and_not_started(engine: Engine) -> None:
     assert opener_of(engine).at_hand() is None
     assert engine.starts == 0
 
 
-def test_an_engine_that_was_opened_is_at_hand_with_what_was_proven_of_it(engine: Engine) -> None:
+def test_opened_engine_is_available_with_its_proofs(engine: Engine) -> None:
     opener = opener_of(engine)
     speaker, _ = opener(lambda progress: None, threading.Event())
     found = opener.at_hand()
@@ -83,7 +83,7 @@ def test_an_engine_that_is_gone_is_not_at_hand(engine: Engine, state: str) -> No
     assert opener.at_hand() is None
 
 
-def test_an_engine_that_was_started_anew_elsewhere_is_not_the_one_that_was_opened(engine: Engine) -> None:
+def test_restarted_engine_is_not_the_opened_one(engine: Engine) -> None:
     opener = opener_of(engine)
     opener(lambda progress: None, threading.Event())
     assert engine.now.info
@@ -92,7 +92,7 @@ def test_an_engine_that_was_started_anew_elsewhere_is_not_the_one_that_was_opene
 
 
 @pytest.mark.engine
-def test_the_plan_of_one_request_is_what_the_real_engine_counts_for_it(vl_engine: ManagedEngine) -> None:
+def test_plan_matches_token_count_of_real_engine(vl_engine: ManagedEngine) -> None:
     opener, template = opener_of(vl_engine), built_in()["describe"]
     speaker, _ = opener(lambda progress: None, threading.Event())
     picture = to_jpeg(draw_card("red", width=320, height=240))

@@ -15,7 +15,7 @@ from tests.media import moving, write_video
 from tests.reports.test_reports import analysis
 
 
-def test_a_finished_analysis_gives_its_frames_at_full_resolution(tmp_path: Path) -> None:
+def test_finished_analysis_exports_full_resolution_frames(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", moving(20, 1920, 1080))
     events = list(extract(path, frames=3, max_side=320, read_text=False))
     (video,) = (event.video for event in events if isinstance(event, Probed))
@@ -28,7 +28,7 @@ def test_a_finished_analysis_gives_its_frames_at_full_resolution(tmp_path: Path)
     assert sizes == [(1920, 1080)] * 3
 
 
-def test_where_the_video_is_gone_the_frames_come_as_they_were_kept() -> None:
+def test_missing_video_exports_stored_frames() -> None:
     done = analysis()
     with ZipFile(io.BytesIO(frames_as_zip(done))) as archive:
         kept = [archive.read(name) for name in archive.namelist() if name.endswith(".jpg")]

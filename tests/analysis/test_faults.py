@@ -173,7 +173,7 @@ def test_a_fault_that_lasts_is_said_and_costs_what_it_hit_alone(fault: Fault, un
         assert [marks_of(body)[0] for body in asked(server) if marks_of(body)] == [undisturbed.chunks[-1].number]
 
 
-def test_an_engine_that_hangs_is_given_up_in_time_and_gone_on_with_later(undisturbed: Analysis) -> None:
+def test_hanging_engine_times_out_and_run_resumes_later(undisturbed: Analysis) -> None:
     released = threading.Event()
 
     def hanging() -> Iterator[str | bytes]:
@@ -210,9 +210,7 @@ def test_a_slow_engine_is_waited_for(undisturbed: Analysis) -> None:
 
 
 @pytest.mark.parametrize("again", [None, 1], ids=["going on", "a part asked again"])
-def test_an_engine_that_is_not_there_when_a_run_goes_on_costs_nothing_of_what_was_answered(
-    undisturbed: Analysis, again: int | None
-) -> None:
+def test_resume_without_engine_keeps_all_answers(undisturbed: Analysis, again: int | None) -> None:
     def gone(*_: Any) -> Any:
         raise EngineError("remote_unreachable", base_url="http://x", reason="gone")
 
@@ -231,7 +229,7 @@ def test_an_engine_that_is_not_there_when_a_run_goes_on_costs_nothing_of_what_wa
     assert kept.layout == undisturbed.layout
 
 
-def test_answers_of_another_model_at_the_same_address_are_not_mixed(undisturbed: Analysis) -> None:
+def test_answers_of_two_models_are_not_mixed(undisturbed: Analysis) -> None:
     def of_another(body: dict[str, Any]) -> Iterator[str]:
         for piece in introducing(body):
             yield piece.replace("seen", "noticed")
@@ -254,7 +252,7 @@ def serving(server: Server, name: str) -> Any:
     return made
 
 
-def test_a_file_that_was_changed_meanwhile_is_asked_about_anew_and_nothing_of_the_old_one_stays() -> None:
+def test_changed_file_is_analysed_from_scratch() -> None:
     with serve(failing(LASTING["out of memory"], None), context=CONTEXT) as server:
         events, _ = analysed(server)
         server.behave = introducing
@@ -276,7 +274,7 @@ def too_long_for(limit: int) -> Callable[[dict[str, Any]], Iterator[str]]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_parts_that_are_too_much_are_laid_out_anew_and_nothing_is_lost(limit: int) -> None:
+def test_oversized_chunks_are_replanned_without_loss(limit: int) -> None:
     with serve(too_long_for(limit), context=CONTEXT) as server:
         events, error = analysed(server)
     assert error is None
@@ -287,7 +285,7 @@ def test_parts_that_are_too_much_are_laid_out_anew_and_nothing_is_lost(limit: in
     assert [chunk.frames for chunk in whole.chunks] == list(whole.layout.parts)
 
 
-def test_short_parts_that_are_too_much_beside_long_ones_that_were_answered_end_some_time() -> None:
+def test_replanning_of_oversized_chunks_terminates() -> None:
     def narrow(body: dict[str, Any]) -> Iterator[str]:
         marks = marks_of(body)
         if len(marks) > 1 and marks[-1] == FRAMES:
@@ -302,7 +300,7 @@ def test_short_parts_that_are_too_much_beside_long_ones_that_were_answered_end_s
     assert len(chunks[0].frames) > len(chunks[-1].frames) == 1
 
 
-def test_a_part_that_failed_before_all_was_laid_out_anew_is_no_failure_once_it_is_answered() -> None:
+def test_failed_chunk_is_forgiven_after_new_layout() -> None:
     broken = threading.Semaphore(1)
 
     def behave(body: dict[str, Any]) -> Iterator[str]:
@@ -342,7 +340,7 @@ def test_what_fails_beside_the_asking_still_leaves_a_report() -> None:
     assert whole.sha256 == ""
 
 
-def test_the_events_of_a_run_that_goes_on_tell_of_all_that_was_answered(undisturbed: Analysis) -> None:
+def test_events_of_resumed_run_include_earlier_answers(undisturbed: Analysis) -> None:
     with serve(introducing, context=CONTEXT) as server:
         before, _ = analysed(server)
         events, _ = analysed(server, done_of(before))
@@ -370,9 +368,7 @@ class Mortal(ServedEngine):
 
 @pytest.mark.parametrize("says", ["nothing", "that it ends"])
 @pytest.mark.parametrize("deaths", [1, 2])
-def test_an_engine_that_ends_is_started_once_more_and_goes_on_where_it_ended(
-    deaths: int, says: str, undisturbed: Analysis
-) -> None:
+def test_dead_engine_is_restarted_and_run_continues(deaths: int, says: str, undisturbed: Analysis) -> None:
     left = threading.Semaphore(deaths)
 
     def dying(body: dict[str, Any]) -> Iterator[str | bytes]:
@@ -402,7 +398,7 @@ def test_an_engine_that_ends_is_started_once_more_and_goes_on_where_it_ended(
 
 
 @pytest.mark.parametrize("frames", [3, 12])
-def test_a_beginning_that_was_asked_about_early_is_a_part_only_where_there_is_more(frames: int) -> None:
+def test_early_opening_is_a_chunk_only_if_more_follows(frames: int) -> None:
     """In a video where nothing changes, the frames of its beginning may be all that are chosen."""
 
     def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
@@ -424,7 +420,7 @@ def test_a_beginning_that_was_asked_about_early_is_a_part_only_where_there_is_mo
     assert asked(server) == []
 
 
-def test_an_engine_of_our_own_that_hangs_is_ended_and_started_once_more(undisturbed: Analysis) -> None:
+def test_hanging_local_engine_is_restarted_once(undisturbed: Analysis) -> None:
     class Hanging(ServedEngine):
         """It is well once it was started anew."""
 

@@ -102,7 +102,7 @@ def test_a_survey_grows_with_the_length_of_what_is_looked_at() -> None:
     assert half == pytest.approx(whole / 2)
 
 
-def test_what_is_measured_on_frames_takes_its_time_beside_the_answers() -> None:
+def test_estimate_includes_time_for_measuring_frames() -> None:
     forecast = replace(told(), seconds=(10.0, 20.0), survey_seconds=5.0, facts_seconds=14.0)
     assert forecast.whole_seconds == (19.0, 25.0)
     assert told(40).facts_seconds == 20.0
@@ -147,7 +147,7 @@ def test_a_larger_size_fills_requests_sooner() -> None:
     assert told(64, side=896).side == 896
 
 
-def test_the_engines_context_is_remembered_where_settings_do_not_tell_it() -> None:
+def test_engine_context_is_remembered_without_a_setting() -> None:
     small = planner(replace(SEEN, max_model_len=2048), context=None)(video(), request(), TEMPLATE)
     large = planner(replace(SEEN, max_model_len=32768), context=None)(video(), request(), TEMPLATE)
     assert small.held_frames < large.held_frames
@@ -155,7 +155,7 @@ def test_the_engines_context_is_remembered_where_settings_do_not_tell_it() -> No
 
 @pytest.mark.parametrize("side", [None, 448, 896])
 @pytest.mark.parametrize("context", [2048, 8192, 131072])
-def test_as_many_frames_as_are_held_are_one_request_and_one_more_is_two(side: int | None, context: int) -> None:
+def test_one_frame_over_capacity_needs_a_second_request(side: int | None, context: int) -> None:
     plan = planner(context=context)
     held = plan.held_frames(video(60.0), request(side=side), TEMPLATE)
     assert 1 <= held <= MOST_FRAMES
@@ -203,7 +203,7 @@ def test_another_engine_is_asked_anew() -> None:
     assert after.prompt_tokens > before.prompt_tokens
 
 
-def test_a_request_costs_what_the_engine_counted_less_what_is_not_carried_to_the_first() -> None:
+def test_request_cost_excludes_context_for_first_chunk() -> None:
     forecast = planner(measure=measuring(Engine(150)))(video(), request(8), TEMPLATE)
     assert 8 * 150 + 400 < forecast.prompt_tokens < 8 * 150 + 700
 
@@ -224,7 +224,7 @@ def test_several_pages_may_ask_at_once() -> None:
 # ---- joins
 
 
-def test_parts_are_joined_in_neighbours_and_every_round_gets_shorter() -> None:
+def test_reduce_merges_neighbours_and_shrinks_each_round() -> None:
     assert groups([10, 10, 10], 100) == [range(3)]
     assert groups([10] * 7, 25) == [range(0, 2), range(2, 4), range(4, 6), range(6, 7)]
     assert groups([99, 99, 99], 1) == [range(0, 2), range(2, 3)]

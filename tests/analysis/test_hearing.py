@@ -71,7 +71,7 @@ def test_subtitles_are_used_and_no_model_listens(tmp_path: Path, server: SpeechS
     assert engine.started == 0 and server.requests == []
 
 
-def test_sound_is_heard_by_the_model_and_it_is_stopped_afterwards(
+def test_speech_engine_transcribes_and_stops_afterwards(
     spoken_video: Path, tmp_path: Path, server: SpeechServer
 ) -> None:
     engine, told = CountingEngine(server), []
@@ -140,9 +140,7 @@ def test_a_bug_or_a_missing_digest_fails_no_analysis(spoken_video: Path, tmp_pat
     assert notices == (Notice("speech_failed", {"reason": "OSError: the file went away"}),)
 
 
-def test_what_was_heard_before_a_failure_stays_and_is_not_kept_as_the_whole(
-    tmp_path: Path, server: SpeechServer
-) -> None:
+def test_partial_transcript_is_used_but_not_cached(tmp_path: Path, server: SpeechServer) -> None:
     sound = np.concatenate([quiet(1), tone(0.5), quiet(2.5), tone(0.8)])
     spoken_video = write_spoken(tmp_path / "two.mkv", seconds=5, sound=sound)
     first = next(sound_pieces(spoken_video)).wav  # several are asked about at the same time, in any order
@@ -166,7 +164,7 @@ def test_what_was_not_believed_is_counted_in_a_notice(tmp_path: Path, server: Sp
     assert listen(path, CountingEngine(server), tmp_path)[1] == (Notice("speech_not_believed", {"count": 1}, "info"),)
 
 
-def test_the_other_engine_is_waited_for_and_its_failure_does_not_matter(
+def test_speech_waits_for_engine_and_ignores_its_failure(
     spoken_video: Path, tmp_path: Path, server: SpeechServer
 ) -> None:
     engine, order = CountingEngine(server), []

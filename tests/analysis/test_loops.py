@@ -68,14 +68,14 @@ def test_where_it_is_noticed_does_not_depend_on_the_pieces(name: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize("name", LOOPS)
-def test_it_is_noticed_while_the_answer_comes_in_pieces_of_any_size_and_stays_noticed(name: str, size: int) -> None:
+def test_loop_is_noticed_for_pieces_of_any_size(name: str, size: int) -> None:
     loop, text = Loop(), LOOPS[name] + " And that was all of it."
     said = [loop.push(text[start : start + size]) for start in range(0, len(text), size)]
     assert said[-1]
     assert said == sorted(said)
 
 
-def test_a_loop_is_noticed_soon_after_it_begins_behind_a_long_answer() -> None:
+def test_loop_after_long_answer_is_noticed_soon() -> None:
     loop, honest = Loop(), HONEST["a log in which nothing happens"]
     assert not loop.push(honest)
     pushed = 0

@@ -52,7 +52,7 @@ def paces(tmp_path: Path) -> Paces:
     return Paces(tmp_path / "paces.json")
 
 
-def test_a_run_is_remembered_by_its_kinds_of_requests_and_passed_on_unchanged(paces: Paces) -> None:
+def test_run_is_timed_by_request_kind_and_forwarded(paces: Paces) -> None:
     assert list(noted(run(*results()), TASK, paces, "e")) == list(run(*results()))
     known = paces.of("e")
     assert [(one.requests, one.frames) for one in known.runs[0]] == [(1, 2), (1, 2), (1, 0)]
@@ -79,7 +79,7 @@ def test_of_a_part_of_a_video_that_part_counts(paces: Paces) -> None:
     assert paces.of("e").surveys[0].video_seconds == 2.0
 
 
-def test_a_run_that_fails_before_its_report_is_raised_as_it_is_and_leaves_nothing(paces: Paces) -> None:
+def test_failed_run_raises_and_records_no_timing(paces: Paces) -> None:
     def failing() -> Iterator[AnalysisEvent]:
         yield StageStarted("survey")
         raise EngineError("engine_timeout", base_url="x")

@@ -42,14 +42,14 @@ def test_the_rates_of_an_engine_are_found() -> None:
     assert pace.decode == pytest.approx(DECODE, rel=0.1)
 
 
-def test_what_comes_next_may_begin_before_an_answer_is_at_its_end() -> None:
+def test_next_request_may_start_before_answer_ends() -> None:
     pace = Pace(prefill=0.001, decode=0.02, talk=1.0, spread=0.0)
     whole, _ = pace.seconds([Requests(1, 8, 1000, 400, 1)])
     ahead, _ = pace.seconds([Requests(1, 8, 1000, 400, 1, waited_for=0.25)])
     assert (whole, ahead) == pytest.approx((1 + 8, 1 + 2))
 
 
-def test_requests_like_those_that_were_seen_take_as_long_as_they_did() -> None:
+def test_estimate_uses_times_of_similar_requests() -> None:
     pace = pace_of([RUN])
     assert pace
     low, high = pace.seconds([Requests(8, 8, 3000, 400, 4)])
@@ -112,6 +112,6 @@ def test_recalled_and_uncounted_answers_tell_nothing() -> None:
     assert observed([result(1, recalled=True), result(3, usage=Usage())], in_flight=4) == ()
 
 
-def test_an_answer_that_was_asked_for_twice_counts_as_two_requests() -> None:
+def test_retried_answer_counts_as_two_requests() -> None:
     (first,) = observed([result(1, attempts=2)], in_flight=1)
     assert (first.requests, first.frames) == (2, 4)

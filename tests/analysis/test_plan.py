@@ -27,7 +27,7 @@ def test_more_frames_get_smaller_before_they_are_split() -> None:
 
 @pytest.mark.parametrize("context", [512, 1024, 4096, 8192, 131072])
 @pytest.mark.parametrize("number", [1, 7, 64, 256])
-def test_no_part_is_larger_than_the_context_by_estimate_and_no_frame_is_lost(context: int, number: int) -> None:
+def test_chunks_fit_context_and_keep_every_frame(context: int, number: int) -> None:
     room = Room(context, 256)
     cost = estimate_frame_tokens(1280, 720, usual_side(1280, 720, number, room))
     parts = lay_out(layout(room.frames(cost)), frames(number)).parts
@@ -41,7 +41,7 @@ def test_the_engines_limit_of_pictures_is_kept() -> None:
     assert Room(32768, 256, max_pictures=4).frames(10.0) == 4
 
 
-def test_parts_end_where_shots_end_unless_that_makes_them_too_uneven() -> None:
+def test_chunks_end_at_shot_boundaries_unless_uneven() -> None:
     with_shots = frames(12, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2])
     assert [len(part) for part in split(with_shots, 8)] == [5, 7]
     with_a_short_one = frames(12, [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2])

@@ -14,7 +14,7 @@ from app.llm.messages import data_url
 from tests.analysis.test_run import keyframes
 
 
-def test_what_was_expected_is_made_once_and_is_what_would_be_made_on_the_spot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepared_images_equal_direct_ones_and_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 
     def noted(frame: Keyframe, side: int) -> str:

@@ -41,7 +41,7 @@ def result(
     return ChunkResult(number, (9, 10, 11, 12), "messages", "raw", findings, overview, "", "stop", Usage(), 1.0, **more)
 
 
-def test_a_part_is_told_its_frames_and_carries_on_what_was_seen_said_and_heard() -> None:
+def test_chunk_prompt_holds_frames_context_and_speech() -> None:
     text = prompts.chunk_question(
         request(question="Who comes in?"),
         LOG,
@@ -63,12 +63,12 @@ def test_a_part_is_told_its_frames_and_carries_on_what_was_seen_said_and_heard()
     assert tuple(json.loads(text.splitlines()[-1])) == keys_of("part", with_reply=True)
 
 
-def test_no_time_but_that_of_a_frame_is_told_with_what_was_heard() -> None:
+def test_speech_in_prompt_has_only_frame_times() -> None:
     text = prompts.chunk_question(request(), LOG, frames(), 1, cues=[Cue(13.9, 14.2, "hello")])
     assert set(re.findall(r"\d\d:\d\d\.\d{3}", text)) == {"00:13.500"}
 
 
-def test_a_single_chunk_is_asked_about_the_whole_and_replies_to_the_question() -> None:
+def test_single_chunk_answers_question_about_whole_video() -> None:
     whole = prompts.chunk_question(request(), LOG, frames(1, 4), 1)
     asked = prompts.chunk_question(request(question="Who?"), LOG, frames(1, 4), 1)
     assert "longer video" not in whole
@@ -104,7 +104,7 @@ def test_what_is_carried_along_never_grows_beyond_its_room() -> None:
     assert "thing 100 " not in text
 
 
-def test_long_speech_at_one_frame_leaves_short_speech_at_another_whole() -> None:
+def test_long_speech_does_not_crowd_out_short_speech() -> None:
     cues = [Cue(13.0, 14.0, "w" * 9000), Cue(18.0, 19.0, "the end of the story")]
     assert "the end of the story" in prompts.chunk_question(request(), LOG, frames(), 1, cues=cues)
 
@@ -122,7 +122,7 @@ def part() -> ChunkResult:
     )
 
 
-def test_parts_are_joined_from_their_findings_and_what_is_not_borne_out_is_left_out() -> None:
+def test_merge_uses_verified_findings_only() -> None:
     text = prompts.join_question(request(question="Who?"), LOG, [part(), result(2, (Finding("Night.", (12,)),))])
     assert "Frames 9 to 12:\n- [9, 10] (Event: appears; Where: left) A man enters." in text
     assert "- [12] (Event: sleeps) A cat." in text
@@ -136,12 +136,12 @@ def test_parts_are_joined_from_their_findings_and_what_is_not_borne_out_is_left_
     assert tuple(json.loads(text.splitlines()[-1])) == keys_of("join", with_reply=True)
 
 
-def test_a_part_of_which_nothing_is_borne_out_is_told_and_marked() -> None:
+def test_unverified_chunk_is_marked_in_merge_prompt() -> None:
     doubtful = result(1, (Finding("A ghost.", (), ("no_frame",)),))
     assert "- [] A ghost. (unverified)" in prompts.account(doubtful, LOG, "en")
 
 
-def test_accounts_of_an_earlier_round_are_joined_with_their_sections_and_replies() -> None:
+def test_merge_of_merges_keeps_sections_and_replies() -> None:
     joined = result(
         0,
         overview=(Finding("First this.", (9,)),),
@@ -156,7 +156,7 @@ def test_accounts_of_an_earlier_round_are_joined_with_their_sections_and_replies
     assert "The sound was not analysed." in text
 
 
-def test_the_exact_prompt_is_what_is_sent_with_a_placeholder_for_each_picture() -> None:
+def test_prompt_preview_equals_request_with_placeholders() -> None:
     (role, system), (other, user) = prompts.exact_prompt(request(), LOG, frames(9, 10), 2)
     assert (role, other) == ("system", "user")
     assert system == prompts.system_prompt("en", "part")
@@ -165,7 +165,7 @@ def test_the_exact_prompt_is_what_is_sent_with_a_placeholder_for_each_picture() 
 
 
 @pytest.mark.parametrize("num_chunks", [1, 2])
-def test_up_to_the_last_frame_every_template_and_question_is_told_the_same(num_chunks: int) -> None:
+def test_prompt_prefix_is_equal_for_all_templates(num_chunks: int) -> None:
     before = set()
     for key, template in built_in().items():
         for question in ("", "Who?"):
@@ -175,7 +175,7 @@ def test_up_to_the_last_frame_every_template_and_question_is_told_the_same(num_c
     assert len(before) == 1
 
 
-def test_before_frames_are_chosen_the_exact_prompt_shows_where_they_will_stand() -> None:
+def test_prompt_preview_shows_places_of_frames() -> None:
     _, (_, user) = prompts.exact_prompt(request(), LOG, (), 1)
     assert user.startswith("[frame 1 · …]\n‹picture 1›\n[frame 2 · …]\n‹picture 2›\n" + LOG.ask.en)
     assert "leave the lists of frames empty" not in user

@@ -57,9 +57,7 @@ def test_an_answer_in_its_form_is_read_without_any_trouble() -> None:
         (ANSWER[:-2], ("half_json",)),
     ],
 )
-def test_the_same_is_read_from_an_answer_that_departs_from_the_form(
-    text: str, troubles: tuple[str, ...] | None
-) -> None:
+def test_variant_forms_are_read_alike(text: str, troubles: tuple[str, ...] | None) -> None:
     found = reading(text)
     if "”" not in text:
         assert (found.findings, found.overview) == (FOUND, (Finding("cards", (3,)),))
@@ -122,7 +120,7 @@ def test_an_answer_that_says_nothing_is_named_empty(text: str) -> None:
     assert "empty" in reading(text).troubles
 
 
-def test_half_an_answer_keeps_what_was_said_and_no_number_that_was_cut() -> None:
+def test_truncated_answer_keeps_text_but_no_cut_number() -> None:
     whole = json.dumps({"findings": [{"frames": [3], "text": "red"}, {"text": "blue", "frames": [4, 12]}]})
     for end in range(len(whole)):
         found = reading(whole[:end])
@@ -189,7 +187,7 @@ def test_numbers_are_numbers(given: Any, value: str | None, issues: tuple[str, .
     assert (found.fields.get("step"), found.issues) == (value, issues)
 
 
-def test_a_time_of_its_own_in_a_field_is_named_but_a_score_on_the_screen_is_none() -> None:
+def test_invented_time_in_field_is_flagged_but_no_score() -> None:
     assert one({"frames": [1], "where": "at 0:45", "text": "x"}, "log").issues == ("own_time",)
     assert one({"frames": [1], "score": "21:15", "text": "x"}, "sport").issues == ()
 
@@ -208,13 +206,13 @@ def test_the_dots_of_the_form_and_repeated_findings_say_nothing() -> None:
     assert reading({"findings": [{"frames": [1], "text": "…"}, *PART["findings"], *PART["findings"]]}).findings == FOUND
 
 
-def test_findings_where_the_whole_was_asked_for_belong_to_the_whole() -> None:
+def test_findings_in_whole_answer_become_overview() -> None:
     found = reading({"title": "t", "overview": [{"frames": [1], "text": "a"}], "findings": PART["findings"]}, "join")
     assert found.findings == ()
     assert [item.text for item in found.overview] == ["a", "red", "blue"]
 
 
-def test_chapters_follow_one_another_from_the_beginning_to_the_end() -> None:
+def test_chapters_are_contiguous_over_the_video() -> None:
     found = reading(
         {
             "title": "A day",
@@ -285,7 +283,7 @@ def held(text: str, frames: Iterable[int]) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_no_mangled_answer_is_an_error_or_gives_a_frame_or_a_time_that_is_none(seed: int) -> None:
+def test_mangled_answers_never_fail_or_invent_frames(seed: int) -> None:
     for scope, template, text in mangled(seed, count=50):
         found = read(text, scope, built_in()[template], "en", TIMES, END)  # type: ignore[arg-type]
         said = [*found.findings, *found.overview, *found.reply]
@@ -308,7 +306,7 @@ def test_no_mangled_answer_is_an_error_or_gives_a_frame_or_a_time_that_is_none(s
         assert set(found.troubles) <= {"not_json", "half_json", "odd_form", "chapter_frame", "chapter_time", "empty"}
 
 
-def test_a_growing_answer_is_readable_at_every_moment_and_only_grows() -> None:
+def test_partial_answer_is_always_readable_and_grows() -> None:
     text = json.dumps(GOOD["log"], ensure_ascii=False)
     shown = [so_far(text[:end]) for end in range(len(text) + 1)]
     assert shown[-1].splitlines()[0] == "1: appears · a man in red · left · A man comes in."
@@ -321,7 +319,7 @@ def test_growing_prose_is_shown_as_it_is(text: str) -> None:
     assert so_far(text) == text
 
 
-def test_fences_and_words_before_a_growing_answer_are_no_hindrance() -> None:
+def test_partial_answer_after_fences_and_words_is_read() -> None:
     assert so_far('```json\n{"findings": [{"frames": [3, 4], "text": "re') == "3, 4: re"
     assert so_far('Sure!\n{"title": "A day", "overview": [{"frames": [1], "text": "All') == "Sure!\nA day\n1: All"
     assert so_far("```js") == ""

@@ -178,7 +178,7 @@ def test_another_video_in_its_place_is_decoded(recall: Recall, clip: Path, start
     assert starts == ["extract", "extract"]
 
 
-def test_a_changed_program_does_not_trust_what_an_older_one_found(
+def test_extraction_of_older_version_is_not_reused(
     recall: Recall, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surveyed(recall, clip)

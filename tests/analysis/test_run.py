@@ -167,7 +167,7 @@ def answering_per_frame(body: dict[str, Any]) -> Iterator[str]:
     yield ", " + json.dumps({"overview": [statement("a part", marks[0])], "subjects": []})[1:]
 
 
-def test_frames_come_before_the_question_in_time_order_each_behind_its_mark() -> None:
+def test_frames_precede_question_in_order_with_marks() -> None:
     with serve(answering_per_frame) as server:
         analysis = finished(run(request(), tools(server))[0])
     asked = server.requests[-1]["messages"]
@@ -190,9 +190,7 @@ def test_the_streamed_pieces_are_the_answer() -> None:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_model_that_rejects_pictures_is_asked_in_text_with_the_facts_and_that_is_said(
-    language: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_refused_pictures_fall_back_to_text_with_notice(language: Any, caplog: pytest.LogCaptureFixture) -> None:
     def blind(body: dict[str, Any]) -> Iterator[str]:
         if has_pictures(body):
             raise Refuse(400, "model is not a multimodal model")
@@ -221,7 +219,7 @@ def test_a_model_that_drops_pictures_silently_is_asked_in_text() -> None:
     assert analysis.notices[0].values["reason"].key == "pictures_dropped"  # type: ignore[union-attr]
 
 
-def test_a_refusal_in_the_middle_of_a_run_leads_to_text_from_there_on() -> None:
+def test_refusal_in_mid_run_switches_to_text() -> None:
     seen = 0
 
     def changing(body: dict[str, Any]) -> Iterator[str]:
@@ -261,7 +259,7 @@ def test_a_limit_of_pictures_splits_the_chunk() -> None:
     assert [chunk.number for chunk in analysis.chunks] == [1, 3]
 
 
-def test_a_single_frame_that_does_not_fit_is_an_error_and_never_text() -> None:
+def test_oversized_single_frame_is_an_error_not_text() -> None:
     def full(body: dict[str, Any]) -> Iterator[str]:
         if body.get("max_tokens") != 1:
             raise Refuse(400, "maximum context length is 8 tokens", "input_tokens")
@@ -273,7 +271,7 @@ def test_a_single_frame_that_does_not_fit_is_an_error_and_never_text() -> None:
     assert finished(events).chunks == ()
 
 
-def test_an_engine_that_dies_in_mid_answer_is_an_error_with_everything_kept_and_never_text() -> None:
+def test_engine_death_keeps_answers_and_never_becomes_text() -> None:
     def dying(body: dict[str, Any]) -> Iterator[str]:
         yield "1: red"
         if body.get("max_tokens") != 1:
@@ -290,7 +288,7 @@ def test_an_engine_that_dies_in_mid_answer_is_an_error_with_everything_kept_and_
     assert [notice.key for notice in analysis.notices] == ["no_model_because"]
 
 
-def test_the_selection_reaches_the_extraction_and_a_part_of_the_video_is_told_to_model_and_reader() -> None:
+def test_selection_reaches_extraction_model_and_report() -> None:
     selection = Selection("uniform", start_seconds=2.0, end_seconds=4.5)
     asked: list[Wanted] = []
 
@@ -309,7 +307,7 @@ def test_the_selection_reaches_the_extraction_and_a_part_of_the_video_is_told_to
     ]
 
 
-def test_without_an_engine_the_report_says_that_no_model_has_seen_the_frames() -> None:
+def test_report_without_engine_says_no_model_saw_frames() -> None:
     for made, asked in ((tools(None), request()), (tools(None), request(use_model=False))):
         analysis = finished(run(asked, made)[0])
         assert analysis.mode == "none"
@@ -317,7 +315,7 @@ def test_without_an_engine_the_report_says_that_no_model_has_seen_the_frames() -
         assert len(analysis.facts) == 4
 
 
-def test_cancel_ends_the_run_within_a_second_whatever_it_waits_for() -> None:
+def test_cancel_ends_run_within_a_second() -> None:
     hold = threading.Event()
     cancel = threading.Event()
 
@@ -366,7 +364,7 @@ def test_an_answer_that_was_cut_off_is_said() -> None:
     assert analysis.chunks[0].finish_reason == "length"
 
 
-def test_the_same_question_about_the_same_frames_is_not_paid_twice(tmp_path: Path) -> None:
+def test_same_question_on_same_frames_is_cached(tmp_path: Path) -> None:
     answers = Answers(tmp_path / "answers.sqlite", "model")
     with serve(answering_per_frame) as server:
         first = finished(run(request(), tools(server, answers=answers))[0])
@@ -380,7 +378,7 @@ def test_the_same_question_about_the_same_frames_is_not_paid_twice(tmp_path: Pat
     assert not other.chunks[0].recalled
 
 
-def test_an_answer_under_a_schema_is_not_taken_for_one_that_was_asked_for_in_words(tmp_path: Path) -> None:
+def test_cache_separates_schema_from_prose_answers(tmp_path: Path) -> None:
     answers = Answers(tmp_path / "answers.sqlite", "model")
     with serve(answering_per_frame) as server:
         finished(run(request(), tools(server, answers=answers))[0])

@@ -64,7 +64,7 @@ def test_every_schema_is_closed_complete_and_bounded(key: str, scope: Scope, ask
             assert {"minimum", "maximum"} <= set(one)
 
 
-def test_the_fields_stand_between_frames_and_text_and_choices_are_in_the_language_of_the_report() -> None:
+def test_fields_follow_frames_with_localised_choices() -> None:
     for language, risk in (("en", "high"), ("zh", "高")):
         schema = schema_of(TEMPLATES["safety"], language, "part", with_reply=False)  # type: ignore[arg-type]
         finding = schema["properties"]["findings"]["items"]["properties"]
@@ -73,16 +73,14 @@ def test_the_fields_stand_between_frames_and_text_and_choices_are_in_the_languag
 
 
 @pytest.mark.parametrize("scope, asked", FORMS)
-def test_a_reply_is_asked_for_where_the_whole_is_answered_and_there_is_a_question(scope: Scope, asked: bool) -> None:
+def test_schema_has_reply_only_for_question_about_whole(scope: Scope, asked: bool) -> None:
     assert ("reply" in keys_of(scope, with_reply=asked)) == (asked and scope != "part")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("scope, asked", FORMS)
 @pytest.mark.parametrize("key", TEMPLATES)
-def test_the_form_in_words_ends_with_an_example_of_just_the_keys_of_the_schema(
-    key: str, scope: Scope, asked: bool, language: Language
-) -> None:
+def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, asked: bool, language: Language) -> None:
     template = TEMPLATES[key]
     own = own_words(template, language, scope, with_reply=asked, frames=(17, 18))
     *told, last = (shared_words(language, scope) + "\n" + own).splitlines()
@@ -98,7 +96,7 @@ def test_the_form_in_words_ends_with_an_example_of_just_the_keys_of_the_schema(
 
 
 @pytest.mark.parametrize("with_space", [True, False])
-def test_the_grammar_of_the_engine_takes_good_answers_and_no_others(with_space: bool) -> None:
+def test_engine_grammar_accepts_valid_answers_only(with_space: bool) -> None:
     xgrammar = pytest.importorskip("xgrammar")  # comes with vLLM, so on Linux alone
     vocabulary = [bytes([byte]) for byte in range(256)] + [b"</s>"]
     tokens = xgrammar.TokenizerInfo(vocabulary, xgrammar.VocabType.RAW, stop_token_ids=[256])

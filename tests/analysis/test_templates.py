@@ -44,7 +44,7 @@ def test_the_ten_templates_say_everything_in_both_languages() -> None:
         assert len(template.fields) <= 4
 
 
-def test_only_the_question_needs_one_and_only_the_description_has_no_fields() -> None:
+def test_only_question_template_needs_a_question() -> None:
     assert [key for key, template in built_in().items() if template.needs_question] == ["question"]
     assert [key for key, template in built_in().items() if not template.fields] == ["describe"]
 
@@ -56,7 +56,7 @@ def test_the_package_holds_the_files_of_the_templates() -> None:
     assert files == set(built_in())
 
 
-def test_a_file_of_ones_own_is_a_template_and_a_plain_text_stands_for_both_languages(tmp_path: Path) -> None:
+def test_own_file_is_a_template_with_text_for_both_languages(tmp_path: Path) -> None:
     (tmp_path / "birds.toml").write_text(MINE, encoding="utf-8")
     loaded = load(tmp_path)
     assert loaded.problems == ()
@@ -153,7 +153,7 @@ def test_a_bad_file_is_named_with_what_is_wrong_and_the_line(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need permission there")
-def test_what_is_no_readable_file_is_named_and_a_huge_one_is_not_read(tmp_path: Path) -> None:
+def test_unreadable_or_huge_template_is_named(tmp_path: Path) -> None:
     assert problem(tmp_path, "# " + "x" * 300_000).key == "template_unreadable"
     (tmp_path / "mine.toml").unlink()
     (tmp_path / "folder.toml").mkdir()
@@ -161,13 +161,13 @@ def test_what_is_no_readable_file_is_named_and_a_huge_one_is_not_read(tmp_path: 
     assert [one.key for one in load(tmp_path).problems] == ["template_unreadable"] * 2
 
 
-def test_a_key_that_no_template_has_is_answered_with_those_that_there_are() -> None:
+def test_unknown_template_error_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError) as caught:
         load(None).find("birds")
     assert "describe" in error_text(caught.value, "en")
 
 
-def test_equal_templates_have_one_digest_and_a_changed_word_another() -> None:
+def test_template_digest_changes_with_its_words() -> None:
     log = built_in()["log"]
     assert digest(log) == digest(replace(log))
     assert len({digest(template) for template in built_in().values()}) == 10

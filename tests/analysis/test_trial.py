@@ -37,7 +37,7 @@ def small() -> dict[str, Any]:
     return {**config, "vision_config": {**config["vision_config"], **tower}}
 
 
-def test_the_settings_are_those_proposed_for_this_machine_with_a_cache_of_known_size() -> None:
+def test_benchmark_uses_proposed_settings_and_fixed_cache() -> None:
     (proposal,) = on_cpu(24, [VL_3B])
     settings = settings_of(proposal)
     assert settings["max_model_len"] == 8192 < proposal.plan.max_model_len
@@ -46,7 +46,7 @@ def test_the_settings_are_those_proposed_for_this_machine_with_a_cache_of_known_
     assert settings_of(on_cpu(24, [built_in().by_id["Qwen/Qwen3-0.6B"]])[0]).get("limit_mm_per_prompt") is None
 
 
-def test_what_is_given_goes_over_the_proposal_and_the_cache_holds_it() -> None:
+def test_given_arguments_override_the_proposal() -> None:
     (proposal,) = on_cpu(24, [VL_3B])
     assert settings_of(proposal, proposal.config) == settings_of(proposal), "as proposed is not otherwise"
     longer = settings_of(proposal, {"max_model_len": 16384})
@@ -54,7 +54,7 @@ def test_what_is_given_goes_over_the_proposal_and_the_cache_holds_it() -> None:
     assert longer["kv_cache_memory_bytes"] == 2 * settings_of(proposal)["kv_cache_memory_bytes"]
 
 
-def test_a_model_larger_than_what_is_free_is_refused_before_it_starts() -> None:
+def test_model_larger_than_free_memory_is_refused() -> None:
     (proposal,) = on_cpu(24, [VL_3B])
     settings = settings_of(proposal)
     check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 16 * GIB)
@@ -76,7 +76,7 @@ def test_the_time_of_an_analysis_follows_from_frames_and_words() -> None:
     assert forecast(replace(MEASURED, frames=()), 16) is None
 
 
-def test_a_trial_is_the_same_after_it_was_kept_and_a_damaged_one_is_none() -> None:
+def test_stored_benchmark_round_trips_and_damage_is_ignored() -> None:
     document = json.loads(json.dumps(asdict(MEASURED)))
     assert tried_of({**document, "at": "2026-01-02 03:04"}) == MEASURED
     assert tried_of({**document, "frames": [{"width": 448}]}) is None

@@ -49,7 +49,7 @@ def test_the_app_itself_and_named_origins_are_let_in(client: TestClient, service
     assert client.get(f"/api/videos/{video}", headers={"Origin": origin}).status_code == 200
 
 
-def test_the_key_may_stand_in_the_address_where_a_browser_sends_no_header(gate: Gate, services: Services) -> None:
+def test_key_is_accepted_in_the_query(gate: Gate, services: Services) -> None:
     with TestClient(Starlette(routes=routes(gate))) as bare:
         assert bare.get(f"/api/videos/{services.videos.sample()}?key={gate.key}").status_code == 200
 
@@ -62,7 +62,7 @@ def test_any_place_of_a_video_is_there_at_once(client: TestClient, services: Ser
     assert answer.headers["content-type"] == "video/mp4"
 
 
-def test_a_page_in_the_clothes_of_a_video_is_never_shown_as_a_page(client: TestClient, services: Services) -> None:
+def test_html_named_as_video_is_never_rendered(client: TestClient, services: Services) -> None:
     upload = services.videos.create_upload("evil.html", 8)
     services.videos.append(upload.id, 0, [b"<script>"])
     answer = client.get(f"/api/videos/{services.videos.finish(upload.id)}")
@@ -81,7 +81,7 @@ def test_the_frames_of_an_analysis_are_served_by_their_index(client: TestClient,
     assert client.get("/api/jobs/nobody/frames/1.jpg").json()["key"] == "job_unknown"
 
 
-def test_a_fault_of_ours_is_a_sentence_with_its_cause_in_the_log_alone(
+def test_bug_is_a_sentence_and_its_cause_only_logged(
     client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(services.videos, "path", lambda _: 1 / 0)

@@ -79,7 +79,7 @@ def test_others_are_not(allowed: AllowedHosts, host: str, origin: str | None) ->
     assert not is_let_in(allowed, host, origin)
 
 
-def test_the_scripts_of_the_page_itself_are_allowed_by_their_hashes() -> None:
+def test_own_inline_scripts_are_allowed_by_hash() -> None:
     policy = content_policy("<script>\n  a()\n</script><script type=module src=b.js></script>")
     scripts = policy.partition("script-src")[2].partition(";")[0]
     assert scripts.count("sha256-") == 1

@@ -17,7 +17,7 @@ from tests.cards import draw_card, to_jpeg
 from tests.ui.fake_services import keyframes
 
 
-def test_a_frame_comes_as_small_as_it_is_asked_for_and_never_larger_than_it_is(
+def test_frame_is_shrunk_but_never_enlarged(
     client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = to_jpeg(draw_card("red", width=640, height=360))

@@ -106,7 +106,7 @@ class TestVllm:
     def test_the_names_that_were_given_are_listed(self, vl: str) -> None:
         assert [model.id for model in client(vl).models.list()] == ["my-model", "tiny"]
 
-    def test_it_answers_whole_and_in_pieces_by_the_name_that_was_asked_for(self, vl: str) -> None:
+    def test_serve_answers_whole_and_streamed_under_model_name(self, vl: str) -> None:
         chat = client(vl).chat.completions
         whole = chat.create(model="tiny", messages=say("what?", PICTURE), max_tokens=8, temperature=0)
         assert whole.model == "tiny"
@@ -153,7 +153,7 @@ class TestVllm:
 
 
 @pytest.mark.engine
-def test_the_second_engine_is_called_by_the_same_name_and_not_by_its_folder(transformers_engine: ManagedEngine) -> None:
+def test_transformers_engine_is_served_under_model_name(transformers_engine: ManagedEngine) -> None:
     ready(transformers_engine)
     with served(Lent(transformers_engine), "text") as address:
         until_ready(address)
@@ -164,7 +164,7 @@ def test_the_second_engine_is_called_by_the_same_name_and_not_by_its_folder(tran
         }
 
 
-def test_while_the_engine_starts_requests_are_told_to_come_again(make_engine: MakeEngine, tmp_path: Path) -> None:
+def test_requests_during_start_get_retry_after(make_engine: MakeEngine, tmp_path: Path) -> None:
     hold = tmp_path / "hold"
     with served(make_engine({"hold": str(hold)}), "m") as address:
         assert httpx.get(address.removesuffix("/v1") + "/health").json() == {"status": "starting"}
@@ -205,7 +205,7 @@ def test_an_engine_that_dies_is_told_and_started_again(make_engine: MakeEngine, 
 
 
 @pytest.mark.parametrize("sentence", ["the moon is full of cheese", 'no "cheese" on the moon'])
-def test_a_stream_that_fails_with_a_bare_sentence_is_told_in_the_same_form(sentence: str) -> None:
+def test_stream_failure_keeps_the_openai_error_form(sentence: str) -> None:
     """As transformers writes it, quotes and all."""
 
     def failing(_: dict[str, Any]) -> Iterator[str | bytes]:
@@ -257,6 +257,6 @@ def test_the_engine_that_fits_is_taken(
     assert fitting_engine(architecture, wanted, installed=installed, known=KNOWN, prefers=prefers) == engine
 
 
-def test_cards_that_nothing_computes_on_are_told_before_anything_starts() -> None:
+def test_unusable_gpus_are_reported_before_start() -> None:
     with pytest.raises(EngineError):
         fitting_engine(None, "cuda", installed="cpu", known=KNOWN, prefers=None)

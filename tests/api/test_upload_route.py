@@ -67,7 +67,7 @@ def test_a_wrong_piece_is_refused_and_nothing_is_lost(
     assert client.head(url).headers["upload-offset"] == "0"
 
 
-def test_a_piece_that_lies_about_its_length_is_stopped_at_the_size(client: TestClient, services: Services) -> None:
+def test_upload_piece_is_cut_at_declared_size(client: TestClient, services: Services) -> None:
     url = create(client, 4)
     answer = client.patch(url, content=iter([b"abc", b"def"]), headers=PIECE | {"Upload-Offset": "0"})
     assert answer.status_code == 413

@@ -36,7 +36,7 @@ def body(schema: dict[str, Any] | None = None, frames: tuple[int, ...] = (7, 9))
 
 @pytest.mark.parametrize("scope", ["part", "whole", "join"])
 @pytest.mark.parametrize("key", sorted(built_in()))
-def test_the_engine_answers_every_form_so_that_the_app_finds_nothing_wrong(key: str, scope: Scope) -> None:
+def test_engine_answers_every_form_validly(key: str, scope: Scope) -> None:
     template = built_in()[key]
     text = answer_to(body(schema_of(template, "en", scope, with_reply=True)))
     reading = read(text, scope, template, "en", {7: 7.0, 9: 9.0}, 20.0)
@@ -45,7 +45,7 @@ def test_the_engine_answers_every_form_so_that_the_app_finds_nothing_wrong(key: 
 
 
 @pytest.mark.parametrize("key", sorted(built_in()))
-def test_a_form_with_given_texts_leaves_nothing_to_write_and_nothing_wrong(key: str) -> None:
+def test_form_with_given_texts_is_valid(key: str) -> None:
     template = built_in()[key]
     usual = schema_of(template, "en", "part", with_reply=False)
     form = given_texts(usual, "gate")
@@ -70,7 +70,7 @@ def made(form: dict[str, Any]) -> Any:
             return None
 
 
-def test_a_form_with_given_texts_is_asked_for_as_long_as_it_is_wanted(tmp_path: Path) -> None:
+def test_given_texts_are_as_long_as_requested(tmp_path: Path) -> None:
     with serving(AT_ONCE) as url:
         app, request = App(url, tmp_path, in_flight=2), AnalysisRequest(SAMPLE, frames=4)
         with answers_that_end():
@@ -110,7 +110,7 @@ def test_a_whole_analysis_is_recorded_and_can_be_sent_again(tmp_path: Path) -> N
         assert first > 0 and rest >= 0 and number > 3
 
 
-def test_the_other_order_has_the_same_pieces_with_the_question_first() -> None:
+def test_other_order_has_same_parts_question_first() -> None:
     content = body()["messages"][-1]["content"]
     after = json.loads(turned(json.dumps(body()).encode()))["messages"][-1]["content"]
     assert after == [content[-1], *content[:-1]]
@@ -135,7 +135,7 @@ def test_a_row_tells_the_throughput_and_the_bound() -> None:
     assert throughput.row("four", [(10.0, 9.0)]).missed
 
 
-def test_the_large_shape_keeps_the_marks_of_the_test_model_s_tokenizer(tmp_path: Path) -> None:
+def test_large_shape_keeps_tokenizer_marks(tmp_path: Path) -> None:
     tiny = json.loads((TINY / "config.json").read_text(encoding="utf-8"))
     config = json.loads((large.folder(tmp_path / "large") / "config.json").read_text(encoding="utf-8"))
     assert config["image_token_id"] == tiny["image_token_id"] and config["tie_word_embeddings"]

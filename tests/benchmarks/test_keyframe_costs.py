@@ -25,7 +25,7 @@ def test_the_processor_time_of_a_child_that_ended_is_counted() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
-def test_the_memory_of_a_grandchild_is_counted_and_ours_is_not_nor_that_of_a_child_from_before() -> None:
+def test_memory_counts_new_descendants_only() -> None:
     ours = b"x" * 200_000_000
     idle = "taken = b'x' * 90_000_000; input()"
     other = subprocess.Popen([sys.executable, "-c", idle], stdin=subprocess.PIPE)

@@ -48,7 +48,7 @@ TOOLS = [
 ]
 
 
-def test_tools_that_pick_frames_stand_beside_the_most_that_can_be_seen(folder: Path) -> None:
+def test_frame_tools_are_compared_with_the_maximum(folder: Path) -> None:
     lines = list(events_tables(folder, Judge(), TOOLS))
     assert "| sees | 1.00 | 1.00 | 1.00 | 1.00 | 0.500 | 1.00 |" in lines
     assert "| misses | 0.00 | 0.00 | 0.00 | 0.00 | 0.500 | 0.00 |" in lines
@@ -57,7 +57,7 @@ def test_tools_that_pick_frames_stand_beside_the_most_that_can_be_seen(folder: P
     assert "| a.mp4 | 1.00, 0.500 | 0.00, 0.500 |" in lines
 
 
-def test_tools_that_find_shots_are_told_by_type_with_how_many_there_are(folder: Path) -> None:
+def test_shot_tools_are_listed_by_type_with_counts(folder: Path) -> None:
     lines = list(shots_table(folder, Judge(), TOOLS))
     assert lines[0] == "| tool | precision | recall | F1 | cut (1) |"
     assert lines[2:4] == [

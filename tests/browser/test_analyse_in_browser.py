@@ -123,7 +123,7 @@ def test_an_upload_that_is_refused_says_why(app: App, visit: Visit, tmp_path: Pa
     expect(visit.page.get_by_role("alert").filter(has_text="is empty")).to_be_visible()
 
 
-def test_a_change_of_language_keeps_the_choices_and_the_place_in_the_video(app: App, visit: Visit, clip: Path) -> None:
+def test_language_change_keeps_choices_and_position(app: App, visit: Visit, clip: Path) -> None:
     page = visit.page
     page.goto(app.url)
     upload(page, clip)
@@ -142,7 +142,7 @@ def test_a_change_of_language_keeps_the_choices_and_the_place_in_the_video(app: 
     video_of(page)
 
 
-def test_without_a_model_the_way_leads_to_a_report_whose_frames_move_the_player(app: App, visit: Visit) -> None:
+def test_report_without_model_seeks_player(app: App, visit: Visit) -> None:
     page = visit.page
     page.goto(app.url)
     page.get_by_role("button", name="Try the sample video").click()
@@ -197,7 +197,7 @@ def test_the_answer_streams_and_a_cancel_is_quick(scripted_app: App, visit: Visi
     expect(page.get_by_text("You stopped this analysis")).to_be_visible()
 
 
-def test_words_of_a_model_or_a_screen_are_text_and_cited_frames_are_buttons(scripted_app: App, visit: Visit) -> None:
+def test_model_words_are_text_and_citations_are_buttons(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     scripted_app.go.touch()
     page.goto(scripted_app.url)
@@ -214,9 +214,7 @@ def test_words_of_a_model_or_a_screen_are_text_and_cited_frames_are_buttons(scri
     assert visit.hosts <= {scripted_app.url.split("/")[2], ""}
 
 
-def test_a_video_that_the_browser_cannot_play_shows_the_picture_at_the_playhead(
-    app: App, visit: Visit, tmp_path: Path
-) -> None:
+def test_unplayable_video_shows_picture_at_playhead(app: App, visit: Visit, tmp_path: Path) -> None:
     colours = ["red", "green", "blue", "yellow"]
     avi = write_video(tmp_path / "camera.avi", cards(colours, 10, 320, 240), codec="mpeg4", rate=10)
     page = visit.page
@@ -247,7 +245,7 @@ def test_a_video_that_the_browser_cannot_play_shows_the_picture_at_the_playhead(
     assert not page.locator("video").is_visible()
 
 
-def test_a_filmstrip_lies_under_the_timeline_and_leads_to_its_places(app: App, visit: Visit, clip: Path) -> None:
+def test_filmstrip_seeks_to_its_pictures(app: App, visit: Visit, clip: Path) -> None:
     page = visit.page
     page.goto(app.url)
     upload(page, clip)

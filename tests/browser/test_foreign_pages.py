@@ -17,7 +17,7 @@ setInterval(() => {{ if (said.length > 1) document.title = said.sort().join(" ")
 </script>"""
 
 
-def test_a_page_of_another_local_server_can_neither_ask_nor_frame_the_app(app: App, visit: Visit) -> None:
+def test_other_local_server_cannot_call_or_frame_app(app: App, visit: Visit) -> None:
     text = _FOREIGN.format(url=app.url, socket=app.url.replace("http", "ws") + "_stcore/stream").encode()
 
     class Foreign(loopback.Handler):
@@ -30,7 +30,7 @@ def test_a_page_of_another_local_server_can_neither_ask_nor_frame_the_app(app: A
         assert any("frame-ancestors" in said or "X-Frame-Options" in said for said in visit.complaints)
 
 
-def test_a_website_whose_name_leads_here_shows_nothing_of_the_app(app: App, visit: Visit) -> None:
+def test_dns_rebinding_shows_nothing_of_the_app(app: App, visit: Visit) -> None:
     shown = visit.page
     answer = shown.goto(app.url.replace("127.0.0.1", "evil.example"))
     assert answer is not None and answer.status == 403

@@ -61,7 +61,7 @@ def expect_range(page: Page, start: float, end: float) -> None:
         )
 
 
-def test_a_range_is_drawn_its_ends_are_moved_and_it_is_looked_at_again(scripted_app: App, visit: Visit) -> None:
+def test_range_is_drawn_adjusted_and_analysed(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
     page.get_by_role("button", name="Range", exact=True).click()
@@ -119,7 +119,7 @@ def test_a_range_that_is_typed_before_is_seen_on_the_timeline(scripted_app: App,
     expect(page.get_by_label("From", exact=True)).to_have_value("")
 
 
-def test_frames_are_taken_out_and_added_with_keys_and_asked_about_again(scripted_app: App, visit: Visit) -> None:
+def test_keys_remove_and_add_frames_for_new_report(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
     page.get_by_role("button", name="Choose frames by hand").click()
@@ -171,9 +171,7 @@ def edit_by_hand(page: Page) -> None:
     expect(page.get_by_role("button", name="Add this frame")).to_be_visible()
 
 
-def test_keys_quicker_than_the_player_add_the_frames_that_were_meant_with_their_pictures(
-    scripted_app: App, visit: Visit
-) -> None:
+def test_fast_keys_add_the_intended_frames(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
     edit_by_hand(page)
@@ -186,7 +184,7 @@ def test_keys_quicker_than_the_player_add_the_frames_that_were_meant_with_their_
     assert visit.complaints == []
 
 
-def test_frames_added_where_the_player_never_was_get_their_own_pictures(scripted_app: App, visit: Visit) -> None:
+def test_added_frames_at_unplayed_times_get_pictures(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     report(page, scripted_app)
     edit_by_hand(page)
@@ -215,7 +213,7 @@ def small(picture: Image.Image) -> np.ndarray[tuple[int, ...], np.dtype[np.float
     return np.asarray(picture.convert("RGB").resize((32, 18)), np.float32)
 
 
-def test_a_mark_that_is_rested_on_shows_its_picture_as_soon_as_there_is_one(scripted_app: App, visit: Visit) -> None:
+def test_hovered_mark_shows_picture_once_available(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
     edit_by_hand(page)
@@ -228,7 +226,7 @@ def test_a_mark_that_is_rested_on_shows_its_picture_as_soon_as_there_is_one(scri
     expect(page.locator(".tip img")).to_have_attribute("src", A_SNAPSHOT)
 
 
-def test_a_card_takes_its_frame_out_and_puts_it_back_and_keeps_the_focus(scripted_app: App, visit: Visit) -> None:
+def test_card_removes_and_restores_frame_keeping_focus(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     report(page, scripted_app)
     page.get_by_role("button", name="Choose frames by hand").click()
@@ -261,7 +259,7 @@ def test_many_quick_changes_are_all_counted(scripted_app: App, visit: Visit) -> 
     expect(page.get_by_text("1 removed, 6 added")).to_be_visible()
 
 
-def test_resting_on_a_mark_shows_its_frame_and_why_it_was_chosen(scripted_app: App, visit: Visit) -> None:
+def test_hovered_mark_shows_frame_and_reason(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
     page.mouse.move(*place(strip, 1.0, high=0.1))

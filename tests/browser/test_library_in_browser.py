@@ -35,7 +35,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_an_analysis_is_found_by_its_words_and_opens_at_their_time(library_app: App, visit: Visit) -> None:
+def test_search_result_opens_at_its_time(library_app: App, visit: Visit) -> None:
     page = visit.page
     page.goto(library_app.url)
     page.get_by_role("button", name="Try the sample video").click()
@@ -52,9 +52,7 @@ def test_an_analysis_is_found_by_its_words_and_opens_at_their_time(library_app: 
     expect(page.get_by_role("searchbox", name="Search names")).to_have_value('"number 1.1"')
 
 
-def test_a_report_of_another_machine_is_taken_in_renamed_selected_and_deleted(
-    library_app: App, visit: Visit, report: Path
-) -> None:
+def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit: Visit, report: Path) -> None:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     page.goto(f"{library_app.url}library")
     page.get_by_text("Import reports").first.click()

@@ -41,7 +41,7 @@ def take(visit: Visit, model: Path) -> None:
     visit.page.get_by_role("button", name="Use this model").click()
 
 
-def test_a_change_is_followed_to_its_end_and_a_failed_one_leaves_the_model_that_worked(
+def test_switch_is_followed_and_failure_keeps_old_model(
     models_app: App, visit: Visit, tiny_text: Path, tmp_path: Path
 ) -> None:
     good, broken = tmp_path / "second", tmp_path / "broken"
@@ -80,9 +80,7 @@ def test_a_row_of_the_table_is_put_into_the_choice(models_app: App, visit: Visit
     assert visit.complaints == []
 
 
-def test_on_a_small_screen_the_sidebar_gives_way_to_the_page_that_was_chosen_in_it(
-    models_app: App, visit: Visit
-) -> None:
+def test_sidebar_closes_on_small_screen_after_choice(models_app: App, visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 800})
     visit.page.goto(models_app.url)
     sidebar = visit.page.get_by_test_id("stSidebar")

@@ -149,7 +149,7 @@ def test_who_opens_a_name_that_is_not_known_reads_what_helps(page: App) -> None:
     assert "gpu.lab.example" in text and "--browser.serverAddress" in text and "重新启动" in text
 
 
-def test_browsers_are_told_who_may_frame_the_page_and_what_it_loads(page: App) -> None:
+def test_headers_limit_framing_and_sources(page: App) -> None:
     for path in ("", "_stcore/health", "static/none.js"):
         request = urllib.request.Request(f"{page.url}{path}")
         try:
@@ -166,7 +166,7 @@ def test_browsers_are_told_who_may_frame_the_page_and_what_it_loads(page: App) -
         assert "unsafe-eval" not in policy
 
 
-def test_the_network_and_a_proxy_open_it_under_the_names_that_they_are_given(tmp_path: Path) -> None:
+def test_page_opens_under_configured_network_names(tmp_path: Path) -> None:
     options = ("--server.address=0.0.0.0", "--browser.serverAddress=frames.example.org")
     with running("app/main.py", tmp_path, *options, cwd=tmp_path) as app:
         port = port_of(app)

@@ -54,7 +54,7 @@ def reported(page: Page, app: App) -> Locator:
     return video
 
 
-def test_a_pause_keeps_what_is_answered_and_the_rest_comes_when_it_goes_on(rich_app: App, visit: Visit) -> None:
+def test_pause_keeps_answers_and_resume_adds_the_rest(rich_app: App, visit: Visit) -> None:
     page = visit.page
     started(page, rich_app)
     expect(page.get_by_text("in progress")).to_be_visible()
@@ -92,7 +92,7 @@ def test_times_of_chapters_evidence_and_words_move_the_player(rich_app: App, vis
     assert visit.complaints == []
 
 
-def test_two_reports_stand_side_by_side_and_below_each_other_on_a_telephone(rich_app: App, visit: Visit) -> None:
+def test_compared_reports_stack_on_a_phone(rich_app: App, visit: Visit) -> None:
     page = visit.page
     reported(page, rich_app)
     first = page.url
@@ -132,7 +132,7 @@ def test_a_run_that_takes_long_fades_nothing(rich_app: App, visit: Visit) -> Non
     assert visit.complaints == []
 
 
-def test_the_video_stays_in_view_beside_the_report_and_above_it_on_a_telephone(rich_app: App, visit: Visit) -> None:
+def test_video_is_sticky_beside_or_above_report(rich_app: App, visit: Visit) -> None:
     page = visit.page
     video = reported(page, rich_app)
     for width, height in ((1280, 900), (390, 844)):

@@ -27,9 +27,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [first, *others]
 
 
-def test_several_files_arrive_one_after_the_other_and_are_asked_about_together(
-    scripted_app: App, visit: Visit, videos: list[Path]
-) -> None:
+def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, videos: list[Path]) -> None:
     page = visit.page
     page.goto(scripted_app.url)
     page.locator("button.choose:not(:empty)").wait_for()
@@ -44,7 +42,7 @@ def test_several_files_arrive_one_after_the_other_and_are_asked_about_together(
     assert visit.complaints == []
 
 
-def test_what_is_no_video_is_refused_by_name_and_the_others_arrive(
+def test_non_video_is_refused_by_name_among_others(
     scripted_app: App, visit: Visit, videos: list[Path], tmp_path: Path
 ) -> None:
     empty, text = tmp_path / "empty.mp4", tmp_path / "text.mp4"
@@ -59,9 +57,7 @@ def test_what_is_no_video_is_refused_by_name_and_the_others_arrive(
     expect(page.get_by_role("alert").filter(has_text="text.mp4 is not a video")).to_be_visible()
 
 
-def test_a_single_file_that_is_no_video_is_refused_where_it_was_dropped(
-    scripted_app: App, visit: Visit, tmp_path: Path
-) -> None:
+def test_single_non_video_is_refused_at_the_uploader(scripted_app: App, visit: Visit, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("This is not a video.\n" * 50)
     page = visit.page

@@ -17,7 +17,7 @@ def link(visit: Visit, name: str) -> Locator:
     return visit.page.get_by_test_id("stPageLink").get_by_role("link", name=name)
 
 
-def test_the_charts_move_on_in_place_and_nothing_is_fetched_from_elsewhere(scripted_app: App, visit: Visit) -> None:
+def test_charts_update_in_place_without_foreign_requests(scripted_app: App, visit: Visit) -> None:
     visit.page.goto(scripted_app.url)
     link(visit, "System").click()
     chart = visit.page.get_by_role("listitem").filter(has_text="Processor")
@@ -35,7 +35,7 @@ def test_the_charts_move_on_in_place_and_nothing_is_fetched_from_elsewhere(scrip
     assert visit.hosts <= {urlsplit(scripted_app.url).netloc, ""}
 
 
-def test_the_open_analysis_and_the_language_stay_from_page_to_page(scripted_app: App, visit: Visit) -> None:
+def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit: Visit) -> None:
     visit.page.goto(scripted_app.url)
     visit.page.get_by_role("button", name="Try the sample video").click()
     visit.page.get_by_role("button", name="Analyse", exact=True).click()
@@ -75,7 +75,7 @@ def test_rows_of_the_queue_act_on_their_own_analysis(scripted_app: App, visit: V
     assert visit.complaints == []
 
 
-def test_an_analysis_that_is_opened_from_the_queue_is_shown_from_every_page(scripted_app: App, visit: Visit) -> None:
+def test_queue_opens_analysis_from_every_page(scripted_app: App, visit: Visit) -> None:
     visit.page.goto(scripted_app.url)
     jobs = [begin_one(visit) for _ in range(2)]
     link(visit, "System").click()

@@ -15,9 +15,7 @@ def test_times_that_are_no_frame_s_are_found() -> None:
 
 
 @pytest.mark.engine
-def test_a_killed_analysis_leaves_no_engine_is_taken_up_by_the_same_command_and_says_the_same(
-    tmp_path: Path, tiny_vl: Path
-) -> None:
+def test_killed_analysis_resumes_to_the_same_report(tmp_path: Path, tiny_vl: Path) -> None:
     video = compose(tmp_path / "three-minutes.mp4", minutes=3.2)
     lines = list(run(Setting(video, 24, tiny_vl), tmp_path))
     assert [line for line in lines if line.startswith("WRONG")] == []

@@ -55,9 +55,7 @@ def start(server: Server, video: Path, report: Path, data: Path, monkeypatch: py
         )
 
 
-def test_whatever_the_moment_nothing_that_was_stored_is_asked_again_and_the_report_is_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kill_at_any_moment_resumes_to_the_same_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(9)
     colours = [draw.choice(["red", "green", "blue", "yellow", "white", "purple"]) for _ in range(40)]
     video = write_video(tmp_path / "clip.mp4", cards(colours, 10), rate=10)
@@ -87,9 +85,7 @@ def test_whatever_the_moment_nothing_that_was_stored_is_asked_again_and_the_repo
     assert len(asked(server)) <= every + killed * IN_FLIGHT
 
 
-def test_two_programs_at_the_same_time_on_one_folder_come_to_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_programs_share_a_folder_with_equal_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = write_video(tmp_path / "clip.mp4", cards(["red", "green", "blue", "white"] * 4, 10), rate=10)
     reports = [tmp_path / name / "report.json" for name in "ab"]
     with serve(slowly, context=CONTEXT) as server:

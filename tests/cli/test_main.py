@@ -67,7 +67,7 @@ def test_the_format_follows_the_ending_of_the_output(video: Path, tmp_path: Path
     assert json.loads((tmp_path / "new" / "r.json").read_text())["keyframes"]
 
 
-def test_with_nobodys_model_and_no_network_there_is_still_a_report(video: Path, tmp_path: Path) -> None:
+def test_default_model_without_network_still_reports(video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -78,9 +78,7 @@ def test_with_nobodys_model_and_no_network_there_is_still_a_report(video: Path, 
 
 
 @pytest.mark.parametrize("model", ["nobody/has-this-model", "/no/such/folder"])
-def test_a_model_that_was_named_and_is_not_there_is_exit_code_4_with_the_report_written(
-    model: str, video: Path, tmp_path: Path
-) -> None:
+def test_missing_named_model_is_exit_code_4_with_report(model: str, video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--model", model, "--output", "r.json", "--language", "zh", cwd=tmp_path)
     assert done.returncode == 4
     assert model in done.stderr

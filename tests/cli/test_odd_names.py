@@ -21,7 +21,7 @@ LATIN = os.fsdecode(b"caf\xe9.mp4")
 linux_alone = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names are Unicode here")
 
 
-def test_what_is_not_utf8_is_escaped_and_comes_back_from_the_store() -> None:
+def test_non_utf8_names_are_escaped_and_restored() -> None:
     assert readable(LATIN) == r"caf\xe9.mp4"
     assert readable("会议 é.mp4") == "会议 é.mp4"
     assert readable("\ud800") == r"\ud800"
@@ -37,7 +37,7 @@ def test_a_long_path_is_shown_without_its_middle() -> None:
 
 
 @linux_alone
-def test_a_name_that_is_not_utf8_gives_keyframes_a_report_and_an_entry(tmp_path: Path) -> None:
+def test_non_utf8_name_gets_keyframes_report_and_entry(tmp_path: Path) -> None:
     video = tmp_path / LATIN
     shutil.move(write_card_video(tmp_path / "plain.mp4", ["red", "blue"]), video)
     chosen = run("keyframes", video, "--json", cwd=tmp_path, PYTHONIOENCODING="utf-8:strict")
@@ -63,7 +63,7 @@ def test_the_shelf_takes_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     assert shelf.name(video_id) == r"caf\xe9.mp4"
 
 
-def test_the_shelf_refuses_a_path_of_5000_letters_with_a_sentence(tmp_path: Path) -> None:
+def test_path_of_5000_letters_is_refused_with_a_sentence(tmp_path: Path) -> None:
     shelf = VideoShelf(tmp_path / "videos", (tmp_path,), tmp_path / "sample.mp4")
     for text in ("x" * 5000, f"{tmp_path}/{'x' * 5000}"):
         with pytest.raises(InputError, match=r"path_(missing|unreadable)") as raised:

@@ -93,7 +93,7 @@ def test_the_class_of_the_7b_sees_in_bfloat16(hybrid: ManagedEngine) -> None:
     check_that_it_sees(hybrid)
 
 
-def test_a_video_is_analysed_with_it_and_the_report_says_how_it_was_asked(hybrid: ManagedEngine, video: Path) -> None:
+def test_deepseek_analyses_video_and_report_says_how(hybrid: ManagedEngine, video: Path) -> None:
     analysis = analyse(video, hybrid)
     assert analysis.mode == "messages" and analysis.chunks[0].answer
     assert analysis.engine and (analysis.engine.sees, analysis.engine.max_model_len) == (True, 16384)
@@ -102,7 +102,7 @@ def test_a_video_is_analysed_with_it_and_the_report_says_how_it_was_asked(hybrid
     assert "the model saw the frames (messages)" in report and "transformers" in report
 
 
-def test_what_an_answer_depends_on_names_the_engine_that_gave_it() -> None:
+def test_conditions_name_the_answering_engine() -> None:
     settings = load({"FRAMELENS_ENGINE": "transformers", "VLLM_MODEL_PATH": "org/model"})
     told = conditions(settings, templates.load(None), AnalysisRequest(Path("a.mp4")))
     assert told["engine"] == f"transformers {version('transformers')}" and told["vllm_config"] == ""
@@ -118,9 +118,7 @@ def test_either_class_sees_in_either_type(kind: str, dtype: str, models: Path, t
 
 
 @pytest.mark.thorough
-def test_without_the_program_that_matches_types_it_fails_and_is_told_as_that(
-    models: Path, video: Path, tmp_path: Path
-) -> None:
+def test_unmatched_dtypes_fail_with_their_own_diagnosis(models: Path, video: Path, tmp_path: Path) -> None:
     """When this one fails, transformers converts pictures for SAM by itself, and the program is not needed any more."""
 
     def command(folder: Path, port: int) -> list[str]:
@@ -135,7 +133,7 @@ def test_without_the_program_that_matches_types_it_fails_and_is_told_as_that(
 
 
 @pytest.mark.thorough
-def test_without_its_processor_the_start_is_refused_and_no_picture_is_dropped(models: Path, tmp_path: Path) -> None:
+def test_start_without_processor_is_refused(models: Path, tmp_path: Path) -> None:
     blind = shutil.copytree(models / "plain", tmp_path / "blind")
     (blind / "processor_config.json").unlink()
     with pytest.raises(ModelNotFound) as caught, running(transformers_launcher(str(blind)), tmp_path):

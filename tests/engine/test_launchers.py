@@ -25,7 +25,7 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-def test_the_server_listens_on_loopback_and_its_key_is_not_in_the_command(device: str) -> None:
+def test_engine_is_on_loopback_with_key_off_the_command_line(device: str) -> None:
     launcher = vllm_launcher("org/model", DEFAULTS)
     command, environment = launcher.command(MODEL, 1234), launcher.environment("secret")
     assert command[command.index("--host") + 1] == "127.0.0.1"
@@ -35,14 +35,14 @@ def test_the_server_listens_on_loopback_and_its_key_is_not_in_the_command(device
     assert environment["VLLM_API_KEY"] == "secret" and "secret" not in " ".join(command)
 
 
-def test_nothing_is_reported_and_nothing_is_fetched_once_the_model_is_local(device: str) -> None:
+def test_local_model_needs_no_download_or_progress(device: str) -> None:
     environment = vllm_launcher("org/model", DEFAULTS).environment("key")
     assert environment["VLLM_NO_USAGE_STATS"] == environment["DO_NOT_TRACK"] == environment["HF_HUB_OFFLINE"] == "1"
     assert "HF_HUB_OFFLINE" not in vllm_launcher("m", {"trust_remote_code": True}).environment("key")
     assert "HF_HUB_OFFLINE" not in vllm_launcher("m", {"tokenizer": "org/other"}).environment("key")
 
 
-def test_half_stays_half_on_a_gpu_and_becomes_bfloat16_on_a_cpu_which_is_told(device: str) -> None:
+def test_half_stays_on_gpu_and_is_bfloat16_on_cpu(device: str) -> None:
     launcher = vllm_launcher("org/model", DEFAULTS)
     command = launcher.command(MODEL, 1)
     if device == "gpu":
@@ -54,7 +54,7 @@ def test_half_stays_half_on_a_gpu_and_becomes_bfloat16_on_a_cpu_which_is_told(de
             assert "half" in notice_text(notice, language) and "bfloat16" in notice_text(notice, language)
 
 
-def test_half_becomes_float32_on_a_cpu_that_computes_nothing_less(device: str) -> None:
+def test_half_becomes_float32_on_cpu_without_bfloat16(device: str) -> None:
     launcher = vllm_launcher("org/model", DEFAULTS, wide=True)
     if device == "gpu":
         assert "--dtype=half" in launcher.command(MODEL, 1)
@@ -72,15 +72,13 @@ def test_what_a_cpu_computes_is_left_as_it_was_asked_for(dtype: str | None) -> N
     assert fitted["dtype"] == dtype and notices == ()
 
 
-def test_tokens_come_a_few_at_a_time_unless_the_user_said_how_many() -> None:
+def test_stream_interval_is_set_unless_given() -> None:
     for where in ("gpu", "cpu"):
         assert fit_arguments({}, where)[0]["stream_interval"] == 4
         assert fit_arguments({"stream_interval": 1}, where)[0]["stream_interval"] == 1
 
 
-def test_on_a_cpu_the_cache_is_sized_and_one_process_saved_unless_the_user_set_it(
-    device: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cpu_defaults_apply_unless_set_by_user(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = vllm_launcher("m", DEFAULTS).environment("key")
     assert ("VLLM_CPU_KVCACHE_SPACE" in environment) == (device == "cpu")
     if device == "cpu":
@@ -169,7 +167,7 @@ def test_weights_are_counted() -> None:
     assert other is not None and other.values == {"done": 60, "total": 120}
 
 
-def test_transformers_serve_is_pinned_to_the_folder_and_listens_on_loopback() -> None:
+def test_transformers_is_pinned_to_folder_on_loopback() -> None:
     pytest.importorskip("accelerate")
     launcher = transformers_launcher("org/model")
     command = launcher.command(MODEL, 99)

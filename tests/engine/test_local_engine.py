@@ -39,7 +39,7 @@ def die(endpoint: Endpoint) -> None:
         urllib.request.urlopen(endpoint.base_url.replace("/v1", "/die"), timeout=5).close()
 
 
-def test_a_start_tells_its_phases_in_order_and_ends_at_an_endpoint_that_answers(make_engine: MakeEngine) -> None:
+def test_start_reports_phases_until_endpoint_answers(make_engine: MakeEngine) -> None:
     engine = make_engine({"lines": ["phase: importing", "noise", "phase: loading"]})
     assert engine.status().state == "stopped"
     phases: list[EngineProgress] = []
@@ -52,7 +52,7 @@ def test_a_start_tells_its_phases_in_order_and_ends_at_an_endpoint_that_answers(
     assert "noise" in engine.log_tail()
 
 
-def test_an_engine_that_hangs_is_ended_and_started_anew_when_it_is_wanted(
+def test_hanging_engine_is_restarted_on_demand(
     make_engine: MakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starts = tmp_path / "starts"
@@ -74,9 +74,7 @@ def test_an_engine_that_hangs_is_ended_and_started_anew_when_it_is_wanted(
     assert engine.end_if_unwell() is engine.status().error
 
 
-def test_an_engine_that_says_it_has_broken_down_is_ended_and_its_log_tells_why(
-    make_engine: MakeEngine, tmp_path: Path
-) -> None:
+def test_broken_engine_is_stopped_and_diagnosed(make_engine: MakeEngine, tmp_path: Path) -> None:
     sick, starts = tmp_path / "sick", tmp_path / "starts"
     engine = make_engine({"sick": str(sick), "starts": str(starts), "lines": TRACEBACK.splitlines()})
     ready(engine)
@@ -100,9 +98,7 @@ def test_the_key_is_in_no_repr_no_command_line_and_no_log(make_engine: MakeEngin
     assert endpoint.api_key not in engine.log_tail()
 
 
-def test_many_callers_at_once_start_one_process_and_all_hear_its_whole_progress(
-    make_engine: MakeEngine, tmp_path: Path
-) -> None:
+def test_concurrent_callers_share_one_start_and_progress(make_engine: MakeEngine, tmp_path: Path) -> None:
     starts, gate = tmp_path / "starts", tmp_path / "gate"
     engine = make_engine({"starts": str(starts), "hold": str(gate), "lines": ["phase: importing"]})
     heard: list[list[str]] = [[] for _ in range(4)]
@@ -123,7 +119,7 @@ def test_many_callers_at_once_start_one_process_and_all_hear_its_whole_progress(
     assert heard == [["launching", "importing", "ready"]] * 4
 
 
-def test_one_caller_can_leave_and_the_other_still_gets_the_engine(make_engine: MakeEngine, tmp_path: Path) -> None:
+def test_cancelling_caller_leaves_start_to_the_other(make_engine: MakeEngine, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     engine = make_engine({"hold": str(gate)})
     cancel, left, got = threading.Event(), threading.Event(), []
@@ -145,9 +141,7 @@ def test_one_caller_can_leave_and_the_other_still_gets_the_engine(make_engine: M
     assert len(got) == 1 and engine.status().state == "ready"
 
 
-def test_the_last_caller_to_cancel_ends_the_start_and_a_new_one_can_follow(
-    make_engine: MakeEngine, tmp_path: Path
-) -> None:
+def test_last_cancel_ends_start_and_allows_a_new_one(make_engine: MakeEngine, tmp_path: Path) -> None:
     gate, starts = tmp_path / "gate", tmp_path / "starts"
     engine = make_engine({"hold": str(gate), "starts": str(starts), "lines": ["phase: importing"]})
     cancel = threading.Event()
@@ -164,7 +158,7 @@ def test_the_last_caller_to_cancel_ends_the_start_and_a_new_one_can_follow(
     assert ready(engine).model == "fake"
 
 
-def test_a_failed_start_names_the_cause_and_the_next_call_tries_again(make_engine: MakeEngine, tmp_path: Path) -> None:
+def test_failed_start_names_cause_and_can_be_retried(make_engine: MakeEngine, tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     engine = make_engine({"lines": TRACEBACK.splitlines(), "exit": 1, "starts": str(starts)})
     for _ in range(2):
@@ -188,7 +182,7 @@ def test_a_failing_fetch_is_the_error_and_no_process_is_started(make_engine: Mak
     assert caught.value.key == "model_not_on_hub" and not (tmp_path / "logs").exists()
 
 
-def test_an_engine_that_dies_later_is_failed_with_its_cause_and_started_again_on_demand(
+def test_engine_that_dies_is_failed_and_restarted_on_demand(
     make_engine: MakeEngine,
 ) -> None:
     engine = make_engine({"die": 137})
@@ -218,7 +212,7 @@ def test_stop_leaves_no_process_and_forgets_the_failure(make_engine: MakeEngine,
     assert not psutil.pid_exists(int(starts.read_text()))
 
 
-def test_stop_during_a_start_makes_the_waiting_caller_hear_of_it(make_engine: MakeEngine, tmp_path: Path) -> None:
+def test_stop_during_start_reaches_the_waiting_caller(make_engine: MakeEngine, tmp_path: Path) -> None:
     engine = make_engine({"hold": str(tmp_path / "never"), "lines": ["phase: importing"]})
     raised: list[BaseException] = []
 
@@ -256,9 +250,7 @@ def test_a_start_that_takes_too_long_is_ended(make_engine: MakeEngine, tmp_path:
     assert caught.value.key == "engine_start_timeout"
 
 
-def test_only_the_newest_logs_are_kept_and_only_the_owner_may_read_them(
-    make_engine: MakeEngine, tmp_path: Path
-) -> None:
+def test_newest_logs_are_kept_for_owner_only(make_engine: MakeEngine, tmp_path: Path) -> None:
     engine = make_engine({"exit": 3}, keep_logs=2)
     for _ in range(4):
         with pytest.raises(EngineError):

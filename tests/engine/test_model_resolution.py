@@ -59,9 +59,7 @@ def test_an_id_that_is_not_in_the_cache_is_one_to_fetch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["", "snapshots", "snapshots/c0ffee"])
-def test_every_folder_of_the_hub_s_cache_leads_to_the_snapshot_under_its_name_on_the_hub(
-    tmp_path: Path, below: str
-) -> None:
+def test_every_cache_folder_resolves_to_its_snapshot(tmp_path: Path, below: str) -> None:
     snapshot = cached(tmp_path, model_files())
     found = resolve_model(str(tmp_path / "models--a--b" / below))
     assert (found.name, found.folder) == ("a/b", snapshot)
@@ -170,7 +168,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
         folder.chmod(0o700)
 
 
-def test_a_link_that_leads_in_a_circle_is_unreadable_not_a_crash(tmp_path: Path) -> None:
+def test_circular_link_is_reported_as_unreadable(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert fault(tmp_path / "loop").key == "model_unreadable"
 

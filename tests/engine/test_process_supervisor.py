@@ -68,7 +68,7 @@ def test_nothing_is_left_when_the_owner_is_killed(tmp_path: Path) -> None:
     assert_gone(pids)
 
 
-def test_nothing_is_left_after_stop_even_of_processes_in_sessions_of_their_own(tmp_path: Path) -> None:
+def test_stop_ends_processes_in_other_sessions(tmp_path: Path) -> None:
     child, pids = start_family(tmp_path)
     child.stop()
     assert_gone(pids)
@@ -89,9 +89,7 @@ def test_the_command_dies_with_the_guard(tmp_path: Path) -> None:
     child.stop()
 
 
-def test_on_other_systems_a_local_engine_is_refused_with_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_local_engine_is_refused_outside_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(EngineError) as caught:
         ChildProcess.start([sys.executable], environment={}, log_path=tmp_path / "log")
@@ -117,7 +115,7 @@ def test_what_the_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     child.stop()
 
 
-def test_a_growing_log_is_read_by_whole_lines_and_progress_bars_by_their_states(tmp_path: Path) -> None:
+def test_growing_log_is_read_by_lines_and_bar_states(tmp_path: Path) -> None:
     path = tmp_path / "log"
     reader = LogReader(path)
     assert reader.new_lines() == []

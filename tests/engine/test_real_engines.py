@@ -44,9 +44,7 @@ def post(endpoint: Endpoint, path: str, body: object, key: str | None = None) ->
             return error.code
 
 
-def test_vllm_tells_its_phases_its_length_and_answers_nobody_without_the_key(
-    vl_engine: ManagedEngine, vl_endpoint: Endpoint
-) -> None:
+def test_vllm_reports_phases_and_context_and_needs_key(vl_engine: ManagedEngine, vl_endpoint: Endpoint) -> None:
     phases = phases_of(vl_engine, read_phase)
     assert phases == ["importing", "configuring", "spawning", "building", "loading", "preparing", "answering"]
     info = vl_engine.status().info

@@ -69,14 +69,14 @@ def test_the_model_that_was_asked_for_is_taken_among_several(server: str) -> Non
     assert RemoteEngine(server, model="b").ensure_ready(lambda phase: None, threading.Event()).model == "b"
 
 
-def test_a_model_that_is_not_served_lists_what_is_and_the_nearest(server: str) -> None:
+def test_unserved_model_error_lists_served_and_nearest(server: str) -> None:
     serving("Qwen2.5-VL-7B", "llama")
     error = failure(RemoteEngine(server, model="Qwen/Qwen2.5-VL-7B-Instruct"))
     assert error.key == "remote_model_unknown"
     assert (error.values["served"], error.values["nearest"]) == ("Qwen2.5-VL-7B, llama", "Qwen2.5-VL-7B")
 
 
-def test_several_models_and_none_asked_for_have_to_be_chosen_from(server: str) -> None:
+def test_several_served_models_need_a_choice(server: str) -> None:
     serving("a", "b")
     assert failure(RemoteEngine(server)).key == "remote_model_unchosen"
 
@@ -103,7 +103,7 @@ def test_an_answer_that_is_not_a_list_of_models(server: str, answer: tuple[int, 
     assert failure(RemoteEngine(server)).key == key
 
 
-def test_a_server_that_lists_no_models_is_believed_about_the_one_asked_for(server: str) -> None:
+def test_server_without_model_list_is_trusted(server: str) -> None:
     Handler.answer = 404, b"{}"
     assert RemoteEngine(server, model="m").ensure_ready(lambda phase: None, threading.Event()).model == "m"
 

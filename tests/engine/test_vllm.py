@@ -17,7 +17,7 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-def test_beside_the_usual_share_of_the_first_engine_there_is_room_for_it() -> None:
+def test_speech_engine_fits_beside_the_first_engine() -> None:
     share = SPEECH_ARGUMENTS["gpu_memory_utilization"]
     assert isinstance(share, float) and 0.80 + share < 1
     assert f"--gpu-memory-utilization={share}" in speech_launcher("org/whisper", {}).command(MODEL, 1)
@@ -28,7 +28,7 @@ def test_what_the_user_sets_goes_before_our_choice() -> None:
     assert "--gpu-memory-utilization=0.3" in command and "--max-num-seqs=2" in command
 
 
-def test_the_cache_that_the_environment_gives_the_first_engine_is_not_taken_twice(
+def test_speech_engine_does_not_inherit_cache_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "40")

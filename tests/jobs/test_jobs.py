@@ -87,9 +87,7 @@ def test_a_finished_job_is_the_same_after_a_restart(store: Store, tmp_path: Path
         again.close()
 
 
-def test_how_frames_were_to_be_chosen_is_stored_and_a_job_of_before_had_the_usual_way(
-    store: Store, tmp_path: Path
-) -> None:
+def test_selection_is_stored_with_default_for_old_jobs(store: Store, tmp_path: Path) -> None:
     request = replace(REQUEST, selection=Selection("times", times_seconds=(0.1, 2.5), end_seconds=4.0))
     document = to_row(JobSnapshot("new", "clip.mp4", "2026-01-01", request, state="done"), "me")
     assert from_row(document, is_alive=False).request == request
@@ -98,9 +96,7 @@ def test_how_frames_were_to_be_chosen_is_stored_and_a_job_of_before_had_the_usua
     assert from_row(replace(document, document=json.dumps(older)), is_alive=False).request == REQUEST
 
 
-def test_a_job_knows_which_report_led_to_it_and_a_finished_one_is_read_once(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_job_knows_its_origin_and_is_read_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = queue(store, whole, tmp_path)
     try:
         first = jobs.submit(REQUEST, name="clip.mp4")
@@ -133,7 +129,7 @@ def test_a_failure_is_stored_as_the_error_it_was(store: Store, tmp_path: Path) -
     assert stored.keyframes[0].jpeg
 
 
-def test_a_bug_is_a_sentence_for_the_user_and_a_traceback_for_the_log(
+def test_bug_is_a_sentence_and_a_logged_traceback(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def buggy(task: Task) -> Iterator[AnalysisEvent]:
@@ -208,9 +204,7 @@ def test_a_job_of_a_program_that_is_gone_goes_on(store: Store, tmp_path: Path) -
         jobs.close()
 
 
-def test_a_job_during_which_the_program_ended_again_and_again_is_not_begun_unasked(
-    store: Store, tmp_path: Path
-) -> None:
+def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, tmp_path: Path) -> None:
     done = analysis()
     job = JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", keyframes=done.keyframes, interruptions=2)
     store.save(to_row(job, "somebody who is gone"))

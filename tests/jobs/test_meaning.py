@@ -55,7 +55,7 @@ def ids(library: Library, meanings: Meanings, words: str, **more: Any) -> list[s
     return [entry.id for entry in found]
 
 
-def test_what_means_the_same_is_found_and_what_has_the_word_too_comes_first(library: Library) -> None:
+def test_semantic_search_ranks_exact_words_first(library: Library) -> None:
     meanings = Meanings(library, "m", embed)
     assert meanings.near("vehicle") == []
     meanings.catch_up()
@@ -124,7 +124,7 @@ class Embeddings(Handler):
         self.send_json(state.status, state.answer or {"data": data[::-1]})
 
 
-def test_any_server_of_the_endpoint_will_do_and_long_texts_are_cut() -> None:
+def test_any_embedding_server_works_and_long_texts_are_cut() -> None:
     with scripted(Embeddings, Server()) as server:
         model = EmbeddingModel(server.base_url, "e5", "secret")
         assert model(["a car", "a man " * 500]) == embed(["a car", "a man"])

@@ -56,7 +56,7 @@ def keys(job: JobSnapshot) -> list[str]:
     return [notice.key for notice in job.analysis.notices]
 
 
-def test_the_report_is_there_before_the_facts_and_gets_them_later(tmp_path: Path) -> None:
+def test_report_appears_before_facts_and_gains_them(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         facts = _Facts(server)
         with jobs_in(tmp_path, facts.tools) as jobs:
@@ -90,7 +90,7 @@ def test_an_export_made_before_says_that_facts_follow(tmp_path: Path, language: 
             ended(jobs, job_id)
 
 
-def test_the_next_program_measures_what_is_missing_and_asks_nothing(tmp_path: Path) -> None:
+def test_next_program_measures_missing_facts_only(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         held = _Facts(server)
         with jobs_in(tmp_path, held.tools) as jobs:
@@ -140,7 +140,7 @@ def test_cancel_while_facts_are_measured_keeps_the_report(tmp_path: Path) -> Non
     assert "facts_incomplete" in keys(job) and "facts_pending" not in keys(job)
 
 
-def test_facts_that_cannot_be_measured_are_a_notice_of_the_report(tmp_path: Path) -> None:
+def test_unmeasurable_facts_become_a_notice(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         facts = _Facts(server, DecodeError("decode_failed", name="clip.mp4", reason="it broke"))
         with jobs_in(tmp_path, facts.tools) as jobs:
@@ -167,7 +167,7 @@ def test_a_part_is_asked_again_while_facts_are_measured(tmp_path: Path) -> None:
     assert "facts_incomplete" not in keys(done)
 
 
-def test_a_video_that_changed_is_not_measured_for_the_old_report(tmp_path: Path) -> None:
+def test_changed_video_is_not_measured_for_old_report(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         held = _Facts(server)
         with jobs_in(tmp_path, held.tools) as jobs:

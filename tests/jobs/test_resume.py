@@ -152,9 +152,7 @@ def test_a_job_is_paused_in_any_stage_and_goes_on(stage: str, tmp_path: Path, un
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_job_is_cancelled_in_any_stage_at_once_and_may_still_go_on(
-    stage: str, tmp_path: Path, undisturbed: Analysis
-) -> None:
+def test_job_cancels_in_any_stage_and_can_resume(stage: str, tmp_path: Path, undisturbed: Analysis) -> None:
     gate = Gate(stage)
     with serve(gate.behave, context=CONTEXT) as server, jobs_in(tmp_path, gate.tools(server)) as jobs:
         job_id = jobs.submit(REQUEST, name="clip.mp4")
@@ -239,7 +237,7 @@ def test_a_retry_that_fails_leaves_the_report_as_it_was(
     assert about_parts(server) == [undisturbed.chunks[1].number]
 
 
-def test_jobs_come_in_the_order_of_their_priority_and_then_of_their_coming(tmp_path: Path) -> None:
+def test_jobs_run_by_priority_then_arrival(tmp_path: Path) -> None:
     gate = Gate("survey")
     begun: list[str] = []
     with serve(gate.behave, context=CONTEXT) as server:
@@ -326,7 +324,7 @@ def behind(door: threading.Event) -> Admitted:
     return admitted
 
 
-def test_settings_that_change_while_a_job_waits_are_the_ones_that_count(tmp_path: Path, door: threading.Event) -> None:
+def test_waiting_job_uses_newest_settings(tmp_path: Path, door: threading.Event) -> None:
     now = {"model": "model"}
     with serve(introducing, context=CONTEXT) as server:
         tools = made(server, conditions=lambda _: dict(now))
@@ -339,9 +337,7 @@ def test_settings_that_change_while_a_job_waits_are_the_ones_that_count(tmp_path
             assert not jobs.changes(job_id)
 
 
-def test_a_job_with_answers_whose_settings_change_while_it_waits_asks_before_it_goes_on(
-    paused: Left, door: threading.Event
-) -> None:
+def test_changed_settings_ask_before_resuming_answers(paused: Left, door: threading.Event) -> None:
     now = {"model": "model"}
     with serve(introducing, context=CONTEXT) as server:
         tools = made(server, conditions=lambda _: dict(now))
@@ -388,7 +384,7 @@ FAULTS = {"locked": locked, "full": full, "read-only": read_only}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_store_that_refuses_in_the_middle_is_said_and_nothing_answered_is_lost(
+def test_store_failure_in_mid_job_loses_no_answer(
     fault: str, tmp_path: Path, undisturbed: Analysis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_module, "_PATIENCE_SECONDS", 0.1)
@@ -416,9 +412,7 @@ def test_a_store_that_refuses_in_the_middle_is_said_and_nothing_answered_is_lost
     assert len(about_parts(server)) == len(undisturbed.chunks)  # what was on its way was kept at hand
 
 
-def test_a_store_that_refused_to_the_end_of_the_program_goes_on_with_what_it_had(
-    tmp_path: Path, undisturbed: Analysis
-) -> None:
+def test_job_resumes_after_store_refused_until_exit(tmp_path: Path, undisturbed: Analysis) -> None:
     gate = Gate("ask")
     with serve(gate.behave, context=CONTEXT) as server:
         with jobs_in(tmp_path, gate.tools(server)) as jobs:
@@ -434,7 +428,7 @@ def test_a_store_that_refused_to_the_end_of_the_program_goes_on_with_what_it_had
     assert len(about_parts(server)) <= len(undisturbed.chunks) + 4
 
 
-def test_a_clock_that_is_set_back_changes_neither_order_nor_result(
+def test_clock_set_back_changes_no_order_or_result(
     tmp_path: Path, undisturbed: Analysis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Backwards(datetime):
@@ -465,9 +459,7 @@ def test_a_clock_that_is_set_back_changes_neither_order_nor_result(
 # ---- two programs on one data folder
 
 
-def test_two_programs_leave_each_others_jobs_alone_and_stop_them_when_asked(
-    tmp_path: Path, undisturbed: Analysis
-) -> None:
+def test_two_programs_own_jobs_but_stop_on_request(tmp_path: Path, undisturbed: Analysis) -> None:
     gate = Gate("ask")
     with serve(gate.behave, context=CONTEXT) as server, jobs_in(tmp_path, gate.tools(server)) as one:
         job_id = one.submit(REQUEST, name="clip.mp4")
@@ -496,7 +488,7 @@ def test_two_programs_leave_each_others_jobs_alone_and_stop_them_when_asked(
     assert sorted(about_parts(server)) == missing  # once, not by both
 
 
-def test_a_program_sees_what_another_has_made_of_a_job_that_was_over(finished: Left) -> None:
+def test_program_sees_job_rerun_by_another(finished: Left) -> None:
     job_id = finished.job.id
     with (
         serve(in_other_words, context=CONTEXT) as server,
@@ -511,7 +503,7 @@ def test_a_program_sees_what_another_has_made_of_a_job_that_was_over(finished: L
         assert "noticed" in other.snapshot(job_id).chunks[-1].answer
 
 
-def test_a_wish_that_came_too_late_does_not_stop_the_job_when_it_goes_on(paused: Left, undisturbed: Analysis) -> None:
+def test_late_stop_request_does_not_stop_resumed_job(paused: Left, undisturbed: Analysis) -> None:
     with sqlite3.connect(paused.folder / "framelens.sqlite") as left:
         left.execute("UPDATE jobs SET wish = 'cancel'")
     left.close()
@@ -520,7 +512,7 @@ def test_a_wish_that_came_too_late_does_not_stop_the_job_when_it_goes_on(paused:
         assert report_of(ended(jobs, paused.job.id)) == undisturbed
 
 
-def test_a_job_whose_document_is_damaged_does_not_keep_the_program_from_starting(tmp_path: Path) -> None:
+def test_damaged_job_does_not_prevent_start(tmp_path: Path) -> None:
     gate = Gate("ask")
     with serve(gate.behave, context=CONTEXT) as server:
         with jobs_in(tmp_path, gate.tools(server)) as jobs:

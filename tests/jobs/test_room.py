@@ -88,7 +88,7 @@ def test_the_old_engine_is_gone_before_the_new_one_starts(bench: Make, tmp_path:
     assert not new.lives
 
 
-def test_a_job_that_is_inside_is_waited_for_and_the_next_one_waits(bench: Make) -> None:
+def test_switch_waits_for_running_job_and_blocks_next(bench: Make) -> None:
     old, new = bench("old"), bench("new")
     seen: list[Bench] = []
     with room_of(old) as room:
@@ -126,7 +126,7 @@ def test_who_waits_to_be_let_in_can_be_stopped(bench: Make, tmp_path: Path) -> N
         hold.touch()
 
 
-def test_an_engine_that_does_not_start_leaves_the_one_that_worked(bench: Make) -> None:
+def test_failed_switch_restores_the_old_engine(bench: Make) -> None:
     old, broken = bench("old"), bench("broken", exit=3)
     told: list[str] = []
     with room_of(old) as room:
@@ -142,7 +142,7 @@ def test_an_engine_that_does_not_start_leaves_the_one_that_worked(bench: Make) -
         assert not broken.lives
 
 
-def test_a_switch_can_be_given_up_while_it_waits_and_while_it_starts(bench: Make, tmp_path: Path) -> None:
+def test_switch_can_be_cancelled_waiting_and_starting(bench: Make, tmp_path: Path) -> None:
     old, slow = bench("old"), bench("slow", hold=str(tmp_path / "never"))
     with room_of(old) as room:
         with room.admitted(Control()):

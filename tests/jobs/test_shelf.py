@@ -88,7 +88,7 @@ def test_everything_that_is_said_is_searched_with_its_time(store: Store, tmp_pat
     jobs.close()
 
 
-def test_own_question_is_not_searched_in_stores_of_before_either(store: Store, tmp_path: Path) -> None:
+def test_old_stores_do_not_search_own_question(store: Store, tmp_path: Path) -> None:
     jobs = queue(store, whole, tmp_path)
     question = "Is there a zeppelin?"
     job_id = jobs.submit(replace(REQUEST, question=question), name="clip.mp4")
@@ -107,7 +107,7 @@ def test_own_question_is_not_searched_in_stores_of_before_either(store: Store, t
     jobs.close()
 
 
-def test_what_older_versions_stored_is_taken_up_when_somebody_looks(store: Store, tmp_path: Path) -> None:
+def test_old_entries_are_indexed_on_first_look(store: Store, tmp_path: Path) -> None:
     jobs = queue(store, rich.script(parts=2, findings=3), tmp_path)
     job_id = finished(jobs, Path("/v/clip.mp4"))
     with store.changing() as connection:
@@ -176,7 +176,7 @@ def test_one_that_cannot_be_deleted_does_not_keep_the_others(jobs: Jobs, videos:
     assert errors == ["job_unknown", None]
 
 
-def test_a_report_of_another_machine_is_whole_here_and_gives_equal_reports(jobs: Jobs) -> None:
+def test_imported_report_is_complete_and_exports_equal(jobs: Jobs) -> None:
     given = rich.rich(AnalysisRequest(Path("/v/clip.mp4")), "job123456", parts=2, findings=3)
     there = read(FORMATS["json"].write(given, "en"), name="r.json")
     job_id = jobs.take_in(there)
@@ -190,7 +190,7 @@ def test_a_report_of_another_machine_is_whole_here_and_gives_equal_reports(jobs:
     assert len(jobs.recent()) == 1
 
 
-def test_nothing_is_asked_anew_of_a_report_whose_video_is_not_here(jobs: Jobs) -> None:
+def test_report_without_video_offers_no_new_question(jobs: Jobs) -> None:
     job_id = jobs.take_in(read(FORMATS["json"].write(analysis(id="job123456"), "en"), name="r.json"))
     with pytest.raises(InputError, match="video_not_here"):
         jobs.retry(job_id, 1)

@@ -16,7 +16,7 @@ def picture(data: str) -> list[HumanMessage]:
     return [HumanMessage([{"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}])]
 
 
-def test_an_answer_comes_back_whole_and_only_for_the_same_model_and_messages(tmp_path: Path) -> None:
+def test_cache_returns_answer_for_same_model_and_messages(tmp_path: Path) -> None:
     answers = Answers(tmp_path / "new" / "answers.sqlite", "model a")
     answers.remember(picture("AAAA"), REPLY)
     assert Answers(tmp_path / "new" / "answers.sqlite", "model a").recall(picture("AAAA")) == REPLY
@@ -30,9 +30,7 @@ def test_an_answer_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
     assert answers.recall(picture("AAAA")) is None
 
 
-def test_a_file_that_can_not_be_used_costs_a_warning_and_no_answer(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unusable_cache_file_costs_only_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "answers.sqlite").write_text("this is no database")
     answers = Answers(tmp_path / "answers.sqlite", "model")
     answers.remember(picture("AAAA"), REPLY)

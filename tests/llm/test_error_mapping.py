@@ -50,15 +50,15 @@ def test_every_answer_that_was_kept_is_tried() -> None:
         ("EngineCore encountered an issue. See stack trace (above) for the root cause.", "engine_refused"),
     ],
 )
-def test_an_engine_that_breaks_down_over_a_request_is_understood_as_in_its_log(message: str, key: str) -> None:
+def test_engine_breakdown_answer_reads_like_its_log(message: str, key: str) -> None:
     assert key_of(500, {"error": {"message": message, "type": "InternalServerError", "code": 500}}) == key
 
 
-def test_a_question_about_memory_that_the_engine_quotes_is_no_lack_of_memory() -> None:
+def test_quoted_question_about_memory_is_not_out_of_memory() -> None:
     assert key_of(400, {"error": {"message": "bad request: 'CUDA out of memory'", "code": 400}}) == "engine_refused"
 
 
-def test_an_error_that_comes_in_a_stream_as_a_bare_sentence_is_read() -> None:
+def test_bare_sentence_error_in_stream_is_read() -> None:
     """So does `transformers serve` put it."""
     sentence = "Input type (float) and bias type (c10::BFloat16) should be the same"
     ours = refusal_in_stream(sentence, model="m")
@@ -89,7 +89,7 @@ def test_how_long_to_wait_for_a_busy_engine_is_what_it_says(header: str | None, 
         (httpx.RemoteProtocolError("half"), EngineBrokeOff),
     ],
 )
-def test_what_the_network_does_is_told_from_what_the_engine_says(error: Exception, kind: type[AppError]) -> None:
+def test_network_errors_differ_from_engine_errors(error: Exception, kind: type[AppError]) -> None:
     assert type(engine_error(error, base_url="http://engine/v1")) is kind
 
 

@@ -89,7 +89,7 @@ def test_a_key_is_not_sent_on_to_another_port(status: int) -> None:
     assert stranger.came == []
 
 
-def test_who_names_an_address_that_points_elsewhere_reads_where_to() -> None:
+def test_redirect_error_names_its_target() -> None:
     with pointing() as (url, stranger):
         with pytest.raises(EngineError) as caught:
             RemoteEngine(url, KEY).ensure_ready(lambda _: None, threading.Event())
@@ -134,7 +134,7 @@ def _echoing(body: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def test_a_key_that_an_engine_repeats_is_neither_shown_nor_stored() -> None:
+def test_key_repeated_by_engine_is_redacted() -> None:
     with serve(_echoing) as server, pytest.raises(AppError) as caught:
         ask(connect(server.base_url, api_key=KEY, model="m"), [HumanMessage("x")])
     assert caught.value.key == "engine_key_rejected"
@@ -181,7 +181,7 @@ wait_for_all_tracers()
 
 @pytest.mark.parametrize("variable", ["LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"])
 @pytest.mark.parametrize("tracing", ["off", "on"])
-def test_langsmith_gets_requests_only_where_framelens_is_asked_to_trace(variable: str, tracing: str) -> None:
+def test_langsmith_traces_only_when_enabled(variable: str, tracing: str) -> None:
     with serve(saying("red")) as server, loopback.scripted(_Collecting, Collector()) as tracer:  # type: ignore[type-var]
         url = tracer.base_url.removesuffix("/v1")
         places = {"LANGSMITH_ENDPOINT": url, "LANGCHAIN_ENDPOINT": url, "LANGSMITH_API_KEY": "lsv2_pt_0123456789"}

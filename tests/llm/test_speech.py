@@ -46,7 +46,7 @@ def always(answer: Any, status: int = 200) -> Behave:
     return lambda asked: (status, answer)
 
 
-def test_a_piece_is_sent_as_the_openai_form_and_its_segments_come_back_on_its_axis() -> None:
+def test_speech_segments_return_on_video_time_axis() -> None:
     with serve(always(heard((0.5, 2.0, " Good <|2.00|> morning "), (2.0, 12.0, "all")))) as server:
         (found,) = transcribe([loud(100.0)], model(server, language="en"))
     assert found.cues == (Cue(100.5, 102.0, "Good morning"), Cue(102.0, 110.0, "all"))
@@ -62,7 +62,7 @@ def test_without_a_language_the_model_is_left_to_find_out() -> None:
     assert "language" not in server.requests[0].fields
 
 
-def test_pieces_come_back_in_order_though_they_are_asked_about_together() -> None:
+def test_parallel_speech_pieces_return_in_order() -> None:
     def behave(asked: Asked) -> tuple[int, Any]:
         length = len(asked.wav)
         time.sleep(0.3 if length > len(loud(0.0, 5.0).wav) else 0.05)
@@ -90,7 +90,7 @@ def test_no_more_pieces_are_taken_than_are_asked_about() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_a_server_without_segments_is_asked_for_text_alone_from_then_on(status: int) -> None:
+def test_server_without_segments_is_asked_for_text(status: int) -> None:
     def behave(asked: Asked) -> tuple[int, Any]:
         if asked.fields["response_format"] == "verbose_json":
             return status, {"error": {"message": "response_format 'verbose_json' is not compatible with this model"}}
@@ -123,12 +123,12 @@ def test_what_the_model_itself_doubts_is_left_out_and_counted(more: dict[str, fl
     assert found == Spoken(10.0, (), 1)
 
 
-def test_a_sure_sentence_is_kept_though_the_model_heard_little_speech() -> None:
+def test_confident_sentence_is_kept_despite_low_speech() -> None:
     (found,) = spoken(always(heard((0.0, 5.0, "hush"), no_speech_prob=0.9, avg_logprob=-0.2)), loud(0.0))
     assert [cue.text for cue in found.cues] == ["hush"]
 
 
-def test_a_sentence_repeated_over_silence_is_left_out_and_one_repeated_aloud_is_kept() -> None:
+def test_repeats_over_silence_are_dropped() -> None:
     whispering = np.concatenate([tone(4), tone(4, loud=200), tone(2)])
     answer = heard(
         (0.0, 4.0, "Thanks for watching"), (4.0, 7.9, "Thanks for watching"), (8.1, 10.0, "Thanks for watching")
@@ -143,7 +143,7 @@ def test_a_sentence_where_there_is_no_sound_at_all_was_not_said() -> None:
     assert [cue.text for cue in found.cues] == ["yes"] and found.num_dropped == 1
 
 
-def test_times_beyond_the_piece_are_clipped_and_the_added_silence_says_nothing() -> None:
+def test_speech_times_are_clipped_to_the_piece() -> None:
     short = piece(10.0, np.concatenate([tone(0.4), quiet(0.6)]), end=10.4)
     (found,) = spoken(always(heard((0.0, 30.0, "hey"), (0.5, 1.0, "made up"))), short)
     assert found.cues == (Cue(10.0, 10.4, "hey"),) and found.num_dropped == 1
@@ -205,7 +205,7 @@ def test_no_server_and_a_slow_one_are_told_apart() -> None:
     waiter.set()
 
 
-def test_a_local_server_is_never_asked_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_server_bypasses_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     (found,) = spoken(always(heard((0.0, 1.0, "direct"))), loud(0.0))

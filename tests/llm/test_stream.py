@@ -69,7 +69,7 @@ def test_the_whole_answer_is_the_sum_of_the_streamed_pieces() -> None:
         assert server.requests[0]["stream_options"] == {"include_usage": True}
 
 
-def test_pieces_that_come_at_the_same_time_are_handed_on_as_fewer_and_none_is_lost() -> None:
+def test_simultaneous_pieces_are_merged_without_loss() -> None:
     words = [f"{number} " for number in range(200)]
     with serve(saying(*words)) as server:
         seen = list(stream(chat_of(server), QUESTION))
@@ -82,7 +82,7 @@ def test_an_engine_that_counts_nothing_has_no_usage() -> None:
         assert ask(chat_of(server), QUESTION).usage is None
 
 
-def test_cancel_while_the_model_is_silent_ends_within_a_second_and_closes_the_connection() -> None:
+def test_cancel_of_silent_model_closes_connection() -> None:
     waiting = threading.Event()
 
     def slow(body: dict[str, Any]) -> Iterator[str]:
@@ -174,7 +174,7 @@ def test_each_refusal_is_its_own_error(
     assert caught.value.key == key
 
 
-def test_an_engine_that_breaks_off_in_mid_answer_is_an_error_never_a_short_answer() -> None:
+def test_broken_stream_is_an_error_not_a_short_answer() -> None:
     def die(body: dict[str, Any]) -> Iterator[str]:
         yield "1: red"
         raise HangUp
@@ -193,7 +193,7 @@ def test_an_engine_that_is_not_there_is_unreachable() -> None:
     assert caught.value.key == "engine_unreachable"
 
 
-def test_nothing_but_the_user_s_own_limit_ends_the_wait_for_a_slow_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_user_limit_ends_wait_for_slow_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[aiohttp.ClientTimeout] = []
     post = aiohttp.ClientSession.post
 

@@ -104,7 +104,7 @@ def test_nonsense_scores_nothing_and_breaks_nothing(answer: str) -> None:
     assert seen.verdict == "poor"
 
 
-def test_light_blue_is_one_colour_and_a_misnamed_one_costs_that_card_alone() -> None:
+def test_light_blue_is_one_colour_in_scoring() -> None:
     answer = as_asked(EIGHT).replace("cyan", "light blue").replace("purple", "blue")
     assert figures(score(answer, EIGHT)) == (7, 8, 8, True)
 
@@ -119,7 +119,7 @@ def test_the_cards_are_what_they_say() -> None:
         assert red > 150 > max(green, blue) + 50
 
 
-def test_the_cards_are_sent_as_frames_in_order_and_the_answer_is_scored() -> None:
+def test_cards_are_sent_in_order_and_scored() -> None:
     told: list[str] = []
     with serve(saying(as_asked(EIGHT))) as server:
         seen = check_vision(chat_at(server), on_progress=told.append)
@@ -130,7 +130,7 @@ def test_the_cards_are_sent_as_frames_in_order_and_the_answer_is_scored() -> Non
     assert content[-1]["text"] == t("sight.question", "en", count=8)
 
 
-def test_an_engine_that_drops_pictures_is_blind_and_not_asked_further() -> None:
+def test_engine_that_drops_pictures_is_blind() -> None:
     with serve(saying(as_asked(EIGHT)), sees=False) as server:
         seen = check_vision(chat_at(server))
     assert seen.verdict == "blind" and seen.reason and seen.reason.key == "pictures_dropped"
@@ -160,7 +160,7 @@ def test_a_refusal_is_a_verdict_with_its_reason() -> None:
 
 
 @pytest.mark.engine
-def test_the_real_engine_with_a_model_that_names_colours_sees_them_in_order(vl_endpoint: Endpoint) -> None:
+def test_real_engine_sees_cards_in_order(vl_endpoint: Endpoint) -> None:
     chat = connect(vl_endpoint.base_url, api_key=vl_endpoint.api_key, model=vl_endpoint.model)
     for turn in (0, 3):
         seen = check_vision(chat, turn=turn)

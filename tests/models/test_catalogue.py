@@ -67,7 +67,7 @@ def test_names_as_people_write_them_are_understood(name: str, id_: str, why: str
     assert (match.entry.id, match.why) == (id_, why)
 
 
-def test_a_model_that_no_hub_has_is_told_with_what_is_meant_and_why() -> None:
+def test_model_unknown_to_hub_suggests_the_real_one() -> None:
     match = built_in().find("Qwen/Qwen2.5-8B-Instruct")
     assert [entry.id for entry in match.others] == ["Qwen/Qwen2.5-7B-Instruct"]
     assert match.reason and "Qwen3" in match.reason["zh"] and "qwen3:8b" in match.reason["en"]
@@ -102,7 +102,7 @@ def test_every_model_says_what_it_is_for_in_both_languages() -> None:
         assert entry.about["zh"] != entry.about["en"] and entry.shape.text.max_positions >= 4096
 
 
-def test_every_name_and_figure_of_the_catalogue_is_its_own_familys() -> None:
+def test_catalogue_names_and_figures_match_their_family() -> None:
     for entry in built_in().by_id.values():
         assert bool(entry.base) == (entry.shape.quantisation is not None) or entry.id == "deepseek-ai/DeepSeek-R1"
         if entry.base:
@@ -120,7 +120,7 @@ def test_a_file_in_the_folder_adds_its_models(tmp_path: Path) -> None:
     assert len(catalogue.by_id) == len(built_in().by_id) + 1
 
 
-def test_a_file_may_correct_a_model_that_is_there_and_build_on_one(tmp_path: Path) -> None:
+def test_own_catalogue_file_overrides_and_extends_models(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(
         'family = "Qwen3"\n[[models]]\nid = "Qwen/Qwen3-8B"\nbase = "Qwen/Qwen3-8B-AWQ"\nlicence = "New"\n'
     )
@@ -143,7 +143,7 @@ def test_a_file_may_correct_a_model_that_is_there_and_build_on_one(tmp_path: Pat
         ('family = "Mine"', "family = 1", 2, "family"),
     ],
 )
-def test_a_wrong_value_is_named_with_its_line_and_the_other_files_load(
+def test_wrong_catalogue_value_is_named_with_its_line(
     tmp_path: Path, was: str, becomes: str, line: int, key: str
 ) -> None:
     (tmp_path / "bad.toml").write_text(OWN.replace(was, becomes), encoding="utf-8")

@@ -70,7 +70,7 @@ def counted() -> dict[str, int]:
     return dict(json.loads(done.stdout))
 
 
-def test_every_number_of_every_catalogued_model_is_counted_as_transformers_counts_it(counted: dict[str, int]) -> None:
+def test_parameter_counts_match_transformers(counted: dict[str, int]) -> None:
     ours = {entry.id: entry.shape.parameters for entry in own_entries() if entry.id in counted}
     assert len(ours) >= 38
     assert ours == {id_: counted[id_] for id_ in ours}
@@ -82,7 +82,7 @@ def test_variants_are_counted_as_transformers_counts_them(name: str, counted: di
 
 
 @pytest.mark.parametrize("entry", built_in().by_id.values(), ids=lambda entry: entry.id)
-def test_every_entry_has_the_number_of_parameters_that_its_makers_publish(entry: Entry) -> None:
+def test_parameter_counts_match_published_ones(entry: Entry) -> None:
     assert entry.shape.parameters == pytest.approx(entry.parameters, rel=0.02)
 
 

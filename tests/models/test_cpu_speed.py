@@ -32,13 +32,13 @@ OLD = frozenset({"avx2", "avx512f"})
 NARROW, WIDE = Plan(format="bf16", device="cpu"), Plan(format="fp32", device="cpu")
 
 
-def test_the_reference_gives_back_the_runs_that_it_was_made_from() -> None:
+def test_speed_reference_matches_its_runs() -> None:
     plain, packed = (reference().pace(work_of(one.shape, PLAN, 168)) for one in (VL_3B, VL_3B_AWQ))
     assert (plain.frame_seconds, plain.tokens_per_second) == pytest.approx((2.34, 10.0), rel=0.01)
     assert (packed.frame_seconds, packed.tokens_per_second) == pytest.approx((2.72, 3.4), rel=0.01)
 
 
-def test_more_cores_look_at_frames_faster_and_read_memory_no_faster() -> None:
+def test_more_cores_speed_up_vision_not_memory_reads() -> None:
     work = work_of(VL_3B.shape, PLAN)
     two, eight = reference(2).pace(work), reference(8).pace(work)
     assert two.frame_seconds == pytest.approx(4 * eight.frame_seconds)
@@ -50,12 +50,12 @@ def test_a_model_without_eyes_has_no_frames_to_look_at() -> None:
     assert pace.frame_seconds == 0 and pace.tokens_per_second > 10
 
 
-def test_of_a_mixture_of_experts_only_those_that_a_token_meets_are_read() -> None:
+def test_moe_reads_only_active_experts() -> None:
     mixture = ENTRIES["Qwen/Qwen3-VL-30B-A3B-Instruct"].shape
     assert work_of(mixture, PLAN).token_bytes < 4 * work_of(VL_3B.shape, PLAN).token_bytes
 
 
-def test_what_was_measured_here_goes_before_the_reference_and_teaches_of_other_models() -> None:
+def test_local_measurements_override_the_reference() -> None:
     trial = {**asdict(MEASURED), "machine": cpu_name(), "tokens_per_second": 5.0}
     slow = Place("here", None, memory_gib=24, speed=reference(2)).as_measured([trial, {"model": "?"}], ENTRIES)
     assert slow.speed
@@ -77,7 +77,7 @@ def test_a_trial_that_lacks_a_figure_teaches_nothing() -> None:
     )
 
 
-def test_on_two_cores_the_first_answers_in_bearable_time_whatever_the_memory() -> None:
+def test_first_proposal_on_two_cores_is_fast_enough() -> None:
     entries = tuple(ENTRIES.values())
     firsts = {gib: on_cpu(gib, entries)[0] for gib in (8, 12, 16, 24, 32, 64)}
     assert not any(one.is_slow for one in firsts.values())
@@ -100,12 +100,12 @@ def test_cores_are_counted() -> None:
 
 
 @pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "bf16"])
-def test_a_processor_that_has_instructions_for_bfloat16_computes_in_it(flag: str) -> None:
+def test_cpu_with_bfloat16_instructions_uses_it(flag: str) -> None:
     assert usual_speed({"avx2", flag}) == reference() == usual_speed(frozenset()), "of which nothing is known, too"
     assert not is_better_wide(VL_3B.shape, {}, usual_speed({"avx2", flag}, 2))
 
 
-def test_without_them_few_cores_are_sooner_done_in_32_bits_and_many_in_16() -> None:
+def test_without_bfloat16_few_cores_prefer_float32() -> None:
     assert usual_speed(OLD) == reference(bfloat16=False) != reference()
     assert is_better_wide(VL_3B.shape, {}, usual_speed(OLD, 2))
     assert not is_better_wide(VL_3B.shape, {}, usual_speed(OLD, 16))
@@ -131,7 +131,7 @@ def test_what_float32_takes_is_what_was_measured() -> None:
     assert needed == pytest.approx(22.73e9, rel=0.05)
 
 
-def test_the_reference_without_instructions_gives_back_the_runs_that_it_was_made_from() -> None:
+def test_reference_without_bfloat16_matches_its_runs() -> None:
     old = reference(bfloat16=False)
     wide, narrow = (old.pace(work_of(VL_3B.shape, plan, 168)) for plan in (WIDE, NARROW))
     assert (wide.frame_seconds, wide.tokens_per_second) == pytest.approx((7.09, 1.87), rel=0.01)

@@ -58,9 +58,7 @@ def looked_at(config: dict[str, Any], engine: Any) -> list[Finding]:
 @needs_vllm
 @pytest.mark.parametrize("engine", ["vllm", "transformers"])
 @pytest.mark.parametrize(("original", "converted"), [(ORIGINAL_SMALL, SMALL), (ORIGINAL_LARGE, LARGE)])
-def test_the_published_checkpoint_is_for_neither_engine_and_the_converted_one_is_offered(
-    original: dict[str, Any], converted: str, engine: str
-) -> None:
+def test_published_deepseek_offers_the_converted_one(original: dict[str, Any], converted: str, engine: str) -> None:
     (found,) = looked_at(original, engine)
     assert found.key == "checkpoint_original"
     assert found.mend == Mend(model=converted, engine="transformers")
@@ -77,7 +75,7 @@ def test_janus_has_the_same_type_and_is_not_taken_for_it() -> None:
 
 @needs_vllm
 @pytest.mark.parametrize("id_", [SMALL, LARGE])
-def test_the_converted_one_runs_in_the_second_engine_and_vllm_is_known_to_refuse_it(id_: str) -> None:
+def test_converted_deepseek_needs_transformers_engine(id_: str) -> None:
     """vLLM 0.32 asks transformers' class for a count of tokens that this one has not: see tests/engine/logs."""
     assert looked_at(config_of(id_), "transformers") == []
     (found,) = looked_at(config_of(id_), "vllm")
@@ -85,7 +83,7 @@ def test_the_converted_one_runs_in_the_second_engine_and_vllm_is_known_to_refuse
 
 
 @needs_vllm
-def test_the_second_generation_runs_in_vllm_and_the_second_engine_is_known_to_lack_it() -> None:
+def test_deepseek_vl2_runs_in_vllm_only() -> None:
     assert looked_at(config_of(VL2), "vllm") == []
     (found,) = looked_at(config_of(VL2), "transformers")
     assert found.key == "transformers_lacks_type" and found.mend == Mend(engine="vllm")
@@ -117,7 +115,7 @@ def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None
     ("features", "engine"),
     [({"sse2"}, "transformers"), ({"sse2", "avx2"}, "vllm"), ({"asimd"}, "vllm"), (set(), "vllm")],
 )
-def test_where_the_processor_is_too_old_for_vllm_the_second_engine_is_taken(features: set[str], engine: str) -> None:
+def test_old_cpu_uses_transformers_engine(features: set[str], engine: str) -> None:
     known = frozenset({"Qwen2ForCausalLM"})
     found = {
         installed: fitting_engine(
@@ -141,7 +139,7 @@ def stops(model: str) -> list[Finding]:
         ("liuhaotian/llava-v1.5-7b", Mend(model="llava-hf/llava-1.5-7b-hf")),
     ],
 )
-def test_by_its_name_on_the_hub_it_is_told_before_anything_is_downloaded(named: str, converted: Mend) -> None:
+def test_deepseek_is_reported_before_download(named: str, converted: Mend) -> None:
     (found,) = stops(named)
     assert (found.key, found.mend) == ("checkpoint_original", converted)
 

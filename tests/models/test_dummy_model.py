@@ -49,7 +49,7 @@ def can_be_tried(id_: str) -> bool:
 
 
 @pytest.mark.parametrize("id_", [id_ for id_ in ENTRIES if can_be_tried(id_)])
-def test_the_folder_has_the_shape_of_the_model_and_the_marks_of_its_tokenizer(id_: str) -> None:
+def test_dummy_folder_has_model_shape_and_tokenizer_marks(id_: str) -> None:
     files = files_of(ENTRIES[id_].config)
     config = json.loads(files["config.json"])
     assert read_shape(config) == ENTRIES[id_].shape

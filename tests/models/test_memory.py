@@ -24,7 +24,7 @@ def sum_of(id_: str, **settings: object) -> Sum:
 # ---- published figures -----------------------------------------------------------------------------------------------
 
 
-def test_seven_billion_in_sixteen_bits_are_about_14_gb_and_20_to_24_in_all_with_eyes() -> None:
+def test_7b_in_16_bits_takes_14_gb_and_20_to_24_with_vision() -> None:
     """The figures of the application's own guide: weights ~14 GB, in all ~20 to 24 GB."""
     sum_ = sum_of(VL_7B, format="fp16")
     assert sum_.of("text_weights") / GIB == pytest.approx(14, rel=0.1)
@@ -45,7 +45,7 @@ def test_r1_7b_takes_14_to_18_gb_and_32b_more_than_40() -> None:
     assert sum_of("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B").total_bytes > 40e9
 
 
-def test_72b_on_two_machines_with_eight_cards_of_11_gb_take_about_149_gb() -> None:
+def test_72b_on_sixteen_11_gb_gpus_takes_about_149_gb() -> None:
     sum_ = sum_of(
         VL_72B, format="fp16", tensor_parallel=8, pipeline_parallel=2, max_model_len=4096, max_num_seqs=2,
         largest_picture_px=1003520, eager=True,
@@ -79,7 +79,7 @@ def test_the_cache_of_llama_8b_is_what_vllm_has_logged() -> None:
 # ---- how the sum follows the settings --------------------------------------------------------------------------------
 
 
-def test_the_cache_grows_with_length_and_requests_and_nothing_else_does() -> None:
+def test_only_cache_grows_with_length_and_requests() -> None:
     one, twice, both = (sum_of(VL_7B, max_model_len=n, sequences=k) for n, k in ((4096, 1), (8192, 1), (8192, 2)))
     assert one.of("cache") * 4 == twice.of("cache") * 2 == both.of("cache")
     assert one.total_bytes - one.of("cache") == both.total_bytes - both.of("cache")
@@ -125,17 +125,17 @@ def test_awq_takes_what_its_tensors_take() -> None:
     assert memory_of(read_shape(config), Plan()).of("text_weights") == linear + rest
 
 
-def test_a_data_type_does_not_unpack_a_model_that_is_stored_quantised() -> None:
+def test_dtype_does_not_unpack_quantised_model() -> None:
     assert sum_of(f"{VL_7B}-AWQ", format="fp16").total_bytes == sum_of(f"{VL_7B}-AWQ").total_bytes
 
 
-def test_bfloat16_and_half_take_the_same_and_float32_twice_as_much() -> None:
+def test_float32_takes_twice_the_memory_of_half() -> None:
     half, brain, full = (sum_of(VL_7B, format=key) for key in ("fp16", "bf16", "fp32"))
     assert half.total_bytes == brain.total_bytes
     assert full.of("text_weights", "vision_weights", "cache") == 2 * half.of("text_weights", "vision_weights", "cache")
 
 
-def test_smaller_pictures_and_fewer_requests_need_less_working_memory() -> None:
+def test_smaller_images_and_fewer_requests_need_less() -> None:
     usual, small = sum_of(VL_7B), sum_of(VL_7B, largest_picture_px=1003520, max_num_seqs=8)
     assert small.of("working") < usual.of("working") / 4
     assert usual.of("engine") > sum_of(VL_7B, eager=True).of("engine")

@@ -38,7 +38,7 @@ each_machine = pytest.mark.parametrize("machine", MACHINES)
 
 
 @each_machine
-def test_what_is_proposed_fits_when_it_is_added_up_again_from_its_own_settings(machine: str) -> None:
+def test_proposed_settings_fit_by_their_own_estimate(machine: str) -> None:
     for proposal in MACHINES[machine]:
         if proposal.entry.engine != "vllm":
             continue
@@ -74,26 +74,26 @@ def test_the_best_for_each_card_is_the_one_that_is_known_to_be() -> None:
     assert first("16 × RTX 2080 Ti") == ("Qwen2.5-VL-72B-Instruct", "half")
 
 
-def test_a_card_before_ampere_computes_in_half_and_never_in_bfloat16_or_fp8() -> None:
+def test_gpu_before_ampere_uses_half_only() -> None:
     for machine in ("RTX 2080 Ti", "16 × RTX 2080 Ti"):
         for proposal in MACHINES[machine]:
             assert proposal.config.get("dtype", "half") == "half", proposal.entry.id
             assert "quantization" not in proposal.config
 
 
-def test_fp8_is_made_while_loading_only_where_cards_compute_in_it() -> None:
+def test_online_fp8_needs_gpus_with_fp8() -> None:
     made = {one.entry.name for one in on("RTX 4070") if one.config.get("quantization") == "fp8"}
     assert "Qwen2.5-VL-7B-Instruct" in made
     assert not any(one.config.get("quantization") for one in on("RTX 3060"))
 
 
-def test_32b_in_16_bits_does_not_fit_two_cards_with_24_gb_and_awq_does() -> None:
+def test_32b_fits_two_24_gb_gpus_only_as_awq() -> None:
     names = {proposal.entry.name for proposal in on_cards(Card(24, 8.6), ENTRIES, cards=2)}
     assert "DeepSeek-R1-Distill-Qwen-32B" not in names
     assert {"QwQ-32B-AWQ", "Qwen2.5-VL-32B-Instruct-AWQ"} <= names
 
 
-def test_on_a_cpu_a_mixture_of_experts_in_four_bits_is_never_proposed() -> None:
+def test_four_bit_moe_is_never_proposed_for_cpu() -> None:
     names = {proposal.entry.id for proposal in on_cpu(4000, ENTRIES)}
     assert "cognitivecomputations/DeepSeek-R1-AWQ" not in names
     assert {"Qwen/QwQ-32B-AWQ", "Qwen/Qwen2.5-VL-72B-Instruct"} <= names
@@ -123,9 +123,7 @@ def test_a_model_that_vllm_lacks_is_given_to_the_other_engine() -> None:
         ("Qwen/Qwen2.5-VL-3B-Instruct-AWQ", 4, (2, 2)),  # 11008 = 86 groups of 128
     ],
 )
-def test_heads_and_groups_say_over_how_many_cards_a_model_is_divided(
-    id_: str, cards: int, sizes: tuple[int, int]
-) -> None:
+def test_heads_and_groups_limit_tensor_parallel_size(id_: str, cards: int, sizes: tuple[int, int]) -> None:
     assert ways_to_divide(built_in().by_id[id_].shape, cards) == sizes
 
 

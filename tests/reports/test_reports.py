@@ -121,7 +121,7 @@ def test_reports_of_several_analyses_can_lie_in_one_place() -> None:
     assert len(folders) == 2
 
 
-def test_all_formats_go_out_together_each_file_once_and_always_the_same() -> None:
+def test_bundle_holds_each_file_once_and_is_reproducible() -> None:
     names = [file.name for file in all_files(analysis(), "en", "clip")]
     assert len(set(names)) == len(names)
     fitting = {f"clip{form.suffix}" for form in FORMATS.values() if form.fits(analysis())}
@@ -134,7 +134,7 @@ def test_the_ending_of_a_file_tells_its_format(name: str) -> None:
     assert format_of(f"Clip.Report{FORMATS[name].suffix}") == format_of(f"CLIP{FORMATS[name].suffix.upper()}") == name
 
 
-def test_another_reader_of_markdown_finds_every_word_in_its_place() -> None:
+def test_markdown_reads_alike_in_another_parser() -> None:
     """markdown-it-py reads CommonMark with tables, as most that show Markdown do."""
     told = document(analysis(), "en")
     tokens = MarkdownIt("commonmark").enable("table").parse(FORMATS["markdown"].write(analysis(), "en").decode())

@@ -43,14 +43,14 @@ def test_a_cue_begins_with_its_first_frame_and_none_overlap() -> None:
     assert all(cue.end_seconds - cue.start_seconds >= subtitles.SHORTEST_SECONDS for cue in shown)
 
 
-def test_a_cue_stays_as_long_as_it_holds_and_no_longer_than_it_takes_to_read() -> None:
+def test_cue_lasts_as_long_as_valid_and_readable() -> None:
     assert subtitles.seen(found(Finding("Short.", (1,))), "en")[0].end_seconds == 1.5
     assert subtitles.seen(found(Finding("Short.", (1, 4))), "en")[0].end_seconds == 4.0
     english, chinese = (subtitles.seen(found(Finding(text, (1,))), "en")[0] for text in ("w" * 40, "字" * 40))
     assert chinese.end_seconds - 0.5 == pytest.approx(2 * (english.end_seconds - 0.5))
 
 
-def test_unverified_findings_are_marked_and_those_without_a_frame_have_no_time() -> None:
+def test_unverified_findings_are_marked_in_subtitles() -> None:
     made = found(
         Finding("Sure.", (1,)), Finding("Unsure.", (4,), ("own_time",)), Finding("Nowhere.", (), ("no_frame",))
     )
@@ -75,7 +75,7 @@ def test_text_of_anybody_stays_in_its_cue(text: str) -> None:
     assert not re.search(rb"<|(?<!--)>|[{}]", rip) and not re.search(rb"<|(?<!--)>", web.split(b"\n1\n", 1)[1])
 
 
-def test_webvtt_says_before_the_cues_that_a_model_wrote_them_and_what_went_wrong() -> None:
+def test_webvtt_notes_the_model_and_its_problems() -> None:
     head = subtitles.write_vtt(analysis(), "zh").decode().split("\n1\n")[0]
     assert head.startswith("WEBVTT\n\nNOTE\n⚠️ Messages 格式不支持")
     assert "some/model" in head and '"AIGC"' in head and head.count("-->") == 0
@@ -100,7 +100,7 @@ def test_the_transcript_keeps_its_lines_and_times() -> None:
     assert [text for *_, text in by_ffmpeg(subtitles.write_transcript_vtt(made, "en"), "webvtt")] == ["z", "a\nb"]
 
 
-def test_what_would_be_empty_is_not_offered_and_named_when_asked_for() -> None:
+def test_empty_format_is_not_offered_and_explained() -> None:
     bare = analysis(chunks=(), engine=None, transcript=Transcript("speech", "whisper", ()))
     for name in ("srt", "vtt", "transcript_srt", "transcript_vtt"):
         assert FORMATS[name].fits(rich()) and not FORMATS[name].fits(bare)
@@ -111,7 +111,7 @@ def test_what_would_be_empty_is_not_offered_and_named_when_asked_for() -> None:
     assert {"clip.srt", "clip.transcript.srt"} <= {file.name for file in all_files(rich(), "en", "clip")}
 
 
-def test_among_many_reports_a_format_is_left_out_where_it_would_be_empty() -> None:
+def test_empty_formats_are_left_out_of_bundles() -> None:
     bare = analysis(chunks=(), engine=None)
     names = [file.name for file in bundle([bare, rich()], ["srt", "csv"], "en")]
     assert [name.rpartition(".")[2] for name in names] == ["csv", "srt", "csv"]

@@ -87,7 +87,7 @@ def test_what_a_query_language_would_mean_is_only_words_here(store: Store, libra
     assert found(library, "red") == {"english"}
 
 
-def test_words_may_stand_in_different_passages_but_a_phrase_stands_in_one(store: Store, library: Library) -> None:
+def test_words_match_across_passages_but_phrases_in_one(store: Store, library: Library) -> None:
     put(store, library, "job", "there is a red", "car at the gate", "红", "车")
     assert found(library, "red car") == {"job"}
     assert found(library, '"red car"') == set()
@@ -162,7 +162,7 @@ def test_pages_follow_one_another_without_gap_or_overlap(store: Store, library: 
     assert len({entry.id for page in pages for entry in page}) == 7
 
 
-def test_what_is_put_again_or_deleted_is_not_found_by_its_old_words(store: Store, library: Library) -> None:
+def test_replaced_or_deleted_entry_loses_its_words(store: Store, library: Library) -> None:
     put(store, library, "job", "a lorry")
     put(store, library, "job", "a bicycle")
     assert found(library, "lorry") == set()
@@ -174,7 +174,7 @@ def test_what_is_put_again_or_deleted_is_not_found_by_its_old_words(store: Store
         assert store.select(f"SELECT count(*) FROM {table}") == [(0,)], table
 
 
-def test_a_job_that_changed_since_or_was_never_taken_up_is_stale_and_listed(store: Store, library: Library) -> None:
+def test_changed_or_unindexed_job_is_stale(store: Store, library: Library) -> None:
     put(store, library, "job", "red")
     assert library.stale() == []
     store.save(Row("job", "2026-01-01", "job.mp4", "running", "", "{}"))
@@ -197,9 +197,7 @@ def test_ids_are_found_by_their_beginning_letter_by_letter(store: Store, library
     assert library.beginning_with("z") == []
 
 
-def test_without_fts5_letters_are_compared_and_the_words_are_taken_up_later(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_search_without_fts5_scans_and_indexes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(library_module.Library, "_has_words", lambda self: False)
         plain = Library(store)
@@ -213,7 +211,7 @@ def test_without_fts5_letters_are_compared_and_the_words_are_taken_up_later(
     assert found(later, "红车") == {"job"}
 
 
-def test_a_library_of_before_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+def test_old_library_is_migrated_with_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "framelens.sqlite"
     older = sqlite3.connect(path)
     older.executescript(f"{MIGRATIONS[0]};{MIGRATIONS[1]}; PRAGMA user_version = 2;")

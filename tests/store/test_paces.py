@@ -61,7 +61,7 @@ def test_engines_that_were_not_used_for_long_are_given_up(tmp_path: Path) -> Non
         '{"surveys": [{"video_seconds": NaN, "megapixels": 1, "seconds": -1}, null]}',
     ],
 )
-def test_a_damaged_file_is_as_good_as_none_and_is_mended_by_the_next_note(damaged: str, tmp_path: Path) -> None:
+def test_damaged_timing_file_is_replaced_by_next_note(damaged: str, tmp_path: Path) -> None:
     path = tmp_path / "paces.json"
     path.write_text(damaged)
     assert Paces(path).of("e") == Known()

@@ -81,7 +81,7 @@ def test_everything_that_is_written_is_for_the_user_alone(tmp_path: Path) -> Non
     assert mode(data) == 0o700
 
 
-def test_what_earlier_versions_left_open_is_taken_back_at_the_start(tmp_path: Path) -> None:
+def test_modes_of_earlier_versions_are_tightened_at_start(tmp_path: Path) -> None:
     data = tmp_path / "framelens"
     fill(data)
     (data / "templates").mkdir()
@@ -99,7 +99,7 @@ def test_what_earlier_versions_left_open_is_taken_back_at_the_start(tmp_path: Pa
     assert {name for name, one in found.items() if one & 0o077} == left
 
 
-def test_a_folder_that_is_everybodys_or_holds_other_things_is_left(tmp_path: Path) -> None:
+def test_shared_or_foreign_folder_keeps_its_mode(tmp_path: Path) -> None:
     shared = tmp_path / "tmp"
     shared.mkdir()
     (shared / "somebody.txt").write_text("")

@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def test_programs_that_start_at_the_same_moment_on_a_new_folder_all_come_to_work(tmp_path: Path) -> None:
+def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:
     programs = [
         subprocess.Popen(
             [sys.executable, "-c", OPENING, str(tmp_path), str(number)],
@@ -101,7 +101,7 @@ def test_only_one_takes_over_what_another_left(store: Store) -> None:
     assert (row.owner, row.state) == ("first", "queued")
 
 
-def test_pictures_are_stored_all_or_none_and_the_store_works_on_after_a_full_disk(store: Store) -> None:
+def test_full_disk_stores_all_pictures_or_none(store: Store) -> None:
     store.save(ROW)
     (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
     store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
@@ -114,9 +114,7 @@ def test_pictures_are_stored_all_or_none_and_the_store_works_on_after_a_full_dis
     assert len(store.frames("job")) == 8
 
 
-def test_a_store_that_another_program_holds_refuses_in_time_and_works_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_locked_store_fails_in_time_and_recovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "_PATIENCE_SECONDS", 0.05)
     store = Store(tmp_path / "framelens.sqlite")
     store.save(ROW)
@@ -134,7 +132,7 @@ def test_a_store_that_another_program_holds_refuses_in_time_and_works_on(
     store.close()
 
 
-def test_what_another_program_writes_is_noticed_and_what_this_one_writes_is_not(tmp_path: Path, store: Store) -> None:
+def test_only_writes_of_other_programs_are_noticed(tmp_path: Path, store: Store) -> None:
     store.save(ROW)
     before = store.stamp()
     store.save(ROW)

@@ -92,9 +92,7 @@ def test_a_file_written_this_moment_is_not_noted(surveys: Surveys, film: Path) -
     assert surveys.known_sha256(film) is None
 
 
-def test_a_copy_is_a_twin_whose_fingerprint_is_not_taken_for_granted(
-    surveys: Surveys, film: Path, tmp_path: Path
-) -> None:
+def test_copy_of_a_file_is_fingerprinted_itself(surveys: Surveys, film: Path, tmp_path: Path) -> None:
     surveys.note_sha256(film, KEYS[1], file_state(film))
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(film.read_bytes())

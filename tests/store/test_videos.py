@@ -118,9 +118,7 @@ def test_an_empty_file_is_refused(shelf: VideoShelf) -> None:
     refused("upload_empty", shelf.create_upload, "a.mp4", 0)
 
 
-def test_a_file_larger_than_the_free_disk_is_refused_before_it_is_sent(
-    shelf: VideoShelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_upload_larger_than_disk_is_refused_early(shelf: VideoShelf, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(videos.shutil, "disk_usage", lambda _: usage(10**9, 0, 10**9))
     error = refused("disk_full", shelf.create_upload, "a.mp4", 2 * 10**9)
@@ -174,7 +172,7 @@ def test_names_of_all_kinds_survive(shelf: VideoShelf, given: str, shown: str) -
     assert shelf.path(upload.id).read_bytes() == b"x"
 
 
-def test_a_long_chinese_name_fits_any_disk_and_keeps_its_extension() -> None:
+def test_long_chinese_name_is_cut_keeping_extension() -> None:
     name = safe_file_name("影" * 200 + ".mp4")
     assert len(name.encode()) <= 140
     assert name.endswith("影.mp4")
@@ -187,7 +185,7 @@ def test_what_windows_takes_for_a_device_is_no_name(given: str, safe: str) -> No
     assert safe_file_name(given) == safe
 
 
-def test_a_file_below_an_allowed_folder_is_opened_by_full_or_short_path(shelf: VideoShelf, allowed: Path) -> None:
+def test_file_in_input_folder_opens_by_full_or_short_path(shelf: VideoShelf, allowed: Path) -> None:
     (allowed / "sub").mkdir()
     file = allowed / "sub" / "a b.mp4"
     file.write_bytes(b"x")
@@ -203,9 +201,7 @@ def test_a_path_outside_is_refused_whether_or_not_it_exists(shelf: VideoShelf, t
     refused("path_missing" if text.startswith("~") else "path_outside", shelf.from_path, text)
 
 
-def test_a_link_that_leads_out_is_refused_even_if_it_appears_later(
-    shelf: VideoShelf, allowed: Path, tmp_path: Path
-) -> None:
+def test_link_out_of_the_folder_is_always_refused(shelf: VideoShelf, allowed: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.mp4").write_bytes(b"secret")
     inside = allowed / "a.mp4"
     inside.write_bytes(b"x")
@@ -239,9 +235,7 @@ def test_without_allowed_folders_no_path_is_opened(tmp_path: Path, sample: Path)
     refused("path_none_allowed", VideoShelf(tmp_path / "d", (), sample).from_path, str(sample))
 
 
-def test_ids_stay_the_same_from_run_to_run_and_differ_between_installations(
-    tmp_path: Path, allowed: Path, sample: Path
-) -> None:
+def test_video_ids_are_stable_per_installation(tmp_path: Path, allowed: Path, sample: Path) -> None:
     first = VideoShelf(tmp_path / "d1", (allowed,), sample).sample()
     assert VideoShelf(tmp_path / "d1", (allowed,), sample).sample() == first
     assert VideoShelf(tmp_path / "d2", (allowed,), sample).sample() != first

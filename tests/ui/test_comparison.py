@@ -40,7 +40,7 @@ def test_texts_of_any_length_are_told_apart_without_delay() -> None:
     assert len(one) == 1
 
 
-def test_frames_stand_together_by_their_place_in_the_video_whatever_their_number() -> None:
+def test_compared_frames_pair_by_time_not_number() -> None:
     both = (report(), report())
     fewer = replace(both[1], keyframes=tuple(frame.numbered(frame.number - 2) for frame in both[1].keyframes[2:]))
     moments = comparison.moments((both[0], fewer))
@@ -50,7 +50,7 @@ def test_frames_stand_together_by_their_place_in_the_video_whatever_their_number
     assert (moments[2].frames[0].number, moments[2].frames[1].number) == (3, 1)
 
 
-def test_what_is_said_of_a_frame_stands_beside_what_the_other_says_of_it() -> None:
+def test_compared_findings_are_side_by_side() -> None:
     both = (report("One"), report("Other"))
     moments = comparison.moments(both)
     row = comparison.frame_rows(moments[:1], both, ("a", "b"), "en")[0]

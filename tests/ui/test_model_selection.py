@@ -25,7 +25,7 @@ from app.ui.panels.models.preflight_findings import mended
         ("D:\\models\\Qwen2.5-VL-7B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct"),
     ],
 )
-def test_every_way_of_naming_a_model_leads_to_one_that_can_be_had(typed: str, meant: str) -> None:
+def test_every_way_to_name_a_model_resolves(typed: str, meant: str) -> None:
     choice = understood(typed, built_in())
     assert choice.model == meant and choice.folder is None
     assert (choice.match is None) == (typed == meant)
@@ -39,9 +39,7 @@ def test_a_folder_is_itself_with_what_its_own_config_says(tiny_vl: Path) -> None
     assert choice.download_bytes == 0
 
 
-def test_a_folder_that_is_named_like_a_known_model_is_not_taken_for_the_known_one(
-    tiny_text: Path, tmp_path: Path
-) -> None:
+def test_folder_named_like_a_model_is_not_that_model(tiny_text: Path, tmp_path: Path) -> None:
     folder = tmp_path / "Qwen2.5-VL-7B-Instruct"
     shutil.copytree(tiny_text, folder)
     choice = understood(str(folder), built_in())
@@ -61,7 +59,7 @@ def test_what_is_no_model_says_so(typed: str, key: str) -> None:
     assert caught.value.key == key
 
 
-def test_settings_are_proposed_for_the_machine_and_read_back_as_they_are_written() -> None:
+def test_proposed_settings_round_trip() -> None:
     choice = understood("Qwen/Qwen2.5-VL-7B-Instruct", built_in())
     proposal = proposal_for(choice, Place("here", Card(24)))
     assert proposal and json.loads(config_text(proposal.config)) == proposal.config
@@ -69,7 +67,7 @@ def test_settings_are_proposed_for_the_machine_and_read_back_as_they_are_written
     assert json.loads(config_text({})) == {}
 
 
-def test_the_lines_for_env_name_the_engine_where_it_is_not_the_usual_one() -> None:
+def test_env_lines_name_an_unusual_engine() -> None:
     usual = Wanted("org/model", "{}", "vllm", {"max_model_len": 4096})
     assert env_lines(usual, {"VLLM_CPU_KVCACHE_SPACE": "4"}).splitlines() == [
         "VLLM_MODEL_PATH=org/model",
@@ -83,7 +81,7 @@ def test_the_lines_for_env_name_the_engine_where_it_is_not_the_usual_one() -> No
     ]
 
 
-def test_a_mend_changes_what_was_written_and_takes_out_what_a_default_set() -> None:
+def test_fix_changes_settings_and_removes_defaults() -> None:
     wanted = Wanted("org/model", '{"dtype": "int8", "max_num_seqs": 4}', "vllm", None)
     assert mended(wanted, Mend({"dtype": "half"})).written == {"dtype": "half", "max_num_seqs": 4}
     by_default = Wanted("org/model", "{}", "vllm", {"tensor_parallel_size": 1})
@@ -91,7 +89,7 @@ def test_a_mend_changes_what_was_written_and_takes_out_what_a_default_set() -> N
     assert mended(wanted, Mend(model="org/other")).model == "org/other"
 
 
-def test_the_machine_is_its_smallest_card_unless_the_engine_computes_on_the_cpu() -> None:
+def test_hardware_is_smallest_gpu_unless_engine_is_on_cpu() -> None:
     cards = [(24.0, "NVIDIA GeForce RTX 4090"), (11.0, "NVIDIA GeForce RTX 2080 Ti")]
     place = place_of(cards, "gpu", 64)
     assert place.card and (place.card.memory_gib, place.card.capability, place.cards) == (11.0, 7.5, 2)

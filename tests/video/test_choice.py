@@ -51,7 +51,7 @@ def test_a_steadily_changing_shot_is_covered_evenly(budget: int) -> None:
     assert gaps.max() <= 2.2 * 500 / budget
 
 
-def test_each_shot_that_looks_different_gets_its_opening_before_any_gets_a_second_frame() -> None:
+def test_distinct_shots_get_one_frame_before_any_second() -> None:
     items = [
         candidate(n, 0.1 if n < 350 else 0.5 if n < 425 else 0.9, opens=n in (0, 350, 425)) for n in range(0, 500, 5)
     ]
@@ -60,7 +60,7 @@ def test_each_shot_that_looks_different_gets_its_opening_before_any_gets_a_secon
     assert {0, 350, 425} <= set(indices(items, cut, 6))
 
 
-def test_what_stays_for_a_moment_is_chosen_before_what_is_there_all_the_time() -> None:
+def test_momentary_content_is_chosen_before_constant() -> None:
     """A small thing counts by what it is worth, not by how much of the picture it changes."""
     items = [candidate(n, 0.2 + 0.05 * (n // 5 % 2)) for n in range(0, 500, 5)]
     worths = [np.zeros(576, np.float32) for _ in items]
@@ -101,7 +101,7 @@ def test_a_stretch_is_filled_where_candidates_are_few() -> None:
     assert max(np.diff([0, *found, 2500])) <= 1.9 * 2500 / 5
 
 
-def test_more_shots_than_frames_are_thinned_over_the_whole_video() -> None:
+def test_surplus_shots_are_thinned_over_whole_video() -> None:
     items = [candidate(25 * n, (n * 7 % 11) / 11, opens=True) for n in range(40)]
     found = indices(items, shots(*(float(n) for n in range(40)), end=40.0), 8)
     assert len(found) == 8

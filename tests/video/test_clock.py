@@ -16,7 +16,7 @@ def stamps(raw: list[float | None], nominal: float = 0.04) -> list[float]:
 
 
 @pytest.mark.parametrize("start", [0.0, 3.0, -0.4])
-def test_times_count_from_the_first_frame_wherever_the_container_begins(start: float) -> None:
+def test_times_count_from_first_frame(start: float) -> None:
     assert stamps([start, start + 0.04, start + 0.5]) == [0.0, 0.04, 0.5]
 
 
@@ -24,7 +24,7 @@ def test_a_frame_without_a_time_follows_the_one_before() -> None:
     assert stamps([1.0, None, 1.08, None]) == [0.0, 0.04, 0.08, 0.12]
 
 
-def test_times_that_begin_late_go_on_from_the_frames_before_them() -> None:
+def test_late_timestamps_continue_from_earlier_frames() -> None:
     assert stamps([None, None, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]
 
 
@@ -42,7 +42,7 @@ def test_a_gap_in_a_recording_stays_a_gap() -> None:
     assert stamps([0.0, 0.04, 30.0]) == [0.0, 0.04, 30.0]
 
 
-def test_pixels_that_are_not_square_stretch_the_picture_and_a_turn_swaps_its_sides() -> None:
+def test_non_square_pixels_and_rotation_set_display_size() -> None:
     assert shown_size(720, 576, 64 / 45, 0) == (1024, 576)
     assert shown_size(720, 480, 8 / 9, 0) == (720, 540)
     assert shown_size(1920, 1080, 1.0, 90) == (1080, 1920)

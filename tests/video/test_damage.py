@@ -13,11 +13,11 @@ def shown(*frames: tuple[float, str]) -> list[bool]:
     return found
 
 
-def test_frames_after_a_damaged_one_show_it_until_one_is_stored_whole() -> None:
+def test_damage_lasts_until_next_key_frame() -> None:
     assert shown((0, "k"), (1, ""), (2, "x"), (3, ""), (4, "k"), (5, "")) == [False, False, True, True, False, False]
 
 
-def test_a_frame_that_is_stored_whole_may_itself_be_the_damaged_one() -> None:
+def test_damaged_key_frame_is_recognised() -> None:
     assert shown((0, "kx"), (1, ""), (2, "k")) == [True, True, False]
 
 
@@ -39,5 +39,5 @@ def test_frames_drawn_from_a_doubtful_one_show_damage_too() -> None:
     assert found == [False, True, True, True, True, False, False]
 
 
-def test_where_no_frame_is_stored_whole_blocks_are_renewed_in_time() -> None:
+def test_damage_fades_with_intra_refresh() -> None:
     assert shown((0, "k"), (1, "x"), (12, ""), (13.5, ""), (14, "")) == [False, True, True, False, False]

@@ -101,7 +101,7 @@ def test_files_of_the_pictures_are_of_the_same_frames(
     assert [number_of(frame, kind) for frame in found] == [number_of(frame, kind) for frame in chosen]
 
 
-def test_all_that_is_readable_was_read_and_what_is_missing_is_said(
+def test_readable_part_is_read_and_missing_part_reported(
     written: tuple[Kind, Path], chosen_by: Callable[[str], KeyframesChosen]
 ) -> None:
     kind, path = written

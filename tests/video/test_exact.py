@@ -51,7 +51,7 @@ def test_every_kind_of_file_gives_the_frames_of_its_times(kind: str, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["b-frames", "uneven times", "late start", "turned", "every frame whole"])
-def test_sound_files_are_jumped_in_with_frame_numbers_in_display_order(kind: str, tmp_path: Path) -> None:
+def test_healthy_files_are_seekable_in_display_order(kind: str, tmp_path: Path) -> None:
     path = KINDS[kind](tmp_path)
     frames = [(index, time) for index, time, _ in in_order(path)]
     with open_reader(path) as reader:

@@ -149,7 +149,7 @@ def test_where_each_shot_can_have_a_frame_each_has_one(folder: Path, chosen: Cho
     assert {frame.shot for frame in result.keyframes} == {1, 2, 3, 4, 5}
 
 
-def test_a_cut_between_frames_that_were_passed_over_is_placed_at_its_first_frame(folder: Path, chosen: Chosen) -> None:
+def test_cut_between_skipped_frames_is_placed_exactly(folder: Path, chosen: Chosen) -> None:
     """The encoder is told to store nothing whole at cuts, so that they fall on frames that no other needs."""
     lengths = (31, 36, 29, 38, 32)
     images = [image for seed, length in enumerate(lengths) for image in moving(length, 320, 192, seed=seed)]

@@ -59,7 +59,7 @@ def test_english_and_chinese_text_is_read_where_it_stands() -> None:
     assert any("开放时间" in text for text in lines)
 
 
-def test_without_the_text_reader_the_report_goes_on_with_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_text_reader_becomes_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     reader, notice = load_text_reader()
     assert reader is None and notice is not None

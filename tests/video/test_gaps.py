@@ -19,7 +19,7 @@ def test_what_is_short_enough_needs_nothing() -> None:
     assert needed([1.0, 5.0, 9.0], [0.0, 10.0]) == (0, [])
 
 
-def test_no_candidate_counts_that_leaves_the_next_where_there_is_none() -> None:
+def test_candidate_that_strands_the_next_is_not_counted() -> None:
     """After 3.0 a stretch of 17 s is left, whose middle nobody shows: it would take two more."""
     assert needed([3.0, 8.0, 15.0], [0.0, 20.0]) == (2, [8.0, 15.0])
     assert needed([3.0, 10.0, 15.0], [0.0, 20.0]) == (1, [10.0])

@@ -16,7 +16,7 @@ from tests.video.test_exact import KINDS, in_order
 
 
 @pytest.mark.parametrize("kind", ["b-frames", "one long group", "uneven times", "late start", "turned"])
-def test_frames_times_and_pictures_are_those_of_reading_in_order(kind: str, tmp_path: Path) -> None:
+def test_late_pictures_equal_sequential_reading(kind: str, tmp_path: Path) -> None:
     path = KINDS[kind](tmp_path)
     wanted = in_order(path)[37:]
     with open_reader(path) as reader:

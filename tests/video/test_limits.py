@@ -31,7 +31,7 @@ def failure(task: str, path: Path, **limits: float) -> str:
     return caught.value.key
 
 
-def test_a_video_that_needs_more_memory_than_is_allowed_ends_in_a_sentence(tmp_path: Path) -> None:
+def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
     """Which one depends on the library that is refused: FFmpeg does not always tell memory from damage."""
     path = write_video(tmp_path / "large.mp4", moving(3, 3840, 2160))
     key = failure("pictures", path, times_seconds=[0.0], memory_bytes=400 * _MEGABYTES)
@@ -80,7 +80,7 @@ def test_a_child_that_gets_somewhere_may_take_its_time(long_video: Path) -> None
         assert len(list(child.events())) > len(times)
 
 
-def test_a_child_that_the_system_killed_is_said_to_have_taken_too_much(long_video: Path) -> None:
+def test_decoder_killed_by_system_is_out_of_memory(long_video: Path) -> None:
     events = extract(long_video, frames=4, read_text=False)
     next(events)
     (child,) = decoding_children()

@@ -158,7 +158,7 @@ def test_of_more_stretches_than_are_kept_the_longest_stay() -> None:
 # ---- measures
 
 
-def test_a_step_holds_the_greatest_change_and_the_mean_of_the_rest() -> None:
+def test_step_holds_largest_change_and_mean_of_rest() -> None:
     meter = Meter()
     for time, luma, burst in ((0.0, 0, 0.2), (0.125, 51, 0.9), (0.25, 255, 0.1), (0.375, 255, 0.3)):
         meter.take(time, plain(luma), burst=burst)
@@ -184,7 +184,7 @@ def test_a_video_of_any_length_has_at_most_as_many_steps(seconds: float, step: f
     assert np.all(np.diff(measures.brightness) > -1e-9) and measures.brightness[-1] == pytest.approx(1.0, abs=0.03)
 
 
-def test_steps_without_a_sample_show_what_was_on_show_and_moved_as_was_found_later() -> None:
+def test_steps_without_sample_are_filled_from_neighbours() -> None:
     meter = Meter()
     meter.take(0.0, plain(100), burst=1.0)
     meter.take(2.0, plain(202), burst=0.5)

@@ -28,7 +28,7 @@ def test_every_answer_keeps_its_promises(judged: list[tuple[Mutation, Outcome]])
     assert [(str(mutation), outcome.faults) for mutation, outcome in judged if outcome.faults] == []
 
 
-def test_small_files_take_little_memory_however_they_are_damaged(judged: list[tuple[Mutation, Outcome]]) -> None:
+def test_damaged_small_files_take_little_memory(judged: list[tuple[Mutation, Outcome]]) -> None:
     assert [str(mutation) for mutation, outcome in judged if outcome.peak_megabytes > _MEGABYTES] == []
 
 

@@ -58,7 +58,7 @@ def test_what_was_handed_on_is_what_the_whole_begins_with(shots_video: Path, sel
     assert indices == sorted(set(indices))
 
 
-def test_it_comes_before_the_rest_is_read_and_facts_come_at_the_end(shots_video: Path) -> None:
+def test_opening_comes_first_and_facts_last(shots_video: Path) -> None:
     events = list(extract(shots_video, frames=8, opening=OPENING, read_text=False))
     kinds = [kind for kind, _ in groupby(type(event) for event in events)]
     assert kinds.index(OpeningChosen) < kinds.index(KeyframesChosen) == len(kinds) - 2
@@ -73,7 +73,7 @@ def test_a_video_that_ends_too_soon_has_no_opening(shots_video: Path, strategy: 
     assert of_type(with_opening, KeyframesChosen) == of_type(without, KeyframesChosen)
 
 
-def test_each_shot_of_the_opening_has_its_frame_and_later_ones_too(shots_video: Path) -> None:
+def test_opening_shots_have_frames_and_later_ones_too(shots_video: Path) -> None:
     events = extracted(shots_video, Selection(), Opening(4.0, 2), frames=SHOTS)
     (opening,), (whole,) = of_type(events, OpeningChosen), of_type(events, KeyframesChosen)
     assert [frame.shot for frame in opening.keyframes] == [1, 2]

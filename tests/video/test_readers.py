@@ -136,9 +136,7 @@ def test_sound_alone_is_no_video(opened: Open, tmp_path: Path) -> None:
         opened(write_sound(tmp_path / "tone.m4a"))
 
 
-def test_the_second_reader_is_tried_when_the_first_cannot_decode(
-    monkeypatch: pytest.MonkeyPatch, moving_video: Path
-) -> None:
+def test_second_reader_is_tried_after_the_first_fails(monkeypatch: pytest.MonkeyPatch, moving_video: Path) -> None:
     def fails(path: Path, *, every_frame: bool) -> FrameReader:
         raise DecodeError("video_no_frames", name=path.name, codec="?")
 
@@ -156,7 +154,7 @@ def test_ten_bit_h264_is_read(opened: Open, tmp_path: Path) -> None:
     assert len(times_of(opened, path)) == 10
 
 
-def test_the_last_frames_come_where_the_picture_is_not_the_first_stream(tmp_path: Path) -> None:
+def test_last_frames_arrive_if_video_is_not_first_stream(tmp_path: Path) -> None:
     path = tmp_path / "sound-first.mp4"
     with av.open(str(path), "w") as container:
         sound = container.add_stream("aac", rate=16_000, layout="mono")

@@ -66,7 +66,7 @@ def test_other_words_in_the_same_place_are_something_else() -> None:
     assert set(again({place: captioned(text) for place, text in words.items()}).values()) == {0.0}
 
 
-def test_captions_are_chosen_before_what_sweeps_by_again_and_again() -> None:
+def test_captions_are_chosen_before_recurring_motion() -> None:
     """The sweeps fill more of the picture, and no two of them look alike in every cell."""
     hands = {place: swept(place) for place in (2, 8, 14, 20, 26, 32, 38, 44, 50, 56)}
     texts = {11: captioned("market pump valve 21"), 29: captioned("copper engine 84"), 47: captioned("winter field 3")}

@@ -94,7 +94,7 @@ def test_more_than_wanted_are_thinned_and_told(card_video: Path) -> None:
     assert [notice.key for notice in result.decode.notices] == ["frames_thinned"]
 
 
-def test_pictures_at_full_resolution_are_upright_and_of_the_same_moments(tmp_path: Path) -> None:
+def test_full_resolution_pictures_are_upright_at_same_times(tmp_path: Path) -> None:
     path = write_video(tmp_path / "turned.mp4", moving(20, 1920, 1080), rotation=90)
     (choice,) = (e for e in extract(path, frames=3, max_side=320, read_text=False) if isinstance(e, KeyframesChosen))
     full = list(full_pictures(path, choice.keyframes))

@@ -32,7 +32,7 @@ def test_each_card_is_a_shot() -> None:
     assert cuts(cards(COLOURS, 25)) == [25, 50, 75, 100, 125, 150, 175]
 
 
-def test_cards_that_last_one_frame_are_shots_when_frames_are_long() -> None:
+def test_one_frame_cards_are_shots_at_low_frame_rates() -> None:
     assert cuts(cards(COLOURS, 1), rate=1) == [1, 2, 3, 4, 5, 6, 7]
 
 
@@ -78,7 +78,7 @@ def title(words: str) -> Image:
     return card
 
 
-def test_a_dark_title_card_is_a_shot_also_where_fades_lead_to_it() -> None:
+def test_dark_title_card_after_fade_is_a_shot() -> None:
     scene, card, next_scene = textured(1), title("THE RIVER"), textured(2)
     between = [*faded(scene, 15, 1.0, 0.0), *faded(card, 15, 0.0, 1.0), *[card] * 60, *faded(card, 15, 1.0, 0.0)]
     found = cuts([*[scene] * 40, *between, *faded(next_scene, 15, 0.0, 1.0), *[next_scene] * 40])

@@ -39,14 +39,14 @@ def places(items: list[Candidate], worths: list[np.ndarray], budget: int, cut: l
     return {choice.candidate.index // 50 for choice in choices}
 
 
-def test_another_caption_in_the_same_place_is_not_the_same_again() -> None:
+def test_new_caption_in_same_place_is_not_a_repeat() -> None:
     """Most of its cells look as those of the first; something smaller elsewhere is less."""
     other = [(CAPTION, 0.9), (slice(500, 506), 0.6)]
     items, worths = events({20: [(CAPTION, 0.9)], 60: other, 80: [(slice(100, 130), 0.7)]})
     assert places(items, worths, 2) == {20, 60}
 
 
-def test_the_same_again_and_again_leaves_room_for_what_is_smaller() -> None:
+def test_repeats_leave_room_for_smaller_changes() -> None:
     often = {place: [(slice(100, 200), 0.8)] for place in (10, 24, 38, 52, 66, 80)}
     small = {place: [(slice(start, start + 40), 0.6)] for place, start in ((17, 300), (45, 360), (73, 420))}
     found = places(*events({**often, **small}), 6)
@@ -60,7 +60,7 @@ def test_what_stays_is_not_the_same_again() -> None:
     assert 90 in found and len(found & set(stays)) == 1
 
 
-def test_the_first_picture_is_no_more_news_than_the_openings_of_other_shots() -> None:
+def test_first_picture_is_no_newer_than_other_openings() -> None:
     items, worths = events({30: [(slice(100, 400), 0.8)]})
     for place, worth in ((0, EVENT), (50, 0.5), (75, 0.5)):
         items[place].opens = items[place].index

@@ -53,7 +53,7 @@ def test_a_tone_is_where_it_sounds_whichever_begins_first(
     assert [onset(piece) for piece in pieces] == NEAR(expected, abs=within)
 
 
-def test_silence_is_left_out_and_short_sounds_are_filled_up_to_a_second(tmp_path: Path) -> None:
+def test_silence_is_dropped_and_short_sound_padded(tmp_path: Path) -> None:
     sound = np.concatenate([quiet(5), tone(0.2), quiet(5), tone(2), quiet(3)])
     first, second = sound_pieces(write_spoken(tmp_path / "film.mkv", seconds=1, sound=sound))
     assert (first.start_seconds, first.end_seconds) == NEAR((4.8, 5.4), abs=0.021)
@@ -66,7 +66,7 @@ def test_a_silent_track_and_no_track_give_no_piece(tmp_path: Path, card_video: P
     assert list(sound_pieces(card_video)) == []
 
 
-def test_long_sound_is_cut_where_it_is_quiet_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
+def test_long_sound_is_cut_at_quiet_places_without_loss(tmp_path: Path) -> None:
     noise = np.random.default_rng(3).normal(0, 3000, RATE * 70).astype(np.int16)
     for pause in (24.0, 47.5):
         noise[round(pause * RATE) : round((pause + 0.4) * RATE)] //= 40

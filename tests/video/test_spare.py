@@ -31,9 +31,7 @@ def has_decoders(child: psutil.Process) -> bool:
     return any("libavcodec" in one.path for one in child.memory_maps())
 
 
-def test_the_child_that_waits_has_loaded_its_libraries_and_is_the_one_that_is_asked(
-    waiting: psutil.Process, moving_video: Path
-) -> None:
+def test_spare_decoder_is_preloaded_and_used(waiting: psutil.Process, moving_video: Path) -> None:
     while not has_decoders(waiting):
         time.sleep(0.02)
     events = extract(moving_video, frames=4, read_text=False)
@@ -58,7 +56,7 @@ def test_two_at_once_do_not_wait_for_each_other(waiting: psutil.Process, moving_
     first.close()  # type: ignore[attr-defined]
 
 
-def test_a_waiting_child_that_was_ended_from_outside_is_replaced(waiting: psutil.Process, moving_video: Path) -> None:
+def test_killed_spare_decoder_is_replaced(waiting: psutil.Process, moving_video: Path) -> None:
     waiting.kill()
     while waiting.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.02)

@@ -108,7 +108,7 @@ def test_the_assumed_encoding_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_in_no_known_encoding_is_named_and_the_track_is_used(tmp_path: Path) -> None:
+def test_unknown_encoding_is_named_and_track_used(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
     (tmp_path / "film.srt").write_bytes(bytes(range(128, 256)) * 20)
     transcript, notices = subtitles_of(path, "zh")

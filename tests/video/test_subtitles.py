@@ -38,7 +38,7 @@ def test_a_track_of_text_is_read_without_its_markup(tmp_path: Path, suffix: str,
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip")])
-def test_times_count_from_the_first_picture_however_late_it_comes(tmp_path: Path, suffix: str, codec: str) -> None:
+def test_subtitle_times_count_from_first_picture(tmp_path: Path, suffix: str, codec: str) -> None:
     path = write_spoken(
         tmp_path / f"late{suffix}", picture_start=1.0, tracks=[Track([*LINES, (3.0, 3.5, "end")], codec)]
     )
@@ -48,7 +48,7 @@ def test_times_count_from_the_first_picture_however_late_it_comes(tmp_path: Path
     assert transcript.cues == (Cue(0.0, 0.5, "Hello world"), Cue(1.0, 2.0, "你好"), Cue(2.0, 2.5, "end"))
 
 
-def test_the_language_of_the_report_goes_before_the_default_and_that_before_the_first(tmp_path: Path) -> None:
+def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None:
     tracks = [
         Track([(0.0, 1.0, "first")], "subrip", "fre", title="Théâtre"),
         Track([(0.0, 1.0, "standard")], "subrip", "ger", is_default=True),
@@ -111,14 +111,14 @@ def test_a_link_within_the_folder_is_read(tmp_path: Path) -> None:
         assert transcript is not None and transcript.cues == CUES and notices == ()
 
 
-def test_times_of_a_file_beside_the_video_count_from_where_its_container_begins(tmp_path: Path) -> None:
+def test_sidecar_times_count_from_container_start(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mkv", picture_start=1.0, sound=tone(3))
     (tmp_path / "film.srt").write_text(SRT)
     transcript, _ = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues == (Cue(0.0, 0.5, "Hello world"), Cue(1.0, 2.0, "你好"))
 
 
-def test_a_video_without_subtitles_has_no_transcript_and_nothing_is_said(card_video: Path) -> None:
+def test_video_without_subtitles_has_no_transcript(card_video: Path) -> None:
     assert subtitles_of(card_video, "en") == (None, ())
 
 
@@ -135,7 +135,7 @@ def test_an_empty_track_gives_way_to_the_next(tmp_path: Path) -> None:
     assert transcript is not None and [cue.text for cue in transcript.cues] == ["words"]
 
 
-def test_a_file_of_nonsense_beside_the_video_is_said_and_does_no_harm(tmp_path: Path) -> None:
+def test_nonsense_subtitle_file_is_reported_harmlessly(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=0.5, tracks=[Track([(0.0, 0.4, "inside")])])
     (tmp_path / "film.srt").write_bytes(b"\xff\xff\x81" * 50)
     transcript, notices = subtitles_of(path, "en")
@@ -152,7 +152,7 @@ def test_more_lines_than_any_video_has_are_cut_and_that_is_said(tmp_path: Path) 
     assert [one.key for one in notices] == ["subtitles_too_many"]
 
 
-def test_numbers_are_taken_off_though_no_empty_line_divides_the_cues() -> None:
+def test_cue_numbers_are_removed_without_blank_lines() -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nfirst\n2\n00:00:03,000 --> 00:00:04,000\nsecond"
     assert list(read_arrows(text)) == [(1.0, 2.0, "first"), (3.0, 4.0, "second")]
 
@@ -167,7 +167,7 @@ def test_drawings_are_no_text() -> None:
     assert list(read_ass("Dialogue: 0,wrong,0:00:01.00,Default,,0,0,0,,x\nDialogue: nothing")) == []
 
 
-def test_cues_come_in_order_each_with_an_end_and_repeats_that_touch_are_one() -> None:
+def test_cues_are_ordered_ended_and_merged() -> None:
     cues = Cues()
     for timed in [
         (4.0, 4.0, "no end"),

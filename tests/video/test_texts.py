@@ -82,7 +82,7 @@ def test_decoders_give_way_beside_a_page_alone(in_background: bool, niceness: in
         wait_for_nice(found[0], niceness)
 
 
-def test_a_picture_is_read_once_and_what_is_not_wanted_is_dropped() -> None:
+def test_pictures_are_read_once_and_unwanted_dropped() -> None:
     reading = TextReading()
     others = [keyframe(1, solid(COLOURS[name])).jpeg for name in ("red", "green", "white")]
     for jpeg in (JPEG, *others):

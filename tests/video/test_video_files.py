@@ -23,7 +23,7 @@ def refused(path: Path) -> InputError:
     return caught.value
 
 
-def test_a_missing_file_a_folder_and_an_empty_file_are_told_apart(tmp_path: Path) -> None:
+def test_missing_file_folder_and_empty_file_differ(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     assert refused(tmp_path / "nowhere.mp4").key == "video_not_found"
     assert refused(tmp_path).key == "video_is_folder"

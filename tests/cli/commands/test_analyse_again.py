@@ -16,9 +16,7 @@ from app.workbench import build_engine, runner
 from tests.media import moving, write_video
 
 
-def test_the_second_analysis_starts_no_decoding_and_finds_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "clip.mp4", moving(20))
     settings = config.load()
     run = runner(settings, build_engine(settings)[0], load(None))

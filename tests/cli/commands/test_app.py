@@ -20,7 +20,7 @@ def answers(port: int) -> bool:
         return False
 
 
-def test_the_page_opens_from_another_folder_with_options_of_streamlit(tmp_path: Path) -> None:
+def test_app_opens_from_any_folder_with_streamlit_options(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -72,7 +72,7 @@ def test_the_table_shows_where_words_were_found(reports: list[Path], capsys: pyt
     assert "没有符合条件的分析" in capsys.readouterr().out
 
 
-def test_store_of_an_earlier_version_is_indexed_again_when_the_page_starts(reports: list[Path]) -> None:
+def test_page_start_reindexes_store_of_earlier_version(reports: list[Path]) -> None:
     run("library", "import", *reports)
     services = open_services(adopts=False)
     with services.store.changing() as connection:
@@ -139,7 +139,7 @@ def test_export_writes_formats_and_keeps_what_is_there(
     assert names == sorted(f"{stem}{suffix}" for stem in stems for suffix in (".md", ".json"))
 
 
-def test_every_format_can_be_made_of_a_json_report_without_a_library(
+def test_json_report_exports_every_format(
     reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("export", "--json-file", reports[0], "--format", "all", "--output", tmp_path / "out", "--json") == 0

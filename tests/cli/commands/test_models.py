@@ -48,9 +48,7 @@ def test_the_catalogue_is_listed_best_for_this_machine_first(framelens: Any) -> 
     assert VL_7B in table.out and "Apache-2.0" in table.out and not table.err
 
 
-def test_show_adds_up_what_a_model_needs_with_the_settings_in_use(
-    framelens: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_show_sums_memory_with_current_settings(framelens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = framelens("show", VL_7B, "--json").document
     assert usual["max_model_len"] == 8192
     assert usual["total_bytes"] == sum(term["total_bytes"] for term in usual["terms"])
@@ -69,7 +67,7 @@ def test_show_says_in_words_what_the_sum_is_made_of(framelens: Any, language: st
     assert "128 × 2" in told.out
 
 
-def test_a_name_that_no_hub_has_is_explained_and_the_answer_is_given_all_the_same(framelens: Any) -> None:
+def test_unknown_hub_name_is_explained_with_result(framelens: Any) -> None:
     told = framelens("show", "Qwen/Qwen2.5-8B-Instruct", "--language", "zh")
     assert told.status == 0
     assert "Qwen/Qwen3-8B" in told.err and "Qwen/Qwen2.5-7B-Instruct" in told.err
@@ -98,7 +96,7 @@ def test_an_unknown_model_leads_to_the_nearest(framelens: Any) -> None:
 
 
 @pytest.mark.parametrize("where", ["24", "24GB", "RTX 4090", "cpu:32", "cpu"])
-def test_fit_gives_settings_that_can_be_copied_and_that_vllm_takes(framelens: Any, where: str) -> None:
+def test_fit_prints_settings_that_vllm_accepts(framelens: Any, where: str) -> None:
     told = framelens("fit", where)
     assert told.status == 0
     lines = dict(line.split("=", 1) for line in told.out.splitlines() if line.startswith("VLLM_"))
@@ -107,7 +105,7 @@ def test_fit_gives_settings_that_can_be_copied_and_that_vllm_takes(framelens: An
     assert ("VLLM_CPU_KVCACHE_SPACE" in lines) == where.startswith("cpu")
 
 
-def test_fit_for_one_model_says_what_is_missing_where_it_does_not(framelens: Any) -> None:
+def test_fit_of_one_model_says_what_is_missing(framelens: Any) -> None:
     found = framelens("fit", "RTX 2080 Ti", "--cards", "16", "--model", "Qwen2.5-VL-72B", "--json").document
     assert found[0]["vllm_config"]["tensor_parallel_size"] == 8
     told = framelens("fit", "24", "--model", "deepseek-r1:32b", "--language", "zh")

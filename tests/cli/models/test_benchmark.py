@@ -43,9 +43,7 @@ def test_a_model_that_never_fits_here_is_refused_at_once(capsys: pytest.CaptureF
     assert "放不下" in capsys.readouterr().err
 
 
-def test_a_folder_that_no_catalogue_knows_is_tried_by_its_own_config(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_unknown_folder_is_benchmarked_by_its_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuple[str, Any]] = []
 
     def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> Trial:

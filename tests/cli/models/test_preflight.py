@@ -36,7 +36,7 @@ def test_what_stops_is_told_with_its_mend_and_exit_code_4(check: Any, tiny_text:
 
 
 @needs_vllm
-def test_a_data_type_that_is_none_is_a_finding_and_no_mistake_of_the_command(check: Any, tiny_vl: Path) -> None:
+def test_unknown_dtype_is_a_finding_not_a_usage_error(check: Any, tiny_vl: Path) -> None:
     status, told = check(str(tiny_vl), "--vllm-config", '{"dtype": "int8"}', "--json")
     (found,) = json.loads(told)
     assert status == 4 and found["mend"] == {"set": {"dtype": "auto"}, "remove": [], "model": "", "engine": ""}

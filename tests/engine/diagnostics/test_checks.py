@@ -147,7 +147,7 @@ def test_an_engine_that_ran_and_was_stopped_is_no_trouble(tmp_path: Path, name: 
     assert facts.log and facts.log.error is None
 
 
-def test_a_data_folder_that_is_a_file_is_seen_and_breaks_nothing(tmp_path: Path) -> None:
+def test_doctor_reports_data_folder_that_is_a_file(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     facts = gather(Wanted("m", blocked / "data"))

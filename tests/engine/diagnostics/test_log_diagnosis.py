@@ -167,7 +167,7 @@ def test_a_cause_is_known_by_each_of_its_wordings(key: str, words: str) -> None:
     assert "?" not in error.values.values() and error_text(error, "zh") and error_text(error, "en")
 
 
-def test_every_cause_has_a_log_or_a_wording_here_and_its_words_in_both_languages() -> None:
+def test_every_cause_has_a_sample_and_words() -> None:
     assert {name.partition("-")[0] for name in WHOLE} | {key for key, _ in WORDS} == set(keys())
 
 
@@ -183,7 +183,7 @@ def test_a_port_that_was_taken_and_replaced_is_no_cause() -> None:
     assert known_cause("WARNING [parallel.py:746] Address already in use. Retrying with a new port.", "m") is None
 
 
-def test_an_unknown_failure_shows_the_last_lines_that_mean_something_and_how_to_report_it() -> None:
+def test_unknown_failure_shows_log_end_and_how_to_report() -> None:
     log = f"""$ python -m vllm --api-key sesame
 (APIServer pid=1) INFO 11-20 21:57:56 [api_utils.py:347]        █     █     █▄   ▄█
 (APIServer pid=1) INFO 11-20 21:57:56 [api_utils.py:286] non-default args: {{'api_key': ['sesame']}}
@@ -202,7 +202,7 @@ def test_an_unknown_failure_shows_the_last_lines_that_mean_something_and_how_to_
         assert "framelens doctor" in text and "the moon is full" in text and "sesame" not in text
 
 
-def test_without_any_complaint_the_last_lines_are_those_that_inform() -> None:
+def test_log_without_errors_shows_informative_lines() -> None:
     assert meaningful_lines("INFO one\n\nINFO two\nINFO two\nINFO three\n", most=2) == ("INFO two", "INFO three")
 
 
@@ -284,7 +284,7 @@ def test_a_core_that_was_killed_is_told_by_what_its_server_saw(log: str) -> None
     assert diagnose(log, 0, model="m", was_ready=True).key == "engine_killed"
 
 
-def test_what_went_wrong_with_an_old_request_is_not_the_cause_of_a_later_death() -> None:
+def test_old_request_error_is_not_cause_of_later_death() -> None:
     log = "Traceback (most recent call last):\n  File x\nValueError: old\n" + "INFO fine\n" * 200
     assert diagnose(log, 1, model="m", was_ready=True).key == "engine_died"
     fatal = (

@@ -30,7 +30,7 @@ def run(*arguments: str, home: Path, endpoint: str = NOWHERE, **more: str) -> su
     )
 
 
-def test_a_model_lands_in_a_folder_of_its_own_and_the_line_for_the_settings_is_printed(tmp_path: Path) -> None:
+def test_model_gets_own_folder_and_settings_line(tmp_path: Path) -> None:
     with serve(Hub(MODEL, {**model_files(), "original/old.pth": b"x"})) as hub:
         done = run(MODEL, home=tmp_path, endpoint=hub.url)
     folder = tmp_path / "models" / "Tiny-VL"

@@ -50,7 +50,7 @@ def test_a_model_arrives_whole_with_progress_in_files_and_bytes(tmp_path: Path) 
     assert (last["done"], last["total"]) == ("6 MB", "6 MB")
 
 
-def test_a_model_in_the_cache_is_found_there_without_asking_the_hub(tmp_path: Path) -> None:
+def test_cached_model_is_found_without_the_hub(tmp_path: Path) -> None:
     with serve(Hub(MODEL, model_files())) as hub:
         assert resolve_model(MODEL, cache_dir=tmp_path).folder is None
         folder, _ = fetch(hub, tmp_path)
@@ -68,7 +68,7 @@ def test_what_is_not_needed_is_left_on_the_hub(tmp_path: Path) -> None:
     assert not {"pytorch_model.bin", "onnx", "model.gguf"} & {path.name for path in folder.iterdir()}
 
 
-def test_a_folder_of_its_own_gets_the_same_files_and_a_second_call_fetches_nothing(tmp_path: Path) -> None:
+def test_download_to_folder_is_complete_and_idempotent(tmp_path: Path) -> None:
     files, told = model_files(), list[EngineProgress]()
     with serve(Hub(MODEL, files)) as hub:
         for _ in range(2):
@@ -125,7 +125,7 @@ def test_what_arrives_damaged_is_fetched_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["model-00002-of-00002.safetensors", "tokenizer.json"])
-def test_a_hub_that_hands_out_something_else_every_time_is_not_believed(tmp_path: Path, name: str) -> None:
+def test_hub_with_changing_content_is_refused(tmp_path: Path, name: str) -> None:
     with serve(Hub(MODEL, model_files(), corrupt={name: 99})) as hub:
         error = failure(hub, tmp_path)
         assert isinstance(error, ModelNotFound) and error.key == "model_download_corrupt"
@@ -135,7 +135,7 @@ def test_a_hub_that_hands_out_something_else_every_time_is_not_believed(tmp_path
     check_model_folder(folder)
 
 
-def test_cancel_ends_it_at_once_and_the_next_attempt_uses_what_is_there(tmp_path: Path) -> None:
+def test_cancelled_download_resumes_on_next_attempt(tmp_path: Path) -> None:
     gate, cancel = threading.Event(), threading.Event()
     with serve(Hub(MODEL, model_files(), gate=gate)) as hub:
         with pytest.raises(Cancelled):
@@ -158,9 +158,7 @@ def test_a_model_that_needs_permission(tmp_path: Path) -> None:
     assert isinstance(error, ModelNotFound) and error.key == "model_gated"
 
 
-def test_a_token_that_the_hub_does_not_know_is_not_taken_for_a_missing_licence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_token_is_not_a_missing_licence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_thistokenisold")
     with serve(Hub(MODEL, model_files(), refuses_token=True)) as hub:
         error = failure(hub, tmp_path)
@@ -168,9 +166,7 @@ def test_a_token_that_the_hub_does_not_know_is_not_taken_for_a_missing_licence(
     assert "hf_thistokenisold" not in error_text(error, "en")
 
 
-def test_a_proxy_that_cannot_be_reached_is_named_without_its_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_proxy_is_named_without_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -196,7 +192,7 @@ def test_only_what_is_still_to_come_needs_room_on_the_disk(tmp_path: Path) -> No
     assert caught.value.values["needed"] == "10000000.0 GB" and caught.value.values["folder"] == str(tmp_path)
 
 
-def test_the_pace_is_of_the_last_seconds_and_starts_anew_when_bytes_are_taken_back() -> None:
+def test_speed_covers_last_seconds_and_resets_on_loss() -> None:
     pace = Pace()
     assert pace.note(0, 0.0) is None
     assert pace.note(4_000_000, 2.0) == 2_000_000
@@ -206,7 +202,7 @@ def test_the_pace_is_of_the_last_seconds_and_starts_anew_when_bytes_are_taken_ba
     assert pace.note(1000, 30.0) is None
 
 
-def test_a_model_larger_than_the_disk_is_refused_before_it_is_fetched(tmp_path: Path) -> None:
+def test_model_larger_than_disk_is_refused(tmp_path: Path) -> None:
     files = model_files(shards=1)
     sizes = {"model-00001-of-00001.safetensors": 10**16}
     with serve(Hub(MODEL, files, declared_sizes=sizes)) as hub:
@@ -216,7 +212,7 @@ def test_a_model_larger_than_the_disk_is_refused_before_it_is_fetched(tmp_path: 
     assert not any("resolve" in request for request in hub.requests)
 
 
-def test_where_the_hub_cannot_be_reached_the_seed_s_words_and_its_remedies_are_said(tmp_path: Path) -> None:
+def test_unreachable_hub_error_names_the_remedies(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         hub = Hub(MODEL, {}, url=f"http://127.0.0.1:{closed.getsockname()[1]}")

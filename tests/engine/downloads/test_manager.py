@@ -52,7 +52,7 @@ def test_what_follows_happens_when_the_model_is_here() -> None:
     assert done.is_set()
 
 
-def test_a_paused_download_goes_on_and_nothing_follows_meanwhile() -> None:
+def test_paused_download_resumes_and_runs_nothing_meanwhile() -> None:
     hub, done = Hub(), threading.Event()
     fetching = Fetching(hub)
     fetching.begin("org/model", done.set)
@@ -91,7 +91,7 @@ def test_what_cannot_follow_is_told_like_a_failed_download() -> None:
     assert fetching.now and fetching.now.error and fetching.now.error.key == "switch_under_way"
 
 
-def test_one_that_is_given_up_is_forgotten_and_there_is_one_at_a_time() -> None:
+def test_cancelled_download_is_forgotten_and_only_one_runs() -> None:
     hub, done = Hub(), threading.Event()
     fetching = Fetching(hub)
     fetching.begin("org/model", done.set)

@@ -64,7 +64,7 @@ def test_rates_and_means_are_of_the_time_between_two_readings() -> None:
     assert load == Load(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, pytest.approx(0.3))
 
 
-def test_where_nothing_was_asked_rates_are_nought_and_what_did_not_occur_is_left_out() -> None:
+def test_idle_engine_has_zero_rates_and_no_latencies() -> None:
     load = between(reading(TEXT, 1.0), reading(TEXT, 3.0))
     assert (load.read_per_second, load.written_per_second) == (0.0, 0.0)
     assert load.prefix_share is None and load.first_token_seconds is None
@@ -73,12 +73,12 @@ def test_where_nothing_was_asked_rates_are_nought_and_what_did_not_occur_is_left
 @pytest.mark.parametrize(
     ("grown", "at"), [({"generation_tokens_total": -1}, 3.0), ({"generation_tokens_total": 9}, 30.0)]
 )
-def test_a_counter_that_went_back_and_a_reading_long_ago_leave_a_gap(grown: dict[str, float], at: float) -> None:
+def test_reset_counter_and_long_pause_leave_a_gap(grown: dict[str, float], at: float) -> None:
     load = between(reading(TEXT, 1.0), reading(later(TEXT, **grown), at))
     assert load == Load(running=3.0, waiting=1.0, cache_share=0.25)
 
 
-def test_engines_behind_one_address_are_added_up_and_their_caches_averaged() -> None:
+def test_engines_at_one_address_are_summed() -> None:
     both = reading(TEXT + TEXT.replace('engine="0"', 'engine="1"').replace("} 0.25", "} 0.75"), 1.0)
     assert both.values["running"] == 6.0 and both.values["cache_share"] == 0.5
 
@@ -140,7 +140,7 @@ def test_one_without_metrics_is_left_in_peace_for_a_while(answer: tuple[int, str
         assert isinstance(ask(), Load)
 
 
-def test_one_that_does_not_run_and_one_that_does_not_answer_say_so() -> None:
+def test_stopped_and_silent_engines_say_so() -> None:
     with publishing([(200, TEXT)]) as (url, _):
         gone = url
     assert reader(gone, [1.0])() == "no_answer"

@@ -14,7 +14,7 @@ from tests.engine.fake_nvml import ANSWERS, FakeNvml
 NOT_SUPPORTED = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
-def test_a_card_tells_how_busy_full_and_warm_it_is_and_what_power_it_takes() -> None:
+def test_gpu_reports_load_memory_temperature_and_power() -> None:
     (card,) = CardReader(FakeNvml().as_module())().cards
     assert card == Card(0, "NVIDIA GeForce RTX 4090", 0.87, 18 * 2**30, 24 * 2**30, 64, 312.4, 450.0)
 
@@ -96,7 +96,7 @@ def test_what_failed_is_tried_anew_and_let_go_when_nobody_looks() -> None:
     assert read().cards
 
 
-def test_the_real_library_is_asked_and_whatever_this_machine_has_is_told() -> None:
+def test_real_nvml_reports_what_the_machine_has() -> None:
     read = CardReader()
     found = read()
     read.close()

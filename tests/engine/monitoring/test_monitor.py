@@ -52,7 +52,7 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_nothing_is_measured_before_somebody_looks_and_the_first_look_has_a_sample(make_monitor: Make) -> None:
+def test_monitor_measures_from_the_first_look(make_monitor: Make) -> None:
     monitor = make_monitor()
     assert not monitor.is_measuring
     (sample, *_) = monitor.watch()
@@ -69,7 +69,7 @@ def test_samples_come_in_order_while_somebody_looks(make_monitor: Make) -> None:
     assert times == sorted(times) and len(set(times)) == len(times)
 
 
-def test_when_nobody_looks_any_more_measuring_ends_and_the_next_look_begins_it_again(make_monitor: Make) -> None:
+def test_monitor_stops_unwatched_and_restarts_on_look(make_monitor: Make) -> None:
     nvml = FakeNvml()
     monitor = make_monitor(cards=CardReader(nvml.as_module()), watched_seconds=0.1)
     monitor.watch()
@@ -122,7 +122,7 @@ def test_closing_ends_the_thread_and_is_the_end(make_monitor: Make) -> None:
 HOLDS = "import sys, time; held = bytearray(80_000_000); print('ready', flush=True); time.sleep(600)"
 
 
-def test_memory_of_engines_and_decoders_is_told_apart_from_our_own(tmp_path: Path) -> None:
+def test_memory_separates_engine_decoder_and_app(tmp_path: Path) -> None:
     before = own_memory()
     log = tmp_path / "engine.log"
     # What an engine starts in a session of its own is the engine's, too.

@@ -53,7 +53,7 @@ def test_a_size_that_is_none_is_named_with_its_value(value: object) -> None:
     ["Qwen/Qwen2.5-VL-7B-Instruct-AWQ", "Qwen/Qwen3-VL-30B-A3B-Instruct", "deepseek-ai/deepseek-vl2-small",
      "deepseek-community/deepseek-vl-7b-chat", "llava-hf/llava-1.5-7b-hf", "openbmb/MiniCPM-V-4_5"],
 )  # fmt: skip
-def test_whatever_stands_in_a_config_there_is_a_sum_or_a_sentence(id_: str) -> None:
+def test_any_config_gives_an_estimate_or_an_error(id_: str) -> None:
     config = raw_built_in()[id_]["config"]
     places = [(config, key) for key in config]
     places += [(inner, key) for inner in config.values() if isinstance(inner, dict) for key in inner]
@@ -98,7 +98,7 @@ def test_quantisation_is_read_from_each_method_that_is_in_use() -> None:
     assert stored(quant_method="compressed-tensors", config_groups=groups)[:3] == ("compressed_tensors", 4, 64)
 
 
-def test_pictures_cost_what_each_familys_processor_makes_of_them() -> None:
+def test_image_tokens_match_processor_of_each_family() -> None:
     """The figures are those of the processors for a frame of 1280 × 720."""
     assert image_tokens(shape_of("Qwen/Qwen2.5-VL-7B-Instruct").vision, 1280, 720) == 46 * 26  # type: ignore[arg-type]
     assert image_tokens(shape_of("Qwen/Qwen3-VL-8B-Instruct").vision, 1280, 720) == 40 * 22  # type: ignore[arg-type]

@@ -355,7 +355,7 @@ def test_what_a_mend_sets_takes_the_finding_away(name: str) -> None:
     assert set(was.arguments) - set(mended) == set(found.mend.remove) & set(was.arguments)
 
 
-def test_a_mend_may_be_another_model_or_engine_and_leaves_the_settings_alone() -> None:
+def test_fix_may_be_another_model_or_engine() -> None:
     missing = {**subject({**QWEN3_MOE, "quantization_config": AWQ}).arguments}
     found = only(replace(subject({**QWEN3_MOE, "quantization_config": AWQ}), alternative="org/other"))
     assert found.mend and found.mend.model == "org/other" and applied(missing, found.mend) == missing

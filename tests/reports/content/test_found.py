@@ -39,7 +39,7 @@ def done() -> Analysis:
     return replace(analysis(), decode=DECODE)
 
 
-def test_both_json_reports_tell_boundaries_measures_and_stretches() -> None:
+def test_json_reports_hold_boundaries_measures_and_segments() -> None:
     for document in both():
         assert document["boundaries"] == [
             {"time_seconds": 2.5, "start_seconds": 2.0, "end_seconds": 3.0, "type": "dissolve"},
@@ -61,7 +61,7 @@ def test_both_json_reports_tell_boundaries_measures_and_stretches() -> None:
         ]
 
 
-def test_keyframes_tell_which_file_they_are_of_and_whether_it_was_decoded() -> None:
+def test_keyframes_json_names_file_and_decoding() -> None:
     chosen = both()[0]
     assert isinstance(chosen["source"], dict) and chosen["source"]["sha256"] == "ab" * 32
     assert chosen["reused"] is True
@@ -72,7 +72,7 @@ def test_what_was_not_measured_is_null() -> None:
     assert report["measures"] is None and report["stretches"] == []
 
 
-def test_lists_of_numbers_stand_on_one_line_and_words_stay_as_they_are() -> None:
+def test_number_lists_are_on_one_line_and_words_unchanged() -> None:
     values = {
         "a": [1, -2.5, 1e-07],
         "b": ["[\n  1,\n  2\n]", "x"],
@@ -110,7 +110,7 @@ def test_where_there_are_none_nothing_is_said_of_stretches() -> None:
     assert "Black picture" not in text and "Nothing moves" not in text and "flashes" not in text
 
 
-def test_of_many_stretches_the_longest_are_named_in_their_order_and_the_others_counted() -> None:
+def test_longest_segments_are_named_and_others_counted() -> None:
     many = [Stretch(10.0 * number, 10.0 * number + 2 + number % 4, "frozen") for number in range(20)]
     (line,) = segment_lines(many, "en")
     assert line.count("–") == MOST_TIMES

@@ -103,7 +103,7 @@ def as_json(made: Analysis, language: str = "en") -> dict[str, Any]:
 # ---- Markdown
 
 
-def test_the_account_comes_first_with_the_question_its_answer_and_the_times_that_prove_it() -> None:
+def test_report_begins_with_question_answer_and_times() -> None:
     text = markdown(rich())
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
         "Answer",
@@ -130,7 +130,7 @@ def test_the_account_comes_first_with_the_question_its_answer_and_the_times_that
     ]
 
 
-def test_findings_with_fields_are_a_table_for_each_part_under_its_time() -> None:
+def test_findings_with_fields_are_a_table_per_chunk() -> None:
     assert section(markdown(rich()), "Findings").splitlines() == [
         "### Part 1 · 00:00.500 – 00:02.250",
         "",
@@ -170,7 +170,7 @@ def test_each_finding_stands_in_the_report_once(with_fields: bool) -> None:
     assert ("A man walks by." in beside_picture) is not with_fields
 
 
-def test_how_it_was_made_tells_the_layout_the_settings_and_every_request() -> None:
+def test_provenance_lists_layout_settings_and_requests() -> None:
     made = section(markdown(rich()), "How it was made")
     assert "| Layout | frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the" in made
     assert "| Model | some/model |\n| Engine arguments (VLLM\\_CONFIG) | — |\n| of\\_tomorrow | x |" in made
@@ -204,7 +204,7 @@ def test_labels_are_in_the_language_of_the_report() -> None:
     assert "⚠️ 模型不断重复，已被停止。" in text
 
 
-def test_words_of_a_model_can_not_become_markup_wherever_they_stand() -> None:
+def test_model_words_never_become_markup() -> None:
     said = Finding(NASTY, (1,), (NASTY,), {"kind": NASTY})
     whole = part(
         0, 1, overview=(said,), title=NASTY, chapters=(Chapter(NASTY, NASTY, 1, 0.0, 9.0),), reply=(said,),
@@ -247,7 +247,7 @@ def test_json_tells_title_reply_chapters_and_transcript() -> None:
     }
 
 
-def test_json_tells_each_part_with_its_findings_and_how_it_was_asked() -> None:
+def test_json_holds_chunks_with_findings_and_requests() -> None:
     report = as_json(rich())
     assert report["fields"] == [{"key": "who", "name": "Who or what"}, {"key": "kind", "name": "Event"}]
     first, last = report["chunks"]
@@ -281,7 +281,7 @@ def test_json_tells_layout_settings_joins_and_what_it_cost() -> None:
     assert report["usage"] == {"prompt_tokens": 4000, "completion_tokens": 200}  # what was recalled cost nothing
 
 
-def test_what_there_is_none_of_is_null_or_empty_and_never_left_out() -> None:
+def test_absent_values_are_null_or_empty_not_missing() -> None:
     bare = as_json(analysis(chunks=(), engine=None))
     assert set(bare) == set(as_json(rich()))
     assert (bare["title"], bare["transcript"], bare["layout"], bare["summary"]) == (None, None, None, None)

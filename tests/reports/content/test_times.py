@@ -102,7 +102,7 @@ def test_the_run_has_everything_that_holds_times(analysis: Analysis) -> None:
     assert any(finding.issues for chunk in analysis.chunks for finding in chunk.findings)
 
 
-def test_every_clock_in_markdown_is_the_decoders_or_stands_in_a_sentence_that_is_marked(analysis: Analysis) -> None:
+def test_markdown_times_are_decoded_or_marked(analysis: Analysis) -> None:
     allowed = {clock(seconds) for seconds in known_times(analysis)}
     text = FORMATS["markdown"].write(analysis, analysis.request.language).decode()
     marked, plain = [], []

@@ -87,7 +87,7 @@ def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
     assert "Frame 1 · 00:00.500" in [alt for _, alt in alts]
 
 
-def test_a_picture_is_in_the_file_once_however_often_it_is_shown() -> None:
+def test_docx_stores_each_picture_once() -> None:
     with ZipFile(BytesIO(report.write(rich(), "en"))) as archive:
         pictures = [name for name in archive.namelist() if name.startswith("word/media/")]
     assert len(pictures) == len({frame.jpeg for frame in rich().keyframes}) + 1  # and the chart

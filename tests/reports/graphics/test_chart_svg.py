@@ -34,7 +34,7 @@ def test_stretches_lie_over_the_curve() -> None:
     assert [box.get("fill") for box in drawn().iter(f"{SVG}rect") if box.get("fill-opacity")] == ["#111827"]
 
 
-def test_titles_are_cut_to_their_chapter_and_cannot_become_markup() -> None:
+def test_chapter_titles_are_cut_and_escaped() -> None:
     titles = [Band(0.0, 0.5, "<script>\x00\u202e" * 20), Band(0.5, 0.51, "too narrow"), Band(0.51, 1.0, "红色汽车")]
     texts = ["".join(one.itertext()) for one in drawn(chapters=tuple(titles), scale=()).iter(f"{SVG}text")]
     assert texts[0].startswith("<script>[U+0000][U+202E]<script>") and texts[0].endswith("…")

@@ -86,7 +86,7 @@ def test_frames_of_another_shape_keep_theirs() -> None:
     assert picture.getpixel((left + grid.width // 2, top + 4)) != (255, 255, 255)
 
 
-def test_the_same_frames_give_the_same_sheet_and_none_give_an_empty_one() -> None:
+def test_contact_sheet_is_deterministic_and_may_be_empty() -> None:
     assert sheet(frames(5), title="a", note="b") == sheet(frames(5), title="a", note="b")
     assert opened(sheet([], title="clip.mp4", note="")).width == 640
 
@@ -116,7 +116,7 @@ def test_chinese_is_written_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> N
     assert no_box(drawn, font)
 
 
-def test_without_a_font_that_knows_them_there_are_question_marks_and_no_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_glyphs_become_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
     own = ImageFont.load_default(20)
     assert isinstance(own, ImageFont.FreeTypeFont)
     monkeypatch.setattr(contact_sheet, "_fonts", lambda size: (own,))

@@ -85,7 +85,7 @@ def test_our_own_font_knows_what_is_common() -> None:
     assert Faces().shown(simplified + traditional + others) == simplified + traditional + others
 
 
-def test_our_own_font_knows_every_character_of_the_reports_own_words() -> None:
+def test_own_font_covers_all_report_words() -> None:
     words = "".join(
         text
         for language in ("zh", "en")
@@ -95,7 +95,7 @@ def test_our_own_font_knows_every_character_of_the_reports_own_words() -> None:
     assert "[U+" not in Faces().shown(words)
 
 
-def test_the_font_that_typst_brings_knows_what_it_is_said_to_know() -> None:
+def test_typst_font_covers_its_declared_characters() -> None:
     letters = "".join(chr(code) for known in fonts._BUNDLED_KNOWS for code in known)
     for weight in ("regular", "bold"):
         page = f'#set text(font: "{fonts.BUNDLED}", weight: "{weight}", fallback: false)\n#sys.inputs.letters'
@@ -121,7 +121,7 @@ def test_what_no_font_has_is_named() -> None:
     assert Faces().shown("\u202egnp\x00\ue000") == "[U+202E]gnp[U+0000][U+E000]"
 
 
-def test_what_has_no_shape_is_left_out_and_what_can_be_joined_is() -> None:
+def test_shapeless_characters_drop_and_combining_ones_join() -> None:
     assert Faces().shown("⚠\ufe0f a\u200bb\u00adc \ufeff") == "⚠ abc "
     assert Faces().shown("e\u0301\tx\u1680y\r\nz\u2028w") == "é   x y\nz\nw"
 

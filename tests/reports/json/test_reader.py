@@ -49,7 +49,7 @@ each_analysis = pytest.mark.parametrize("name", ANALYSES)
 
 @each_analysis
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_the_analysis_that_is_read_gives_the_same_report_letter_by_letter(name: str, language: Language) -> None:
+def test_imported_analysis_gives_the_identical_report(name: str, language: Language) -> None:
     written = writer.write(ANALYSES[name](), language)
     assert writer.write(read(written, name=NAME), language) == written
 
@@ -86,7 +86,7 @@ PLACES = {
 }
 
 
-def test_neither_folders_of_this_machine_nor_the_address_of_the_engine_are_handed_on() -> None:
+def test_json_report_holds_no_folder_or_engine_address() -> None:
     made = analysis(conditions={key: given for key, (given, _) in PLACES.items()})
     assert json.loads(writer.write(made, "en"))["conditions"] == {key: told for key, (_, told) in PLACES.items()}
     for form in FORMATS.values():

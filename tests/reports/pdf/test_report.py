@@ -85,7 +85,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @each_analysis
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_heading_is_a_bookmark_and_every_page_has_its_number(name: str, language: Language) -> None:
+def test_pdf_has_bookmarks_and_page_numbers(name: str, language: Language) -> None:
     made = ANALYSES[name]()
     reader = read(report.write(made, language))
     told = document(made, language)
@@ -194,7 +194,7 @@ def test_no_character_is_an_empty_box() -> None:
     assert 0 not in glyphs(report.write(saying(EVERY_KIND), "zh"))
 
 
-def test_no_character_is_an_empty_box_on_a_machine_without_fonts(bare_machine: None) -> None:
+def test_pdf_without_system_fonts_has_no_empty_boxes(bare_machine: None) -> None:
     made = saying(EVERY_KIND)
     assert 0 not in glyphs(report.write(made, "zh"))
     assert "[U+1F600]" in text_of(made) and "漢字" in text_of(made)
@@ -211,7 +211,7 @@ def test_an_empty_box_would_be_found() -> None:
     assert 0 in glyphs(typst.compile("\N{GRINNING FACE}中".encode(), ignore_system_fonts=True))
 
 
-def test_a_font_of_the_machine_that_does_not_hold_what_it_says_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lying_system_font_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     liar = Face(REGULAR, "FrameLens Sans", {ord("\N{GRINNING FACE}")})
     monkeypatch.setattr(fonts, "_of_machine", lambda: (liar,))
     assert "[U+1F600]" in text_of(saying("\N{GRINNING FACE}"))

@@ -58,7 +58,7 @@ def test_what_could_not_be_verified_says_so_and_why() -> None:
     assert doubtful["未能核实之处"].startswith("⚠️ ")
 
 
-def test_frames_of_which_nothing_is_said_have_a_row_in_time_order() -> None:
+def test_csv_frames_without_findings_have_rows_in_order() -> None:
     told = rows(rich())
     assert [row["Frames"] for row in told if not row["What can be seen"]] == ["3", "4"]
     assert [float(row["Start (s)"]) for row in told] == sorted(float(row["Start (s)"]) for row in told)
@@ -69,7 +69,7 @@ def test_without_a_model_the_frames_are_the_table() -> None:
     assert [(row["Frames"], row["Written by"]) for row in told] == [("1", ""), ("2", "")]
 
 
-def test_a_finding_without_a_frame_is_in_the_table_without_a_time() -> None:
+def test_csv_finding_without_frame_has_no_time() -> None:
     made = rich(chunks=(part(1, 1, 2, findings=(Finding("Somewhere.", (), ("no_frame",)),)),))
     (row,) = [row for row in rows(made) if row["What can be seen"] == "Somewhere."]
     assert (row["Part"], row["Start (s)"], row["Frames"], row["Verified"]) == ("1", "", "", "no")

@@ -101,7 +101,7 @@ def test_it_is_valid_html_that_says_all_that_the_report_says(name: str, language
 
 
 @pytest.mark.parametrize("text", [NASTY, *HOSTILE], ids=range(1 + len(HOSTILE)))
-def test_words_of_anybody_are_shown_letter_by_letter_and_do_nothing(text: str) -> None:
+def test_foreign_words_are_shown_literally_in_html(text: str) -> None:
     written = page(hostile(text))
     tree = JustHTML(written, strict=True, sanitize=False)
     assert letters(printable(text)) in letters(tree.to_text(separator="", strip=False))
@@ -112,7 +112,7 @@ def test_words_of_anybody_are_shown_letter_by_letter_and_do_nothing(text: str) -
     assert {link.split("#")[0][:2] for link in elements.values("href")} <= {"", "./"}
 
 
-def test_every_link_within_the_page_has_its_place_and_no_place_is_there_twice() -> None:
+def test_html_links_resolve_and_ids_are_unique() -> None:
     elements = Elements(page(looked_at_closely()))
     places = elements.values("id")
     assert len(set(places)) == len(places)
@@ -129,7 +129,7 @@ def test_a_time_opens_that_moment_of_the_video_beside_the_page() -> None:
     assert {link.split("#")[0] for link in Elements(page(elsewhere)).values("href")} == {"", "./passwd"}
 
 
-def test_that_a_model_wrote_it_stands_on_the_page_and_in_its_head() -> None:
+def test_html_says_that_a_model_wrote_it() -> None:
     written = page(analysis())
     (label,) = re.findall(r'<meta name="AIGC" content="([^"]*)">', written)
     fields = json.loads(label.replace("&quot;", '"'))["AIGC"]
@@ -141,5 +141,5 @@ def test_that_a_model_wrote_it_stands_on_the_page_and_in_its_head() -> None:
     assert "AIGC" not in untouched and 'class="label"' not in untouched
 
 
-def test_what_could_not_be_verified_is_marked_without_colours_alone() -> None:
+def test_unverified_marks_do_not_rely_on_colour() -> None:
     assert 'later at 9:59 <em class="doubt">⚠️ unverified: names a time' in page(analysis())

@@ -62,7 +62,7 @@ def test_chapters_are_lines_from_zero_on() -> None:
         ((30.0, 50.0), 70.0, ["0:00 A man at the gate", "0:30 A", "0:50 B"]),
     ],
 )
-def test_what_is_too_short_is_joined_and_the_first_begins_at_zero(
+def test_short_chapters_merge_and_the_first_begins_at_zero(
     starts: tuple[float, ...], end: float, wanted: list[str]
 ) -> None:
     assert lines(with_chapters(*starts, end=end)) == wanted
@@ -73,7 +73,7 @@ def test_too_few_chapters_are_not_offered(starts: tuple[float, ...]) -> None:
     assert not chapters.fits_youtube(with_chapters(*starts, end=110.0))
 
 
-def test_without_chapters_the_shots_are_taken_and_no_model_is_named() -> None:
+def test_missing_chapters_fall_back_to_shots() -> None:
     made = with_chapters(end=90.0)
     shots = tuple(Shot(n, 30.0 * (n - 1), 30.0 * n) for n in (1, 2, 3))
     made = replace(made, decode=replace(made.decode, shots=shots))
@@ -106,7 +106,7 @@ def test_ffmpeg_reads_every_title_as_it_is(title: str) -> None:
     assert [one["end"] * one["time_base"] for one in told] == pytest.approx([20.04, 3700.0])
 
 
-def test_a_chapter_without_a_title_is_called_by_its_text_or_its_number() -> None:
+def test_untitled_chapter_is_named_by_text_or_number() -> None:
     made = rich()
     assert made.summary
     told = (Chapter("", "He walks\nby.", 1, 0.0, 4.0), Chapter(" ", "", 4, 4.0, 9.0))
@@ -114,7 +114,7 @@ def test_a_chapter_without_a_title_is_called_by_its_text_or_its_number() -> None
     assert [one.title for one in chapters_of(made, "en")] == ["He walks by.", "Chapter 2"]
 
 
-def test_the_file_says_that_a_model_made_the_chapters_and_the_video_does_not() -> None:
+def test_chapter_file_says_that_a_model_made_it() -> None:
     data = chapters.write_ffmetadata(rich(), "en")
     assert b"; The descriptions were generated" in data and b'; {"AIGC"' in data
     with av.open(BytesIO(data), format="ffmetadata") as container:

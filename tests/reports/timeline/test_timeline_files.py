@@ -97,7 +97,7 @@ def test_an_hour_of_timecode_that_drops_numbers_is_an_hour(rate: Rate) -> None:
 # ---- markers and cuts
 
 
-def test_markers_are_one_a_frame_and_named_after_what_matters_most() -> None:
+def test_markers_are_one_per_frame_with_the_main_name() -> None:
     made = at_rate(25.0)
     told = markers.markers_of(made, "en", Rate(25))
     assert [(one.frame, one.kind) for one in told] == [
@@ -116,7 +116,7 @@ def test_markers_are_one_a_frame_and_named_after_what_matters_most() -> None:
     assert told[5].name.startswith("He comes back. ⚠️ unverified")
 
 
-def test_the_first_marker_says_at_which_rate_they_stand_and_whether_it_is_that_of_the_video() -> None:
+def test_first_marker_states_the_frame_rate_and_its_source() -> None:
     steady, uneven = ("frame rate differs", "29.97 frames a second that begins at 01:00:00;00")
     note = events(at_rate(29.97))[0][1]
     assert uneven in note and steady not in note
@@ -124,7 +124,7 @@ def test_the_first_marker_says_at_which_rate_they_stand_and_whether_it_is_that_o
     assert steady in events(at_rate(12.5))[0][1]
 
 
-def test_a_long_finding_is_shortened_in_its_name_and_whole_in_its_note() -> None:
+def test_long_finding_is_cut_in_name_and_whole_in_note() -> None:
     text = "A very long sentence. " * 20
     (marker,) = [
         one
@@ -169,7 +169,7 @@ def test_all_three_formats_tell_the_same_frames(rate: float | None) -> None:
 
 
 @pytest.mark.parametrize("rate", [24.0, 25.0, 29.97, 59.94])
-def test_another_reader_of_edl_finds_each_marker_as_an_event_of_one_frame(rate: float) -> None:
+def test_edl_markers_read_as_one_frame_events_elsewhere(rate: float) -> None:
     made = at_rate(rate)
     nominal = rate_of(made.video, made.decode)
     text = edl.write(made, "en").decode()
@@ -180,7 +180,7 @@ def test_another_reader_of_edl_finds_each_marker_as_an_event_of_one_frame(rate: 
     assert {clip.duration().value for clip in read.find_clips()} == {1}
 
 
-def test_the_timeline_is_the_video_cut_into_its_shots_with_its_sound() -> None:
+def test_otio_timeline_is_cut_into_shots_with_sound() -> None:
     read = timeline(at_rate(25.0))
     assert [(track.kind, len(track)) for track in read.tracks] == [("Video", 2), ("Audio", 2)]
     media = next(iter(read.find_clips())).media_reference
@@ -230,7 +230,7 @@ def test_text_of_anybody_stays_in_its_marker(text: str) -> None:
     assert len(read.findall("sequence/marker")) == count
 
 
-def test_without_a_model_the_keyframes_are_the_markers_and_no_label_is_given() -> None:
+def test_markers_without_model_are_keyframes() -> None:
     made = analysis(chunks=(), engine=None, facts=(), notices=())
     told = markers.markers_of(made, "zh", Rate(25))
     assert [marker.kind for marker in told] == ["frame", "frame"]

@@ -17,7 +17,7 @@ def job(selection: Selection | None = None, **changes: object) -> JobSnapshot:
     return replace(JobSnapshot("job", "clip", "2026-01-01", request, decode=decode()), **changes)  # type: ignore[arg-type]
 
 
-def test_shots_the_kind_of_their_boundaries_the_curve_and_stretches_are_there() -> None:
+def test_timeline_has_shots_boundaries_curve_and_segments() -> None:
     shown = scenery(job())
     assert shown["shots"] == [[0.0, 1.0], [1.0, 2.0]]
     assert shown["boundaries"] == [[0.8, 1.0, "dissolve"]]
@@ -38,7 +38,7 @@ def test_the_curve_of_a_part_begins_where_the_part_does() -> None:
     assert isinstance(curve, dict) and curve["start"] == 0.5
 
 
-def test_before_the_survey_and_without_measures_there_is_nothing_to_show() -> None:
+def test_timeline_is_empty_before_the_survey() -> None:
     assert scenery(None) == scenery(job(decode=None))
     assert scenery(job(decode=replace(decode(), measures=None)))["curve"] is None
 

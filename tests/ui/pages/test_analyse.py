@@ -48,7 +48,7 @@ def started(page: AppTest, services: Services) -> str:
     return page.query_params["job"]
 
 
-def test_the_first_page_offers_sample_and_path_and_the_button_waits(page: AppTest, services: Services) -> None:
+def test_first_page_offers_sample_and_path(page: AppTest, services: Services) -> None:
     page.run()
     assert not page.exception
     assert page.button(key="start").disabled
@@ -73,9 +73,7 @@ def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None
     ]
 
 
-def test_the_report_can_be_saved_in_every_format_that_fits_and_its_frames_too(
-    page: AppTest, services: Services
-) -> None:
+def test_report_offers_every_fitting_format_and_frames(page: AppTest, services: Services) -> None:
     job = ended(services, started(page, services))
     page.run()
     labels = {button.proto.label for button in page.get("download_button")}
@@ -97,7 +95,7 @@ def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, car
     assert request == AnalysisRequest(card_video, 5, "question", "What comes after red?", "zh")
 
 
-def test_a_question_template_without_a_question_says_what_is_missing(page: AppTest, services: Services) -> None:
+def test_question_template_without_question_says_so(page: AppTest, services: Services) -> None:
     page.run()
     page.button(key="use_sample").click().run()
     page.selectbox(key="template").select("question").run()
@@ -187,14 +185,14 @@ def test_text_mode_is_said_openly_in_the_report(page: AppTest, services: Service
     assert banner in texts(page)
 
 
-def test_without_a_model_the_report_says_that_none_has_seen_the_frames(page: AppTest, open_services: Open) -> None:
+def test_report_without_model_says_none_saw_the_frames(page: AppTest, open_services: Open) -> None:
     services = open_services(script(with_model=False))
     ended(services, started(page, services))
     page.run()
     assert "No model has seen these frames" in texts(page)
 
 
-def test_an_engine_that_cannot_start_is_explained_and_can_be_left_out(page: AppTest, open_services: Open) -> None:
+def test_unstartable_engine_is_explained_and_optional(page: AppTest, open_services: Open) -> None:
     error = EngineError("upload_busy", id="x")
     runs = script()
 
@@ -217,7 +215,7 @@ def test_an_engine_that_cannot_start_is_explained_and_can_be_left_out(page: AppT
     assert not page.exception
 
 
-def test_the_engine_is_always_in_sight_with_its_state_its_error_and_its_log(page: AppTest, services: Services) -> None:
+def test_sidebar_shows_engine_state_error_and_log(page: AppTest, services: Services) -> None:
     assert isinstance(services.engine, ScriptedEngine)
     services.engine.now = EngineStatus("failed", "vllm", "org/Tiny-VL", error=EngineError("upload_busy", id="x"))
     page.run()
@@ -241,9 +239,7 @@ def test_recent_analyses_are_there_to_come_back_to(page: AppTest, services: Serv
     assert t("ui.state_done", "en") in texts(page)
 
 
-def test_an_analysis_made_elsewhere_shows_its_report_and_no_other_video(
-    page: AppTest, services: Services, tmp_path: Path
-) -> None:
+def test_foreign_analysis_shows_report_without_video(page: AppTest, services: Services, tmp_path: Path) -> None:
     job = services.jobs.submit(AnalysisRequest(tmp_path / "elsewhere.mp4"), name="elsewhere.mp4")
     ended(services, job)
     page.query_params["job"] = job
@@ -253,7 +249,7 @@ def test_an_analysis_made_elsewhere_shows_its_report_and_no_other_video(
     assert t("ui.state_done", "en") in texts(page)
 
 
-def test_a_fault_of_ours_is_told_in_a_sentence_and_traced_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_page_bug_is_a_sentence_and_a_logged_traceback(caplog: pytest.LogCaptureFixture) -> None:
     def broken() -> None:
         from app.ui.error_boundary import tell
 
@@ -276,7 +272,7 @@ def test_a_wrong_setting_is_told_in_the_page(page: AppTest) -> None:
     assert "Another connection" in texts(page)
 
 
-def test_an_address_is_no_link_and_the_sign_of_an_error_is_left_to_the_icon() -> None:
+def test_addresses_are_no_links_and_errors_have_one_icon() -> None:
     assert plain("Set HF_ENDPOINT=https://hf-mirror.com.") == "Set HF\\_ENDPOINT=`https://hf-mirror.com`\\."
     assert plain("打开https://hf-mirror.com再试") == "打开`https://hf-mirror.com`再试"
     assert plain("![x](http://evil.example/x.png)") == "\\!\\[x\\]\\(`http://evil.example/x.png`\\)"

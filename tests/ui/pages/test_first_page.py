@@ -36,7 +36,7 @@ def test_work_begins_once_after_the_first_page(monkeypatch: pytest.MonkeyPatch) 
     assert calls[0] is not threading.current_thread()
 
 
-def test_the_server_imports_langchain_after_the_first_page_and_not_before() -> None:
+def test_langchain_is_imported_after_the_first_page() -> None:
     code = (
         "import sys, json, app.main; from app.workbench import import_engine_client;"
         "before = 'langchain_core' in sys.modules; import_engine_client();"

@@ -122,7 +122,7 @@ def test_delete_is_red_and_comes_after_cancel(show: Show, services: Services) ->
     assert delete.label.startswith(":red[") and delete.proto.type == "secondary"
 
 
-def test_an_empty_library_and_a_search_without_results_say_different_things(show: Show, services: Services) -> None:
+def test_empty_library_differs_from_empty_search(show: Show, services: Services) -> None:
     assert "no analysis yet" in texts(show())
     take_in(services, 1, "gate.mp4")
     assert "No analysis matches" in texts(show(q="lorry"))
@@ -188,7 +188,7 @@ def test_the_selected_are_deleted_only_when_that_is_said_twice(show: Show, servi
         services.jobs.snapshot(gone)
 
 
-def test_a_tag_is_given_to_all_that_are_selected_and_taken_away_again(show: Show, services: Services) -> None:
+def test_tag_is_added_to_and_removed_from_selection(show: Show, services: Services) -> None:
     ids = [take_in(services, number, f"{number}.mp4") for number in (1, 2)]
     page = show(chosen=frozenset(ids))
     page.text_input(key="library_tag_new").set_value("gate")
@@ -225,7 +225,7 @@ def test_what_has_no_report_is_named_before_the_export(show: Show, services: Ser
     assert link.proto.label == "Export 1 as ZIP"
 
 
-def test_a_report_from_elsewhere_is_shown_without_a_player_and_says_so(page: AppTest, services: Services) -> None:
+def test_imported_report_has_no_player_and_says_so(page: AppTest, services: Services) -> None:
     page.query_params["job"] = take_in(services, 1, "a.mp4")
     page.run()
     assert not page.exception

@@ -77,7 +77,7 @@ def badges(page: AppTest) -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_model_in_use_tells_its_state_its_sight_and_where_it_computes(show: Show, language: Language) -> None:
+def test_current_model_shows_state_vision_and_device(show: Show, language: Language) -> None:
     info = EngineInfo("vllm", "m", "http://127.0.0.1:1/v1", "0.32.0", 8192, sees=True)
     shown = badges(show(EngineStatus("ready", "vllm", "/models/Tiny-VL", info=info), language=language))
     assert t("ui.engine_ready", language) in shown
@@ -85,7 +85,7 @@ def test_the_model_in_use_tells_its_state_its_sight_and_where_it_computes(show: 
     assert "vLLM 0.32.0" in shown and t("system.context", language, n=8192) in shown
 
 
-def test_an_engine_that_failed_says_why_and_offers_to_start_again(show: Show) -> None:
+def test_failed_engine_says_why_and_offers_restart(show: Show) -> None:
     error = EngineError("cuda_out_of_memory", model="m")
     page = show(EngineStatus("failed", "vllm", "m", error=error))
     assert error_text(error, "en") in texts(page)
@@ -100,7 +100,7 @@ def test_weights_on_their_way_are_a_bar(show: Show) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_runs_here_comes_best_first_and_changes_with_the_memory(show: Show, language: Language) -> None:
+def test_model_list_is_ranked_for_the_memory(show: Show, language: Language) -> None:
     page = show(language=language)
     first = [row["id"] for row in rows(page)]
     assert all(0 < row["share"] <= 1 for row in rows(page))
@@ -115,7 +115,7 @@ def test_a_cpu_is_a_place_too(show: Show) -> None:
     assert "gpu_memory_utilization" not in name(page, "Qwen/Qwen2.5-VL-3B-Instruct").text_area(key="model_config").value
 
 
-def test_a_suggestion_fills_the_fields_with_settings_for_this_machine(show: Show) -> None:
+def test_suggestion_fills_fields_for_this_machine(show: Show) -> None:
     page = show()
     best = rows(page)[0]["id"]
     page.button(key=f"model_suggested_{best}").click().run()
@@ -173,9 +173,7 @@ def over(services: Services) -> str:
     return change.state
 
 
-def test_another_model_takes_the_place_of_the_one_in_use_and_is_kept(
-    show: Show, served: Path, services: Services
-) -> None:
+def test_page_switches_model_and_keeps_it(show: Show, served: Path, services: Services) -> None:
     page = name(show(place=Place("here", None, memory_gib=16)), str(served))
     page.button(key="model_use").click().run()
     assert not page.exception
@@ -186,9 +184,7 @@ def test_another_model_takes_the_place_of_the_one_in_use_and_is_kept(
     assert kept["VLLM_MODEL_PATH"] == str(served)
 
 
-def test_what_is_known_to_fail_is_not_tried_and_has_a_button_that_mends_it(
-    show: Show, served: Path, services: Services
-) -> None:
+def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Services) -> None:
     page = name(show(place=Place("here", None, memory_gib=16)), str(served))
     page.text_area(key="model_config").set_value('{"dtype": "int8", "max_model_len": 64}').run()
     page.button(key="model_check").click().run()
@@ -199,7 +195,7 @@ def test_what_is_known_to_fail_is_not_tried_and_has_a_button_that_mends_it(
     assert services.room.switch is None
 
 
-def test_running_analyses_are_paused_for_the_change_if_the_reader_says_so(
+def test_switch_pauses_running_analyses_if_wanted(
     show: Show, served: Path, open_services: Open, hold: threading.Event
 ) -> None:
     services = open_services(script(hold=hold))

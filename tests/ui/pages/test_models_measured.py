@@ -135,7 +135,7 @@ def test_a_running_analysis_is_finished_before_a_trial_begins(
     assert measured.wait(20)
 
 
-def test_a_model_whose_shape_cannot_be_tried_has_no_button_for_it(show: Show) -> None:
+def test_unbenchmarkable_model_has_no_button(show: Show) -> None:
     page = name(show(place=Place("here", None, memory_gib=64)), "llava-hf/llava-1.5-7b-hf")
     assert not [one for one in page.button if one.key == "trial_begin"]
 
@@ -157,7 +157,7 @@ def test_a_failed_trial_says_why(show: Show, services: Services, monkeypatch: py
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("answer", "verdict"), [(RIGHT, "well"), ("I see nothing.", "poor")])
-def test_the_cards_are_shown_with_what_was_read_and_the_verdict_is_kept(
+def test_vision_check_shows_cards_and_keeps_verdict(
     show: Show, services: Services, answer: str, verdict: str, language: Language
 ) -> None:
     with serve(saying(answer)) as server:
@@ -201,9 +201,7 @@ def write(page: AppTest, url: str, key: str = "") -> None:
 
 
 @pytest.mark.parametrize("sees", [True, False])
-def test_an_engine_elsewhere_is_asked_what_it_serves_and_whether_it_sees(
-    show: Show, services: Services, sees: bool
-) -> None:
+def test_remote_engine_is_asked_for_models_and_vision(show: Show, services: Services, sees: bool) -> None:
     with serve(saying("red"), sees=sees) as server:
         page = show()
         assert page.button(key="elsewhere_test").disabled
@@ -228,7 +226,7 @@ def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, service
     assert "http://127.0.0.1:9/v1" in texts(page) and page.error
 
 
-def test_an_engine_elsewhere_is_taken_and_kept_and_a_model_here_takes_its_place_again(
+def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.workbench.vllm_launcher", launch)

@@ -83,7 +83,7 @@ def test_machine_cards_engine_and_queue_have_their_charts(show: Show) -> None:
     assert t("system.context", "en", n=8192) in texts(page)
 
 
-def test_a_value_that_a_card_keeps_to_itself_says_so_beside_those_it_tells(show: Show) -> None:
+def test_missing_gpu_value_is_shown_as_missing(show: Show) -> None:
     refused = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
     shown = charts(show(FakeNvml([{**ANSWERS, "nvmlDeviceGetPowerUsage": refused}])))
     power, temperature = (shown[t(f"system.card_{name}", "en")] for name in ("power", "temperature"))
@@ -138,7 +138,7 @@ def test_a_monitor_that_cannot_measure_says_where_the_cause_is(show: Show, servi
     assert t("system.nothing", "en", log=services.log_path) in texts(page)
 
 
-def test_every_page_is_linked_in_the_readers_language_and_renamed_at_once(page: AppTest, services: Services) -> None:
+def test_page_links_follow_the_language(page: AppTest, services: Services) -> None:
     page.run()
     assert links(page) == [t(f"ui.page_{name}", "en") for name in ("analyse", "library", "models", "system")]
     page.button_group(key="language").set_value("zh").run()

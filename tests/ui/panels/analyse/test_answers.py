@@ -57,7 +57,7 @@ def test_many_parts_with_long_answers_stay_a_small_message() -> None:
     assert shown[60].text.startswith("… ")
 
 
-def test_a_part_that_is_asked_again_is_on_its_way_until_its_new_answer_is_there() -> None:
+def test_retried_chunk_is_pending_until_answered() -> None:
     job = answering(answered(running(), 0), 0, "anew")
     assert views(job, "en", NONE)[0].state == "busy"
     part = replace(rich.part(0, findings=1), answer="anew")
@@ -73,7 +73,7 @@ def test_a_part_that_failed_says_why() -> None:
     assert list(failures(job)) == ["00:10.000"]
 
 
-def test_what_was_on_its_way_when_the_run_stopped_is_not_shown_as_coming() -> None:
+def test_stopped_run_shows_no_pending_chunks() -> None:
     job = replace(answering(answered(running(), 0), 1, "half"), state="paused")
     shown = views(job, "zh", NONE)
     assert [part.state for part in shown] == ["done", "waiting", "waiting", "waiting"]

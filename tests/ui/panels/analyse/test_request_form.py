@@ -59,9 +59,7 @@ def test_every_template_is_offered_by_name_with_a_line_about_it(
     assert built_in()["safety"].about.of(language) in texts(page)  # type: ignore[arg-type]
 
 
-def test_a_template_of_the_users_is_offered_and_a_broken_one_is_told_with_its_file(
-    page: AppTest, services: Services, tmp_path: Path
-) -> None:
+def test_user_templates_are_offered_and_broken_ones_named(page: AppTest, services: Services, tmp_path: Path) -> None:
     (tmp_path / "birds.toml").write_text('name = "Birds"\nask = "Name each bird."\n')
     (tmp_path / "broken.toml").write_text("name = \n")
     install(services, templates=load(tmp_path))
@@ -97,7 +95,7 @@ def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, s
     assert "time not known yet" not in texts(page)
 
 
-def test_as_many_frames_as_fit_becomes_a_number_before_the_start(page: AppTest, services: Services) -> None:
+def test_as_many_as_fit_becomes_a_number_before_start(page: AppTest, services: Services) -> None:
     with_sample(page)
     page.toggle(key="frames_fit").set_value(True).run()
     assert page.slider(key="frames").disabled
@@ -115,7 +113,7 @@ def test_the_size_that_was_chosen_is_asked_for(page: AppTest, services: Services
     assert services.jobs.snapshot(page.query_params["job"]).request.side == 640
 
 
-def test_the_exact_prompt_holds_the_question_and_a_place_for_each_picture(page: AppTest, services: Services) -> None:
+def test_prompt_preview_on_page_has_question_and_places(page: AppTest, services: Services) -> None:
     with_sample(page)
     page.slider(key="frames").set_value(3)
     page.text_area(key="question").input("Where is the cat?").run()
@@ -126,9 +124,7 @@ def test_the_exact_prompt_holds_the_question_and_a_place_for_each_picture(page: 
     assert [f"‹picture {number}›" in user for number in (1, 2, 3, 4)] == [True, True, True, False]
 
 
-def test_times_that_cannot_be_read_leave_the_plan_out_and_are_told_at_the_start(
-    page: AppTest, services: Services
-) -> None:
+def test_unreadable_times_hide_plan_and_are_reported(page: AppTest, services: Services) -> None:
     with_sample(page)
     page.radio(key="strategy").set_value("times").run()
     page.text_input(key="times").input("soon").run()
@@ -140,9 +136,7 @@ def test_times_that_cannot_be_read_leave_the_plan_out_and_are_told_at_the_start(
 # ---- several videos, and the queue
 
 
-def test_several_videos_each_become_a_job_with_the_same_question(
-    page: AppTest, services: Services, card_video: Path
-) -> None:
+def test_several_videos_become_jobs_with_one_question(page: AppTest, services: Services, card_video: Path) -> None:
     first, second, third = copies(services, card_video, 3)
     page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
     page.run()
@@ -224,9 +218,7 @@ def test_a_single_job_needs_no_queue(
 # ---- what was analysed before
 
 
-def test_the_same_again_opens_the_report_that_is_there_says_since_when_and_can_be_asked_anew(
-    page: AppTest, open_services: Open, tmp_path: Path
-) -> None:
+def test_repeated_request_opens_existing_report(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(script())
     same = Sameness(lambda request: {}, lambda path: "ab" * 32)
     jobs = queue(services.store, script(), tmp_path / "second", same)

@@ -172,7 +172,7 @@ def test_a_remote_engine_is_not_said_to_be_stopped(page: AppTest, services: Serv
     assert t("ui.engine_stopped", "en") not in told and "http" not in told
 
 
-def test_what_was_changed_in_the_settings_is_on_the_models_page_alone(page: AppTest, services: Services) -> None:
+def test_changed_settings_show_on_models_page_only(page: AppTest, services: Services) -> None:
     words = t("notice.sight_unknown", "en")  # what the scripted services have to say
     page.run()
     assert words not in texts(page)

@@ -83,7 +83,7 @@ def test_frames_at_times_that_were_written(page: AppTest, services: Services) ->
     ("start", "end", "told"),
     [("x", "", "“x” is not a time"), ("2", "1", "The range from 2 to 1 is empty"), ("", "0", "The range from 0 to 0")],
 )
-def test_a_range_that_is_none_is_told_at_once_and_nothing_starts(
+def test_invalid_range_is_reported_and_starts_nothing(
     page: AppTest, services: Services, start: str, end: str, told: str
 ) -> None:
     chosen_video(page)
@@ -124,7 +124,7 @@ def test_a_range_is_looked_at_again_and_a_way_leads_back(page: AppTest, services
     assert t("ui.state_done", "en") in texts(page)
 
 
-def test_without_another_question_the_same_is_asked_of_the_range(page: AppTest, services: Services) -> None:
+def test_range_without_new_question_repeats_the_old_one(page: AppTest, services: Services) -> None:
     chosen_video(page)
     page.text_area(key="question").input("Who comes?").run()
     submitted(page, services)
@@ -137,9 +137,7 @@ def test_without_another_question_the_same_is_asked_of_the_range(page: AppTest, 
     assert (request.question, request.selection) == ("Who comes?", Selection(start_seconds=1.0))
 
 
-def test_frames_chosen_by_hand_are_asked_about_in_a_new_report_and_the_old_one_stays(
-    page: AppTest, services: Services
-) -> None:
+def test_hand_chosen_frames_make_a_new_report(page: AppTest, services: Services) -> None:
     first = reported(page, services)
     before = services.jobs.snapshot(first)
     page.button(key="edit_frames").click().run()
@@ -179,7 +177,7 @@ def test_no_frame_at_all_cannot_be_asked_about(page: AppTest, services: Services
     assert page.button(key="edits_ask").disabled
 
 
-def test_another_report_is_not_edited_by_what_was_done_to_this_one(page: AppTest, services: Services) -> None:
+def test_edits_of_one_report_leave_others_alone(page: AppTest, services: Services) -> None:
     first = reported(page, services)
     page.button(key="new").click().run()
     second = reported(page, services)

@@ -94,7 +94,7 @@ def test_a_report_tells_all_that_it_holds(page_of: Callable[..., Any], language:
         assert text in told
 
 
-def test_the_reply_stands_before_the_summary_and_that_before_the_findings(page_of: Callable[..., Any]) -> None:
+def test_report_order_is_reply_summary_findings(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     told = json.dumps(parts_shown(page)[1:])  # the first is the player, with chapters of its own
     places = [told.index(text) for text in ("comes to the door", "brings a parcel", "Chapter 1", "number 0.0")]
@@ -110,7 +110,7 @@ def test_only_the_tab_that_is_open_is_drawn(page_of: Callable[..., Any]) -> None
     assert "From the subtitles: English" in texts(page)
 
 
-def test_how_it_was_made_tells_layout_settings_requests_and_prompts(page_of: Callable[..., Any]) -> None:
+def test_provenance_shows_layout_settings_and_prompts(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     page.session_state["report_tab"] = t("ui.tab_made", "en")
     page.run()
@@ -123,7 +123,7 @@ def test_how_it_was_made_tells_layout_settings_requests_and_prompts(page_of: Cal
     assert page.code[0].value == "PROMPT OF THE SUMMARY"
 
 
-def test_ten_thousand_findings_are_shown_a_page_at_a_time_and_searched_all(page_of: Callable[..., Any]) -> None:
+def test_ten_thousand_findings_are_paged_and_searchable(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script(parts=50, findings=200))
     assert "1–40 of 10000 findings" in texts(page)
     assert json.dumps(parts_shown(page)).count("A man walks past") == PAGE
@@ -166,9 +166,7 @@ def test_parts_without_an_answer_are_named_with_their_time(page_of: Callable[...
     assert page.button(key="go_on")
 
 
-def test_settings_that_changed_are_set_side_by_side_before_anything_goes_on(
-    page: AppTest, open_services: Open, tmp_path: Path
-) -> None:
+def test_changed_settings_are_compared_before_resume(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(rich.script())
     settings = {"model": "/models/Tiny-VL"}
     same = Sameness(lambda request: dict(settings), lambda path: None)
@@ -192,7 +190,7 @@ def test_settings_that_changed_are_set_side_by_side_before_anything_goes_on(
     jobs.close()
 
 
-def test_another_question_is_asked_about_the_same_frames_and_compared(page_of: Callable[..., Any]) -> None:
+def test_second_question_on_same_frames_is_compared(page_of: Callable[..., Any]) -> None:
     page, services, job = page_of(rich.script())
     request = services.jobs.snapshot(job).request
     page.text_area(key=f"another_question_{job}").input("Who leaves?")
@@ -252,7 +250,7 @@ def test_asking_the_same_again_says_that_nothing_is_new(page: AppTest, open_serv
     jobs.close()
 
 
-def test_a_report_from_another_machine_offers_no_question_that_cannot_be_asked(
+def test_imported_report_offers_no_impossible_question(
     page_of: Callable[..., Any],
 ) -> None:
     page, services, job = page_of(rich.script())
@@ -319,7 +317,7 @@ def broken(task: Task) -> Iterator[AnalysisEvent]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_answer_that_repeats_itself_is_no_headline_and_leads_on(page_of: Callable[..., Any], language: Any) -> None:
+def test_repeating_answer_is_no_headline(page_of: Callable[..., Any], language: Any) -> None:
     page, services, job = page_of(broken)
     page.button_group(key="language").set_value(language).run()
     said = t("report.answer_unusable", language, why=t("trouble.repeats", language))
@@ -331,7 +329,7 @@ def test_an_answer_that_repeats_itself_is_no_headline_and_leads_on(page_of: Call
     ended(services, page.query_params["job"])
 
 
-def test_without_a_model_the_measured_facts_come_first_and_nothing_is_called_a_finding(
+def test_report_without_model_shows_facts_first(
     page_of: Callable[..., Any],
 ) -> None:
     def run(task: Task) -> Iterator[AnalysisEvent]:

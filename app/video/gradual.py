@@ -88,7 +88,7 @@ class GradualDetector:
         inside = list(islice(self._samples, place, None))
         if len(inside) < _LEAST_MIXED + 2 or _is_empty(first) or _is_empty(last):
             return None
-        cells = np.stack([glance.cells for _, glance in inside])
+        cells = np.concatenate([glance.cells for _, glance in inside]).reshape(len(inside), *first.cells.shape)
         rest = _unmixed(cells.reshape(len(cells), -1))
         if rest is not None and (apart >= _SURE_CHANGE or _together(cells)):
             return Gradual(start, end, rest, "dissolve")

@@ -17,6 +17,7 @@ _CHANGED = 0.08
 """Distance of a cell's two colours, 0..1 a channel, from which on it can be told when it changed."""
 _LEAST_CHANGED, _LEAST_CLEAN = 0.45, 0.75  # of all cells, and of those that changed
 _MOST_BETWEEN = 2  # samples in which the edge may cross a cell
+_STEADY = 0.9  # of the samples in which a cell shows one picture before its moment and the other after it
 _LEAST_STEPS = 5  # samples that the edge takes across the picture
 _ORDERED = 0.85  # of the variance of the moments, what place explains
 _AT_ONCE = 0.35  # of the cells; more in one sample is a cut
@@ -42,20 +43,24 @@ def swept(cells: NDArray[np.float32]) -> Swept | None:
     """How a moving edge explains the samples (n x 3 x cells, 0..1), None where there is no wipe."""
     whole = cells[-1] - cells[0]
     size = (whole**2).sum(axis=0)
-    changed = size > _CHANGED**2
-    if changed.mean() < _LEAST_CHANGED:
+    changed = np.flatnonzero(size > _CHANGED**2)
+    if changed.size < _LEAST_CHANGED * size.size:
         return None
     shares = ((cells - cells[0]) * whole).sum(axis=1)[:, changed] / size[changed]
+    between = np.count_nonzero((shares > 0.2) & (shares < 0.8), axis=0) <= _MOST_BETWEEN
+    if np.count_nonzero(between) < _LEAST_CLEAN * changed.size:
+        return None
     after = shares > 0.5
     moments = after.argmax(axis=0)
     stays = after == (np.arange(len(cells))[:, None] >= moments)
-    between = ((shares > 0.2) & (shares < 0.8)).sum(axis=0)
-    clean = (stays.mean(axis=0) > 0.9) & (between <= _MOST_BETWEEN)
-    if clean.mean() < _LEAST_CLEAN:
+    clean = between & (np.count_nonzero(stays, axis=0) > _STEADY * len(cells))
+    if np.count_nonzero(clean) < _LEAST_CLEAN * changed.size:
         return None
-    rest = _disorder(moments[clean], np.flatnonzero(changed)[clean], len(cells))
+    rest = _disorder(moments[clean], changed[clean], len(cells))
+    if rest is None:
+        return None
     first, last = np.quantile(moments[clean], (_ENDS, 1 - _ENDS))
-    return None if rest is None else Swept(rest, max(0, int(first) - 1), int(last))
+    return Swept(rest, max(0, int(first) - 1), int(last))
 
 
 def _disorder(moments: NDArray[np.intp], places: NDArray[np.intp], num_samples: int) -> float | None:

@@ -28,7 +28,7 @@ from app.errors import InputError
 from app.video.files import printable
 from app.video.limits import move_on
 from app.video.named import Known
-from app.video.readers.base import FrameReader, Picture
+from app.video.readers.base import FrameReader, Image, Picture
 from app.video.survey import clock_text
 
 _DIGITS = 9
@@ -102,6 +102,9 @@ class Clip:
                 continue
             index, seconds = picture.index - self.first[0], picture.time_seconds - self.first[1]
             yield cast(Picture, replace(cast(Any, picture), index=index, time_seconds=seconds))
+
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        return self._reader.passed_over(after_seconds, before_seconds) if self.first == (0, 0.0) else ()
 
     def placed(self, event: VideoEvent) -> VideoEvent:
         """What was found in the range, with the frame numbers and seconds of the whole video."""

@@ -1,17 +1,19 @@
 """From cuts that lie between two surveyed frames to the very first frame of the new shot.
 
-Frames that were passed over may lie between the two; only those are decoded, and only where jumping there is cheap.
+Frames that were passed over may lie between the two. Most are known all the same (app.video.readers.spare_frames);
+else only those are decoded, and only where jumping there is cheap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.domain import VideoInfo
 from app.errors import AppError
 from app.video.exact import Jumper, NotExact
 from app.video.looks import Glance, change, glance_at
+from app.video.readers.base import Image
 
 _MOST_FRAMES = 300
 _MOST_SHARE = 0.05
@@ -34,21 +36,23 @@ def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> 
     left = max(_MOST_FRAMES, _MOST_SHARE * num_frames)
     found: dict[float, float] = {}
     try:
-        with Jumper(video) as jumper:
+        with Jumper(video, rough=True) as jumper:
             jumper.check([cut.after[:2] for cut in cuts])
             for cut in cuts:
                 cost = jumper.cost(cut.after[1])
                 if cost <= left:
                     left -= cost
-                    found[cut.after[1]] = _first(jumper, cut)
+                    times = jumper.times_between(cut.before[1], cut.after[1])
+                    found[cut.after[1]] = first_of(cut, ((time, jumper.at(time).levels()) for time in times))
     except (NotExact, AppError, OSError):
         pass  # to be read in order only, or gone meanwhile: the times stay those of the frames that were surveyed
     return found
 
 
-def _first(jumper: Jumper, cut: Between) -> float:
-    for seconds in jumper.times_between(cut.before[1], cut.after[1]):
-        glance = glance_at(jumper.at(seconds).levels())
+def first_of(cut: Between, between: Iterable[tuple[float, Image]]) -> float:
+    """The seconds of the new shot's first frame; `between` are the seconds and levels of the frames passed over."""
+    for seconds, levels in between:
+        glance = glance_at(levels)
         if change(glance, cut.after[2]) < change(cut.before[2], glance):
             return seconds
     return cut.after[1]

@@ -5,7 +5,7 @@ Frame numbers and times are those of the whole video; where a jump cannot be tru
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Self
 
@@ -13,7 +13,7 @@ import av.error
 
 from app.domain import VideoInfo
 from app.video.exact import Jumper, NotExact
-from app.video.readers.base import Picture
+from app.video.readers.base import Image, Picture
 
 
 class LateReader:
@@ -56,6 +56,9 @@ class LateReader:
     @property
     def is_variable_frame_rate(self) -> bool:
         return self._jumper.is_variable_frame_rate()
+
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        return ()
 
     def frames(self) -> Iterator[Picture]:
         return chain([self._first], self._pictures)

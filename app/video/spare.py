@@ -18,6 +18,8 @@ from typing import BinaryIO, cast
 from app.child_environment import reader_environment
 
 Child = subprocess.Popen[bytes]
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's products are of a few numbers here; threads for larger ones wait for work at the expense of the decoder."""
 
 
 class _Spare:
@@ -114,7 +116,7 @@ def _started(*options: str) -> Child:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=reader_environment(),
+        env={**_ONE_THREAD, **reader_environment()},
     )
 
 

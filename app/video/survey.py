@@ -16,7 +16,7 @@ from app.video.ahead import ahead
 from app.video.arrivals import Cells
 from app.video.boundaries import joined, middle, shots_between
 from app.video.candidates import Candidate
-from app.video.first_frames import Between, first_frames
+from app.video.first_frames import Between, first_frames, first_of
 from app.video.gathering import Gatherer
 from app.video.gradual import Gradual, GradualDetector
 from app.video.looks import ALIKE, distance, glance_at
@@ -54,6 +54,7 @@ class Survey:
         self._meter = Meter()
         self._cuts: list[Boundary] = []
         self._loose: list[Between] = []
+        self._exact: dict[float, float] = {}  # for the seconds of a cut, those of the first frame of its shot
         self._whole: set[int] = set()  # suspects that the codec stored whole
         self._gradual_detector = GradualDetector()
         self._graduals: list[Boundary] = []
@@ -155,17 +156,25 @@ class Survey:
         return fresh
 
     def _note_loose(self, verdict: Settled) -> None:
-        """A cut is loose where frames were passed over before it, unless a frame stored whole begins the shot."""
+        """A cut is loose where frames were passed over before it, unless a frame stored whole begins the shot, or the
+        reader knows those frames all the same.
+        """
         before, step = verdict.before, verdict.step
         if before is None or step.index - before.index < 2 or step.index in self._whole:
             return
-        if verdict.dark_since_seconds is None and len(self._loose) < _MOST_LOOSE:
-            ends = [(one.index, one.time_seconds, one.glance) for one in (before, step)]
-            self._loose.append(Between(ends[0], ends[1]))
+        if verdict.dark_since_seconds is not None:
+            return
+        ends = [(one.index, one.time_seconds, one.glance) for one in (before, step)]
+        cut = Between(ends[0], ends[1])
+        known = self._reader.passed_over(before.time_seconds, step.time_seconds)
+        if len(known) == step.index - before.index - 1:
+            self._exact[step.time_seconds] = first_of(cut, known)
+        elif len(self._loose) < _MOST_LOOSE:
+            self._loose.append(cut)
 
     def _placed(self, boundaries: Iterable[Boundary]) -> tuple[Boundary, ...]:
         """The same, each cut at the very first frame of its shot as far as that can be had cheaply."""
-        exact = first_frames(self._reader.info, self._loose, self._num_frames) if self._loose else {}
+        exact = {**self._exact, **first_frames(self._reader.info, self._loose, self._num_frames)}
         times = ((one, exact.get(one.end_seconds) if one.type == "cut" else None) for one in boundaries)
         return tuple(one if time is None else Boundary(time, time, one.type) for one, time in times)
 

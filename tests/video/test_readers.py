@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -144,6 +145,29 @@ def test_second_reader_is_tried_after_the_first_fails(monkeypatch: pytest.Monkey
     with open_reader(moving_video) as reader:
         assert reader.name == "opencv"
         assert len(list(reader.frames())) == 50
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
+def test_frames_before_a_new_picture_are_known_although_they_are_passed_over(ending: str, tmp_path: Path) -> None:
+    lengths = (31, 36, 29, 38)
+    images = [image for seed, length in enumerate(lengths) for image in moving(length, 320, 192, seed=seed)]
+    options = {"bf": "3", "b-adapt": "0", "sc_threshold": "0", "x264-params": "scenecut=0:b-adapt=0:bframes=3"}
+    path = write_video(tmp_path / f"cuts.{ending}", images, options=options)
+    with READERS["pyav"](path) as reader:
+        levels = [picture.levels() for picture in reader.frames()]
+    num_known = 0
+    with READERS["pyav"](path, every_frame=False) as reader:
+        surveyed = list(reader.frames())
+        for before, after in pairwise(surveyed):
+            known = reader.passed_over(before.time_seconds, after.time_seconds)
+            num_known += len(known)
+            if any(before.index < sum(lengths[:n]) <= after.index for n in (1, 2, 3)):
+                assert len(known) == after.index - before.index - 1
+            for (seconds, grid), index in zip(known, range(before.index + 1, after.index), strict=False):
+                assert seconds == pytest.approx(index / 25, abs=1e-3)
+                assert np.array_equal(grid, levels[index])
+    assert len(surveyed) < 0.7 * len(images)
+    assert 0 < num_known < 0.4 * (len(images) - len(surveyed))
 
 
 def test_ten_bit_h264_is_read(opened: Open, tmp_path: Path) -> None:

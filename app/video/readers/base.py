@@ -6,7 +6,7 @@ decodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, Self
 
 import cv2
@@ -80,6 +80,12 @@ class FrameReader(Protocol):
     def tail(self) -> tuple[int, float]: ...
 
     def frames(self) -> Iterator[Picture]: ...
+
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        """Seconds and levels of frames between two others that were passed over and are known all the same: of the
+        last seconds, and as a rule those before what looks like a new shot.
+        """
+
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...

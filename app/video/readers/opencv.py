@@ -7,7 +7,7 @@ zero cannot be trusted, and it counts a late start from zero.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -92,6 +92,9 @@ class CvReader:
     @property
     def is_variable_frame_rate(self) -> bool:
         return self._pace.is_variable()
+
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        return ()
 
     def frames(self) -> Iterator[CvPicture]:
         index, before = 0, -1.0

@@ -7,6 +7,7 @@ The picture work on the planes is OpenCV's.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -46,6 +47,7 @@ from app.video.readers.base import (
 from app.video.readers.damage import Damage
 from app.video.readers.formats import OPEN_OPTIONS, begins_like_video, is_moving_image, is_still_image
 from app.video.readers.order import DisplayOrder, Pace
+from app.video.readers.spare_frames import SpareFrames
 
 _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
@@ -66,6 +68,8 @@ _MOST_THREADS = 16
 """As FFmpeg has it: more hold frames without decoding sooner."""
 _LONGEST_SECONDS = 1e9
 """Thirty years."""
+_MOST_SPARE = 64
+"""Some seconds of those that are decoded although no other depends on them."""
 _WIDEST_GAP_SECONDS = 0.17
 """Frames are passed over where that leaves several a second: in a usual stream every second one is left."""
 
@@ -155,13 +159,20 @@ class AvReader:
             self._clock = Clock(self._nominal_seconds)
             self._pace = Pace()
             self._order = None if every_frame else self._counted()
-            self._wants_all = False
+            self._wants_all = self._takes_spare = False
+            self._whole_bytes = 0
+            self._spare_frames: SpareFrames | None = None
+            self._spare_pts: set[int] = set()
+            self._spare: deque[tuple[float, Image]] = deque(maxlen=_MOST_SPARE)
             self._units: dict[int, tuple[int, int]] = {}
             self._offset: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
             self._first = self._first_frame()
             if self._order is not None:  # not before: time counts from the first frame, whatever kind it is
-                self._stream.codec_context.skip_frame = "NONREF"
+                context = self._stream.codec_context
+                context.skip_frame = "NONREF"
+                if context.name == "h264" and self._first and self._first.format.name in _PLANAR_8_BIT:
+                    self._spare_frames = SpareFrames(context.extradata, self._whole_bytes)
             self.declared_seconds = self._declared()
             self.info = self._describe()
         except BaseException:
@@ -188,6 +199,9 @@ class AvReader:
             return 0, 0.0
         return len(ahead), (len(ahead) - 1) * self._nominal_seconds
 
+    def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, Image]]:
+        return [one for one in list(self._spare) if after_seconds < one[0] < before_seconds]
+
     def frames(self) -> Iterator[AvPicture]:
         aspect, rotation = self._pixel_aspect, self.info.rotation_degrees
         unit, parts = self._unit.numerator, self._unit.denominator
@@ -196,8 +210,11 @@ class AvReader:
         num_in_flight = max(1, self._stream.codec_context.thread_count)
         for frame in self._all_frames():
             length = frame.duration * unit / parts if frame.duration else self._nominal_seconds
-            self.num_damaged += frame.is_corrupt
             raw = self._raw_seconds(frame)
+            if self._spare_pts and frame.pts in self._spare_pts:
+                self._keep_spare(frame, raw, length)
+                continue
+            self.num_damaged += frame.is_corrupt
             time = self._clock.stamp(raw)
             self._pace.push(time)
             before, index = index, self._place(frame, index)
@@ -212,6 +229,14 @@ class AvReader:
             )
             is_damaged |= self._is_moved(time, raw)
             yield AvPicture(frame, index, time, length, aspect, rotation, is_damaged)
+
+    def _keep_spare(self, frame: VideoFrame, raw: float | None, length: float) -> None:
+        self._spare_pts.discard(frame.pts or 0)
+        if raw is None or frame.is_corrupt or self.num_damaged or frame.format.name not in _PLANAR_8_BIT:
+            return
+        time = raw - self.info.start_seconds
+        picture = AvPicture(frame, 0, time, length, self._pixel_aspect, self.info.rotation_degrees)
+        self._spare.append((time, picture.levels()))
 
     def _counted(self) -> DisplayOrder | None:
         """For a video whose frames can be counted without decoding them all: what no other needs is passed over."""
@@ -241,8 +266,22 @@ class AvReader:
             self._order, self._wants_all = None, True
         else:
             self._order.note(packet.pts)
+        if packet.is_keyframe:
+            self._whole_bytes = packet.size
         if self._wants_all and packet.is_keyframe:
             self._stream.codec_context.skip_frame = "DEFAULT"
+            self._spare_frames = None
+        elif self._spare_frames is not None:
+            self._take_spare(packet, self._spare_frames)
+
+    def _take_spare(self, packet: Packet[Stream], frames: SpareFrames) -> None:
+        """Decode a frame before a new picture; it is kept for `passed_over` and not given with the others."""
+        takes = frames.takes(packet)
+        if takes and packet.pts is not None:
+            self._spare_pts.add(packet.pts)
+        if takes != self._takes_spare:
+            self._takes_spare = takes
+            self._stream.codec_context.skip_frame = "DEFAULT" if takes else "NONREF"
 
     def _raw_seconds(self, frame: VideoFrame) -> float | None:
         # Division once, of whole numbers, is exact to the last digit and much cheaper than fractions.

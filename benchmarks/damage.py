@@ -99,17 +99,20 @@ def differs(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
 
 
 def shown(path: Path) -> dict[int, NDArray[np.float32]]:
-    """The pictures of an undamaged file by their milliseconds."""
+    """The pictures of an undamaged file by their milliseconds on the axis of the container."""
     with open_reader(path) as reader:
-        return {round(one.time_seconds * 1000): cells(one.upright(SIDE)) for one in reader.frames()}
+        start = reader.info.start_seconds
+        return {round((start + one.time_seconds) * 1000): cells(one.upright(SIDE)) for one in reader.frames()}
 
 
 def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
     """Chooses keyframes of a damaged file and compares them with the truth, and with themselves at full size."""
     keyframes: tuple[Keyframe, ...] = ()
     notices: tuple[str, ...] = ()
+    start = 0.0
     try:
         with open_reader(path, every_frame=False) as reader:
+            start = reader.info.start_seconds  # a file may begin with what cannot be decoded
             for event in selection.run(reader, frames=FRAMES, selection=Selection(), max_side=SIDE):
                 if isinstance(event, KeyframesChosen):
                     keyframes = event.keyframes
@@ -124,7 +127,7 @@ def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
     visible = unfit = 0
     for one, large in zip(keyframes, full, strict=True):
         picture = _cells_of(one)
-        time_ms = min(truth, key=lambda ms, at=one.time_seconds * 1000: abs(ms - at))
+        time_ms = min(truth, key=lambda ms, at=(start + one.time_seconds) * 1000: abs(ms - at))
         visible += differs(picture, truth[time_ms])
         unfit += differs(picture, _cells_of(large))
     return Result(len(keyframes), visible, unfit, notices)

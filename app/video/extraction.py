@@ -6,11 +6,11 @@ where what the beginning shows counts as shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 
-from app.domain import Keyframe, KeyframesChosen, OpeningChosen, VideoEvent
+from app.domain import Keyframe, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
 from app.video.candidates import Candidate
 from app.video.choice import Choice, choose
 from app.video.opening import Opening
@@ -18,8 +18,18 @@ from app.video.readers.base import FrameReader
 from app.video.survey import OpeningRead, Survey
 
 
-def run(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Iterator[VideoEvent]:
-    """Yields what app.video.extract promises, after Probed and before the facts."""
+def run(
+    reader: FrameReader,
+    *,
+    frames: int,
+    max_side: int,
+    opening: Opening | None = None,
+    checked: Callable[[Survey], FrameReader | None] = lambda _: None,
+) -> Iterator[VideoEvent]:
+    """Yields what app.video.extract promises, after Probed and before the facts.
+
+    Where `checked` returns a reader for a finished survey, frames are chosen in a second survey of that.
+    """
     survey = begun(reader, frames=frames, max_side=max_side, opening=opening)
     begins: list[Candidate] = []
     for event in survey.events():
@@ -28,7 +38,13 @@ def run(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | N
         elif opening is not None and (choices := _opening_choices(survey, opening)):
             begins = [choice.candidate for choice in choices]
             yield OpeningChosen(_keyframes(choices, max_side))
-    summary = survey.summary()
+    if (again := checked(survey)) is not None:
+        with again:
+            survey = begun(again, frames=frames, max_side=max_side)
+            yield from (event for event in survey.events() if isinstance(event, SurveyProgress))
+            summary = survey.summary()
+    else:
+        summary = survey.summary()
     candidates = survey.candidates()
     if opening is not None and begins:
         candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]

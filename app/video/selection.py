@@ -8,6 +8,7 @@ that its next selection that names times needs no survey, see `named`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from app.domain import (
     Keyframe,
@@ -21,12 +22,14 @@ from app.domain import (
 from app.errors import InputError
 from app.video import extraction
 from app.video.clip import Clip
+from app.video.corruption import CheckedReader, with_damaged
 from app.video.exact import NotExact, pictures_at
 from app.video.files import printable
 from app.video.gathering import sample_seconds
 from app.video.late import LateReader
 from app.video.named import Fetched, Known, in_shots, is_whole, opening_wishes, wishes_of
 from app.video.opening import Opening
+from app.video.readers import open_reader
 from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
 from app.video.strategies import SAME_SECONDS, Wish
 from app.video.survey import OpeningRead, Survey
@@ -53,10 +56,11 @@ def run(
     if selection.strategy != "auto":
         yield from _named(clip, selection, frames, max_side, opening)
         return
-    for event in extraction.run(clip, frames=frames, max_side=max_side, opening=opening):
+    check = _Check(clip, selection)
+    for event in extraction.run(clip, frames=frames, max_side=max_side, opening=opening, checked=check.again):
         if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, frames):
             yield clip.known(event.decode)
-        yield event if is_whole(selection) else clip.placed(event)
+        yield check.named(event if is_whole(selection) else clip.placed(event))
 
 
 def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterator[KeyframeFound]:
@@ -75,6 +79,32 @@ def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterat
 def named(reader: FrameReader, wishes: Sequence[Wish], edges: Sequence[tuple[int, float]], *, max_side: int) -> Fetched:
     """The wished frames without a survey: wishes and edges are from what is known of the video."""
     return Fetched(tuple(_fetched(reader, wishes, edges, max_side)))
+
+
+class _Check:
+    """What a second decoder says of a clip that was surveyed."""
+
+    def __init__(self, clip: Clip, selection: Selection) -> None:
+        self._clip, self._selection = clip, selection
+        self._reader: CheckedReader | None = None
+        self.seconds: list[float] = []
+
+    def again(self, survey: Survey) -> FrameReader | None:
+        """The same clip without what is damaged, where something is."""
+        clip, wanted = self._clip, self._selection
+        self.seconds = survey.suspects.damaged_seconds(
+            clip.info, num_reported=clip.num_damaged, offset_seconds=clip.first[1]
+        )
+        if not self.seconds:
+            return None
+        self._reader = CheckedReader(open_reader(clip.info.path, every_frame=not is_whole(wanted)), self.seconds)
+        return Clip(self._reader, wanted.start_seconds, wanted.end_seconds)
+
+    def named(self, event: VideoEvent) -> VideoEvent:
+        """The same, with a notice of each keyframe that shows damage."""
+        if self._reader is None or not isinstance(event, KeyframesChosen):
+            return event
+        return replace(event, decode=with_damaged(event.decode, event.keyframes, self._reader.damaged_seconds))
 
 
 def _looked_as_for_times(clip: Clip, frames: int) -> bool:

@@ -16,6 +16,7 @@ from app.video.ahead import ahead
 from app.video.arrivals import Cells
 from app.video.boundaries import joined, middle, shots_between
 from app.video.candidates import Candidate
+from app.video.corruption import Suspects
 from app.video.first_frames import Between, first_frames, first_of
 from app.video.gathering import Gatherer
 from app.video.gradual import Gradual, GradualDetector
@@ -52,6 +53,7 @@ class Survey:
         self._detector = CutDetector()
         self._gatherer = Gatherer(frames=frames, max_side=max_side, duration_seconds=self._duration)
         self._meter = Meter()
+        self.suspects = Suspects(reader.info.codec)
         self._cuts: list[Boundary] = []
         self._loose: list[Between] = []
         self._exact: dict[float, float] = {}  # for the seconds of a cut, those of the first frame of its shot
@@ -127,6 +129,7 @@ class Survey:
     def _look(self, picture: Picture) -> list[Candidate]:
         self._times.append(picture.time_seconds)
         glance = glance_at(picture.levels())
+        self.suspects.push(picture, glance)
         self._note(self._gradual_detector.push(picture.time_seconds, glance))
         verdicts = self._detector.push(picture.index, picture.time_seconds, glance)
         if self._detector.is_suspect and picture.is_whole:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import av.logging
 
 _DAMAGE = re.compile(
+    rb"^Corrupt JPEG data: |"  # libjpeg's
     rb"^\[(?:ffv1|mjpeg|h264|hevc|mpeg\w+|msmpeg4\w*|h263\w*|wmv\d|vc1|prores|dnxhd|libdav1d) @ [^]]*\] (?:"
     rb"slice CRC mismatch|bitstream end mismatching|overread|mjpeg_decode_dc: bad vlc|error (?:y=|count|dc|ac)|"
     rb"error while decoding MB|.*unavailable for requested intra|cabac decode of|Error at MB|illegal [ad]c vlc|"

@@ -1,0 +1,317 @@
+"""Damage that no decoder reports, found by decoding twice in two ways that agree on every whole file.
+
+Flipped bits mostly decode to some picture without an error. A second decoder then gives another picture, or none:
+FFmpeg can begin the rows of HEVC where the file says that they begin and not where the row before ended, libvpx notices
+data that ends too early, dav1d asked for strictness looks how each tile ends, and libjpeg what is left over. That costs
+as much as the survey, so it is done only where something speaks for damage: what the first decoder reported, or a few
+frames that are decoded again in every video, above all those that change most abruptly.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any, Self, cast
+
+import av.error
+import cv2
+import numpy as np
+from av.codec.context import CodecContext
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from app.domain import DecodeSummary, Keyframe, Notice, VideoInfo
+from app.errors import AppError
+from app.video.limits import move_on
+from app.video.looks import Glance
+from app.video.readers import messages
+from app.video.readers.base import FrameReader, Image, Picture
+from app.video.readers.damage import Damage
+from app.video.readers.pyav import AvPicture, open_video
+
+_SILENT = frozenset({"hevc", "mjpeg", "vp9"})
+"""Codecs whose first decoder does not report all damage."""
+_CODECS = _SILENT | {"av1"}
+_MOST_SHARE = 0.004
+_MOST_PIXELS = 2_000_000
+"""This share of all frames, or so many pixels, are decoded again in every video of a silent codec."""
+_JUMP_LEVELS = 12
+_LEAST_CELLS = 3
+_MOST_JUMPS = 256
+_SAME_SECONDS = 1e-4
+_HABIT_SHARE = 0.5
+"""Where libjpeg complains of more pictures, that is how the camera writes them."""
+
+_Places = NDArray[np.bool_]
+_Shown = dict[float, int]
+"""What a second decoder shows: the seconds of its frames, rising, and how each looks to the bit."""
+
+
+class Suspects:
+    """Push every frame of a survey in order: how it looked to the bit, and how abruptly it changed."""
+
+    def __init__(self, codec: str) -> None:
+        self._codec = codec
+        self._seconds = array("d")
+        self._prints = array("L")
+        self._starts: list[int] = []  # places of the frames that are stored whole
+        self._jumps: list[tuple[int, int]] = []  # (cells, place)
+        self._levels: Image | None = None
+        self._num_changed = 0
+
+    def push(self, picture: Picture, glance: Glance) -> None:
+        """Note a frame that was decoded; `glance` is how it looks."""
+        if self._codec not in _CODECS:
+            return
+        place, levels = len(self._seconds), glance.levels
+        self._seconds.append(picture.time_seconds)
+        self._prints.append(_print_of(levels))
+        if self._codec not in _SILENT:
+            return
+        if picture.is_whole:
+            self._starts.append(place)
+        if self._levels is not None:
+            num_changed = int(np.count_nonzero(cv2.absdiff(levels, self._levels) > _JUMP_LEVELS))
+            if num_changed - self._num_changed >= _LEAST_CELLS:
+                self._jumps.append((num_changed - self._num_changed, place))
+            self._num_changed = num_changed
+            if len(self._jumps) > 2 * _MOST_JUMPS:
+                self._jumps = sorted(self._jumps, reverse=True)[:_MOST_JUMPS]
+        self._levels = levels
+
+    def damaged_seconds(self, video: VideoInfo, *, num_reported: int, offset_seconds: float) -> list[float]:
+        """Return the seconds of the frames that a second decoder does not confirm, from the start of the video.
+
+        Args:
+            video: What was surveyed.
+            num_reported: How often the first decoder reported damage.
+            offset_seconds: When the first frame that was pushed is shown, from the start of the video.
+        """
+        if self._codec not in _CODECS or not self._seconds:
+            return []
+        seconds = np.asarray(self._seconds) + offset_seconds
+        try:
+            if not num_reported and not self._is_doubtful(video, seconds):
+                return []
+            with _Second(video) as second:
+                shown = second.all()
+        except (AppError, OSError, av.error.FFmpegError):
+            return []  # it is gone, or cannot be jumped in
+        # An encoder may end all tiles of AV1 in a way that dav1d refuses when it is strict.
+        if not shown and not (video.codec == "vp9" and video.pixel_format == "yuv420p"):
+            return []
+        is_wrong = self._unconfirmed(seconds, slice(None), shown)
+        if video.codec == "mjpeg" and is_wrong.mean() > _HABIT_SHARE:
+            return []
+        return [float(one) for one in seconds[is_wrong]]
+
+    def _is_doubtful(self, video: VideoInfo, seconds: NDArray[np.float64]) -> bool:
+        """Whether a second decoder refuses or shows otherwise some of few frames."""
+        if self._codec not in _SILENT:
+            return False
+        parts = self._parts(video.width * video.height)
+        num_wrong = 0
+        with _Second(video) as second:
+            for start, last in parts:
+                shown = second.between(float(seconds[start]), float(seconds[last]))
+                places = slice(start, last + 1)
+                num_wrong += shown is not None and bool(self._unconfirmed(seconds[places], places, shown).any())
+                if num_wrong and self._codec != "mjpeg":
+                    return True
+        return 0 < num_wrong <= _HABIT_SHARE * len(parts)
+
+    def _unconfirmed(self, seconds: NDArray[np.float64], places: slice, shown: _Shown) -> _Places:
+        """For each of the frames at `places` whether it looks otherwise, or is missing where damage is refused."""
+        times = np.fromiter(shown, np.float64)
+        if not times.size:
+            return np.full(seconds.size, self._codec != "hevc")
+        nearest = np.searchsorted(times, seconds - _SAME_SECONDS).clip(max=times.size - 1)
+        is_there = np.abs(times[nearest] - seconds) <= _SAME_SECONDS
+        if self._codec != "hevc":
+            return np.asarray(~is_there)
+        looks, known = np.fromiter(shown.values(), np.int64), np.asarray(self._prints[places], np.int64)
+        return np.asarray(is_there & (looks[nearest] != known))
+
+    def _parts(self, pixels: int) -> list[tuple[int, int]]:
+        """The first and last place of what to decode again, each from a frame stored whole to one in doubt.
+
+        Args:
+            pixels: Of a frame.
+        """
+        left = max(_MOST_PIXELS // max(1, pixels), int(_MOST_SHARE * len(self._seconds)))
+        offers = [(-np.inf, start, start) for start in self._starts[:1]]
+        for num_changed, place in self._jumps:
+            number = bisect_right(self._starts, place) - 1
+            if number < 0:
+                continue
+            start = self._starts[number]
+            offers.append((-num_changed / (place - start + 1), start, place))
+            if place == start and number:  # what was damaged before ends here
+                offers.append((-num_changed / 2, self._starts[number - 1], self._starts[number - 1]))
+        last: dict[int, int] = {}
+        for _, start, place in sorted(offers):
+            cost = place + 1 - (last[start] + 1 if start in last else start)
+            if 0 < cost <= left:
+                left -= cost
+                last[start] = place
+        return sorted(last.items())
+
+
+class CheckedReader:
+    """A reader of which the frames at `damaged_seconds` count as damaged, and what is drawn from them."""
+
+    def __init__(self, reader: FrameReader, damaged_seconds: Sequence[float]) -> None:
+        self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
+        self._reader = reader
+        self._seconds = damaged_seconds
+        self._num_found = 0
+        self.damaged_seconds: list[float] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    @property
+    def num_damaged(self) -> int:
+        return self._reader.num_damaged + self._num_found
+
+    @property
+    def reached_seconds(self) -> float:
+        return self._reader.reached_seconds
+
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        return self._reader.is_variable_frame_rate
+
+    @property
+    def tail(self) -> tuple[int, float]:
+        return self._reader.tail
+
+    def frames(self) -> Iterator[Picture]:
+        damage, was_damaged = Damage(), False
+        for picture in self._reader.frames():
+            time = picture.time_seconds
+            num_reported = bisect_right(self._seconds, time + _SAME_SECONDS)
+            is_damaged = damage.shows(time, num_reported=num_reported, is_whole=picture.is_whole)
+            self._num_found += is_damaged and not was_damaged and not picture.is_damaged
+            was_damaged = is_damaged
+            if is_damaged or picture.is_damaged:
+                self.damaged_seconds.append(time)
+                picture = cast(Picture, replace(cast(Any, picture), is_damaged=True))
+            yield picture
+
+
+def with_damaged(decode: DecodeSummary, keyframes: Sequence[Keyframe], seconds: Sequence[float]) -> DecodeSummary:
+    """Return `decode` with a notice of each keyframe that is at one of these rising seconds."""
+    notices = list(decode.notices)
+    for one in keyframes:
+        place = bisect_right(seconds, one.time_seconds + _SAME_SECONDS) - 1
+        notice = Notice("damaged_keyframe", {"number": one.number})
+        if place >= 0 and one.time_seconds - seconds[place] <= _SAME_SECONDS and notice not in notices:
+            notices.append(notice)
+    return replace(decode, notices=tuple(notices))
+
+
+class _Second:
+    """The second decoder of a file. Raises what AvReader raises."""
+
+    def __init__(self, video: VideoInfo) -> None:
+        self._video = video
+        self._container, self._stream = open_video(video.path)
+        self._context = _context(video.codec, self._stream)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def all(self) -> _Shown:
+        """All that it shows of the file."""
+        shown: _Shown = {}
+        for packet in self._container.demux(self._stream):
+            shown |= self._shown(packet) or {}
+        return dict(sorted(shown.items()))
+
+    def between(self, start_seconds: float, last_seconds: float) -> _Shown | None:
+        """What it shows from the frame stored whole at `start_seconds` on, as far as it decodes without an error; None
+        where that frame cannot be jumped to.
+        """
+        unit, begins = self._stream.time_base or 1, self._video.start_seconds
+        self._container.seek(round((start_seconds + begins) / unit), stream=self._stream)
+        if self._context is not None:
+            self._context.flush_buffers()
+        packets = self._container.demux(self._stream)
+        first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
+        if first is None or first.pts is None:
+            return None
+        if abs(float(first.pts * unit) - begins - start_seconds) > _SAME_SECONDS:
+            return None
+        shown: _Shown = {}
+        for packet in chain([first], packets):
+            found = self._shown(packet)
+            shown |= found or {}
+            if found is None or (found and max(found) > last_seconds - _SAME_SECONDS):
+                break
+        return dict(sorted(shown.items()))
+
+    def _shown(self, packet: Packet[VideoStream]) -> _Shown | None:
+        """What comes out for a packet; None for an error."""
+        move_on()
+        if self._context is None:
+            return self._jpeg(packet)
+        try:
+            frames = self._context.decode(packet)
+        except av.error.EOFError:
+            return {}
+        except av.error.FFmpegError:
+            return None
+        return {
+            self._seconds(frame.pts): _print_of(AvPicture(frame, 0, 0.0, 0.0, 1.0, 0).levels())
+            for frame in frames
+            if isinstance(frame, VideoFrame) and frame.pts is not None
+        }
+
+    def _seconds(self, pts: int) -> float:
+        return float(pts * (self._stream.time_base or 1)) - self._video.start_seconds
+
+    def _jpeg(self, packet: Packet[VideoStream]) -> _Shown:
+        """A picture that libjpeg reads without a warning."""
+        if not packet.size or packet.pts is None:
+            return {}
+        messages.has_damage()
+        image = cv2.imdecode(np.frombuffer(bytes(packet), np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+        return {} if image is None or messages.has_damage() else {self._seconds(packet.pts): 0}
+
+
+def _print_of(levels: Image) -> int:
+    return zlib.crc32(levels.data)
+
+
+def _context(codec: str, stream: VideoStream) -> VideoCodecContext | None:
+    """What decodes the stream in another way than AvReader; None for libjpeg, which OpenCV calls."""
+    context = stream.codec_context
+    if codec == "mjpeg":
+        return None
+    if codec == "vp9":
+        other = CodecContext.create("libvpx-vp9", "r")
+        other.extradata = context.extradata
+        return other
+    if codec == "hevc":
+        stream.thread_type, context.skip_frame = "SLICE", "NONREF"
+        context.thread_count = max(2, context.thread_count)
+    else:
+        context.options = {"strict": "strict"}
+    return context

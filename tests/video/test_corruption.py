@@ -1,0 +1,63 @@
+"""Damage that decoders keep silent about is found by decoding twice, and nothing is found in whole files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.video.corruption import CheckedReader
+from app.video.readers import open_reader
+from app.video.survey import Survey
+from benchmarks.damage import flipped, payloads
+from tests.media import Image, moving, textured, write_video
+
+KINDS = {
+    "hevc": ("libx265", "yuv420p", ".mp4", {"preset": "ultrafast", "x265-params": "keyint=10:log-level=none"}),
+    "vp9": ("libvpx-vp9", "yuv420p", ".webm", {"deadline": "realtime", "cpu-used": "8", "g": "10", "crf": "20"}),
+    "av1": ("libsvtav1", "yuv420p", ".mkv", {"preset": "12", "g": "10", "svtav1-params": "lp=1"}),
+    "mjpeg": ("mjpeg", "yuvj420p", ".avi", {}),
+}
+
+
+def written(path: Path, kind: str, images: list[Image]) -> Path:
+    codec, pixel_format, suffix, options = KINDS[kind]
+    return write_video(path.with_suffix(suffix), images, codec=codec, pixel_format=pixel_format, options=options)
+
+
+def scenes() -> list[Image]:
+    return [image for seed in (1, 2, 3) for image in moving(30, 320, 192, seed=seed)]
+
+
+def unconfirmed(path: Path, *, num_reported: int) -> list[float]:
+    with open_reader(path, every_frame=False) as reader:
+        survey = Survey(reader, frames=6, max_side=320)
+        for _ in survey.events():
+            pass
+        return survey.suspects.damaged_seconds(reader.info, num_reported=num_reported, offset_seconds=0.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_frame_of_a_whole_file_is_confirmed(tmp_path: Path, kind: str) -> None:
+    flashes = [*scenes(), textured(9, 320, 192), *scenes()[:20]]
+    path = written(tmp_path / "whole", kind, flashes)
+    assert unconfirmed(path, num_reported=1) == []
+    assert unconfirmed(path, num_reported=0) == []
+
+
+@pytest.mark.parametrize("kind", ["hevc", "vp9"])
+@pytest.mark.parametrize("seed", range(3))
+def test_silent_damage_is_found_at_the_frames_that_show_it(tmp_path: Path, kind: str, seed: int) -> None:
+    whole = written(tmp_path / "whole", kind, scenes())
+    damaged = tmp_path / f"damaged{whole.suffix}"
+    damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 5, seed))
+    found = unconfirmed(damaged, num_reported=0)
+    assert found
+    with open_reader(whole) as truth, open_reader(damaged) as reader:
+        shown = {one.time_seconds: one.levels() for one in truth.frames()}
+        checked = CheckedReader(reader, found)
+        pictures = list(checked.frames())
+    assert all(one.is_damaged for one in pictures if one.time_seconds in found)
+    same = [one for one in pictures if (one.levels() == shown[one.time_seconds]).all()]
+    assert len(same) > len(pictures) / 4
+    assert checked.num_damaged >= 1

@@ -14,7 +14,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, Self, cast
 
 import av.error
@@ -39,13 +39,15 @@ from app.video.readers.pyav import AvPicture, open_video
 _SILENT = frozenset({"hevc", "mjpeg", "vp9"})
 """Codecs whose first decoder does not report all damage."""
 _CODECS = _SILENT | {"av1"}
-_MOST_SHARE = 0.004
+_MOST_SHARE = 0.002
 _MOST_PIXELS = 2_000_000
-"""This share of all frames, or so many pixels, are decoded again in every video of a silent codec."""
+"""This share of all frames, or so many pixels where that is more, are decoded again in every video of a silent codec:
+about two parts in a hundred of a short survey, less of a long one."""
 _JUMP_LEVELS = 12
 _LEAST_CELLS = 3
 _MOST_JUMPS = 256
 _SAME_SECONDS = 1e-4
+_APART_SECONDS = 0.5
 _HABIT_SHARE = 0.5
 """Where libjpeg complains of more pictures, that is how the camera writes them."""
 
@@ -222,6 +224,14 @@ def with_damaged(decode: DecodeSummary, keyframes: Sequence[Keyframe], seconds: 
         if place >= 0 and one.time_seconds - seconds[place] <= _SAME_SECONDS and notice not in notices:
             notices.append(notice)
     return replace(decode, notices=tuple(notices))
+
+
+def with_parts(decode: DecodeSummary, seconds: Sequence[float]) -> DecodeSummary:
+    """Return `decode` with a notice of the damaged parts at these rising seconds, unless it has one of such parts."""
+    if not seconds or any(one.key == "damaged_frames" for one in decode.notices):
+        return decode
+    num_parts = 1 + sum(after - before > _APART_SECONDS for before, after in pairwise(seconds))
+    return replace(decode, notices=(*decode.notices, Notice("damaged_frames", {"count": num_parts})))
 
 
 class _Second:

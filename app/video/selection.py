@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.domain import (
+    DecodeSummary,
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
@@ -22,7 +23,7 @@ from app.domain import (
 from app.errors import InputError
 from app.video import extraction
 from app.video.clip import Clip
-from app.video.corruption import CheckedReader, with_damaged
+from app.video.corruption import CheckedReader, with_damaged, with_parts
 from app.video.exact import NotExact, pictures_at
 from app.video.files import printable
 from app.video.gathering import sample_seconds
@@ -92,13 +93,23 @@ class _Check:
     def again(self, survey: Survey) -> FrameReader | None:
         """The same clip without what is damaged, where something is."""
         clip, wanted = self._clip, self._selection
-        self.seconds = survey.suspects.damaged_seconds(
-            clip.info, num_reported=clip.num_damaged, offset_seconds=clip.first[1]
-        )
+        self._find(survey)
         if not self.seconds:
             return None
         self._reader = CheckedReader(open_reader(clip.info.path, every_frame=not is_whole(wanted)), self.seconds)
         return Clip(self._reader, wanted.start_seconds, wanted.end_seconds)
+
+    def noted(self, survey: Survey) -> DecodeSummary:
+        """What the survey says, with a notice of damage that only a second decoder finds."""
+        summary = survey.summary()
+        self._find(survey)
+        return with_parts(summary, self.seconds)
+
+    def _find(self, survey: Survey) -> None:
+        clip = self._clip
+        self.seconds = survey.suspects.damaged_seconds(
+            clip.info, num_reported=clip.num_damaged, offset_seconds=clip.first[1]
+        )
 
     def named(self, event: VideoEvent) -> VideoEvent:
         """The same, with a notice of each keyframe that shows damage."""
@@ -134,14 +145,15 @@ def _named(
         elif isinstance(event, OpeningRead) and opening is not None:
             begins = _opening(clip, survey, opening, max_side)
             yield OpeningChosen(begins)
-    known = clip.known(survey.summary())
+    check = _Check(clip, selection)
+    known = clip.known(check.noted(survey))
     if is_whole(selection):
         yield known
     wishes, decode = wishes_of(known, selection, frames, opening, clip.info.name)
     if opening is not None and begins:
         wishes = wishes[opening.frames :]
-    fetched = _fetched(clip, wishes, known.edges, max_side, after=begins)
-    yield KeyframesChosen(in_shots([*begins, *fetched], decode.shots), decode)
+    keyframes = in_shots([*begins, *_fetched(clip, wishes, known.edges, max_side, after=begins)], decode.shots)
+    yield KeyframesChosen(keyframes, with_damaged(decode, keyframes, check.seconds))
 
 
 def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> tuple[Keyframe, ...]:

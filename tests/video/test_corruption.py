@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app.domain import KeyframesChosen, Selection
+from app.video import selection
 from app.video.corruption import CheckedReader
 from app.video.readers import open_reader
 from app.video.survey import Survey
@@ -61,3 +63,15 @@ def test_silent_damage_is_found_at_the_frames_that_show_it(tmp_path: Path, kind:
     same = [one for one in pictures if (one.levels() == shown[one.time_seconds]).all()]
     assert len(same) > len(pictures) / 4
     assert checked.num_damaged >= 1
+
+
+def test_frames_at_given_times_are_named_where_they_show_silent_damage(tmp_path: Path) -> None:
+    whole = written(tmp_path / "whole", "vp9", scenes())
+    damaged = tmp_path / f"damaged{whole.suffix}"
+    damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 5, 0))
+    found = unconfirmed(damaged, num_reported=0)
+    wanted = Selection("times", times_seconds=(found[0],))
+    with open_reader(damaged, every_frame=False) as reader:
+        events = list(selection.run(reader, frames=4, selection=wanted, max_side=320))
+    chosen = next(one for one in events if isinstance(one, KeyframesChosen))
+    assert [one.key for one in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]

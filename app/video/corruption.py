@@ -201,6 +201,9 @@ class CheckedReader:
     def tail(self) -> tuple[int, float]:
         return self._reader.tail
 
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        return self._reader.passed_over(after_seconds, before_seconds)
+
     def frames(self) -> Iterator[Picture]:
         damage, was_damaged = Damage(), False
         for picture in self._reader.frames():

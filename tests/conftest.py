@@ -83,6 +83,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(config, "REPOSITORY", tmp_path)
 
 
+@pytest.fixture
+def no_text_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the processes that a test starts find no text; reading it takes half of an analysis of a short video."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "no_text"))
+
+
 @pytest.fixture(scope="session")
 def tiny_vl() -> Path:
     """A Qwen2.5-VL of 1.4 million parameters that names the colours of up to eight frames."""

@@ -17,6 +17,7 @@ from tests.cards import write_card_video
 from tests.llm.scripted import Behave, serve
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from tests.cards import write_card_video
 from tests.cli.test_main import command, run
 from tests.llm.scripted import serve
 
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+
 
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:

@@ -19,6 +19,8 @@ from tests.jobs.working import CONTEXT
 from tests.llm.scripted import Server, serve
 from tests.media import cards, write_video
 
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+
 KILLS = 8
 IN_FLIGHT = 2
 FRAMES = 32

@@ -20,6 +20,7 @@ from tests.cards import write_card_video
 from tests.llm.scripted import serve
 
 CARDS = ["red", "blue", "green", "yellow"]
+pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from tests.cli.test_main import run
 
 LATIN = os.fsdecode(b"caf\xe9.mp4")
 linux_alone = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names are Unicode here")
+pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
 def test_non_utf8_names_are_escaped_and_restored() -> None:

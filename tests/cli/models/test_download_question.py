@@ -19,6 +19,7 @@ from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
 
 MODEL = "Someone/Tiny-VL"
+pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,15 @@
+"""Text reader that finds no text and loads no model, for tests that are not about text (fixture `no_text_reading`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class RapidOCR:
+    """RapidOCR's interface, as far as app.video.ocr uses it."""
+
+    def __init__(self, **_: Any) -> None:
+        self.txts = self.scores = self.boxes = None
+
+    def __call__(self, image: Any) -> RapidOCR:
+        return self

@@ -65,7 +65,7 @@ def test_silent_damage_is_found_at_the_frames_that_show_it(tmp_path: Path, kind:
     assert checked.num_damaged >= 1
 
 
-def test_frames_at_given_times_are_named_where_they_show_silent_damage(tmp_path: Path) -> None:
+def test_silent_damage_at_given_times_is_reported(tmp_path: Path) -> None:
     whole = written(tmp_path / "whole", "vp9", scenes())
     damaged = tmp_path / f"damaged{whole.suffix}"
     damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 5, 0))

@@ -148,7 +148,7 @@ def test_second_reader_is_tried_after_the_first_fails(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
-def test_frames_before_a_new_picture_are_known_although_they_are_passed_over(ending: str, tmp_path: Path) -> None:
+def test_skipped_frames_before_new_picture_are_known(ending: str, tmp_path: Path) -> None:
     lengths = (31, 36, 29, 38)
     images = [image for seed, length in enumerate(lengths) for image in moving(length, 320, 192, seed=seed)]
     options = {"bf": "3", "b-adapt": "0", "sc_threshold": "0", "x264-params": "scenecut=0:b-adapt=0:bframes=3"}

@@ -13,11 +13,11 @@ import streamlit as st
 
 from app.i18n import t
 from app.ui import resources
-from app.ui.components import page as styles
-from app.ui.components import sidebar_autoclose
+from app.ui.components import page_styles
+from app.ui.components import page_styles as styles
 from app.ui.formatting import error_words, plain
 from app.ui.pages import analyse, library, models, system
-from app.ui.panels.sidebar import engine, language, queue, recent
+from app.ui.panels.sidebar import engine, jobs, language
 from app.ui.state import page_state
 
 PAGES = (
@@ -49,7 +49,7 @@ with st.container(horizontal=True, gap=None, key=styles.PHONE_PAGES):
     for one, (name, *_) in zip(pages, PAGES, strict=True):
         st.page_link(one, label=t(f"ui.page_{name}_short", state.language), query_params=state.address)
 body = st.container()
-sidebar_autoclose.draw(page.url_path)  # below the page, but there before it, and so before a link can be pressed
+page_styles.close_sidebar(page.url_path)  # below the page, but there before it, and so before a link can be pressed
 if error := resources.installed().error:
     st.error(plain(error_words(error, state.language)), icon=":material/error:")
 else:
@@ -57,6 +57,6 @@ else:
         page.run()
     with st.sidebar:
         engine.draw(resources.services(), state.language)
-        queue.draw(resources.services(), state.language)
-        recent.draw(resources.services(), state.language)
+        jobs.draw_queue(resources.services(), state.language)
+        jobs.draw_recent(resources.services(), state.language)
     resources.note_page_drawn()

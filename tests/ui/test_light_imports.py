@@ -11,7 +11,7 @@ import pytest
 HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime")
 PAGES = (
     "import app.ui.pages.analyse, app.ui.pages.models, app.ui.pages.system, app.ui.panels.sidebar.engine, "
-    "app.ui.panels.sidebar.recent, app.ui.panels.sidebar.language, app.api"
+    "app.ui.panels.sidebar.jobs, app.ui.panels.sidebar.language, app.api"
 )
 
 

@@ -12,6 +12,7 @@ from app.ui.components.assets import component
 
 Unit = Literal["share", "bytes", "number"]
 _mount = component("charts")
+_mount_bar = component("stack")
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,19 @@ def draw(
 def _rounded(line: Line) -> dict[str, object]:
     """Four digits are more than a screen shows; a long window stays small on its way."""
     return {**vars(line), "values": [None if one is None else float(f"{one:.4g}") for one in line.values]}
+
+
+@dataclass(frozen=True)
+class BarPart:
+    """One part: what it is, how much of it, and that in words."""
+
+    label: str
+    amount: float
+    words: str
+
+
+def draw_stacked_bar(parts: Sequence[BarPart], *, there: float, about: str, key: str) -> None:
+    """`there` is how much there is: the bar is as long as that, or as the sum where that is more, and then shows with a
+    mark where it ends. `about` says the whole in a sentence.
+    """
+    _mount_bar(key=key, data={"parts": [vars(part) for part in parts], "there": there, "about": about})

@@ -14,7 +14,7 @@ from app.domain import Language, VideoInfo
 from app.errors import AppError
 from app.i18n import t
 from app.ui import resources
-from app.ui.components import page, player
+from app.ui.components import page_styles, player
 from app.ui.formatting import error_words, plain, video_facts
 from app.ui.panels.analyse import answers, progress, request_form, stopped_job, video_picker
 from app.ui.panels.report import comparison, frame_editing, range_reanalysis, report
@@ -51,7 +51,7 @@ def draw() -> None:
         outline.skeleton(height=_FORM_HEIGHT)
     with left:
         if video_id:
-            with st.container(key=page.WATCHED if job else None):
+            with st.container(key=page_styles.WATCHED if job else None):
                 video = _draw_video(services, video_id, job, language)
         elif job is None:
             video_picker.draw(services, language)

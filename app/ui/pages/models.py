@@ -15,15 +15,7 @@ from app.models import load
 from app.store.trials import trials
 from app.ui import resources
 from app.ui.formatting import error_words, plain
-from app.ui.panels.models import (
-    current_model,
-    formats,
-    memory_calculator,
-    model_form,
-    remote_engine,
-    table,
-    vision_check,
-)
+from app.ui.panels.models import current_model, memory_calculator, model_form, remote_engine, table, vision_check
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -70,4 +62,4 @@ def draw() -> None:
     with st.expander(t("models.page.sum", language), icon=":material/calculate:"):
         memory_calculator.draw(catalogue, here, language)
     with st.expander(t("models.page.formats", language), icon=":material/memory:"):
-        formats.draw(language)
+        memory_calculator.draw_formats(language)

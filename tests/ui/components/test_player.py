@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.domain import AnalysisRequest, Selection
 from app.jobs import JobSnapshot
-from app.ui.components.timeline import marks, scenery
+from app.ui.components.player import marks, scenery
 from app.ui.frame_edits import Edits
 from tests.ui.fake_services import decode, keyframes
 

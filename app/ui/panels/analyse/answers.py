@@ -10,8 +10,8 @@ from app.domain import ChunkResult, Language, Notice, clock
 from app.i18n import notice_text, sentences, t
 from app.reports.content.labels import troubles
 from app.reports.content.request_parts import laid_out, times_of
-from app.ui.components import frames, part_list, rich_answer
-from app.ui.components.part_list import PartView
+from app.ui.components import frames, report_blocks
+from app.ui.components.report_blocks import PartView
 from app.ui.formatting import plain
 from app.ui.view_models import line, spoken_span
 
@@ -29,9 +29,9 @@ def draw(services: Services, job_id: str, language: Language) -> None:
     if reason := why_in_words(job):
         st.warning(plain(notice_text(reason, language)))
     _draw_whole(job, language)
-    if shown := views(job, language, part_list.opened()):
+    if shown := views(job, language, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer', language)}")
-        part_list.draw(shown, rich_answer.marks_of(job.keyframes))
+        report_blocks.draw_parts(shown, report_blocks.marks_of(job.keyframes))
     if found := job.keyframes or job.found:
         st.markdown(f"##### {t('ui.keyframes' if job.keyframes else 'ui.found', language)}")
         frames.draw(found, job_id, language, key="found")
@@ -46,7 +46,7 @@ def draw_kept(job: JobSnapshot, language: Language) -> None:
 
 @st.fragment
 def _draw_kept(job: JobSnapshot, language: Language) -> None:
-    part_list.draw(views(job, language, part_list.opened()), rich_answer.marks_of(job.keyframes))
+    report_blocks.draw_parts(views(job, language, report_blocks.opened_parts()), report_blocks.marks_of(job.keyframes))
 
 
 def why_in_words(job: JobSnapshot) -> Notice | None:
@@ -67,7 +67,7 @@ def _draw_whole(job: JobSnapshot, language: Language) -> None:
         st.caption(t("ui.joining", language, done=done, total=len(joins)))
     if 0 in job.answers:
         st.markdown(f"##### {t('report.summary', language)}")
-        rich_answer.draw(_readable(job.answers[0]), job.keyframes, live=not _is_done(job, 0), key="answer-0")
+        report_blocks.draw_text(_readable(job.answers[0]), job.keyframes, live=not _is_done(job, 0), key="answer-0")
 
 
 def views(job: JobSnapshot, language: Language, opened: frozenset[int]) -> list[PartView]:

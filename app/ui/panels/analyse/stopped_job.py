@@ -12,7 +12,7 @@ from app.errors import EngineError
 from app.i18n import notice_text, t
 from app.reports.content.labels import named
 from app.reports.content.request_parts import laid_out
-from app.ui.components import frames, table
+from app.ui.components import frames, tables
 from app.ui.formatting import error_words, plain
 from app.ui.panels.analyse import answers
 from app.ui.panels.models import missing_model
@@ -108,7 +108,7 @@ def _draw_changes(services: Services, job: JobSnapshot, changes: Changes, langua
     with st.container(border=True):
         st.markdown(f"**{t('ui.changed', language)}**")
         heads = [t(f"ui.changed_{column}", language) for column in ("setting", "then", "now")]
-        table.draw(heads, change_rows(changes, language), key="changes")
+        tables.draw_table(heads, change_rows(changes, language), key="changes")
         st.caption(t("ui.changed_why", language))
         with st.container(horizontal=True):
             st.button(

@@ -4,6 +4,7 @@ change itself, with a download before it where that is needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,15 +12,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.domain import Language
-from app.i18n import t
+from app.i18n import notice_text, t
 from app.models import Catalogue
+from app.models.preflight import Finding, Mend, Severity, applied
 from app.places import Place
 from app.preflight import preflight
 from app.ui.formatting import error_words, plain
-from app.ui.model_selection import Choice, Wanted
-from app.ui.panels.models import preflight_findings
+from app.ui.model_selection import Choice, Wanted, config_text
 from app.ui.panels.models.current_model import is_changing
-from app.ui.panels.models.form_fields import CONFIG, ENGINE, take
+from app.ui.panels.models.table import CONFIG, ENGINE, take
 from app.ui.state import page_state
 from app.wiring import chosen, use
 
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 _PAUSING = "model_pausing"
+_DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {
+    "stops": (st.error, ":material/error:"),
+    "hinders": (st.warning, ":material/warning:"),
+    "tells": (st.info, ":material/info:"),
+}
 
 
 def draw(
@@ -65,7 +71,7 @@ def draw(
         )
     what, state = found(wanted), page_state()
     if what is not None:
-        preflight_findings.draw(what, wanted, partial(_take_mended, wanted.model, catalogue, here), language)
+        draw_findings(what, wanted, partial(_take_mended, wanted.model, catalogue, here), language)
     if state.model_error:
         st.error(plain(error_words(state.model_error, language)), icon=":material/error:")
 
@@ -106,3 +112,32 @@ def _use(services: Services, wanted: Wanted) -> None:
         return
     with state.trying("model_error"):
         use(services, chosen(services.settings, **wanted.named), pausing=bool(st.session_state.get(_PAUSING)))
+
+
+def draw_findings(
+    found: tuple[Finding, ...], wanted: Wanted, take: Callable[[Wanted], None], language: Language
+) -> None:
+    """The findings, the worst first. A button calls `take` with what is wanted as its mend has it."""
+    if not found:
+        st.success(t("models.page.nothing_found", language), icon=":material/check_circle:")
+    for place, finding in enumerate(found):
+        show, icon = _DRAWN[finding.severity]
+        show(plain(notice_text(finding.notice, language)), icon=icon)
+        if finding.mend:
+            st.button(
+                plain(notice_text(finding.mend.notice, language)),
+                key=f"model_mend_{place}",
+                icon=":material/build:",
+                on_click=take,
+                args=(mended(wanted, finding.mend),),
+            )
+
+
+def mended(wanted: Wanted, mend: Mend) -> Wanted:
+    """The same with the mend's changes in it; of the settings, those that were written stay as they are."""
+    written = wanted.written or {}
+    changed = applied(written, mend)
+    # What our defaults set is not there to be taken out: null is vLLM's own default.
+    changed |= {name: None for name in mend.remove if name in (wanted.config or {}) and name not in written}
+    model, engine = mend.model or wanted.model, mend.engine or wanted.engine
+    return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))

@@ -19,12 +19,11 @@ from app.models.serving_plan import GIB
 from app.places import Place
 from app.store.trials import Measured
 from app.ui import resources
-from app.ui.components import table
+from app.ui.components import tables
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import Choice, Wanted
 from app.ui.panels.models.current_model import is_changing
-from app.ui.panels.sidebar.engine import short
-from app.ui.panels.sidebar.engine_progress import draw_phase
+from app.ui.panels.sidebar.engine import draw_phase, short
 from app.ui.state import page_state
 from app.wiring import begin_trial
 
@@ -154,7 +153,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
              exactly(one.alone_seconds, language, digits=2), f"{one.tokens:.0f}"]
             for one in trial.frames
         ]  # fmt: skip
-        table.draw(heads, rows, key="trial_frames_table", numbers=(2, 3))
+        tables.draw_table(heads, rows, key="trial_frames_table", numbers=(2, 3))
         _draw_coming(trial, language)
     st.caption(t("models.tried_noise", language))
 

@@ -18,8 +18,7 @@ from app.errors import AppError
 from app.i18n import notice_text, t
 from app.readiness import Readiness, readiness
 from app.ui.formatting import error_words, plain
-from app.ui.panels.sidebar.engine import COLOURS, short, state_words
-from app.ui.panels.sidebar.engine_progress import draw_phase
+from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short, state_words
 from app.workbench import confirmed_downloads
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ import streamlit as st
 
 from app.domain import Language
 from app.i18n import t
-from app.models import Catalogue, Plan, Sum, memory_of
+from app.models import Catalogue, NumberFormat, Plan, Sum, memory_of
 from app.models.architecture import Shape
 from app.models.formats import FORMATS, FormatKey, format_of
 from app.models.placement import ways_to_divide
 from app.models.serving_plan import GIB, Device
 from app.places import CARD_SIZES_GIB, Place
-from app.ui.components import stacked_bar, table
+from app.ui.components import charts, tables
 from app.ui.formatting import plain
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ _PICTURES = {
 _STORED: Literal["stored"] = "stored"
 _SHARE = 0.9
 _AT_ONCE = 8
+_SEVEN_BILLION = 7_615_616_512
+_CARDS = {7.5: "RTX 20", 8.0: "RTX 30, A100", 8.9: "RTX 40, L40", 9.0: "H100"}
+"""The cards with which a compute capability came, as people know them."""
 
 
 def draw(catalogue: Catalogue, here: Place, language: Language) -> None:
@@ -150,10 +153,10 @@ def _draw_bar(sum_: Sum, size_gib: float, language: Language) -> None:
         f":{'green' if fits else 'red'}[{':material/check_circle:' if fits else ':material/error:'}] {plain(about)}"
     )
     parts = [
-        stacked_bar.Part(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
+        charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
         for one in sum_.terms
     ]
-    stacked_bar.draw(parts, there=there, about=about, key="sum_bar")
+    charts.draw_stacked_bar(parts, there=there, about=about, key="sum_bar")
 
 
 def _draw_sizes(shape: Shape, sum_: Sum, language: Language) -> None:
@@ -178,10 +181,39 @@ def _draw_terms(sum_: Sum, language: Language) -> None:
     heads = [t(f"models.column_{name}", language) for name in names]
     if sum_.plan.cards == 1:
         heads[1] = t("models.page.memory", language)
-    table.draw(heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,))
+    tables.draw_table(heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,))
     st.caption(plain(t("models.per_token", language, kib=f"{sum_.cache_bytes_per_token / 1024:.4g}")))
     st.caption(plain(t("models.estimate", language)))
 
 
 def _gib(amount: float) -> str:
     return f"{amount / GIB:.2f} GiB"
+
+
+def draw_formats(language: Language) -> None:
+    """The table, and what a format costs in quality."""
+    st.caption(t("models.page.formats_about", language))
+    heads = [
+        t(f"models.column_{name}", language)
+        for name in ("format", "bits", "seven", "capability", "full", "cpu", "about")
+    ]
+    tables.draw_table(heads, [_cells(one, language) for one in FORMATS], key="model_formats", numbers=(1, 2), wide=(6,))
+    st.caption(t("models.quality", language))
+
+
+def _cells(one: NumberFormat, language: Language) -> list[str]:
+    return [
+        t(f"models.format.{one.key}.name", language),
+        f"{one.bits:.4g}",
+        f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
+        _since(one.least_capability, language),
+        _since(one.full_capability, language),
+        t(f"models.runs.{one.cpu}", language),
+        t(f"models.format.{one.key}.about", language),
+    ]
+
+
+def _since(capability: float | None, language: Language) -> str:
+    if capability is None:
+        return "–"
+    return t("models.page.since", language, capability=capability, cards=_CARDS[capability])

@@ -19,11 +19,11 @@ from app.models.formatting import match_text, need_text, parameters_text, why_no
 from app.models.serving_plan import GIB
 from app.places import Place
 from app.readiness import free_bytes
-from app.ui.components import stacked_bar
+from app.ui.components import charts
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import Choice, Wanted, env_lines, proposal_for, understood
 from app.ui.panels.models import apply, benchmark
-from app.ui.panels.models.form_fields import CONFIG, ENGINE, NAME, take
+from app.ui.panels.models.table import CONFIG, ENGINE, NAME, take
 from app.wiring import chosen
 
 if TYPE_CHECKING:
@@ -190,10 +190,10 @@ def _draw_memory(choice: Choice, wanted: Wanted, here: Place, language: Language
     else:
         st.warning(plain(about), icon=":material/memory:")
     parts = [
-        stacked_bar.Part(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
+        charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
         for one in sum_.terms
     ]
-    stacked_bar.draw(parts, there=there, about=about, key="model_choice_memory")
+    charts.draw_stacked_bar(parts, there=there, about=about, key="model_choice_memory")
 
 
 def _gib(amount: float) -> str:

@@ -11,7 +11,7 @@ from app.errors import AppError
 from app.i18n import t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_changing
-from app.ui.panels.sidebar.engine_progress import draw_phase
+from app.ui.panels.sidebar.engine import draw_phase
 from app.ui.state import page_state
 from app.wiring import begin_call, use_elsewhere
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import places
 from app.domain import Language
+from app.errors import AppError
 from app.i18n import t
 from app.models import Catalogue, Entry, Proposal
 from app.models.formats import format_of
@@ -19,7 +20,8 @@ from app.store.trials import Measured
 from app.trials import latest_trials, speed_text
 from app.ui.components import models
 from app.ui.formatting import plain
-from app.ui.panels.models.form_fields import take
+from app.ui.model_selection import config_text, proposal_for, understood
+from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")
 _AT_FIRST = 10
+NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 
 
 def draw(services: Services, catalogue: Catalogue, here: Place, language: Language) -> None:
@@ -106,3 +109,16 @@ def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> mode
 
 def _about(entry: Entry, language: Language) -> str:
     return " · ".join(filter(None, (parameters_text(entry.shape, language), entry.about[language])))
+
+
+def take(name: str, catalogue: Catalogue, here: Place) -> None:
+    """Put this model into the fields, with the settings that suit it here."""
+    st.session_state[NAME] = name
+    page_state().model_error = page_state().model_found = None
+    try:
+        choice = understood(name, catalogue)
+    except AppError:
+        return
+    proposal = proposal_for(choice, here)
+    st.session_state[CONFIG] = config_text(proposal.config if proposal else {})
+    st.session_state[ENGINE] = choice.entry.engine if choice.entry else "vllm"

@@ -14,8 +14,7 @@ from app.llm.test_cards import draw as draw_card
 from app.store.trials import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_switching
-from app.ui.panels.sidebar.engine import short
-from app.ui.panels.sidebar.engine_progress import draw_phase
+from app.ui.panels.sidebar.engine import draw_phase, short
 from app.ui.state import page_state
 from app.wiring import begin_check
 

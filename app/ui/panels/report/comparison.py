@@ -12,7 +12,7 @@ from app.file_names import last_part
 from app.i18n import t
 from app.i18n.durations import exactly
 from app.ui import comparison
-from app.ui.components import side_by_side
+from app.ui.components import tables
 from app.ui.formatting import error_words, local_time, plain
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar.engine import short
@@ -183,7 +183,9 @@ def _draw_both(services: Services, job_ids: tuple[str, str], language: Language)
     names = _names(both, language)
     nothing = t("ui.compare_nothing", language)
     heads = _heads(services, both, language)
-    side_by_side.draw(names, comparison.whole_rows(both, language), key="compare-whole", nothing=nothing, heads=heads)
+    tables.draw_side_by_side(
+        names, comparison.whole_rows(both, language), key="compare-whole", nothing=nothing, heads=heads
+    )
     st.markdown(f"##### {t('report.frames', language)}")
     moments = comparison.moments(both)
     if st.toggle(t("ui.compare_only_different", language), key="compare_only"):
@@ -191,7 +193,7 @@ def _draw_both(services: Services, job_ids: tuple[str, str], language: Language)
     pages = max(1, -(-len(moments) // _PAGE))
     first = _PAGE * (st.pagination(pages, key=f"compare_page_{pages}") - 1) if pages > 1 else 0
     rows = comparison.frame_rows(moments[first : first + _PAGE], both, job_ids, language)
-    side_by_side.draw(names, rows, key="compare-frames", nothing=nothing)
+    tables.draw_side_by_side(names, rows, key="compare-frames", nothing=nothing)
 
 
 def _names(both: comparison.Both, language: Language) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from app.domain import NOWHERE, Analysis, Finding, Language
 from app.i18n import labelled, t
 from app.reports.content.labels import troubles
 from app.reports.content.request_parts import Part, parts_of, times_of
-from app.ui.components import report_rows, rich_answer
+from app.ui.components import report_blocks
 from app.ui.state import page_state
 from app.ui.view_models import chips, line, pictures, spoken_span
 
@@ -48,9 +48,9 @@ def draw(services: Services, job_id: str, language: Language) -> None:
         return
     first = PAGE * (_draw_pages(len(entries), total, language) - 1)
     shown = entries[first : first + PAGE]
-    marks = rich_answer.marks_of(analysis.keyframes)
+    marks = report_blocks.marks_of(analysis.keyframes)
     retry = partial(_retry, services, job_id)
-    report_rows.draw(list(_rows(shown, len(parts), analysis, language)), marks, key="findings", on_retry=retry)
+    report_blocks.draw_rows(list(_rows(shown, len(parts), analysis, language)), marks, key="findings", on_retry=retry)
 
 
 def _entries(parts: Sequence[Part], words: str, only_doubtful: bool) -> Iterator[_Entry]:
@@ -106,7 +106,7 @@ def _rows(
         for numbers, together in groupby(findings, key=lambda finding: finding.frames):
             lines = [{**line(one, times, language, analysis.field_names), "chips": []} for one in together]
             seen = pictures(numbers, frames, analysis.id, language)
-            yield report_rows.card(lines, pictures=seen, lead=chips(numbers, times))
+            yield report_blocks.card(lines, pictures=seen, lead=chips(numbers, times))
 
 
 def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) -> dict[str, object]:
@@ -115,7 +115,7 @@ def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) ->
     flags = [f"⚠️ {words}" for words in troubles(part.result, language)] if part.result else []
     words = t("ui.part_retry" if part.result else "ui.part_ask", language)
     is_here = analysis.video.path != NOWHERE
-    return report_rows.head(
+    return report_blocks.head(
         title,
         note=spoken_span(part.start_seconds, part.end_seconds, end),
         flags=flags if part.result else [t("ui.part_failed", language)],

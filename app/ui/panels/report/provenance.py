@@ -11,7 +11,7 @@ from app.i18n import sentences, t
 from app.reports.content.labels import named, troubles
 from app.reports.content.provenance import facts_of_making
 from app.reports.content.request_parts import Part, parts_of
-from app.ui.components import table
+from app.ui.components import tables
 from app.ui.formatting import local_time
 from app.ui.view_models import spoken_span
 
@@ -30,14 +30,14 @@ def draw(analysis: Analysis, language: Language) -> None:
         st.markdown(f"##### {t('report.settings', language)}")
         heads = [t(f"ui.changed_{column}", language) for column in ("setting", "then")]
         settings = [[named("condition", name, language), value or "—"] for name, value in analysis.conditions.items()]
-        table.draw(heads, settings, key="conditions")
+        tables.draw_table(heads, settings, key="conditions")
     if requests := analysis.requests:
         st.markdown(f"##### {t('report.requests', language)}")
         heads = [t(f"ui.made_{column}", language) for column in _COLUMNS]
         parts = parts_of(analysis)
         names = request_names(parts, analysis.joins, language)
         rows = list(_requests(requests, parts, names, analysis.decode.readable_seconds, language))
-        table.draw(heads, rows, key="requests", numbers=_NUMBERS)
+        tables.draw_table(heads, rows, key="requests", numbers=_NUMBERS)
         _draw_prompt(requests, names, language)
 
 

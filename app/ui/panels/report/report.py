@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Analysis, Language, Notice
-from app.i18n import t
+from app.domain import Analysis, Language, Notice, Transcript, clock
+from app.i18n import notice_text, t
 from app.reports.content.labels import ai_label, headline, unusable
-from app.ui.components import frames
+from app.ui.components import frames, report_blocks
 from app.ui.formatting import plain
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.report import (
@@ -18,11 +20,9 @@ from app.ui.panels.report import (
     findings,
     follow_up,
     frame_editing,
-    notices,
     provenance,
     range_reanalysis,
     summary,
-    transcript,
 )
 from app.ui.panels.sidebar.engine import short
 from app.ui.state import page_state
@@ -30,6 +30,11 @@ from app.ui.state import page_state
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.wiring import Services
+
+_CUES_A_PAGE = 100
+_MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}
+_SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
+_END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
 
 
 def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language: Language, *, can_edit: bool) -> None:
@@ -54,7 +59,7 @@ def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language
         if can_edit and page_state().edits_of(job.id) is None:
             frame_editing.draw_entry(analysis, language)
         comparison.draw_entry(language)
-    notices.draw(_to_tell(job, analysis), language)
+    draw_notices(_to_tell(job, analysis), language)
 
 
 def _draw_unusable(services: Services, job: JobSnapshot, words: str, language: Language) -> None:
@@ -126,7 +131,7 @@ def _draw_frames(_: Services, job: JobSnapshot, analysis: Analysis, language: La
 
 def _draw_said(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
     if analysis.transcript:
-        transcript.draw(analysis.transcript, language)
+        draw_transcript(analysis.transcript, language)
 
 
 def _draw_facts(services: Services, job: JobSnapshot, _: Analysis, language: Language) -> None:
@@ -155,3 +160,42 @@ _TABS = {
     "facts": _draw_facts,
     "made": _draw_made,
 }
+
+
+@st.fragment
+def draw_transcript(transcript: Transcript, language: Language) -> None:
+    """Where the words come from, and the words; a click on a time goes there."""
+    source = t(f"ui.said_{transcript.source}", language, label=transcript.label)
+    st.caption(plain(f"{source} · {t('ui.said_cues', language, n=len(transcript.cues))}"))
+    words = st.text_input(t("ui.said_search", language), key="said_search", icon=":material/search:", width=320)
+    wanted = words.strip().casefold()
+    found = [cue for cue in transcript.cues if wanted in cue.text.casefold()]
+    if not found:
+        st.caption(t("ui.findings_none", language))
+        return
+    pages = -(-len(found) // _CUES_A_PAGE)
+    first = _CUES_A_PAGE * (st.pagination(pages, key=f"said_page_{pages}") - 1) if pages > 1 else 0
+    shown = found[first : first + _CUES_A_PAGE]
+    chips = [[{"label": clock(cue.start_seconds), "seconds": cue.start_seconds}] for cue in shown]
+    cards = [report_blocks.card([{"text": cue.text}], lead=chip) for cue, chip in zip(shown, chips, strict=True)]
+    report_blocks.draw_rows(cards, {}, key="said")
+
+
+def draw_notices(notices: Sequence[Notice], language: Language) -> None:
+    """Draw them, errors first; the whole text of one that says more than its line opens over the page."""
+    with st.container(gap="xsmall", key="notices"):
+        for place, notice in enumerate(sorted(notices, key=lambda one: list(_MARKS).index(one.level))):
+            text = notice_text(notice, language)
+            line = brief(text)
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                st.caption(f"{_MARKS[notice.level]} {plain(line)}", width="content")
+                if line != text:
+                    with st.popover(t("ui.what_helps", language), type="tertiary", key=f"notice-{place}"):
+                        st.markdown(plain(text))
+
+
+def brief(text: str) -> str:
+    """Return the first clause of a notice, without the sign before it."""
+    text = _SIGNS.sub("", text)
+    end = _END.search(text)
+    return text if end is None else text[: end.start()]

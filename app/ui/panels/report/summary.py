@@ -8,7 +8,7 @@ from app.domain import Analysis, Chapter, Finding, Language
 from app.i18n import t
 from app.reports.content.labels import looping_words, troubles
 from app.reports.content.request_parts import times_of
-from app.ui.components import report_rows, rich_answer
+from app.ui.components import report_blocks
 from app.ui.formatting import plain
 from app.ui.view_models import Line, chips, flags, pictures, spoken_span
 
@@ -26,7 +26,7 @@ def draw(analysis: Analysis, language: Language) -> None:
         _draw_reply(analysis, whole.reply, language)
     if analysis.overview:
         st.markdown(f"##### {t('report.summary', language)}")
-        rich_answer.draw_findings(analysis.overview, analysis.keyframes, language, key="overview")
+        report_blocks.draw_findings(analysis.overview, analysis.keyframes, language, key="overview")
     for trouble in troubles(analysis.summary, language) if analysis.summary else ():
         st.caption(f"⚠️ {plain(trouble)}")
     if whole and whole.chapters:
@@ -39,25 +39,25 @@ def _draw_reply(analysis: Analysis, reply: tuple[Finding, ...], language: Langua
     st.markdown(f"##### {t('report.reply', language)}")
     st.caption(plain(analysis.request.question))
     cards = [
-        report_rows.card(
+        report_blocks.card(
             [{"text": finding.text, "flags": flags(finding, language)}],
             pictures=pictures(finding.frames, shown, analysis.id, language),
             lead=chips(finding.frames, times),
         )
         for finding in reply
     ]
-    report_rows.draw(cards, rich_answer.marks_of(analysis.keyframes), key="reply")
+    report_blocks.draw_rows(cards, report_blocks.marks_of(analysis.keyframes), key="reply")
 
 
 def _draw_chapters(analysis: Analysis, chapters: tuple[Chapter, ...], language: Language) -> None:
     st.markdown(f"##### {t('report.chapters', language)}")
     end = analysis.decode.readable_seconds
     cards = [_chapter(chapter, end) for chapter in chapters]
-    report_rows.draw(cards, rich_answer.marks_of(analysis.keyframes), key="chapters")
+    report_blocks.draw_rows(cards, report_blocks.marks_of(analysis.keyframes), key="chapters")
 
 
 def _chapter(chapter: Chapter, end: float) -> dict[str, object]:
     span = spoken_span(chapter.start_seconds, chapter.end_seconds, end)
     lead: list[Line] = [{"label": span, "seconds": chapter.start_seconds}]
     said: list[Line] = [{"text": chapter.text}] if chapter.text else []
-    return report_rows.card(said, lead=lead, title=chapter.title)
+    return report_blocks.card(said, lead=lead, title=chapter.title)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.domain import Language
+from app.domain import EngineProgress, Language
 from app.i18n import t
 from app.ui.formatting import error_words, plain
 
@@ -23,6 +23,7 @@ COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
     "failed": "red",
 }
 _LOG_LINES = 80
+_AMOUNTS = {"downloading": ("bytes_done", "bytes_total"), "loading": ("done", "total")}
 
 
 def draw(services: Services, language: Language) -> None:
@@ -81,3 +82,13 @@ def _sight(status: EngineStatus, language: Language) -> list[str]:
     if status.info is None or status.info.sees is None:
         return [t("ui.sight_unknown", language)]
     return [t("ui.sight_yes" if status.info.sees else "ui.sight_no", language)]
+
+
+def draw_phase(phase: EngineProgress, language: Language) -> None:
+    """Draws it."""
+    words = plain(t(f"engine.phase.{phase.phase}", language, **phase.values))
+    done, total = (phase.values.get(name) for name in _AMOUNTS.get(phase.phase, ("", "")))
+    if isinstance(done, int) and isinstance(total, int) and total:
+        st.progress(min(1.0, done / total), words)
+    else:
+        st.caption(words)

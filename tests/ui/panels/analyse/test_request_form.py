@@ -21,7 +21,7 @@ from app.i18n import LANGUAGES, t
 from app.jobs import Sameness
 from app.store.paces import Asked, Known
 from app.ui import resources
-from app.ui.panels.sidebar import queue as queue_panel
+from app.ui.panels.sidebar import jobs as queue_panel
 from app.wiring import Services
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ended, queue, script, with_bench

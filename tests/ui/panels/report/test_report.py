@@ -31,7 +31,7 @@ from app.jobs import Sameness
 from app.reports.json import reader, writer
 from app.ui import resources
 from app.ui.panels.report.findings import PAGE
-from app.ui.panels.report.notices import brief
+from app.ui.panels.report.report import brief
 from app.wiring import Services
 from tests.ui import rich
 from tests.ui.conftest import Open

@@ -1,4 +1,4 @@
-"""The analyses that run and wait, in the order of their turn: what is next can be changed, and each can be stopped."""
+"""Running, waiting and recent analyses in the sidebar."""
 
 from __future__ import annotations
 
@@ -11,22 +11,59 @@ from app.domain import Language
 from app.errors import AppError
 from app.i18n import t
 from app.reports.content.labels import title_and_details
+from app.store.library import Entry, Wanted
 from app.ui import resources
+from app.ui.components import jobs
 from app.ui.components import jobs as rows
-from app.ui.formatting import plain, remaining
+from app.ui.formatting import local_time, plain, remaining
 from app.ui.panels.analyse import time_range
+from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.wiring import Services
 
+_RECENT = 8
 _POLL_SECONDS = 2.0
 _ESTIMATED = 8  # for an estimate the video is probed, which takes a third of a second; the others count as these do
 _LOOKED_AT = 20  # of the newest jobs: those that run are among them
 
 
-def draw(services: Services, language: Language) -> None:
+def draw_recent(services: Services, language: Language) -> None:
+    """Draw a row for each; the one that is open is marked."""
+    entries = services.jobs.library.find(Wanted(), order="newest", offset=0, limit=_RECENT)
+    if not entries:
+        return
+    st.markdown(f"**{t('ui.recent', language)}**")
+    rows = [_recent_row(services, entry, language) for entry in entries]
+    jobs.draw(rows, key="recent", on_open=page_state().open_job)
+
+
+def _recent_row(services: Services, entry: Entry, language: Language) -> jobs.Job:
+    state = services.jobs.state_of(entry)
+    state_words = t(f"library.state.{state}", language)
+    title, line = title_and_details(
+        entry.name,
+        title=entry.title,
+        question=entry.question,
+        part=time_range.words_of_part(entry.start_seconds, entry.end_seconds, language, digits=0),
+        model=entry.model,
+    )
+    made = (template_name(services, entry.template, language), state_words, local_time(entry.created))
+    return jobs.Job(
+        id=entry.id,
+        name=entry.name,
+        title=title,
+        line=line or local_time(entry.created),
+        icon=state,
+        state=state_words,
+        about=" · ".join(filter(None, (title, line, *made))),
+        is_open=entry.id == page_state().job_id,
+    )
+
+
+def draw_queue(services: Services, language: Language) -> None:
     """The queue, kept fresh; nothing while at most one job is there, which the page itself shows."""
     if services.jobs.waiting() or len(_running(services)) > 1:
         st.fragment(_draw, run_every=_POLL_SECONDS)(services, language)
@@ -56,12 +93,12 @@ def _draw(services: Services, language: Language) -> None:
                 on_click=services.jobs.cancel_all,
             )
         st.caption(plain(" · ".join(filter(None, (count, left)))))
-        shown = [_row(job, 0, language) for job in running]
-        shown += [_row(job, place, language) for place, job in enumerate(waiting, start=1)]
+        shown = [_queue_row(job, 0, language) for job in running]
+        shown += [_queue_row(job, place, language) for place, job in enumerate(waiting, start=1)]
         rows.draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=partial(act, services))
 
 
-def _row(job: JobSnapshot, place: int, language: Language) -> rows.Job:
+def _queue_row(job: JobSnapshot, place: int, language: Language) -> rows.Job:
     """Its place (0: it runs), what tells it from the others, and what can be done."""
     state = t("ui.queue_waits", language, n=place) if place else _share(job, language)
     title, line = title_and_details(

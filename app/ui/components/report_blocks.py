@@ -1,0 +1,105 @@
+"""Blocks of a report in the page: text with cited frames as buttons, rows of cards, and the list of parts.
+
+Nothing in a model's text can load or link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from app.domain import Finding, Keyframe, Language
+from app.reports.content.request_parts import times_of
+from app.ui.components.assets import component
+from app.ui.view_models import Line, line
+
+_mount_text = component("prose", "words")
+_mount_rows = component("rows", "words")
+State = Literal["waiting", "busy", "done", "failed"]
+_PARTS_KEY = "parts"
+_mount_parts = component("parts", "words")
+
+
+def draw_text(text: str, frames: Sequence[Keyframe], *, live: bool, key: str) -> None:
+    """An answer as it stands; `live` while more of it is to come."""
+    _mount_text(key=key, data={"text": text, "live": live, "marks": marks_of(frames), "statements": []})
+
+
+def draw_findings(findings: Sequence[Finding], frames: Sequence[Keyframe], language: Language, *, key: str) -> None:
+    """Statements with the times of their frames, and what could not be verified of them."""
+    times = times_of(frames)
+    statements = [line(finding, times, language) for finding in findings]
+    _mount_text(key=key, data={"text": "", "live": False, "marks": marks_of(frames), "statements": statements})
+
+
+def marks_of(frames: Sequence[Keyframe]) -> dict[str, float]:
+    """Frame number -> seconds, with the keys that JSON has."""
+    return {str(frame.number): frame.time_seconds for frame in frames}
+
+
+def card(
+    lines: Sequence[Line], *, pictures: Sequence[Line] = (), lead: Sequence[Line] = (), title: str = ""
+) -> dict[str, object]:
+    """A row: statements, with the times `lead` and a title above them and pictures at their side."""
+    return {"kind": "card", "pictures": list(pictures), "title": title, "lead": list(lead), "lines": list(lines)}
+
+
+def head(
+    title: str, *, note: str = "", flags: Sequence[str] = (), action: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """A heading between rows. `action`: the words and the label of its button, and the number that it tells."""
+    return {"kind": "head", "title": title, "note": note, "flags": list(flags), "action": action}
+
+
+def draw_rows(
+    rows: Sequence[Mapping[str, object]],
+    marks: Mapping[str, float],
+    *,
+    key: str,
+    on_retry: Callable[[int], None] | None = None,
+) -> None:
+    """Draws the rows. `marks` are the seconds of the frames whose numbers may be named in a text. `on_retry` is called
+    with the number of a head's action.
+    """
+
+    def told() -> None:
+        number = st.session_state[key]["retry"]
+        if on_retry and isinstance(number, int):
+            on_retry(number)
+
+    _mount_rows(key=key, data={"rows": list(rows), "marks": dict(marks)}, on_retry_change=told)
+
+
+@dataclass(frozen=True)
+class PartView:
+    """`text` is what has come of an answer on its way, `brief` one line of what is done or why it failed; `lines` are
+    the statements of an unfolded part, None for one that is folded.
+    """
+
+    number: int
+    title: str
+    note: str
+    state: State
+    state_words: str
+    brief: str = ""
+    text: str = ""
+    lines: Sequence[Line] | None = None
+    can_open: bool = False
+
+
+def opened_parts() -> frozenset[int]:
+    """The numbers of the parts that the reader has unfolded."""
+    told = st.session_state.get(_PARTS_KEY) or {}
+    return frozenset(number for number in told.get("open") or () if isinstance(number, int))
+
+
+def draw_parts(parts: Sequence[PartView], marks: Mapping[str, float]) -> None:
+    """Draws them in the order given."""
+    _mount_parts(
+        key=_PARTS_KEY,
+        data={"parts": [vars(part) for part in parts], "marks": dict(marks)},
+        on_open_change=lambda: None,
+    )

@@ -1,6 +1,7 @@
 """The application as `streamlit run app/main.py` finds it: pages, routes, and the lifespan of the services.
 
-What the parts are is decided in `app.wiring`, what a page shows in `app.ui`; nothing here but their birth and death.
+What the parts are is decided in `app.services.container`, what a page shows in `app.ui`; nothing here but their birth
+and death.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from starlette.middleware import Middleware
 from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
 from app.errors import AppError
 from app.i18n import error_text
+from app.services.container import open_services
+from app.services.engine_session import import_engine_client
 from app.ui import resources
 from app.ui.error_boundary import tell
 from app.video import child_ready
-from app.wiring import open_services
-from app.workbench import import_engine_client
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""

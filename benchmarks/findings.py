@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from app.domain import AnalysisRequest
 from app.jobs.snapshot import JobSnapshot, result_to_text, to_row
-from app.store.store import Store
+from app.services.container import SAMPLE
+from app.store.database import Store
 from app.ui.panels.report.findings import PAGE
-from app.wiring import SAMPLE
 from benchmarks.page import serving
 from benchmarks.row import Row
 from tests.ui import rich

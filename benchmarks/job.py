@@ -13,12 +13,12 @@ from typing import Any
 
 import httpx
 
+from app.analysis.prompts.templates import load as load_templates
 from app.analysis.task import Task
-from app.analysis.templates import load as load_templates
 from app.config import load
 from app.domain import AnalysisRequest, KeyframesChosen
+from app.services.engine_session import build_engine, runner
 from app.video import extract
-from app.workbench import build_engine, runner
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
 from benchmarks.row import Row, seconds

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.jobs.meaning import Meanings
-from app.store.library import About, Library, Passage, Wanted
-from app.store.store import Row, Store
+from app.library.semantic_index import Meanings
+from app.store.database import Row, Store
+from app.store.library_index import About, Library, Passage, Wanted
 from benchmarks.row import Row as Measured
 from benchmarks.row import seconds
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from app.domain import Analysis, AnalysisRequest
 from app.reports import FORMATS
-from app.wiring import SAMPLE
+from app.services.container import SAMPLE
 from benchmarks.row import Row, seconds
 from tests.ui.rich import rich
 

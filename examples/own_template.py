@@ -11,12 +11,12 @@ import argparse
 from pathlib import Path
 
 from app import config
+from app.analysis.prompts.templates import load
 from app.analysis.task import Task
-from app.analysis.templates import load
 from app.domain import AnalysisRequest, Finished
 from app.errors import AppError
 from app.i18n import error_text
-from app.workbench import open_workbench
+from app.services.engine_session import open_workbench
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -12,12 +12,12 @@ import argparse
 from pathlib import Path
 
 from app import config
+from app.analysis.prompts.templates import load
 from app.analysis.task import Task
-from app.analysis.templates import load
 from app.domain import AnalysisRequest, AnswerDelta, Finished, Noticed
 from app.errors import AppError
 from app.i18n import error_text, notice_text
-from app.workbench import open_workbench
+from app.services.engine_session import open_workbench
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import pairwise
@@ -200,3 +201,11 @@ def test_gallery_has_every_format_that_fits_the_sample() -> None:
         assert {f"sample{suffix}" for suffix in fitting} <= {path.name for path in folder.iterdir()}
         linked = (ROOT / "docs" / "gallery" / "README.md").read_text(encoding="utf-8")
         assert all(f"]({language}/sample{suffix})" in linked for suffix in fitting)
+
+
+def test_layers_in_the_architecture_are_those_of_the_contract() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = next(contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers")
+    section = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("\n## The layers\n")[2]
+    drawn = ["app." + line.replace(" | ", " | app.") for line in fenced(section, "")[0].splitlines()]
+    assert drawn == [layer for layer in layers if layer != "app.__main__"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.analysis import templates
+from app.analysis.prompts import templates
 from app.analysis.task import Task
 from app.config import load
 from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
@@ -20,7 +20,7 @@ from app.engine import Endpoint, ManagedEngine
 from app.errors import EngineError
 from app.i18n import notice_text
 from app.reports import FORMATS
-from app.workbench import runner
+from app.services.engine_session import runner
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.test_local_engine import wait_until

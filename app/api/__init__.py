@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from app.api import jobs, library, uploads, videos
+from app.api import frames, library, uploads, videos
+from app.api.allowed_hosts import AllowedHosts, PageProtection, content_policy
 from app.api.gate import Gate
-from app.api.hosts import AllowedHosts, PageProtection, content_policy
 
 __all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
 
@@ -17,4 +17,4 @@ __all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
     """All routes, below `base_path` + "/api". `base_path` is "" or "/name", as the server is set."""
     prefix = f"{base_path}/api"
-    return [route for one in (uploads, videos, jobs, library) for route in one.routes(gate, prefix)]
+    return [route for one in (uploads, videos, frames, library) for route in one.routes(gate, prefix)]

@@ -1,7 +1,7 @@
 """The gate in front of every route: origin, key, language, and errors as JSON. It knows nothing of any resource.
 
 Streamlit's own protection against foreign pages does not cover added routes, so each request must carry the random
-key of this process (header `FrameLens-Key` or `?key=`) and come from a page of this server (`app.api.hosts`).
+key of this process (header `FrameLens-Key` or `?key=`) and come from a page of this server (`app.api.allowed_hosts`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.api.hosts import AllowedHosts
+from app.api.allowed_hosts import AllowedHosts
 from app.domain import Language
 from app.errors import AppError, EngineError, InputError, StorageError
 from app.i18n import LANGUAGES, error_text, language_of
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 

@@ -19,12 +19,12 @@ from app.api.gate import Gate
 from app.domain import Analysis, Language
 from app.errors import InputError
 from app.i18n import labelled, language_of, t
-from app.jobs.shelf import MOST_EXPORTED
+from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, bundle
 from app.reports.files import Entry, write_zip
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

@@ -18,11 +18,11 @@ from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
 from app.errors import InputError
-from app.store.videos import Part, Upload
+from app.store.video_repository import Part, Upload
 from app.video import probe
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 _VERSION = "1.0.0"
 _WRITE_BYTES = 2**20

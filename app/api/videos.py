@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
+from app.api.frames import side_of
 from app.api.gate import Gate
-from app.api.jobs import side_of
 from app.video.stills import SIDES
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 # Only what a player takes. Anything else goes out as plain bytes, so that an uploaded page is never a page of ours.
 _MEDIA_TYPES = {

@@ -29,9 +29,9 @@ from app.i18n import error_text, notice_text, t
 from app.i18n.durations import span
 from app.jobs import WORKERS, JobSnapshot
 from app.reports.json import writer
+from app.services.container import Services, open_services
 from app.video import child_ready
 from app.video.files import check_file, printable
-from app.wiring import Services, open_services
 
 _POLL_SECONDS = 0.1
 State = Literal["done", "done_before", "skipped", "without_model", "failed", "cancelled"]

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
-from app.analysis import choosing
+from app.analysis.planning import time_parsing
 from app.domain import MOST_FRAMES, Language, Selection, Strategy
 from app.errors import ConfigError, StorageError
 from app.i18n import LANGUAGES, t
@@ -41,7 +41,7 @@ def frame_count(text: str) -> int:
 
 def interval(text: str) -> float:
     """Read seconds, more than none. Raises ConfigError."""
-    length = _read(choosing.seconds, text)
+    length = _read(time_parsing.seconds, text)
     if not length:
         raise ConfigError("interval_empty", given=text)
     return length
@@ -49,7 +49,7 @@ def interval(text: str) -> float:
 
 def add_choice(parser: argparse.ArgumentParser, language: Language) -> None:
     """The options that say how frames are chosen, and from which range. `--frames` has words of its own."""
-    seconds, times = partial(_read, choosing.seconds), partial(_read, choosing.times)
+    seconds, times = partial(_read, time_parsing.seconds), partial(_read, time_parsing.times)
     parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy", language))
     parser.add_argument("--every", type=interval, metavar="SECONDS", help=t("cli.every", language))
     parser.add_argument("--at", type=times, metavar="T,T,…", help=t("cli.at", language))
@@ -76,7 +76,7 @@ def selection_of(given: argparse.Namespace) -> Selection:
 def frames_of(given: argparse.Namespace, selection: Selection, usual: int, fit: Callable[[], int]) -> int:
     """How many frames at most: as given or fit(), else `usual`, or all there are where the strategy sets the number."""
     if given.frames is None:
-        return choosing.usual_frames(selection.strategy, usual)
+        return time_parsing.usual_frames(selection.strategy, usual)
     return fit() if given.frames == FIT else int(given.frames)
 
 

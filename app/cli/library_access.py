@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from app.config import Settings
 from app.errors import InputError
-from app.store.library import Wanted
-from app.wiring import Services, open_services
+from app.services.container import Services, open_services
+from app.store.library_index import Wanted
 
 LATEST = "latest"
 

@@ -1,7 +1,7 @@
 """What an engine is to everybody else: where it answers, how it is, and the four things one can ask of it.
 
 An engine is a server that speaks OpenAI chat completions. Whether it is a child process of ours or somebody else's
-machine is decided in `app.wiring`; nothing below this interface asks.
+machine is decided in `app.services.container`; nothing below this interface asks.
 """
 
 from __future__ import annotations

@@ -21,15 +21,15 @@ from app.analysis.task import Control, Done
 from app.domain import Analysis, AnalysisRequest
 from app.errors import AppError, Cancelled, InputError
 from app.file_names import one_line
-from app.jobs.archive import Archive
-from app.jobs.in_hand import InHand, Listener, Live
-from app.jobs.indexing import Indexing
-from app.jobs.sameness import Sameness
+from app.jobs.active_jobs import InHand, Listener, Live
+from app.jobs.deduplication import Sameness
+from app.jobs.job_repository import Archive
+from app.jobs.search_index import Indexing
 from app.jobs.snapshot import JobSnapshot, State, from_elsewhere, result_to_text, to_row
 from app.jobs.worker import Admitted, Run, Worker
-from app.store.library import Entry, Library
-from app.store.owner import Owner
-from app.store.store import Row, Store
+from app.store.database import Row, Store
+from app.store.library_index import Entry, Library
+from app.store.process_lock import Owner
 
 log = logging.getLogger(__name__)
 WORKERS = 2

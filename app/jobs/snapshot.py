@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from app import errors
-from app.analysis.keeping import facts_incomplete, have_same_settings
+from app.analysis.cache_keys import facts_incomplete, have_same_settings
 from app.domain import (
     NOWHERE,
     Analysis,
@@ -48,7 +48,7 @@ from app.domain import (
 )
 from app.errors import AppError, EngineError
 from app.file_names import restored, shown_name, storable
-from app.store.store import Row
+from app.store.database import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
 State = Literal[

@@ -13,9 +13,9 @@ from pathlib import Path
 from app.analysis.task import Control, Task
 from app.domain import AnalysisEvent, Answered, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
 from app.errors import AppError, Cancelled, Paused, StorageError
-from app.jobs.archive import Archive
-from app.jobs.in_hand import InHand, Live
-from app.jobs.sameness import Sameness
+from app.jobs.active_jobs import InHand, Live
+from app.jobs.deduplication import Sameness
+from app.jobs.job_repository import Archive
 from app.jobs.snapshot import (
     Failure,
     JobSnapshot,
@@ -25,7 +25,7 @@ from app.jobs.snapshot import (
     result_to_text,
     without_missing_facts,
 )
-from app.store.store import Store
+from app.store.database import Store
 
 log = logging.getLogger(__name__)
 Run = Callable[[Task], Iterator[AnalysisEvent]]

@@ -37,7 +37,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, number)
     );
     """,
-    # What the library tells and finds of each analysis, made from its document by app.jobs.indexing whenever `state` is
+    # What the library tells and finds of each analysis, made from its document by app.jobs.search_index whenever
+    # `state` is
     # not that of the job any more, or `form` not the newest. A number is never used twice: the words are kept under it.
     """
     CREATE TABLE entries (

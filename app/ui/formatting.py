@@ -14,7 +14,7 @@ from app.i18n import error_text, t
 from app.i18n.durations import span
 from app.i18n.facts import colours
 from app.reports.content.labels import local_minute
-from app.store.disk import human_size
+from app.store.fs_utils import human_size
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")

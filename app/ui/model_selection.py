@@ -12,7 +12,7 @@ from app.engine.model_resolution import resolve_model
 from app.errors import ModelNotFound
 from app.models import Catalogue, Entry, Match, Proposal, Shape, read_shape
 from app.models.formatting import weights_bytes
-from app.places import Place
+from app.services.hardware_profile import Place
 
 _MOST_BYTES = 4 * 1024**2
 

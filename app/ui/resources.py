@@ -18,7 +18,7 @@ from app.errors import AppError
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 
 _ESTIMATE_SECONDS = 60

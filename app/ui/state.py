@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.analysis.choosing import between
+from app.analysis.planning.time_parsing import between
 from app.domain import Language
 from app.errors import AppError
 from app.ui.frame_edits import Edits

@@ -11,8 +11,8 @@ from itertools import cycle
 from typing import Any
 from unittest import mock
 
-from app.analysis import answering
-from app.analysis.schema import Schema
+from app.analysis.prompts.schema import Schema
+from app.analysis.requests import request_executor
 
 _TEXTS = ("gate", "two people at a red car", "rain", "a grey coat")
 """In turns, since answers of one length would keep requests that are sent together in step, as real ones do not. Short
@@ -24,12 +24,12 @@ _FRAMES = 2
 @contextmanager
 def answers_that_end() -> Iterator[None]:
     """The app asks for this form meanwhile."""
-    usual, texts = answering.schema_of, cycle(_TEXTS)
+    usual, texts = request_executor.schema_of, cycle(_TEXTS)
 
     def schema_of(*given: Any, **how: Any) -> Schema:
         return given_texts(usual(*given, **how), next(texts))
 
-    with mock.patch.object(answering, "schema_of", schema_of):
+    with mock.patch.object(request_executor, "schema_of", schema_of):
         yield
 
 

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from app.analysis.prompts.templates import load as load_templates
 from app.analysis.task import NOTHING_DONE, Done, Task
-from app.analysis.templates import load as load_templates
 from app.config import load
 from app.domain import (
     AnalysisRequest,
@@ -18,7 +18,7 @@ from app.domain import (
     Layout,
     SurveyProgress,
 )
-from app.workbench import build_engine, runner
+from app.services.engine_session import build_engine, runner
 from benchmarks.analysis.raw import Sent, recording
 
 SIDE = 448

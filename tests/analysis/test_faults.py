@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from app.analysis import answering
-from app.analysis.recall import Wanted
+from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.requests import request_executor
 from app.analysis.task import Done
 from app.domain import (
     Analysis,
@@ -31,8 +31,18 @@ from app.domain import (
 from app.engine import Endpoint, EngineStatus
 from app.errors import AppError, EngineError, EngineTimeout, InputError
 from app.i18n import LANGUAGES, error_text, notice_text
-from tests.analysis.test_asking import asked, done_of, introducing, words_of
-from tests.analysis.test_run import ServedEngine, extracting, finished, info, keyframes, marks_of, request, run, tools
+from tests.analysis.requests.test_orchestrator import asked, done_of, introducing, words_of
+from tests.analysis.test_pipeline import (
+    ServedEngine,
+    extracting,
+    finished,
+    info,
+    keyframes,
+    marks_of,
+    request,
+    run,
+    tools,
+)
 from tests.jobs.working import CONTEXT, FRAMES, plain
 from tests.llm.scripted import HangUp, Refuse, Server, Whole, serve
 
@@ -134,8 +144,8 @@ def undisturbed() -> Analysis:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is waited between two attempts is not what these tests are about."""
-    monkeypatch.setattr(answering, "_LONGEST_WAIT_SECONDS", 0.05)
-    monkeypatch.setattr(answering, "_BROKEN_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(request_executor, "_LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(request_executor, "_BROKEN_PAUSE_SECONDS", 0.01)
 
 
 def assert_said(error: AppError | None) -> AppError:

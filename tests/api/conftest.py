@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.api import AllowedHosts, Gate, routes
-from app.wiring import Services
+from app.services.container import Services
 from tests.ui.fake_services import open_fake, script
 
 ALLOWED = AllowedHosts(frozenset({"testserver"}), origins=frozenset({"https://video.example"}))

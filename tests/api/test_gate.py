@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app.api import Gate, routes
 from app.domain import AnalysisRequest
-from app.wiring import Services
+from app.services.container import Services
 from tests.api.conftest import ALLOWED
 from tests.ui.fake_services import ended, keyframes
 

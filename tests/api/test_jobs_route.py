@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.domain import AnalysisRequest
 from app.jobs import JobSnapshot
-from app.wiring import Services
+from app.services.container import Services
 from tests.cards import draw_card, to_jpeg
 from tests.ui.fake_services import keyframes
 

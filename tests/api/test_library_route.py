@@ -9,9 +9,9 @@ from zipfile import ZipFile
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.jobs.shelf import reports_of
 from app.jobs.snapshot import from_elsewhere, to_row
-from app.wiring import Services
+from app.library.bulk_operations import reports_of
+from app.services.container import Services
 from tests.reports.test_reports import analysis
 
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.errors import InputError
-from app.wiring import Services
+from app.services.container import Services
 from tests.media import moving, write_video
 
 PIECE = {"Content-Type": "application/offset+octet-stream"}

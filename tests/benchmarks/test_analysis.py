@@ -9,11 +9,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.analysis.reading import read
-from app.analysis.schema import Scope, schema_of
-from app.analysis.templates import built_in
+from app.analysis.parsing.answer_parser import read
+from app.analysis.prompts.schema import Scope, schema_of
+from app.analysis.prompts.templates import built_in
 from app.domain import AnalysisRequest
-from app.wiring import SAMPLE
+from app.services.container import SAMPLE
 from benchmarks.analysis import large, throughput
 from benchmarks.analysis.answers import answer_to, cited, pieces, prompt_tokens
 from benchmarks.analysis.ending import answers_that_end, given_texts

@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
-from app.wiring import SAMPLE, Services
+from app.services.container import SAMPLE, Services
 from tests.browser.going import going
 from tests.ui.fake_services import open_fake, script
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import main, workbench
+from app import main
 from app.engine import Launcher, ManagedEngine
 from app.engine.model_resolution import model_name
 from app.jobs import EngineRoom
-from app.store.disk import log_to
-from app.wiring import SAMPLE, Services
+from app.services import engine_session
+from app.services.container import SAMPLE, Services
+from app.store.fs_utils import log_to
 from tests.engine.fakes import fake_launcher
 from tests.ui.fake_services import open_fake, script
 
@@ -38,6 +39,6 @@ def _open() -> Services:
     return replace(services, room=EngineRoom(replace(services.room.bench, engine=engine, notices=())))
 
 
-workbench.vllm_launcher = _launch
+engine_session.vllm_launcher = _launch
 main.open_services = _open
 app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES, middleware=main.MIDDLEWARE)

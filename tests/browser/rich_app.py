@@ -14,8 +14,8 @@ import streamlit as st
 
 from app import main
 from app.jobs import JobSnapshot
+from app.services.container import SAMPLE, Services
 from app.ui.pages import analyse
-from app.wiring import SAMPLE, Services
 from tests.browser.going import going
 from tests.ui import rich
 from tests.ui.fake_services import open_fake

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from app.wiring import SAMPLE
+from app.services.container import SAMPLE
 from tests.browser.conftest import App, Visit
 from tests.browser.test_analyse_in_browser import arrives, video_of
 

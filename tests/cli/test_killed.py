@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks.endurance import REPOSITORY, differences, said, stored
-from tests.analysis.test_asking import asked, introducing
-from tests.analysis.test_run import marks_of
+from tests.analysis.requests.test_orchestrator import asked, introducing
+from tests.analysis.test_pipeline import marks_of
 from tests.jobs.working import CONTEXT
 from tests.llm.scripted import Server, serve
 from tests.media import cards, write_video

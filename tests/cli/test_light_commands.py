@@ -12,7 +12,15 @@ import pytest
 
 from tests.media import COLOURS, cards, write_video
 
-MODEL = {"langchain_core", "langsmith", "huggingface_hub", "aiohttp", "httpx", "app.llm.chat", "app.analysis.asking"}
+MODEL = {
+    "langchain_core",
+    "langsmith",
+    "huggingface_hub",
+    "aiohttp",
+    "httpx",
+    "app.llm.chat",
+    "app.analysis.requests.orchestrator",
+}
 DECODERS = {"numpy", "cv2", "av", "rapidocr", "onnxruntime"}
 DRAWING = {"rich", "PIL"}
 SERVICES = {"pydantic", "psutil", "sqlite3", "app.engine.local_engine", "app.jobs.queue", "app.reports.text.html"}

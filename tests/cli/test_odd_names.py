@@ -13,7 +13,7 @@ import pytest
 
 from app.errors import InputError
 from app.file_names import readable, restored, shown_path, storable
-from app.store.videos import VideoShelf
+from app.store.video_repository import VideoShelf
 from tests.cards import write_card_video
 from tests.cli.test_main import run
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from app.analysis import templates
+from app.analysis.prompts import templates
 from app.analysis.task import Task
 from app.config import load
 from app.domain import Analysis, AnalysisRequest, Finished
@@ -30,8 +30,8 @@ from app.llm.messages import data_url
 from app.llm.stream import ask
 from app.llm.vision_probe import Sight, prove_sight
 from app.reports import FORMATS
-from app.workbench import conditions, runner
-from tests.api.test_serve import say
+from app.services.engine_session import conditions, runner
+from tests.api.test_openai_server import say
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.ui.fake_services import keyframes

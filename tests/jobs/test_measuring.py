@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from app.analysis.recall import Wanted
-from app.analysis.run import Tools
+from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.pipeline import Tools
 from app.domain import KeyframesChosen, VideoEvent
 from app.errors import DecodeError, ModelNotFound
 from app.i18n import LANGUAGES, t
 from app.jobs import JobSnapshot
 from app.reports import FORMATS
-from tests.analysis.test_asking import introducing
-from tests.analysis.test_run import extracting
+from tests.analysis.requests.test_orchestrator import introducing
+from tests.analysis.test_pipeline import extracting
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, plain, report_of, until
 from tests.llm.scripted import Server, serve
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from app.analysis.recall import Wanted
-from app.analysis.run import Tools
+from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.pipeline import Tools
 from app.analysis.task import Control
 from app.domain import Analysis, KeyframesChosen, VideoEvent
 from app.errors import AppError, InputError, StorageError
@@ -25,9 +25,9 @@ from app.i18n import LANGUAGES, error_text
 from app.jobs import JobSnapshot
 from app.jobs import queue as queue_module
 from app.jobs.worker import Admitted
-from app.store import store as store_module
-from tests.analysis.test_asking import asked, introducing
-from tests.analysis.test_run import extracting, marks_of
+from app.store import database as store_module
+from tests.analysis.requests.test_orchestrator import asked, introducing
+from tests.analysis.test_pipeline import extracting, marks_of
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, report_of, until, with_conditions
 from tests.llm.scripted import Refuse, Server, serve
 

@@ -10,13 +10,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from app.analysis.run import Tools, analyse
+from app.analysis.pipeline import Tools, analyse
 from app.domain import Analysis, AnalysisRequest, ChunkResult, Usage
 from app.i18n import LANGUAGES, t
 from app.jobs import Jobs, JobSnapshot, Sameness
-from app.store.owner import Owner
-from app.store.store import Store
-from tests.analysis.test_run import tools
+from app.store.database import Store
+from app.store.process_lock import Owner
+from tests.analysis.test_pipeline import tools
 from tests.llm.scripted import Server
 
 FRAMES = 24

@@ -26,7 +26,7 @@ from app.llm.kv_cache import cache_tokens
 from app.llm.stream import ask
 from app.llm.token_count import count_tokens
 from app.redaction import masked, remember_secret
-from app.store.disk import log_to
+from app.store.fs_utils import log_to
 from tests import loopback
 from tests.llm.scripted import Refuse, saying, serve
 

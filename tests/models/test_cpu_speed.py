@@ -22,8 +22,8 @@ from app.models.cpu_speed import (
     work_of,
 )
 from app.models.serving_plan import GIB
-from app.places import Place
-from tests.analysis.test_trial import MEASURED
+from app.services.hardware_profile import Place
+from tests.analysis.test_model_benchmark import MEASURED
 
 ENTRIES = built_in().by_id
 VL_3B, VL_3B_AWQ = ENTRIES["Qwen/Qwen2.5-VL-3B-Instruct"], ENTRIES["Qwen/Qwen2.5-VL-3B-Instruct-AWQ"]

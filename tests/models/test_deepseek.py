@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from app import config, preflight
+from app import config
 from app.engine import installed_vllm, supported_architectures
 from app.engine.supported_architectures import fitting_engine
 from app.i18n import error_text, notice_text
 from app.models import built_in
 from app.models.catalogue import raw_built_in
 from app.models.preflight import Finding, Machine, Mend, Model, Program, Subject, check
+from app.services import preflight
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
 SMALL, LARGE = "deepseek-community/deepseek-vl-1.3b-chat", "deepseek-community/deepseek-vl-7b-chat"

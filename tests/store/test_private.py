@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from app.private_files import make_private_folder, narrow
-from app.store.disk import log_to
-from app.store.owner import Owner
-from app.store.paces import Paces
-from app.store.store import Row, Store
-from app.store.surveys import Surveys
-from app.store.trials import trials
-from app.store.videos import VideoShelf
+from app.store.benchmark_store import trials
+from app.store.database import Row, Store
+from app.store.extraction_cache import Surveys
+from app.store.fs_utils import log_to
+from app.store.process_lock import Owner
+from app.store.timing_stats import Paces
+from app.store.video_repository import VideoShelf
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of a user are the user's own there")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.services.container import Services
 from app.ui import resources
-from app.wiring import Services
 from tests.cards import write_card_video
 from tests.ui.fake_services import Run, open_fake, script
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from app import config
-from app.analysis.choosing import range_notice
-from app.analysis.forecast import Planner
-from app.analysis.plan import Room
+from app.analysis.planning.estimate import Planner
+from app.analysis.planning.plan import Room
+from app.analysis.planning.time_parsing import range_notice
+from app.analysis.prompts.templates import load
 from app.analysis.task import Control, Task
-from app.analysis.templates import load
 from app.domain import (
     Analysis,
     AnalysisEvent,
@@ -53,12 +53,12 @@ from app.engine.base import EngineStatus
 from app.errors import Cancelled, Paused
 from app.jobs import EngineRoom, Jobs, JobSnapshot, Sameness
 from app.jobs.worker import Run
-from app.store.owner import Owner
-from app.store.paces import Known
-from app.store.store import Store
-from app.store.videos import VideoShelf
-from app.wiring import Services
-from app.workbench import Workbench
+from app.services.container import Services
+from app.services.engine_session import Workbench
+from app.store.database import Store
+from app.store.process_lock import Owner
+from app.store.timing_stats import Known
+from app.store.video_repository import VideoShelf
 from tests.cards import draw_card, to_jpeg
 
 TEXT_MODE = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})

@@ -11,7 +11,7 @@ import pytest
 from app.errors import ModelNotFound
 from app.models import Card, built_in
 from app.models.preflight import Mend
-from app.places import Place, place_of, speed_here
+from app.services.hardware_profile import Place, place_of, speed_here
 from app.ui.model_selection import Choice, Wanted, config_text, env_lines, proposal_for, understood
 from app.ui.panels.models.apply import mended
 

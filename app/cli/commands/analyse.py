@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
-from app.analysis.templates import Templates, built_in, load
+from app.analysis.prompts.templates import Templates, built_in, load
 from app.cli.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of, worst
 from app.cli.inputs import Inputs, resolve
 from app.cli.models.download_question import print_missing, settle
@@ -33,10 +33,10 @@ from app.file_names import readable
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute
+from app.services.container import Services, open_services
+from app.services.engine_session import open_planner
 from app.video import child_begun, probe
 from app.video.files import check_file, printable
-from app.wiring import Services, open_services
-from app.workbench import open_planner
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -156,7 +156,7 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
-    from app.analysis.prompts import exact_prompt
+    from app.analysis.prompts.prompts import exact_prompt
 
     for role, text in exact_prompt(request, templates.find(request.template), (), 1):
         print(f"[{role}]\n{text}\n")
@@ -172,7 +172,7 @@ def _show_plans(
     language: Language,
 ) -> int:
     """Print the plan of each video; of several with their paths, and what cannot be planned as a sentence."""
-    from app.analysis.telling import details, headline
+    from app.analysis.planning.estimate_format import details, headline
 
     codes = [0]
     for item in inputs.items:

@@ -20,9 +20,9 @@ from app.engine import Facts, Wanted, examine, gather
 from app.engine.downloads.errors import human_bytes
 from app.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, notice_text, t
-from app.preflight import preflight
 from app.redaction import masked, masked_setting
-from app.workbench import pass_on
+from app.services.engine_session import pass_on
+from app.services.preflight import preflight
 
 _MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}
 # What is said of a start, and what was said of the machine already.

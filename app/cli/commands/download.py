@@ -18,7 +18,7 @@ from app.config import DEFAULT_MODEL_PATH
 from app.domain import EngineProgress, Language
 from app.engine import MIRROR, check_model_folder, download, resolve_model
 from app.i18n import LANGUAGES, t
-from app.workbench import pass_on
+from app.services.engine_session import pass_on
 
 _STEP = 0.05
 """Into a file, progress is written at each such share of the whole."""

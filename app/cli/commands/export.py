@@ -56,7 +56,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
         raise ConfigError("export_what")
     missing: list[InputError] = []
     if given.json_file:
-        from app.jobs.shelf import reports_in
+        from app.library.bulk_operations import reports_in
 
         paths = _write(reports_in([given.json_file]), given)
     else:

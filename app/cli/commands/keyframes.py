@@ -24,7 +24,7 @@ from app.domain import (
     VideoInfo,
 )
 from app.i18n import LANGUAGES, t
-from app.store.disk import log_to
+from app.store.fs_utils import log_to
 from app.video import child_begun
 
 _BUDGET = 16
@@ -50,7 +50,10 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 
 def _run(given: argparse.Namespace, language: Language) -> int:
-    from app.analysis.recall import Wanted, open_recall  # the child, which needs longer, has begun by now
+    from app.analysis.inputs.extraction_cache import (  # the child, which needs longer, has begun by now
+        Wanted,
+        open_recall,
+    )
 
     settings = config.load()
     language = given.language or settings.language or language
@@ -80,9 +83,9 @@ def _run(given: argparse.Namespace, language: Language) -> int:
 
 def _held_frames(settings: Settings, path: Path) -> int:
     """As many as one request for a description holds."""
-    from app.analysis.templates import built_in
+    from app.analysis.prompts.templates import built_in
+    from app.services.engine_session import open_planner
     from app.video import probe
-    from app.workbench import open_planner
 
     request = AnalysisRequest(path)
     template = built_in()[request.template]

@@ -27,8 +27,8 @@ from app.i18n import error_text, t
 from app.jobs.snapshot import State
 from app.reports.content.labels import local_minute, title_and_details
 from app.reports.content.plain_text import printable
-from app.store.library import Entry, Hit, Order, Wanted
-from app.wiring import Services
+from app.services.container import Services
+from app.store.library_index import Entry, Hit, Order, Wanted
 
 Ask = Callable[[Services, argparse.Namespace, Language], int]
 
@@ -213,7 +213,7 @@ def _tag(services: Services, given: argparse.Namespace, language: Language) -> i
 
 
 def _delete(services: Services, given: argparse.Namespace, language: Language) -> int:
-    from app.jobs.shelf import remove
+    from app.library.bulk_operations import remove
 
     ids = list(dict.fromkeys(whole_id(services, one) for one in given.ids))
     if not given.yes:
@@ -235,7 +235,7 @@ def _delete(services: Services, given: argparse.Namespace, language: Language) -
 
 
 def _import(services: Services, given: argparse.Namespace, language: Language) -> int:
-    from app.jobs.shelf import reports_in
+    from app.library.bulk_operations import reports_in
 
     ids = [services.jobs.take_in(analysis) for analysis in reports_in(given.files)]
     return _told(services, list(dict.fromkeys(ids)), given)

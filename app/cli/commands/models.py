@@ -39,10 +39,10 @@ from app.models.catalogue_parser import entry_of_config
 from app.models.dummy_model import check_entry
 from app.models.formatting import match_text, need_text, why_nothing_fits
 from app.models.serving_plan import GIB
-from app.places import Place, here, speed_here
-from app.preflight import effective_arguments
-from app.store.trials import Measured, trials
-from app.trials import latest_trials, pace_text
+from app.services.hardware_profile import Place, here, speed_here
+from app.services.model_benchmarks import latest_trials, pace_text
+from app.services.preflight import effective_arguments
+from app.store.benchmark_store import Measured, trials
 
 _MOST_BYTES = 4 * 1024**2
 

@@ -22,8 +22,8 @@ from app.engine.supported_architectures import Kind, WantedDevice, fitting_engin
 from app.errors import AppError, ConfigError, EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Entry, load, read_shape
-from app.store.disk import log_to
-from app.workbench import build_engine
+from app.services.engine_session import build_engine
+from app.store.fs_utils import log_to
 
 _PORT = 8003
 
@@ -73,7 +73,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
     import uvicorn
 
-    from app.api.serve import Served, serve_app
+    from app.api.openai_server import Served, serve_app
 
     served = Served(engine, names, key, given.force_type != "text", language, settings.timeout_seconds)
     options = uvicorn.Config(serve_app(served), log_level="warning", timeout_graceful_shutdown=5)

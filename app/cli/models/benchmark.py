@@ -21,11 +21,11 @@ from app.i18n import t
 from app.i18n.durations import exactly, span
 from app.models import Proposal
 from app.models.serving_plan import GIB
-from app.trials import try_model
+from app.services.model_benchmarks import try_model
 
 if TYPE_CHECKING:
-    from app.analysis.forecast import Forecast
-    from app.analysis.tried import Trial
+    from app.analysis.planning.benchmark_result import Trial
+    from app.analysis.planning.estimate import Forecast
 
 _FRAMES = 16
 
@@ -46,10 +46,10 @@ def measure(
     document = try_model(proposal, arguments, settings, _shower(language), cancel_on_signals())
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
-    from app.analysis import tried  # the planner, which the other questions start without
+    from app.analysis.planning import benchmark_result  # the planner, which the other questions start without
 
-    trial = tried.tried_of(document)
-    coming = tried.forecast(trial, given.frames) if trial else None
+    trial = benchmark_result.tried_of(document)
+    coming = benchmark_result.forecast(trial, given.frames) if trial else None
     if given.json:
         return {**document, "analysis": coming and {"frames": given.frames, "seconds": coming.seconds}}
     if trial:

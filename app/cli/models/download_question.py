@@ -7,17 +7,17 @@ import json
 import sys
 from collections.abc import Iterator
 
-from app import places
 from app.config import Settings
 from app.domain import Language
 from app.engine.downloads.errors import human_bytes
 from app.errors import Cancelled
 from app.i18n import t
 from app.models.formatting import need_text
-from app.readiness import Candidate, Readiness, readiness
-from app.trials import latest_trials, speed_text
-from app.wiring import chosen
-from app.workbench import build_engine, confirmed_downloads
+from app.services import hardware_profile
+from app.services.container import chosen
+from app.services.engine_session import build_engine, confirmed_downloads
+from app.services.model_benchmarks import latest_trials, speed_text
+from app.services.readiness import Candidate, Readiness, readiness
 
 
 def settle(settings: Settings, given: argparse.Namespace, language: Language) -> Settings:
@@ -76,7 +76,7 @@ def _about(one: Candidate, settings: Settings, language: Language) -> str:
 
 
 def _speed(one: Candidate, settings: Settings, language: Language) -> str:
-    measured = latest_trials(settings.data_dir, places.here().device).get(one.model)
+    measured = latest_trials(settings.data_dir, hardware_profile.here().device).get(one.model)
     return speed_text(one.pace, one.entry is None or one.entry.sees, measured, language)
 
 

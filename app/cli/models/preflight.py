@@ -18,8 +18,8 @@ from app.domain import Language
 from app.errors import ConfigError
 from app.i18n import notice_text, t
 from app.models.preflight import Finding, Severity
-from app.preflight import preflight
-from app.workbench import pass_on
+from app.services.engine_session import pass_on
+from app.services.preflight import preflight
 
 _MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells": "💡"}
 

@@ -15,9 +15,9 @@ from app.cli.common import cancel_on_signals
 from app.domain import EngineProgress, Language
 from app.errors import ConfigError
 from app.i18n import t
-from app.store.trials import Measured
-from app.trials import check_sight, result_text
-from app.workbench import build_engine
+from app.services.engine_session import build_engine
+from app.services.model_benchmarks import check_sight, result_text
+from app.store.benchmark_store import Measured
 
 _UNRELIABLE = ("poor", "blind")
 

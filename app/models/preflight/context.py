@@ -1,6 +1,7 @@
 """Everything that is looked at before a start, as it was found: the model, the settings, the device, the engine.
 
-Facts alone, each of which may be missing; what is not known is never held against a model. Gathered in `app.preflight`.
+Facts alone, each of which may be missing; what is not known is never held against a model. Gathered in
+`app.services.preflight`.
 """
 
 from __future__ import annotations

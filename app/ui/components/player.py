@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.choosing import has_range
+from app.analysis.planning.time_parsing import has_range
 from app.domain import DecodeSummary, Keyframe, Language, Measures, VideoInfo, clock
 from app.i18n import t
 from app.ui import resources
@@ -21,7 +21,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 _KEY = "player"
 _WORDS = (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 _BEFORE, _DURING = (3, 2), (5, 7)
 """Widths of the columns without and with an analysis, in a ratio."""

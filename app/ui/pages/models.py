@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import places
 from app.domain import Language
 from app.errors import AppError
 from app.i18n import t
 from app.models import load
-from app.store.trials import trials
+from app.services import hardware_profile
+from app.store.benchmark_store import trials
 from app.ui import resources
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models import current_model, memory_calculator, model_form, remote_engine, table, vision_check
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 
 def _draw_way_back(services: Services, language: Language) -> None:
@@ -46,7 +46,7 @@ def draw() -> None:
     language, services = page_state().language, resources.services()
     st.markdown(f"## {t('ui.page_models', language)}")
     _draw_way_back(services, language)
-    catalogue, here = load(services.settings.data_dir / "models"), places.here()
+    catalogue, here = load(services.settings.data_dir / "models"), hardware_profile.here()
     if here.card is None:
         here = here.as_measured(trials(services.settings.data_dir).all(), catalogue.by_id)
     st.markdown(f"##### {t('models.page.now', language)}")

@@ -26,7 +26,7 @@ from app.ui.state import page_state
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 _LOOKED_AT = 20  # of the newest jobs: those that run are among them
 

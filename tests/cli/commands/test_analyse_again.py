@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from app import config
+from app.analysis.prompts.templates import load
 from app.analysis.task import Task
-from app.analysis.templates import load
 from app.domain import Analysis, AnalysisRequest, Finished
+from app.services.engine_session import build_engine, runner
 from app.video import client
-from app.workbench import build_engine, runner
 from tests.media import moving, write_video
 
 

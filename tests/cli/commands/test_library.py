@@ -16,7 +16,7 @@ from app.errors import ConfigError
 from app.jobs.snapshot import from_elsewhere, to_row
 from app.reports import FORMATS
 from app.reports.json.reader import read
-from app.wiring import open_services
+from app.services.container import open_services
 from tests.reports.test_reports import analysis
 
 

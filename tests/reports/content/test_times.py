@@ -13,10 +13,10 @@ import av
 import pytest
 
 from app import video
-from app.analysis.recall import Wanted
+from app.analysis.inputs.extraction_cache import Wanted
 from app.domain import Analysis, Cue, Language, Transcript, VideoEvent, clock
 from app.reports import FORMATS
-from tests.analysis.test_run import finished, request, run, statement, tools
+from tests.analysis.test_pipeline import finished, request, run, statement, tools
 from tests.llm.scripted import serve
 from tests.media import moving, write_video
 

@@ -21,7 +21,7 @@ from app.reports.graphics import fonts
 from app.reports.graphics.fonts import REGULAR, Face, Faces
 from app.reports.pdf import report
 from app.reports.pdf.report import strings
-from app.wiring import SAMPLE
+from app.services.container import SAMPLE
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis
 from tests.reports.test_reports import NASTY, analysis

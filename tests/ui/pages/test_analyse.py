@@ -19,9 +19,9 @@ from app.engine.base import EngineStatus
 from app.errors import ConfigError, EngineError
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS
+from app.services.container import Services
 from app.ui import resources
 from app.ui.formatting import error_words, plain
-from app.wiring import Services
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
 

@@ -38,7 +38,7 @@ def test_work_begins_once_after_the_first_page(monkeypatch: pytest.MonkeyPatch) 
 
 def test_langchain_is_imported_after_the_first_page() -> None:
     code = (
-        "import sys, json, app.main; from app.workbench import import_engine_client;"
+        "import sys, json, app.main; from app.services.engine_session import import_engine_client;"
         "before = 'langchain_core' in sys.modules; import_engine_client();"
         "print(json.dumps([before, 'langchain_core' in sys.modules, 'app.llm.chat' in sys.modules]))"
     )
@@ -47,7 +47,10 @@ def test_langchain_is_imported_after_the_first_page() -> None:
 
 
 def test_an_analysis_opens_its_video_without_langchain() -> None:
-    code = "import app.analysis.run, app.analysis.recall, app.video.client, sys; print('langchain_core' in sys.modules)"
+    code = (
+        "import app.analysis.pipeline, app.analysis.inputs.extraction_cache, app.video.client, sys; "
+        "print('langchain_core' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
 

@@ -15,9 +15,9 @@ from app.domain import AnalysisRequest, Language, Selection
 from app.errors import InputError
 from app.i18n import LANGUAGES
 from app.jobs.snapshot import to_row
+from app.services.container import Services
 from app.ui import formatting
 from app.ui.state import PageState
-from app.wiring import Services
 from tests.reports.test_reports import analysis
 from tests.ui import rich
 from tests.ui.fake_services import ended

@@ -14,16 +14,16 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import places
 from app.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
 from app.engine import Endpoint, EngineStatus, Fetching, Launcher
 from app.errors import EngineError, ModelNotFound
 from app.i18n import LANGUAGES, error_text, t
 from app.models import Card
-from app.places import Place
+from app.services import hardware_profile
+from app.services.container import Services
+from app.services.hardware_profile import Place
 from app.ui import resources
 from app.ui.state import PageState
-from app.wiring import Services
 from tests.engine.fakes import fake_launcher
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
@@ -50,7 +50,7 @@ def show(services: Services, monkeypatch: pytest.MonkeyPatch) -> Show:
         language: Language = "en",
         changed: Services | None = None,
     ) -> AppTest:
-        monkeypatch.setattr(places, "here", lambda: place or Place("here", Card(24, 8.9, "RTX 4090")))
+        monkeypatch.setattr(hardware_profile, "here", lambda: place or Place("here", Card(24, 8.9, "RTX 4090")))
         shown = changed or (with_bench(services, engine=ScriptedEngine(status)) if status else services)
         resources.install(resources.Installed(services=shown, key="key"))
         page = AppTest.from_function(models_page, default_timeout=60)
@@ -162,7 +162,7 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
     def launch(model: str, arguments: object, *, port: int | None = None, wide: bool = False) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
-    monkeypatch.setattr("app.workbench.vllm_launcher", launch)
+    monkeypatch.setattr("app.services.engine_session.vllm_launcher", launch)
     yield folder
     services.room.close()
 

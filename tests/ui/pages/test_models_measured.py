@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import trials
 from app.analysis.task import Control
 from app.domain import AnalysisRequest, EngineProgress, Language
 from app.engine import EngineStatus, Fetching, Launcher, RemoteEngine, download
@@ -23,10 +22,11 @@ from app.errors import Cancelled, EngineError
 from app.i18n import LANGUAGES, error_text, t
 from app.llm.test_cards import cards
 from app.models.serving_plan import GIB
-from app.places import Place
-from app.store.trials import trials as kept_trials
-from app.wiring import Services
-from tests.analysis.test_trial import MEASURED
+from app.services import model_benchmarks
+from app.services.container import Services
+from app.services.hardware_profile import Place
+from app.store.benchmark_store import trials as kept_trials
+from tests.analysis.test_model_benchmark import MEASURED
 from tests.engine.fakes import fake_launcher
 from tests.engine.hub_server import Hub
 from tests.engine.hub_server import serve as serve_hub
@@ -47,9 +47,9 @@ Work = Callable[..., dict[str, Any]]
 
 
 def measure_with(monkeypatch: pytest.MonkeyPatch, work: Work, free_gib: float = 20) -> None:
-    monkeypatch.setattr(trials, "try_model", work)
-    monkeypatch.setattr(trials, "free_bytes", lambda: int(free_gib * GIB))
-    monkeypatch.setattr(trials, "installed_vllm", lambda: ("cpu", "0.32.0"))
+    monkeypatch.setattr(model_benchmarks, "try_model", work)
+    monkeypatch.setattr(model_benchmarks, "free_bytes", lambda: int(free_gib * GIB))
+    monkeypatch.setattr(model_benchmarks, "installed_vllm", lambda: ("cpu", "0.32.0"))
 
 
 def keeping(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: Any) -> dict[str, Any]:
@@ -229,7 +229,7 @@ def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, service
 def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.workbench.vllm_launcher", launch)
+    monkeypatch.setattr("app.services.engine_session.vllm_launcher", launch)
     page = show(place=CPU)
     with serve(saying("red")) as server:
         write(page, server.base_url, "secret")
@@ -262,7 +262,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.workbench.vllm_launcher", launch)
+    monkeypatch.setattr("app.services.engine_session.vllm_launcher", launch)
     fetching = Fetching(partial(download, endpoint=hub.url, cache_dir=tmp_path / "hub"))
     changed = replace(services, fetching=fetching)
     page = name(show(place=CPU, changed=changed), hub.model)

@@ -21,9 +21,9 @@ from app.engine.monitoring.monitor import Sample
 from app.engine.monitoring.system_metrics import Machine
 from app.errors import EngineError
 from app.i18n import LANGUAGES, error_text, t
+from app.services.container import Services
 from app.ui import resources, system_charts
 from app.ui.state import PageState
-from app.wiring import Services
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, script, with_bench

@@ -17,7 +17,7 @@ from app.ui.view_models import line, spoken_span
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 _LONGEST = 4000
 """Characters of an answer on its way that are shown; of a longer one its end, which is what grows."""
@@ -134,7 +134,7 @@ def _not_yet(job: JobSnapshot, number: int, title: str, note: str, language: Lan
 def _readable(answer: str) -> str:
     """The end of what can be read of an answer that still grows."""
     # Imported here: the page shows before anything of the analysis is loaded.
-    from app.analysis.reading import so_far
+    from app.analysis.parsing.answer_parser import so_far
 
     text = so_far(answer)
     return text if len(text) <= _LONGEST else f"… {text[-_LONGEST:]}"

@@ -9,8 +9,8 @@ from typing import get_args
 
 import streamlit as st
 
-from app.analysis.choosing import between, is_budgeted, times
-from app.analysis.plan import SIDES
+from app.analysis.planning.plan import SIDES
+from app.analysis.planning.time_parsing import between, is_budgeted, times
 from app.domain import MOST_FRAMES, Language, Selection, Strategy
 from app.errors import InputError
 from app.i18n import t

@@ -18,7 +18,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 POLL_SECONDS = 0.8
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.prompts import exact_prompt
-from app.analysis.telling import details, headline
+from app.analysis.planning.estimate_format import details, headline
+from app.analysis.prompts.prompts import exact_prompt
 from app.domain import AnalysisRequest, Keyframe, Language, VideoInfo
 from app.errors import AppError, InputError
 from app.i18n import LANGUAGES, sentences, t
@@ -22,10 +22,10 @@ from app.ui.panels.sidebar import engine
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.analysis.forecast import Forecast
+    from app.analysis.planning.estimate import Forecast
     from app.jobs import JobSnapshot
-    from app.readiness import Readiness
-    from app.wiring import Services
+    from app.services.container import Services
+    from app.services.readiness import Readiness
 
 _SAME_AS_PAGE = "page"
 _PROMPT_HEIGHT = 300

@@ -21,8 +21,8 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.readiness import Readiness
-    from app.wiring import Services
+    from app.services.container import Services
+    from app.services.readiness import Readiness
 
 Changes = dict[str, tuple[str, str]]
 

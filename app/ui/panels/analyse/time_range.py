@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.analysis.choosing import between, has_range
+from app.analysis.planning.time_parsing import between, has_range
 from app.domain import Language, Selection, clock
 from app.errors import AppError
 from app.i18n import t

@@ -15,7 +15,7 @@ from app.ui.formatting import plain
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 
 def draw(services: Services, language: Language) -> None:

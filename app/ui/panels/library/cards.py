@@ -12,7 +12,7 @@ import streamlit as st
 from app.domain import NOWHERE, Language
 from app.file_names import last_part
 from app.i18n import t
-from app.store.library import Entry, Hit
+from app.store.library_index import Entry, Hit
 from app.ui import resources
 from app.ui.components import library as cards
 from app.ui.formatting import local_time, short_clock
@@ -22,7 +22,7 @@ from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 PAGE = 24
 _WORDS = ("open", "select", "rename", "rename_done")

@@ -14,14 +14,14 @@ from app.domain import Language
 from app.errors import AppError
 from app.file_names import last_part
 from app.i18n import LANGUAGES, t
-from app.store.library import Order, Wanted
+from app.store.library_index import Order, Wanted
 from app.ui.formatting import error_words, plain
 from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.jobs.meaning import Near
-    from app.wiring import Services
+    from app.library.semantic_index import Near
+    from app.services.container import Services
 
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}

@@ -10,15 +10,15 @@ import streamlit as st
 from app.domain import Language
 from app.file_names import one_line
 from app.i18n import t
-from app.jobs.shelf import MOST_EXPORTED
+from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS
-from app.store.library import Entry
+from app.store.library_index import Entry
 from app.ui import resources
 from app.ui.formatting import plain
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 
 _PRESET = ("html", "json")
@@ -118,7 +118,7 @@ def _ask_to_delete(services: Services, chosen: Sequence[str], language: Language
 
 
 def _delete(services: Services, chosen: Sequence[str], language: Language) -> None:
-    from app.jobs.shelf import remove  # what only shows the page need not wait for it
+    from app.library.bulk_operations import remove  # what only shows the page need not wait for it
 
     state = page_state()
     done = list(remove(services.jobs, services.videos, chosen))
@@ -160,7 +160,7 @@ def draw_import(services: Services, language: Language) -> None:
 
 
 def _take_in(services: Services, key: str, language: Language) -> None:
-    from app.jobs.shelf import reports_of
+    from app.library.bulk_operations import reports_of
 
     state = page_state()
     ids: list[str] = []

@@ -15,18 +15,18 @@ from app.domain import Language
 from app.i18n import notice_text, t
 from app.models import Catalogue
 from app.models.preflight import Finding, Mend, Severity, applied
-from app.places import Place
-from app.preflight import preflight
+from app.services.container import chosen, use
+from app.services.hardware_profile import Place
+from app.services.preflight import preflight
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import Choice, Wanted, config_text
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.models.table import CONFIG, ENGINE, take
 from app.ui.state import page_state
-from app.wiring import chosen, use
 
 if TYPE_CHECKING:
     from app.models.preflight import Finding
-    from app.wiring import Services
+    from app.services.container import Services
 
 _PAUSING = "model_pausing"
 _DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import trials
 from app.domain import Language
 from app.errors import AppError
 from app.i18n import t
@@ -16,8 +15,10 @@ from app.i18n.durations import exactly
 from app.models import Proposal
 from app.models.dummy_model import check_entry
 from app.models.serving_plan import GIB
-from app.places import Place
-from app.store.trials import Measured
+from app.services import model_benchmarks
+from app.services.container import begin_trial
+from app.services.hardware_profile import Place
+from app.store.benchmark_store import Measured
 from app.ui import resources
 from app.ui.components import tables
 from app.ui.formatting import error_words, plain
@@ -25,12 +26,11 @@ from app.ui.model_selection import Choice, Wanted
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase, short
 from app.ui.state import page_state
-from app.wiring import begin_trial
 
 if TYPE_CHECKING:
-    from app.analysis.tried import Trial
+    from app.analysis.planning.benchmark_result import Trial
     from app.domain import VideoInfo
-    from app.wiring import Services
+    from app.services.container import Services
 
 _POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"
@@ -62,7 +62,7 @@ def _is_open(services: Services, model: str) -> bool:
 
 def latest(services: Services, model: str, here: Place) -> Measured | None:
     """The latest trial of this model on this machine; None where there was none."""
-    return trials.latest_trials(services.settings.data_dir, here.device).get(model)
+    return model_benchmarks.latest_trials(services.settings.data_dir, here.device).get(model)
 
 
 def _draw(
@@ -94,7 +94,7 @@ def _draw(
 
 def _draw_offer(services: Services, proposal: Proposal, here: Place, wanted: Wanted, language: Language) -> None:
     written = wanted.written or {}
-    needed, free = trials.needed_bytes(proposal, written), trials.free_bytes()
+    needed, free = model_benchmarks.needed_bytes(proposal, written), model_benchmarks.free_bytes()
     minutes = max(1, round(_expected_seconds(proposal, here) / 60))
     amounts = {"minutes": minutes, "needed": f"{needed / GIB:.1f}", "free": f"{free / GIB:.1f}"}
     st.caption(plain(t("models.trial.about", language, **amounts)))
@@ -132,7 +132,7 @@ def _begin(services: Services, proposal: Proposal, wanted: Wanted) -> None:
 
 
 def _draw_measured(measured: Measured, language: Language) -> None:
-    from app.analysis.tried import tried_of  # the planner; a page without a trial does without
+    from app.analysis.planning.benchmark_result import tried_of  # the planner; a page without a trial does without
 
     trial = tried_of(measured)
     if trial is None:
@@ -160,7 +160,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
 
 def _draw_coming(trial: Trial, language: Language) -> None:
     """The minutes that so many frames will take, of the open video where there is one."""
-    from app.analysis.tried import forecast
+    from app.analysis.planning.benchmark_result import forecast
     from app.i18n.durations import span
 
     number = st.number_input(

@@ -10,22 +10,22 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app import trials
 from app.domain import Language
 from app.engine import Engine, installed_vllm
 from app.engine.downloads.errors import human_bytes
 from app.errors import AppError
 from app.i18n import notice_text, t
-from app.readiness import Readiness, readiness
+from app.services import model_benchmarks
+from app.services.engine_session import confirmed_downloads
+from app.services.readiness import Readiness, readiness
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short, state_words
-from app.workbench import confirmed_downloads
 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
     from app.engine.downloads.manager import Fetched
-    from app.jobs.room import Switch
-    from app.wiring import Services
+    from app.jobs.engine_switcher import Switch
+    from app.services.container import Services
 
 _POLL_SECONDS = 2.0
 _LOG_LINES = 200
@@ -81,7 +81,7 @@ def _facts(services: Services, status: EngineStatus, language: Language) -> list
     """Sight, what computes and where, and how much it holds; nothing is said of sight where it could not start."""
     info, installed = status.info, installed_vllm()
     facts = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}", language)]
-    if kept := trials.last_check(services.settings):
+    if kept := model_benchmarks.last_check(services.settings):
         facts.append(t(f"models.sight.short_{kept['verdict']}", language))
     facts.append(f"{_KIND[status.kind]} {info.version if info else ''}".strip())
     if status.kind == "vllm" and installed:

@@ -13,7 +13,7 @@ from app.models.architecture import Shape
 from app.models.formats import FORMATS, FormatKey, format_of
 from app.models.placement import ways_to_divide
 from app.models.serving_plan import GIB, Device
-from app.places import CARD_SIZES_GIB, Place
+from app.services.hardware_profile import CARD_SIZES_GIB, Place
 from app.ui.components import charts, tables
 from app.ui.formatting import plain
 

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import places
 from app.domain import Language
 from app.engine.downloads.errors import human_bytes
 from app.i18n import t
 from app.models.formatting import need_text
-from app.readiness import Candidate, Readiness, readiness
-from app.store.trials import Measured
-from app.trials import latest_trials, speed_text
+from app.services import hardware_profile
+from app.services.container import choose
+from app.services.engine_session import confirmed_downloads
+from app.services.model_benchmarks import latest_trials, speed_text
+from app.services.readiness import Candidate, Readiness, readiness
+from app.store.benchmark_store import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching
 from app.ui.state import page_state
-from app.wiring import choose
-from app.workbench import confirmed_downloads
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 
 def ready(services: Services) -> Readiness:
@@ -142,7 +142,7 @@ def _draw_offer(services: Services, one: Candidate, speed: str, language: Langua
 
 
 def _measured(services: Services) -> Mapping[str, Measured]:
-    return latest_trials(services.settings.data_dir, places.here().device)
+    return latest_trials(services.settings.data_dir, hardware_profile.here().device)
 
 
 def _speed(one: Candidate, measured: Mapping[str, Measured], language: Language) -> str:

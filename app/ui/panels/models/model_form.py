@@ -17,17 +17,17 @@ from app.models.catalogue_parser import Engine
 from app.models.formats import format_of
 from app.models.formatting import match_text, need_text, parameters_text, why_nothing_fits
 from app.models.serving_plan import GIB
-from app.places import Place
-from app.readiness import free_bytes
+from app.services.container import chosen
+from app.services.hardware_profile import Place
+from app.services.readiness import free_bytes
 from app.ui.components import charts
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import Choice, Wanted, env_lines, proposal_for, understood
 from app.ui.panels.models import apply, benchmark
 from app.ui.panels.models.table import CONFIG, ENGINE, NAME, take
-from app.wiring import chosen
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 _SUGGESTED = 4
 

@@ -9,15 +9,15 @@ import streamlit as st
 from app.domain import Language
 from app.errors import AppError
 from app.i18n import t
+from app.services.container import begin_call, use_elsewhere
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase
 from app.ui.state import page_state
-from app.wiring import begin_call, use_elsewhere
 
 if TYPE_CHECKING:
-    from app.trials import Elsewhere
-    from app.wiring import Services
+    from app.services.container import Services
+    from app.services.model_benchmarks import Elsewhere
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import places
 from app.domain import Language
 from app.errors import AppError
 from app.i18n import t
@@ -15,16 +14,17 @@ from app.models.formats import format_of
 from app.models.formatting import parameters_text, why_not
 from app.models.placement import least_bytes
 from app.models.serving_plan import GIB
-from app.places import Place
-from app.store.trials import Measured
-from app.trials import latest_trials, speed_text
+from app.services import hardware_profile
+from app.services.hardware_profile import Place
+from app.services.model_benchmarks import latest_trials, speed_text
+from app.store.benchmark_store import Measured
 from app.ui.components import models
 from app.ui.formatting import plain
 from app.ui.model_selection import config_text, proposal_for, understood
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")
@@ -35,7 +35,7 @@ NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 def draw(services: Services, catalogue: Catalogue, here: Place, language: Language) -> None:
     """The control for the size, and the table."""
     st.caption(t("models.page.table_about", language))
-    known = places.all_places(here)
+    known = hardware_profile.all_places(here)
     key = st.segmented_control(
         t("models.page.size", language),
         list(known),

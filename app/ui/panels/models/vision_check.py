@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import trials
 from app.domain import Language
 from app.i18n import t
 from app.llm.test_cards import Card
 from app.llm.test_cards import draw as draw_card
-from app.store.trials import Measured
+from app.services import model_benchmarks
+from app.services.container import begin_check
+from app.store.benchmark_store import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_switching
 from app.ui.panels.sidebar.engine import draw_phase, short
 from app.ui.state import page_state
-from app.wiring import begin_check
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 _POLL_SECONDS = 2.0
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
@@ -29,7 +29,7 @@ _SIZE = "sight_size"
 
 def draw(services: Services, language: Language) -> None:
     """The check of the engine in use, and the latest outcome that is kept of it."""
-    kept = trials.last_check(services.settings)
+    kept = model_benchmarks.last_check(services.settings)
     is_open = services.looking.now is not None
     with st.expander(t("models.sight.title", language), icon=":material/visibility:", expanded=is_open):
         every = _POLL_SECONDS if services.looking.runs else None
@@ -56,7 +56,7 @@ def _draw(services: Services, kept: Measured | None, did_run: bool, language: La
 
 def _draw_offer(services: Services, language: Language) -> None:
     st.caption(t("models.sight.about", language))
-    usual = trials.usual_size(services.settings)
+    usual = model_benchmarks.usual_size(services.settings)
     sizes = {f"{width} × {height}": (width, height) for width, height in sorted({usual, *_SIZES})}
     running = len(services.jobs.running())
     size = st.segmented_control(
@@ -93,7 +93,7 @@ def _draw_outcome(kept: Measured, language: Language) -> None:
     st.markdown(plain(t(f"sight.{kept['verdict']}", language, reason=reason)))
     about = [short(str(kept["model"])), str(kept["engine"])]
     about += [t(f"models.format.{kept['format']}.name", language)] if kept.get("format") else []
-    score = "" if reason else trials.result_text(kept, language)
+    score = "" if reason else model_benchmarks.result_text(kept, language)
     st.caption(plain(" ".join(filter(None, (score, f"{' · '.join(filter(None, about))} · {kept.get('at', '')}")))))
     with st.container(horizontal=True, gap="small"):
         for one in kept.get("cards") or ():

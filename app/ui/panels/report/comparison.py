@@ -21,7 +21,7 @@ from app.ui.view_models import Line
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 _PAGE = 24
 _SEARCHED = 60

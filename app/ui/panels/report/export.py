@@ -11,7 +11,7 @@ from typing import get_args
 
 import streamlit as st
 
-from app.analysis.export import contact_sheet, frames_as_zip
+from app.analysis.keyframe_export import contact_sheet, frames_as_zip
 from app.domain import Analysis, Language
 from app.file_names import safe_stem
 from app.i18n import t

@@ -21,7 +21,7 @@ from app.ui.state import page_state
 from app.ui.view_models import chips, line, pictures, spoken_span
 
 if TYPE_CHECKING:
-    from app.wiring import Services
+    from app.services.container import Services
 
 PAGE = 40
 """Findings on a page: some screens of them, and drawn at once."""

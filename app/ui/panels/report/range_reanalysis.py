@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.choosing import between
+from app.analysis.planning.time_parsing import between
 from app.domain import Language, Selection
 from app.errors import AppError, InputError
 from app.i18n import t
@@ -18,7 +18,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 _USUAL_FRAMES = 16
 _NUMBER_WIDTH = 112

@@ -29,7 +29,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 _CUES_A_PAGE = 100
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}

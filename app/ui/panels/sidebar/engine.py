@@ -14,7 +14,7 @@ from app.ui.formatting import error_words, plain
 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
-    from app.wiring import Services
+    from app.services.container import Services
 
 COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
     "stopped": "gray",

@@ -11,7 +11,7 @@ from app.domain import Language
 from app.errors import AppError
 from app.i18n import t
 from app.reports.content.labels import title_and_details
-from app.store.library import Entry, Wanted
+from app.store.library_index import Entry, Wanted
 from app.ui import resources
 from app.ui.components import jobs
 from app.ui.components import jobs as rows
@@ -22,7 +22,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.wiring import Services
+    from app.services.container import Services
 
 _RECENT = 8
 _POLL_SECONDS = 2.0

@@ -13,16 +13,16 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.analysis.forecast import Planner
-from app.analysis.plan import Room
-from app.analysis.templates import built_in, load
+from app.analysis.planning.estimate import Planner
+from app.analysis.planning.plan import Room
+from app.analysis.prompts.templates import built_in, load
 from app.domain import AnalysisRequest
 from app.i18n import LANGUAGES, t
 from app.jobs import Sameness
-from app.store.paces import Asked, Known
+from app.services.container import Services
+from app.store.timing_stats import Asked, Known
 from app.ui import resources
 from app.ui.panels.sidebar import jobs as queue_panel
-from app.wiring import Services
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ended, queue, script, with_bench
 from tests.ui.pages.test_analyse import texts

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import places
 from app.analysis.task import Task
 from app.domain import AnalysisEvent, AnalysisRequest, Notice
 from app.engine.base import EngineStatus
 from app.errors import EngineError
 from app.i18n import t
 from app.jobs.snapshot import Failure, to_row
-from app.places import place_of
-from app.store.library import Wanted
+from app.services import hardware_profile
+from app.services.container import Services
+from app.services.engine_session import confirmed_downloads
+from app.services.hardware_profile import place_of
+from app.store.library_index import Wanted
 from app.ui import resources
-from app.wiring import Services
-from app.workbench import confirmed_downloads
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, analysis, ended, script, with_bench
 from tests.ui.pages.test_analyse import started, texts
@@ -42,7 +42,7 @@ def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(places, "here", lambda: place_of([], "cpu", 20))
+    monkeypatch.setattr(hardware_profile, "here", lambda: place_of([], "cpu", 20))
     changed = with_bench(services, settings=replace(services.settings, model_path=BIG))
     resources.install(resources.Installed(services=changed, key="key"))
     return changed

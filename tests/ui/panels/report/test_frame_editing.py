@@ -7,8 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.domain import Selection
 from app.i18n import LANGUAGES, t
+from app.services.container import Services
 from app.ui.state import PageState
-from app.wiring import Services
 from tests.ui.fake_services import ended
 from tests.ui.pages.test_analyse import started, texts
 

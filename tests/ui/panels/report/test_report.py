@@ -29,10 +29,10 @@ from app.errors import EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.jobs import Sameness
 from app.reports.json import reader, writer
+from app.services.container import Services
 from app.ui import resources
 from app.ui.panels.report.findings import PAGE
 from app.ui.panels.report.report import brief
-from app.wiring import Services
 from tests.ui import rich
 from tests.ui.conftest import Open
 from tests.ui.fake_services import Run, ended, queue, wait

@@ -1,0 +1,146 @@
+"""From a video to the events of its extraction, recalled where the same content was extracted in the same way before.
+
+What identifies a video is its SHA-256, wherever it lies and whatever it is called. What is kept are the events without
+the progress; what the survey of a whole video found, with which frames at named times need no other survey; and the
+texts on its frames, which are read once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from app import video
+from app.analysis.inputs.stored_extraction import Remembered
+from app.domain import KeyframeFound, KeyframesChosen, Noticed, Probed, Selection, SurveyProgress, VideoEvent
+from app.file_names import readable
+from app.store.extraction_cache import Surveys, file_state
+from app.video import Known
+from app.video.files import check_file
+from app.video.named import names_times
+
+_QUICKLY_READ_BYTES = 64 << 20
+"""A file up to this size is read through (a tenth of a second) before it is decoded, a larger one only if known."""
+_WHOLE = Selection()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a video: at most `frames` keyframes, chosen as `selection` says, and with `facts` what can be
+    measured on them; with an `opening` those of the beginning at once.
+    """
+
+    frames: int
+    selection: Selection = _WHOLE
+    facts: bool = True
+    opening: video.Opening | None = None
+
+
+class Recall:
+    """`extract` and `sha256` as app.video has them, with a memory."""
+
+    def __init__(self, surveys: Surveys) -> None:
+        self._surveys = surveys
+
+    def extract(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> Iterator[VideoEvent]:
+        """The events of app.video.extract, without progress where recalled, and without facts that are not wanted."""
+        known = self.find(path, wanted, cancel)
+        yield from self.make(path, wanted, cancel) if known is None else known
+
+    def make(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> Iterator[VideoEvent]:
+        """The same, decoded in any case, as far as it must be, and kept."""
+        kept: list[VideoEvent] = []
+        surveys: list[Known] = []
+        state = file_state(path)
+        for event in self._decoded(path, wanted, surveys.append, cancel):
+            if not isinstance(event, SurveyProgress | KeyframeFound):
+                kept.append(event)
+            yield event
+            if isinstance(event, KeyframesChosen) and not wanted.facts:
+                break
+        self._keep(path, state, wanted, kept, surveys, cancel)
+
+    def _decoded(
+        self, path: Path, wanted: Wanted, on_known: Callable[[Known], None], cancel: threading.Event | None
+    ) -> Iterator[VideoEvent]:
+        sha256 = self.quick_sha256(path, cancel)
+        before = Remembered(self._surveys, sha256) if sha256 else None
+        known = before.known() if before and names_times(wanted.selection) else None
+        extract = (
+            partial(video.extract_named, path, known) if known else partial(video.extract, path, on_known=on_known)
+        )
+        yield from extract(
+            frames=wanted.frames,
+            selection=wanted.selection,
+            read_text=wanted.facts,
+            opening=wanted.opening,
+            texts=before.texts() if before and wanted.facts else {},
+            cancel=cancel,
+        )
+
+    def find(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> list[VideoEvent] | None:
+        """The recalled events, or None where the video must be decoded. Raises what `sha256` raises."""
+        if (sha256 := self.quick_sha256(path, cancel)) is None:
+            return None
+        before = Remembered(self._surveys, sha256)
+        for with_facts in dict.fromkeys((wanted.facts, True)):
+            if events := before.events(asdict(replace(wanted, facts=with_facts))):
+                last = None if wanted.facts else 1 + [type(event) for event in events].index(KeyframesChosen)
+                return [_renamed(event, path) for event in events[:last]]
+        return None
+
+    def is_known(self, path: Path, wanted: Wanted) -> bool:
+        """Whether this very wish was fulfilled before, as far as that can be told without reading the file."""
+        sha256 = self._surveys.known_sha256(path)
+        return sha256 is not None and Remembered(self._surveys, sha256).has_events(asdict(wanted))
+
+    def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
+        """As app.video.sha256_of, but a file that has not changed is not read again."""
+        check_file(path)
+        if known := self._surveys.known_sha256(path):
+            return known
+        state = file_state(path)
+        sha256 = video.sha256_of(path, cancel)
+        self._surveys.note_sha256(path, sha256, state)
+        return sha256
+
+    def quick_sha256(self, path: Path, cancel: threading.Event | None = None) -> str | None:
+        """The SHA-256 where it is known or quickly worked out, else None. Raises what `sha256` raises."""
+        check_file(path)
+        if known := self._surveys.known_sha256(path):
+            return known
+        is_quick = path.stat().st_size <= _QUICKLY_READ_BYTES or self._surveys.has_twin(path)
+        return self.sha256(path, cancel) if is_quick else None
+
+    def _keep(
+        self,
+        path: Path,
+        state: str | None,
+        wanted: Wanted,
+        events: list[VideoEvent],
+        surveys: list[Known],
+        cancel: threading.Event | None,
+    ) -> None:
+        sha256 = self.sha256(path, cancel)
+        if state is None or state != file_state(path):  # it changed while it was decoded
+            return
+        after = Remembered(self._surveys, sha256)
+        for known in surveys:
+            after.keep_known(known)
+        if not any(isinstance(event, Noticed) for event in events):  # a part was missing; the next run may have it
+            after.keep_events(asdict(wanted), events)
+            if wanted.facts:
+                after.keep_texts(events)
+
+
+def open_recall(data_dir: Path) -> Recall:
+    """Return the reading of videos with the memory that lies in the data folder."""
+    return Recall(Surveys(data_dir / "surveys"))
+
+
+def _renamed(event: VideoEvent, path: Path) -> VideoEvent:
+    """As of the file that `path` names now."""
+    return Probed(replace(event.video, path=path, name=readable(path.name))) if isinstance(event, Probed) else event

@@ -1,0 +1,195 @@
+"""From a video to its transcript: its subtitles where it has some, else what a speech model hears.
+
+Whatever fails here costs the transcript and a sentence about it, never the analysis. What was heard once is kept by the
+content of the file, so that nothing is transcribed twice. What the frames show is not looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from itertools import chain
+
+from app import video
+from app.domain import AnalysisRequest, Cue, Notice, Noticed, SoundPiece, Transcript, VideoInfo, clock
+from app.engine import Endpoint, Engine
+from app.errors import AppError, Cancelled
+from app.i18n import as_notice
+from app.store.extraction_cache import Surveys
+from app.video.wire import receive, send
+
+log = logging.getLogger(__name__)
+_FORM = 1
+"""Of what is kept; another number forgets everything."""
+Found = tuple[Transcript | None, tuple[Notice, ...]]
+OnProgress = Callable[[float, tuple[Cue, ...]], None]
+
+
+def cues_between(transcript: Transcript | None, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
+    """The cues that are on at some moment of [start_seconds, end_seconds), in time order."""
+    if transcript is None:
+        return ()
+    before = bisect_left(transcript.cues, end_seconds, key=lambda cue: cue.start_seconds)
+    return tuple(cue for cue in transcript.cues[:before] if cue.end_seconds > start_seconds)
+
+
+class Hearing:
+    """Called once for an analysis, in a thread of its own; several may run at the same time.
+
+    `engine` serves the speech model; it is started when there is sound to transcribe, and stopped when nobody needs it.
+    None means that no speech model is set. `language` is what is spoken (ISO 639-1), "" for the model to find out.
+    """
+
+    def __init__(
+        self, engine: Engine | None, surveys: Surveys, *, language: str = "", timeout_seconds: float = 600.0
+    ) -> None:
+        self._engine = engine
+        self._surveys = surveys
+        self._language = language
+        self._timeout_seconds = timeout_seconds
+        self._lock = threading.Lock()
+        self._users = 0
+
+    def __call__(
+        self,
+        info: VideoInfo,
+        request: AnalysisRequest,
+        *,
+        sha256: Callable[[], str],
+        cancel: threading.Event,
+        after: Callable[[], object] | None = None,
+        on_progress: OnProgress = lambda reached_seconds, cues: None,
+    ) -> Found:
+        """The transcript, None where there is none, and what the reader must be told about it. Raises only Cancelled.
+
+        `sha256` is asked only where sound is to be transcribed. `after` is called, and may block, before the engine is
+        started: two engines must not measure the free memory of a GPU at the same moment. `on_progress` is told, piece
+        by piece, up to which second of the video all is transcribed, and the cues that are new.
+        """
+        try:
+            transcript: Transcript | None = None
+            notices: tuple[Notice, ...] = ()
+            if video.may_have_subtitles(info):
+                transcript, notices = video.subtitles_of(info.path, request.language, cancel=cancel)
+            if transcript is None and info.has_audio:
+                transcript, more = self._speech(info, request, sha256, cancel, after, on_progress)
+                notices = (*notices, *more)
+            return transcript, notices
+        except Cancelled:
+            raise
+        except AppError as error:
+            return None, (Notice("speech_failed", {"reason": as_notice(error)}),)
+        except Exception as error:
+            log.exception("the sound of a video could not be read")
+            return None, (Notice("speech_failed", {"reason": f"{type(error).__name__}: {error}"}),)
+
+    def _speech(
+        self,
+        info: VideoInfo,
+        request: AnalysisRequest,
+        sha256: Callable[[], str],
+        cancel: threading.Event,
+        after: Callable[[], object] | None,
+        on_progress: OnProgress,
+    ) -> Found:
+        if self._engine is None or not request.use_model:
+            key = "sound_not_analysed" if self._engine is None else "sound_not_wanted"
+            return None, (Notice(key, {}, "info"),)
+        model = self._engine.status().model or self._engine.ensure_ready(lambda progress: None, cancel).model
+        content = sha256()
+        whole, key = (self._key(content, model, *span) for span in ((0.0, None), _span(request)))
+        for known in dict.fromkeys((whole, key)):
+            if (kept := _unpacked(self._surveys.get(known))) is not None:
+                return kept
+        start, end = _span(request)
+        pieces = video.sound_pieces(info.path, start_seconds=start, end_seconds=end, cancel=cancel)
+        try:
+            first = next(pieces, None)
+            if first is None:  # not a sound in it: no model needs to listen
+                return Transcript("speech", model, ()), ()
+            with self._ready(cancel, after) as endpoint:
+                found, is_whole = self._listen(chain([first], pieces), endpoint, cancel, on_progress)
+        finally:
+            pieces.close()
+        if is_whole:
+            self._surveys.put(key, _packed(found))
+        return found
+
+    def _listen(
+        self, pieces: Iterator[SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
+    ) -> tuple[Found, bool]:
+        """What was heard up to the end, or up to where it failed, and whether it is all."""
+        from app.llm.speech import SpeechModel, transcribe  # NumPy: most analyses have no speech model
+
+        model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, self._language, self._timeout_seconds)
+        cues: list[Cue] = []
+        notices: list[Notice] = []
+        reached, num_dropped = 0.0, 0
+        try:
+            for spoken in transcribe(pieces, model, cancel=cancel):
+                cues += spoken.cues
+                reached, num_dropped = spoken.end_seconds, num_dropped + spoken.num_dropped
+                on_progress(reached, spoken.cues)
+        except Cancelled:
+            raise
+        except AppError as error:
+            if not reached:
+                raise
+            notices.append(Notice("speech_incomplete", {"until": clock(reached), "reason": as_notice(error)}))
+        if num_dropped:
+            notices.append(Notice("speech_not_believed", {"count": num_dropped}, "info"))
+        is_whole = not any(notice.key == "speech_incomplete" for notice in notices)
+        return (Transcript("speech", endpoint.model, tuple(cues)), tuple(notices)), is_whole
+
+    @contextmanager
+    def _ready(self, cancel: threading.Event, after: Callable[[], object] | None) -> Iterator[Endpoint]:
+        """The endpoint of the started engine; the last to leave stops it."""
+        assert self._engine is not None
+        if after is not None:
+            with suppress(AppError):
+                after()
+        with self._lock:
+            self._users += 1
+        try:
+            yield self._engine.ensure_ready(lambda progress: None, cancel)
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._engine.stop()
+
+    def _key(self, sha256: str, model: str, start_seconds: float, end_seconds: float | None) -> str:
+        described = ["speech", _FORM, sha256, model, self._language, start_seconds, end_seconds]
+        return hashlib.sha256(json.dumps(described).encode()).hexdigest()
+
+
+def _span(request: AnalysisRequest) -> tuple[float, float | None]:
+    return request.selection.start_seconds, request.selection.end_seconds
+
+
+def _packed(found: Found) -> bytes:
+    buffer = BytesIO()
+    send(buffer, found[0])
+    for notice in found[1]:
+        send(buffer, Noticed(notice))
+    return buffer.getvalue()
+
+
+def _unpacked(data: bytes | None) -> Found | None:
+    """What was kept; None for nothing, and for what is damaged."""
+    stream = BytesIO(data or b"")
+    notices: list[Notice] = []
+    try:
+        transcript = receive(stream)
+        while (event := receive(stream)) is not None:
+            notices.append(event.notice)  # type: ignore[attr-defined]  # anything else is damage
+    except (EOFError, ValueError, KeyError, TypeError, AttributeError):
+        log.warning("a kept transcript cannot be read", exc_info=True)
+        return None
+    return (transcript, tuple(notices)) if isinstance(transcript, Transcript) else None

@@ -1,0 +1,196 @@
+"""Tries a model's shape on this very machine before anything is downloaded: how long it loads, what memory it takes,
+how long a frame and a word last.
+
+vLLM is started on a folder with the shape alone and makes the weights up, so what it says is noise and how long it
+takes is true. Every picture is a new one, or the engine would find it in its cache. An answer's pace is the difference
+between a long and a short answer to the same prompt.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, FrameCost, Trial
+from app.domain import EngineProgress, Keyframe, Usage
+from app.engine import Endpoint, ManagedEngine, installed_vllm, vllm_launcher
+from app.engine.hardware import cpu_name, free_memory_bytes
+from app.engine.monitoring.gpu import CardReader
+from app.engine.monitoring.system_metrics import own_memory
+from app.errors import ContextExceeded, EngineError
+from app.llm.chat import EngineChat, connect
+from app.llm.messages import data_url, text_only, with_pictures
+from app.llm.stream import ask
+from app.llm.test_cards import as_frames, cards
+from app.models import Shape, memory_of, plan_of, read_shape
+from app.models.dummy_model import write_folder
+from app.models.serving_plan import GIB, Device
+
+SIZES = ((448, 252), (896, 504))
+"""Of the frames, in pixels: what is sent on a CPU, and four times as much of the picture."""
+_ANSWER = 33
+_SPARE = 32
+"""Tokens of the context that are left alone: a mark may be longer than the first one."""
+_LOOK_SECONDS = 0.25
+_PATIENCE_SECONDS = 120.0
+"""For the eight frames of another size."""
+_TIMEOUT_SECONDS = 3600.0
+_QUESTION = "Say what you see."
+Listener = Callable[[EngineProgress], None]
+
+
+def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device: Device, free_bytes: int) -> None:
+    """Raise EngineError where the model, served so, needs more on its fullest card than `free_bytes`."""
+    needed = memory_of(shape, plan_of(arguments, device=device, sequences=REQUESTS)).card_bytes
+    if needed > free_bytes:
+        gib = {"needed": f"{needed / GIB:.1f}", "free": f"{free_bytes / GIB:.1f}"}
+        raise EngineError("trial_memory", model=model, **gib)
+
+
+def try_shape(
+    model: str,
+    config: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    *,
+    log_dir: Path,
+    on_progress: Listener,
+    cancel: threading.Event,
+    sizes: Sequence[tuple[int, int]] = SIZES,
+) -> Trial:
+    """Measure the model whose config.json is `config`, served with vLLM's `arguments`; minutes, for a large one.
+
+    The engine is ended in any case. Raises ModelNotFound for a shape that cannot be tried, EngineError where vLLM or
+    the memory for it is missing or the start fails, Cancelled.
+    """
+    device, version = installed_vllm() or ("cpu", "")
+    shape = read_shape(config)
+    with tempfile.TemporaryDirectory(prefix="framelens-trial-") as scratch, _Peak(device) as peak:
+        folder = write_folder(config, Path(scratch) / model.rpartition("/")[2])
+        launcher = vllm_launcher(str(folder), {**arguments, "load_format": "dummy"})
+        check_memory(model, shape, arguments, device, peak.free_bytes)
+        engine = ManagedEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
+        try:
+            started = time.monotonic()
+            endpoint = engine.ensure_ready(on_progress, cancel)
+            load_seconds = time.monotonic() - started
+            asking = _Asking(endpoint, plan_of(arguments, device=device).max_model_len, on_progress, cancel)
+            pace = asking.tokens_per_second()
+            frames = tuple(asking.frame_costs(sizes)) if shape.vision else ()
+        finally:
+            engine.stop()
+    return Trial(
+        model, peak.machine, device, f"vllm {version}", dict(arguments), load_seconds, peak.bytes, pace, frames
+    )
+
+
+# ---- asking ----------------------------------------------------------------------------------------------------------
+
+
+class _Asking:
+    """Times requests to one engine, one after the other."""
+
+    def __init__(self, endpoint: Endpoint, length: int, on_progress: Listener, cancel: threading.Event) -> None:
+        self._chat: EngineChat = connect(
+            endpoint.base_url,
+            api_key=endpoint.api_key,
+            model=endpoint.model,
+            timeout_seconds=_TIMEOUT_SECONDS,
+        )
+        self._length, self._on_progress, self._cancel = length, on_progress, cancel
+
+    def tokens_per_second(self) -> float:
+        """How fast an answer grows that is alone."""
+        self._on_progress(EngineProgress("trying_words"))
+        words = text_only(_QUESTION, system="")
+        self._timed(words, 1)  # the engine's own first time, which keeps the prompt
+        short, _ = self._timed(words, 1)
+        long, usage = self._timed(words, _ANSWER)
+        written = usage.completion_tokens if usage else _ANSWER
+        return max(1, written - 1) / max(long - short, 1e-6)
+
+    def frame_costs(self, sizes: Sequence[tuple[int, int]]) -> Iterator[FrameCost]:
+        """What frames of each size cost; a size of which the context does not hold one is left out, and so is one that
+        would take very long, going by the one before.
+        """
+        cost: FrameCost | None = None
+        for width, height in sizes:
+            if cost and TOGETHER * cost.each_seconds * width * height / (cost.width * cost.height) > _PATIENCE_SECONDS:
+                continue
+            with suppress(ContextExceeded):
+                cost = self._frame_cost(width, height)
+                yield cost
+
+    def _frame_cost(self, width: int, height: int) -> FrameCost:
+        first, alone, *others = as_frames(cards(2 + TOGETHER), width, height)
+        self._on_progress(EngineProgress("trying_frames", {"width": width, "height": height, "n": 1}))
+        self._timed(_about([first]), 1)
+        nothing, without = self._timed(_about([]), 1)
+        one, with_one = self._timed(_about([alone]), 1)
+        text = without.prompt_tokens if without else 0
+        tokens = with_one.prompt_tokens - text if with_one else 0
+        together = max(1, min(TOGETHER, (self._length - text - _SPARE) // max(tokens, 1)))
+        self._on_progress(EngineProgress("trying_frames", {"width": width, "height": height, "n": together}))
+        many, _ = self._timed(_about(others[:together]), 1)
+        return FrameCost(width, height, tokens, max(0.0, one - nothing), together, max(0.0, many - nothing) / together)
+
+    def _timed(self, messages: Sequence[BaseMessage], tokens: int) -> tuple[float, Usage | None]:
+        bound = self._chat.bind(max_tokens=tokens, ignore_eos=True)
+        started = time.perf_counter()
+        reply = ask(bound, messages, cancel=self._cancel)  # type: ignore[arg-type]
+        return time.perf_counter() - started, reply.usage
+
+
+def _about(frames: Sequence[Keyframe]) -> list[BaseMessage]:
+    return with_pictures(frames, _QUESTION, system="", language="en", url=lambda one: data_url(one, 4096))
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------------
+
+
+class _Peak:
+    """Looks again and again at the memory that the engine takes, and keeps the most."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._reader = CardReader()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="trial-memory", daemon=True)
+        self.bytes = 0
+        self._before = 0
+
+    def __enter__(self) -> _Peak:
+        if self._device == "gpu":
+            found = self._reader().cards
+            self._before = sum(one.memory_used_bytes or 0 for one in found)
+            free = [one.memory_bytes - (one.memory_used_bytes or 0) for one in found if one.memory_bytes]
+            self.free_bytes = min(free, default=0)
+            self.machine = ", ".join(sorted({one.name for one in found})) + f" × {len(found)}"
+        else:
+            self.free_bytes, self.machine = free_memory_bytes(), cpu_name()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._reader.close()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_SECONDS):
+            self.bytes = max(self.bytes, self._taken())
+
+    def _taken(self) -> int:
+        if self._device == "cpu":
+            return own_memory()["engines"]
+        return sum(one.memory_used_bytes or 0 for one in self._reader().cards) - self._before

@@ -1,0 +1,1 @@
+"""Parsing of model answers into findings, chapters and texts."""

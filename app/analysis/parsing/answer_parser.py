@@ -1,0 +1,202 @@
+"""Reads the answer of a model into findings, chapters and the rest, whatever form it came in.
+
+Nothing that was said is lost silently: what departs from the form is put right where that is safe, kept as it stands
+where not, and named in `troubles` or in the issues of a finding. A frame number is one only if that frame was sent, and
+no time but that of a frame gets out of here as fact. Never raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from app.analysis.parsing import citations
+from app.analysis.parsing.finding_parser import DEEPEST, FRAME_KEYS, Entries, as_line, flat, folded_keys
+from app.analysis.parsing.json_extraction import canonical, find, is_answer, is_entry, without_thoughts
+from app.analysis.parsing.partial_answer import so_far
+from app.analysis.prompts.schema import Scope
+from app.analysis.prompts.template_parser import Template
+from app.domain import Chapter, Finding, Language, Subject
+
+__all__ = ["Reading", "read", "so_far"]
+
+_NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
+_LONGEST_TITLE = 120
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an answer says. `troubles` are keys under `trouble.` in i18n, of what was wrong with the answer itself."""
+
+    findings: tuple[Finding, ...] = ()
+    overview: tuple[Finding, ...] = ()
+    subjects: tuple[Subject, ...] = ()
+    title: str = ""
+    chapters: tuple[Chapter, ...] = ()
+    reply: tuple[Finding, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+
+def read(
+    text: str, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
+) -> Reading:
+    """What `text` says of the frames in `times` (number to seconds); `end_seconds` is where the last chapter ends."""
+    return _Reader(scope, template, language, times, end_seconds).read(without_thoughts(text))
+
+
+class _Reader:
+    def __init__(
+        self, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
+    ) -> None:
+        self._rest = "overview" if scope == "join" else "findings"  # where goes what has no place of its own
+        self._fields = template.fields
+        self._times = times
+        self._end_seconds = end_seconds
+        self._entries = Entries(language, times, lambda: self._note("odd_form"))
+        self._troubles: dict[str, None] = {}
+
+    def read(self, text: str) -> Reading:
+        found = find(text)
+        if found is None:
+            reading = self._prose(text)
+        else:
+            self._note("half_json", found.is_cut)
+            self._note("odd_form", found.is_odd)
+            reading = self._answer(self._arranged(found.value))
+        self._note("empty", not (reading.findings or reading.overview or reading.reply or reading.chapters))
+        return Reading(**{**vars(reading), "troubles": tuple(self._troubles)})
+
+    def _note(self, trouble: str, is_so: bool = True) -> None:
+        if is_so:
+            self._troubles[trouble] = None
+
+    def _prose(self, text: str) -> Reading:
+        self._note("not_json", bool(text))
+        text = "\n".join(map(as_line, text.splitlines()))
+        if self._rest == "overview":
+            return Reading(overview=citations.statements(text, self._times))
+        findings, overview = citations.read(text, self._times)
+        return Reading(findings, overview)
+
+    def _answer(self, parts: Mapping[str, list[Any]]) -> Reading:
+        return Reading(
+            findings=self._entries.findings(parts.get("findings", []), self._fields),
+            overview=self._entries.statements(parts.get("overview", [])),
+            subjects=self._subjects(parts.get("subjects", [])),
+            title=self._title(" ".join(filter(None, map(as_line, parts.get("title", []))))),
+            chapters=self._chapters(parts.get("chapters", [])),
+            reply=self._entries.statements(parts.get("reply", [])),
+        )
+
+    # ---- which part of the answer is what
+
+    def _arranged(self, value: Any, depth: int = 0) -> dict[str, list[Any]]:
+        """The lists of an answer by their keys; what has no key that is known counts as findings."""
+        parts: dict[str, list[Any]] = {}
+        if isinstance(value, list):
+            self._note("odd_form")
+            for one in value:
+                is_whole = not is_entry(one) and is_answer(one) and depth < DEEPEST
+                _add(parts, self._arranged(one, depth + 1) if is_whole else {self._rest: [one]})
+        elif not isinstance(value, dict) or is_entry(value):
+            self._note("odd_form")
+            _add(parts, {self._rest: [value]})
+        else:
+            for key, one in value.items():
+                _add(parts, self._part(key, one, depth))
+        return parts
+
+    def _part(self, key: str, value: Any, depth: int) -> dict[str, list[Any]]:
+        if known := canonical(key):
+            self._note("odd_form", known != key)
+            return {self._rest if known == "findings" else known: self._listed(value, known)}
+        self._note("odd_form", bool(as_line(value)))
+        if not is_entry(value) and is_answer(value) and depth < DEEPEST:
+            return self._arranged(value, depth + 1)
+        return {self._rest: self._under(key, value)} if as_line(value) else {}
+
+    def _listed(self, value: Any, key: str) -> list[Any]:
+        if isinstance(value, list):
+            return value
+        self._note("odd_form", key != "title" or not isinstance(value, str))
+        if isinstance(value, dict) and not is_entry(value) and key not in ("title", "chapters"):
+            if key == "subjects":
+                return [value] if "name" in value else [{"name": k, "look": v} for k, v in value.items()]
+            return [item for name, one in value.items() for item in self._under(name, one)]
+        return [value]
+
+    def _under(self, key: str, value: Any) -> list[Any]:
+        """What stands under a key of the model's own, which may be the number of a frame."""
+        if isinstance(value, list) and any(map(is_entry, value)):
+            return value
+        numbers = citations.cited_in(key) or (citations.numbers_in(key) if _NUMBERS.fullmatch(key) else [])
+        if isinstance(value, dict):
+            return [{"frames": numbers, **value} if numbers else {**value, "": key}]
+        return [{"frames": numbers, "text": value} if numbers else f"{key}: {as_line(value)}"]
+
+    # ---- what is not a finding
+
+    def _subjects(self, items: list[Any]) -> tuple[Subject, ...]:
+        found: dict[str, Subject] = {}
+        for item in flat(items):
+            if isinstance(item, dict):
+                given = {key.strip().lower(): as_line(value) for key, value in item.items()}
+                name, look = given.pop("name", ""), given.pop("look", "")
+                look = "; ".join(filter(None, [look, *given.values()]))
+            else:
+                self._note("odd_form")
+                name, _, look = re.sub(r"[:：]", ":", as_line(item), count=1).partition(":")
+            subject = Subject(self._untimed(name.strip() or look), self._untimed(look.strip()))
+            if subject.name:
+                found.setdefault(subject.name, subject)
+        return tuple(found.values())
+
+    def _chapters(self, items: list[Any]) -> tuple[Chapter, ...]:
+        """In the order of time, from 0 to the end without a gap; two that begin together are one."""
+        begun: dict[int, tuple[str, str]] = {}
+        for number, title, text in map(self._chapter, flat(items)):
+            if number not in self._times:
+                self._note("chapter_frame")
+            elif number in begun:
+                before, said = begun[number]
+                begun[number] = before, " ".join(filter(None, [said, title, text]))
+            elif title or text:
+                begun[number] = title, text
+        numbers = sorted(begun, key=lambda number: self._times[number])
+        starts = [0.0, *(self._times[number] for number in numbers[1:])]
+        edges = [*starts, max(self._end_seconds, *starts)] if numbers else []
+        ranges = pairwise(edges)
+        return tuple(Chapter(*begun[number], number, *edge) for number, edge in zip(numbers, ranges, strict=True))
+
+    def _chapter(self, item: Any) -> tuple[int, str, str]:
+        """(number of the first frame, title, text); the number is -1 where none can be made out."""
+        if isinstance(item, dict):
+            given = folded_keys(item)
+            own, _ = self._entries.frames([next((given[key] for key in FRAME_KEYS if key in given), None)])
+            return own[0] if own else -1, self._title(as_line(given.get("title"))), self._line(given.get("text"))
+        self._note("odd_form")
+        for finding in citations.findings(as_line(item), self._times)[:1]:
+            return finding.frames[0] if finding.frames else -1, self._untimed(finding.text), ""
+        return -1, "", ""
+
+    def _line(self, value: Any) -> str:
+        return self._untimed(as_line(value))
+
+    def _title(self, line: str) -> str:
+        """What is longer than a heading may be is the model's repeating itself; the answer keeps it whole."""
+        told = self._untimed(line)
+        return told if len(told) <= _LONGEST_TITLE else f"{told[: _LONGEST_TITLE - 1].rstrip()}…"
+
+    def _untimed(self, text: str) -> str:
+        """A text that cannot be marked as unverified, so that times of the model's own have to go."""
+        kept = citations.without_own_times(text, self._times)
+        self._note("chapter_time", kept != text)
+        return kept
+
+
+def _add(parts: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:
+    for key, values in more.items():
+        parts[key] = [*parts.get(key, []), *values]

@@ -1,0 +1,129 @@
+"""Hands what the video side finds to the asking, which waits for it in threads of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from app.analysis.inputs.transcription import cues_between
+from app.analysis.task import Control
+from app.domain import (
+    AnalysisEvent,
+    Cue,
+    DecodeSummary,
+    FactsMeasured,
+    FrameFacts,
+    Heard,
+    Keyframe,
+    KeyframesChosen,
+    OpeningChosen,
+    Probed,
+    Transcript,
+    VideoInfo,
+)
+from app.errors import Cancelled, Paused
+
+_POLL_SECONDS = 0.1
+Frames = tuple[Keyframe, ...]
+
+
+class Feed:
+    """Filled by `note` and `fail`; everything else waits, and raises Cancelled, Paused, or what the video side met."""
+
+    def __init__(self, control: Control, stop: threading.Event) -> None:
+        self._control = control
+        self._stop = stop
+        self._changed = threading.Condition()
+        self._video: VideoInfo | None = None
+        self._opening: Frames = ()
+        self._chosen: tuple[Frames, DecodeSummary] | None = None
+        self._facts: dict[int, FrameFacts] = {}
+        self._heard: Heard | None = None
+        self._cues: list[Cue] = []
+        self._reached_seconds = 0.0
+        self._error: BaseException | None = None
+
+    def note(self, event: AnalysisEvent) -> None:
+        """Take in what is of use here."""
+        with self._changed:
+            match event:
+                case Probed(video):
+                    self._video = video
+                case OpeningChosen(keyframes):
+                    self._opening = keyframes
+                case KeyframesChosen(keyframes, decode):
+                    self._chosen = keyframes, decode
+                case FactsMeasured(facts):
+                    self._facts[facts.number] = facts
+                case Heard():
+                    self._heard = event
+                case _:
+                    return
+            self._changed.notify_all()
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing more will come; those who wait are told why."""
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()
+
+    def video(self) -> VideoInfo:
+        self._until(lambda: self._video is not None)
+        assert self._video
+        return self._video
+
+    def opening(self) -> Frames:
+        """The frames of the beginning, while the rest is still being read; none where all are chosen at once."""
+        self._until(lambda: bool(self._opening or self._chosen))
+        return self._opening
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether all frames are known by now."""
+        return self._chosen is not None
+
+    def chosen(self) -> tuple[Frames, DecodeSummary]:
+        """All frames, and what was read of the video."""
+        self._until(lambda: self._chosen is not None)
+        assert self._chosen
+        return self._chosen
+
+    def end_seconds(self) -> float:
+        """The end of the video, as far as is known by now."""
+        if self._chosen:
+            return self._chosen[1].readable_seconds
+        return (self._video.duration_seconds_from_header if self._video else None) or 0.0
+
+    def facts(self, frames: Frames) -> dict[int, FrameFacts]:
+        """What was measured on these frames, and perhaps on others."""
+        self._until(lambda: all(frame.number in self._facts for frame in frames))
+        return self._facts
+
+    def hear(self, reached_seconds: float, cues: Sequence[Cue]) -> None:
+        """More has been transcribed: all up to this time of the video."""
+        with self._changed:
+            self._cues.extend(cues)
+            self._reached_seconds = reached_seconds
+            self._changed.notify_all()
+
+    def cues(self, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
+        """What is said in [start_seconds, end_seconds), once that is known."""
+        self._until(lambda: self._heard is not None or self._reached_seconds >= end_seconds)
+        if self._heard:
+            return cues_between(self._heard.transcript, start_seconds, end_seconds)
+        return cues_between(Transcript("speech", "", tuple(self._cues)), start_seconds, end_seconds)
+
+    def check(self) -> None:
+        """Raise Paused or Cancelled where that was asked for."""
+        if self._control.cancel.is_set() or self._stop.is_set():
+            raise Cancelled
+        if self._control.pause.is_set():
+            raise Paused
+
+    def _until(self, is_there: Callable[[], bool]) -> None:
+        with self._changed:
+            while not is_there():
+                if self._error:
+                    raise self._error
+                self.check()
+                self._changed.wait(_POLL_SECONDS)

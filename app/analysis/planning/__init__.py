@@ -1,0 +1,1 @@
+"""Plans before and during a run: chunks, token cost, throughput and estimates."""

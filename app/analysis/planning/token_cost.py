@@ -1,0 +1,102 @@
+"""From an engine and a video to the layout of its requests: the cost of a frame counted where the engine tells it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from io import BytesIO
+
+from langchain_core.messages import BaseMessage
+from PIL import Image
+
+from app.analysis.planning import plan
+from app.analysis.planning.plan import Counted, Room
+from app.analysis.requests.request_executor import Speaker
+from app.domain import AnalysisRequest, Keyframe, Language, Layout, VideoInfo
+from app.errors import AppError
+from app.llm import messages
+from app.llm.error_mapping import TooManyPictures
+
+
+def base_layout(speaker: Speaker, request: AnalysisRequest, video: VideoInfo, words: Sequence[str]) -> Layout:
+    """The layout without its parts. `words` are the system message and the longest question there will be."""
+    room = Room(speaker.max_model_len, speaker.answer_tokens)
+    side = plan.side_of(request, video, room, speaker.side)
+    counted = _counted(speaker, video, side, words, request.language)
+    return plan.basis(request, video, room, side, counted, speaker.in_flight)[0]
+
+
+class Measuring:
+    """The same before a run, with what one request holds, by the engine at hand; each thing is counted once."""
+
+    def __init__(self, at_hand: Callable[[], Speaker | None]) -> None:
+        self._at_hand = at_hand
+        self._speaker: Speaker | None = None
+        self._counted: dict[object, Counted | None] = {}
+        self._in_flight: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(
+        self, request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]
+    ) -> tuple[Layout, Room] | None:
+        """None where no engine is at hand."""
+        with self._lock:
+            if (speaker := self._at_hand()) is None:
+                return None
+            if self._speaker is None or self._speaker.chat is not speaker.chat:
+                self._speaker, self._counted, self._in_flight = speaker, {}, {}
+            room = Room(speaker.max_model_len, speaker.answer_tokens)
+            side = plan.side_of(request, video, room, speaker.side)
+            asked = (video.width, video.height, side, words, request.language)
+            if asked not in self._counted:
+                self._counted[asked] = _counted(speaker, video, side, words, request.language)
+            return plan.basis(request, video, room, side, self._counted[asked], self._in_flight_of)
+
+    def _in_flight_of(self, tokens: int) -> int:
+        assert self._speaker
+        if tokens not in self._in_flight:
+            self._in_flight[tokens] = self._speaker.in_flight(tokens)
+        return self._in_flight[tokens]
+
+
+def _counted(speaker: Speaker, video: VideoInfo, side: int, words: Sequence[str], language: Language) -> Counted | None:
+    """What the engine counts on blank frames of the video's shape; None where it tells nothing."""
+    if speaker.sight.sees is False:
+        return None
+    system, question = words
+
+    def count(frames: int) -> int | None:
+        pictures = [_blank(video, side, number) for number in range(1, frames + 1)]
+        told = speaker.count(_messages(pictures, question, system, language, side))
+        return told.count if told else None
+
+    limit = None
+    try:
+        one = count(1)
+        try:
+            three = count(3)
+        except TooManyPictures as too_many:
+            three, limit = None, too_many.limit
+    except AppError:  # the request itself will say what is wrong
+        return None
+    if one is None or three is None:
+        return None if limit is None else Counted(max_pictures=limit)
+    cost = (three - one) / 2
+    return Counted(cost, round(one - cost))
+
+
+def _messages(
+    frames: Sequence[Keyframe], question: str, system: str, language: Language, side: int
+) -> list[BaseMessage]:
+    url = partial(messages.data_url, side=side)
+    return messages.with_pictures(frames, question, system=system, language=language, url=url)
+
+
+def _blank(video: VideoInfo, side: int, number: int) -> Keyframe:
+    """A frame of the video's shape, with as long a mark as there can be."""
+    scale = min(1.0, side / max(video.width, video.height, 1))
+    width, height = max(1, round(video.width * scale)), max(1, round(video.height * scale))
+    buffer = BytesIO()
+    Image.new("RGB", (width, height), (60 + number, 90, 120)).save(buffer, "JPEG")
+    return Keyframe(200 + number, number, 35_999.0 + number, "even", 1, width, height, buffer.getvalue())

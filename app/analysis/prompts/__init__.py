@@ -1,0 +1,1 @@
+"""Prompt templates, prompt texts and the JSON schema of answers."""

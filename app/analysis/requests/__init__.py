@@ -1,0 +1,1 @@
+"""Requests to the engine: built, scheduled, executed and reduced to one report."""

@@ -1,0 +1,233 @@
+"""Asks an engine about all keyframes: the first part ahead, then many at the same time, then one account of all.
+
+A part is asked as pictures where the engine sees, as text from measured facts where it does not; a refusal of pictures
+met on the way counts for the rest of the run. A part that is too much for the engine makes all that are not finished
+smaller. In which order parts are asked, and what they are told of each other, is app.analysis.requests.scheduler.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import NamedTuple
+
+from app.analysis.concurrency import attend
+from app.analysis.parsing.answer_parser import read
+from app.analysis.pipeline_state import Feed
+from app.analysis.planning import plan
+from app.analysis.planning.token_cost import base_layout
+from app.analysis.prompts.templates import Template
+from app.analysis.requests.context import Introduction
+from app.analysis.requests.image_prefetch import Pictures
+from app.analysis.requests.reducer import Joining
+from app.analysis.requests.request_builder import Part, Questions
+from app.analysis.requests.request_executor import Answering, Emit, Frames, Speaker
+from app.analysis.requests.scheduler import ENDS_ALL, Round
+from app.analysis.task import Done, Task
+from app.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Layout, Planned, StageStarted
+from app.errors import AppError, Cancelled, EngineError, PicturesRefused
+from app.llm.error_mapping import TooManyPictures
+
+_POLL_SECONDS = 0.1
+
+
+class Ahead(NamedTuple):
+    """The first part, on its way before the others are known."""
+
+    part: Part
+    future: Future[None]
+
+
+class Asking:
+    """One run's questions to the engine; what is answered is told in ChunkDone events."""
+
+    def __init__(
+        self, task: Task, template: Template, speaker: Speaker, feed: Feed, emit: Emit, stop: threading.Event
+    ) -> None:
+        self._task = task
+        self._template = template
+        self._speaker = speaker
+        self._feed = feed
+        self._emit = emit
+        self._stop = stop
+        self._abort = threading.Event()
+        self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._questions = Questions(task.request, template, speaker, feed, emit, Pictures(self._preparing))
+        self._layout = task.done.layout
+        self._results: dict[int, ChunkResult] = {}
+        self._failures: dict[int, AppError] = {}
+        self._opening_end: float | None = None
+        self._introduction = self._awaited_introduction()
+        self._answering = Answering(
+            speaker, task.request, template, end_seconds=feed.end_seconds, emit=self._tell, cancel=self._abort
+        )
+
+    @property
+    def done(self) -> Done:
+        """All that is answered by now, for another run to go on from."""
+        before = self._task.done
+        fresh = tuple(self._results[number] for number in sorted(self._results))
+        return Done(self._layout, (*fresh, *before.results), before.again - self._results.keys())
+
+    def run(self, opening_seconds: float | None) -> None:
+        """Ask everything. `opening_seconds`: the frames of so much of the beginning come before the others.
+
+        Raises what ends it, or the first failure of a part after all others have been asked.
+        """
+        known = self._task.done.layout
+        video = self._feed.video()
+        layout = known or base_layout(self._speaker, self._task.request, video, self._questions.words())
+        opening = self._feed.opening() if opening_seconds and self._questions.are_pictures else ()
+        with self._pool(layout) as pool:
+            ahead = self._ask_opening(plan.lay_out(layout, opening), opening, opening_seconds, pool)
+            frames, _ = self._feed.chosen()
+            if [number for part in layout.parts for number in part] != [frame.number for frame in frames]:
+                layout = plan.lay_out(layout, frames, opening=len(opening))
+            self._ask_all(layout, frames, pool, ahead)
+            if self._failures:
+                raise self._failures[min(self._failures)]
+            if len(self._results) > 1:
+                self._emit(StageStarted("summary", 1))
+                Joining(self._task, self._questions, self._answering, self._speaker, self._emit, pool, self._check).run(
+                    [self._results[number] for number in sorted(self._results)], frames
+                )
+
+    # ---- parts
+
+    def _ask_opening(
+        self, layout: Layout, frames: Frames, seconds: float | None, pool: ThreadPoolExecutor
+    ) -> Ahead | None:
+        """The first part, while the rest of the video is still being read: until it is answered, or all frames are
+        known. Returned is what is on its way then. What has failed before is asked again with the rest.
+        """
+        if not frames or not seconds:
+            return None
+        self._opening_end = self._task.request.selection.start_seconds + seconds
+        part = self._placed(_parts(layout, frames), layout, total=2, end_seconds=self._opening_end)[0]
+        future = pool.submit(self._ask, part)
+        while not future.done():
+            if self._feed.has_chosen:
+                return Ahead(part, future)
+            self._check()
+            wait([future], timeout=_POLL_SECONDS)
+        error = future.exception()
+        if isinstance(error, ENDS_ALL) or not isinstance(error, AppError | None):
+            raise error
+        return None
+
+    def _ask_all(self, layout: Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: Ahead | None) -> None:
+        wanted = self._task.request.selection.end_seconds
+        while True:
+            self._layout = layout
+            self._emit(Planned(layout))
+            parts = _parts(layout, frames)
+            self._emit(StageStarted("ask", len(parts)))
+            end = wanted or self._feed.end_seconds()
+            too_much = self._round(self._placed(parts, layout, total=len(parts), end_seconds=end), pool, ahead)
+            if too_much is None:
+                return
+            layout, ahead = self._finer(layout, frames, too_much), None
+
+    def _round(self, parts: Sequence[Part], pool: ThreadPoolExecutor, ahead: Ahead | None) -> EngineError | None:
+        """Ask about all parts that have no result; returned is why one was too much."""
+        if ahead and self._questions.key(ahead.part) != self._questions.key(parts[0]):
+            attend(ahead.future, self._check)
+            ahead = None
+        for number in self._results.keys() - {part.number for part in parts if self._is_answered(part)}:
+            del self._results[number]
+        if not ahead:
+            self._introduction = self._awaited_introduction()
+        this = Round(
+            parts,
+            self._results,
+            self._introduction,
+            self._emit,
+            ask=lambda part: pool.submit(self._ask, part),
+            expect=self._expect,
+        )
+        self._failures = this.failures
+        too_much = this.run(ahead and ahead.future, self._check, self._task.control.pause.is_set)
+        self._feed.check()
+        return too_much
+
+    def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[Part]:
+        """The parts with the spans of the video that they stand for: each up to the next one's first frame."""
+        starts = [part[0].time_seconds if part else 0.0 for part in parts]
+        starts[0] = self._task.request.selection.start_seconds
+        if self._opening_end:  # nobody knew the next frame when the opening was asked about
+            border = bisect_left(starts, self._opening_end)
+            starts[border : border + 1] = [self._opening_end] if border < len(starts) else []
+        ends = [*starts[1:], max(starts[-1], end_seconds)]
+        return [
+            Part(part, total, layout, start_seconds=start, end_seconds=end)
+            for part, start, end in zip(parts, starts, ends, strict=True)
+        ]
+
+    def _awaited_introduction(self) -> Introduction:
+        language = self._task.request.language
+        return Introduction(lambda text: read(text, "part", self._template, language, {}, 0.0).subjects)
+
+    def _tell(self, event: AnalysisEvent) -> None:
+        self._introduction.note(event)
+        self._emit(event)
+
+    def _expect(self, part: Part) -> None:
+        if self._task.done.result(self._questions.key(part), part.number) is None:
+            self._questions.expect(part)
+
+    def _ask(self, part: Part) -> None:
+        """One part to its result, in a thread of its own."""
+        done, number = self._task.done, part.number
+        result = done.result(self._questions.key(part), number)
+        if result is None:
+            part = replace(part, cues=self._feed.cues(part.start_seconds, part.end_seconds))
+            again = number in done.again
+            try:
+                result = self._answering.answer(self._questions.about(part), otherwise=again)
+            except PicturesRefused as refused:
+                self._questions.blind(refused)
+                result = self._answering.answer(self._questions.about(part), otherwise=again)
+        else:
+            self._tell(AnswerDelta(number, result.answer, restart=True))
+        self._results[number] = result
+        self._emit(ChunkDone(result))
+
+    def _is_answered(self, part: Part) -> bool:
+        """Whether there is a result about just these frames, in the form that is wanted now."""
+        result = self._results.get(part.number)
+        return result is not None and result.key == self._questions.key(part)
+
+    def _finer(self, layout: Layout, frames: Frames, too_much: EngineError) -> Layout:
+        finished = [part for part in layout.parts if part[0] in self._results]
+        longest = max(len(part) for part in layout.parts if part not in finished)
+        limit = too_much.limit if isinstance(too_much, TooManyPictures) else (longest + 1) // 2
+        return plan.finer(layout, frames, finished, max(1, min(limit, longest - 1)))
+
+    # ---- threads
+
+    @contextmanager
+    def _pool(self, layout: Layout) -> Iterator[ThreadPoolExecutor]:
+        """Threads for requests; whatever ends the block otherwise than in order ends the requests, too."""
+        with ThreadPoolExecutor(layout.in_flight, thread_name_prefix="part") as pool:
+            try:
+                yield pool
+            except BaseException:
+                self._abort.set()
+                raise
+            finally:
+                self._preparing.shutdown(wait=False, cancel_futures=True)
+
+    def _check(self) -> None:
+        """Raise Cancelled where nobody waits any more."""
+        if self._stop.is_set() or self._task.control.cancel.is_set():
+            raise Cancelled
+
+
+def _parts(layout: Layout, frames: Frames) -> list[Frames]:
+    """The frames of each part; one part without frames where there are none."""
+    by_number = {frame.number: frame for frame in frames}
+    return [tuple(by_number[number] for number in part) for part in layout.parts] or [()]

@@ -1,0 +1,302 @@
+"""One request to the engine, to the end: recalled, streamed, asked again where the answer is not fit to be used.
+
+An answer that repeats itself, is cut off or has not the form that was asked for is asked for again, twice at most, each
+time said differently; the best one is kept and what is wrong with it is named. An engine that is busy, or whose
+connection breaks while it lives on, is asked again a few times. Every other failure is raised as it is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from app.analysis.parsing.answer_parser import Reading, read
+from app.analysis.parsing.repetition_detector import Loop
+from app.analysis.prompts.schema import Scope, schema_of
+from app.analysis.prompts.templates import Template
+from app.domain import (
+    AnalysisEvent,
+    AnalysisRequest,
+    AnswerDelta,
+    AnswerMode,
+    ChunkResult,
+    Keyframe,
+    Notice,
+    Noticed,
+    Usage,
+)
+from app.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy, EngineError, EngineTimeout, FormatRefused
+from app.i18n import t
+from app.llm.cache import Answers
+from app.llm.messages import in_words
+from app.llm.stream import Reply, stream
+from app.llm.token_count import TokenCount
+from app.llm.vision_probe import Sight
+
+Frames = tuple[Keyframe, ...]
+Emit = Callable[[AnalysisEvent], None]
+_ATTEMPTS = 3
+_BUSY_ATTEMPTS = 6
+_LONGEST_WAIT_SECONDS = 120.0
+_BROKEN_ATTEMPTS = 3
+_BROKEN_PAUSE_SECONDS = 1.0
+_OTHERWISE = {"temperature": 0.4, "frequency_penalty": 0.4}
+"""What makes a model that repeats itself say something else."""
+_FUTILE_FORMS = 2
+"""After so many answers without the form, in spite of having been asked twice, it is not asked for a second time."""
+
+
+class EngineEnded(Exception):
+    """The engine was there and ended by itself; `error` says why."""
+
+    def __init__(self, error: AppError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """The engine as the asking needs it.
+
+    `answers` are those that the same model is known to have given before.
+    `death` says what ended an engine that broke off or gave no answer in time, None where it is well or nobody knows.
+    `count` gives the exact tokens of messages, or None where the engine does not tell. `side` fixes the longer side of
+    sent frames in pixels; None lets the plan choose. `in_flight` says how many requests of so many tokens the engine
+    takes at the same time; `takes_schema` whether answers are held to a schema. `conditions` are the settings that its
+    answers depend on.
+    """
+
+    chat: BaseChatModel
+    sight: Sight
+    max_model_len: int | None
+    answer_tokens: int
+    count: Callable[[Sequence[BaseMessage]], TokenCount | None]
+    answers: Answers | None
+    death: Callable[[], AppError | None]
+    side: int | None = None
+    in_flight: Callable[[int], int] = lambda tokens: 1
+    takes_schema: bool = True
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request: what is sent, over which frames, and how that came. `key` is that of ChunkResult."""
+
+    number: int
+    frames: Frames
+    mode: AnswerMode
+    sent: list[BaseMessage]
+    scope: Scope
+    key: str
+    fallback: Notice | None = None
+
+
+class Answering:
+    """Answers questions of one run; may be used from several threads. `end_seconds` tells the end of the video as far
+    as it is known.
+    """
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        request: AnalysisRequest,
+        template: Template,
+        *,
+        end_seconds: Callable[[], float],
+        emit: Emit,
+        cancel: threading.Event,
+    ) -> None:
+        self._speaker = speaker
+        self._request = request
+        self._template = template
+        self._end_seconds = end_seconds
+        self._emit = emit
+        self._cancel = cancel
+        self._takes_schema = speaker.takes_schema
+        self._formless = 0
+
+    def answer(self, asked: Question, *, otherwise: bool = False) -> ChunkResult:
+        """The result, with AnswerDelta events on the way. `otherwise`: the usual answer is known and not wanted.
+
+        Raises the AppErrors of app.llm.error_mapping, EngineEnded, or Cancelled.
+        """
+        started = time.monotonic()
+        best: ChunkResult | None = None
+        usage, trouble = Usage(), ""
+        for attempt in range(1, _ATTEMPTS + 1):
+            options = {**self._options(trouble), **(_OTHERWISE if otherwise else {})}
+            sent = (
+                _with_hint(asked.sent, t(f"prompt.again.{trouble}", self._request.language)) if trouble else asked.sent
+            )
+            result = self._attempt(asked, sent, options, may_recall=not otherwise)
+            usage += result.usage
+            best = result if best is None or _rank(result) < _rank(best) else best
+            trouble = self._worth_asking_again(result, attempt)
+            if not trouble:
+                break
+        assert best
+        if best.troubles and best.answer != result.answer:  # what is shown is the last one
+            self._emit(AnswerDelta(asked.number, best.answer, restart=True))
+        seconds = time.monotonic() - started
+        return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
+
+    # ---- one attempt
+
+    def _attempt(
+        self, asked: Question, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
+    ) -> ChunkResult:
+        self._emit(AnswerDelta(asked.number, "", restart=True))
+        answers = self._speaker.answers if may_recall else None
+        form = self._with_schema(asked.scope, options)
+        if recalled := answers and answers.recall(sent, form):
+            self._emit(AnswerDelta(asked.number, recalled.text))
+        reply, loops = (recalled, False) if recalled else self._patiently(asked, sent, options)
+        result = self._result(asked, sent, reply, loops=loops, recalled=recalled is not None)
+        if answers and not recalled and not result.troubles:
+            answers.remember(sent, reply, form)
+        return result
+
+    def _patiently(self, asked: Question, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
+        busy, broken = 0, 0
+        while True:
+            formed = self._with_schema(asked.scope, options)
+            try:
+                return self._streamed(asked, sent, formed)
+            except FormatRefused:
+                if formed is options:  # it was asked in words alone
+                    raise
+                self._takes_schema = False
+            except EngineBusy as engine_is:
+                busy += 1
+                if busy == _BUSY_ATTEMPTS:
+                    raise
+                self._emit(Noticed(Notice("engine_was_busy", {}, "info")))
+                self._wait(min(engine_is.wait_seconds or 2.0**busy, _LONGEST_WAIT_SECONDS))
+            except EngineBrokeOff as error:
+                if death := self._speaker.death():
+                    raise EngineEnded(death) from error
+                broken += 1
+                if broken == _BROKEN_ATTEMPTS:
+                    raise
+                self._wait(_BROKEN_PAUSE_SECONDS * (2.0**broken - 1))
+            except EngineTimeout as error:
+                if death := self._speaker.death():
+                    raise EngineEnded(death) from error
+                raise
+            except EngineError as error:
+                if error.key == "engine_refused" and (death := self._death_behind(error)):
+                    raise EngineEnded(death) from error
+                raise
+            self._emit(AnswerDelta(asked.number, "", restart=True))
+
+    def _streamed(self, asked: Question, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
+        """The reply, and whether it was broken off because it only repeated itself."""
+        loop, text = Loop(), ""
+        pieces = stream(self._speaker.chat, sent, cancel=self._cancel, options=options)
+        try:
+            while True:
+                piece = next(pieces)
+                text += piece
+                self._emit(AnswerDelta(asked.number, piece))
+                if loop.push(piece):
+                    return Reply(text[: loop.length], "stop", None), True
+        except StopIteration as end:
+            reply: Reply = end.value
+            return reply, False
+        finally:
+            pieces.close()
+
+    def _result(
+        self, asked: Question, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
+    ) -> ChunkResult:
+        reading = self._read(asked, reply.text)
+        troubles = [name for name, is_so in (("repeats", loops), ("cut", reply.finish_reason == "length")) if is_so]
+        return ChunkResult(
+            number=asked.number,
+            frames=tuple(frame.number for frame in asked.frames),
+            mode=asked.mode,
+            answer=reply.text,
+            findings=reading.findings,
+            overview=reading.overview,
+            prompt=in_words(sent, asked.frames, self._request.language),
+            finish_reason=reply.finish_reason,
+            usage=reply.usage or Usage(),
+            seconds=0.0,
+            fallback=asked.fallback,
+            recalled=recalled,
+            subjects=reading.subjects,
+            title=reading.title,
+            chapters=reading.chapters,
+            reply=reading.reply,
+            troubles=(*troubles, *reading.troubles),
+            key=asked.key,
+        )
+
+    def _read(self, asked: Question, text: str) -> Reading:
+        times = {frame.number: frame.time_seconds for frame in asked.frames}
+        return read(text, asked.scope, self._template, self._request.language, times, self._end_seconds())
+
+    # ---- how it is asked
+
+    def _with_schema(self, scope: Scope, options: dict[str, Any]) -> dict[str, Any]:
+        if not self._takes_schema:
+            return options
+        schema = schema_of(
+            self._template, self._request.language, scope, with_reply=bool(self._request.question.strip())
+        )
+        form = {"type": "json_schema", "json_schema": {"name": "report", "schema": schema, "strict": True}}
+        return {**options, "response_format": form}
+
+    def _options(self, trouble: str) -> dict[str, Any]:
+        if trouble == "repeats":
+            return dict(_OTHERWISE)
+        if trouble == "cut":
+            return {"max_tokens": self._longest()}
+        return {}
+
+    def _longest(self) -> int:
+        """Twice the room for an answer, as far as half of the context goes."""
+        tokens = self._speaker.answer_tokens
+        return min(2 * tokens, max(tokens, (self._speaker.max_model_len or 0) // 2))
+
+    def _worth_asking_again(self, result: ChunkResult, attempt: int) -> str:
+        """The trouble that another attempt may mend; "" where none is worth it."""
+        if "repeats" in result.troubles:
+            return "repeats"
+        if "cut" in result.troubles:
+            return "cut"
+        if not {"not_json", "empty"} & set(result.troubles):
+            return ""
+        if self._formless >= _FUTILE_FORMS and "empty" not in result.troubles:
+            return ""
+        self._formless += attempt == _ATTEMPTS - 1
+        return "form" if attempt < _ATTEMPTS - 1 else ""
+
+    def _death_behind(self, error: EngineError) -> AppError | None:
+        """What has ended the engine where it could still say that it is ending: out of memory, a core that crashed."""
+        status = error.values.get("status")
+        return self._speaker.death() if isinstance(status, int) and status >= 500 else None
+
+    def _wait(self, seconds: float) -> None:
+        if self._cancel.wait(seconds):
+            raise Cancelled
+
+
+def _rank(result: ChunkResult) -> tuple[int, int]:
+    """Lower is better."""
+    return len(result.troubles), -len(result.findings) - len(result.overview)
+
+
+def _with_hint(sent: Sequence[BaseMessage], hint: str) -> list[BaseMessage]:
+    """The messages with one more line at the end of the last."""
+    *before, last = sent
+    if isinstance(last.content, str):
+        return [*before, HumanMessage(f"{last.content}\n{hint}")]
+    return [*before, HumanMessage(content=[*last.content, {"type": "text", "text": hint}])]

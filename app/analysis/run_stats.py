@@ -1,0 +1,72 @@
+"""Watches a run go by and remembers what it took, for the forecasts of later ones. It changes nothing of the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.analysis.planning.throughput import megapixels, observed
+from app.analysis.task import Task
+from app.domain import (
+    Analysis,
+    AnalysisEvent,
+    Answered,
+    ChunkDone,
+    ChunkResult,
+    FactsMeasured,
+    Finished,
+    KeyframesChosen,
+    SurveyProgress,
+)
+from app.store.timing_stats import Paces, Surveyed
+
+
+@dataclass
+class _Reading:
+    """When things were seen of the reading of the video; only a run that reads tells of its progress."""
+
+    is_read: bool = False
+    chosen_at: float = 0.0
+    measured_at: float = 0.0
+
+
+def noted(events: Iterator[AnalysisEvent], task: Task, paces: Paces, engine: str) -> Iterator[AnalysisEvent]:
+    """The events as they are. At the report, what was answered and read in this very run is remembered of `engine`."""
+    before = {result.key for result in task.done.results}
+    answered: dict[int, ChunkResult] = {}
+    reading = _Reading()
+    for event in events:
+        match event:
+            case SurveyProgress():
+                reading.is_read = True
+            case KeyframesChosen():
+                reading.chosen_at = reading.measured_at = time.monotonic()
+            case FactsMeasured():
+                reading.measured_at = time.monotonic()
+            case ChunkDone(result) if result.key not in before:
+                answered[result.number] = result
+            case Answered(analysis) | Finished(analysis):
+                _note(analysis, list(answered.values()), paces, engine)
+                answered.clear()
+                if reading.is_read and isinstance(event, Finished):
+                    _note_reading(analysis, reading, paces)
+            case _:
+                pass
+        yield event
+
+
+def _note(analysis: Analysis, results: list[ChunkResult], paces: Paces, engine: str) -> None:
+    in_flight = analysis.layout.in_flight if analysis.layout else None
+    if run := observed(results, in_flight or 1):
+        max_model_len = analysis.engine.max_model_len if analysis.engine else None
+        paces.note_asked(engine, run, in_flight=in_flight, max_model_len=max_model_len)
+
+
+def _note_reading(analysis: Analysis, reading: _Reading, paces: Paces) -> None:
+    selection, readable = analysis.request.selection, analysis.decode.readable_seconds
+    seconds = min(selection.end_seconds or readable, readable) - selection.start_seconds
+    took, facts = analysis.seconds_by_stage.get("survey", 0.0), reading.measured_at - reading.chosen_at
+    if seconds > 0 and took > 0:
+        survey = Surveyed(round(seconds, 3), megapixels(analysis.video), took, len(analysis.facts), round(facts, 3))
+        paces.note_survey(survey)

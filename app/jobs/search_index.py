@@ -1,0 +1,139 @@
+"""From a job to its entry in the library: what is told of it at a glance, its text in passages, and a small picture.
+
+A job is taken up when it ends. What is in the store and was never taken up, or by an older version, follows in a thread
+of its own as soon as somebody looks at the library.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+
+from app.domain import ChunkResult, Finding, Keyframe
+from app.errors import AppError
+from app.file_names import one_line, readable, storable
+from app.jobs.backfill import CatchingUp
+from app.jobs.job_repository import Archive
+from app.jobs.snapshot import JobSnapshot
+from app.store.library_index import About, Kind, Library, Passage
+
+log = logging.getLogger(__name__)
+_SIDE = 320
+_NEITHER_BLACK_NOR_WHITE = (0.12, 0.9)
+
+
+class Indexing(CatchingUp):
+    """Keeps the library in step with the jobs of an archive."""
+
+    def __init__(self, archive: Archive, library: Library) -> None:
+        super().__init__("library")
+        self._archive = archive
+        self._library = library
+        self.on_taken_up: Callable[[], None] = lambda: None
+
+    def take_up(self, job: JobSnapshot) -> None:
+        """Put the job into the library as it stands. Never raises: an entry can be made again, a job cannot."""
+        try:
+            self._library.put(job.id, about(job), tuple(passages(job)), cover(job))
+            self.on_taken_up()
+        except Exception:
+            log.exception("job %s could not be taken up into the library", job.id)
+
+    def _missing(self) -> Sequence[str]:
+        return self._library.stale()
+
+    def _make(self, job_id: str) -> None:
+        try:
+            self.take_up(self._archive.stored(job_id))
+        except (AppError, ValueError):  # it is gone meanwhile, or its document is damaged
+            log.warning("job %s could not be read for the library", job_id, exc_info=True)
+
+
+def about(job: JobSnapshot) -> About:
+    """What is told of a job at a glance."""
+    analysis = job.analysis
+    length = job.video.duration_seconds_from_header if job.video else None
+    return About(
+        state=job.state,
+        seconds=length or (job.decode.readable_seconds if job.decode else None),
+        model=analysis.answered_by if analysis else "",
+        template=job.request.template,
+        language=job.request.language,
+        mode=analysis.mode if analysis else "",
+        num_frames=len(job.keyframes),
+        num_findings=sum(len(result.findings) for result in job.results if result.number > 0),
+        sha256=analysis.sha256 if analysis else "",
+        path=str(storable(job.request.path)),
+        title=one_line(analysis.title) if analysis else "",
+        question=one_line(job.request.question),
+        start_seconds=job.request.selection.start_seconds,
+        end_seconds=job.request.selection.end_seconds,
+    )
+
+
+def passages(job: JobSnapshot) -> Iterator[Passage]:
+    """Yield all text of a job that can be searched, what is about the whole video first.
+
+    The user's own question is not among it: who asks 200 videos for a red car would find all of them by these words.
+    """
+    for text in dict.fromkeys((job.name, readable(job.request.path.name))):
+        yield from _passage("name", text, None)
+    times = {frame.number: frame.time_seconds for frame in job.keyframes}
+    whole = job.analysis.whole if job.analysis else None
+    if whole:
+        yield from _passage("summary", job.analysis.title if job.analysis else "", None)
+        yield from _told("summary", (*whole.overview, *whole.reply), times)
+        for chapter in whole.chapters:
+            yield from _passage("chapter", f"{chapter.title}: {chapter.text}", chapter.start_seconds)
+    for part in (result for result in job.results if result.number > 0):
+        yield from _told("finding", _of_part(part, is_whole=part is whole), times)
+        for subject in part.subjects:
+            yield from _passage("finding", f"{subject.name}: {subject.look}", times.get(part.number))
+    for cue in job.transcript.cues if job.transcript else ():
+        yield from _passage("said", cue.text, cue.start_seconds)
+    for facts in job.facts:
+        yield from _passage("screen", " · ".join(line.text for line in facts.texts), times.get(facts.number))
+
+
+def cover(job: JobSnapshot) -> bytes:
+    """A small picture that shows something: the sharpest of those neither black nor white, else the middle one."""
+    frames = {frame.number: frame for frame in job.keyframes if frame.jpeg}
+    low, high = _NEITHER_BLACK_NOR_WHITE
+    lit = [one for one in job.facts if one.number in frames and low <= one.brightness <= high]
+    if lit:
+        return _small(frames[max(lit, key=lambda one: one.sharpness).number])
+    return _small(list(frames.values())[len(frames) // 2]) if frames else b""
+
+
+def _of_part(part: ChunkResult, *, is_whole: bool) -> Sequence[Finding]:
+    return part.findings if is_whole else (*part.findings, *part.overview)
+
+
+def _told(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:
+    for finding in findings:
+        seconds = min((times[number] for number in finding.frames if number in times), default=None)
+        yield from _passage(kind, " · ".join((finding.text, *finding.fields.values())), seconds)
+
+
+def _passage(kind: Kind, text: str, seconds: float | None) -> Iterator[Passage]:
+    if text.strip():
+        yield Passage(kind, text, seconds)
+
+
+def _small(frame: Keyframe) -> bytes:
+    """What cannot be read as a picture, as a report from elsewhere may bring it, is none.
+
+    Made by Pillow alone: a program that has ended its analysis does not load OpenCV for one thumbnail.
+    """
+    from PIL import Image
+
+    made = BytesIO()
+    try:
+        with Image.open(BytesIO(frame.jpeg)) as picture:
+            picture.thumbnail((_SIDE, _SIDE))  # decodes a JPEG at a fraction of its size where that is enough
+            picture.convert("RGB").save(made, "JPEG", quality=82)
+        return made.getvalue()
+    except Exception:
+        log.warning("frame %d is no picture", frame.number, exc_info=True)
+        return b""

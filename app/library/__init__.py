@@ -1,0 +1,1 @@
+"""Bulk operations, import and semantic search over stored analyses."""

@@ -1,0 +1,129 @@
+"""What is done with many analyses of the library at once: deleted with their videos, or taken in from files."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from app.child_environment import reader_environment
+from app.domain import Analysis
+from app.errors import AppError, InputError
+from app.file_names import storable
+from app.jobs.queue import Jobs
+from app.library import import_worker
+from app.store.fs_utils import disk_errors, reason_of
+from app.store.video_repository import VideoShelf
+
+_log = logging.getLogger(__name__)
+
+MOST_EXPORTED = 500
+"""As many go into one ZIP: their ids must fit into an address."""
+_LOGGED_LINES = 20
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What became of one that was to be deleted; `error` is why it is still there."""
+
+    id: str
+    name: str
+    with_video: bool = False
+    error: AppError | None = None
+
+
+def remove(jobs: Jobs, videos: VideoShelf, job_ids: Iterable[str]) -> Iterator[Removed]:
+    """Delete these analyses one by one, each with its video where that was uploaded and no other is about it."""
+    jobs.indexing.catch_up()  # one that was never taken up may be about the same video
+    for job_id in job_ids:
+        try:
+            job = jobs.remove(job_id)
+            is_shared = jobs.library.others_on(job_id, str(storable(job.request.path)))
+            yield Removed(job_id, job.name, not is_shared and videos.drop_upload(job.request.path))
+        except AppError as error:
+            yield Removed(job_id, job_id, error=error)
+
+
+def reports_in(paths: Iterable[Path]) -> Iterator[Analysis]:
+    """Yield the analyses in these files, as `reports_of` does. Raises also InputError("report_not_found")."""
+    with ExitStack() as opened:
+        files = []
+        for path in paths:
+            try:
+                file = opened.enter_context(path.open("rb"))
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            except OSError as error:
+                raise InputError("report_not_found", path=str(path), reason=reason_of(error)) from error
+            files.append((path.name, file))
+        yield from reports_of(files)
+
+
+def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
+    """Yield the analyses in named files: JSON reports, or ZIPs with some.
+
+    A child process checks all the files before the first analysis is handed out, so that a file that is refused leaves
+    nothing behind. At most 64 MB of text are unpacked for each report (app.reports.json.stream), and the
+    memory of the child is limited.
+
+    Raises:
+        InputError: A file is not a report, damaged, too large, or "no_reports": a ZIP without any.
+        StorageError: There is no room for what was unpacked.
+    """
+    with ExitStack() as kept, disk_errors(Path(tempfile.gettempdir())):
+        checked = []
+        for name, file in files:
+            target = kept.enter_context(tempfile.TemporaryFile())
+            _check(file, name, target)
+            checked.append(target)
+        for target in checked:
+            yield from import_worker.messages(target)
+
+
+def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
+    """Let a child read the file; what it found is in `target` afterwards. Raises InputError."""
+    with _on_disk(file) as source:
+        # -P keeps a file in the working directory from being imported in place of a library.
+        child = subprocess.run(
+            [sys.executable, "-P", "-m", "app.library.import_worker", name],
+            stdin=source,
+            stdout=target,
+            stderr=subprocess.PIPE,
+            env=reader_environment(),
+            check=False,
+        )
+    for line in child.stderr.decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
+        _log.warning("import of %r: %s", name, line)
+    if child.returncode == import_worker.REFUSED:
+        target.seek(0)
+        refusal = json.load(target)
+        raise InputError(refusal["key"], **refusal["values"])
+    if child.returncode:  # a library that gets no memory may end the process
+        megabytes = import_worker.MEMORY_BYTES >> 20
+        raise InputError("report_too_heavy", name=name, megabytes=megabytes)
+
+
+@contextmanager
+def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
+    """The same as a file that a child can read from its beginning."""
+    file.seek(0)
+    try:
+        file.fileno()
+    except OSError:  # it is in memory
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy)
+            copy.seek(0)
+            yield copy
+    else:
+        yield file

@@ -1,0 +1,163 @@
+"""Child process that checks the reports of a file before anything of them is stored.
+
+Run as `python -m app.library.import_worker NAME`, with the file as standard input. On standard output, which must be a
+file, it leaves the analyses as `messages` reads them and ends with 0; or it leaves one error as JSON and ends with
+REFUSED. Whatever the file unpacks to, the memory and the trouble are those of this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from typing import IO, BinaryIO
+
+from pydantic import TypeAdapter
+
+from app.domain import Analysis, Keyframe
+from app.errors import InputError
+from app.i18n import LANGUAGES
+from app.jobs.search_index import about, passages
+from app.jobs.snapshot import from_elsewhere
+from app.reports import FORMATS
+from app.reports.json.reader import read
+from app.reports.json.stream import Budget, split
+from app.video.limits import limit_memory
+
+REFUSED = 3
+MEMORY_BYTES = 1 << 30
+"""Twice what 256 frames of pure noise take (435 MB, measured), which is the largest report there can be."""
+_MOST_REPORTS = 5000
+_MOST_PIXELS = 4096 * 4096
+"""4096 is the longest side that frames can be set to."""
+_UNTRIED = ("pdf", "docx")
+"""They say what the others say, and take a second and more for each report."""
+_ANALYSIS = TypeAdapter(Analysis)
+_SIZE = struct.Struct(">Q")
+
+
+def main() -> int:
+    """Check standard input and leave the outcome on standard output."""
+    limit_memory(MEMORY_BYTES)
+    name, file, target = sys.argv[1], sys.stdin.buffer, sys.stdout.buffer
+    try:
+        for analysis in _reports(file, name):
+            _put(target, analysis)
+    except MemoryError:
+        refusal = InputError("report_too_heavy", name=name, megabytes=MEMORY_BYTES >> 20)
+    except InputError as error:
+        refusal = error
+    else:
+        target.flush()
+        return 0
+    target.seek(0)
+    target.truncate()
+    target.write(json.dumps({"key": refusal.key, "values": refusal.values}, default=str).encode())
+    target.flush()
+    return REFUSED
+
+
+def messages(file: BinaryIO) -> Iterator[Analysis]:
+    """Yield the analyses that a child left in this file, one at a time."""
+    file.seek(0)
+    while head := file.read(_SIZE.size):
+        analysis = _ANALYSIS.validate_json(file.read(*_SIZE.unpack(head)))
+        frames = [replace(frame, jpeg=_next(file)) for frame in analysis.keyframes]
+        yield replace(analysis, keyframes=tuple(frames))
+
+
+def _put(file: BinaryIO, analysis: Analysis) -> None:
+    document = _ANALYSIS.dump_json(_without_pictures(analysis))
+    for data in (document, *(frame.jpeg for frame in analysis.keyframes)):
+        file.write(_SIZE.pack(len(data)))
+        file.write(data)
+
+
+def _next(file: BinaryIO) -> bytes:
+    return file.read(*_SIZE.unpack(file.read(_SIZE.size)))
+
+
+# ---- what is in the file ---------------------------------------------------------------------------------------------
+
+
+def _reports(file: BinaryIO, name: str) -> Iterator[Analysis]:
+    budget = Budget.of_file(os.fstat(file.fileno()).st_size)
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        yield _report(file, name, budget)
+        return
+    found = 0
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = [one for one in archive.infolist() if one.filename.lower().endswith(".json")]
+            for member in members[:_MOST_REPORTS]:
+                try:
+                    with archive.open(member) as inside:
+                        yield _report(inside, f"{name}: {member.filename}", budget)
+                except InputError as error:
+                    if error.key in ("report_not_ours", "report_not_json"):
+                        continue  # other files may lie beside the reports
+                    raise
+                found += 1
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:  # damaged, or encrypted
+        raise InputError("report_damaged", name=name, place="ZIP", reason=str(error)) from error
+    if not found:
+        raise InputError("no_reports", name=name)
+
+
+def _report(stream: IO[bytes], name: str, budget: Budget) -> Analysis:
+    text, pictures = split(stream, name=name, budget=budget)
+    analysis = read(text, name=name, pictures=pictures)
+    for frame in analysis.keyframes:
+        _check_picture(frame, name)
+    _try_out(_without_pictures(analysis), name)
+    return analysis
+
+
+def _check_picture(frame: Keyframe, name: str) -> None:
+    """Raise InputError where the picture of a frame cannot be decoded, or is larger than any of ours."""
+    from PIL import Image
+
+    if not frame.jpeg:  # a report may have been handed on without its pictures
+        return
+    Image.MAX_IMAGE_PIXELS = None  # the size is looked at here
+    try:
+        with Image.open(BytesIO(frame.jpeg), formats=["JPEG"]) as picture:
+            width, height = picture.size
+            if width * height > _MOST_PIXELS:
+                size = {"width": width, "height": height}
+                raise InputError("report_picture_too_large", name=name, number=frame.number, **size)
+            picture.draft("L", (1, 1))  # all of it is read, and an eighth of it drawn
+            picture.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError("report_bad_picture", name=name, number=frame.number, reason=str(error)) from error
+
+
+def _try_out(analysis: Analysis, name: str) -> None:
+    """Raise InputError where the library or a format could not show the report."""
+    place = "library"
+    try:
+        job = from_elsewhere(analysis)
+        about(job)
+        list(passages(job))
+        for place, form in FORMATS.items():
+            for language in LANGUAGES if place not in _UNTRIED and form.fits(analysis) else ():
+                form.write(analysis, language)
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise InputError("report_damaged", name=name, place=place, reason=reason) from error
+
+
+def _without_pictures(analysis: Analysis) -> Analysis:
+    return replace(analysis, keyframes=tuple(replace(frame, jpeg=b"") for frame in analysis.keyframes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

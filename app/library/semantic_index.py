@@ -1,0 +1,120 @@
+"""Search by meaning: passages as vectors in the store, made in a thread of their own, and those nearest to a question.
+
+A vector is kept as 8-bit numbers, a byte for each dimension: which passages are near does not change by that, and all
+of thousands of analyses fit into memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.jobs.backfill import CatchingUp
+from app.store.library_index import Library, Passage
+
+Embed = Callable[[Sequence[str]], list[list[float]]]
+_MOST_PASSAGES = 200
+_SAID_CHARACTERS = 300
+"""A cue alone says little: so much that is said one after the other has one vector."""
+_MOST_NEAR = 50
+_BLOCK = 16_384
+
+
+@dataclass(frozen=True)
+class Near:
+    """An analysis and the place of its passage that is nearest; `score` is the cosine."""
+
+    job_id: str
+    place: int
+    score: float
+
+
+@dataclass(frozen=True)
+class _Known:
+    """All vectors at one moment, of length 1 before they were rounded; `owners` are (job, place) row by row."""
+
+    stamp: tuple[int, int]
+    owners: list[tuple[str, int]]
+    vectors: NDArray[np.int8]
+    lengths: NDArray[np.float32]
+
+
+class Meanings(CatchingUp):
+    """`embed` makes the vectors; `model` is its name, by which those of another model are told apart."""
+
+    def __init__(self, library: Library, model: str, embed: Embed) -> None:
+        super().__init__("search by meaning")
+        self._library = library
+        self._model = model
+        self._embed = embed
+        self._asked = lru_cache(maxsize=64)(self._vector)
+        self._known: _Known | None = None
+
+    def near(self, words: str) -> list[Near]:
+        """The analyses nearest to these words, by their nearest passage, the nearest first. Raises AppErrors."""
+        known = self._all()
+        if not known.owners or not words.strip():
+            return []
+        asked = np.asarray(self._asked(words), np.float32)
+        if known.vectors.shape[1] != len(asked):
+            return []
+        asked /= max(float(np.linalg.norm(asked)), 1e-9)
+        blocks = (known.vectors[start : start + _BLOCK] for start in range(0, len(known.vectors), _BLOCK))
+        scores = np.concatenate([block.astype(np.float32) @ asked for block in blocks]) / known.lengths
+        best: dict[str, Near] = {}
+        for row in np.argsort(-scores, kind="stable"):
+            job_id, place = known.owners[row]
+            best.setdefault(job_id, Near(job_id, place, float(scores[row])))
+            if len(best) == _MOST_NEAR:
+                break
+        return list(best.values())
+
+    def _missing(self) -> Sequence[str]:
+        return self._library.without_meaning(self._model)
+
+    def _make(self, job_id: str) -> None:
+        texts = dict(gathered(self._library.passages(job_id)))
+        vectors = self._embed(list(texts.values())) if texts else []
+        rows = {place: _packed(vector) for place, vector in zip(texts, vectors, strict=True)}
+        self._library.put_meaning(job_id, self._model, rows)
+
+    def _vector(self, words: str) -> tuple[float, ...]:
+        return tuple(self._embed([words])[0])
+
+    def _all(self) -> _Known:
+        stamp = self._library.meanings_stamp(self._model)
+        if self._known is None or self._known.stamp != stamp:
+            rows = self._library.meanings(self._model)
+            width = len(rows[0][2]) if rows else 0
+            rows = [row for row in rows if len(row[2]) == width]
+            vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), width)
+            squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)
+            lengths = np.sqrt(np.maximum(squares, 1)).astype(np.float32)
+            self._known = _Known(stamp, [(row[0], row[1]) for row in rows], vectors, lengths)
+        return self._known
+
+
+def gathered(passages: Sequence[tuple[int, Passage]]) -> Iterator[tuple[int, str]]:
+    """The texts that get vectors, each with the place of its passage; what is said is put together to longer ones."""
+    made: list[tuple[int, str]] = []
+    is_said = False
+    for place, passage in passages:
+        if passage.kind == "name":
+            continue
+        if passage.kind == "said" and is_said and len(made[-1][1]) < _SAID_CHARACTERS:
+            made[-1] = (made[-1][0], f"{made[-1][1]} {passage.text}")
+        else:
+            made.append((place, passage.text))
+        is_said = passage.kind == "said"
+    step = max(1, -(-len(made) // _MOST_PASSAGES))
+    yield from made[::step]
+
+
+def _packed(vector: Sequence[float]) -> bytes:
+    values = np.asarray(vector, np.float32)
+    largest = float(np.abs(values).max()) or 1.0
+    return np.round(values / largest * 127).astype(np.int8).tobytes()

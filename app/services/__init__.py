@@ -1,0 +1,1 @@
+"""Composition of the application's parts from its settings."""

@@ -1,0 +1,375 @@
+"""One engine with everything that is made for it, from its settings: what analyses it, plans for it and measures it.
+
+Another model is another workbench. Nothing heavy is loaded before it is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from app.analysis.inputs.extraction_cache import Wanted, open_recall
+from app.analysis.planning.estimate import Measure, Planner
+from app.analysis.planning.plan import Room
+from app.analysis.prompts.templates import Templates, digest
+from app.analysis.task import Task
+from app.config import Settings
+from app.domain import AnalysisEvent, AnalysisRequest, EngineInfo, EngineProgress, Layout, Notice, VideoInfo
+from app.engine import (
+    AbsentEngine,
+    Engine,
+    LoadReader,
+    ManagedEngine,
+    RemoteEngine,
+    installed_vllm,
+    resolve_model,
+    speech_launcher,
+    transformers_launcher,
+    vllm_launcher,
+)
+from app.engine.base import ProgressListener
+from app.engine.diagnostics.facts import is_offline
+from app.errors import AppError, ModelNotFound
+from app.services.preflight import computes_wide, refuse
+from app.store.confirmed_downloads import ConfirmedDownloads
+from app.store.extraction_cache import Surveys
+from app.store.timing_stats import Paces
+from app.video import Opening
+
+if TYPE_CHECKING:
+    from app.analysis.inputs.transcription import Hearing
+    from app.analysis.pipeline import Tools
+    from app.analysis.planning.token_cost import Measuring
+    from app.analysis.requests.engine_connector import Opener
+    from app.analysis.requests.request_executor import Speaker
+    from app.jobs import Run
+    from app.llm.cache import Answers
+
+T = TypeVar("T")
+_ASKING = (
+    "app.analysis.pipeline",
+    "app.analysis.requests.orchestrator",
+    "app.analysis.requests.engine_connector",
+    "aiohttp",
+    "numpy",
+)
+_importing = threading.Lock()
+
+Fetch = Callable[[ProgressListener, threading.Event], Path]
+# A CPU needs seconds for a frame; at this size it is the smallest that keeps captions readable.
+_SIDE_ON_CPU = 448
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """`notices`: what was changed in the settings to fit this machine. `run(task)` is one analysis. `load` tells how
+    much the engine has to do.
+    """
+
+    settings: Settings
+    engine: Engine
+    notices: tuple[Notice, ...]
+    planner: Planner
+    run: Run
+    load: LoadReader
+
+    def close(self) -> None:
+        """End the engine; it starts again when it is needed."""
+        self.engine.stop()
+
+
+def open_workbench(settings: Settings, templates: Templates) -> Workbench:
+    """What these settings name. Nothing is started."""
+    engine, notices = build_engine(settings)
+    opener = _Later(partial(_opener, settings, engine))
+    return Workbench(
+        settings=settings,
+        engine=engine,
+        notices=notices,
+        planner=_planner(settings, engine, opener),
+        run=_runner(settings, _tools(settings, templates, opener)),
+        load=LoadReader(engine, base_url=settings.base_url, api_key=settings.api_key),
+    )
+
+
+def pass_on(settings: Settings) -> None:
+    """Put what `.env` says to the hub's client and the engine where they read it; the environment goes before it."""
+    for name, value in settings.passed_on.items():
+        os.environ.setdefault(name, value)
+
+
+def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
+    """The engine that the settings name, and what was changed in them to fit this machine."""
+    if settings.base_url:
+        return RemoteEngine(settings.base_url, settings.api_key, settings.asked_model), ()
+    pass_on(settings)
+    try:
+        if settings.engine == "transformers":
+            launcher = transformers_launcher(settings.model_path, port=settings.engine_port)
+        else:
+            launcher = vllm_launcher(
+                settings.model_path, settings.vllm_config, port=settings.engine_port, wide=computes_wide(settings)
+            )
+    except AppError as error:
+        return AbsentEngine(settings.model_path, error), ()
+    launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
+    return ManagedEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+
+
+def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
+    """Return the downloads that the user has confirmed."""
+    return ConfirmedDownloads(settings.data_dir / "downloads.json")
+
+
+def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:
+    """Fetch the model, but download it only where that was confirmed.
+
+    Raises:
+        ModelNotFound: "model_unconfirmed", or what `fetch` raises.
+    """
+    found = resolve_model(settings.model_path)
+    if found.folder is not None or found.hub_id is None or is_offline():
+        return fetch(on_progress, cancel)
+    confirmed = confirmed_downloads(settings)
+    if not confirmed.holds(found.hub_id):
+        raise ModelNotFound("model_unconfirmed", model=found.hub_id)
+    folder = fetch(on_progress, cancel)
+    confirmed.remove(found.hub_id)
+    return folder
+
+
+def runner(settings: Settings, engine: Engine, templates: Templates) -> Run:
+    """`run(task)`: one analysis with the real parts."""
+    return _runner(settings, _tools(settings, templates, _Later(partial(_opener, settings, engine))))
+
+
+class _Later(Generic[T]):
+    """One object for all analyses, made when it is needed first."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: T | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> T:
+        with self._lock:
+            self._made = self._made or self._make()
+            return self._made
+
+
+def _runner(settings: Settings, tools: Callable[[], Tools]) -> Run:
+    paces = _paces(settings)
+
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        from app.analysis.pipeline import analyse
+        from app.analysis.run_stats import noted
+
+        return noted(analyse(task, tools()), task, paces, _engine_name(settings))
+
+    return run
+
+
+def _planner(settings: Settings, engine: Engine, opener: Callable[[], Opener]) -> Planner:
+    measuring: list[Measuring] = []
+
+    def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, Room] | None:
+        if engine.status().state != "ready":
+            return None
+        from app.analysis.planning.token_cost import Measuring
+
+        if not measuring:
+            measuring.append(Measuring(opener().at_hand))
+        return measuring[0](request, video, words)
+
+    return _planned(settings, measure)
+
+
+def _planned(settings: Settings, measure: Measure) -> Planner:
+    recall = open_recall(settings.data_dir)
+
+    def is_read(video: VideoInfo, request: AnalysisRequest, opening: Opening | None) -> bool:
+        return recall.is_known(video.path, Wanted(request.frames, request.selection, opening=opening))
+
+    return Planner(
+        measure=measure,
+        is_read=is_read,
+        room=expected_room(settings),
+        side=usual_side(settings),
+        in_flight=settings.in_flight,
+        known=partial(_paces(settings).of, _engine_name(settings)),
+    )
+
+
+def open_planner(settings: Settings) -> Planner:
+    """What tells what an analysis will be like, by settings and by what was seen before; no engine is asked."""
+    return _planned(settings, lambda *_: None)
+
+
+def _paces(settings: Settings) -> Paces:
+    return Paces(settings.data_dir / "paces.json")
+
+
+def _engine_name(settings: Settings) -> str:
+    """What tells one engine with its model and settings from another."""
+    config = {} if settings.base_url else settings.vllm_config
+    return json.dumps([settings.base_url or settings.engine, settings.model_path, config], sort_keys=True)
+
+
+def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
+    """The settings that the answers to a request depend on, each under its name below `condition.` in i18n."""
+    from app import video
+
+    known = {"app": f"{version('framelens')} ({video.version()})"}
+    if not request.use_model:
+        return known
+    template = templates.by_key.get(request.template)
+    weights = None if settings.base_url else _weights(settings)
+    is_vllm = settings.engine == "vllm" and not settings.base_url
+    model = settings.asked_model if settings.base_url else settings.model_path
+    return {
+        **known,
+        "engine": settings.base_url or f"{settings.engine} {_engine_version(settings)}".strip(),
+        "model": model + (f" ({_changed(weights)})" if weights else ""),
+        "vllm_config": json.dumps(settings.vllm_config, sort_keys=True) if is_vllm else "",
+        "answer_tokens": str(settings.answer_tokens),
+        "frame_side": str(settings.frame_side or ""),
+        "answer_form": settings.answer_form,
+        "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
+        "speech": settings.speech_base_url or settings.speech_model_path,
+    }
+
+
+def _engine_version(settings: Settings) -> str:
+    """Of an engine of ours; "" where it is not installed."""
+    if settings.engine == "vllm":
+        return (installed_vllm() or ("", ""))[1]
+    try:
+        return version(settings.engine)
+    except PackageNotFoundError:
+        return ""
+
+
+def usual_side(settings: Settings) -> int | None:
+    """The longer side of sent frames in pixels where that is settled, None where it depends on their number."""
+    on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
+    return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
+
+
+def expected_room(settings: Settings) -> Room:
+    """What one request will hold, as far as settings tell it before the engine is there."""
+    told = None if settings.base_url else settings.vllm_config.get("max_model_len")
+    return Room(told if isinstance(told, int) else None, settings.answer_tokens)
+
+
+def build_hearing(settings: Settings) -> Hearing:
+    """What reads subtitles, and hears what is said where a model for that is set."""
+    from app.analysis.inputs.transcription import Hearing
+
+    surveys = Surveys(settings.data_dir / "surveys")
+    return Hearing(
+        _speech_engine(settings), surveys, language=settings.speech_language, timeout_seconds=settings.timeout_seconds
+    )
+
+
+def _speech_engine(settings: Settings) -> Engine | None:
+    if settings.speech_base_url:
+        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
+    if not settings.speech_model_path:
+        return None
+    try:
+        launcher = speech_launcher(settings.speech_model_path, settings.speech_config)
+    except AppError as error:
+        return AbsentEngine(settings.speech_model_path, error)
+    return ManagedEngine(launcher, log_dir=settings.data_dir / "speech-engine")
+
+
+def _tools(settings: Settings, templates: Templates, opener: Callable[[], Opener]) -> Callable[[], Tools]:
+    """What makes the tools of all analyses, once. LangChain, which is slow to import, waits until an engine is asked:
+    the video is opened before that, and who wants no model never waits for it.
+    """
+
+    def open_engine(
+        on_progress: Callable[[EngineProgress], None], cancel: threading.Event
+    ) -> tuple[Speaker, EngineInfo]:
+        return opener()(on_progress, cancel)
+
+    def make() -> Tools:
+        from app.analysis.pipeline import Tools
+        from app.video import probe
+
+        recall = open_recall(settings.data_dir)
+        return Tools(
+            probe=probe,
+            extract=recall.extract,
+            digest=recall.sha256,
+            hear=build_hearing(settings),
+            open_engine=open_engine,
+            room=expected_room(settings),
+            side=usual_side(settings),
+            template=templates.find,
+            conditions=partial(conditions, settings, templates),
+        )
+
+    return _Later(make)
+
+
+def import_engine_client() -> None:
+    """Import what asks an engine: LangChain and what comes with it, about a thousand modules.
+
+    One thread at a time: of two that import packages which import each other, one can meet a half-made module.
+    """
+    with _importing:
+        for name in _ASKING:
+            import_module(name)
+
+
+def _opener(settings: Settings, engine: Engine) -> Opener:
+    import_engine_client()
+    from app.analysis.requests.engine_connector import Opener
+
+    return Opener(
+        engine,
+        answers=partial(_answers, settings),
+        answer_tokens=settings.answer_tokens,
+        timeout_seconds=settings.timeout_seconds,
+        side=usual_side(settings),
+        in_flight=settings.in_flight,
+        takes_schema=settings.answer_form == "schema",
+        traced=settings.tracing,
+    )
+
+
+def _answers(settings: Settings) -> Answers | None:
+    """What this very model has answered before. Of an engine elsewhere nobody knows whether it is the same model."""
+    from app.llm.cache import Answers
+
+    if settings.base_url or (folder := _weights(settings)) is None:
+        return None
+    model = {
+        "folder": str(folder),
+        "changed": _changed(folder),
+        "engine": settings.engine,
+        "tokens": settings.answer_tokens,
+    }
+    return Answers(settings.data_dir / "answers.sqlite", json.dumps({**model, **settings.vllm_config}, sort_keys=True))
+
+
+def _weights(settings: Settings) -> Path | None:
+    """The folder of the model where it is on this machine."""
+    try:
+        return resolve_model(settings.model_path).folder
+    except AppError:  # starting the engine will say what is wrong
+        return None
+
+
+def _changed(folder: Path) -> int:
+    """When the newest file of a model was changed, in nanoseconds."""
+    return max((file.stat().st_mtime_ns for file in folder.iterdir() if file.is_file()), default=0)

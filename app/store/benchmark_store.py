@@ -1,0 +1,63 @@
+"""Keeps what was measured on this machine, trials of models and vision checks: a small JSON file for each of the two,
+with the newest of each kind alone.
+
+It is a cache: a file that is lost, damaged or cannot be written costs nothing but another measurement.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.errors import AppError
+from app.private_files import make_private_folder
+from app.store.fs_utils import read_json, write_json
+
+_log = logging.getLogger(__name__)
+_MOST = 200
+Measured = Mapping[str, Any]
+
+
+class Kept:
+    """Documents in the file `path`. Two with the same values under all names of `kind` are of one kind."""
+
+    def __init__(self, path: Path, kind: tuple[str, ...]) -> None:
+        self._path = path
+        self._kind = kind
+        self._lock = threading.Lock()
+
+    def all(self) -> tuple[Measured, ...]:
+        """Every document that is kept, the latest last."""
+        try:
+            kept = (read_json(self._path) or {}).get(self._path.stem)
+        except AppError:
+            _log.warning("%s cannot be read", self._path, exc_info=True)
+            return ()
+        return tuple(one for one in kept if isinstance(one, dict)) if isinstance(kept, list) else ()
+
+    def of(self, **values: object) -> tuple[Measured, ...]:
+        """Those with these values, the latest last."""
+        return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
+
+    def keep(self, measured: Measured) -> None:
+        """Keep this one, in the place of an earlier one of its kind."""
+        with self._lock:
+            others = [one for one in self.all() if any(one.get(name) != measured[name] for name in self._kind)]
+            try:
+                make_private_folder(self._path.parent)
+                write_json(self._path, {self._path.stem: [*others, measured][-_MOST:]})
+            except OSError:
+                _log.warning("what was measured could not be written to %s", self._path, exc_info=True)
+
+
+def trials(data_dir: Path) -> Kept:
+    """Trials of models: each has a model, a machine, vLLM's arguments, and its figures."""
+    return Kept(data_dir / "trials.json", ("model", "machine", "arguments"))
+
+
+def checks(data_dir: Path) -> Kept:
+    """Vision checks: each has a model, its engine, the format of its numbers, the size of the frames, and its score."""
+    return Kept(data_dir / "sights.json", ("model", "engine", "format", "width", "height"))

@@ -1,0 +1,208 @@
+"""Keeps analyses in one SQLite file: for each a document, pictures, and the results of its requests one by one.
+
+What a document says is not its business. Several programs may work on one file at the same time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import StorageError
+from app.private_files import make_private_folder
+from app.store.migrations import migrate
+
+_COLUMNS = "id, created, name, state, owner, document, priority, same"
+_PATIENCE_SECONDS = 30.0  # with another program that is writing
+_PAUSE_SECONDS = 0.02  # between two tries, where SQLite itself does not wait
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stored analysis. `owner` names the program that works on it or did so last (app.store.process_lock).
+    `priority` puts it before others that wait. `same` is a digest that analyses of the same thing share, "" where there
+    is none yet.
+    """
+
+    id: str
+    created: str
+    name: str
+    state: str
+    owner: str
+    document: str
+    priority: int = 0
+    same: str = ""
+
+
+class Store:
+    """One file, shared by all threads. Raises StorageError where the disk refuses."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        with self._guard():
+            make_private_folder(path.parent)
+            path.touch(mode=0o600)  # SQLite gives its log files the mode of the database
+            self._connection = _opened(path)
+
+    def save(self, row: Row) -> None:
+        """Insert the analysis or replace what was stored of it; its pictures and results stay."""
+        with self._guard():
+            self._connection.execute(
+                f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " name = excluded.name, state = excluded.state, owner = excluded.owner, document = excluded.document,"
+                " priority = excluded.priority, same = excluded.same",
+                (row.id, row.created, row.name, row.state, row.owner, row.document, row.priority, row.same),
+            )
+
+    def save_frames(self, job_id: str, frames: Iterable[tuple[int, bytes]]) -> None:
+        """Store the pictures of an analysis by number, all or none."""
+        with self._guard(), self._transaction():
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO frames VALUES (?, ?, ?)", ((job_id, number, jpeg) for number, jpeg in frames)
+            )
+
+    def get(self, job_id: str) -> Row | None:
+        """The analysis, or None."""
+        return next(iter(self._rows("WHERE id = ?", job_id)), None)
+
+    def recent(self, limit: int) -> list[Row]:
+        """The newest first, in the order in which they came: clocks can be set back."""
+        return self._rows("ORDER BY rowid DESC LIMIT ?", limit)
+
+    def in_states(self, *states: str) -> list[Row]:
+        """Those in one of these states, the oldest first."""
+        return self._rows(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rowid", *states)
+
+    def same_as(self, same: str) -> list[Row]:
+        """Those with that digest, the newest first."""
+        return self._rows("WHERE same = ? ORDER BY rowid DESC", same)
+
+    def take_over(self, row: Row, owner: str, state: str) -> bool:
+        """Make `owner` the owner in place of the one in `row`, and `state` its state; False where it is not any more as
+        in `row`: somebody else was quicker. What was wished of the owner before is void.
+        """
+        with self._guard():
+            changed = self._connection.execute(
+                "UPDATE jobs SET owner = ?, state = ?, wish = '' WHERE id = ? AND owner = ? AND state = ?",
+                (owner, state, row.id, row.owner, row.state),
+            )
+            return changed.rowcount == 1
+
+    def stamp(self) -> int:
+        """Changes whenever another program has written to the file."""
+        with self._guard():
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def wish(self, job_id: str, wish: str) -> None:
+        """Leave word for the program that works on this."""
+        with self._guard():
+            self._connection.execute("UPDATE jobs SET wish = ? WHERE id = ?", (wish, job_id))
+
+    def wishes(self, owner: str) -> dict[str, str]:
+        """The words that were left for `owner`, by the id of the analysis; they are taken away."""
+        with self._guard():
+            found = self._connection.execute("SELECT id, wish FROM jobs WHERE owner = ? AND wish <> ''", (owner,))
+            wishes: dict[str, str] = dict(found.fetchall())
+            for job_id, wish in wishes.items():
+                self._connection.execute("UPDATE jobs SET wish = '' WHERE id = ? AND wish = ?", (job_id, wish))
+            return wishes
+
+    def save_result(self, job_id: str, number: int, document: str) -> None:
+        """Store one result of an analysis, in place of the one with that number."""
+        with self._guard():
+            self._connection.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (job_id, number, document))
+
+    def results(self, job_id: str) -> dict[int, str]:
+        """The results of an analysis by number."""
+        with self._guard():
+            found = self._connection.execute(
+                "SELECT number, document FROM results WHERE job_id = ? ORDER BY number", (job_id,)
+            )
+            return dict(found.fetchall())
+
+    def keep_results(self, job_id: str, numbers: Iterable[int]) -> None:
+        """Drop all results of an analysis but these."""
+        kept = list(numbers)
+        with self._guard():
+            self._connection.execute(
+                f"DELETE FROM results WHERE job_id = ? AND number NOT IN ({', '.join('?' * len(kept))})",
+                (job_id, *kept),
+            )
+
+    def frames(self, job_id: str) -> dict[int, bytes]:
+        """The pictures of an analysis by number."""
+        with self._guard():
+            found = self._connection.execute("SELECT number, jpeg FROM frames WHERE job_id = ?", (job_id,))
+            return dict(found.fetchall())
+
+    def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a query, for the other modules of app.store."""
+        with self._guard():
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """All that is changed inside, or none of it; for the other modules of app.store."""
+        with self._guard(), self._transaction():
+            yield self._connection
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _rows(self, tail: str, *values: str | int) -> list[Row]:
+        with self._guard():
+            found = self._connection.execute(f"SELECT {_COLUMNS} FROM jobs {tail}", values)
+            return [Row(*row) for row in found.fetchall()]
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except (sqlite3.Error, OSError) as error:
+                raise StorageError("store_refused", path=str(self._path), reason=str(error)) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk may have ended it
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE_SECONDS, isolation_level=None)
+    try:
+        _write_ahead(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the file to a write-ahead log. Where another program does so at this moment, SQLite refuses at once."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)

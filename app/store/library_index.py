@@ -1,0 +1,473 @@
+"""What there is of all analyses at a glance, and where words stand in them: listed, searched and tagged.
+
+An analysis is listed as soon as it is stored; what is told of it comes from its entry, which app.jobs.search_index puts
+here. Words are found by FTS5, with an index of whole analyses, so that words may stand in different passages of one;
+which passages those are is worked out for the few that are shown. A SQLite without FTS5 is searched letter by letter,
+and `is_plain` says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from app.errors import StorageError
+from app.store.database import Store
+from app.store.tokenizer import Term, body_of, found_in, match_of, places, terms_of, words_of
+
+FORM = 2
+"""Counts up with any change of what an entry tells: then all of them are made anew."""
+Kind = Literal["name", "summary", "chapter", "finding", "said", "screen"]
+Order = Literal["best", "newest", "oldest", "name", "longest"]
+_ALL = "FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
+# In this order: asked about one row after the other, FTS5 would search anew for each.
+_FOUND = "FROM words CROSS JOIN entries ON entries.number = words.rowid CROSS JOIN jobs ON jobs.id = entries.job_id"
+_WEIGHTS = "8, 4, 3, 3, 1, 1"  # of the kinds above, for bm25
+_COLUMNS = (
+    "jobs.id, jobs.created, jobs.name, jobs.state, jobs.owner, entries.seconds, entries.model, entries.template,"
+    " entries.language, entries.mode, entries.frames, entries.findings, entries.path, entries.title, entries.question,"
+    " entries.start_seconds, entries.end_seconds,"
+    " (SELECT group_concat(tag, char(31)) FROM tags WHERE job_id = jobs.id),"
+    " EXISTS (SELECT 1 FROM covers WHERE job_id = jobs.id)"
+)
+_ORDERS: Mapping[Order, str] = {
+    "best": f"bm25(words, {_WEIGHTS}), jobs.rowid DESC",
+    "newest": "jobs.created DESC, jobs.rowid DESC",
+    "oldest": "jobs.created, jobs.rowid",
+    "name": "jobs.name COLLATE NOCASE, jobs.rowid DESC",
+    "longest": "entries.seconds DESC, jobs.rowid DESC",
+}
+_OF_MODEL: tuple[Kind, ...] = ("summary", "chapter", "finding")
+_AROUND = 70  # characters of a passage on each side of the first place that was found
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of text of an analysis. `seconds` is where it stands in the video, None for what is about all of it."""
+
+    kind: Kind
+    text: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class About:
+    """What is told of an analysis at a glance. `seconds` is the video's length where it is known, `mode` how the frames
+    reached the model, `path` the video's file, `title` the model's headline. [start_seconds, end_seconds) is the part
+    of the video that was asked about, to its end where `end_seconds` is None.
+    """
+
+    state: str
+    seconds: float | None = None
+    model: str = ""
+    template: str = ""
+    language: str = ""
+    mode: str = ""
+    num_frames: int = 0
+    num_findings: int = 0
+    sha256: str = ""
+    path: str = ""
+    title: str = ""
+    question: str = ""
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An analysis as it is listed; what has not been taken up yet is empty. `owner` is the program that works on it."""
+
+    id: str
+    created: str
+    name: str
+    state: str
+    owner: str
+    seconds: float | None
+    model: str
+    template: str
+    language: str
+    mode: str
+    num_frames: int
+    num_findings: int
+    path: str
+    title: str
+    question: str
+    start_seconds: float
+    end_seconds: float | None
+    tags: tuple[str, ...]
+    has_cover: bool
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which analyses: all of these must hold, an empty one holds for all. `since` and `until` are ISO times: created in
+    [since, until).
+    """
+
+    words: str = ""
+    states: tuple[str, ...] = ()
+    model: str = ""
+    template: str = ""
+    language: str = ""
+    tag: str = ""
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage in which words were found: a piece of its text, and where in that they stand, [start, end)."""
+
+    kind: Kind
+    seconds: float | None
+    text: str
+    marks: tuple[tuple[int, int], ...]
+
+
+class Library:
+    """The analyses of one store. Safe to use from several threads. Raises StorageError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.is_plain = not self._has_words()
+        if not self.is_plain:
+            self._take_words_up()
+
+    # ---- what is in it
+
+    def put(self, job_id: str, about: About, passages: Sequence[Passage], cover: bytes) -> None:
+        """Take an analysis up, in place of what was known of it; one that is gone from the store is left out."""
+        with self._store.changing() as connection:
+            if connection.execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)).fetchone() is None:
+                return
+            self._drop(connection, job_id)
+            added = connection.execute(
+                "INSERT INTO entries (job_id, state, form, seconds, model, template, language, mode, frames, findings,"
+                " sha256, path, title, question, start_seconds, end_seconds)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(job_id, about.state, FORM, about.seconds, about.model, about.template, about.language),
+                    *(about.mode, about.num_frames, about.num_findings, about.sha256, about.path),
+                    *(about.title, about.question, about.start_seconds, about.end_seconds),
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO passages VALUES (?, ?, ?, ?, ?)",
+                ((job_id, place, one.kind, one.seconds, one.text) for place, one in enumerate(passages)),
+            )
+            if cover:
+                connection.execute("INSERT INTO covers VALUES (?, ?)", (job_id, cover))
+            if not self.is_plain and added.lastrowid:
+                _index(connection, added.lastrowid, passages)
+
+    def delete(self, job_id: str) -> None:
+        """Drop the analysis from the store, with its pictures, its results and what was taken up of it."""
+        with self._store.changing() as connection:
+            self._drop(connection, job_id)
+            connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+    def stale(self) -> list[str]:
+        """Return the ids of the analyses that must be taken up (again), the newest first.
+
+        One that waits or runs looks interrupted when it is read from the store; it is taken up again when it ends.
+        """
+        rows = self._store.select(
+            "SELECT jobs.id FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
+            " WHERE entries.form IS NOT ? OR (entries.state IS NOT jobs.state"
+            " AND NOT (entries.state = 'interrupted' AND jobs.state IN ('queued', 'running')))"
+            " ORDER BY jobs.rowid DESC",
+            FORM,
+        )
+        return [job_id for (job_id,) in rows]
+
+    def tag(self, job_ids: Iterable[str], tag: str) -> None:
+        """Give all of them this tag."""
+        with self._store.changing() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO tags SELECT id, ? FROM jobs WHERE id = ?", ((tag, one) for one in job_ids)
+            )
+
+    def untag(self, job_ids: Iterable[str], tag: str) -> None:
+        """Take this tag from all of them."""
+        with self._store.changing() as connection:
+            connection.executemany("DELETE FROM tags WHERE job_id = ? AND tag = ?", ((one, tag) for one in job_ids))
+
+    # ---- what can be asked for
+
+    def find(self, wanted: Wanted, *, order: Order, offset: int, limit: int, near: Sequence[str] = ()) -> list[Entry]:
+        """Those that are wanted. "best" first is what the words fit best; without words, the newest. `near` are ids of
+        analyses that mean what the words say, the nearest first: they are found beside those that have the words.
+        """
+        terms = terms_of(wanted.words)
+        if near and terms and order == "best":
+            return self._entries(self._mixed(wanted, near)[offset : offset + limit])
+        tail, values = self._where(wanted, terms, near)
+        by = "newest" if order == "best" and (self.is_plain or not terms) else order
+        found = self._store.select(
+            f"SELECT jobs.id {tail} ORDER BY {_ORDERS[by]} LIMIT ? OFFSET ?", *values, limit, offset
+        )
+        return self._entries([job_id for (job_id,) in found])
+
+    def count(self, wanted: Wanted, *, near: Sequence[str] = ()) -> int:
+        """How many `find` finds in all."""
+        tail, values = self._where(wanted, terms_of(wanted.words), near)
+        return int(self._store.select(f"SELECT count(*) {tail}", *values)[0][0])
+
+    def entry(self, job_id: str) -> Entry | None:
+        """The analysis of this id, or None."""
+        rows = self._store.select(f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id = ?", job_id)
+        return _entry(rows[0]) if rows else None
+
+    def hits(self, job_id: str, typed: str, *, near: int | None = None, limit: int = 3) -> list[Hit]:
+        """Return the passages of an analysis that say why it was found, the most telling first.
+
+        Each shows as many of the typed words as can be that those before it do not show; what only repeats another is
+        left out, and the name comes last. Where no passage has any of the words, it is the one at the place `near`,
+        which means the same.
+        """
+        terms = terms_of(typed)
+        if not terms:
+            return []
+        rows = self._store.select(
+            "SELECT kind, text, seconds FROM passages WHERE job_id = ? ORDER BY kind = 'name', place", job_id
+        )
+        found = [(one, found_in(one.text, terms)) for one in (Passage(*row) for row in rows)]
+        if best := _most_telling([one for one in found if one[1]], limit):
+            return [_hit(passage, terms) for passage in best]
+        return [_hit(passage, ()) for place, passage in self.passages(job_id) if place == near]
+
+    def choices(self) -> dict[str, dict[str, int]]:
+        """What can be filtered by, with how many there are of each, the most frequent first: state, model, template,
+        language, tag.
+        """
+        tables = {"state": "jobs", "model": "entries", "template": "entries", "language": "entries", "tag": "tags"}
+        return {
+            column: dict(
+                self._store.select(
+                    f"SELECT {column}, count(*) FROM {table} WHERE {column} <> '' GROUP BY 1 ORDER BY 2 DESC, 1"
+                )
+            )
+            for column, table in tables.items()
+        }
+
+    def passages(self, job_id: str) -> list[tuple[int, Passage]]:
+        """What was taken up of an analysis, with the place of each."""
+        rows = self._store.select(
+            "SELECT place, kind, text, seconds FROM passages WHERE job_id = ? ORDER BY place", job_id
+        )
+        return [(place, Passage(kind, text, seconds)) for place, kind, text, seconds in rows]
+
+    # ---- meanings
+
+    def without_meaning(self, model: str) -> list[str]:
+        """The ids of the analyses with text but without vectors of this model, the newest first."""
+        rows = self._store.select(
+            "SELECT job_id FROM entries WHERE"
+            " EXISTS (SELECT 1 FROM passages WHERE job_id = entries.job_id AND kind <> 'name')"
+            " AND NOT EXISTS (SELECT 1 FROM meanings WHERE job_id = entries.job_id AND model = ?) ORDER BY number DESC",
+            model,
+        )
+        return [job_id for (job_id,) in rows]
+
+    def put_meaning(self, job_id: str, model: str, vectors: Mapping[int, bytes]) -> None:
+        """Keep the vectors of an analysis by the place of their passage, in place of those there are."""
+        with self._store.changing() as connection:
+            connection.execute("DELETE FROM meanings WHERE job_id = ?", (job_id,))
+            connection.executemany(
+                "INSERT INTO meanings SELECT id, ?, ?, ? FROM jobs WHERE id = ?",
+                ((place, model, vector, job_id) for place, vector in vectors.items()),
+            )
+
+    def meanings(self, model: str) -> list[tuple[str, int, bytes]]:
+        """All vectors of this model: analysis, place, vector."""
+        return self._store.select("SELECT job_id, place, vector FROM meanings WHERE model = ?", model)
+
+    def meanings_stamp(self, model: str) -> tuple[int, int]:
+        """Changes whenever vectors of this model come or go."""
+        ((count, newest),) = self._store.select(
+            "SELECT count(*), coalesce(max(rowid), 0) FROM meanings WHERE model = ?", model
+        )
+        return count, newest
+
+    def cover(self, job_id: str) -> bytes:
+        """The small picture of an analysis as a JPEG, empty where there is none."""
+        rows = self._store.select("SELECT jpeg FROM covers WHERE job_id = ?", job_id)
+        return bytes(rows[0][0]) if rows else b""
+
+    def beginning_with(self, text: str) -> list[str]:
+        """The ids that begin so, the newest first; two at most, since more are no better than two."""
+        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        rows = self._store.select(
+            "SELECT id FROM jobs WHERE id LIKE ? ESCAPE '\\' AND substr(id, 1, ?) = ? ORDER BY rowid DESC LIMIT 2",
+            f"{escaped}%",
+            len(text),
+            text,
+        )
+        return [job_id for (job_id,) in rows]
+
+    def others_on(self, job_id: str, path: str) -> bool:
+        """Whether another analysis is about this file."""
+        return bool(self._store.select("SELECT 1 FROM entries WHERE job_id <> ? AND path = ? LIMIT 1", job_id, path))
+
+    # ---- inside
+
+    def _entries(self, job_ids: Sequence[str]) -> list[Entry]:
+        """The entries of these, in this order."""
+        rows = self._store.select(
+            f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN ({', '.join('?' * len(job_ids))})", *job_ids
+        )
+        by_id = {row[0]: _entry(row) for row in rows}
+        return [by_id[job_id] for job_id in job_ids if job_id in by_id]
+
+    def _mixed(self, wanted: Wanted, near: Sequence[str]) -> list[str]:
+        """Both rankings as one: by the sum of 1 / (60 + rank) over those it is in (reciprocal rank fusion:
+        Cormack, Clarke and Büttcher, 2009).
+        """
+        tail, values = self._where(wanted, terms_of(wanted.words))
+        by = _ORDERS["newest" if self.is_plain else "best"]
+        worded = [job_id for (job_id,) in self._store.select(f"SELECT jobs.id {tail} ORDER BY {by}", *values)]
+        tail, values = self._where(wanted, terms_of(wanted.words), near)
+        allowed = {job_id for (job_id,) in self._store.select(f"SELECT jobs.id {tail}", *values)}
+        scores: dict[str, float] = {}
+        for ranking in (worded, [job_id for job_id in near if job_id in allowed]):
+            for rank, job_id in enumerate(ranking, start=1):
+                scores[job_id] = scores.get(job_id, 0.0) + 1 / (60 + rank)
+        return sorted(scores, key=lambda job_id: -scores[job_id])
+
+    def _where(self, wanted: Wanted, terms: Sequence[Term], near: Sequence[str] = ()) -> tuple[str, list[object]]:
+        """FROM and WHERE, with their values."""
+        tail, clauses, values = _ALL, ["1"], list[object]()
+        if terms and near:
+            worded, worded_values = self._where(Wanted(wanted.words), terms)
+            clauses.append(f"(jobs.id IN (SELECT jobs.id {worded}) OR jobs.id IN ({', '.join('?' * len(near))}))")
+            values += [*worded_values, *near]
+        elif terms and not self.is_plain:
+            tail = _FOUND
+            clauses.append("words MATCH ?")
+            values.append(match_of(terms))
+        elif terms:
+            for piece in wanted.words.replace('"', " ").split():
+                clauses.append("jobs.id IN (SELECT job_id FROM passages WHERE instr(lower(text), lower(?)))")
+                values.append(piece)
+        if wanted.states:
+            clauses.append(f"jobs.state IN ({', '.join('?' * len(wanted.states))})")
+            values += wanted.states
+        for column in ("model", "template", "language"):
+            if value := getattr(wanted, column):
+                clauses.append(f"entries.{column} = ?")
+                values.append(value)
+        if wanted.tag:
+            clauses.append("jobs.id IN (SELECT job_id FROM tags WHERE tag = ?)")
+            values.append(wanted.tag)
+        for value, comparison in ((wanted.since, ">="), (wanted.until, "<")):
+            if value:
+                clauses.append(f"jobs.created {comparison} ?")
+                values.append(value)
+        return f"{tail} WHERE {' AND '.join(clauses)}", values
+
+    def _has_words(self) -> bool:
+        """Whether this SQLite has FTS5; the index is made where there is none yet."""
+        columns = ", ".join(get_args(Kind))
+        making = (
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5({columns},"
+            " tokenize = 'unicode61 remove_diacritics 0', prefix = '2 3')"
+        )
+        try:
+            self._store.select("SELECT 1 FROM words LIMIT 1")
+        except StorageError:
+            with suppress(StorageError), self._store.changing() as connection:
+                connection.execute(making)
+                return True
+            return False
+        return True
+
+    def _take_words_up(self) -> None:
+        """A SQLite without FTS5 may have put entries here."""
+        missing = self._store.select(
+            "SELECT number, job_id FROM entries WHERE number > (SELECT coalesce(max(rowid), 0) FROM words)"
+        )
+        for number, job_id in missing:
+            rows = self._store.select("SELECT kind, text FROM passages WHERE job_id = ? ORDER BY place", job_id)
+            with self._store.changing() as connection:
+                _index(connection, number, [Passage(kind, text) for kind, text in rows])
+
+    def _drop(self, connection: sqlite3.Connection, job_id: str) -> None:
+        found = connection.execute("SELECT number FROM entries WHERE job_id = ?", (job_id,)).fetchone()
+        if found and not self.is_plain:
+            connection.execute("DELETE FROM words WHERE rowid = ?", found)
+        for table in ("entries", "passages", "covers", "meanings"):
+            connection.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))
+
+
+def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passage]) -> None:
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    bodies = [body_of(one.text for one in passages if one.kind == kind) for kind in kinds]
+    connection.execute(f"INSERT OR REPLACE INTO words (rowid, {', '.join(kinds)}) VALUES (?{', ?' * len(kinds)})",
+                       (number, *bodies))  # fmt: skip
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    job_id, created, name, state, owner, seconds, model, template, language, mode, *rest = row
+    frames, findings, path, title, question, start_seconds, end_seconds, tags, cover = rest
+    return Entry(
+        id=job_id,
+        created=created,
+        name=name,
+        state=state,
+        owner=owner,
+        seconds=seconds,
+        model=model or "",
+        template=template or "",
+        language=language or "",
+        mode=mode or "",
+        num_frames=frames or 0,
+        num_findings=findings or 0,
+        path=path or "",
+        title=title or "",
+        question=question or "",
+        start_seconds=start_seconds or 0.0,
+        end_seconds=end_seconds,
+        tags=tuple(sorted(tags.split("\x1f"))) if tags else (),
+        has_cover=bool(cover),
+    )
+
+
+def _most_telling(found: list[tuple[Passage, frozenset[Term]]], limit: int) -> list[Passage]:
+    """At most so many of these passages with the terms in each. A finding often repeats what the summary says, with a
+    time; of two such passages the one with the time is taken.
+    """
+    chosen: list[Passage] = []
+    shown: frozenset[Term] = frozenset()
+    rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in found]
+    while rest and len(chosen) < limit:
+        best, terms, words = max(rest, key=lambda one: (len(one[1] - shown), len(one[1])))  # of equal ones the first
+        alike = [one for one in rest if one[0] is best or _is_same(one[0], one[2], best, words)]
+        equals = (one for one, others, _ in alike if others == terms and one.seconds is not None)
+        chosen.append(best if best.seconds is not None else next(equals, best))
+        shown |= terms
+        rest = [one for one in rest if one not in alike]
+    return chosen
+
+
+def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
+    """Whether two passages say the same: in equal words, or one of the model's sentences holds the other."""
+    if words == others:
+        return True
+    are_told = one.kind in _OF_MODEL and other.kind in _OF_MODEL
+    return are_told and (words in others or others in words)
+
+
+def _hit(passage: Passage, terms: Sequence[Term]) -> Hit:
+    """The passage around the first place that was found."""
+    found = places(passage.text, terms)
+    start = max(0, found[0][0] - _AROUND) if found else 0
+    end = start + 3 * _AROUND
+    text = passage.text[start:end]
+    lead = "…" if start else ""
+    marks = tuple(
+        (len(lead) + left - start, len(lead) + min(right, end) - start) for left, right in found if left < end
+    )
+    return Hit(passage.kind, passage.seconds, lead + text + ("…" if end < len(passage.text) else ""), marks)

@@ -1,0 +1,143 @@
+"""Keeps how long engines and surveys really took, so that the next plan can tell: one small JSON file.
+
+What follows from it is worked out in app.analysis.planning.throughput. It is a cache: a file that is lost, damaged or
+cannot be written makes the estimates poorer and never fails anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.errors import AppError
+from app.private_files import make_private_folder
+from app.store.fs_utils import read_json, write_json
+
+_log = logging.getLogger(__name__)
+_MOST_RUNS = 20
+_MOST_ENGINES = 20
+T = TypeVar("T", "Asked", "Surveyed")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Requests of one kind in one run: `frames` over all of them, 0 for joins, `at_once` of them at the same time.
+    `seconds` is the sum of how long each one took.
+    """
+
+    requests: int
+    frames: int
+    prompt_tokens: int
+    completion_tokens: int
+    at_once: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """One reading of a video: so many seconds of it, so large, took `seconds`; then all that was measured on its
+    `frames` took `facts_seconds`.
+    """
+
+    video_seconds: float
+    megapixels: float
+    seconds: float
+    frames: int
+    facts_seconds: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is remembered. `runs` are those of one engine, the latest last. `in_flight` and `max_model_len` are what
+    that engine took at the same time and held at last, None where that is not known.
+    """
+
+    runs: tuple[tuple[Asked, ...], ...] = ()
+    surveys: tuple[Surveyed, ...] = ()
+    in_flight: int | None = None
+    max_model_len: int | None = None
+
+
+class Paces:
+    """In the file `path`. `engine` is any text that names an engine with its model and settings."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+
+    def of(self, engine: str) -> Known:
+        """All that is remembered of this engine, and of surveys."""
+        record = self._read()
+        own = _dict(_dict(record.get("engines")).get(engine))
+        runs = (_each(Asked, run) for run in _list(own.get("runs")))
+        return Known(
+            tuple(run for run in runs if run),
+            _each(Surveyed, record.get("surveys")),
+            _whole(own.get("in_flight")),
+            _whole(own.get("max_model_len")),
+        )
+
+    def note_asked(
+        self, engine: str, run: Sequence[Asked], *, in_flight: int | None, max_model_len: int | None
+    ) -> None:
+        """Remember one more run of this engine."""
+        with self._lock:
+            record = self._read()
+            engines = _dict(record.get("engines"))
+            own = _dict(engines.pop(engine, None))
+            runs = [*_list(own.get("runs")), [asdict(one) for one in run]][-_MOST_RUNS:]
+            latest = {"runs": runs, "in_flight": in_flight, "max_model_len": max_model_len}
+            kept = list(engines.items())[-_MOST_ENGINES + 1 :]
+            self._write({**record, "engines": {**dict(kept), engine: latest}})
+
+    def note_survey(self, survey: Surveyed) -> None:
+        """Remember one more reading of a video."""
+        with self._lock:
+            record = self._read()
+            surveys = [*_list(record.get("surveys")), asdict(survey)][-_MOST_RUNS:]
+            self._write({**record, "surveys": surveys})
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return read_json(self._path) or {}
+        except AppError:
+            _log.warning("the paces in %s cannot be read", self._path, exc_info=True)
+            return {}
+
+    def _write(self, record: dict[str, Any]) -> None:
+        try:
+            make_private_folder(self._path.parent)
+            write_json(self._path, record)
+        except OSError:
+            _log.warning("the paces could not be written to %s", self._path, exc_info=True)
+
+
+def _each(kind: type[T], given: object) -> tuple[T, ...]:
+    """Those of the entries that are whole: of this kind, with positive figures."""
+    found = []
+    for one in _list(given):
+        figures = _dict(one)
+        names = kind.__dataclass_fields__
+        if figures.keys() == names.keys() and all(_is_figure(value) for value in figures.values()):
+            found.append(kind(**figures))
+    return tuple(found)
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

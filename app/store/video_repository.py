@@ -1,0 +1,283 @@
+"""Keeps the videos that pages and routes may use: uploads, files below an allowed folder, the bundled sample.
+
+A video is known by an id that cannot be guessed; each id has a small JSON file beside the uploads. An unfinished
+upload is a part file with a JSON of its own, so it goes on after a reload or a restart. Nothing here decodes a video.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import RawIOBase
+from pathlib import Path
+from typing import Any, Literal
+
+from app.errors import InputError, StorageError
+from app.file_names import address_in, safe_file_name, shown_name, shown_path
+from app.private_files import make_private_folder
+from app.store.fs_utils import disk_errors, human_size, own_secret, read_json, reason_of, write_json
+
+Origin = Literal["upload", "path", "sample"]
+_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+# Room that is left to the rest of the machine: a full disk breaks more than an upload.
+_KEPT_FREE_BYTES = 64 * 2**20
+_STALE_PART_SECONDS = 14 * 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file on its way in, complete when `offset` is `size_bytes`. Its id becomes the id of the video."""
+
+    id: str
+    name: str
+    size_bytes: int
+    offset: int
+
+    @property
+    def is_complete(self) -> bool:
+        return self.offset == self.size_bytes
+
+
+class Part:
+    """An upload that is open for writing. `write` raises InputError("upload_too_long") past the announced size."""
+
+    def __init__(self, upload: Upload, file: RawIOBase, folder: Path) -> None:
+        self.offset = upload.offset
+        self._upload = upload
+        self._file = file
+        self._folder = folder
+
+    def write(self, chunk: bytes) -> None:
+        if self.offset + len(chunk) > self._upload.size_bytes:
+            raise InputError("upload_too_long", name=self._upload.name, size_bytes=self._upload.size_bytes)
+        rest = memoryview(chunk)
+        while rest:
+            with disk_errors(self._folder):
+                written = self._file.write(rest) or 0
+            self.offset += written
+            rest = rest[written:]
+
+
+class VideoShelf:
+    """Videos under `folder`, and read-only ones below `input_dirs` or at `sample`. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, input_dirs: tuple[Path, ...], sample: Path) -> None:
+        self._folder = folder
+        self._parts = folder / "parts"
+        self._sample = sample
+        self.input_dirs = input_dirs
+        self._busy: set[str] = set()
+        self._lock = threading.Lock()
+        with disk_errors(folder):
+            make_private_folder(self._parts)
+            self._secret = own_secret(folder / "secret")
+            self._drop_stale_parts()
+
+    # ---- uploads -----------------------------------------------------------------------------------------------------
+
+    def create_upload(self, name: str, size_bytes: int) -> Upload:
+        """Begin an upload of `size_bytes`. Raises InputError for an empty file, StorageError if it cannot fit."""
+        shown = shown_name(name)
+        if size_bytes <= 0:
+            raise InputError("upload_empty", name=shown)
+        free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
+        if size_bytes > free:
+            sizes = {"needed": human_size(size_bytes), "free": human_size(max(free, 0))}
+            raise StorageError("disk_full", name=shown, folder=str(self._folder), **sizes)
+        upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0)
+        with disk_errors(self._parts):
+            self._part(upload.id).touch(mode=0o600)
+            write_json(self._parts / f"{upload.id}.json", {"name": shown, "size_bytes": size_bytes})
+        return upload
+
+    def upload(self, upload_id: str) -> Upload:
+        """Where an upload stands; one that has become a video is complete. Raises InputError("upload_unknown")."""
+        sidecar = read_json(self._parts / f"{_checked(upload_id, 'upload_unknown')}.json")
+        if sidecar and self._part(upload_id).exists():
+            return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], self._part(upload_id).stat().st_size)
+        video = read_json(self._record(upload_id))
+        if video and video["origin"] == "upload":
+            return Upload(upload_id, video["name"], video["size_bytes"], video["size_bytes"])
+        raise InputError("upload_unknown", id=upload_id)
+
+    @contextmanager
+    def part(self, upload_id: str, offset: int) -> Iterator[Part]:
+        """Open an upload for writing at `offset`, which must be its end: nothing is ever overwritten.
+
+        Raises InputError: "upload_conflict" for another offset, "upload_busy" while somebody else writes.
+        """
+        with self._alone(upload_id):
+            upload = self.upload(upload_id)
+            if offset != upload.offset or upload.is_complete:
+                raise InputError("upload_conflict", name=upload.name, given=offset, expected=upload.offset)
+            with disk_errors(self._parts):
+                file = self._part(upload_id).open("ab", buffering=0)
+            with file:
+                yield Part(upload, file, self._parts)
+
+    def append(self, upload_id: str, offset: int, chunks: Iterable[bytes]) -> int:
+        """Write `chunks` at the end and return the new offset in bytes."""
+        with self.part(upload_id, offset) as part:
+            for chunk in chunks:
+                part.write(chunk)
+            return part.offset
+
+    def finish(self, upload_id: str) -> str:
+        """Turn a complete upload into a video and return its id; doing it twice is harmless."""
+        upload = self.upload(upload_id)
+        if not upload.is_complete:
+            raise InputError(
+                "upload_incomplete", name=upload.name, received=upload.offset, size_bytes=upload.size_bytes
+            )
+        with disk_errors(self._folder):
+            if self._part(upload_id).exists():
+                place = self._folder / upload_id / safe_file_name(upload.name)
+                place.parent.mkdir(mode=0o700, exist_ok=True)
+                self._register(upload_id, "upload", upload.name, place, upload.size_bytes)
+                self._part(upload_id).replace(place)
+                (self._parts / f"{upload_id}.json").unlink(missing_ok=True)
+        return upload_id
+
+    # ---- videos ------------------------------------------------------------------------------------------------------
+
+    def path(self, video_id: str) -> Path:
+        """The file of a video. Raises InputError: "video_unknown", "path_outside" or "path_missing"."""
+        record = self._video(video_id)
+        path = Path(record["path"])
+        if record["origin"] == "path":
+            # Checked again at every use: the allowed folders or a link on the way may have changed since.
+            return self._allowed(path)
+        if not path.is_file():
+            raise InputError("path_missing", path=record["name"])
+        return path
+
+    def name(self, video_id: str) -> str:
+        """The name to show, as the user knows the file."""
+        return str(self._video(video_id)["name"])
+
+    def from_path(self, path_text: str) -> str:
+        """The id of a file below an allowed folder; a relative path is tried below each of them.
+
+        Raises InputError: "path_empty", "video_is_address", "path_none_allowed", "path_outside", "path_missing",
+        "path_not_a_file" or "path_unreadable". A path outside is refused before anything tells whether it exists.
+        """
+        text = path_text.strip().strip("\"'")
+        if not text or "\0" in text:
+            raise InputError("path_empty")
+        if address := address_in(text):
+            raise InputError("video_is_address", address=address)
+        if not self.input_dirs:
+            raise InputError("path_none_allowed", path=shown_path(text))
+        path = self._allowed(self._absolute(Path(text)))
+        return self._register(self._id_of(path), "path", path.name, path, path.stat().st_size)
+
+    def sample(self) -> str:
+        """The id of the bundled sample."""
+        if not self._sample.is_file():
+            raise InputError("path_missing", path=str(self._sample))
+        size = self._sample.stat().st_size
+        return self._register(self._id_of(self._sample), "sample", self._sample.name, self._sample, size)
+
+    def find(self, path: Path) -> str | None:
+        """The id of the video that is kept in this very file, if it is one of ours."""
+        for video_id in (path.parent.name, self._id_of(path)):
+            record = read_json(self._record(video_id)) if _ID.fullmatch(video_id) else None
+            if record and record["path"] == str(path):
+                return video_id
+        return None
+
+    def drop_upload(self, path: Path) -> bool:
+        """Delete the uploaded video that is kept in this very file; whether it was one. Other files are left alone."""
+        video_id = self.find(path)
+        if video_id is None or self._video(video_id)["origin"] != "upload":
+            return False
+        with disk_errors(self._folder):
+            path.unlink(missing_ok=True)
+            shutil.rmtree(path.parent, ignore_errors=True)
+            self._record(video_id).unlink(missing_ok=True)
+        return True
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _absolute(self, path: Path) -> Path:
+        if path.is_absolute():
+            return path
+        below = [folder / path for folder in self.input_dirs]
+        # Path.exists raises for a name that is too long.
+        return next((candidate for candidate in below if os.path.exists(candidate)), below[0])  # noqa: PTH110
+
+    def _allowed(self, path: Path) -> Path:
+        folders = ", ".join(map(str, self.input_dirs))
+        try:
+            real = path.resolve()
+            if not any(real.is_relative_to(folder.resolve()) for folder in self.input_dirs):
+                raise InputError("path_outside", path=shown_path(path), folders=folders)
+            mode = real.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            raise InputError("path_missing", path=shown_path(path)) from None
+        except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to Python 3.12
+            raise InputError("path_unreadable", path=shown_path(path), reason=reason_of(error)) from error
+        # A pipe or a device would make whoever opens it wait for ever.
+        if not stat.S_ISREG(mode):
+            raise InputError("path_not_a_file", path=shown_path(path))
+        if not os.access(real, os.R_OK):
+            raise InputError("path_unreadable", path=shown_path(path), reason=os.strerror(errno.EACCES))
+        return real
+
+    def _id_of(self, path: Path) -> str:
+        return hmac.new(self._secret, os.fsencode(path), hashlib.sha256).hexdigest()[:40]
+
+    def _register(self, video_id: str, origin: Origin, name: str, path: Path, size_bytes: int) -> str:
+        record = {"origin": origin, "name": shown_name(name), "path": str(path), "size_bytes": size_bytes}
+        with disk_errors(self._folder):
+            write_json(self._record(video_id), record)
+        return video_id
+
+    def _video(self, video_id: str) -> dict[str, Any]:
+        record = read_json(self._record(_checked(video_id, "video_unknown")))
+        if record is None:
+            raise InputError("video_unknown", id=video_id)
+        return record
+
+    def _record(self, video_id: str) -> Path:
+        return self._folder / f"{video_id}.json"
+
+    def _part(self, upload_id: str) -> Path:
+        return self._parts / f"{upload_id}.part"
+
+    @contextmanager
+    def _alone(self, upload_id: str) -> Iterator[None]:
+        with self._lock:
+            if upload_id in self._busy:
+                raise InputError("upload_busy", id=upload_id)
+            self._busy.add(upload_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy.discard(upload_id)
+
+    def _drop_stale_parts(self) -> None:
+        oldest = time.time() - _STALE_PART_SECONDS
+        for part in self._parts.glob("*.part"):
+            if part.stat().st_mtime < oldest:
+                part.unlink(missing_ok=True)
+                part.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _checked(identifier: str, key: str) -> str:
+    """An id is part of a file name, so nothing but the alphabet of ids may pass."""
+    if not _ID.fullmatch(identifier):
+        raise InputError(key, id=identifier[:64])
+    return identifier

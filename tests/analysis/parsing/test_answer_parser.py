@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from app.analysis.parsing.answer_parser import Reading, read, so_far
+from app.analysis.parsing.citations import without_own_times
+from app.analysis.prompts.templates import built_in
+from app.domain import Chapter, Finding, Subject
+from app.i18n import LANGUAGES, catalogue
+from tests.analysis.mangled import GOOD, TIMES, mangled
+
+END = 20.0
+PART: dict[str, Any] = {
+    "findings": [{"frames": [3], "text": "red"}, {"frames": [4, 5], "text": "blue"}],
+    "overview": [{"frames": [3], "text": "cards"}],
+    "subjects": [{"name": "the man in red", "look": "tall"}],
+}
+FOUND = (Finding("red", (3,)), Finding("blue", (4, 5)))
+ANSWER = json.dumps(PART)
+
+
+def reading(answer: Any, scope: Any = "part", template: str = "describe", language: Any = "en") -> Reading:
+    text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    return read(text, scope, built_in()[template], language, TIMES, END)
+
+
+def one(entry: dict[str, Any], template: str = "describe", language: Any = "en") -> Finding:
+    (found,) = reading({"findings": [entry], "overview": [], "subjects": []}, "part", template, language).findings
+    return found
+
+
+def test_an_answer_in_its_form_is_read_without_any_trouble() -> None:
+    assert reading(PART) == Reading(FOUND, (Finding("cards", (3,)),), (Subject("the man in red", "tall"),))
+
+
+@pytest.mark.parametrize(
+    "text, troubles",
+    [
+        (f"```json\n{ANSWER}\n```", ()),
+        (f"<think>Let me see {{}}.</think>\n{ANSWER}", ()),
+        (f"\ufeff\n {ANSWER}\n\n", ()),
+        (json.dumps(PART, indent=4), ()),
+        (f"Here it is:\n{ANSWER}\nI hope this helps.", ("odd_form",)),
+        (json.dumps(ANSWER), ("odd_form",)),
+        (f"[{ANSWER}]", ("odd_form",)),
+        (json.dumps({"report": PART}), ("odd_form",)),
+        (ANSWER.replace("findings", "Finding").replace("overview", "SUMMARY"), ("odd_form",)),
+        (ANSWER.replace('"', "'"), ("odd_form",)),
+        (ANSWER.replace('"', "”").replace("”findings”", "“findings”"), None),
+        (ANSWER.replace("}, {", "} {"), None),
+        (ANSWER.replace("]", "],"), None),
+        (ANSWER[:-2], ("half_json",)),
+    ],
+)
+def test_variant_forms_are_read_alike(text: str, troubles: tuple[str, ...] | None) -> None:
+    found = reading(text)
+    if "”" not in text:
+        assert (found.findings, found.overview) == (FOUND, (Finding("cards", (3,)),))
+    assert troubles is None or found.troubles == troubles
+
+
+@pytest.mark.parametrize(
+    "findings",
+    [
+        [{"frames": "3", "text": "red"}, {"frames": ["frame 4", 5.0], "text": "blue"}],
+        [{"Frame": "frame 3", "Text": "red"}, {"frames": "4-5", "text": "blue"}],
+        [{"frame": 3, "description": "red"}, {"frames": "第4帧至第5帧", "text": "blue"}],
+        [{"frames": {"only": 3}, "text": "red"}, {"frames": [[4], [5]], "text": ["blue"]}],
+        ["3: red", {"frame_numbers": "frames 4 to 5", "text": "blue"}],
+        {"3": "red", "frames 4 and 5": {"text": "blue"}},
+        "3: red\n[4, 5]: blue",
+    ],
+)
+def test_frames_and_texts_of_every_shape_are_understood(findings: Any) -> None:
+    found = reading({"findings": findings, "overview": [], "subjects": []})
+    assert [(item.frames, item.text) for item in found.findings] == [
+        ((3,), "red"),
+        ((4, 5), "blue"),
+    ]
+    assert found.troubles == ("odd_form",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(PART["findings"]),
+        "\n".join(map(json.dumps, PART["findings"])),
+        json.dumps({"3": "red", "frame 4-5": "blue"}),
+        "1) First:\n" + json.dumps(PART["findings"]),
+    ],
+)
+def test_findings_without_their_answer_are_found(text: str) -> None:
+    found = reading(text)
+    assert found.findings == FOUND
+    assert found.troubles == ("odd_form",)
+
+
+def test_one_finding_that_is_in_no_list_is_one() -> None:
+    assert reading({"frames": [3], "text": "red"}).findings == FOUND[:1]
+    assert reading({"findings": {"frames": [3], "text": "red"}}).findings == FOUND[:1]
+
+
+def test_prose_is_read_line_by_line() -> None:
+    found = reading("3: red\nFrame 4: blue\nSummary: cards [frame 3].")
+    assert found.findings == (Finding("red", (3,)), Finding("blue", (4,)))
+    assert found.overview == (Finding("cards [frame 3].", (3,)),)
+    assert found.troubles == ("not_json",)
+    assert reading("3: red", "join").overview == (Finding("3: red", (), ("no_frame",)),)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   \n", "<think>endless {", "{}", "[]", "null", '{"findings": [], "overview": []}']
+)
+def test_an_answer_that_says_nothing_is_named_empty(text: str) -> None:
+    assert "empty" in reading(text).troubles
+
+
+def test_truncated_answer_keeps_text_but_no_cut_number() -> None:
+    whole = json.dumps({"findings": [{"frames": [3], "text": "red"}, {"text": "blue", "frames": [4, 12]}]})
+    for end in range(len(whole)):
+        found = reading(whole[:end])
+        assert all(item in (*FOUND[:1], Finding("red"[: len(item.text)], (3,))) or item.text.startswith("b")
+                   for item in found.findings)  # fmt: skip
+        assert not any(1 in item.frames for item in found.findings)
+    assert reading(whole[:-20]).findings[0] == FOUND[0]
+
+
+def test_quotes_that_were_not_escaped_stay_in_the_text() -> None:
+    text = '{"findings": [{"frames": [3], "text": "he says "stop", then leaves"}, {"frames": [4], "text": "b"}]}'
+    assert [item.text for item in reading(text).findings] == ['he says "stop", then leaves', "b"]
+
+
+@pytest.mark.parametrize(
+    "entry, frames, issues",
+    [
+        ({"frames": [3, 99], "text": "x"}, (3,), ("frame_not_sent",)),
+        ({"frames": [-3], "text": "x"}, (), ("frame_not_sent",)),
+        ({"frames": [10**30], "text": "x"}, (), ("frame_not_sent",)),
+        ({"frames": [], "text": "x"}, (), ("no_frame",)),
+        ({"frames": None, "text": "x"}, (), ("no_frame",)),
+        ({"frames": [True], "text": "x"}, (), ("no_frame",)),
+        ({"frames": ["00:03"], "text": "x"}, (), ("own_time", "no_frame")),
+        ({"frames": [3.5], "text": "x"}, (), ("own_time", "no_frame")),
+        ({"frames": ["3 s"], "text": "x"}, (), ("own_time", "no_frame")),
+        ({"frames": [3], "text": "x, as in frame 99"}, (3,), ("frame_not_sent",)),
+        ({"frames": [3], "text": "x at 0:45"}, (3,), ("own_time",)),
+        ({"frames": [3], "text": "x at 00:04"}, (3,), ()),
+        ({"frames": [3], "text": "x", "time": "0:45"}, (3,), ("own_time",)),
+    ],
+)
+def test_what_the_frames_do_not_bear_out_is_named(entry: Any, frames: tuple[int, ...], issues: tuple[str, ...]) -> None:
+    found = one(entry)
+    assert (found.frames, found.issues) == (frames, issues)
+
+
+def test_fields_are_kept_in_the_words_of_the_report() -> None:
+    entry = {
+        "frames": [1],
+        "risk": "High",
+        "KIND": "坠落",
+        "where": "at the edge",
+        "measure": ["a rail", "a net"],
+        "text": "x",
+    }
+    assert one(entry, "safety").fields == {
+        "risk": "high", "kind": "falls", "where": "at the edge", "measure": "a rail, a net",
+    }  # fmt: skip
+    assert one(entry, "safety", "zh").fields["risk"] == "高"
+    assert one({"frames": [1], "风险": "高", "text": "x"}, "safety", "zh").fields == {"risk": "高"}
+
+
+def test_a_value_that_is_no_choice_is_kept_and_named() -> None:
+    found = one({"frames": [1], "risk": "extreme", "text": "x"}, "safety")
+    assert (found.fields, found.issues) == ({"risk": "extreme"}, ("unknown_value",))
+
+
+@pytest.mark.parametrize(
+    "given, value, issues", [(2.0, "2", ()), ("2.5", "2.5", ()), (None, None, ()), ("two", "two", ("unknown_value",))]
+)
+def test_numbers_are_numbers(given: Any, value: str | None, issues: tuple[str, ...]) -> None:
+    found = one({"frames": [1], "step": given, "text": "x"}, "steps")
+    assert (found.fields.get("step"), found.issues) == (value, issues)
+
+
+def test_invented_time_in_field_is_flagged_but_no_score() -> None:
+    assert one({"frames": [1], "where": "at 0:45", "text": "x"}, "log").issues == ("own_time",)
+    assert one({"frames": [1], "score": "21:15", "text": "x"}, "sport").issues == ()
+
+
+def test_nothing_that_was_said_beside_the_form_is_lost() -> None:
+    assert one({"frames": [1], "text": "x", "mood": "calm"}).text == "x (mood: calm)"
+    assert one({"frames": [1], "kind": "moves"}, "log").text == "moves"
+    found = reading({**PART, "note": "the picture is dark", "title": "Cards"})
+    assert found.findings[-1] == Finding("note: the picture is dark", (), ("no_frame",))
+    assert found.title == "Cards"
+    twice = '{"findings": [{"frames": [3], "text": "red"}], "findings": [{"frames": [4, 5], "text": "blue"}]}'
+    assert reading(twice).findings == FOUND
+
+
+def test_the_dots_of_the_form_and_repeated_findings_say_nothing() -> None:
+    assert reading({"findings": [{"frames": [1], "text": "…"}, *PART["findings"], *PART["findings"]]}).findings == FOUND
+
+
+def test_findings_in_whole_answer_become_overview() -> None:
+    found = reading({"title": "t", "overview": [{"frames": [1], "text": "a"}], "findings": PART["findings"]}, "join")
+    assert found.findings == ()
+    assert [item.text for item in found.overview] == ["a", "red", "blue"]
+
+
+def test_chapters_are_contiguous_over_the_video() -> None:
+    found = reading(
+        {
+            "title": "A day",
+            "chapters": [
+                {"first_frame": 5, "title": "Evening", "text": "Dark."},
+                {"first_frame": 2, "title": "Morning", "text": "Light."},
+                {"first_frame": 99, "title": "Never", "text": ""},
+                {"first_frame": 5, "title": "Dusk", "text": ""},
+                "7: Night",
+            ],
+            "overview": "All day long.",
+            "reply": [{"frames": [2], "text": "Yes."}],
+        },
+        "whole",
+    )
+    assert found.chapters == (
+        Chapter("Morning", "Light.", 2, 0.0, TIMES[5]),
+        Chapter("Evening", "Dark. Dusk", 5, TIMES[5], TIMES[7]),
+        Chapter("Night", "", 7, TIMES[7], END),
+    )
+    assert found.title == "A day"
+    assert found.reply == (Finding("Yes.", (2,)),)
+    assert set(found.troubles) == {"chapter_frame", "odd_form"}
+
+
+def test_a_title_that_does_not_end_is_cut() -> None:
+    found = reading({"title": "black " * 90, "overview": [], "chapters": [{"first_frame": 2, "title": "red " * 90}]})
+    assert len(found.title) <= 120 and found.title.endswith("black…")
+    assert len(found.chapters[0].title) <= 120
+
+
+def test_times_of_its_own_are_taken_out_of_titles_and_chapters() -> None:
+    found = reading(
+        {
+            "title": "Until 0:45",
+            "overview": [],
+            "chapters": [{"first_frame": 2, "title": "From 00:03 on", "text": "at 50 s"}],
+        },
+        "join",
+    )
+    assert found.title == "Until …"
+    assert (found.chapters[0].title, found.chapters[0].text) == ("From 00:03 on", "…")
+    assert found.troubles == ("chapter_time",)
+
+
+def test_subjects_of_every_shape_are_understood() -> None:
+    for given in (
+        [{"name": "the man", "look": "red"}, {"name": "the man", "look": "again"}],
+        {"the man": "red"},
+        {"name": "the man", "look": "red"},
+        ["the man: red"],
+        "the man：red",
+    ):
+        assert reading({**PART, "subjects": given}).subjects == (Subject("the man", "red"),)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_trouble_and_issue_has_its_words(language: Any) -> None:
+    troubles = {"not_json", "half_json", "odd_form", "chapter_frame", "chapter_time", "empty", "repeats", "cut"}
+    issues = {"frame_not_sent", "no_frame", "own_time", "unknown_value"}
+    texts = catalogue(language)
+    assert {f"trouble.{one}" for one in troubles} | {f"unverified.{one}" for one in issues} <= texts.keys()
+
+
+def held(text: str, frames: Iterable[int]) -> bool:
+    """Whether each time in the text is that of one of the frames."""
+    return without_own_times(text, {number: TIMES[number] for number in frames}) == text
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_mangled_answers_never_fail_or_invent_frames(seed: int) -> None:
+    for scope, template, text in mangled(seed, count=50):
+        found = read(text, scope, built_in()[template], "en", TIMES, END)  # type: ignore[arg-type]
+        said = [*found.findings, *found.overview, *found.reply]
+        for item in said:
+            assert item.text == item.text.strip() != ""
+            assert item.frames or item.issues
+            assert set(item.frames) <= set(TIMES)
+            words = [item.text, *item.fields.values()]
+            assert "own_time" in item.issues or all(held(one, item.frames or TIMES) for one in words)
+        edges = [0.0, *(TIMES[chapter.first_frame] for chapter in found.chapters[1:]), END]
+        assert [(one.start_seconds, one.end_seconds) for one in found.chapters] == (
+            list(pairwise(edges)) if found.chapters else []
+        )
+        unmarked = [found.title, *(word for one in found.chapters for word in (one.title, one.text))]
+        unmarked += [word for one in found.subjects for word in (one.name, one.look)]
+        assert all(held(one, TIMES) for one in unmarked)
+        "".join(
+            [*unmarked, *(word for one in said for word in (one.text, *one.fields.values())), so_far(text)]
+        ).encode()
+        assert set(found.troubles) <= {"not_json", "half_json", "odd_form", "chapter_frame", "chapter_time", "empty"}
+
+
+def test_partial_answer_is_always_readable_and_grows() -> None:
+    text = json.dumps(GOOD["log"], ensure_ascii=False)
+    shown = [so_far(text[:end]) for end in range(len(text) + 1)]
+    assert shown[-1].splitlines()[0] == "1: appears · a man in red · left · A man comes in."
+    assert not any(sign in line for line in shown for sign in '{}[]"')
+    assert [len(line) for line in shown] == sorted(len(line) for line in shown)
+
+
+@pytest.mark.parametrize("text", ["3: red\n4: blue", "A plain [frame 3] sentence.", "", "Look: {the man} walks."])
+def test_growing_prose_is_shown_as_it_is(text: str) -> None:
+    assert so_far(text) == text
+
+
+def test_partial_answer_after_fences_and_words_is_read() -> None:
+    assert so_far('```json\n{"findings": [{"frames": [3, 4], "text": "re') == "3, 4: re"
+    assert so_far('Sure!\n{"title": "A day", "overview": [{"frames": [1], "text": "All') == "Sure!\nA day\n1: All"
+    assert so_far("```js") == ""

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from app.analysis.parsing.citations import read
+from app.domain import Finding
+
+TIMES = {1: 0.0, 2: 1.5, 3: 3.0, 4: 4.5}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "1: red; 2: blue",
+        "1. red\n2. blue",
+        "1) red\n2) blue",
+        "Frame 1: red\nFrame 2: blue",
+        "**Frame 1:** red\n**Frame 2:** blue",
+        "- Frame 1 (00:00.000): red\n- Frame 2 (00:01.500): blue",
+        "[frame 1 · 00:00.000] red\n[frame 2 · 00:01.500] blue",
+        "第 1 帧：red\n第2帧：blue",
+        "【第 1 帧 · 00:00.000】red\n【第 2 帧 · 00:01.500】blue",
+        "- **第 1 帧**：red\n- **第 2 帧**：blue",
+    ],
+)
+def test_numbered_items_in_usual_forms_cite_frames(answer: str) -> None:
+    findings, overview = read(answer, TIMES)
+    assert findings == (Finding("red", (1,)), Finding("blue", (2,)))
+    assert overview == ()
+
+
+def test_what_follows_the_summary_mark_is_about_the_whole() -> None:
+    findings, overview = read("1: a man\n2: he waves\n\n**Summary:** A man waves [frame 1-2].\nHe is alone [3].", TIMES)
+    assert [finding.frames for finding in findings] == [(1,), (2,)]
+    assert overview == (Finding("A man waves [frame 1-2].", (1, 2)), Finding("He is alone [3].", (3,)))
+
+
+def test_a_chinese_summary_is_found_with_its_citations() -> None:
+    _, overview = read("1：一个人\n总结：有人挥手（第1帧至第3帧）。", TIMES)
+    assert overview == (Finding("有人挥手（第1帧至第3帧）。", (1, 2, 3)),)
+
+
+def test_a_frame_that_was_not_sent_is_flagged() -> None:
+    findings, _ = read("12: a cat", TIMES)
+    assert findings == (Finding("a cat", (), ("frame_not_sent",)),)
+
+
+def test_a_sentence_without_a_frame_is_flagged() -> None:
+    findings, _ = read("A cat sleeps.", TIMES)
+    assert findings == (Finding("A cat sleeps.", (), ("no_frame",)),)
+
+
+@pytest.mark.parametrize("text", ["he waves at 0:45", "he waves at 17 s", "在第 17 秒挥手", "he waves at 01:02:03"])
+def test_a_time_of_the_models_own_is_flagged(text: str) -> None:
+    findings, _ = read(f"2: {text}", TIMES)
+    assert findings[0].issues == ("own_time",)
+
+
+@pytest.mark.parametrize("text", ["at 00:01 he waves", "at 1.5 s he waves", "he waves for 20 seconds", "2.5 m away"])
+def test_frame_time_and_durations_are_not_flagged(text: str) -> None:
+    findings, _ = read(f"2: {text}", TIMES)
+    assert findings[0].issues == ()
+
+
+def test_decimals_and_empty_answers_are_no_items() -> None:
+    assert read("1.5 m long", TIMES)[0][0].text == "1.5 m long"
+    assert read("", TIMES) == ((), ())
+    assert read("  \n ; \n", TIMES)[1] == ()
+
+
+@pytest.mark.parametrize("written", ["12:30", "12：30", "0：12：30", "在 12：30"])
+def test_a_time_of_the_models_own_is_found_with_either_colon(written: str) -> None:
+    findings, _ = read(f"2: 一个人{written}离开", TIMES)
+    assert "own_time" in findings[0].issues
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["“Open 9:00 – 18:00”", '"Open 9:00 – 18:00"', "「営業 9:00–18:00」", "“周一至周五 9:00–18:00”", "«9:00»"],
+)
+def test_quoted_time_is_not_an_invented_time(written: str) -> None:
+    findings, _ = read(f"2: A sign says {written}.", TIMES)
+    assert findings[0].issues == ()
+
+
+@pytest.mark.parametrize(
+    "written", ['{"text": "He leaves at 9:59."', '"text": "at 9:59"', "“open” until 9:59, “shut” after"]
+)
+def test_json_remains_are_not_quotations(written: str) -> None:
+    findings, _ = read(f"2: {written}", TIMES)
+    assert "own_time" in findings[0].issues

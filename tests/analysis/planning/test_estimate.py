@@ -1,0 +1,274 @@
+"""The plan before a start says what the run will do, and no more than is known."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.analysis.planning.estimate import Forecast, Planner
+from app.analysis.planning.estimate_format import details, headline
+from app.analysis.planning.plan import Room, groups, lay_out
+from app.analysis.planning.token_cost import Measuring, base_layout
+from app.analysis.prompts.prompts import usual_words
+from app.analysis.prompts.templates import built_in
+from app.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
+from app.i18n import LANGUAGES
+from app.i18n.durations import span
+from app.llm.token_count import TokenCount
+from app.store.timing_stats import Asked, Known, Surveyed
+
+TEMPLATE = built_in()["describe"]
+RUN = (Asked(1, 32, 6000, 900, 1, 20.0), Asked(3, 96, 18000, 2700, 3, 90.0), Asked(1, 0, 3000, 250, 1, 6.0))
+SEEN = Known((RUN, RUN, RUN), (Surveyed(100.0, 1.0, 5.0, 10, 5.0),), in_flight=4, max_model_len=8192)
+
+
+def video(seconds: float | None = 600.0, *, width: int = 1280, height: int = 720) -> VideoInfo:
+    frames = int(seconds * 25) if seconds else None
+    return VideoInfo(
+        Path("/v/a.mp4"), "a.mp4", 9, "mp4", "h264", "yuv420p", width, height, 0, seconds, 25.0, frames, 0.0, False
+    )
+
+
+def request(frames: int = 8, **changes: object) -> AnalysisRequest:
+    return replace(AnalysisRequest(Path("/v/a.mp4"), frames), **changes)  # type: ignore[arg-type]
+
+
+def planner(known: Known = SEEN, context: int | None = 8192, **changes: object) -> Planner:
+    made = Planner(lambda *_: None, Room(context, 1024), None, None, lambda: known, lambda *_: False)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def told(frames: int = 8, known: Known = SEEN, **changes: object) -> Forecast:
+    return planner(known)(video(), request(frames, **changes), TEMPLATE)
+
+
+class Engine:
+    """A Speaker as far as a layout needs one: it counts `cost` tokens for each picture."""
+
+    max_model_len: int | None = 8192
+    answer_tokens = 1024
+    side: int | None = None
+
+    def __init__(self, cost: int = 150, *, sees: bool | None = True) -> None:
+        self.cost, self.asked, self.chat = cost, 0, object()
+        self.sight = type("Sight", (), {"sees": sees})
+
+    def count(self, messages: list[object]) -> TokenCount | None:
+        self.asked += 1
+        content = messages[-1].content  # type: ignore[attr-defined]
+        return TokenCount(700 + self.cost * sum(part["type"] == "image_url" for part in content), 8192)
+
+    def in_flight(self, tokens: int) -> int:
+        return max(1, 32768 // tokens)
+
+
+def test_frames_that_fit_are_one_request_without_a_join() -> None:
+    forecast = told(8)
+    assert (forecast.frames, forecast.parts, forecast.joins) == (8, 1, 0)
+
+
+def test_many_frames_are_several_parts_and_a_join() -> None:
+    forecast = told(200)
+    assert forecast.parts > 1 and forecast.joins >= 1
+    assert forecast.in_flight == 4
+
+
+def test_more_frames_cost_more_and_take_longer() -> None:
+    few, many = told(20), told(200)
+    assert few.prompt_tokens < many.prompt_tokens
+    assert few.seconds and many.seconds and few.seconds[0] < many.seconds[0]
+    assert few.seconds[0] < few.seconds[1]
+
+
+def test_of_an_engine_that_has_answered_nothing_no_time_is_told() -> None:
+    forecast = told(known=Known())
+    assert (forecast.seconds, forecast.survey_seconds, forecast.in_flight) == (None, None, None)
+    assert not forecast.is_exact
+
+
+def test_without_a_model_there_is_nothing_to_ask() -> None:
+    forecast = told(use_model=False)
+    assert (forecast.parts, forecast.prompt_tokens, forecast.answer_tokens, forecast.seconds) == (0, 0, 0, None)
+
+
+def test_a_survey_grows_with_the_length_of_what_is_looked_at() -> None:
+    whole = told().survey_seconds
+    half = told(selection=Selection(end_seconds=300.0)).survey_seconds
+    assert whole == pytest.approx(600 * 1280 * 720 / 1e6 * 0.05)
+    assert half == pytest.approx(whole / 2)
+
+
+def test_estimate_includes_time_for_measuring_frames() -> None:
+    forecast = replace(told(), seconds=(10.0, 20.0), survey_seconds=5.0, facts_seconds=14.0)
+    assert forecast.whole_seconds == (19.0, 25.0)
+    assert told(40).facts_seconds == 20.0
+
+
+def test_frames_that_are_known_from_before_cost_no_time() -> None:
+    again = planner(is_read=lambda *_: True)(video(), request(), TEMPLATE)
+    assert (again.survey_seconds, again.facts_seconds) == (0.0, 0.0)
+    assert again.whole_seconds == again.seconds
+    assert "already known" in " ".join(details(again, "en"))
+
+
+def test_without_a_model_the_reading_is_all_that_takes_time() -> None:
+    alone = told(use_model=False)
+    assert alone.whole_seconds == (alone.survey_seconds + alone.facts_seconds,) * 2  # type: ignore[operator]
+    assert "no model · about" in headline(alone, "en")
+    assert planner(Known())(video(), request(use_model=False), TEMPLATE).whole_seconds is None
+
+
+def test_a_length_that_nobody_knows_is_not_made_up() -> None:
+    forecast = planner()(video(None), request(), TEMPLATE)
+    assert forecast.survey_seconds is None and forecast.frames == 8
+
+
+@pytest.mark.parametrize(
+    ("selection", "frames"),
+    [
+        (Selection("every", 60.0), 11),
+        (Selection("every", 1.0), 64),
+        (Selection("every", 60.0, (), 60.0, 180.0), 3),
+        (Selection("times", None, (1.0, 2.0, 3.0)), 3),
+        (Selection("scenes"), 64),
+    ],
+)
+def test_other_ways_of_choosing_take_at_most_what_there_is(selection: Selection, frames: int) -> None:
+    forecast = told(64, selection=selection)
+    assert forecast.frames == frames and not forecast.is_budget
+
+
+def test_a_larger_size_fills_requests_sooner() -> None:
+    assert told(64, side=896).parts > told(64, side=448).parts
+    assert told(64, side=896).side == 896
+
+
+def test_engine_context_is_remembered_without_a_setting() -> None:
+    small = planner(replace(SEEN, max_model_len=2048), context=None)(video(), request(), TEMPLATE)
+    large = planner(replace(SEEN, max_model_len=32768), context=None)(video(), request(), TEMPLATE)
+    assert small.held_frames < large.held_frames
+
+
+@pytest.mark.parametrize("side", [None, 448, 896])
+@pytest.mark.parametrize("context", [2048, 8192, 131072])
+def test_one_frame_over_capacity_needs_a_second_request(side: int | None, context: int) -> None:
+    plan = planner(context=context)
+    held = plan.held_frames(video(60.0), request(side=side), TEMPLATE)
+    assert 1 <= held <= MOST_FRAMES
+    assert plan(video(60.0), request(held, side=side), TEMPLATE).parts == 1
+    if held < MOST_FRAMES:
+        assert plan(video(60.0), request(held + 1, side=side), TEMPLATE).parts == 2
+
+
+# ---- with an engine that is ready
+
+
+def measuring(engine: Engine | None) -> Callable[..., object]:
+    return Measuring(lambda: engine)  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.parametrize("frames", [1, 8, 40, 100, 256])
+@pytest.mark.parametrize("cost", [60, 150, 900])
+@pytest.mark.parametrize("sees", [True, False])
+def test_plan_and_run_are_laid_out_alike(frames: int, cost: int, sees: bool) -> None:
+    engine, asked = Engine(cost, sees=sees), request(frames)
+    run = base_layout(engine, asked, video(100.0), usual_words(asked, TEMPLATE))  # type: ignore[arg-type]
+    chosen = [Keyframe(n, n, float(n), "even", 1, 1280, 720, b"") for n in range(1, frames + 1)]
+    forecast = planner(measure=measuring(engine))(video(100.0), asked, TEMPLATE)
+    assert forecast.parts == len(lay_out(run, chosen).parts)
+    assert (forecast.side, forecast.in_flight, forecast.is_exact) == (run.side, run.in_flight, sees)
+
+
+def test_what_the_engine_counted_is_not_counted_again() -> None:
+    engine = Engine()
+    plan = planner(measure=measuring(engine), side=448)
+    engine.side = 448
+    for frames in (8, 16, 32):
+        plan(video(), request(frames), TEMPLATE)
+    assert engine.asked == 2
+    plan(video(width=640), request(), TEMPLATE)
+    assert engine.asked == 4
+
+
+def test_another_engine_is_asked_anew() -> None:
+    engines = [Engine(100), Engine(300)]
+    plan = planner(measure=Measuring(lambda: engines[0]))  # type: ignore[arg-type,return-value]
+    before = plan(video(), request(), TEMPLATE)
+    engines.pop(0)
+    after = plan(video(), request(), TEMPLATE)
+    assert after.prompt_tokens > before.prompt_tokens
+
+
+def test_request_cost_excludes_context_for_first_chunk() -> None:
+    forecast = planner(measure=measuring(Engine(150)))(video(), request(8), TEMPLATE)
+    assert 8 * 150 + 400 < forecast.prompt_tokens < 8 * 150 + 700
+
+
+def test_several_pages_may_ask_at_once() -> None:
+    engine = Engine()
+    plan = planner(measure=measuring(engine))
+    found: list[Forecast] = []
+    threads = [threading.Thread(target=lambda: found.append(plan(video(), request(), TEMPLATE))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6 and len(set(found)) == 1
+    assert engine.asked <= 4  # two for the frames that were asked for, two for as many as fit
+
+
+# ---- joins
+
+
+def test_reduce_merges_neighbours_and_shrinks_each_round() -> None:
+    assert groups([10, 10, 10], 100) == [range(3)]
+    assert groups([10] * 7, 25) == [range(0, 2), range(2, 4), range(4, 6), range(6, 7)]
+    assert groups([99, 99, 99], 1) == [range(0, 2), range(2, 3)]
+
+
+# ---- in words
+
+
+def test_the_plan_reads_as_people_say_it() -> None:
+    line = headline(replace(told(32), parts=4, in_flight=4, prompt_tokens=9812, answer_tokens=1187,
+                            seconds=(50.0, 110.0), survey_seconds=10.0, facts_seconds=4.0), "en")  # fmt: skip
+    assert line == "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine"
+
+
+def test_what_is_not_known_is_said() -> None:
+    forecast = told(known=Known())
+    assert "time not known yet" in headline(forecast, "en")
+    assert "not answered anything yet" in " ".join(details(forecast, "en"))
+    assert "Estimated" in " ".join(details(forecast, "en"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.2, 0.4, "1 s"),
+        (3.0, 7.2, "3–7 s"),
+        (22.0, 41.0, "20–40 s"),
+        (40.0, 130.0, "40 s – 2 min"),
+        (300.0, 310.0, "5 min"),
+        (4000.0, 9000.0, "67 min – 2.5 h"),
+        (20_000.0, 40_000.0, "5.6–11 h"),
+    ],
+)
+def test_a_range_of_time_is_as_rough_as_it_is_sure(low: float, high: float, words: str) -> None:
+    assert span(low, high, "en") == words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_of_forecast_has_words(language: str) -> None:
+    for forecast in (
+        told(8),
+        told(200),
+        told(known=Known()),
+        told(use_model=False),
+        told(9, selection=Selection("scenes")),
+    ):
+        assert headline(forecast, language) and all(details(forecast, language))  # type: ignore[arg-type]

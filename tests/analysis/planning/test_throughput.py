@@ -1,0 +1,117 @@
+"""From what requests took to what others will take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.analysis.planning.throughput import Pace, Requests, facts_rate, observed, pace_of, survey_rate, usual_answer
+from app.domain import ChunkResult, Usage
+from app.store.timing_stats import Asked, Surveyed
+
+PREFILL, DECODE = 0.002, 0.03
+
+
+def took(requests: int, prompt: int, answer: int, at_once: int) -> Asked:
+    """What an engine of exactly these rates takes."""
+    each = PREFILL * at_once * prompt + DECODE * at_once**0.25 * answer
+    return Asked(requests, requests * 8, requests * prompt, requests * answer, at_once, requests * each)
+
+
+RUN = (took(1, 3000, 400, 1), took(7, 3000, 400, 4), took(1, 900, 300, 1))
+
+
+def result(number: int, prompt: int = 1000, answer: int = 100, **changes: object) -> ChunkResult:
+    frames = (number, number + 1) if number > 0 else (1,)
+    usage = Usage(prompt, answer)
+    made = ChunkResult(number, frames, "messages", "", (), (), "", "stop", usage, 2.0)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_nothing_seen_is_no_pace() -> None:
+    assert pace_of([]) is None
+    assert pace_of([()]) is None
+    assert survey_rate([]) is None and facts_rate([]) is None
+
+
+def test_the_rates_of_an_engine_are_found() -> None:
+    pace = pace_of([RUN, RUN, RUN])
+    assert pace
+    assert pace.prefill == pytest.approx(PREFILL, rel=0.1)
+    assert pace.decode == pytest.approx(DECODE, rel=0.1)
+
+
+def test_next_request_may_start_before_answer_ends() -> None:
+    pace = Pace(prefill=0.001, decode=0.02, talk=1.0, spread=0.0)
+    whole, _ = pace.seconds([Requests(1, 8, 1000, 400, 1)])
+    ahead, _ = pace.seconds([Requests(1, 8, 1000, 400, 1, waited_for=0.25)])
+    assert (whole, ahead) == pytest.approx((1 + 8, 1 + 2))
+
+
+def test_estimate_uses_times_of_similar_requests() -> None:
+    pace = pace_of([RUN])
+    assert pace
+    low, high = pace.seconds([Requests(8, 8, 3000, 400, 4)])
+    really = 2 * (PREFILL * 4 * 3000 + DECODE * 4**0.25 * 400)
+    assert low < really < high
+    assert low * high == pytest.approx(really**2, rel=0.1)
+
+
+def test_more_runs_make_the_range_narrower() -> None:
+    few, many = pace_of([RUN]), pace_of([RUN] * 5)
+    assert few and many and many.spread < few.spread
+
+
+def test_runs_that_differ_make_it_wider() -> None:
+    slow = tuple(replace(one, seconds=4 * one.seconds) for one in RUN)
+    steady, unsteady = pace_of([RUN] * 4), pace_of([RUN, slow, RUN, slow])
+    assert steady and unsteady and unsteady.spread > steady.spread
+
+
+def test_the_latest_runs_count_most() -> None:
+    slow = tuple(replace(one, seconds=4 * one.seconds) for one in RUN)
+    quick_then_slow, slow_then_quick = pace_of([RUN] * 6 + [slow] * 6), pace_of([slow] * 6 + [RUN] * 6)
+    assert quick_then_slow and slow_then_quick and quick_then_slow.decode > slow_then_quick.decode
+
+
+@pytest.mark.parametrize("only", [RUN[:1], RUN[1:2], RUN[2:]])
+def test_one_kind_of_requests_is_enough_for_that_kind(only: tuple[Asked, ...]) -> None:
+    pace, one = pace_of([only]), only[0]
+    assert pace and pace.prefill >= 0 and pace.decode >= 0
+    coming = Requests(
+        one.requests, 8, one.prompt_tokens // one.requests, one.completion_tokens // one.requests, one.at_once
+    )
+    low, high = pace.seconds([coming])
+    waves = -(-one.requests // one.at_once)
+    assert low < waves * one.seconds / one.requests < high
+
+
+def test_an_engine_that_says_little_is_expected_to_say_little() -> None:
+    short = pace_of([(replace(RUN[0], completion_tokens=40),)])
+    assert short
+    assert usual_answer(8, short, 1024) < usual_answer(8, None, 1024)
+    assert usual_answer(8, None, 100) == 100
+
+
+def test_a_survey_is_as_slow_as_the_middle_one_of_those_before() -> None:
+    surveys = [Surveyed(100.0, 2.0, took, 10, 2 * took) for took in (2.0, 4.0, 40.0)]
+    assert survey_rate(surveys) == pytest.approx(0.02)
+    assert facts_rate(surveys) == pytest.approx(0.8)
+
+
+def test_the_first_part_the_others_and_the_joins_are_told_apart() -> None:
+    results = [result(1), result(3), result(5), result(-1), result(0)]
+    first, others, joins, summary = observed(results, in_flight=4)
+    assert (first.requests, first.frames, first.at_once) == (1, 2, 1)
+    assert (others.requests, others.frames, others.at_once, others.seconds) == (2, 4, 2, 4.0)
+    assert (joins.frames, summary.frames) == (0, 0)
+
+
+def test_recalled_and_uncounted_answers_tell_nothing() -> None:
+    assert observed([result(1, recalled=True), result(3, usage=Usage())], in_flight=4) == ()
+
+
+def test_retried_answer_counts_as_two_requests() -> None:
+    (first,) = observed([result(1, attempts=2)], in_flight=1)
+    assert (first.requests, first.frames) == (2, 4)

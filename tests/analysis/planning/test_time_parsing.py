@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from app.analysis.planning.time_parsing import range_notice, seconds, times
+from app.domain import Notice, Selection
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("75.5", 75.5), ("1:15.5", 75.5), (" 0:01:15.5 ", 75.5), ("1:00:00", 3600.0), ("0", 0.0)]
+)
+def test_a_time_is_seconds_or_a_clock(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1:-2", "nan", "inf", "1:2:3:4", "1;2"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time"):
+        seconds(text)
+
+
+@pytest.mark.parametrize("text", ["1.5,3,1:07.25", "1.5， 3，1:07.25 ,"])
+def test_several_times_have_commas_between_them(text: str) -> None:
+    assert times(text) == (1.5, 3.0, 67.25)
+
+
+@pytest.mark.parametrize(
+    ("selection", "notice"),
+    [
+        (Selection("uniform"), None),
+        (Selection(end_seconds=4.5), Notice("range_only", {"start": "00:00.000", "end": "00:04.500"}, "info")),
+        (Selection(start_seconds=2), Notice("range_from", {"start": "00:02.000"}, "info")),
+    ],
+)
+def test_a_part_of_a_video_is_told(selection: Selection, notice: Notice | None) -> None:
+    assert range_notice(selection) == notice

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from app.analysis.prompts import prompts
+from app.analysis.prompts.schema import Scope, keys_of
+from app.analysis.prompts.templates import built_in
+from app.domain import (
+    AnalysisRequest,
+    Chapter,
+    ChunkResult,
+    Cue,
+    Finding,
+    Keyframe,
+    Language,
+    Selection,
+    Subject,
+    Usage,
+)
+from app.i18n import LANGUAGES
+
+LOG = built_in()["log"]
+
+
+def frames(first: int = 9, last: int = 12) -> list[Keyframe]:
+    return [Keyframe(n, n * 10, n * 1.5, "even", 1, 64, 36, b"") for n in range(first, last + 1)]
+
+
+def request(language: Language = "en", **options: Any) -> AnalysisRequest:
+    return AnalysisRequest(Path("clip.mp4"), language=language, **{"template": "log", **options})
+
+
+def result(
+    number: int, findings: tuple[Finding, ...] = (), overview: tuple[Finding, ...] = (), **more: Any
+) -> ChunkResult:
+    return ChunkResult(number, (9, 10, 11, 12), "messages", "raw", findings, overview, "", "stop", Usage(), 1.0, **more)
+
+
+def test_chunk_prompt_holds_frames_context_and_speech() -> None:
+    text = prompts.chunk_question(
+        request(question="Who comes in?"),
+        LOG,
+        frames(),
+        3,
+        known=[Subject("the man in the red jacket", "tall, with a grey bag")],
+        earlier=["A door stands open."],
+        cues=[Cue(14.0, 15.0, "hello\nthere"), Cue(14.6, 15.5, "my friend"), Cue(99.0, 99.5, "good night")],
+    )
+    assert text.startswith(LOG.ask.en)
+    assert "frames 9 to 12 of a longer video" in text
+    assert "bears on it, for or against: Who comes in?" in text
+    assert "- the man in the red jacket: tall, with a grey bag" in text
+    assert "- A door stands open." in text
+    assert '[frame 9 · 00:13.500] "hello there"' in text
+    assert '[frame 10 · 00:15.000] "my friend"' in text
+    assert '[frame 12 · 00:18.000] "good night"' in text
+    assert "heard, not seen" in text
+    assert tuple(json.loads(text.splitlines()[-1])) == keys_of("part", with_reply=True)
+
+
+def test_speech_in_prompt_has_only_frame_times() -> None:
+    text = prompts.chunk_question(request(), LOG, frames(), 1, cues=[Cue(13.9, 14.2, "hello")])
+    assert set(re.findall(r"\d\d:\d\d\.\d{3}", text)) == {"00:13.500"}
+
+
+def test_single_chunk_answers_question_about_whole_video() -> None:
+    whole = prompts.chunk_question(request(), LOG, frames(1, 4), 1)
+    asked = prompts.chunk_question(request(question="Who?"), LOG, frames(1, 4), 1)
+    assert "longer video" not in whole
+    assert tuple(json.loads(whole.splitlines()[-1])) == keys_of("whole", with_reply=False)
+    assert tuple(json.loads(asked.splitlines()[-1])) == keys_of("whole", with_reply=True)
+    assert "Answer this question about the video: Who?" in asked
+
+
+def test_a_range_of_the_video_is_told() -> None:
+    asked = request(selection=Selection(start_seconds=10.0, end_seconds=20.0))
+    assert "They show 00:13.500 to 00:18.000 of a longer video" in prompts.chunk_question(asked, LOG, frames(), 1)
+
+
+def test_without_frames_none_are_to_be_cited() -> None:
+    text = prompts.chunk_question(request(question="What is this?"), LOG, (), 1, cues=[Cue(0, 1, "hello")])
+    assert "leave the lists of frames empty" in text
+    assert "hello" not in text
+
+
+def test_what_is_carried_along_never_grows_beyond_its_room() -> None:
+    text = prompts.chunk_question(
+        request(),
+        LOG,
+        frames(),
+        9,
+        known=[Subject(f"thing {n} " + "x" * 500, "y" * 5000) for n in range(500)],
+        earlier=["z" * 5000] * 500,
+        cues=[Cue(13.0 + n / 100, 14.0 + n, "w" * 900) for n in range(500)],
+    )
+    bare = prompts.chunk_question(request(), LOG, frames(), 9)
+    assert len(text) - len(bare) < 8000
+    assert "thing 499" in text  # the latest are kept
+    assert "thing 100 " not in text
+
+
+def test_long_speech_does_not_crowd_out_short_speech() -> None:
+    cues = [Cue(13.0, 14.0, "w" * 9000), Cue(18.0, 19.0, "the end of the story")]
+    assert "the end of the story" in prompts.chunk_question(request(), LOG, frames(), 1, cues=cues)
+
+
+def part() -> ChunkResult:
+    return result(
+        1,
+        (
+            Finding("A man enters.", (9, 10), (), {"kind": "appears", "where": "left"}),
+            Finding("A ghost.", (), ("frame_not_sent",)),
+            Finding("A dog runs at 0:45.", (11,), ("own_time",)),
+            Finding("A cat.", (12,), ("unknown_value",), {"kind": "sleeps"}),
+        ),
+        (Finding("A quiet day.", (9, 12)),),
+    )
+
+
+def test_merge_uses_verified_findings_only() -> None:
+    text = prompts.join_question(request(question="Who?"), LOG, [part(), result(2, (Finding("Night.", (12,)),))])
+    assert "Frames 9 to 12:\n- [9, 10] (Event: appears; Where: left) A man enters." in text
+    assert "- [12] (Event: sleeps) A cat." in text
+    assert "As a whole:\n- [9, 12] A quiet day." in text
+    assert "- [12] Night." in text
+    assert "ghost" not in text
+    assert "0:45" not in text
+    assert "raw" not in text
+    assert LOG.join.en in text
+    assert "Answer this question about the video: Who?" in text
+    assert tuple(json.loads(text.splitlines()[-1])) == keys_of("join", with_reply=True)
+
+
+def test_unverified_chunk_is_marked_in_merge_prompt() -> None:
+    doubtful = result(1, (Finding("A ghost.", (), ("no_frame",)),))
+    assert "- [] A ghost. (unverified)" in prompts.account(doubtful, LOG, "en")
+
+
+def test_merge_of_merges_keeps_sections_and_replies() -> None:
+    joined = result(
+        0,
+        overview=(Finding("First this.", (9,)),),
+        title="A day",
+        chapters=(Chapter("Morning", "They wake.", 9, 0.0, 15.0),),
+        reply=(Finding("The man.", (10,)),),
+    )
+    text = prompts.join_question(request(), LOG, [joined, joined], cues_note="The sound was not analysed.")
+    assert "- [9] First this." in text
+    assert "- from [9]: Morning. They wake." in text
+    assert "On the question:\n- [10] The man." in text
+    assert "The sound was not analysed." in text
+
+
+def test_prompt_preview_equals_request_with_placeholders() -> None:
+    (role, system), (other, user) = prompts.exact_prompt(request(), LOG, frames(9, 10), 2)
+    assert (role, other) == ("system", "user")
+    assert system == prompts.system_prompt("en", "part")
+    assert user.startswith("[frame 9 · 00:13.500]\n‹picture 9›\n[frame 10 · 00:15.000]\n‹picture 10›\n")
+    assert user.endswith(prompts.chunk_question(request(), LOG, frames(9, 10), 2))
+
+
+@pytest.mark.parametrize("num_chunks", [1, 2])
+def test_prompt_prefix_is_equal_for_all_templates(num_chunks: int) -> None:
+    before = set()
+    for key, template in built_in().items():
+        for question in ("", "Who?"):
+            asked = request(template=key, question=question)
+            (_, system), (_, user) = prompts.exact_prompt(asked, template, frames(9, 10), num_chunks)
+            before.add((system, user[: user.index("‹picture 10›")]))
+    assert len(before) == 1
+
+
+def test_prompt_preview_shows_places_of_frames() -> None:
+    _, (_, user) = prompts.exact_prompt(request(), LOG, (), 1)
+    assert user.startswith("[frame 1 · …]\n‹picture 1›\n[frame 2 · …]\n‹picture 2›\n" + LOG.ask.en)
+    assert "leave the lists of frames empty" not in user
+
+
+@pytest.mark.parametrize("key", built_in())
+def test_a_chinese_request_is_chinese_through_and_through(key: str) -> None:
+    template = built_in()[key]
+    asked = request("zh", template=key, question="谁来了？", selection=Selection(start_seconds=1.0))
+    told = prompts.chunk_question(
+        asked, template, frames(), 3, known=[Subject("男人", "红衣")], earlier=["门开着。"], cues=[Cue(13, 14, "你好")]
+    )
+    joined = prompts.join_question(asked, template, [part()])
+    for text in (
+        *(prompts.system_prompt("zh", scope) for scope in get_args(Scope)),
+        told.rsplit("\n", 1)[0],
+        joined[joined.index("以上") :].rsplit("\n", 1)[0],
+    ):
+        words = set(re.findall(r"[A-Za-z_]+", text))
+        allowed = {"JSON", "null", *keys_of("whole", with_reply=True), "subjects", "frames", "text", "name", "look"}
+        allowed |= {"first_frame"} | {field.key for field in template.fields}
+        assert words <= allowed, words - allowed
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_of_the_user_are_taken_as_they_are(language: Language) -> None:
+    text = prompts.chunk_question(request(language, question="Is {x} in {0}? 100 %s"), LOG, frames(), 2)
+    assert "Is {x} in {0}? 100 %s" in text

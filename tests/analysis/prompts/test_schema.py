@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.analysis.prompts.schema import Scope, keys_of, own_words, schema_of, shared_words
+from app.analysis.prompts.templates import built_in
+from app.domain import Language
+from app.i18n import LANGUAGES
+
+TEMPLATES = built_in()
+FORMS = [(scope, asked) for scope in ("part", "whole", "join") for asked in (False, True)]
+# What xgrammar takes without taking it for something else, as vLLM uses it.
+KEYWORDS = {
+    "type", "properties", "required", "additionalProperties", "items", "maxItems", "minItems", "enum", "anyOf",
+    "minimum", "maximum",
+}  # fmt: skip
+GOOD = {
+    "part": '{"subjects": [], "findings": [{"frames": [9, 10], "text": "red"}],'
+    ' "overview": [{"frames": [], "text": "\\"no\\""}]}',
+    "whole": '{"findings": [], "title": "卡片", "overview": [],'
+    ' "chapters": [{"first_frame": 1, "title": "", "text": ""}]}',
+    "join": '{"title": "t", "overview": [], "chapters": [], "reply": [{"frames": [256], "text": "yes"}]}',
+}
+BAD = [
+    GOOD["part"].replace("[9, 10]", "[]"),
+    GOOD["part"].replace("9", "257"),
+    GOOD["part"].replace("9", "0"),
+    GOOD["part"].replace("9", '"9"'),
+    GOOD["part"].replace("[9, 10]", str(list(range(1, 40)))),
+    GOOD["part"].replace('"text": "red"', '"text": "red", "time": "0:03"'),
+    GOOD["part"].replace('"overview"', '"summary"'),
+    GOOD["part"][:-1],
+]
+
+
+def objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """All schemas within a schema, and itself; the names of properties are none."""
+    yield schema
+    for key, value in schema.items():
+        inner = list(value.values()) if key == "properties" else value
+        for one in inner if isinstance(inner, list) else [inner]:
+            if isinstance(one, dict):
+                yield from objects(one)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("scope, asked", FORMS)
+@pytest.mark.parametrize("key", TEMPLATES)
+def test_every_schema_is_closed_complete_and_bounded(key: str, scope: Scope, asked: bool, language: Language) -> None:
+    schema = schema_of(TEMPLATES[key], language, scope, with_reply=asked)
+    assert tuple(schema["properties"]) == keys_of(scope, with_reply=asked)
+    for one in objects(schema):
+        assert set(one) <= KEYWORDS
+        if one.get("type") == "object":
+            assert one["additionalProperties"] is False
+            assert one["required"] == list(one["properties"])
+        if one.get("type") == "array":
+            assert one["maxItems"]
+        if one.get("type") in ("integer", "number"):
+            assert {"minimum", "maximum"} <= set(one)
+
+
+def test_fields_follow_frames_with_localised_choices() -> None:
+    for language, risk in (("en", "high"), ("zh", "高")):
+        schema = schema_of(TEMPLATES["safety"], language, "part", with_reply=False)  # type: ignore[arg-type]
+        finding = schema["properties"]["findings"]["items"]["properties"]
+        assert list(finding) == ["frames", "risk", "kind", "where", "measure", "text"]
+        assert risk in finding["risk"]["enum"]
+
+
+@pytest.mark.parametrize("scope, asked", FORMS)
+def test_schema_has_reply_only_for_question_about_whole(scope: Scope, asked: bool) -> None:
+    assert ("reply" in keys_of(scope, with_reply=asked)) == (asked and scope != "part")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("scope, asked", FORMS)
+@pytest.mark.parametrize("key", TEMPLATES)
+def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, asked: bool, language: Language) -> None:
+    template = TEMPLATES[key]
+    own = own_words(template, language, scope, with_reply=asked, frames=(17, 18))
+    *told, last = (shared_words(language, scope) + "\n" + own).splitlines()
+    example = json.loads(last)
+    assert last == json.dumps(example, ensure_ascii=False, separators=(",", ":"))
+    assert tuple(example) == keys_of(scope, with_reply=asked)
+    if scope != "join":
+        assert list(example["findings"][0]) == ["frames", *(field.key for field in template.fields), "text"]
+        names = [choice.name.of(language) for field in template.fields for choice in field.choices]
+        assert [name for name in names if f'"{name}"' not in own] == []
+    assert {number for one in example["overview"] for number in one["frames"]} == {17, 18}
+    assert [key for key in example if sum(line.startswith(f"- {key}") for line in told) != 1] == []
+
+
+@pytest.mark.parametrize("with_space", [True, False])
+def test_engine_grammar_accepts_valid_answers_only(with_space: bool) -> None:
+    xgrammar = pytest.importorskip("xgrammar")  # comes with vLLM, so on Linux alone
+    vocabulary = [bytes([byte]) for byte in range(256)] + [b"</s>"]
+    tokens = xgrammar.TokenizerInfo(vocabulary, xgrammar.VocabType.RAW, stop_token_ids=[256])
+    compiler = xgrammar.GrammarCompiler(tokens, max_threads=1)
+
+    def accepts(scope: Scope, answer: str, key: str = "describe") -> bool:
+        schema = schema_of(TEMPLATES[key], "zh", scope, with_reply=scope == "join")
+        matcher = xgrammar.GrammarMatcher(compiler.compile_json_schema(json.dumps(schema), any_whitespace=with_space))
+        return bool(matcher.accept_string(answer.encode()) and matcher.accept_token(256))
+
+    assert [scope for scope, answer in GOOD.items() if not accepts(scope, answer)] == []  # type: ignore[arg-type]
+    assert [answer for answer in BAD if accepts("part", answer)] == []
+    step = '{"subjects": [], "findings": [{"frames": [1], "step": %s, "tools": "", "text": "x"}], "overview": []}'
+    assert [value for value in ("1", "2.5", "null") if not accepts("part", step % value, "steps")] == []
+    assert [
+        value for value in ("1e9", '"1"', "3." + "3" * 20, "9999999") if accepts("part", step % value, "steps")
+    ] == []
+    kind = '{"subjects": [], "findings": [{"frames": [1], "bearing": "%s", "text": "x"}], "overview": []}'
+    assert accepts("part", kind % "反对", "question")
+    assert not accepts("part", kind % "也许", "question")

@@ -1,0 +1,113 @@
+"""The engine at hand: what was opened last, as long as it is ready, for plans that start nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from app.analysis.planning.estimate import Planner
+from app.analysis.planning.plan import Room
+from app.analysis.planning.token_cost import Measuring
+from app.analysis.prompts.prompts import chunk_question, system_prompt
+from app.analysis.prompts.templates import built_in
+from app.analysis.requests.engine_connector import Opener
+from app.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
+from app.engine import Endpoint, EngineStatus, ManagedEngine
+from app.llm import messages
+from app.store.timing_stats import Known
+from tests.cards import draw_card, to_jpeg
+from tests.llm.scripted import Server, saying, serve
+
+
+class Engine:
+    """An engine elsewhere that is as it is told to be."""
+
+    def __init__(self, server: Server) -> None:
+        info = EngineInfo("remote", "model", server.base_url, max_model_len=server.context)
+        self.now, self.starts = EngineStatus("ready", "remote", "model", info=info), 0
+
+    def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+        self.starts += 1
+        assert self.now.info
+        return Endpoint("remote", "model", self.now.info.base_url, "key")
+
+    def status(self) -> EngineStatus:
+        return self.now
+
+    def note_sight(self, sees: bool | None) -> None:
+        """Nothing shows it."""
+
+    def end_if_unwell(self) -> None:
+        """It is well."""
+
+    def log_tail(self, lines: int = 200) -> str:
+        return ""
+
+    def stop(self) -> None:
+        """Not ours."""
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with serve(saying("yes")) as server:
+        yield Engine(server)
+
+
+def opener_of(engine: object) -> Opener:
+    return Opener(engine, lambda: None, answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
+
+
+def test_unopened_engine_is_unavailable_and_not_started(engine: Engine) -> None:
+    assert opener_of(engine).at_hand() is None
+    assert engine.starts == 0
+
+
+def test_opened_engine_is_available_with_its_proofs(engine: Engine) -> None:
+    opener = opener_of(engine)
+    speaker, _ = opener(lambda progress: None, threading.Event())
+    found = opener.at_hand()
+    assert found and found.chat is speaker.chat and found.sight.sees is True
+    assert engine.starts == 1
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped", "starting"])
+def test_an_engine_that_is_gone_is_not_at_hand(engine: Engine, state: str) -> None:
+    opener = opener_of(engine)
+    opener(lambda progress: None, threading.Event())
+    engine.now = EngineStatus(state, "remote", "model")  # type: ignore[arg-type]
+    assert opener.at_hand() is None
+
+
+def test_restarted_engine_is_not_the_opened_one(engine: Engine) -> None:
+    opener = opener_of(engine)
+    opener(lambda progress: None, threading.Event())
+    assert engine.now.info
+    engine.now = replace(engine.now, info=replace(engine.now.info, base_url="http://127.0.0.1:9/v1"))
+    assert opener.at_hand() is None
+
+
+@pytest.mark.engine
+def test_plan_matches_token_count_of_real_engine(vl_engine: ManagedEngine) -> None:
+    opener, template = opener_of(vl_engine), built_in()["describe"]
+    speaker, _ = opener(lambda progress: None, threading.Event())
+    picture = to_jpeg(draw_card("red", width=320, height=240))
+    frames = [Keyframe(n, n, n * 1.0, "even", 1, 320, 240, picture) for n in range(1, 6)]
+    video = VideoInfo(Path("a.mp4"), "a", 9, "mp4", "h264", "yuv420p", 320, 240, 0, 9.0, 25.0, 225, 0.0, False)
+    request = AnalysisRequest(video.path, len(frames))
+    plan = Planner(Measuring(opener.at_hand), Room(None, 256), None, None, Known, lambda *_: True)
+    forecast = plan(video, request, template)
+    sent = messages.with_pictures(
+        frames,
+        chunk_question(request, template, frames, 1),
+        system=system_prompt("en", "whole"),
+        language="en",
+        url=partial(messages.data_url, side=forecast.side),
+    )
+    counted = speaker.count(sent)
+    assert counted and forecast.is_exact and forecast.parts == 1
+    assert forecast.prompt_tokens == pytest.approx(counted.count, rel=0.1)

@@ -1,0 +1,48 @@
+"""Pictures that are made ahead are those that would be made on the spot, once each."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.analysis.requests import image_prefetch
+from app.analysis.requests.image_prefetch import Pictures
+from app.domain import Keyframe
+from app.llm.messages import data_url
+from tests.analysis.test_pipeline import keyframes
+
+
+def test_prepared_images_equal_direct_ones_and_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def noted(frame: Keyframe, side: int) -> str:
+        made.append(frame.number)
+        return data_url(frame, side)
+
+    monkeypatch.setattr(image_prefetch, "data_url", noted)
+    one, two = keyframes(2)
+    with ThreadPoolExecutor(1) as executor:
+        pictures = Pictures(executor)
+        pictures.expect([one], 32)
+        pictures.expect([one], 32)
+    assert made == [1]
+    assert pictures.take(one, 32) == data_url(one, 32)
+    assert made == [1]
+    assert [pictures.take(one, 16), pictures.take(two, 32)] == [data_url(one, 16), data_url(two, 32)]
+    assert made == [1, 1, 2]
+
+
+def test_nobody_waits_for_pictures_that_are_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = threading.Event()
+    (frame,) = keyframes(1)
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(held.wait, 60)
+        pictures = Pictures(executor)
+        pictures.expect([frame], 32)
+        assert pictures.take(frame, 32) == data_url(frame, 32)
+        pictures.expect([frame], 16)
+        executor.shutdown(wait=False, cancel_futures=True)
+        assert pictures.take(frame, 16) == data_url(frame, 16)
+        held.set()

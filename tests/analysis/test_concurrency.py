@@ -1,0 +1,39 @@
+"""Threads of a run: what they told before a cancel is told."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+
+import pytest
+
+from app.analysis.concurrency import Background, attend
+from app.domain import AnalysisEvent, StageStarted
+from app.errors import Cancelled
+
+
+def test_what_came_before_a_cancel_is_told_before_it_ends() -> None:
+    cancel = threading.Event()
+    seen: list[AnalysisEvent] = []
+    with Background(cancel) as background:
+        background.start("told", lambda emit: emit(StageStarted("ask"))).result()
+        cancel.set()
+        with pytest.raises(Cancelled):
+            for event in background.until(Future()):
+                seen.append(event)
+        assert seen == [StageStarted("ask")]
+        assert not background.stop.is_set()
+    assert background.stop.is_set()
+
+
+def test_waiting_ends_where_the_check_sees_no_use_in_it() -> None:
+    calls: list[int] = []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        attend(Future(), check)
+    assert len(calls) == 3

@@ -1,0 +1,388 @@
+"""Whole runs with a scripted engine and scripted frames: the order of things, the fallback, and faults."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.pipeline import Tools, analyse
+from app.analysis.planning.plan import Room
+from app.analysis.prompts.prompts import exact_prompt
+from app.analysis.prompts.templates import built_in
+from app.analysis.requests.engine_connector import Opener
+from app.analysis.task import Control, Done, Task
+from app.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnalysisRequest,
+    AnswerDelta,
+    ChunkDone,
+    DecodeSummary,
+    EngineInfo,
+    FactsMeasured,
+    Finished,
+    FrameFacts,
+    Keyframe,
+    KeyframesChosen,
+    ModeChosen,
+    Probed,
+    ScreenText,
+    Selection,
+    Shot,
+    VideoEvent,
+    VideoInfo,
+)
+from app.engine import Endpoint, EngineStatus
+from app.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
+from app.i18n import notice_text
+from app.llm.cache import Answers
+from tests.cards import draw_card, to_jpeg
+from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
+
+COLOURS = ["red", "blue", "green", "yellow"]
+
+
+def keyframes(number: int) -> tuple[Keyframe, ...]:
+    picture = to_jpeg(draw_card("red", width=64, height=36))
+    return tuple(Keyframe(n, n * 10, n * 1.5, "even", 1, 64, 36, picture) for n in range(1, number + 1))
+
+
+def info(path: Path) -> VideoInfo:
+    return VideoInfo(path, path.name, 9, "mp4", "h264", "yuv420p", 64, 36, 0, 9.0, 25.0, 225, 0.0, False)
+
+
+def extracting(number: int = 4, facts: Callable[[int], None] = lambda n: None) -> Callable[..., Iterator[VideoEvent]]:
+    def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+        yield Probed(info(path))
+        yield KeyframesChosen(keyframes(number), DecodeSummary(225, 9.0, False, "pyav", (Shot(1, 0.0, 9.0),)))
+        for n in range(1, number + 1):
+            facts(n)
+            text = (ScreenText(f"caption {n}", 0.9, (0, 0, 1, 1)),)
+            yield FactsMeasured(FrameFacts(n, text, (), 0.5, 10.0, None if n == 1 else 0.1))
+
+    return extract
+
+
+class ServedEngine:
+    """An engine that is already there."""
+
+    def __init__(self, server: Server) -> None:
+        self.info = EngineInfo("remote", "model", server.base_url, max_model_len=server.context)
+
+    def ensure_ready(self, on_progress: Any, cancel: threading.Event) -> Endpoint:
+        return Endpoint("remote", "model", self.info.base_url, "key")
+
+    def status(self) -> EngineStatus:
+        return EngineStatus("ready", "remote", "model", info=self.info)
+
+    def note_sight(self, sees: bool | None) -> None:
+        """Nothing shows it."""
+
+    def end_if_unwell(self) -> None:
+        """It is well."""
+
+    def log_tail(self, lines: int = 200) -> str:
+        return ""
+
+    def stop(self) -> None:
+        """Not ours."""
+
+
+def tools(
+    server: Server | None, number: int = 4, answers: Answers | None = None, in_flight: int | None = 1, **changes: Any
+) -> Tools:
+    opened = server and Opener(
+        ServedEngine(server), lambda: answers, answer_tokens=256, timeout_seconds=30, in_flight=in_flight
+    )
+    made = Tools(
+        probe=info,
+        extract=extracting(number),
+        digest=lambda path, cancel: "digest",
+        hear=lambda video, request, **_: (None, ()),
+        open_engine=opened,
+        room=Room(server.context if server else None, 256),
+        side=None,
+        template=built_in().__getitem__,
+        conditions=lambda request: {"model": "model"},
+    )
+    return replace(made, **changes)
+
+
+def request(**options: Any) -> AnalysisRequest:
+    return AnalysisRequest(Path("/videos/clip.mp4"), **options)
+
+
+def task(request: AnalysisRequest, cancel: threading.Event | None = None, done: Done | None = None) -> Task:
+    return Task(request, "job", Control(cancel or threading.Event()), done or Done())
+
+
+def run(
+    request: AnalysisRequest, tools: Tools, cancel: threading.Event | None = None, done: Done | None = None
+) -> tuple[list[AnalysisEvent], AppError | None]:
+    events: list[AnalysisEvent] = []
+    try:
+        for event in analyse(task(request, cancel, done), tools):
+            events.append(event)
+    except AppError as error:
+        return events, error
+    return events, None
+
+
+def finished(events: list[AnalysisEvent]) -> Analysis:
+    assert isinstance(events[-1], Finished)
+    return events[-1].analysis
+
+
+def statement(text: str, *frames: int) -> dict[str, Any]:
+    return {"frames": list(frames), "text": text}
+
+
+def marks_of(body: dict[str, Any]) -> list[int]:
+    """The numbers in the time marks of a request's pictures."""
+    content = body["messages"][-1]["content"]
+    if isinstance(content, str):
+        return []
+    return [
+        int(part["text"].split()[1]) for part in content if part["type"] == "text" and "[frame " in part["text"][:7]
+    ]
+
+
+def answering_per_frame(body: dict[str, Any]) -> Iterator[str]:
+    """Names every frame by the number in its mark, as a good model does; joins parts with a summary."""
+    marks = marks_of(body)
+    if not marks:
+        joined = {"title": "All", "overview": [statement("all of it", 1)], "chapters": []}
+        yield json.dumps(joined)
+        return
+    findings = [statement(f"seen {number}", number) for number in marks]
+    yield json.dumps({"findings": findings})[:-1]
+    yield ", " + json.dumps({"overview": [statement("a part", marks[0])], "subjects": []})[1:]
+
+
+def test_frames_precede_question_in_order_with_marks() -> None:
+    with serve(answering_per_frame) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    asked = server.requests[-1]["messages"]
+    content = asked[-1]["content"]
+    assert [part["type"] for part in content] == ["text", "image_url"] * 4 + ["text"]
+    assert content[2]["text"] == "[frame 2 · 00:03.000]"
+    assert content[1]["image_url"]["url"].startswith("data:image/jpeg;base64,")
+    assert analysis.mode == "messages"
+    assert [finding.text for finding in analysis.chunks[0].findings] == [f"seen {n}" for n in range(1, 5)]
+    assert analysis.overview[0].frames == (1,)
+    assert analysis.sha256 == "digest"
+    assert len(analysis.facts) == 4
+
+
+def test_the_streamed_pieces_are_the_answer() -> None:
+    with serve(answering_per_frame) as server:
+        events, _ = run(request(), tools(server))
+    pieces = [event.text for event in events if isinstance(event, AnswerDelta) and event.chunk == 1]
+    assert "".join(pieces) == finished(events).chunks[0].answer
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_refused_pictures_fall_back_to_text_with_notice(language: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def blind(body: dict[str, Any]) -> Iterator[str]:
+        if has_pictures(body):
+            raise Refuse(400, "model is not a multimodal model")
+        yield "1: something"
+
+    with serve(blind) as server:
+        events, error = run(request(language=language), tools(server))
+    analysis = finished(events)
+    assert error is None
+    assert analysis.mode == "text"
+    prompt = server.requests[-1]["messages"][-1]["content"]
+    assert isinstance(prompt, str)
+    assert all(f"caption {n}" in prompt for n in range(1, 5))
+    modes = [event for event in events if isinstance(event, ModeChosen)]
+    assert [mode.mode for mode in modes] == ["text"]
+    assert modes[0].reason
+    assert modes[0].reason.key == "text_mode"
+    assert [notice.key for notice in analysis.notices] == ["text_mode"]
+    assert notice_text(analysis.notices[0], language) in caplog.text
+
+
+def test_a_model_that_drops_pictures_silently_is_asked_in_text() -> None:
+    with serve(saying("1: x"), sees=False) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert analysis.mode == "text"
+    assert analysis.notices[0].values["reason"].key == "pictures_dropped"  # type: ignore[union-attr]
+
+
+def test_refusal_in_mid_run_switches_to_text() -> None:
+    seen = 0
+
+    def changing(body: dict[str, Any]) -> Iterator[str]:
+        nonlocal seen
+        if has_pictures(body):
+            seen += 1
+            if seen > 1:  # the proof of sight went through
+                raise Refuse(400, "image input is not supported")
+        yield "1: x"
+
+    with serve(changing) as server:
+        events, error = run(request(), tools(server))
+    assert error is None
+    assert finished(events).mode == "text"
+    assert [e.mode for e in events if isinstance(e, ModeChosen)] == ["messages", "text"]
+
+
+def test_more_frames_than_fit_are_asked_in_parts_and_summed_up() -> None:
+    with serve(answering_per_frame, context=400) as server:
+        analysis = finished(run(request(frames=12), tools(server, 12))[0])
+    assert len(analysis.chunks) > 1
+    assert [n for chunk in analysis.chunks for n in chunk.frames] == list(range(1, 13))
+    assert analysis.summary
+    assert [finding.text for finding in analysis.overview] == ["all of it"]
+
+
+def test_a_limit_of_pictures_splits_the_chunk() -> None:
+    def at_most_two(body: dict[str, Any]) -> Iterator[str]:
+        content = body["messages"][-1]["content"]
+        if has_pictures(body) and sum(part["type"] == "image_url" for part in content) > 2:
+            raise Refuse(400, "At most 2 image(s) may be provided in one prompt.", "image")
+        yield from answering_per_frame(body)
+
+    with serve(at_most_two) as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert [chunk.frames for chunk in analysis.chunks] == [(1, 2), (3, 4)]
+    assert [chunk.number for chunk in analysis.chunks] == [1, 3]
+
+
+def test_oversized_single_frame_is_an_error_not_text() -> None:
+    def full(body: dict[str, Any]) -> Iterator[str]:
+        if body.get("max_tokens") != 1:
+            raise Refuse(400, "maximum context length is 8 tokens", "input_tokens")
+        yield "x"
+
+    with serve(full) as server:
+        events, error = run(request(frames=2), tools(server, 2))
+    assert isinstance(error, ContextExceeded)
+    assert finished(events).chunks == ()
+
+
+def test_engine_death_keeps_answers_and_never_becomes_text() -> None:
+    def dying(body: dict[str, Any]) -> Iterator[str]:
+        yield "1: red"
+        if body.get("max_tokens") != 1:
+            raise HangUp
+
+    with serve(dying) as server:
+        events, error = run(request(), tools(server))
+    assert isinstance(error, EngineError)
+    analysis = finished(events)
+    assert len(analysis.keyframes) == 4
+    assert len(analysis.facts) == 4
+    assert analysis.sha256 == "digest"
+    assert not any(isinstance(e, ModeChosen) and e.mode == "text" for e in events)
+    assert [notice.key for notice in analysis.notices] == ["no_model_because"]
+
+
+def test_selection_reaches_extraction_model_and_report() -> None:
+    selection = Selection("uniform", start_seconds=2.0, end_seconds=4.5)
+    asked: list[Wanted] = []
+
+    def noting(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+        asked.append(wanted)
+        yield from extracting(2)(path, wanted, cancel)
+
+    with serve(answering_per_frame) as server:
+        analysis = finished(run(request(frames=2, selection=selection), tools(server, extract=noting))[0])
+    assert asked == [Wanted(2, selection)]
+    assert "00:01.500 to 00:03.000 of a longer video" in analysis.chunks[0].prompt
+    shown = exact_prompt(analysis.request, built_in()[analysis.request.template], analysis.keyframes, 1)
+    assert analysis.chunks[0].prompt == "\n\n".join(text for _, text in shown)
+    assert [notice_text(notice, "en") for notice in analysis.notices] == [
+        "This report is about 00:02.000 to 00:04.500 alone, a part of the video."
+    ]
+
+
+def test_report_without_engine_says_no_model_saw_frames() -> None:
+    for made, asked in ((tools(None), request()), (tools(None), request(use_model=False))):
+        analysis = finished(run(asked, made)[0])
+        assert analysis.mode == "none"
+        assert [notice.key for notice in analysis.notices] == ["no_model"]
+        assert len(analysis.facts) == 4
+
+
+def test_cancel_ends_run_within_a_second() -> None:
+    hold = threading.Event()
+    cancel = threading.Event()
+
+    def slow_facts(number: int) -> None:
+        hold.wait(20)
+
+    made = tools(None, extract=extracting(4, slow_facts))
+    threading.Timer(0.3, cancel.set).start()
+    started = time.monotonic()
+    _, error = run(request(use_model=False), made, cancel)
+    hold.set()
+    assert isinstance(error, Cancelled)
+    assert time.monotonic() - started < 5  # far below what it waits for
+
+
+def test_a_video_that_cannot_be_read_is_its_own_error() -> None:
+    def broken(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+        raise DecodeError("no_frames", name=path.name)
+        yield
+
+    events, error = run(request(), tools(None, extract=broken))
+    assert isinstance(error, DecodeError)
+    assert not any(isinstance(event, Finished) for event in events)
+
+
+def test_messages_mode_does_not_wait_for_the_facts() -> None:
+    answered = threading.Event()
+
+    def facts_after_the_answer(number: int) -> None:
+        assert answered.wait(20), "facts were waited for before asking"
+
+    with serve(answering_per_frame) as server:
+        made = tools(server, extract=extracting(4, facts_after_the_answer))
+        for event in analyse(task(request()), made):
+            if isinstance(event, ChunkDone):
+                answered.set()
+    assert isinstance(event, Finished)
+    assert len(event.analysis.facts) == 4
+
+
+def test_an_answer_that_was_cut_off_is_said() -> None:
+    with serve(saying("1: x"), finish="length") as server:
+        analysis = finished(run(request(), tools(server))[0])
+    assert "cut" in analysis.chunks[0].troubles
+    assert analysis.chunks[0].attempts == 3
+    assert analysis.chunks[0].finish_reason == "length"
+
+
+def test_same_question_on_same_frames_is_cached(tmp_path: Path) -> None:
+    answers = Answers(tmp_path / "answers.sqlite", "model")
+    with serve(answering_per_frame) as server:
+        first = finished(run(request(), tools(server, answers=answers))[0])
+        asked = len(server.requests)
+        again = finished(run(request(), tools(server, answers=answers))[0])
+        assert len(server.requests) == asked + 2  # the proof of sight of a new run alone
+        other = finished(run(request(language="zh"), tools(server, answers=answers))[0])
+    assert again.chunks[0].recalled
+    assert again.chunks[0].answer == first.chunks[0].answer
+    assert again.usage.prompt_tokens == 0
+    assert not other.chunks[0].recalled
+
+
+def test_cache_separates_schema_from_prose_answers(tmp_path: Path) -> None:
+    answers = Answers(tmp_path / "answers.sqlite", "model")
+    with serve(answering_per_frame) as server:
+        finished(run(request(), tools(server, answers=answers))[0])
+        opener = Opener(ServedEngine(server), lambda: answers, 256, 30, in_flight=1, takes_schema=False)
+        in_words = finished(run(request(), tools(server, open_engine=opener))[0])
+    assert not in_words.chunks[0].recalled
+    assert "response_format" not in server.requests[-1]

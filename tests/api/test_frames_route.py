@@ -1,0 +1,85 @@
+"""Pictures of a video at any time, for a player whose browser cannot decode it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from app.api import Gate
+from app.services.container import Services
+from app.store.video_repository import VideoShelf
+from app.video import stills
+from tests.media import cards, write_video
+
+
+@pytest.fixture
+def url(gate: Gate, services: Services, tmp_path: Path) -> str:
+    path = write_video(
+        tmp_path / "old.avi", cards(["red", "green", "blue"], 10, 320, 192), codec="mpeg4", rate=10, options={"g": "10"}
+    )
+    shelf = VideoShelf(tmp_path / "shelf", (tmp_path,), path)
+    gate.services = replace(services, videos=shelf)
+    return f"/api/videos/{shelf.from_path(str(path))}/stills"
+
+
+def brightest(data: bytes) -> tuple[int, str]:
+    """The width of a picture and its strongest colour."""
+    image = Image.open(BytesIO(data)).convert("RGB")
+    levels = dict(zip(("red", "green", "blue"), image.resize((1, 1)).getpixel((0, 0)), strict=True))  # type: ignore[arg-type]
+    return image.width, max(levels, key=lambda name: levels[name])
+
+
+def test_the_frame_on_show_comes_with_its_time(client: TestClient, url: str) -> None:
+    found = {}
+    for milliseconds in (0, 1000, 1050, 2999, 500, 99_000):
+        answer = client.get(f"{url}/{milliseconds}.jpg?side=160")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+        found[milliseconds] = (float(answer.headers["FrameLens-Time"]), *brightest(answer.content))
+    assert found == {
+        0: (0.0, 160, "red"),
+        1000: (1.0, 160, "green"),
+        1050: (1.0, 160, "green"),
+        2999: (2.9, 160, "blue"),
+        500: (0.5, 160, "red"),
+        99_000: (2.9, 160, "blue"),
+    }
+
+
+def test_a_picture_is_decoded_once_and_the_child_ends_when_idle(
+    client: TestClient, gate: Gate, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stills, "_IDLE_SECONDS", 0.2)
+    assert gate.services is not None
+    kept = gate.services.stills
+    first = client.get(f"{url}/1000.jpg?side=160").content
+    while kept._child is not None:
+        time.sleep(0.05)
+    assert client.get(f"{url}/1000.jpg?side=160").content == first
+    assert kept._child is None
+
+
+def test_memory_is_bounded(client: TestClient, gate: Gate, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gate.services is not None
+    kept = gate.services.stills
+    size = len(client.get(f"{url}/0.jpg?side=160").content)
+    monkeypatch.setattr(stills, "_KEPT_BYTES", 3 * size)
+    for milliseconds in range(100, 2900, 300):
+        assert client.get(f"{url}/{milliseconds}.jpg?side=160").status_code == 200
+    assert kept._num_bytes <= 3 * size
+
+
+def test_what_cannot_be_had_is_refused_in_words(client: TestClient, gate: Gate, url: str, tmp_path: Path) -> None:
+    for side in ("0", "99999", "x"):
+        answer = client.get(f"{url}/0.jpg?side={side}")
+        assert (answer.status_code, answer.json()["key"]) == (400, "picture_side")
+    assert client.get("/api/videos/unknown_unknown_unknown/stills/0.jpg").status_code == 404
+    (tmp_path / "old.avi").write_bytes(b"no video")
+    answer = client.get(f"{url}/0.jpg")
+    assert answer.json()["key"] == "video_not_a_video"
+    assert client.get(f"{url}/0.jpg", headers={"FrameLens-Key": "wrong"}).status_code == 403

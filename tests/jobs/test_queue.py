@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.analysis.task import Task
+from app.domain import (
+    AnalysisEvent,
+    AnalysisRequest,
+    AnswerDelta,
+    FactsMeasured,
+    Finished,
+    FrameFacts,
+    KeyframesChosen,
+    ModeChosen,
+    Notice,
+    Noticed,
+    Probed,
+    Selection,
+    StageStarted,
+    SurveyProgress,
+)
+from app.errors import Cancelled, EngineError, InputError
+from app.jobs import Jobs, JobSnapshot
+from app.jobs.search_index import Indexing
+from app.jobs.snapshot import fold, from_row, to_row
+from app.store.database import Store
+from tests.reports.test_reports import analysis
+from tests.ui.fake_services import queue
+
+REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "data" / "framelens.sqlite")
+    yield store
+    store.close()
+
+
+def until(jobs: Jobs, job_id: str, wanted: Callable[[JobSnapshot], bool]) -> JobSnapshot:
+    for _ in range(400):
+        job = jobs.snapshot(job_id)
+        if wanted(job):
+            return job
+        time.sleep(0.02)
+    raise AssertionError(f"never came: {job}")
+
+
+def whole(task: Task) -> Iterator[AnalysisEvent]:
+    done = replace(analysis(), id=task.job_id, request=task.request)
+    yield StageStarted("survey")
+    yield Probed(done.video)
+    yield SurveyProgress(1.0, 9.0)
+    yield KeyframesChosen(done.keyframes, done.decode)
+    yield FactsMeasured(done.facts[0])
+    yield StageStarted("ask", 1)
+    yield ModeChosen(1, "text", Notice("text_mode", {"reason": Notice("pictures_unproven")}))
+    yield AnswerDelta(1, "void", restart=True)
+    yield AnswerDelta(1, "1: a", restart=True)
+    yield AnswerDelta(1, "\n2: b")
+    yield Noticed(Notice("no_model"))
+    yield Finished(done)
+
+
+def test_a_finished_job_is_the_same_after_a_restart(store: Store, tmp_path: Path) -> None:
+    jobs = queue(store, whole, tmp_path)
+    job_id = jobs.submit(REQUEST, name="clip.mp4")
+    done = until(jobs, job_id, lambda job: job.is_over)
+    jobs.close()
+    assert done.state == "done"
+    again = queue(store, whole, tmp_path)
+    try:
+        stored = again.snapshot(job_id)
+        assert stored.analysis == done.analysis
+        assert stored.answers == {1: "1: a\n2: b"}
+        assert stored.keyframes[0].jpeg == done.keyframes[0].jpeg
+        assert [job.id for job in again.recent()] == [job_id]
+        assert again.recent()[0].name == "clip.mp4"
+    finally:
+        again.close()
+
+
+def test_selection_is_stored_with_default_for_old_jobs(store: Store, tmp_path: Path) -> None:
+    request = replace(REQUEST, selection=Selection("times", times_seconds=(0.1, 2.5), end_seconds=4.0))
+    document = to_row(JobSnapshot("new", "clip.mp4", "2026-01-01", request, state="done"), "me")
+    assert from_row(document, is_alive=False).request == request
+    older = json.loads(document.document)
+    del older["request"]["selection"]
+    assert from_row(replace(document, document=json.dumps(older)), is_alive=False).request == REQUEST
+
+
+def test_job_knows_its_origin_and_is_read_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = queue(store, whole, tmp_path)
+    try:
+        first = jobs.submit(REQUEST, name="clip.mp4")
+        second = jobs.submit(REQUEST, name="clip.mp4", follows=first)
+        until(jobs, second, lambda job: job.is_over)
+        jobs.close()
+        assert (jobs.snapshot(first).follows, jobs.snapshot(second).follows) == ("", first)
+        monkeypatch.setattr(store, "frames", None)
+        assert jobs.snapshot(second).keyframes[0].jpeg
+    finally:
+        jobs.close()
+
+
+def test_a_failure_is_stored_as_the_error_it_was(store: Store, tmp_path: Path) -> None:
+    def failing(task: Task) -> Iterator[AnalysisEvent]:
+        yield KeyframesChosen(analysis().keyframes, analysis().decode)
+        raise EngineError("engine_unreachable", base_url="http://x", reason="gone")
+
+    jobs = queue(store, failing, tmp_path)
+    job_id = jobs.submit(REQUEST, name="clip.mp4")
+    until(jobs, job_id, lambda job: job.is_over)
+    jobs.close()
+    again = queue(store, failing, tmp_path)
+    stored = again.snapshot(job_id)
+    again.close()
+    assert stored.state == "failed"
+    assert isinstance(stored.error, EngineError)
+    assert stored.error.values == {"base_url": "http://x", "reason": "gone"}
+    assert len(stored.keyframes) == 2
+    assert stored.keyframes[0].jpeg
+
+
+def test_bug_is_a_sentence_and_a_logged_traceback(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def buggy(task: Task) -> Iterator[AnalysisEvent]:
+        raise ZeroDivisionError("a bug")
+        yield
+
+    jobs = queue(store, buggy, tmp_path)
+    job = until(jobs, jobs.submit(REQUEST, name="x"), lambda job: job.is_over)
+    jobs.close()
+    assert job.error
+    assert job.error.key == "internal"
+    assert "a bug" in caplog.text
+
+
+def test_cancel_reaches_a_running_job_and_one_that_waits(store: Store, tmp_path: Path) -> None:
+    started = threading.Barrier(3)
+
+    def endless(task: Task) -> Iterator[AnalysisEvent]:
+        yield StageStarted("survey")
+        started.wait(20)
+        task.control.cancel.wait(20)
+        raise Cancelled
+
+    jobs = queue(store, endless, tmp_path)
+    running, _, waiting = (jobs.submit(REQUEST, name=name) for name in "abc")
+    started.wait(20)  # two run at a time
+    assert jobs.snapshot(waiting).state == "queued"
+    jobs.cancel(waiting)
+    jobs.cancel(running)
+    assert until(jobs, running, lambda job: job.is_over).state == "cancelled"
+    assert until(jobs, waiting, lambda job: job.is_over).state == "cancelled"
+    jobs.close()
+
+
+def test_a_cancelled_job_is_over_before_the_library_has_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, shut, taken = threading.Event(), threading.Event(), threading.Event()
+
+    def endless(task: Task) -> Iterator[AnalysisEvent]:
+        yield StageStarted("survey")
+        started.set()
+        task.control.cancel.wait(20)
+        raise Cancelled
+
+    def slow(_: Indexing, job: JobSnapshot) -> None:
+        shut.wait(20)
+        taken.set()
+
+    monkeypatch.setattr(Indexing, "take_up", slow)
+    jobs = queue(store, endless, tmp_path)
+    job_id = jobs.submit(REQUEST, name="a")
+    assert started.wait(20)
+    jobs.cancel(job_id)
+    assert until(jobs, job_id, lambda job: job.is_over).state == "cancelled"
+    assert not taken.is_set()
+    shut.set()
+    assert taken.wait(20)
+    jobs.close()
+
+
+def test_a_job_of_a_program_that_is_gone_goes_on(store: Store, tmp_path: Path) -> None:
+    done = analysis()
+    job = JobSnapshot("gone", "clip.mp4", "2026-01-01", REQUEST, state="running", keyframes=done.keyframes)
+    store.save(to_row(job, "somebody who is gone"))
+    store.save_frames("gone", ((frame.number, frame.jpeg) for frame in done.keyframes))
+    jobs = queue(store, whole, tmp_path)
+    try:
+        over = until(jobs, "gone", lambda job: job.is_over)
+        assert (over.state, over.interruptions) == ("done", 1)
+    finally:
+        jobs.close()
+
+
+def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, tmp_path: Path) -> None:
+    done = analysis()
+    job = JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", keyframes=done.keyframes, interruptions=2)
+    store.save(to_row(job, "somebody who is gone"))
+    store.save_frames("x", ((frame.number, frame.jpeg) for frame in done.keyframes))
+    jobs = queue(store, whole, tmp_path)
+    try:
+        found = jobs.snapshot("x")
+        assert found.state == "interrupted"
+        assert found.keyframes == done.keyframes
+        jobs.resume("x")
+        assert until(jobs, "x", lambda job: job.is_over).state == "done"
+    finally:
+        jobs.close()
+
+
+def test_an_unknown_job_is_an_input_error(store: Store, tmp_path: Path) -> None:
+    jobs = queue(store, whole, tmp_path)
+    with pytest.raises(InputError) as caught:
+        jobs.snapshot("nothing")
+    jobs.close()
+    assert caught.value.key == "job_unknown"
+
+
+def test_facts_count_as_steps_of_their_stage() -> None:
+    job = JobSnapshot("x", "x", "x", REQUEST)
+    for event in (StageStarted("facts", 2), FactsMeasured(FrameFacts(1, (), (), 0.5, 1.0, None))):
+        job = fold(job, event)
+    assert (job.stage, job.step, job.total) == ("facts", 1, 2)
+
+
+def test_time_left_of_a_survey_ignores_the_start_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    job = fold(JobSnapshot("a", "clip.mp4", "2026-01-01", REQUEST), StageStarted("survey", None))
+    left = []
+    for later, seconds in ((8.0, 0.2), (2.0, 10.2), (2.0, 20.2)):  # eight seconds until the first frame
+        now[0] += later
+        job = fold(job, SurveyProgress(seconds, 60.2))
+        left.append(job.eta_seconds)
+    assert left == [None, pytest.approx(10.0), pytest.approx(8.0)]
+    assert (job.step, job.total) == (20, 60)

@@ -1,0 +1,95 @@
+"""Whether an analysis gets a model: one that is here, one to be downloaded, or none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import config
+from app.config import Settings
+from app.domain import EngineProgress
+from app.engine import AbsentEngine
+from app.errors import EngineError, ModelNotFound
+from app.models.formatting import need_text
+from app.services import hardware_profile, readiness
+from app.services.engine_session import build_engine, confirmed_downloads
+from app.services.hardware_profile import place_of
+from tests.ui.fake_services import ScriptedEngine
+
+BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen2.5-VL-3B-Instruct"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The default model on a processor with 20 GiB, and an empty cache of the hub."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(hardware_profile, "here", lambda: place_of([], "cpu", 20))
+    return config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data")}, dotenv=tmp_path / "no.env")
+
+
+def test_an_absent_model_costs_a_download(settings: Settings) -> None:
+    now = readiness.readiness(settings, ScriptedEngine())
+    assert (now.kind, now.model and now.model.model) == ("download", BIG)
+    assert now.model and now.model.download_bytes and 16.4e9 < now.model.download_bytes < 16.8e9
+    assert now.model.need and not now.model.need.fits and not now.model.need.can_fit
+    assert now.model.pace and now.model.pace.frame_seconds > 0
+    assert "90 % of 20.0 GiB" in need_text(now.model.need, "en")
+    assert now.offers[0].model == SMALL
+    assert all(one.need and one.need.fits and one.download_bytes for one in now.offers)
+
+
+def test_a_model_with_smaller_settings_is_offered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware_profile, "here", lambda: place_of([(24, "RTX 4090")], "gpu", 64))
+    now = readiness.readiness(replace(settings, vllm_config={"max_model_len": 120_000}), ScriptedEngine())
+    assert now.model and now.model.need and not now.model.need.fits and now.model.need.can_fit
+    assert now.offers[0].model == BIG
+    assert now.offers[0].config and now.offers[0].config["max_model_len"] < 120_000
+
+
+def test_a_disk_without_room_is_noticed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "free_bytes", lambda: 10**9)
+    assert not readiness.readiness(settings, ScriptedEngine()).has_room
+
+
+def test_a_folder_a_remote_or_a_running_engine_is_ready(settings: Settings, tiny_vl: Path) -> None:
+    stopped = ScriptedEngine()
+    assert readiness.readiness(replace(settings, model_path=str(tiny_vl)), stopped).kind == "ready"
+    assert readiness.readiness(replace(settings, base_url="http://127.0.0.1:9/v1"), stopped).kind == "ready"
+    running = ScriptedEngine(replace(stopped.now, state="ready"))
+    assert readiness.readiness(settings, running).kind == "ready"
+
+
+@pytest.mark.parametrize("how", ["offline", "folder", "engine"])
+def test_where_no_model_can_be_had_the_reason_is_known(
+    how: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine: ScriptedEngine | AbsentEngine = ScriptedEngine()
+    if how == "offline":
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    elif how == "folder":
+        settings = replace(settings, model_path="/no/such/folder")
+    else:
+        engine = AbsentEngine(BIG, EngineError("vllm_not_installed", model=BIG))
+    now = readiness.readiness(settings, engine)
+    keys = {"offline": "model_offline", "folder": "model_folder_missing", "engine": "vllm_not_installed"}
+    assert (now.kind, now.error and now.error.key) == ("none", keys[how])
+
+
+def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    told: list[EngineProgress] = []
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    engine, _ = build_engine(settings)
+    with pytest.raises(ModelNotFound) as refused:
+        engine.ensure_ready(told.append, threading.Event())
+    assert refused.value.key == "model_unconfirmed"
+    confirmed_downloads(settings).add(BIG)
+    with pytest.raises(ModelNotFound) as tried:
+        engine.ensure_ready(told.append, threading.Event())
+    assert tried.value.key == "model_not_local"
+    assert confirmed_downloads(settings).holds(BIG)  # it goes on after a restart

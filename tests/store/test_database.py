@@ -1,0 +1,153 @@
+"""What the store promises to programs that use it at the same time, and when the disk refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import StorageError
+from app.store import database as store_module
+from app.store.database import Row, Store
+from app.store.migrations import MIGRATIONS
+from app.store.process_lock import Owner
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ROW = Row("job", "2026-01-01", "clip.mp4", "paused", "me", "{}")
+OPENING = """
+import sys
+from pathlib import Path
+from app.store.process_lock import Owner
+from app.store.database import Row, Store
+folder, name = Path(sys.argv[1]), sys.argv[2]
+print("ready", flush=True)
+sys.stdin.readline()
+owner = Owner(folder / "running")
+store = Store(folder / "framelens.sqlite")
+store.save(Row(name, "2026-01-01", name, "done", owner.name, "{}"))
+print("is there" if owner.is_alive(owner.name) else "", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "framelens.sqlite")
+    yield store
+    store.close()
+
+
+def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENING, str(tmp_path), str(number)],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    try:
+        pipes = [(program.stdin, program.stdout) for program in programs]
+        for _, told in pipes:
+            assert told and told.readline() == "ready\n"
+        for words, _ in pipes:
+            assert words
+            words.write("\n")
+            words.flush()
+        for _, told in pipes:
+            assert told and told.readline() == "is there\n"
+        assert len(list((tmp_path / "running").glob("*.lock"))) == len(programs)
+        watcher = Owner(tmp_path / "running")
+        store = Store(tmp_path / "framelens.sqlite")
+        assert all(watcher.is_alive(row.owner) for row in store.recent(9))
+        programs[0].kill()
+        programs[0].wait()
+        assert sorted(row.id for row in store.recent(9) if watcher.is_alive(row.owner)) == ["1", "2", "3"]
+        store.close()
+        watcher.close()
+    finally:
+        for program in programs:
+            program.kill()
+            program.communicate()
+
+
+def test_a_store_of_an_older_version_is_brought_up_to_date_once(tmp_path: Path) -> None:
+    path = tmp_path / "framelens.sqlite"
+    older = sqlite3.connect(path)
+    older.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1;")
+    older.execute("INSERT INTO jobs VALUES ('old', '2026-01-01', 'clip.mp4', 'done', 1, '{}')")
+    older.commit()
+    older.close()
+    for _ in range(2):
+        store = Store(path)
+        assert [row.id for row in store.recent(9)] == ["old"]
+        store.close()
+
+
+def test_only_one_takes_over_what_another_left(store: Store) -> None:
+    store.save(ROW)
+    store.wish("job", "cancel")
+    assert store.take_over(ROW, "first", "queued")
+    assert not store.take_over(ROW, "second", "queued")
+    assert store.wishes("first") == {}  # it was meant for the one before
+    row = store.get("job")
+    assert row
+    assert (row.owner, row.state) == ("first", "queued")
+
+
+def test_full_disk_stores_all_pictures_or_none(store: Store) -> None:
+    store.save(ROW)
+    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+    store._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(StorageError) as caught:
+        store.save_frames("job", ((number, bytes(9000)) for number in range(1, 9)))
+    assert "full" in str(caught.value.values["reason"])
+    assert store.frames("job") == {}
+    store._connection.execute("PRAGMA max_page_count = 1000000")
+    store.save_frames("job", ((number, bytes(9000)) for number in range(1, 9)))
+    assert len(store.frames("job")) == 8
+
+
+def test_locked_store_fails_in_time_and_recovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_PATIENCE_SECONDS", 0.05)
+    store = Store(tmp_path / "framelens.sqlite")
+    store.save(ROW)
+    other = sqlite3.connect(tmp_path / "framelens.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for refused in (lambda: store.save(ROW), lambda: store.save_frames("job", [(1, b"x")])):
+        with pytest.raises(StorageError) as caught:
+            refused()
+        assert caught.value.values["path"] == str(tmp_path / "framelens.sqlite")
+    assert store.get("job") == ROW  # what is stored can be read meanwhile
+    other.execute("COMMIT")
+    store.save_frames("job", [(1, b"x")])
+    assert store.frames("job") == {1: b"x"}
+    other.close()
+    store.close()
+
+
+def test_only_writes_of_other_programs_are_noticed(tmp_path: Path, store: Store) -> None:
+    store.save(ROW)
+    before = store.stamp()
+    store.save(ROW)
+    assert store.stamp() == before
+    other = Store(tmp_path / "framelens.sqlite")
+    other.save(ROW)
+    other.close()
+    assert store.stamp() != before
+
+
+def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError) as caught:
+        Store(tmp_path / "file" / "framelens.sqlite")
+    assert caught.value.key == "store_refused"
+    (tmp_path / "damaged.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(StorageError):
+        Store(tmp_path / "damaged.sqlite")

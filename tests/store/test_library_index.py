@@ -1,0 +1,244 @@
+"""What is found by which words, what is listed, and that the list stays in step with the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import StorageError
+from app.store import library_index as library_module
+from app.store.database import Row, Store
+from app.store.library_index import About, Library, Passage, Wanted
+from app.store.migrations import MIGRATIONS
+from app.store.tokenizer import places, terms_of
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "framelens.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def library(store: Store) -> Library:
+    return Library(store)
+
+
+def put(store: Store, library: Library, job_id: str, *texts: str, state: str = "done", **about: object) -> None:
+    store.save(Row(job_id, f"2026-01-{len(library.stale()) + 1:02d}", f"{job_id}.mp4", state, "", "{}"))
+    passages = [Passage("finding", text, float(place)) for place, text in enumerate(texts)]
+    library.put(job_id, About(state, **about), passages, b"")  # type: ignore[arg-type]
+
+
+def found(library: Library, words: str, **more: object) -> set[str]:
+    wanted = Wanted(words, **more)  # type: ignore[arg-type]
+    entries = library.find(wanted, order="best", offset=0, limit=99)
+    assert library.count(wanted) == len(entries)
+    return {entry.id for entry in entries}
+
+
+CHINESE = "一辆红车从左侧驶入停车场"
+MIXED = "他说：“Go to Café №7”，然后离开ＡＢＣ大楼"
+ENGLISH = "A red car; the carpet was not touched"
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        ("红车", {"chinese"}),
+        ("车红", set()),
+        ("车", {"chinese"}),
+        ("停车场 红车", {"chinese"}),
+        ("停车厂", set()),
+        ("cafe", {"mixed"}),
+        ("CAFÉ 离开", {"mixed"}),
+        ("abc大楼", {"mixed"}),
+        ("car", {"english"}),
+        ("carp", {"english"}),
+        ('"car"', {"english"}),
+        ('"carp"', set()),
+        ('"red car"', {"english"}),
+        ('"car red"', set()),
+        ("arpet", set()),
+        ("red 红车", set()),
+    ],
+)
+def test_words_of_any_script_are_found_and_others_are_not(
+    store: Store, library: Library, words: str, ids: set[str]
+) -> None:
+    put(store, library, "chinese", CHINESE)
+    put(store, library, "mixed", MIXED)
+    put(store, library, "english", ENGLISH)
+    assert found(library, words) == ids
+
+
+@pytest.mark.parametrize(
+    "words",
+    ['"', "AND OR NOT NEAR", "red*^:(car)", "-car", "finding:red", "'); DROP TABLE jobs; --", "\x00", "%", "a" * 9999],
+)
+def test_what_a_query_language_would_mean_is_only_words_here(store: Store, library: Library, words: str) -> None:
+    put(store, library, "english", ENGLISH)
+    found(library, words)
+    library.hits("english", words)
+    assert found(library, "red") == {"english"}
+
+
+def test_words_match_across_passages_but_phrases_in_one(store: Store, library: Library) -> None:
+    put(store, library, "job", "there is a red", "car at the gate", "红", "车")
+    assert found(library, "red car") == {"job"}
+    assert found(library, '"red car"') == set()
+    assert found(library, "红车") == set()
+
+
+def test_a_hit_names_the_time_and_marks_the_words(store: Store, library: Library) -> None:
+    put(store, library, "job", "nothing here", "x" * 200 + " the Café opens and the CAR comes", "a car")
+    first, second = library.hits("job", "cafe car")
+    assert first.seconds == 1.0
+    assert [first.text[start:end] for start, end in first.marks] == ["Café", "CAR"]
+    assert first.text.startswith("…") and len(first.text) < 300
+    assert (second.seconds, second.text) == (2.0, "a car")
+    assert library.hits("job", "lorry") == []
+
+
+def hits_of(store: Store, library: Library, words: str, *passages: Passage) -> list[tuple[str, float | None]]:
+    put(store, library, "job")
+    library.put("job", About("done"), passages, b"")
+    return [(hit.kind, hit.seconds) for hit in library.hits("job", words)]
+
+
+def test_same_sentence_is_shown_once_and_with_its_time(store: Store, library: Library) -> None:
+    text = "A red car waits at the gate."
+    passages = (Passage("summary", text), Passage("finding", text, 4.0), Passage("screen", "GATE", 9.0))
+    assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("screen", 9.0)]
+
+
+def test_hits_show_every_word_that_was_looked_for(store: Store, library: Library) -> None:
+    passages = [Passage("said", f"the gate, time {number}", float(number)) for number in range(9)]
+    found = hits_of(store, library, "gate lorry", *passages, Passage("finding", "a lorry", 20.0))
+    assert found == [("said", 0.0), ("finding", 20.0), ("said", 1.0)]
+
+
+def test_match_in_the_name_is_shown_last(store: Store, library: Library) -> None:
+    passages = (Passage("name", "gate.mp4"), Passage("finding", "A gate opens.", 4.0))
+    assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("name", None)]
+
+
+def test_marks_lie_on_the_text_as_it_is_written() -> None:
+    text = "ﬁne Straße, 全角ＡＢＣ, e\u0301te"
+    for word in ("fine", "strasse", "abc", "ete"):
+        ((start, end),) = places(text, terms_of(word))
+        assert text[start:end]
+
+
+def test_what_fits_best_comes_first(store: Store, library: Library) -> None:
+    put(store, library, "aside", "a long account of a street, " * 20 + "with a lorry")
+    put(store, library, "about", "a lorry", "the lorry again", "lorry")
+    best = library.find(Wanted("lorry"), order="best", offset=0, limit=9)
+    assert [entry.id for entry in best] == ["about", "aside"]
+
+
+def test_filters_narrow_the_list_and_can_be_combined(store: Store, library: Library) -> None:
+    put(store, library, "a", "red", model="m1", template="log", language="en")
+    put(store, library, "b", "red", model="m2", template="log", language="zh")
+    put(store, library, "c", "red", state="failed", model="m1")
+    library.tag(["a", "b"], "gate")
+    assert found(library, "", model="m1") == {"a", "c"}
+    assert found(library, "red", states=("done",), tag="gate", language="zh") == {"b"}
+    assert found(library, "", since="2026-01-01", until="2026-01-01") == set()
+    assert library.choices()["tag"] == {"gate": 2}
+    library.untag(["a"], "gate")
+    assert found(library, "", tag="gate") == {"b"}
+
+
+def test_pages_follow_one_another_without_gap_or_overlap(store: Store, library: Library) -> None:
+    for number in range(7):
+        put(store, library, f"job{number}", "red")
+    pages = [library.find(Wanted(), order="newest", offset=offset, limit=3) for offset in (0, 3, 6)]
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert len({entry.id for page in pages for entry in page}) == 7
+
+
+def test_replaced_or_deleted_entry_loses_its_words(store: Store, library: Library) -> None:
+    put(store, library, "job", "a lorry")
+    put(store, library, "job", "a bicycle")
+    assert found(library, "lorry") == set()
+    assert found(library, "bicycle") == {"job"}
+    library.tag(["job"], "gate")
+    library.delete("job")
+    assert found(library, "bicycle") == set()
+    for table in ("jobs", "entries", "passages", "tags", "covers", "words"):
+        assert store.select(f"SELECT count(*) FROM {table}") == [(0,)], table
+
+
+def test_changed_or_unindexed_job_is_stale(store: Store, library: Library) -> None:
+    put(store, library, "job", "red")
+    assert library.stale() == []
+    store.save(Row("job", "2026-01-01", "job.mp4", "running", "", "{}"))
+    store.save(Row("new", "2026-01-02", "new.mp4", "done", "", "{}"))
+    assert library.stale() == ["new", "job"]
+    assert found(library, "") == {"job", "new"}
+
+
+def test_an_entry_for_a_job_that_is_gone_is_not_kept(store: Store, library: Library) -> None:
+    library.put("gone", About("done"), [Passage("finding", "red")], b"")
+    assert store.select("SELECT count(*) FROM passages") == [(0,)]
+
+
+def test_ids_are_found_by_their_beginning_letter_by_letter(store: Store, library: Library) -> None:
+    for job_id in ("aB1", "ab2", "a_3", "a%4"):
+        store.save(Row(job_id, "2026", "x", "done", "", "{}"))
+    assert library.beginning_with("aB") == ["aB1"]
+    assert library.beginning_with("a_") == ["a_3"]
+    assert len(library.beginning_with("a")) == 2
+    assert library.beginning_with("z") == []
+
+
+def test_search_without_fts5_scans_and_indexes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(library_module.Library, "_has_words", lambda self: False)
+        plain = Library(store)
+        put(store, plain, "job", CHINESE, "a RED car")
+        assert plain.is_plain
+        assert found(plain, "红车 red") == {"job"}
+        assert found(plain, "lorry") == set()
+        assert plain.hits("job", "红车")[0].seconds == 0.0
+    later = Library(store)
+    assert not later.is_plain
+    assert found(later, "红车") == {"job"}
+
+
+def test_old_library_is_migrated_with_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "framelens.sqlite"
+    older = sqlite3.connect(path)
+    older.executescript(f"{MIGRATIONS[0]};{MIGRATIONS[1]}; PRAGMA user_version = 2;")
+    older.execute("INSERT INTO jobs (id, created, name, state, document) VALUES ('old', '2026', 'x', 'done', '{}')")
+    older.execute("INSERT INTO frames VALUES ('old', 1, x'ff')")
+    older.commit()
+    older.close()
+    for _ in range(2):
+        store = Store(path)
+        assert Library(store).stale() == ["old"]
+        assert store.frames("old") == {1: b"\xff"}
+        store.close()
+
+
+def test_nothing_is_half_deleted_where_the_disk_refuses(store: Store, library: Library) -> None:
+    put(store, library, "job", "red")
+    store.select("PRAGMA query_only = ON")
+    with pytest.raises(StorageError):
+        library.delete("job")
+    store.select("PRAGMA query_only = OFF")
+    assert found(library, "red") == {"job"}
+
+
+def test_one_that_runs_is_taken_up_once_and_again_when_it_ends(store: Store, library: Library) -> None:
+    store.save(Row("job", "2026-01-01", "job.mp4", "running", "", "{}"))
+    assert library.stale() == ["job"]
+    library.put("job", About("interrupted"), [], b"")  # as it looks when it is read from the store
+    assert library.stale() == []
+    store.save(Row("job", "2026-01-01", "job.mp4", "done", "", "{}"))
+    assert library.stale() == ["job"]

@@ -1,0 +1,265 @@
+"""The shelf keeps uploads whole and resumable, and opens nothing outside the allowed folders."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import InputError, StorageError
+from app.file_names import safe_file_name
+from app.store import video_repository
+from app.store.fs_utils import human_size
+from app.store.video_repository import VideoShelf
+
+
+@pytest.fixture
+def allowed(tmp_path: Path) -> Path:
+    folder = tmp_path / "allowed"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    path = tmp_path / "sample.mp4"
+    path.write_bytes(b"sample")
+    return path
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, allowed: Path, sample: Path) -> VideoShelf:
+    return VideoShelf(tmp_path / "data", (allowed,), sample)
+
+
+def refused(key: str, call: object, *args: object) -> InputError | StorageError:
+    with pytest.raises((InputError, StorageError)) as caught:
+        call(*args)  # type: ignore[operator]
+    assert caught.value.key == key
+    return caught.value
+
+
+def test_an_upload_becomes_a_video_with_its_bytes_and_its_name(shelf: VideoShelf) -> None:
+    upload = shelf.create_upload("holiday.mp4", 6)
+    assert shelf.append(upload.id, 0, [b"abc"]) == 3
+    assert shelf.append(upload.id, 3, [b"d", b"ef"]) == 6
+    video = shelf.finish(upload.id)
+    assert shelf.path(video).read_bytes() == b"abcdef"
+    assert shelf.path(video).name == shelf.name(video) == "holiday.mp4"
+    assert shelf.finish(upload.id) == video
+    assert shelf.upload(upload.id).is_complete
+
+
+def test_an_upload_goes_on_after_a_restart(tmp_path: Path, shelf: VideoShelf, sample: Path) -> None:
+    upload = shelf.create_upload("long.mkv", 10)
+    shelf.append(upload.id, 0, [b"01234"])
+    again = VideoShelf(tmp_path / "data", (), sample)
+    assert again.upload(upload.id).offset == 5
+    again.append(upload.id, 5, [b"56789"])
+    assert again.path(again.finish(upload.id)).read_bytes() == b"0123456789"
+
+
+def test_a_finish_cut_in_half_can_be_finished(
+    tmp_path: Path, shelf: VideoShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = shelf.create_upload("a.mp4", 3)
+    shelf.append(upload.id, 0, [b"abc"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+        refused("disk_refused", shelf.finish, upload.id)
+    assert shelf.path(shelf.finish(upload.id)).read_bytes() == b"abc"
+
+
+def test_what_arrived_before_a_lost_connection_is_kept(shelf: VideoShelf) -> None:
+    def lost() -> Iterator[bytes]:
+        yield b"abc"
+        raise ConnectionResetError
+
+    upload = shelf.create_upload("a.mp4", 6)
+    with pytest.raises(ConnectionResetError):
+        shelf.append(upload.id, 0, lost())
+    assert shelf.upload(upload.id).offset == 3
+
+
+def test_a_piece_at_the_wrong_place_is_refused(shelf: VideoShelf) -> None:
+    upload = shelf.create_upload("a.mp4", 6)
+    shelf.append(upload.id, 0, [b"abc"])
+    error = refused("upload_conflict", shelf.append, upload.id, 0, [b"abc"])
+    assert (error.values["given"], error.values["expected"]) == (0, 3)
+    assert shelf.upload(upload.id).offset == 3
+
+
+def test_more_bytes_than_announced_are_refused(shelf: VideoShelf) -> None:
+    upload = shelf.create_upload("a.mp4", 2)
+    refused("upload_too_long", shelf.append, upload.id, 0, [b"abc"])
+    assert shelf.upload(upload.id).offset == 0
+
+
+def test_two_writers_of_one_upload_are_kept_apart(shelf: VideoShelf) -> None:
+    upload = shelf.create_upload("a.mp4", 6)
+    with shelf.part(upload.id, 0) as part:
+        part.write(b"ab")
+        refused("upload_busy", shelf.append, upload.id, 2, [b"c"])
+    assert shelf.append(upload.id, 2, [b"c"]) == 3
+
+
+def test_an_unfinished_upload_is_no_video(shelf: VideoShelf) -> None:
+    upload = shelf.create_upload("a.mp4", 6)
+    refused("upload_incomplete", shelf.finish, upload.id)
+    refused("video_unknown", shelf.path, upload.id)
+
+
+def test_an_empty_file_is_refused(shelf: VideoShelf) -> None:
+    refused("upload_empty", shelf.create_upload, "a.mp4", 0)
+
+
+def test_upload_larger_than_disk_is_refused_early(shelf: VideoShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(video_repository.shutil, "disk_usage", lambda _: usage(10**9, 0, 10**9))
+    error = refused("disk_full", shelf.create_upload, "a.mp4", 2 * 10**9)
+    assert error.values["needed"] == "2.0 GB"
+
+
+def test_a_disk_that_fills_up_keeps_what_arrived(shelf: VideoShelf) -> None:
+    upload = shelf.create_upload("a.mp4", 6)
+
+    class Full:
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with shelf.part(upload.id, 0) as part:
+        part.write(b"ab")
+        part._file = Full()  # type: ignore[assignment]
+        refused("disk_full_now", part.write, b"cd")
+    assert shelf.upload(upload.id).offset == 2
+
+
+@pytest.mark.parametrize("identifier", ["", "../../etc/passwd", "a/b", "x" * 15, "y" * 65, "nobody-knows-this-one"])
+def test_an_id_that_was_never_given_out_opens_nothing(shelf: VideoShelf, identifier: str) -> None:
+    refused("video_unknown", shelf.path, identifier)
+    refused("upload_unknown", shelf.upload, identifier)
+
+
+def test_an_abandoned_upload_is_cleared_after_two_weeks(tmp_path: Path, shelf: VideoShelf, sample: Path) -> None:
+    old, fresh = shelf.create_upload("old.mp4", 6), shelf.create_upload("fresh.mp4", 6)
+    month_ago = time.time() - 30 * 24 * 3600
+    os.utime(tmp_path / "data" / "parts" / f"{old.id}.part", (month_ago, month_ago))
+    again = VideoShelf(tmp_path / "data", (), sample)
+    refused("upload_unknown", again.upload, old.id)
+    assert again.upload(fresh.id).offset == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("C:\\Users\\me\\会议 录像.mp4", "会议 录像.mp4"),
+        ("/tmp/x/y.mkv", "y.mkv"),
+        ("two\nlines\r\x00.mp4", "two lines .mp4"),
+        ('say "hi" <b>.mp4', 'say "hi" <b>.mp4'),
+        ("evil\u202egpj.mp4", "evil gpj.mp4"),
+        ("", "video"),
+    ],
+)
+def test_names_of_all_kinds_survive(shelf: VideoShelf, given: str, shown: str) -> None:
+    upload = shelf.create_upload(given, 1)
+    shelf.append(upload.id, 0, [b"x"])
+    assert shelf.name(shelf.finish(upload.id)) == shown
+    assert shelf.path(upload.id).read_bytes() == b"x"
+
+
+def test_long_chinese_name_is_cut_keeping_extension() -> None:
+    name = safe_file_name("影" * 200 + ".mp4")
+    assert len(name.encode()) <= 140
+    assert name.endswith("影.mp4")
+
+
+@pytest.mark.parametrize(
+    ("given", "safe"), [("nul.mp4", "_nul.mp4"), ("COM1", "_COM1"), ("console.mp4", "console.mp4")]
+)
+def test_what_windows_takes_for_a_device_is_no_name(given: str, safe: str) -> None:
+    assert safe_file_name(given) == safe
+
+
+def test_file_in_input_folder_opens_by_full_or_short_path(shelf: VideoShelf, allowed: Path) -> None:
+    (allowed / "sub").mkdir()
+    file = allowed / "sub" / "a b.mp4"
+    file.write_bytes(b"x")
+    video = shelf.from_path(f'"{file}"')
+    assert shelf.path(video) == file
+    assert shelf.name(video) == "a b.mp4"
+    assert shelf.from_path("sub/a b.mp4") == video
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "../secret.mp4", "/etc/no-such-file", "~/x.mp4"])
+def test_a_path_outside_is_refused_whether_or_not_it_exists(shelf: VideoShelf, tmp_path: Path, text: str) -> None:
+    (tmp_path / "secret.mp4").write_bytes(b"x")
+    refused("path_missing" if text.startswith("~") else "path_outside", shelf.from_path, text)
+
+
+def test_link_out_of_the_folder_is_always_refused(shelf: VideoShelf, allowed: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    inside = allowed / "a.mp4"
+    inside.write_bytes(b"x")
+    video = shelf.from_path("a.mp4")
+    inside.unlink()
+    inside.symlink_to(tmp_path / "secret.mp4")
+    refused("path_outside", shelf.from_path, "a.mp4")
+    refused("path_outside", shelf.path, video)
+
+
+def test_what_is_no_readable_file_is_refused_with_its_reason(shelf: VideoShelf, allowed: Path) -> None:
+    (allowed / "folder").mkdir()
+    os.mkfifo(allowed / "pipe.mp4")
+    (allowed / "loop.mp4").symlink_to(allowed / "loop.mp4")
+    refused("path_not_a_file", shelf.from_path, "folder")
+    refused("path_not_a_file", shelf.from_path, "pipe.mp4")
+    refused("path_unreadable", shelf.from_path, "loop.mp4")
+    refused("path_missing", shelf.from_path, "nothing.mp4")
+    refused("path_empty", shelf.from_path, "  ")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user who can be refused")
+def test_a_file_without_permission_is_refused(shelf: VideoShelf, allowed: Path) -> None:
+    file = allowed / "locked.mp4"
+    file.write_bytes(b"x")
+    file.chmod(0)
+    refused("path_unreadable", shelf.from_path, "locked.mp4")
+
+
+def test_without_allowed_folders_no_path_is_opened(tmp_path: Path, sample: Path) -> None:
+    refused("path_none_allowed", VideoShelf(tmp_path / "d", (), sample).from_path, str(sample))
+
+
+def test_video_ids_are_stable_per_installation(tmp_path: Path, allowed: Path, sample: Path) -> None:
+    first = VideoShelf(tmp_path / "d1", (allowed,), sample).sample()
+    assert VideoShelf(tmp_path / "d1", (allowed,), sample).sample() == first
+    assert VideoShelf(tmp_path / "d2", (allowed,), sample).sample() != first
+
+
+def test_a_video_that_has_vanished_says_so(shelf: VideoShelf, sample: Path) -> None:
+    video = shelf.sample()
+    assert shelf.path(video) == sample
+    sample.unlink()
+    assert refused("path_missing", shelf.path, video).values["path"] == "sample.mp4"
+    refused("path_missing", shelf.sample)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "2 kB"), (3_400_000_000, "3.4 GB"), (5e12, "5.0 TB")]
+)
+def test_sizes_are_written_for_people(size: float, text: str) -> None:
+    assert human_size(size) == text
+
+
+def test_a_file_leads_back_to_its_video(shelf: VideoShelf, allowed: Path, sample: Path, tmp_path: Path) -> None:
+    (allowed / "a.mp4").write_bytes(b"x")
+    upload = shelf.create_upload("b.mp4", 1)
+    shelf.append(upload.id, 0, [b"x"])
+    for video in (shelf.sample(), shelf.from_path("a.mp4"), shelf.finish(upload.id)):
+        assert shelf.find(shelf.path(video)) == video
+    assert shelf.find(tmp_path / "other.mp4") is None

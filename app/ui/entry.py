@@ -16,9 +16,9 @@ from app.ui import resources
 from app.ui.components import page_styles
 from app.ui.components import page_styles as styles
 from app.ui.formatting import error_words, plain
-from app.ui.pages import analyse, library, models, system
 from app.ui.panels.sidebar import engine, jobs, language
 from app.ui.state import page_state
+from app.ui.views import analyse, library, models, system
 
 PAGES = (
     ("analyse", ":material/movie:", analyse.draw),

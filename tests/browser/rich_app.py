@@ -15,7 +15,7 @@ import streamlit as st
 from app import main
 from app.jobs import JobSnapshot
 from app.services.container import SAMPLE, Services
-from app.ui.pages import analyse
+from app.ui.views import analyse
 from tests.browser.going import going
 from tests.ui import rich
 from tests.ui.fake_services import open_fake

@@ -10,7 +10,7 @@ import pytest
 
 HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime")
 PAGES = (
-    "import app.ui.pages.analyse, app.ui.pages.models, app.ui.pages.system, app.ui.panels.sidebar.engine, "
+    "import app.ui.views.analyse, app.ui.views.models, app.ui.views.system, app.ui.panels.sidebar.engine, "
     "app.ui.panels.sidebar.jobs, app.ui.panels.sidebar.language, app.api"
 )
 

@@ -25,8 +25,8 @@ from app.ui import resources
 from app.ui.panels.sidebar import jobs as queue_panel
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ended, queue, script, with_bench
-from tests.ui.pages.test_analyse import texts
 from tests.ui.panels.report.test_report import parts_shown
+from tests.ui.views.test_analyse import texts
 
 
 def with_sample(page: AppTest) -> AppTest:

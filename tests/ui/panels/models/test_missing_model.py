@@ -23,7 +23,7 @@ from app.store.library_index import Wanted
 from app.ui import resources
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, analysis, ended, script, with_bench
-from tests.ui.pages.test_analyse import started, texts
+from tests.ui.views.test_analyse import started, texts
 
 BIG = "Qwen/Qwen2.5-VL-7B-Instruct"
 NO_VLLM = EngineError("vllm_not_installed", model=BIG)

@@ -10,7 +10,7 @@ from app.i18n import LANGUAGES, t
 from app.services.container import Services
 from app.ui.state import PageState
 from tests.ui.fake_services import ended
-from tests.ui.pages.test_analyse import started, texts
+from tests.ui.views.test_analyse import started, texts
 
 
 def chosen_video(page: AppTest) -> None:

@@ -36,7 +36,7 @@ from app.ui.panels.report.report import brief
 from tests.ui import rich
 from tests.ui.conftest import Open
 from tests.ui.fake_services import Run, ended, queue, wait
-from tests.ui.pages.test_analyse import parts_shown, texts
+from tests.ui.views.test_analyse import parts_shown, texts
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ from tests.engine.weights import model_files
 from tests.llm.scripted import saying, serve
 from tests.ui.conftest import Open
 from tests.ui.fake_services import script, with_bench
-from tests.ui.pages.test_analyse import texts
-from tests.ui.pages.test_models import Show, badges, name, over, rows, show
+from tests.ui.views.test_analyse import texts
+from tests.ui.views.test_models import Show, badges, name, over, rows, show
 
 __all__ = ["show"]
 

@@ -21,14 +21,14 @@ from app.ui.state import PageState
 from tests.reports.test_reports import analysis
 from tests.ui import rich
 from tests.ui.fake_services import ended
-from tests.ui.pages.test_analyse import texts
 from tests.ui.panels.report.test_report import parts_shown
+from tests.ui.views.test_analyse import texts
 
 Show = Callable[..., AppTest]
 
 
 def library_page() -> None:
-    from app.ui.pages import library
+    from app.ui.views import library
 
     library.draw()
 

@@ -27,15 +27,15 @@ from app.ui.state import PageState
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, script, with_bench
-from tests.ui.pages.test_analyse import texts
 from tests.ui.panels.report.test_report import parts_shown
+from tests.ui.views.test_analyse import texts
 
 LOAD = Load(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, 0.3)
 Show = Callable[..., AppTest]
 
 
 def system_page() -> None:
-    from app.ui.pages import system
+    from app.ui.views import system
 
     system.draw()
 

@@ -27,14 +27,14 @@ from app.ui.state import PageState
 from tests.engine.fakes import fake_launcher
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
-from tests.ui.pages.test_analyse import texts
 from tests.ui.panels.report.test_report import parts_shown
+from tests.ui.views.test_analyse import texts
 
 Show = Callable[..., AppTest]
 
 
 def models_page() -> None:
-    from app.ui.pages import models
+    from app.ui.views import models
 
     models.draw()
 

@@ -99,4 +99,4 @@ sys.exit(main())
         env={**os.environ, "FRAMELENS_LANGUAGE": "en"}, capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert done.returncode == 130
-    assert done.stderr == "Cancelled. What was finished is kept.\n"
+    assert done.stderr == "Cancelled. Everything finished is kept.\n"

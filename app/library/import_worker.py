@@ -86,7 +86,7 @@ def _next(file: BinaryIO) -> bytes:
 
 
 def _reports(file: BinaryIO, name: str) -> Iterator[Analysis]:
-    budget = Budget.of_file(os.fstat(file.fileno()).st_size)
+    budget = Budget.for_file(os.fstat(file.fileno()).st_size)
     if not zipfile.is_zipfile(file):
         file.seek(0)
         yield _report(file, name, budget)

@@ -1,6 +1,7 @@
-"""Every report is a pure function of an Analysis. To add one: a module with a `write`, and one line here.
+"""Registry of report formats, each a pure function of an Analysis.
 
-A JSON report is always what can be taken in again elsewhere; all other formats can be made of it there.
+To add a format, write a module with a `write` function and add one entry to FORMATS. The JSON report can be imported
+on another machine; every other format can be generated from it there.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ from app.file_names import safe_stem
 from app.reports.files import Entry
 
 Use = Literal["read", "cut", "program"]
-"""Whom a format is for: people who read, players and editing rooms, spreadsheets and programs."""
+"""Audience of a format: people who read; players and editing programs; spreadsheets and scripts."""
 
 
-def _of(module: str, name: str = "write") -> Callable[..., Any]:
-    """Return the function `name` of app.reports.`module`, which is imported with its first call: who only names formats
-    need not wait for what writes them.
+def _lazy(module: str, name: str = "write") -> Callable[..., Any]:
+    """Return a proxy for the function `name` of app.reports.`module` that imports the module on its first call.
+
+    Listing the formats doesn't import their writers.
     """
 
-    def called(*arguments: Any) -> Any:
+    def call(*arguments: Any) -> Any:
         return getattr(import_module(f"app.reports.{module}"), name)(*arguments)
 
-    return called
+    return call
 
 
-def _nothing(_: Analysis) -> Sequence[Entry]:
+def _no_files(_: Analysis) -> Sequence[Entry]:
     return ()
 
 
@@ -41,81 +43,94 @@ def _always(_: Analysis) -> bool:
 
 @dataclass(frozen=True)
 class ReportFormat:
-    """`write(analysis, language)` gives the whole file. `suffix` has its dot. `beside(analysis)` are files that it
-    refers to by these names. `fits(analysis)` says whether it would have anything to say.
+    """A format in which a report can be written.
+
+    Attributes:
+        suffix: The end of a file's name, with its leading dot.
+        mime: The media type.
+        use: The audience.
+        write: Returns the whole file for an analysis and a language.
+        beside: Returns the files that the report refers to by name.
+        fits: Returns whether the report would have any content.
     """
 
     suffix: str
     mime: str
     use: Use
     write: Callable[[Analysis, Language], bytes]
-    beside: Callable[[Analysis], Sequence[Entry]] = _nothing
+    beside: Callable[[Analysis], Sequence[Entry]] = _no_files
     fits: Callable[[Analysis], bool] = _always
 
 
 FORMATS: dict[str, ReportFormat] = {
-    "html": ReportFormat(".html", "text/html", "read", _of("text.html")),
-    "markdown": ReportFormat(".md", "text/markdown", "read", _of("text.markdown"), _of("text.markdown", "pictures")),
-    "pdf": ReportFormat(".pdf", "application/pdf", "read", _of("pdf.report")),
+    "html": ReportFormat(".html", "text/html", "read", _lazy("text.html")),
+    "markdown": ReportFormat(
+        ".md", "text/markdown", "read", _lazy("text.markdown"), _lazy("text.markdown", "pictures")
+    ),
+    "pdf": ReportFormat(".pdf", "application/pdf", "read", _lazy("pdf.report")),
     "docx": ReportFormat(
         ".docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "read",
-        _of("docx.report"),
+        _lazy("docx.report"),
     ),
     "srt": ReportFormat(
-        ".srt", "application/x-subrip", "cut", _of("subtitles", "write_srt"), fits=_of("subtitles", "are_seen")
+        ".srt", "application/x-subrip", "cut", _lazy("subtitles", "write_srt"), fits=_lazy("subtitles", "has_findings")
     ),
-    "vtt": ReportFormat(".vtt", "text/vtt", "cut", _of("subtitles", "write_vtt"), fits=_of("subtitles", "are_seen")),
+    "vtt": ReportFormat(
+        ".vtt", "text/vtt", "cut", _lazy("subtitles", "write_vtt"), fits=_lazy("subtitles", "has_findings")
+    ),
     "transcript_srt": ReportFormat(
         ".transcript.srt",
         "application/x-subrip",
         "cut",
-        _of("subtitles", "write_transcript_srt"),
-        fits=_of("subtitles", "are_heard"),
+        _lazy("subtitles", "write_transcript_srt"),
+        fits=_lazy("subtitles", "has_transcript"),
     ),
     "transcript_vtt": ReportFormat(
         ".transcript.vtt",
         "text/vtt",
         "cut",
-        _of("subtitles", "write_transcript_vtt"),
-        fits=_of("subtitles", "are_heard"),
+        _lazy("subtitles", "write_transcript_vtt"),
+        fits=_lazy("subtitles", "has_transcript"),
     ),
     "youtube": ReportFormat(
         ".youtube.txt",
         "text/plain",
         "cut",
-        _of("timeline.chapters", "write_youtube"),
-        fits=_of("timeline.chapters", "fits_youtube"),
+        _lazy("timeline.chapters", "write_youtube"),
+        fits=_lazy("timeline.chapters", "fits_youtube"),
     ),
     "ffmetadata": ReportFormat(
         ".ffmetadata",
         "text/plain",
         "cut",
-        _of("timeline.chapters", "write_ffmetadata"),
-        fits=_of("timeline.chapters", "fits_ffmetadata"),
+        _lazy("timeline.chapters", "write_ffmetadata"),
+        fits=_lazy("timeline.chapters", "fits_ffmetadata"),
     ),
-    "edl": ReportFormat(".edl", "text/plain", "cut", _of("timeline.edl"), fits=_of("timeline.markers", "fits")),
+    "edl": ReportFormat(".edl", "text/plain", "cut", _lazy("timeline.edl"), fits=_lazy("timeline.markers", "fits")),
     "xml": ReportFormat(
-        ".xml", "application/xml", "cut", _of("timeline.fcp7_xml"), fits=_of("timeline.markers", "fits")
+        ".xml", "application/xml", "cut", _lazy("timeline.fcp7_xml"), fits=_lazy("timeline.markers", "fits")
     ),
     "otio": ReportFormat(
-        ".otio", "application/json", "cut", _of("timeline.otio"), fits=_of("timeline.markers", "fits")
+        ".otio", "application/json", "cut", _lazy("timeline.otio"), fits=_lazy("timeline.markers", "fits")
     ),
-    "csv": ReportFormat(".csv", "text/csv", "program", _of("text.csv_table")),
-    "json": ReportFormat(".json", "application/json", "program", _of("json.writer")),
+    "csv": ReportFormat(".csv", "text/csv", "program", _lazy("text.csv_table")),
+    "json": ReportFormat(".json", "application/json", "program", _lazy("json.writer")),
 }
 
 
 def format_of(file_name: str) -> str | None:
-    """The format that a file of this name is to have; None where its ending says nothing."""
+    """Return the format that matches the suffix of a file name, or None."""
     fitting = [name for name, form in FORMATS.items() if file_name.lower().endswith(form.suffix)]
     return max(fitting, key=lambda name: len(FORMATS[name].suffix), default=None)
 
 
 def files_of(name: str, analysis: Analysis, language: Language, file_name: str) -> Iterator[Entry]:
-    """The files of one format: the report itself, which is called `file_name`, then what lies beside it. Raises
-    InputError where the report would have nothing to say.
+    """Yield the files of one format: the report itself as `file_name`, then the files it refers to.
+
+    Raises:
+        InputError: The report would have no content.
     """
     form = FORMATS[name]
     if not form.fits(analysis):
@@ -125,8 +140,8 @@ def files_of(name: str, analysis: Analysis, language: Language, file_name: str) 
 
 
 def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Entry]:
-    """Every format that fits, what lies beside them, and all keyframes on one picture; named by `stem` and a suffix."""
-    from app.reports.graphics import contact_sheet  # draws, and what only names formats need not wait for that
+    """Yield every format that fits, the files they refer to, and a contact sheet, named by `stem` and a suffix."""
+    from app.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
 
     named: set[str] = set()
     for name, form in FORMATS.items():
@@ -145,9 +160,19 @@ def bundle(
     *,
     is_free: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[Entry]:
-    """The files, one after the other. They are called as the video is; where such a name was given already, or is not
-    `is_free`, a number follows. `language` None leaves each report in its own. A format that would have nothing to say
-    is left out beside others; alone it raises InputError.
+    """Yield the reports of several analyses, named after their videos.
+
+    A number is added to a name that was used already or is not free. A format without content is left out if another
+    one has some.
+
+    Args:
+        analyses: The analyses, in the order of the files.
+        formats: Keys of FORMATS.
+        language: The language of all reports; None for that of each request.
+        is_free: Returns whether a file name may be used.
+
+    Raises:
+        InputError: None of the formats has any content for an analysis.
     """
     given: set[str] = set()
     for analysis in analyses:

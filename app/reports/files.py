@@ -1,6 +1,6 @@
-"""Files on their way out: into a folder, or into a ZIP that is the same bytes for the same files.
+"""Writers of report files into a folder or into a reproducible ZIP.
 
-They come one by one and go out one by one, so that a whole set of pictures is never in memory.
+Files are streamed one by one, so that a whole set of pictures is never in memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from app.domain import Keyframe, clock
 
 _YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
-"""A ZIP's entries must not carry the time of day."""
+"""Fixed time of all ZIP entries, so that the same files give the same bytes."""
 _COMPRESSED = {".jpg", ".docx", ".pdf"}
 TABLE_NAME = "times.csv"
 COLUMNS = ("number", "time_seconds", "clock", "frame_index", "shot", "reason", "file")
@@ -24,14 +24,14 @@ COLUMNS = ("number", "time_seconds", "clock", "frame_index", "shot", "reason", "
 
 @dataclass(frozen=True)
 class Entry:
-    """One file. `name` may begin with folders, parted by "/"."""
+    """A file. `name` may begin with folders, separated by "/"."""
 
     name: str
     data: bytes
 
 
 def write_zip(target: BinaryIO, files: Iterable[Entry]) -> None:
-    """All files as one ZIP; what is compressed already is stored as it is."""
+    """Write all files to one ZIP; compressed formats are stored without compressing them again."""
     with ZipFile(target, "w") as archive:
         for file in files:
             info = ZipInfo(file.name, _YEAR_ZERO)
@@ -41,14 +41,18 @@ def write_zip(target: BinaryIO, files: Iterable[Entry]) -> None:
 
 
 def zipped(files: Iterable[Entry]) -> bytes:
-    """The whole ZIP in memory, for a page to hand out."""
+    """Return the whole ZIP as bytes, for a download."""
     buffer = BytesIO()
     write_zip(buffer, files)
     return buffer.getvalue()
 
 
 def written(files: Iterable[Entry], folder: Path) -> Iterator[Entry]:
-    """The same files, each after it was written to `folder`. Raises OSError."""
+    """Write the files to `folder` and yield each one after it was written.
+
+    Raises:
+        OSError: The folder or a file could not be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         path = folder / file.name
@@ -58,7 +62,7 @@ def written(files: Iterable[Entry], folder: Path) -> Iterator[Entry]:
 
 
 def frame_entries(pictures: Iterable[Keyframe]) -> Iterator[Entry]:
-    """The pictures in their order, then the table of their times."""
+    """Yield the pictures in their order, then a CSV table of their times."""
     rows = []
     for frame in pictures:
         rows.append(_frame_row(frame))
@@ -67,7 +71,7 @@ def frame_entries(pictures: Iterable[Keyframe]) -> Iterator[Entry]:
 
 
 def frame_file_name(number: int, time_seconds: float) -> str:
-    """ "003_01-15.480.jpg": number and clock, in letters that every file system takes, sorted by time."""
+    """Return a name such as "003_01-15.480.jpg", which sorts by time and is valid on every file system."""
     return f"{number:03d}_{clock(time_seconds).replace(':', '-')}.jpg"
 
 

@@ -1,8 +1,8 @@
-"""Subtitle files, SubRip (.srt) and WebVTT (.vtt): findings or transcript as cues, each at the time of a frame or cue.
+"""Subtitle files in SubRip (.srt) and WebVTT (.vtt): findings or transcript as cues.
 
-A finding stays visible until the next one begins, or for as long as it lasts and takes to read; a finding that starts
-too soon after another to be read joins its cue. Findings that cite no frame have no time and become no cue. SubRip has
-no place for remarks; WebVTT shows them before the cues.
+A finding is shown for as long as it lasts and takes to read, at most until the next one begins. A finding that starts
+too soon after another to be read joins its cue. Findings that cite no frame have no time and are left out. SubRip has
+no field for remarks; WebVTT has them before the cues.
 """
 
 from __future__ import annotations
@@ -18,33 +18,34 @@ from unicodedata import east_asian_width
 from app.domain import Analysis, Cue, Language
 from app.i18n import t
 from app.reports.content.ai_disclosure import aigc_text
-from app.reports.content.labels import remarks, said
+from app.reports.content.labels import finding_text, remarks
 from app.reports.content.plain_text import one_line
 from app.reports.content.request_parts import seconds_of, times_of
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
-"""Players take these for tags and codes, and the format knows no way to escape them."""
+"""Players read these as tags and codes, and SubRip has no escapes."""
 _TIME = re.compile(r"(:\d{1,2})[.,](?=\d)")
-"""Some readers take every line with two such times for the beginning of a cue."""
+"""Some parsers read every line with two such times as the beginning of a cue."""
 _vtt_escaped = partial(escape, quote=False)
 SHORTEST_SECONDS = 1.0
+"""The shortest time that a finding is shown. Chosen by hand; not tuned."""
 _CHARACTERS_A_SECOND = 15
-"""A wide character counts for two. Less than the guides of Netflix allow: 20 for English, 9 for Chinese."""
-_LEAST_SECONDS = 0.001
+"""Reading speed; a wide character counts as two. Below Netflix's limits (20 for English, 9 for Chinese)."""
+_LEAST_SECONDS = 0.001  # the resolution of both formats
 
 
 def write_srt(analysis: Analysis, language: Language) -> bytes:
-    """The findings, in UTF-8 with the line ends of Windows. Empty where there are none."""
-    return _srt_file(seen(analysis, language))
+    """Return the findings as SubRip in UTF-8 with CRLF line ends; empty if there are none."""
+    return _srt_file(finding_cues(analysis, language))
 
 
 def write_transcript_srt(analysis: Analysis, _: Language) -> bytes:
-    """What is said, as `write`."""
-    return _srt_file(heard(analysis))
+    """Return the transcript as SubRip in UTF-8 with CRLF line ends; empty if there is none."""
+    return _srt_file(transcript_cues(analysis))
 
 
 def _srt_file(cues: Iterable[Cue]) -> bytes:
-    return "\n".join(blocks(cues, point=",", escaped=_srt_escaped)).replace("\n", "\r\n").encode()
+    return "\n".join(format_cues(cues, point=",", escaped=_srt_escaped)).replace("\n", "\r\n").encode()
 
 
 def _srt_escaped(text: str) -> str:
@@ -52,20 +53,20 @@ def _srt_escaped(text: str) -> str:
 
 
 def write_vtt(analysis: Analysis, language: Language) -> bytes:
-    """The findings. Without any there are no cues, which is valid."""
-    return _vtt_file((*remarks(analysis, language), aigc_text(analysis)), seen(analysis, language))
+    """Return the findings as WebVTT; without findings a valid file without cues."""
+    return _vtt_file((*remarks(analysis, language), aigc_text(analysis)), finding_cues(analysis, language))
 
 
 def write_transcript_vtt(analysis: Analysis, language: Language) -> bytes:
-    """What is said, with where it was taken from."""
-    said = analysis.transcript
-    origin = t(f"report.said_{said.source}", language, label=said.label) if said else ""
-    return _vtt_file((origin,), heard(analysis))
+    """Return the transcript as WebVTT, with its source as a note."""
+    transcript = analysis.transcript
+    origin = t(f"report.said_{transcript.source}", language, label=transcript.label) if transcript else ""
+    return _vtt_file((origin,), transcript_cues(analysis))
 
 
 def _vtt_file(remarks: Iterable[str], cues: Iterable[Cue]) -> bytes:
     notes = [f"NOTE\n{one_line(remark).replace('-->', '→')}\n" for remark in remarks if remark]
-    return "\n".join(["WEBVTT\n", *notes, *blocks(cues, point=".", escaped=_vtt_escaped)]).encode()
+    return "\n".join(["WEBVTT\n", *notes, *format_cues(cues, point=".", escaped=_vtt_escaped)]).encode()
 
 
 @dataclass
@@ -75,38 +76,42 @@ class _Shown:
     texts: list[str]
 
 
-def seen(analysis: Analysis, language: Language) -> tuple[Cue, ...]:
-    """What was found, in time order; no two overlap. Several findings of one cue stand on lines of their own."""
+def finding_cues(analysis: Analysis, language: Language) -> tuple[Cue, ...]:
+    """Return the findings as cues in time order without overlaps. Findings that share a cue are on separate lines."""
     shown = _shown(analysis, language)
     ends = [after.start_seconds for _, after in pairwise(shown)]
     last = max([analysis.decode.readable_seconds, *(one.start_seconds + SHORTEST_SECONDS for one in shown[-1:])])
     return tuple(_cue(one, end) for one, end in zip(shown, [*ends, last], strict=False))
 
 
-def heard(analysis: Analysis) -> tuple[Cue, ...]:
-    """The transcript in time order, without cues that hold no words. Lines stay lines; each lasts at least 1 ms."""
+def transcript_cues(analysis: Analysis) -> tuple[Cue, ...]:
+    """Return the transcript in time order without empty cues. Line breaks are kept; each cue lasts at least 1 ms."""
     cues = sorted(analysis.transcript.cues if analysis.transcript else (), key=lambda cue: cue.start_seconds)
-    told = ((cue, "\n".join(filter(None, map(one_line, cue.text.splitlines())))) for cue in cues)
+    texts = ((cue, "\n".join(filter(None, map(one_line, cue.text.splitlines())))) for cue in cues)
     return tuple(
         Cue(cue.start_seconds, max(cue.end_seconds, cue.start_seconds + _LEAST_SECONDS), text)
-        for cue, text in told
+        for cue, text in texts
         if text
     )
 
 
-def are_seen(analysis: Analysis) -> bool:
-    """Whether there is a finding that has a time."""
+def has_findings(analysis: Analysis) -> bool:
+    """Return whether there is a finding that has a time."""
     return bool(_shown(analysis, "en"))
 
 
-def are_heard(analysis: Analysis) -> bool:
-    """Whether there are words in the transcript."""
-    return bool(heard(analysis))
+def has_transcript(analysis: Analysis) -> bool:
+    """Return whether there are words in the transcript."""
+    return bool(transcript_cues(analysis))
 
 
-def blocks(cues: Iterable[Cue], *, point: str, escaped: Callable[[str], str]) -> list[str]:
-    """The cues as both formats of subtitles write them: number, times, text. `point` stands between seconds and
-    milliseconds; `escaped` gives a text in which nothing means anything in the format.
+def format_cues(cues: Iterable[Cue], *, point: str, escaped: Callable[[str], str]) -> list[str]:
+    """Format cues as both subtitle formats write them: number, times, text.
+
+    Args:
+        cues: The cues in time order.
+        point: The separator between seconds and milliseconds.
+        escaped: Escapes a text for the format.
     """
     return [
         f"{number}\n{_stamp(cue.start_seconds, point)} --> {_stamp(cue.end_seconds, point)}\n{escaped(cue.text)}\n"
@@ -135,7 +140,7 @@ def _found(analysis: Analysis, language: Language) -> Iterator[tuple[float, floa
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
         seconds = seconds_of(finding, times)
-        if seconds and (text := said(finding, language)):
+        if seconds and (text := finding_text(finding, language)):
             yield min(seconds), max(seconds), text
 
 

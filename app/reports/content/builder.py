@@ -1,7 +1,6 @@
-"""What a report says, from an Analysis to a Document: what must be known first, the account, every frame, how it was
-made.
+"""Builder of a report's Document from an Analysis: notices, summary, timeline, findings, frames and provenance.
 
-Every time in it is that of a frame, a cue, a shot or a chapter, never one that a model named.
+Every time is that of a frame, a cue, a shot or a chapter, never one that a model wrote.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from app.reports.content.document import (
     plain,
 )
 from app.reports.content.labels import ai_label, headline, span_of
-from app.reports.content.provenance import making
-from app.reports.content.summary_section import Account
+from app.reports.content.provenance import provenance_section
+from app.reports.content.summary_section import SummarySection
 from app.reports.graphics.chart import chart_of
 
 _WORTH_A_GALLERY = 3
-"""Fewer pictures than these are seen at one glance anyway."""
+"""The fewest pictures for which a gallery is added; fewer are visible at a glance. Chosen by hand; not tuned."""
 MOST_TIMES = 8
-"""Of one type; of more, the longest are named and the others counted."""
+"""Segments listed per type: the longest are listed, the others counted. Chosen by hand; not tuned."""
 
 
 def document(analysis: Analysis, language: Language) -> Document:
-    """The whole report in `language`; what a model wrote stays in the language that it was asked in."""
+    """Build the whole report in `language`; the model's texts stay in the language of the request."""
     return Document(
         headline(analysis, language), language, _facts(analysis, language), tuple(_blocks(analysis, language))
     )
@@ -59,19 +58,19 @@ def _facts(analysis: Analysis, language: Language) -> Facts:
 
 
 def _blocks(analysis: Analysis, language: Language) -> Iterator[Block]:
-    account = Account(analysis, language)
+    summary = SummarySection(analysis, language)
     yield from _head(analysis, language)
-    yield from account.whole()
+    yield from summary.whole()
     yield from _timeline(analysis, language)
-    yield from account.findings()
-    yield from _frames(analysis, account, language)
+    yield from summary.findings()
+    yield from _frames(analysis, summary, language)
     yield from _shots(analysis, language)
     yield from _transcript(analysis.transcript, language)
-    yield from making(analysis, language)
+    yield from provenance_section(analysis, language)
 
 
 def _head(analysis: Analysis, language: Language) -> Iterator[Block]:
-    if analysis.title:  # the headline, which does not name the video
+    if analysis.title:  # which is the headline and doesn't name the video
         yield Paragraph(plain(t("report.title", language, name=analysis.video.name)))
     for notice in sorted(analysis.notices, key=lambda notice: notice.level != "error"):
         yield Paragraph(plain(notice_text(notice, language)), notice.level)
@@ -86,7 +85,7 @@ def _timeline(analysis: Analysis, language: Language) -> Iterator[Block]:
         yield Timeline(heading, chart, t("report.timeline_alt", language, **values))
 
 
-def _frames(analysis: Analysis, account: Account, language: Language) -> Iterator[Block]:
+def _frames(analysis: Analysis, summary: SummarySection, language: Language) -> Iterator[Block]:
     facts = {one.number: one for one in analysis.facts}
     pictures = [_picture(frame, language) for frame in analysis.keyframes]
     words = t("report.frames" if analysis.chunks else "report.frames_measured", language)
@@ -95,9 +94,9 @@ def _frames(analysis: Analysis, account: Account, language: Language) -> Iterato
         yield Gallery(tuple(shown))
     for frame, picture in zip(analysis.keyframes, pictures, strict=True):
         yield Heading(3, (Span(picture.alt, at_seconds=frame.time_seconds),), picture.anchor)
-        if picture.jpeg:  # a report may have been handed on without its pictures
+        if picture.jpeg:  # an imported report may have no pictures
             yield picture
-        yield from account.of_frame(frame.number)
+        yield from summary.of_frame(frame.number)
         yield Listing(tuple(_measured(frame, facts.get(frame.number), language)))
 
 
@@ -146,7 +145,7 @@ def _time(seconds: float) -> Span:
 
 
 def segment_lines(stretches: Sequence[Stretch], language: Language) -> list[str]:
-    """A line for each type that there is, with its times; none where nothing of the kind was found."""
+    """Return one line per type of segment that was found, with its times."""
     by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(StretchType)}
     return [
         t(f"report.stretch_{kind}", language, ranges=_ranges(found, language))

@@ -1,4 +1,4 @@
-"""How a report was made: the file, the frames, the engine, the settings, and every request with its exact prompt."""
+"""Provenance section of a report: file, frames, engine, settings, and every request with its exact prompt."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from app.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
 from app.i18n import t
 from app.i18n.durations import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
-from app.reports.content.labels import named, part_name, settings_told, troubles
+from app.reports.content.labels import named, part_name, shareable_settings, troubles
 from app.reports.content.request_parts import parts_of
 
 
-def making(analysis: Analysis, language: Language) -> Iterator[Block]:
-    """The section, to its last prompt."""
+def provenance_section(analysis: Analysis, language: Language) -> Iterator[Block]:
+    """Yield the blocks of the section."""
     yield Heading(2, plain(t("report.how", language)), "how")
-    yield _table((t(f"report.{key}", language), value) for key, value in facts_of_making(analysis, language))
-    if settings := settings_told(analysis):
+    yield _table((t(f"report.{key}", language), value) for key, value in provenance_facts(analysis, language))
+    if settings := shareable_settings(analysis):
         yield Heading(3, plain(t("report.settings", language)), "settings")
         yield _table((named("condition", key, language), value or "—") for key, value in settings.items())
     requests = list(_requests(analysis, language))
@@ -31,7 +31,7 @@ def _table(pairs: Iterable[tuple[str, str]]) -> Table:
 
 
 def _requests(analysis: Analysis, language: Language) -> Iterator[tuple[str, ChunkResult]]:
-    """Each with its name: the parts, the joins on the way, the summary."""
+    """Yield all requests with their names: parts, joins, summary."""
     for part in parts_of(analysis):
         if part.result:
             yield part_name(part, language), part.result
@@ -45,15 +45,16 @@ def _request(name: str, request: ChunkResult, language: Language) -> Iterator[Bl
     tokens = f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,} tokens"
     cost = t("report.recalled", language) if request.recalled else exactly(request.seconds, language)
     again = t("report.attempts", language, n=request.attempts) if request.attempts > 1 else ""
-    told = ", ".join(filter(None, (request.mode, tokens, cost, again)))
-    yield Paragraph((Span(name, "strong"), Span(f" ({told})")))
+    details = ", ".join(filter(None, (request.mode, tokens, cost, again)))
+    yield Paragraph((Span(name, "strong"), Span(f" ({details})")))
     yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request, language))
     yield Verbatim(t("report.prompt", language), request.prompt)
 
 
-def facts_of_making(analysis: Analysis, language: Language) -> Iterator[tuple[str, str]]:
-    """Pairs of a key under `report.` in i18n and a text, in the order in which one reads of them; what there is nothing
-    to say of is left out.
+def provenance_facts(analysis: Analysis, language: Language) -> Iterator[tuple[str, str]]:
+    """Yield the facts about an analysis in reading order, without those that don't apply.
+
+    Each is a pair of a key under `report.` in i18n and its text.
     """
     video, decode, engine = analysis.video, analysis.decode, analysis.engine
     yield "file", f"{video.name} ({video.size_bytes:,} B)"
@@ -76,7 +77,7 @@ def facts_of_making(analysis: Analysis, language: Language) -> Iterator[tuple[st
 
 
 def layout_words(layout: Layout, language: Language) -> str:
-    """Size of the frames, parts, how many at a time, and what a frame costs."""
+    """Describe a layout: size of the frames, number of parts, concurrent requests, tokens per frame."""
     key = "report.layout_exact" if layout.is_exact else "report.layout_about"
     return t(
         "report.layout_value",
@@ -89,7 +90,7 @@ def layout_words(layout: Layout, language: Language) -> str:
 
 
 def _choice(selection: Selection, language: Language) -> str:
-    """The strategy, and the range where only a part of the video was looked at."""
+    """Describe the selection: the strategy, and the range if it isn't the whole video."""
     start, end = selection.start_seconds, selection.end_seconds
     if end is not None:
         span = f"{clock(start)} – {clock(end)}"

@@ -1,6 +1,6 @@
-"""From an analysis to the parts that it was asked in, counted from 1, each with its frames, its time and its answer.
+"""Parts of an analysis, one per request, counted from 1, each with its frames, time range and answer.
 
-Results are told apart by the number of their first frame; people count parts, and know them by their times.
+Results are identified by the number of their first frame; parts are shown to people by their count and times.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from app.domain import Analysis, ChunkResult, Finding, Keyframe, Layout
 
 @dataclass(frozen=True)
 class Part:
-    """The frames of one request, which stand for [start_seconds, end_seconds): up to the first frame of the next part.
+    """The frames of one request, which cover [start_seconds, end_seconds), up to the first frame of the next part.
 
-    `place` counts from 1; `number` is that of the first frame. `result` is None where the part is not answered.
+    `place` counts from 1; `number` is the first frame's. `result` is None if the part is not answered.
     """
 
     place: int
@@ -27,27 +27,31 @@ class Part:
 
 
 def times_of(frames: Iterable[Keyframe]) -> dict[int, float]:
-    """Frame number -> seconds."""
+    """Map frame numbers to seconds."""
     return {frame.number: frame.time_seconds for frame in frames}
 
 
 def seconds_of(finding: Finding, times: Mapping[int, float]) -> list[float]:
-    """When the frames are that it rests on, of which some may not be there."""
+    """List the times of the frames that a finding cites, without those that are missing."""
     return [times[number] for number in finding.frames if number in times]
 
 
 def parts_of(analysis: Analysis) -> tuple[Part, ...]:
-    """All parts in time order: those that were planned, and every one that was answered."""
+    """Return all planned and all answered parts in time order."""
     times = times_of(analysis.keyframes)
-    return laid_out(analysis.layout, analysis.chunks, times, analysis.decode.readable_seconds)
+    return layout_parts(analysis.layout, analysis.chunks, times, analysis.decode.readable_seconds)
 
 
-def laid_out(
+def layout_parts(
     layout: Layout | None, chunks: Iterable[ChunkResult], times: Mapping[int, float], end_seconds: float
 ) -> tuple[Part, ...]:
-    """The same of what is known so far: any of these may be None or empty. A frame whose time is not known begins at 0.
+    """Return the parts that are known so far, in time order.
 
-    `end_seconds` is the end of what is shown of the video; `times` is by frame number.
+    Args:
+        layout: The planned parts, if known.
+        chunks: The results so far.
+        times: Seconds by frame number; a missing frame counts as 0.
+        end_seconds: The end of the last part.
     """
     answered = {chunk.number: chunk for chunk in chunks if chunk.number > 0}
     planned = {part[0]: part for part in (layout.parts if layout else ()) if part}

@@ -1,7 +1,7 @@
-"""What is said of a video: title, answer to the question, summary, chapters, and the findings by part, as blocks.
+"""Summary section of a report: answer to the question, summary, chapters, and the findings by part, as blocks.
 
-A finding stands in one place of the report: where findings have fields all of them are in tables, and where they have
-none, what is said of a single frame stands beside its picture.
+Each finding appears once in the report. If findings have fields, all of them are in tables; if not, a finding that
+cites a single frame is beside its picture.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from app.i18n import t
 from app.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, plain
 from app.reports.content.labels import (
     field_names,
+    format_times,
     issues,
-    looping_words,
     part_name,
+    repeated_text,
     span_of,
-    times_spoken,
     troubles,
     unusable,
 )
 from app.reports.content.request_parts import Part, parts_of, times_of
 
 
-class Account:
-    """What is said in one analysis; every time is that of a frame or of a chapter."""
+class SummarySection:
+    """Builder of the blocks with the model's statements; every time is that of a frame or a chapter."""
 
     def __init__(self, analysis: Analysis, language: Language) -> None:
         self._analysis = analysis
@@ -35,30 +35,30 @@ class Account:
         self._fields = field_names(analysis)
 
     def whole(self) -> Iterator[Block]:
-        """What is said of the video as a whole; empty where no model has answered."""
+        """Yield the statements on the whole video; none if no model has answered."""
         whole = self._analysis.whole
         if words := unusable(self._analysis, self._language):
             yield Paragraph(plain(words), "error")
-        if said := looping_words(self._analysis):
+        if text := repeated_text(self._analysis):
             yield Heading(2, plain(t("report.model_wrote", self._language)), "wrote")
-            yield Paragraph(plain(said))
+            yield Paragraph(plain(text))
             return
         yield from self._reply(whole.reply if whole else ())
         yield from self._summary()
         yield from self._chapters(whole.chapters if whole else ())
 
     def findings(self) -> Iterator[Block]:
-        """What is said of the parts, but for what stands beside a picture."""
+        """Yield the findings by part, without those beside a picture."""
         parts = parts_of(self._analysis)
-        told = [block for part in parts for block in self._part(part, is_only=len(parts) == 1)]
-        if told and self._analysis.chunks:
+        blocks = [block for part in parts for block in self._part(part, is_only=len(parts) == 1)]
+        if blocks and self._analysis.chunks:
             yield Heading(2, plain(t("report.findings", self._language)), "findings")
-            yield from told
+            yield from blocks
 
     def of_frame(self, number: int) -> Iterator[Block]:
-        """What is said of this frame alone, where it does not stand in a table."""
+        """Yield the findings that cite this frame alone and are not in a table."""
         for finding in self._beside_frames.get(number, ()):
-            yield Paragraph(self._said(finding))
+            yield Paragraph(self._statement(finding))
 
     @cached_property
     def _beside_frames(self) -> dict[int, list[Finding]]:
@@ -88,7 +88,7 @@ class Account:
     def _statements(self, name: str, findings: Sequence[Finding]) -> Iterator[Block]:
         yield Heading(2, plain(t(f"report.{name}", self._language)), name)
         for finding in findings:
-            yield Paragraph(self._said(finding, with_times=True))
+            yield Paragraph(self._statement(finding, with_times=True))
 
     def _chapters(self, chapters: Sequence[Chapter]) -> Iterator[Block]:
         if not chapters:
@@ -99,7 +99,7 @@ class Account:
     # ---- the parts
 
     def _part(self, part: Part, *, is_only: bool) -> Iterator[Block]:
-        """A part with its listed findings and what was wrong with its answer; nothing where there is neither."""
+        """Yield a part with its listed findings and the problems of its answer; nothing if there are neither."""
         findings = [one for one in part.result.findings if self._is_listed(one)] if part.result else []
         flaws = troubles(part.result, self._language) if part.result else [t("report.not_answered", self._language)]
         if not (findings or flaws):
@@ -111,22 +111,22 @@ class Account:
         if self._fields and findings:
             yield self._table(findings)
         elif findings:
-            yield Listing(tuple(self._said(finding, with_times=True) for finding in findings))
+            yield Listing(tuple(self._statement(finding, with_times=True) for finding in findings))
 
     def _table(self, findings: Sequence[Finding]) -> Table:
         heads = (t("report.time", self._language), *self._fields.values(), t("report.finding", self._language))
         rows = (
             (
-                times_spoken(finding.frames, self._times),
+                format_times(finding.frames, self._times),
                 *(plain(finding.fields.get(key, "")) for key in self._fields),
-                self._said(finding),
+                self._statement(finding),
             )
             for finding in findings
         )
         return Table(tuple(map(plain, heads)), tuple(rows))
 
-    def _said(self, finding: Finding, *, with_times: bool = False) -> Line:
-        where = times_spoken(finding.frames, self._times) if with_times else ()
+    def _statement(self, finding: Finding, *, with_times: bool = False) -> Line:
+        where = format_times(finding.frames, self._times) if with_times else ()
         within = (Span(" ("), *where, Span(")")) if where else ()
         doubts = ", ".join(issues(finding, self._language))
         doubt = (Span(" "), Span(t("report.unverified", self._language, issues=doubts), "doubt")) if doubts else ()

@@ -1,6 +1,6 @@
-"""What the decoding of a video found, in the form of JSON reports: the file, measures, notices.
+"""Encoders shared by the analysis report and the keyframes report: source file, measures, notices, JSON text.
 
-Both JSON reports are made of these. Seconds count from the first frame of the video track; ranges are half-open.
+Seconds count from the first frame of the video track; ranges are half-open.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from app.reports.json.schema import NoticeForm, SourceForm
 
 _DIGITS, _SHARPNESS_DIGITS = 4, 1
 _NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
-"""Lists of numbers alone as json.dumps indents them. No string matches: in JSON a string holds no line break."""
+"""Lists of numbers as json.dumps indents them. No string matches, since a JSON string has no line break."""
 
 
 def notice_of(notice: Notice, language: Language) -> NoticeForm:
-    """A notice with its words."""
+    """Build the form of a notice with its text in `language`."""
     return NoticeForm(
         key=notice.key,
         level=notice.level,
@@ -34,14 +34,14 @@ def notice_of(notice: Notice, language: Language) -> NoticeForm:
 
 
 def source_of(video: VideoInfo, decode: DecodeSummary, sha256: str) -> SourceForm:
-    """The file, without the folder that it lies in."""
+    """Build the form of the video file, without the folder it is in."""
     names = SourceForm.model_fields.keys()
-    told = {**vars(video), **vars(decode), "sha256": sha256}
-    return SourceForm(**{name: told[name] for name in names})
+    values = {**vars(video), **vars(decode), "sha256": sha256}
+    return SourceForm(**{name: values[name] for name in names})
 
 
 def rounded(measures: Measures) -> Measures:
-    """More places than these would be noise."""
+    """Round measures to the decimals that are more than noise."""
     return replace(
         measures,
         change=_rounded(measures.change),
@@ -57,7 +57,7 @@ def _rounded(values: tuple[float, ...], digits: int = _DIGITS) -> tuple[float, .
 
 
 def json_text(document: Mapping[str, object]) -> bytes:
-    """UTF-8 with a final newline. What of a file name is not UTF-8 is escaped as JSON escapes it."""
+    """Format indented JSON as UTF-8 with a final newline. Bytes of file names that are not UTF-8 are escaped."""
     text = json.dumps(document, ensure_ascii=False, indent=2)
     return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode(
         errors="backslashreplace"

@@ -1,4 +1,4 @@
-"""Chosen keyframes as JSON, for programs: times, reasons and what was found on the way, without their pictures."""
+"""Chosen keyframes as JSON for programs: times, reasons, shots and measures, without pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FORMAT_VERSION = 1
 
 
 class ChosenForm(Form):
-    """One chosen frame."""
+    """A chosen frame."""
 
     number: int
     time_seconds: float
@@ -24,7 +24,7 @@ class ChosenForm(Form):
 
 
 class KeyframesForm(Form):
-    """`reused` tells that the video was not decoded for this."""
+    """Keyframes of a video. `reused` is true if the video was not decoded for them."""
 
     format_version: int = FORMAT_VERSION
     source: SourceForm
@@ -38,19 +38,22 @@ class KeyframesForm(Form):
 
 
 def write(video: VideoInfo, sha256: str, chosen: KeyframesChosen, *, reused: bool, language: Language) -> bytes:
-    """One JSON object as UTF-8, indented, with a final newline. Seconds count from the first frame of the video."""
+    """Return the keyframes as one indented JSON object in UTF-8 with a final newline.
+
+    Seconds count from the first frame of the video.
+    """
     decode = chosen.decode
-    told = KeyframesForm(
+    form = KeyframesForm(
         source=source_of(video, decode, sha256),
         keyframes=tuple(_keyframe(frame, language) for frame in chosen.keyframes),
         shots=decode.shots,
-        boundaries=tuple(map(BoundaryForm.of, decode.boundaries)),
+        boundaries=tuple(map(BoundaryForm.from_boundary, decode.boundaries)),
         measures=decode.measures and rounded(decode.measures),
         stretches=decode.stretches,
         notices=tuple(notice_of(notice, language) for notice in decode.notices),
         reused=reused,
     )
-    return json_text(told.model_dump(mode="json"))
+    return json_text(form.model_dump(mode="json"))
 
 
 def _keyframe(frame: Keyframe, language: Language) -> ChosenForm:

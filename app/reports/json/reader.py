@@ -1,6 +1,6 @@
-"""From a JSON report back to its Analysis, so that every report can be made of it again, here or on another machine.
+"""Reader of JSON reports: rebuilds the Analysis, from which every other format can be generated.
 
-What is not in a report is empty afterwards: the folder of the video, the address of the engine.
+Values that a report doesn't hold stay empty: the folder of the video and the address of the engine.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from app.reports.json.schema import (
 from app.reports.json.writer import JPEG_URL
 
 _LATEST_SECONDS = 1e12
-"""32,000 years. Damaged timestamps of real files stay far below; times beyond cannot be written as hours."""
+"""32,000 years. Damaged timestamps of real files are far below; later times cannot be formatted as hours."""
 _MOST_CONDITIONS = 1000
-"""Settings and stages of an analysis; a report of ours has some 30."""
+"""Limit for settings and for stages; a report of FrameLens has some 30."""
 
 
 def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> Analysis:
@@ -57,10 +57,10 @@ def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> Analysis:
     Args:
         data: The JSON, in UTF-8.
         name: The file's name, for errors.
-        pictures: What "#0", "#1" … stand for in it, where app.reports.json.stream has taken the pictures out.
+        pictures: The JPEGs for "#0", "#1" …, if app.reports.json.stream has split them off.
 
     Raises:
-        InputError: It is not a report of ours, of another version, or damaged.
+        InputError: The file is not a FrameLens report, has another version, or is damaged.
     """
     document = _document(data, name)
     try:
@@ -71,12 +71,12 @@ def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> Analysis:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise InputError("report_damaged", name=name, place=place, reason=first["msg"]) from error
-    except ValueError as error:  # values that do not go together, or a picture that is none
+    except ValueError as error:  # inconsistent values, or a picture that is not a JPEG
         raise InputError("report_damaged", name=name, place="keyframes", reason=str(error)) from error
 
 
 def _document(data: bytes, name: str) -> dict[str, object]:
-    """The JSON as plain values, if it claims to be a report in the form that is known here, with all its fields."""
+    """Parse the JSON and check that it is a report of the supported version. Raises InputError if not."""
     try:
         document = json.loads(data, parse_constant=_finite, parse_float=_finite)
     except RecursionError as error:
@@ -98,7 +98,7 @@ def _finite(text: str) -> float:
 
 
 def _check(form: ReportForm, name: str) -> None:
-    """Raise InputError for what has the right form but could be neither stored nor shown."""
+    """Raise InputError for a valid form with values that could not be stored or shown."""
     if len(form.keyframes) > MOST_FRAMES:
         raise InputError("report_too_many_frames", name=name, most=MOST_FRAMES)
     for numbers, part in (
@@ -119,7 +119,7 @@ def _check(form: ReportForm, name: str) -> None:
 
 
 def _times(form: ReportForm) -> Iterable[tuple[str, float]]:
-    """All times at which something is in the video, with the part of the report that names them."""
+    """Yield all times of the video, each with the section of the report that holds it."""
     yield "source", form.source.readable_seconds
     for part in ("keyframes", "shots", "boundaries", "chapters", "stretches", "chunks"):
         for one in getattr(form, part):
@@ -212,7 +212,7 @@ def _keyframe(form: KeyframeForm, pictures: Sequence[bytes]) -> Keyframe:
 
 
 def _jpeg(url: str | None, pictures: Sequence[bytes]) -> bytes:
-    """The bytes of a JPEG; none where the picture was left out. Raises ValueError for anything else."""
+    """Return the bytes of a JPEG, empty if the picture was left out. Raises ValueError for anything else."""
     if not url:
         return b""
     encoded = url.removeprefix(JPEG_URL)

@@ -1,7 +1,7 @@
-"""The form of the JSON report: what its fields are called and hold. Its JSON Schema is docs/report.schema.json.
+"""Pydantic models of the JSON report. Its JSON Schema is docs/report.schema.json.
 
-Texts for people (`text`, `name`, `reason_text`) are in the report's `language`, and are there to be read: whoever makes
-an analysis of a report again goes by keys and values. All `…_seconds` of the video count from its first frame.
+Texts for people (`text`, `name`, `reason_text`) are in the report's `language` and only for reading: the importer uses
+keys and values. All `…_seconds` of the video count from its first frame.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from app.domain import (
 )
 
 FORMAT_VERSION: Final = 3
-"""It rises when a field changes its meaning or goes, not when one is added."""
+"""Increased when a field changes its meaning or is removed, not when one is added."""
 
 
 class Form(BaseModel):
-    """Fields that a later version adds are passed over."""
+    """Base of all forms. Unknown fields, which a later version may add, are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
 
 
 class NoticeForm(Form):
-    """Something that the reader must know. `values` fill the text of `key`; one of them may be a notice itself."""
+    """A message for the reader. `values` fill the text of `key`; a value may be a notice itself."""
 
     key: str
     level: Literal["info", "warning", "error"]
@@ -48,7 +48,7 @@ class NoticeForm(Form):
 
 
 class BoundaryForm(Form):
-    """Where one shot becomes the next. `time_seconds` is the middle of a gradual change; a cut has no length."""
+    """A boundary between two shots. `time_seconds` is the middle of a gradual transition; a cut has no length."""
 
     time_seconds: float
     start_seconds: float
@@ -56,13 +56,14 @@ class BoundaryForm(Form):
     type: Literal["cut", "dissolve", "fade", "wipe"]
 
     @classmethod
-    def of(cls, boundary: Boundary) -> BoundaryForm:
+    def from_boundary(cls, boundary: Boundary) -> BoundaryForm:
+        """Build the form of a boundary."""
         middle = round((boundary.start_seconds + boundary.end_seconds) / 2, 9)
         return cls(time_seconds=middle, **vars(boundary))
 
 
 class SourceForm(Form):
-    """The file: what its header says, and what was really read."""
+    """The video file: values from its header and from decoding it."""
 
     name: str
     sha256: str
@@ -85,7 +86,7 @@ class SourceForm(Form):
 
 
 class RequestForm(Form):
-    """What was asked for."""
+    """Options of the analysis."""
 
     frames: int
     side: int | None
@@ -104,19 +105,22 @@ class WordedForm(Form):
 
 
 class FieldForm(Form):
-    """What findings tell beside their text."""
+    """A field that findings have beside their text."""
 
     key: str
     name: str
 
 
 class FieldValueForm(FieldForm):
+    """The value of a field in one finding."""
+
     value: str
 
 
 class FindingForm(Form):
-    """One statement. `times_seconds` are those of `frames`, on which it rests; `verified` is false where `issues` says
-    why.
+    """A statement of the model.
+
+    `times_seconds` are the times of the cited `frames`. If `verified` is false, `issues` gives the reasons.
     """
 
     text: str
@@ -128,7 +132,7 @@ class FindingForm(Form):
 
 
 class AnswerForm(Form):
-    """One request and its answer. `number` is that of a part's first frame, 0 for the summary, below it a join."""
+    """A request and its answer. `number` is the first frame of a part, 0 for the summary, negative for a join."""
 
     number: int
     frames: tuple[int, ...]
@@ -152,7 +156,7 @@ class AnswerForm(Form):
 
 
 class ChunkForm(AnswerForm):
-    """The answer to part `part`, counted from 1, which stands for [start_seconds, end_seconds) of the video."""
+    """The answer for part `part`, counted from 1, which covers [start_seconds, end_seconds) of the video."""
 
     part: int
     start_seconds: float
@@ -160,7 +164,7 @@ class ChunkForm(AnswerForm):
 
 
 class FactsForm(Form):
-    """What was measured on one frame."""
+    """Measurements of one frame."""
 
     texts: tuple[ScreenText, ...]
     colours: tuple[ColourArea, ...]
@@ -170,7 +174,7 @@ class FactsForm(Form):
 
 
 class KeyframeForm(Form):
-    """`findings` are what was said of this frame alone. `picture` is a JPEG as a data URL, null where there is none."""
+    """A keyframe. `findings` cite this frame alone. `picture` is a JPEG as a data URL, or null if left out."""
 
     number: int
     time_seconds: float
@@ -186,13 +190,15 @@ class KeyframeForm(Form):
 
 
 class TranscriptForm(Form):
+    """The spoken words, from subtitles or speech recognition."""
+
     source: Literal["subtitles", "speech"]
     label: str
     cues: tuple[Cue, ...]
 
 
 class PlannedForm(Form):
-    """A part as it was planned."""
+    """A planned part of the video, sent in one request."""
 
     part: int
     frames: tuple[int, ...]
@@ -202,7 +208,7 @@ class PlannedForm(Form):
 
 
 class LayoutForm(Form):
-    """How the frames were laid out over requests."""
+    """Distribution of the frames over requests."""
 
     side: int
     per_part: int
@@ -213,7 +219,7 @@ class LayoutForm(Form):
 
 
 class EngineForm(Form):
-    """The engine that answered; its address is nobody else's business."""
+    """The engine that answered, without its address."""
 
     kind: Literal["vllm", "transformers", "remote"]
     model: str
@@ -223,15 +229,15 @@ class EngineForm(Form):
 
 
 class ReportForm(Form):
-    """A whole analysis of a video. No field is left out; what there is none of is null or empty."""
+    """A whole analysis of a video. No field is left out; missing values are null or empty."""
 
     format: Literal["framelens-report"] = "framelens-report"
     format_version: Literal[3] = FORMAT_VERSION
     id: str
     created: str
     language: Language
-    ai_label: str = Field(description="That texts were generated by a model, and by which; empty where none was.")
-    aigc: dict[str, str] | None = Field(description="The same for machines, by the fields of GB 45438-2025.")
+    ai_label: str = Field(description="Statement that a model generated the texts, with its name; empty if none did.")
+    aigc: dict[str, str] | None = Field(description="The same statement for machines, in the fields of GB 45438-2025.")
     mode: AnswerMode
     notices: tuple[NoticeForm, ...]
     title: str | None
@@ -259,7 +265,7 @@ class ReportForm(Form):
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a report as it is written."""
+    """Return the JSON Schema (draft 2020-12) of a written report."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:framelens:report:{FORMAT_VERSION}",

@@ -1,4 +1,4 @@
-"""Reader of a JSON report from a stream: its text and its pictures apart, so that neither can fill the memory."""
+"""Streaming splitter of a JSON report into text and pictures, with limits on the memory that either can take."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from app.domain import MOST_FRAMES
 from app.errors import InputError
 
 MOST_TEXT_BYTES = 64 << 20
-"""Of one report without its pictures. The largest of ours, 256 frames in as many requests, has some 10 MB."""
+"""Limit for one report without its pictures. The largest that FrameLens writes, 256 frames in as many requests, has
+some 10 MB."""
 MOST_PICTURE_BYTES = 8 << 20
-"""Of one picture. Pure noise of 1280 x 1280 pixels has 1.5 MB at the quality at which frames are kept."""
+"""Limit for one picture. Pure noise of 1280 x 1280 pixels has 1.5 MB at the quality at which frames are stored."""
 _MOST_TEXT_OF_ALL = 1 << 30
 _MOST_PICTURES_OF_ALL = 2 << 30
+"""Limits for all reports of one file. Chosen by hand; not tuned."""
 _MOST_GAIN = 4
-"""JPEGs hardly get smaller in a ZIP; Base64 makes them a third larger, which a ZIP takes back."""
+"""Bytes of pictures allowed per byte of the file, with a wide margin: JPEGs hardly get smaller in a ZIP, which undoes
+the third that Base64 adds."""
 _CHUNK = 1 << 20
 _PICTURE = re.compile(rb'"picture"\s{0,16}:\s{0,16}"data:image/jpeg;base64,')
 _LONGEST_MATCH = 80
@@ -26,21 +29,26 @@ _LONGEST_MATCH = 80
 
 @dataclass
 class Budget:
-    """Bytes that the reports of one file may still unpack to. Raises InputError("report_too_large") beyond them."""
+    """Bytes that the reports of one file may still unpack to."""
 
     text: int
     pictures: int
 
     @classmethod
-    def of_file(cls, num_bytes: int) -> Budget:
-        """Return the budget of a file of this size.
+    def for_file(cls, num_bytes: int) -> Budget:
+        """Return the budget for a file of this size.
 
-        A library exports up to 500 reports of some 10 MB as one ZIP, so the limits of a whole file are wider than those
-        of each report in it.
+        A library exports up to 500 reports of some 10 MB as one ZIP, so the limits for a whole file are wider than
+        those for each report in it.
         """
         return cls(_MOST_TEXT_OF_ALL, _MOST_PICTURES_OF_ALL + _MOST_GAIN * num_bytes)
 
     def take(self, *, text: int = 0, picture: int = 0, name: str) -> None:
+        """Spend bytes of the budget.
+
+        Raises:
+            InputError: "report_too_large", if the budget is exceeded.
+        """
         self.text -= text
         self.pictures -= picture
         if min(self.text, self.pictures) < 0:
@@ -48,22 +56,23 @@ class Budget:
 
 
 def too_large(name: str) -> InputError:
+    """Return the error for a report beyond the limits."""
     return InputError("report_too_large", name=name, megabytes=MOST_TEXT_BYTES >> 20)
 
 
 def split(stream: IO[bytes], *, name: str, budget: Budget) -> tuple[bytes, list[bytes]]:
     """Return the text of a report and the JPEGs of its keyframes.
 
-    In the text, "#0", "#1" … stand in place of the pictures' Base64. Quotation marks within the words of a report are
-    escaped, so the beginning of a picture cannot be part of them.
+    In the text, "#0", "#1" … replace the Base64 of the pictures. Quotation marks within the strings of a report are
+    escaped, so the beginning of a picture cannot be part of a string.
 
     Args:
-        stream: The JSON, unpacked.
+        stream: The unpacked JSON.
         name: The file's name, for errors.
-        budget: What the file may still unpack to.
+        budget: The bytes that the file may still unpack to.
 
     Raises:
-        InputError: The text or a picture is too large, there are too many pictures, or one is no Base64.
+        InputError: The text or a picture is too large, there are too many pictures, or one is not valid Base64.
     """
     text, pictures = bytearray(), list[bytes]()
     encoded: bytearray | None = None

@@ -1,7 +1,7 @@
-"""The analysis as JSON: the source of truth that is handed on. Every other report can be made again of it.
+"""Writer of JSON reports, the complete form of an analysis, from which every other format can be generated.
 
-Every `…_seconds` of the video comes from a frame, a cue or a chapter, never from the words of a model. What is left out
-is where the file lay and where the engine was asked.
+Every `…_seconds` of the video comes from a frame, a cue or a chapter, never from the words of a model. The folder of
+the video and the address of the engine are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from app.domain import Analysis, ChunkResult, EngineInfo, Finding, FrameFacts, Keyframe, Language, Layout, Transcript
 from app.i18n import t
 from app.reports.content.ai_disclosure import aigc
-from app.reports.content.labels import ai_label, field_names, issues, settings_told, troubles
+from app.reports.content.labels import ai_label, field_names, issues, shareable_settings, troubles
 from app.reports.content.request_parts import Part, parts_of, times_of
 from app.reports.json.encoding import json_text, notice_of, rounded, source_of
 from app.reports.json.schema import (
@@ -38,17 +38,17 @@ JPEG_URL = "data:image/jpeg;base64,"
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
-    """UTF-8 JSON, indented, with a final newline."""
+    """Return the report as indented JSON in UTF-8 with a final newline."""
     return json_text(form_of(analysis, language).model_dump(mode="json"))
 
 
 def without_pictures(analysis: Analysis, language: Language) -> bytes:
-    """The same for a program that reads along: pictures are null."""
+    """Return the same JSON with null in place of the pictures, for programs that read the output."""
     return json_text(form_of(analysis, language, pictures=False).model_dump(mode="json"))
 
 
 def form_of(analysis: Analysis, language: Language, *, pictures: bool = True) -> ReportForm:
-    """The report as values; texts for people are in `language`."""
+    """Build the report's form, with texts for people in `language`."""
     answers, parts, whole = AnswerWriter(analysis, language), parts_of(analysis), analysis.whole
     decode, request = analysis.decode, analysis.request
     return ReportForm(
@@ -66,7 +66,7 @@ def form_of(analysis: Analysis, language: Language, *, pictures: bool = True) ->
         source=source_of(analysis.video, decode, analysis.sha256),
         request=RequestForm(**{name: getattr(request, name) for name in RequestForm.model_fields}),
         shots=decode.shots,
-        boundaries=tuple(map(BoundaryForm.of, decode.boundaries)),
+        boundaries=tuple(map(BoundaryForm.from_boundary, decode.boundaries)),
         measures=decode.measures and rounded(decode.measures),
         stretches=decode.stretches,
         keyframes=tuple(_keyframes(analysis, language, pictures=pictures)),
@@ -76,7 +76,7 @@ def form_of(analysis: Analysis, language: Language, *, pictures: bool = True) ->
         joins=tuple(answers.answer(join) for join in analysis.joins),
         summary=answers.answer(analysis.summary) if analysis.summary else None,
         layout=_layout(analysis.layout, parts) if analysis.layout else None,
-        conditions=settings_told(analysis),
+        conditions=shareable_settings(analysis),
         engine=_engine(analysis.engine) if analysis.engine else None,
         usage=analysis.usage,
         seconds_by_stage=analysis.seconds_by_stage,
@@ -143,7 +143,7 @@ def _engine(engine: EngineInfo) -> EngineForm:
 
 
 class AnswerWriter:
-    """Knows the times of the frames and the names of the fields of one analysis; words for people are in `language`."""
+    """Builder of the forms of answers and findings of one analysis, with texts for people in `language`."""
 
     def __init__(self, analysis: Analysis, language: Language) -> None:
         self._times = times_of(analysis.keyframes)
@@ -151,10 +151,11 @@ class AnswerWriter:
         self._language: Language = language
 
     def findings(self, findings: tuple[Finding, ...]) -> tuple[FindingForm, ...]:
+        """Build the forms of findings."""
         return tuple(map(self._finding, findings))
 
     def chunk(self, part: Part) -> ChunkForm:
-        """The answer to a part, with its place among the parts and the time that it stands for."""
+        """Build the form of an answered part, with its place among the parts and its time range."""
         assert part.result
         return ChunkForm(
             part=part.place,
@@ -164,6 +165,7 @@ class AnswerWriter:
         )
 
     def answer(self, result: ChunkResult) -> AnswerForm:
+        """Build the form of an answer that belongs to no part: a join or the summary."""
         return AnswerForm(**self._values(result))
 
     def _values(self, result: ChunkResult) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The report as one HTML file that needs nothing else: pictures and style are in it, and there is no script.
+"""Report as one self-contained HTML file with embedded pictures and styles and without scripts.
 
-A time is a link to that moment of the video, which opens where the video lies in the same folder. All text goes
-through `_text` or `_attribute`, and a policy in the file forbids whatever might still be smuggled in.
+A time is a link to that moment of the video, which works if the video is in the same folder. All text goes through
+`_text` or `_attribute`, and a Content-Security-Policy in the file blocks anything that were injected nonetheless.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from app.reports.content.plain_text import printable
 from app.reports.graphics.chart_svg import Palette, svg
 
 _PICTURE_SIDE, _THUMBNAIL_SIDE = 640, 200
-"""Longer sides in pixels; some 35 and 6 KB a picture."""
+"""Longer sides in pixels, for some 35 and 6 KB a picture. Chosen by hand; not tuned."""
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _FONTS = "system-ui, 'Segoe UI', Roboto, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
 _LANGUAGES: dict[Language, str] = {"zh": "zh-Hans", "en": "en"}
@@ -53,36 +53,37 @@ _PALETTE = Palette(
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
-    """UTF-8 HTML, about 45 KB for each keyframe."""
-    told = document(analysis, language)
-    page = _Page(told, analysis.video.name)
+    """Return the report as HTML in UTF-8, about 45 KB per keyframe."""
+    content = document(analysis, language)
+    page = _Page(content, analysis.video.name)
     return "".join(page.parts()).encode()
 
 
 class _Page:
-    def __init__(self, told: Document, video_name: str) -> None:
-        self._told = told
+    def __init__(self, content: Document, video_name: str) -> None:
+        self._content = content
         self._video_name = video_name
 
     def parts(self) -> Iterator[str]:
-        told = self._told
-        yield f'<!DOCTYPE html>\n<html lang="{_LANGUAGES[told.language]}">\n<head>\n<meta charset="utf-8">\n'
+        content = self._content
+        yield f'<!DOCTYPE html>\n<html lang="{_LANGUAGES[content.language]}">\n<head>\n<meta charset="utf-8">\n'
         yield f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         yield '<meta name="color-scheme" content="light dark">\n'
-        facts = {"generator": told.facts.generator, "dcterms.created": told.facts.created, "AIGC": told.facts.aigc}
-        for name, value in facts.items():
+        facts = content.facts
+        metadata = {"generator": facts.generator, "dcterms.created": facts.created, "AIGC": facts.aigc}
+        for name, value in metadata.items():
             yield f'<meta name="{name}" content={_attribute(value)}>\n' if value else ""
-        yield f"<title>{_text(told.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
-        yield f'<header>\n<h1 dir="auto">{_text(told.title)}</h1>\n</header>\n{self._contents()}<main>\n'
-        for block in told.blocks:
+        yield f"<title>{_text(content.title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n"
+        yield f'<header>\n<h1 dir="auto">{_text(content.title)}</h1>\n</header>\n{self._contents()}<main>\n'
+        for block in content.blocks:
             yield from self._block(block)
         yield "</main>\n</body>\n</html>\n"
 
     def _contents(self) -> str:
-        sections = [heading for block in self._told.blocks if (heading := _heading(block)) and heading.level == 2]
+        sections = [heading for block in self._content.blocks if (heading := _heading(block)) and heading.level == 2]
         items = (f'<li><a href="#{one.anchor}">{_text(words(one.line))}</a></li>' for one in sections)
-        label = _attribute(t("report.contents", self._told.language))
+        label = _attribute(t("report.contents", self._content.language))
         return f"<nav aria-label={label}>\n<ul>{''.join(items)}</ul>\n</nav>\n"
 
     def _block(self, block: Block) -> Iterator[str]:
@@ -127,7 +128,7 @@ class _Page:
         yield "</tbody></table></div>\n"
 
     def _cells(self, row: Iterable[Line], *, is_named: bool) -> Iterator[str]:
-        """Of a row without heads above it, the first cell is its own."""
+        """Yield the cells of a row; in a table without a header row, the first cell is the row's header."""
         for place, cell in enumerate(row):
             is_head = is_named and place == 0
             begin, end = ('<th scope="row"', "th") if is_head else ("<td", "td")

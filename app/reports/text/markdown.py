@@ -1,6 +1,6 @@
-"""The report as Markdown for people, with its pictures in a folder beside it.
+"""Report as Markdown, with its pictures in a folder beside it.
 
-Words of a model, a file name or a screen are escaped: they cannot become headings, links or HTML.
+Text from a model, a file name or a screen is escaped, so that it cannot become headings, links or HTML.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from app.domain import Analysis, Language
-from app.reports.content.ai_disclosure import in_comment
+from app.reports.content.ai_disclosure import escape_comment
 from app.reports.content.builder import document
 from app.reports.content.document import (
     Block,
@@ -29,21 +29,21 @@ from app.reports.content.document import (
 from app.reports.files import Entry, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
-_LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list, a heading's underline; of "1." the point is escaped
+_LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a heading; in "1." the point is escaped
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
-    """UTF-8 Markdown (CommonMark with tables)."""
-    told = document(analysis, language)
+    """Return the report as Markdown (CommonMark with tables) in UTF-8."""
+    content = document(analysis, language)
     folder = _folder(analysis)
-    lines = [f"# {escape(told.title)}", "", *(line for block in told.blocks for line in _lines(block, folder))]
-    label = in_comment(told.facts.aigc)
+    lines = [f"# {escape(content.title)}", "", *(line for block in content.blocks for line in _lines(block, folder))]
+    label = escape_comment(content.facts.aigc)
     hidden = ["", f"<!-- {label} -->"] if label else []
     return ("\n".join([*lines, *hidden]).rstrip() + "\n").encode()
 
 
 def pictures(analysis: Analysis) -> list[Entry]:
-    """The keyframes as they were kept, where the text refers to them."""
+    """List the stored keyframes under the paths that the text refers to."""
     folder = _folder(analysis)
     return [
         Entry(f"{folder}/{frame_file_name(frame.number, frame.time_seconds)}", frame.jpeg)
@@ -53,7 +53,7 @@ def pictures(analysis: Analysis) -> list[Entry]:
 
 
 def _folder(analysis: Analysis) -> str:
-    """Of this analysis alone: several reports may lie in one place."""
+    """Return a folder name unique to this analysis, since several reports may be in one folder."""
     return f"frames-{hashlib.sha256(analysis.id.encode()).hexdigest()[:8]}"
 
 
@@ -63,7 +63,7 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
             yield from (f"{'#' * level} {_inline(line)}", "")
         case Paragraph(tone="plain"):
             yield from (_inline(block.line), "")
-        case Paragraph():  # what must be noticed is quoted, line by line
+        case Paragraph():  # notices are quoted, line by line
             yield from ("  \n".join(f"> {escape(one)}" for one in words(signed(block)).splitlines()), "")
         case Listing(items):
             yield from (*(f"- {_inline(item)}" for item in items), "")
@@ -73,7 +73,7 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
             yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
         case Picture():
             yield from (f"![{escape(block.alt)}]({folder}/{frame_file_name(block.number, block.time_seconds)})", "")
-        case Gallery() | Timeline():  # drawn for the eye; what they hold is said elsewhere
+        case Gallery() | Timeline():  # their content is in other blocks
             pass
         case _:
             yield from fenced(block.text)
@@ -95,22 +95,22 @@ def _span(span: Span) -> str:
 
 
 def escape(text: str) -> str:
-    """Text that a Markdown reader shows as it is, on one line."""
+    """Escape text as one line that a Markdown reader shows verbatim."""
     return on_line(escape_words(text))
 
 
 def escape_words(text: str) -> str:
-    """The same of words within a line; blanks at their ends stay."""
+    """Escape text within a line; spaces at its ends are kept."""
     return _SPECIAL.sub(r"\\\1", re.sub(r"\s+", " ", text))
 
 
 def on_line(escaped: str) -> str:
-    """Escaped words as a line of their own: what would begin a list is escaped, too."""
+    """Turn escaped text into a line of its own, on which the beginning of a list is escaped, too."""
     return _LINE_START.sub(r"\1\\\2", escaped.strip())
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool = False) -> Iterator[str]:
-    """A table with an empty line behind it; its cells are Markdown. `numbers` stand to the right."""
+    """Yield a table of Markdown cells and an empty line. `numbers` aligns the cells to the right."""
     yield _row(heads)
     yield _row(["---:" if numbers else "---"] * len(heads))
     yield from map(_row, rows)
@@ -118,7 +118,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: bool 
 
 
 def fenced(text: str) -> Iterator[str]:
-    """`text` as it stands, in a fence longer than any in it."""
+    """Yield `text` verbatim, in a fence longer than any in it."""
     fence = "`" * max(4, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     yield f"{fence}text"
     yield text

@@ -1,8 +1,11 @@
-"""The chapters of a video for players: those that the model made, or else its shots.
+"""Chapters of a video for YouTube and FFmpeg: those of the model, or else the shots.
 
-0:00, each at least ten seconds long. What is shorter is joined with what stands before it.
+YouTube's help asks for at least three chapters in the description, the first at 0:00, each at least ten seconds long. A
+shorter chapter is merged with the one before it.
 
-ffmpeg -i VIDEO -i FILE -map 0 -map_metadata 0 -map_chapters 1 -codec copy OUTPUT
+The FFmpeg metadata file adds the chapters to a copy of the video:
+
+    ffmpeg -i VIDEO -i FILE -map 0 -map_metadata 0 -map_chapters 1 -codec copy OUTPUT
 """
 
 from __future__ import annotations
@@ -16,26 +19,27 @@ from app.reports.content.ai_disclosure import aigc_text
 from app.reports.content.labels import ai_label, remarks
 from app.reports.content.plain_text import one_line, shortened
 
-_LONGEST_TITLE = 100
+_LONGEST_TITLE = 100  # characters; chosen by hand, not tuned
 _FEWEST, _SHORTEST_SECONDS, _LONGEST_YOUTUBE_TITLE = 3, 10, 100
 _REFUSED = str.maketrans({"<": "‹", ">": "›"})
-"""A description with angle brackets is not saved."""
+"""YouTube doesn't save a description with angle brackets."""
 _SPECIAL = re.compile(r"([=;#\\\n])")
 _UNITS = 1_000_000
-"""A second has so many: a chapter must not begin before its frame."""
+"""Time units per second, fine enough that no chapter begins before its frame."""
 
 
 def chapters_of(analysis: Analysis, language: Language) -> tuple[Chapter, ...]:
-    """In time order, each with a title on one line: of one without a title, the beginning of its text. A single shot is
-    no chapter.
+    """Return the chapters in time order, or the shots if there are no chapters and more than one shot.
+
+    Each has a title on one line; if the model gave none, the beginning of its text.
     """
-    told = analysis.whole.chapters if analysis.whole else ()
-    chapters = sorted(told, key=lambda chapter: chapter.start_seconds) or _shots(analysis, language)
+    given = analysis.whole.chapters if analysis.whole else ()
+    chapters = sorted(given, key=lambda chapter: chapter.start_seconds) or _shots(analysis, language)
     return tuple(_titled(chapter, place, language) for place, chapter in enumerate(chapters, start=1))
 
 
-def are_told(analysis: Analysis) -> bool:
-    """Whether a model has made the chapters."""
+def has_model_chapters(analysis: Analysis) -> bool:
+    """Return whether the chapters come from a model."""
     return bool(analysis.whole and analysis.whole.chapters)
 
 
@@ -54,13 +58,13 @@ def _titled(chapter: Chapter, place: int, language: Language) -> Chapter:
 
 
 def fits_youtube(analysis: Analysis) -> bool:
-    """Whether there are enough chapters that are long enough."""
+    """Return whether enough chapters are long enough for YouTube."""
     return len(_lines(analysis, "en")) >= _FEWEST
 
 
 def write_youtube(analysis: Analysis, language: Language) -> bytes:
-    """A line for each, and behind them that a model made them, if so."""
-    label = one_line(ai_label(analysis, language)) if are_told(analysis) else ""
+    """Return one line per chapter, followed by the label of generated texts if a model made them."""
+    label = one_line(ai_label(analysis, language)) if has_model_chapters(analysis) else ""
     lines = [*_lines(analysis, language), *(["", label] if label else [])]
     return "".join(f"{line}\n" for line in lines).translate(_REFUSED).encode()
 
@@ -71,14 +75,14 @@ def _lines(analysis: Analysis, language: Language) -> list[str]:
     if starts and starts[0] < _SHORTEST_SECONDS:
         starts[0] = 0
     titles = [chapter.title for chapter in chapters]
-    if starts and starts[0]:  # only a part of the video was looked at
+    if starts and starts[0]:  # only a part of the video was analysed
         starts, titles = [0, *starts], [_title(analysis), *titles]
     groups = _grouped(starts, _end(analysis, chapters))
     return [f"{_stamp(starts[group[0]])} {_joined([titles[place] for place in group])}" for group in groups]
 
 
 def _grouped(starts: Sequence[int], end: float) -> list[list[int]]:
-    """The places of those that make one chapter."""
+    """Group the indices of chapters that are merged into one."""
     groups: list[list[int]] = []
     for place, start in enumerate(starts):
         if groups and start - starts[groups[-1][0]] < _SHORTEST_SECONDS:
@@ -92,7 +96,7 @@ def _grouped(starts: Sequence[int], end: float) -> list[list[int]]:
 
 
 def _joined(titles: Sequence[str]) -> str:
-    """Of more than two the first and the last."""
+    """Join titles; of more than two only the first and the last."""
     named = " · ".join(titles) if len(titles) < 3 else f"{titles[0]} … {titles[-1]}"
     return shortened(named, _LONGEST_YOUTUBE_TITLE)
 
@@ -111,14 +115,20 @@ def _stamp(seconds: int) -> str:
 
 
 def fits_ffmetadata(analysis: Analysis) -> bool:
-    """Whether there are chapters."""
+    """Return whether there are chapters."""
     return bool(chapters_of(analysis, "en"))
 
 
 def write_ffmetadata(analysis: Analysis, language: Language) -> bytes:
-    """UTF-8. Remarks are comments, which FFmpeg does not put into the video: it is not the video that was generated."""
-    told = (*remarks(analysis, language), aigc_text(analysis)) if are_told(analysis) else ()
-    lines = [";FFMETADATA1", *(f"; {remark} " for remark in told if remark)]  # a backslash at the end would go on
+    """Return an FFmpeg metadata file in UTF-8.
+
+    Remarks are comments, which FFmpeg doesn't copy into the video: the texts are generated, not the video.
+    """
+    notes = (*remarks(analysis, language), aigc_text(analysis)) if has_model_chapters(analysis) else ()
+    lines = [
+        ";FFMETADATA1",
+        *(f"; {note} " for note in notes if note),
+    ]  # a backslash at the end would be a continuation
     return "\n".join([*lines, *_sections(chapters_of(analysis, language)), ""]).encode()
 
 
@@ -133,8 +143,9 @@ def _sections(chapters: Iterable[Chapter]) -> Iterator[str]:
 
 
 def escape_ffmetadata(text: str) -> str:
-    """A value with a backslash before each character that means something. A backslash at the end gets a blank behind
-    it: FFmpeg takes every one before a line end as one that goes on.
+    """Escape the special characters of a value with backslashes.
+
+    A backslash at the end gets a space after it, because FFmpeg reads one before a line end as a continuation.
     """
     escaped = _SPECIAL.sub(r"\\\1", text)
     return f"{escaped} " if escaped.endswith("\\") else escaped

@@ -1,7 +1,6 @@
-"""A Final Cut Pro 7 XML (xmeml 5), which Premiere Pro, DaVinci Resolve and others read: a sequence of the video cut
-into its shots, with markers.
+"""Final Cut Pro 7 XML (xmeml 5) for Premiere Pro, DaVinci Resolve and others: the video cut into shots, with markers.
 
-It holds the picture alone: how many channels the sound has is not known here, and a wrong number would be refused.
+It has no audio track: the number of channels is not known here, and a wrong one would be refused.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 from app.domain import Analysis, Language
-from app.reports.content.ai_disclosure import aigc_text, in_comment
+from app.reports.content.ai_disclosure import aigc_text, escape_comment
 from app.reports.content.plain_text import one_line
 from app.reports.timeline.markers import Marker, Piece, markers_of, pieces_of
 from app.reports.timeline.timecode import Rate, first_frame, rate_of, timecode
@@ -21,15 +20,16 @@ _FILE = "file-1"
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
-    """UTF-8. Times are frames of the sequence, which begins at 01:00:00:00; the video is named by its file name alone,
-    so that editing programs ask where it lies.
+    """Return the XML in UTF-8. Times are frames of a sequence that begins at 01:00:00:00.
+
+    The video is referred to by its file name alone, so editing programs ask for its folder.
     """
     rate = rate_of(analysis.video, analysis.decode)
     pieces, markers = pieces_of(analysis, language, rate), markers_of(analysis, language, rate)
     root = Xml.Element("xmeml", version="5")
     _sequence(root, analysis, pieces, markers, rate)
     Xml.indent(root)
-    label = in_comment(aigc_text(analysis))
+    label = escape_comment(aigc_text(analysis))
     head = _HEAD + (f"<!-- {one_line(label)} -->\n" if label else "")
     return (head + Xml.tostring(root, encoding="unicode") + "\n").encode()
 

@@ -1,6 +1,6 @@
-"""An OpenTimelineIO timeline: the video cut into its shots, with markers, for every editing program that reads OTIO.
+"""OpenTimelineIO timeline: the video cut into shots, with markers, for editing programs that read OTIO.
 
-The JSON is written here, in the schemas of OpenTimelineIO 0.15 and later; the library itself is not needed for that.
+The JSON is written directly, in the schemas of OpenTimelineIO 0.15 and later, without the library.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ _Object = dict[str, object]
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
-    """UTF-8 JSON. The video is named by its file name alone; times count from its first frame, on a timeline that
-    begins at 01:00:00:00.
+    """Return the timeline as JSON in UTF-8.
+
+    The video is referred to by its file name alone. Times count from its first frame; the timeline begins at
+    01:00:00:00.
     """
     rate = rate_of(analysis.video, analysis.decode)
     pieces = pieces_of(analysis, language, rate)
@@ -95,4 +97,4 @@ def _range(start: int, end: int, rate: Rate) -> _Object:
 
 
 def _time(frame: int, rate: Rate) -> _Object:
-    return {"OTIO_SCHEMA": "RationalTime.1", "value": float(frame), "rate": float(rate.a_second)}
+    return {"OTIO_SCHEMA": "RationalTime.1", "value": float(frame), "rate": float(rate.frames_per_second)}

@@ -1,4 +1,4 @@
-"""The table for spreadsheets: read by csv and by pandas, harmless in those that compute."""
+"""The table for spreadsheets: read by csv and by pandas, escape_formula in those that compute."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from app.domain import Analysis, Finding, Language
 from app.reports.text import csv_table
-from app.reports.text.csv_table import harmless
+from app.reports.text.csv_table import escape_formula
 from tests.reports.content.test_labels import NAMES, part, rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
@@ -77,12 +77,12 @@ def test_csv_finding_without_frame_has_no_time() -> None:
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_what_looks_like_a_formula_is_text(text: str) -> None:
-    assert all(not cell.lstrip().startswith(tuple("=+-@＝＋－＠")) for cell in harmless(text).split(";"))
+    assert all(not cell.lstrip().startswith(tuple("=+-@＝＋－＠")) for cell in escape_formula(text).split(";"))
 
 
 @pytest.mark.parametrize("text", ["-3", "+1.5", "3 = 3", "a-b", "well; then", ""])
 def test_numbers_and_plain_sentences_stay_as_they_are(text: str) -> None:
-    assert harmless(text) == text
+    assert escape_formula(text) == text
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, NASTY, *FORMULAS, 'a "quoted", word'])
@@ -90,7 +90,7 @@ def test_text_of_anybody_stays_in_its_cell(text: str) -> None:
     finding = Finding(text, (1,), (), {"who": text})
     told = rows(rich(chunks=(part(1, 1, 2, findings=(finding,)),), field_names={"who": text}))
     assert len(told) == 6
-    assert told[0]["What can be seen"] == harmless(text)
+    assert told[0]["What can be seen"] == escape_formula(text)
     assert None not in told[0] and None not in told[0].values()
 
 

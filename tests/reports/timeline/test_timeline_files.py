@@ -78,20 +78,20 @@ def test_a_rate_that_no_header_gives_is_counted() -> None:
     "rate", [Rate(24, True), Rate(25), Rate(30, True), Rate(30), Rate(60, True), Rate(60), Rate(15)]
 )
 def test_timecodes_are_those_of_another_library(rate: Rate) -> None:
-    hour, a_second = first_frame(rate), float(rate.a_second)
+    hour, frames_per_second = first_frame(rate), float(rate.frames_per_second)
     assert timecode(hour, rate) == ("01:00:00;00" if rate.drops else "01:00:00:00")
     if rate.timebase == 15:
         return  # a rate that OpenTimelineIO has no timecodes for
     minute = 60 * rate.timebase
     edges = [k * minute + d for k in (0, 1, 2, 9, 10, 11, 60) for d in range(-6, 7) if k * minute + d >= 0]
     for frame in (*edges, *range(0, hour, 1009), hour - 1, hour, 24 * hour - 1):
-        theirs = RationalTime(frame, a_second).to_timecode(a_second, drop_frame=rate.drops)
+        theirs = RationalTime(frame, frames_per_second).to_timecode(frames_per_second, drop_frame=rate.drops)
         assert timecode(frame, rate) == theirs
 
 
 @pytest.mark.parametrize("rate", [Rate(30, True), Rate(60, True)])
 def test_an_hour_of_timecode_that_drops_numbers_is_an_hour(rate: Rate) -> None:
-    assert abs(first_frame(rate) / float(rate.a_second) - 3600) < 0.1
+    assert abs(first_frame(rate) / float(rate.frames_per_second) - 3600) < 0.1
 
 
 # ---- markers and cuts
@@ -142,7 +142,7 @@ def test_a_keyframe_of_a_real_video_stands_at_its_own_index(rate: int | Fraction
     (chosen,) = [event for event in found if isinstance(event, KeyframesChosen)]
     made = analysis(video=probed, decode=chosen.decode, keyframes=chosen.keyframes, chunks=(), engine=None, facts=())
     nominal = rate_of(probed, chosen.decode)
-    assert nominal.a_second == rate and is_exact(nominal, probed, chosen.decode)
+    assert nominal.frames_per_second == rate and is_exact(nominal, probed, chosen.decode)
     indices = [frame.frame_index for frame in chosen.keyframes]
     assert [marker.frame for marker in markers.markers_of(made, "en", nominal)] == sorted({0, *indices})
     read = timeline(made)
@@ -164,7 +164,7 @@ def test_all_three_formats_tell_the_same_frames(rate: float | None) -> None:
         assert [marker.marked_range.start_time.value for marker in read.tracks.markers] == wanted
         assert read.global_start_time.value == first_frame(nominal)
         assert [clip.name for clip in read.video_tracks()[0]] == ["Shot 1", "Shot 2"][: len(read.video_tracks()[0])]
-        assert read.duration() == RationalTime(max(1, nominal.frame(9.0)), float(nominal.a_second))
+        assert read.duration() == RationalTime(max(1, nominal.frame(9.0)), float(nominal.frames_per_second))
     assert [time for time, *_ in events(made)] == [timecode(first_frame(nominal) + frame, nominal) for frame in wanted]
 
 
@@ -174,7 +174,7 @@ def test_edl_markers_read_as_one_frame_events_elsewhere(rate: float) -> None:
     nominal = rate_of(made.video, made.decode)
     text = edl.write(made, "en").decode()
     assert text.splitlines()[1] == ("FCM: DROP FRAME" if nominal.drops else "FCM: NON-DROP FRAME")
-    read = otio.adapters.read_from_string(text, "cmx_3600", rate=float(nominal.a_second))
+    read = otio.adapters.read_from_string(text, "cmx_3600", rate=float(nominal.frames_per_second))
     starts = [clip.source_range.start_time.value - first_frame(nominal) for clip in read.find_clips()]
     assert starts == [one.frame for one in markers.markers_of(made, "en", nominal)]
     assert {clip.duration().value for clip in read.find_clips()} == {1}

@@ -9,7 +9,7 @@ import streamlit as st
 from app.domain import ChunkResult, Language, Notice, clock
 from app.i18n import notice_text, sentences, t
 from app.reports.content.labels import troubles
-from app.reports.content.request_parts import laid_out, times_of
+from app.reports.content.request_parts import layout_parts, times_of
 from app.ui.components import frames, report_blocks
 from app.ui.components.report_blocks import PartView
 from app.ui.formatting import plain
@@ -74,7 +74,7 @@ def views(job: JobSnapshot, language: Language, opened: frozenset[int]) -> list[
     """The parts in time order as far as they are known; while the plan is not, those that are being answered."""
     times = times_of(job.keyframes)
     end = job.decode.readable_seconds if job.decode else max(times.values(), default=0.0)
-    known = {part.number: part for part in laid_out(job.layout, job.chunks, times, end)}
+    known = {part.number: part for part in layout_parts(job.layout, job.chunks, times, end)}
     numbers = list(known) or sorted(number for number in job.answers if number > 0)
     failed = failures(job)
     views = []

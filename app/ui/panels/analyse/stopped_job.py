@@ -11,7 +11,7 @@ from app.domain import Language
 from app.errors import EngineError
 from app.i18n import notice_text, t
 from app.reports.content.labels import named
-from app.reports.content.request_parts import laid_out
+from app.reports.content.request_parts import layout_parts
 from app.ui.components import frames, tables
 from app.ui.formatting import error_words, plain
 from app.ui.panels.analyse import answers
@@ -98,7 +98,7 @@ def _with_model(services: Services, job: JobSnapshot, now: Readiness) -> None:
 
 def _kept(job: JobSnapshot, language: Language) -> str:
     """How many parts are answered; "" before there are any."""
-    parts = laid_out(job.layout, job.chunks, {}, 0)
+    parts = layout_parts(job.layout, job.chunks, {}, 0)
     done = sum(part.result is not None for part in parts)
     return t("ui.parts_kept", language, done=done, total=len(parts)) if job.layout and done else ""
 

@@ -9,7 +9,7 @@ import streamlit as st
 from app.domain import Analysis, ChunkResult, Language
 from app.i18n import sentences, t
 from app.reports.content.labels import named, troubles
-from app.reports.content.provenance import facts_of_making
+from app.reports.content.provenance import provenance_facts
 from app.reports.content.request_parts import Part, parts_of
 from app.ui.components import tables
 from app.ui.formatting import local_time
@@ -22,7 +22,7 @@ _NUMBERS = (2, 3, 4, 5)
 def draw(analysis: Analysis, language: Language) -> None:
     """Facts, settings, requests, and the prompt of any of them."""
     with st.container(border=True, gap="small"):
-        for key, value in facts_of_making(analysis, language):
+        for key, value in provenance_facts(analysis, language):
             label, shown = st.columns([1, 3])
             label.caption(t(f"report.{key}", language))
             shown.text(value.replace(analysis.created, local_time(analysis.created)))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.domain import Analysis, Chapter, Finding, Language
 from app.i18n import t
-from app.reports.content.labels import looping_words, troubles
+from app.reports.content.labels import repeated_text, troubles
 from app.reports.content.request_parts import times_of
 from app.ui.components import report_blocks
 from app.ui.formatting import plain
@@ -18,7 +18,7 @@ def draw(analysis: Analysis, language: Language) -> None:
     if not analysis.chunks:
         return
     whole = analysis.whole
-    if said := looping_words(analysis):
+    if said := repeated_text(analysis):
         st.markdown(f"##### {t('report.model_wrote', language)}")
         st.code(said, language=None, wrap_lines=True)
         return

@@ -1,6 +1,6 @@
-"""Which model, and does it fit: shapes read from config.json, sums of memory, a catalogue, number formats, proposals.
+"""Model shapes, memory estimates, the model catalogue, number formats and proposals of settings.
 
-Pure functions over data that comes with FrameLens: nothing is downloaded, no engine is asked, no card is looked at.
+Pure functions over data that comes with FrameLens: they download nothing, ask no engine and look at no graphics card.
 """
 
 from app.models.architecture import Shape

@@ -1,7 +1,7 @@
-"""What the memory of a model follows from: layers, heads, experts, the vision tower, and how the weights are stored.
+"""Model shape: layers, heads, experts, the vision tower, and how the weights are stored.
 
-Values alone, with the few figures that follow from them. `app.models.config.parser` makes them from a config.json,
-`app.models.memory` adds up what they cost.
+Plain values with the few figures that follow from them. `app.models.config.parser` builds them from a config.json,
+`app.models.memory` adds up the memory that they need.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ Pictures = Literal["patches", "fixed", "tiles", "slices"]
 
 @dataclass(frozen=True)
 class Weights:
-    """`count` numbers of one part of the model.
+    """The weights of one part of a model.
 
-    `ways`: over how many cards tensor parallelism can divide them; 0 for any number, 1 where every card holds them all.
-    `place`: on which stages of a pipeline they lie. `linear`: the matrix of a linear layer, which quantisation covers.
+    Attributes:
+        count: Number of weights.
+        ways: Largest number of cards among which tensor parallelism divides them; 0 for any, 1 if every card holds all.
+        place: Pipeline stages that hold them.
+        linear: Whether they are the matrix of a linear layer, which quantisation covers.
     """
 
     part: Part
@@ -31,7 +34,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Quantisation:
-    """How a checkpoint's linear layers are stored. Each `group_size` numbers (0: a whole row) share a scale."""
+    """Storage of a checkpoint's linear layers; each `group_size` numbers (0: a whole row) share a scale."""
 
     method: str
     bits: int
@@ -41,7 +44,7 @@ class Quantisation:
 
     @property
     def bits_per_weight(self) -> float:
-        """Bits of one number with its share of the 16-bit scale and of the zero point of its group."""
+        """Return the bits of one number with its share of its group's 16-bit scale and zero point."""
         if not self.group_size:
             return float(self.bits)
         return self.bits + (16 + (self.bits if self.zero_point else 0)) / self.group_size
@@ -49,28 +52,32 @@ class Quantisation:
 
 @dataclass(frozen=True)
 class Cache:
-    """What attention keeps of every token: `per_layer` numbers for each of `heads` (latent attention: one latent)."""
+    """The KV cache per token: `numbers_per_head` numbers a layer for each of `heads` (latent attention: one latent)."""
 
     layers: int
     heads: int
     head_dim: int
     latent: bool = False
     window: int = 0
-    """Tokens that the layers with a sliding window keep; 0 where every layer keeps all."""
+    """Number of tokens that layers with a sliding window keep; 0 if every layer keeps all."""
     window_layers: int = 0
 
     @property
     def numbers_per_head(self) -> int:
+        """Return how many numbers one layer keeps of a token for each head."""
         return self.head_dim if self.latent else 2 * self.head_dim
 
     def heads_per_card(self, cards: int) -> int:
-        """vLLM gives a card at least one head: with more cards than heads, heads are kept twice."""
+        """Return the number of heads on each card.
+
+        vLLM gives a card at least one head: with more cards than heads, heads are kept twice.
+        """
         return max(1, self.heads // cards)
 
 
 @dataclass(frozen=True)
 class Text:
-    """The language model: sizes as config.json has them, `intermediate` the widest matrix that a token goes through."""
+    """The language model: sizes as in config.json; `intermediate` is the widest matrix that a token passes through."""
 
     model_type: str
     layers: int
@@ -88,11 +95,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Vision:
-    """The vision tower, and what a picture costs in tokens.
+    """The vision tower and the token cost of a picture.
 
-    `pictures`: "patches" cost by their pixels, in squares of `unit_px` and up to `max_pixels`; "fixed" cost `tokens`
-    each; "tiles" and "slices" are cut into up to `most_pieces` squares of `unit_px`, with `tokens` for each piece.
-    `output`: numbers that a token leaves the tower with. `gated`: its layers have three matrices instead of two.
+    Attributes:
+        pictures: How a picture is counted. "patches": by its pixels, in squares of `unit_px`, up to `max_pixels`.
+            "fixed": `tokens` each. "tiles" and "slices": cut into up to `most_pieces` squares of `unit_px`, with
+            `tokens` for each piece.
+        output: Numbers per token at the tower's output.
+        gated: Whether its layers have three matrices instead of two.
     """
 
     pictures: Pictures
@@ -116,7 +126,7 @@ class Vision:
 
 @dataclass(frozen=True)
 class Shape:
-    """A whole model. `dtype` is the one of its weights where they are not quantised."""
+    """A whole model; `dtype` is that of its weights where they are not quantised."""
 
     architecture: str
     model_type: str
@@ -127,18 +137,21 @@ class Shape:
 
     @property
     def weights(self) -> tuple[Weights, ...]:
+        """Return the weights of the language model and of the vision tower."""
         return self.text.weights + (self.vision.weights if self.vision else ())
 
     @property
     def parameters(self) -> int:
+        """Return the total number of weights."""
         return sum(weights.count for weights in self.weights)
 
     @property
     def active_parameters(self) -> int:
-        """The numbers that one token meets: all of them, or with experts those of the chosen ones."""
+        """Return the number of weights that one token uses: all, or with experts those of the chosen ones."""
         idle = 1 - self.text.experts_per_token / self.text.experts if self.text.experts else 0
         routed = sum(weights.count for weights in self.weights if weights.part == "experts")
         return self.parameters - round(routed * idle)
 
     def count(self, *parts: Part) -> int:
+        """Return the number of weights in these parts."""
         return sum(weights.count for weights in self.weights if weights.part in parts)

@@ -1,7 +1,7 @@
-"""Which models there are: those that come with FrameLens and those the user has put into a folder, each file a family.
+"""Catalogue of models: those that come with FrameLens and those in a folder of the user's, one file per family.
 
-`find` understands what people call a model: its id on the hub, a short name, a folder, a name that no hub has, and what
-Ollama calls it. A bad file is told as a problem and never keeps the others from working.
+`Catalogue.find` understands the names people use: an id on the hub, a short name, a folder, a name that no hub has, and
+Ollama's names. A bad file is reported as a problem and never disables the others.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from app.models.catalogue_parser import Entry, EntryFile, Misnamed, parse, raw_m
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
 _ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
+# Limits for a user's catalogue files. Chosen by hand; not tuned.
 _MOST_BYTES = 256 * 1024
 _MOST_FILES = 200
 _OLLAMA = re.compile(r"(?:library/)?([a-z0-9][\w.-]*)(?::([\w.-]+))?")
@@ -31,9 +32,12 @@ _OLLAMA_SIZE = re.compile(r"(\d+(?:\.\d+)?b)\b.*")
 
 @dataclass(frozen=True)
 class Match:
-    """What was meant by `asked`. `why` says how it was understood; its words are `models.why.<why>`.
+    """The model meant by `asked`.
 
-    `others` are meant less likely. `reason` is for names that no hub has.
+    Attributes:
+        why: How the name was understood; its text is `models.why.<why>`.
+        others: Less likely meanings.
+        reason: Explanation, for names that no hub has.
     """
 
     asked: str
@@ -45,20 +49,24 @@ class Match:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All entries by id, ours first, and what was wrong with files that gave none."""
+    """All entries by id, built-in ones first, and the errors of files that gave none."""
 
     by_id: Mapping[str, Entry]
     misnamed: tuple[Misnamed, ...] = ()
     problems: tuple[AppError, ...] = ()
 
     def find(self, name: str) -> Match:
-        """The model that people mean by `name`. Raises ModelNotFound, with the nearest names."""
+        """Return the model that people mean by `name`.
+
+        Raises:
+            ModelNotFound: Nothing matches; the error has the nearest names.
+        """
         text = name.strip().strip("\"'").rstrip("/\\")
         found = (
             self._exact(text)
             or self._ollama_folder(text)
             or self._misnamed(text)
-            or (self._ollama(text) if ":" in text else None)  # deepseek-r1:8b is not what DeepSeek-R1-8B was
+            or (self._ollama(text) if ":" in text else None)  # deepseek-r1:8b is not the former DeepSeek-R1-8B
             or self._short(text)
             or self._ollama(text)
         )
@@ -70,7 +78,7 @@ class Catalogue:
         return next((Match(text, entry) for id_, entry in self.by_id.items() if id_.lower() == text.lower()), None)
 
     def _misnamed(self, text: str) -> Match | None:
-        """A wrong name with or without its owner: no entry has the same, so nothing is taken from the right ones."""
+        """Match a wrong name with or without its owner; no entry has the same name, so none is hidden by it."""
         wanted = _bare(_last(text))
         for one in self.misnamed:
             if wanted == _bare(_last(one.name)):
@@ -83,7 +91,7 @@ class Catalogue:
         for entry in self.by_id.values():
             if wanted in {_plain(entry.name), *(_plain(_last(name)) for name in entry.names)}:
                 return Match(text, entry, "folder" if is_path else "short")
-        # "Qwen2.5-VL-7B" for "Qwen2.5-VL-7B-Instruct": a name up to what only says how it was trained
+        # "Qwen2.5-VL-7B" for "Qwen2.5-VL-7B-Instruct": the name without its training suffix
         for entry in self.by_id.values():
             if wanted and wanted == _bare(entry.name):
                 return Match(text, entry, "folder" if is_path else "short")
@@ -99,7 +107,7 @@ class Catalogue:
         return Match(text, entry, "ollama") if entry else None
 
     def _ollama_folder(self, text: str) -> Match | None:
-        """A folder of Ollama's: …/manifests/registry.ollama.ai/library/NAME/TAG names a model, …/blobs does not."""
+        """Match a folder of Ollama's: …/manifests/registry.ollama.ai/library/NAME/TAG is a model, …/blobs isn't."""
         parts = [part for part in re.split(r"[/\\]", text) if part]
         if "manifests" in parts and "library" in parts:
             named = parts[parts.index("library") + 1 :]
@@ -118,7 +126,7 @@ class Catalogue:
 
 @cache
 def built_in() -> Catalogue:
-    """The models that come with FrameLens, in the order in which families are recommended for video."""
+    """Return the models that come with FrameLens, in the order in which families are recommended for video."""
     folder = files("app.models") / "catalogue"
     texts = {f"{key}.toml": (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
     found: dict[str, Entry] = {}
@@ -133,9 +141,15 @@ def built_in() -> Catalogue:
 
 
 def load(folder: Path | None) -> Catalogue:
-    """The built-in models and those of the *.toml files in `folder`, by name; a folder that is not there is empty.
+    """Load the built-in models and those of the *.toml files in `folder`, sorted by name.
 
-    An entry with an id that is there already takes its place: a card that moved on can be corrected.
+    An entry with an existing id replaces it, so that an outdated model card can be corrected.
+
+    Args:
+        folder: Folder of the user's files; treated as empty if it doesn't exist.
+
+    Returns:
+        The catalogue; unreadable files are in its `problems`.
     """
     ours = built_in()
     found, misnamed, problems = dict(ours.by_id), list(ours.misnamed), []
@@ -151,7 +165,7 @@ def load(folder: Path | None) -> Catalogue:
 
 @cache
 def raw_built_in() -> Mapping[str, Mapping[str, Any]]:
-    """The built-in models as their files describe them, by id, each with all of its config."""
+    """Return the built-in models as their files describe them, by id, each with all of its config."""
     folder = files("app.models") / "catalogue"
     raw: dict[str, Mapping[str, Any]] = {}
     for key in _ORDER:
@@ -180,7 +194,7 @@ def _own(folder: Path) -> Iterator[EntryFile | AppError]:
 
 
 def _read(path: Path) -> str:
-    """The file's text, with or without a byte order mark. Raises ConfigError."""
+    """Read a file's text, with or without a byte order mark; raise ConfigError."""
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
@@ -196,20 +210,20 @@ def _read(path: Path) -> str:
 
 
 def _holds_ollama(text: str) -> bool:
-    """Whether `text` is a folder like those in which Ollama keeps its models."""
+    """Return whether `text` is a folder like those in which Ollama keeps its models."""
     folder = Path(text)
     return bool(text) and (folder / "blobs").is_dir() and (folder / "manifests").is_dir()
 
 
 def _last(text: str) -> str:
-    """The last part of an id or a path; for a folder of the hub's cache, the name of the model in it."""
+    """Return the last part of an id or a path; for a folder of the hub's cache, the name of the model in it."""
     parts = [part for part in re.split(r"[/\\]", text) if part]
     cached = [part for part in parts if part.startswith("models--")]
     return cached[-1].rpartition("--")[2] if cached else (parts[-1] if parts else "")
 
 
 def _bare(name: str) -> str:
-    """The name without what only says how the model was trained."""
+    """Return the name without the suffix that only says how the model was trained."""
     return re.sub(r"(?:instruct|chat|hf)+$", "", _plain(name))
 
 

@@ -1,7 +1,7 @@
-"""Turns the text of one TOML file into entries of the catalogue, or says what is wrong with it and in which line.
+"""Parser of catalogue files: turns one TOML file into entries, or reports the error with its line.
 
-A file holds a family and its models. A model's `config` is what its config.json says, the few dozen keys from which its
-shape is read; one that is another model stored differently names that as `base` and says only what differs.
+A file holds a family and its models. A model's `config` has the few dozen keys of its config.json from which its shape
+is read; a model that is another one stored differently names that as `base` and lists only the differences.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ _DATE = re.compile(r"\d{4}-\d{2}")
 
 @dataclass(frozen=True)
 class Entry:
-    """One model. `parameters` are those that its makers publish; `shape` is worked out from its config.json.
+    """One model of the catalogue.
 
-    `names` are other names that people use for it, `ollama` what Ollama calls the same model in its own format.
-    `needs_code`: it runs only with code that comes with it (trust_remote_code). `config` is what it is read from.
+    Attributes:
+        parameters: Number of parameters as its makers publish it.
+        shape: Shape computed from its config.json.
+        names: Other names that people use for it.
+        ollama: Ollama's names of the same model in its own format.
+        needs_code: Whether it runs only with code that comes with it (trust_remote_code).
+        config: The config that the shape was read from.
     """
 
     id: str
@@ -50,15 +55,21 @@ class Entry:
 
     @property
     def name(self) -> str:
+        """Return the id without its owner."""
         return self.id.rpartition("/")[2]
 
     @property
     def sees(self) -> bool:
+        """Return whether the model accepts pictures."""
         return self.shape.vision is not None
 
 
 def entry_of_config(name: str, config: Mapping[str, Any]) -> Entry:
-    """A model that no catalogue describes, called `name`, by its config.json alone. Raises what `read_shape` raises."""
+    """Build an entry for a model that no catalogue describes, from its config.json alone.
+
+    Raises:
+        ModelNotFound: The config is incomplete, wrong or of an unknown family, as in `read_shape`.
+    """
     shape = read_shape(config)
     nothing: Mapping[Language, str] = {"zh": "", "en": ""}
     return Entry(name, "", shape.parameters, "", "", nothing, shape, config=config)
@@ -66,7 +77,7 @@ def entry_of_config(name: str, config: Mapping[str, Any]) -> Entry:
 
 @dataclass(frozen=True)
 class Misnamed:
-    """A name that people use and no hub has, the models that are meant by it, the likeliest first, and why."""
+    """A name that people use but no hub has, the ids of the models meant by it (likeliest first), and the reason."""
 
     name: str
     means: tuple[str, ...]
@@ -75,14 +86,23 @@ class Misnamed:
 
 @dataclass(frozen=True)
 class EntryFile:
-    """What one file says."""
+    """The parsed contents of one file."""
 
     entries: tuple[Entry, ...]
     misnamed: tuple[Misnamed, ...] = ()
 
 
 def parse(text: str, *, file: str, known: Mapping[str, Mapping[str, Any]]) -> EntryFile:
-    """The entries of `text`. `known` has the raw tables of the models that a `base` may name. Raises ConfigError."""
+    """Parse the entries of a catalogue file.
+
+    Args:
+        text: Contents of the file.
+        file: Name of the file, for errors.
+        known: Raw tables of the models that a `base` may name, by id.
+
+    Raises:
+        ConfigError: The text isn't TOML or a value is wrong; the error has the line.
+    """
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -93,17 +113,18 @@ def parse(text: str, *, file: str, known: Mapping[str, Mapping[str, Any]]) -> En
 
 
 def raw_models(text: str) -> dict[str, Mapping[str, Any]]:
-    """The models of a file that `parse` took, as they are written, by id."""
+    """Return the models of a file that `parse` accepted, as written, by id."""
     return {model["id"]: model for model in tomllib.loads(text)["models"]}
 
 
 class _Reader:
-    """Checks the values of one file; `_wrong` finds the line."""
+    """Checker of one file's values; `_wrong` finds the line of a wrong one."""
 
     def __init__(self, text: str, file: str, known: Mapping[str, Mapping[str, Any]]) -> None:
         self._lines, self._file, self._known = text.splitlines(), file, dict(known)
 
     def entries(self, table: Mapping[str, Any]) -> EntryFile:
+        """Return all entries of the file; raise ConfigError."""
         for key in table:
             if key not in _TOP:
                 raise self._wrong(key, table[key], ", ".join(_TOP), 0)
@@ -224,6 +245,6 @@ class _Reader:
         return self._find(key, place) is not None
 
     def _line(self, key: str, place: int) -> int:
-        """The line, from 1, in which `key` is set: at the top (place 0) or in the model number `place`."""
+        """Return the 1-based line that sets `key`: at the top (place 0) or in model number `place`."""
         found = self._find(key, place)
         return (self._span(place)[0] if found is None else found) + 1

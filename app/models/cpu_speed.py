@@ -1,14 +1,14 @@
-"""How long a model takes on a CPU for a frame and for a word: estimated from its shape, and from what was measured.
+"""Estimates of a model's speed on a CPU, per frame and per token, from its shape and from measurements.
 
-A frame is computed: the tower's numbers meet each of its patches and the layers' each of its tokens, two operations
-each time. A word is read: every weight that it meets comes from memory once. So a machine has two rates, two of their
-own for layers in 4 bits, which are unpacked on the way, and two for numbers of 32 bits. Attention is left out: at the
-size of the frames that a CPU is sent it is less than a tenth. The reference rates come from the runs in
-catalogue/measured.toml, of a machine with instructions for bfloat16 and of one without.
+A frame is limited by computing: the tower's weights are applied to each of its patches and the layers' weights to each
+of its tokens, two operations each time. A token is limited by reading: every weight it uses comes from memory once. So
+a machine has two rates, two more for layers in 4 bits, which are unpacked on the way, and two for numbers of 32 bits.
+Attention is left out: at the size of the frames sent to a CPU it is less than a tenth. The reference rates come from
+the runs in catalogue/measured.toml, on a machine with instructions for bfloat16 and on one without.
 
-A processor without instructions for bfloat16 converts every number on the way. By catalogue/measured.toml it then looks
-at a frame four times as long as in float32, where it writes little more than half as fast, since it reads twice as
-much: with few cores float32 is sooner done, with many bfloat16.
+A processor without instructions for bfloat16 converts every number on the way. By catalogue/measured.toml it then takes
+four times as long for a frame as in float32, whereas float32 generates little more than half as fast, since it reads
+twice as much: with few cores float32 is faster overall, with many bfloat16.
 """
 
 from __future__ import annotations
@@ -29,20 +29,26 @@ from app.models.serving_plan import Plan, number_bytes, plan_of
 from app.models.vision_tokens import image_tokens
 
 FRAME = (448, 252)
-"""A frame as it is sent on a CPU, in pixels."""
-_TOGETHER = 8
+"""Width and height of a frame as sent to a model on a CPU, in pixels."""
+_TOGETHER = 8  # frames per request in the runs of catalogue/measured.toml
 _WORDS = 52
-"""Tokens of an answer for each frame: what an analysis takes as usual in parts of eight frames."""
+"""Answer tokens per frame: the usual count of an analysis in chunks of eight frames."""
 _TOWER: tuple[Part, ...] = ("vision", "merger")
 _INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _SHARE = 0.9
-"""Of all memory: the rest is for the system, the application and the video."""
+"""Usable share of all memory; the rest is for the system, the application and the video. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Operations for one frame in the tower and in the layers, and bytes that are read for one token of an answer.
-    `is_packed`: the layers are stored in fewer bits than they are computed in. `is_wide`: they are computed in 32 bits.
+    """The cost of a model's computation.
+
+    Attributes:
+        tower: Operations in the vision tower for one frame.
+        layers: Operations in the layers for one frame.
+        token_bytes: Bytes read for one token of an answer.
+        is_packed: Whether the layers are stored in fewer bits than they are computed in.
+        is_wide: Whether they are computed in 32 bits.
     """
 
     tower: float
@@ -54,20 +60,20 @@ class Work:
 
 @dataclass(frozen=True)
 class Pace:
-    """What one frame takes to be looked at, and how fast an answer grows that is alone."""
+    """Seconds to process one frame, and the speed of a single answer."""
 
     frame_seconds: float
     tokens_per_second: float
 
     @property
     def each_seconds(self) -> float:
-        """What a frame costs an analysis: looked at, and its share of the answer written."""
+        """Return what a frame costs an analysis in seconds: processing it and generating its share of the answer."""
         return self.frame_seconds + _WORDS / self.tokens_per_second
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Operations and bytes a second, each for weights of 16 bits, for packed layers and for weights of 32 bits."""
+    """Operations and bytes per second, each for weights of 16 bits, for packed layers and for weights of 32 bits."""
 
     computes: float = 1.0
     reads: float = 1.0
@@ -77,7 +83,7 @@ class Speed:
     reads_wide: float = 1.0
 
     def pace(self, work: Work) -> Pace:
-        """How long this work takes."""
+        """Return how long this work takes."""
         if work.is_wide:
             return Pace((work.tower + work.layers) / self.computes_wide, self.reads_wide / work.token_bytes)
         computes = self.computes_packed if work.is_packed else self.computes
@@ -85,7 +91,10 @@ class Speed:
         return Pace(work.tower / self.computes + work.layers / computes, reads / work.token_bytes)
 
     def times(self, computes: float, reads: float) -> Speed:
-        """A machine so many times as fast; a word from packed layers is computed rather than read."""
+        """Return the rates of a machine that is so many times as fast.
+
+        A token from packed layers is limited by computing rather than by reading.
+        """
         return Speed(
             self.computes * computes, self.reads * reads,
             self.computes_packed * computes, self.reads_packed * computes,
@@ -95,14 +104,20 @@ class Speed:
 
 @dataclass(frozen=True)
 class Run:
-    """This work was done at that pace."""
+    """A measurement: this work was done at that speed."""
 
     work: Work
     pace: Pace
 
 
 def work_of(shape: Shape, plan: Plan, frame_tokens: float | None = None) -> Work:
-    """What `shape` served by `plan` does; `frame_tokens`: of a frame with its mark, where they were counted."""
+    """Return the work of a model served by `plan`.
+
+    Args:
+        shape: The model.
+        plan: Its settings.
+        frame_tokens: Tokens of a frame with its mark, where they were counted; estimated otherwise.
+    """
     vision, beside = shape.vision, shape.count("embedding", "lm_head", *_TOWER)
     layers, head = shape.active_parameters - beside, shape.count("lm_head") or shape.count("embedding")
     packing, plain = stored(shape, plan.format), number_bytes(shape, plan)
@@ -118,7 +133,7 @@ def work_of(shape: Shape, plan: Plan, frame_tokens: float | None = None) -> Work
 
 
 def run_of(shape: Shape, trial: Mapping[str, Any]) -> Run | None:
-    """The run that a kept trial tells of; None where it lacks a figure, or was of other frames."""
+    """Read the run of a stored benchmark, or return None if a figure is missing or its frames had another size."""
     try:
         seen = next((one for one in trial["frames"] if (one["width"], one["height"]) == FRAME), None)
         pace = Pace(float(seen["each_seconds"]) if seen else 0.0, float(trial["tokens_per_second"]))
@@ -132,8 +147,10 @@ def run_of(shape: Shape, trial: Mapping[str, Any]) -> Run | None:
 
 
 def speed_of(runs: Iterable[Run], usual: Speed) -> Speed:
-    """The rates that fit these runs, each the median over those that tell it; a rate that none tells keeps its
-    proportion to the others in `usual`.
+    """Return the rates that fit these runs.
+
+    Each is the median over the runs that measure it; a rate that none measures keeps its proportion to the others in
+    `usual`.
     """
     known = tuple(runs)
     packed = [run for run in known if run.work.is_packed]
@@ -168,7 +185,7 @@ def _reading(run: Run) -> float:
 
 
 def _unpacking(run: Run, computes: float) -> float:
-    """Operations a second in the packed layers: of the time that the tower leaves, a tenth of the whole at least."""
+    """Return the operations per second in packed layers, in the time that the tower leaves (at least a tenth)."""
     left = run.pace.frame_seconds - run.work.tower / computes
     return run.work.layers / max(left, run.pace.frame_seconds / 10)
 
@@ -188,13 +205,17 @@ def _first(*rates: float | None) -> float:
 
 @cache
 def reference(cores: int | None = None, *, bfloat16: bool = True) -> Speed:
-    """The machine on which the runs of the catalogue were measured, or one like it with so many cores: computing
-    grows with them; how fast memory is read is taken to stay, since one core alone takes much of what there is.
-    `bfloat16`: whether it has instructions for that.
+    """Return the rates of the machine of the catalogue's measurements, scaled to a number of cores.
+
+    Computing grows with the cores; the memory rate is kept, since one core alone uses much of the bandwidth.
+
+    Args:
+        cores: Number of cores; None for those of the measured machine.
+        bfloat16: Whether the processor has instructions for bfloat16.
     """
     text = (files("app.models") / "catalogue" / "measured.toml").read_text(encoding="utf-8")
     entries, usual = built_in().by_id, Speed()
-    for machine in tomllib.loads(text)["machines"]:  # what was not measured on the second is as on the first
+    for machine in tomllib.loads(text)["machines"]:  # rates not measured on the second are the first's
         runs = [run_of(entries[one["model"]].shape, one) for one in machine["runs"]]
         usual = speed_of([run for run in runs if run], usual)
         if machine["bfloat16"] is bfloat16:
@@ -203,31 +224,31 @@ def reference(cores: int | None = None, *, bfloat16: bool = True) -> Speed:
 
 
 def has_bfloat16(flags: Set[str]) -> bool:
-    """Whether a processor with these flags in /proc/cpuinfo has instructions for it; so taken where none is known."""
+    """Return whether a processor with these flags of /proc/cpuinfo has bfloat16 instructions; True if none is known."""
     return not flags or not _INSTRUCTIONS.isdisjoint(flags)
 
 
 def usual_speed(flags: Set[str], cores: int | None = None) -> Speed:
-    """Of a processor, as far as its flags and its cores tell."""
+    """Estimate a processor's rates from its flags and its number of cores."""
     return reference(cores, bfloat16=has_bfloat16(flags))
 
 
 def paces(shape: Shape, arguments: Mapping[str, Any], speed: Speed) -> tuple[Pace, Pace]:
-    """In bfloat16 and in float32."""
+    """Return the speed in bfloat16 and in float32."""
     narrow, wide = (plan_of({**arguments, "dtype": dtype}, device="cpu") for dtype in ("bfloat16", "float32"))
     return speed.pace(work_of(shape, narrow)), speed.pace(work_of(shape, wide))
 
 
 def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) -> int:
-    """What the model takes in float32 on a CPU, with a cache of this size."""
+    """Return the bytes that the model needs in float32 on a CPU, with a cache of `cache_bytes`."""
     needed = memory_of(shape, plan_of({**arguments, "dtype": "float32"}, device="cpu"))
     return needed.card_bytes - needed.of("cache") + cache_bytes
 
 
 def is_better_wide(shape: Shape | None, arguments: Mapping[str, Any], speed: Speed) -> bool:
-    """Whether a frame with its share of the answer is sooner done in float32.
+    """Return whether a frame with its share of the answer is faster in float32.
 
-    Not of a quantised model: its kernels compute in 16 bits alone. Nor of one of which nothing is known.
+    False for a quantised model, whose kernels compute in 16 bits only, and for one whose shape is unknown.
     """
     if shape is None or shape.quantisation is not None:
         return False
@@ -236,5 +257,5 @@ def is_better_wide(shape: Shape | None, arguments: Mapping[str, Any], speed: Spe
 
 
 def fits_wide(shape: Shape, arguments: Mapping[str, Any], memory_bytes: int, cache_bytes: int) -> bool:
-    """Whether all of `memory_bytes` is enough for the model in float32, with a cache of this size."""
+    """Return whether the model in float32 fits in the usable share of `memory_bytes`, with a cache of `cache_bytes`."""
     return float32_bytes(shape, arguments, cache_bytes) <= memory_bytes * _SHARE

@@ -1,8 +1,8 @@
-"""A folder that vLLM loads as a model of true shape with weights that it makes up (`load_format` dummy).
+"""Model folders with the true shape and dummy weights, for benchmarks with vLLM (`load_format` dummy).
 
-In goes a config.json, or the part of one that the catalogue carries; out come the folder's files, some kilobytes. Times
-and memory of such a model are true, its answers are noise. The tokenizer is ours and has a token for every byte, so a
-text costs more tokens than with the model's own; the engine counts them, and so must who measures.
+The input is a config.json, or the part of one in the catalogue; the output are the folder's files, some kilobytes. Time
+and memory of such a model are realistic, its answers are noise. The tokenizer is ours and has a token for every byte,
+so a text costs more tokens than with the model's own; callers must use the engine's count.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _VIDEO_PROCESSORS = {
     "qwen3_vl": "Qwen3VLVideoProcessor",
     "qwen3_vl_moe": "Qwen3VLVideoProcessor",
 }
-"""By the type of the model; their processors for pictures are one and the same."""
-_LEAST_TOKENS = 4
+"""Video processors by model type; all share one image processor."""
+_LEAST_TOKENS = 4  # for the smallest picture
 _MEAN = {14: [0.48145466, 0.4578275, 0.40821073], 16: [0.5, 0.5, 0.5]}
 _SPREAD = {14: [0.26862954, 0.26130258, 0.27577711], 16: [0.5, 0.5, 0.5]}
-"""By the side of a patch, as the published processors have them; no time depends on them."""
-# A turn between marks, as the Qwen line has it; one cell stands for a picture, and the processor multiplies it.
+"""Normalisation by the side of a patch, as in the published processors; it doesn't affect timing."""
+# Turns between marks, as in the Qwen line; the processor expands the one token of a picture.
 _CHAT_TEMPLATE = """\
 {%- for message in messages %}<|im_start|>{{ message['role'] }}
 {% if message['content'] is string %}{{ message['content'] }}{% else %}
@@ -51,7 +51,7 @@ _CHAT_TEMPLATE = """\
 
 
 def check_entry(entry: Entry) -> None:
-    """Raise ModelNotFound where the shape of `entry` cannot be tried, with the reason."""
+    """Raise ModelNotFound, with the reason, if the shape of `entry` can't be benchmarked."""
     if entry.engine != "vllm":
         raise ModelNotFound("trial_other_engine", model=entry.id)
     if entry.needs_code:
@@ -60,9 +60,10 @@ def check_entry(entry: Entry) -> None:
 
 
 def write_folder(config: Mapping[str, Any], folder: Path) -> Path:
-    """`folder`, made, with all that vLLM reads but the weights.
+    """Create `folder` with everything that vLLM reads except the weights, and return it.
 
-    Raises ModelNotFound for a config that is none, or of a family whose pictures we have no processor for.
+    Raises:
+        ModelNotFound: The config is invalid, or we have no image processor for its family.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files_of(config).items():
@@ -71,7 +72,11 @@ def write_folder(config: Mapping[str, Any], folder: Path) -> Path:
 
 
 def files_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """Name and text of each file. Raises what `write_folder` raises."""
+    """Build each file's text by its name.
+
+    Raises:
+        ModelNotFound: As in `write_folder`.
+    """
     shape = read_shape(config)
     _check_shape(shape)
     documents = {"config.json": whole_config(config, shape), **_tokenizer(shape)}
@@ -82,8 +87,9 @@ def files_of(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def whole_config(config: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
-    """`config` with what it leaves to be known: how positions are counted, which layers of the tower see the whole
-    picture, and the numbers of our own tokenizer's marks.
+    """Complete a config with what it leaves to be known.
+
+    Adds how positions are counted, which layers of the tower use full attention, and the ids of our tokenizer's marks.
     """
     ids = {"bos_token_id": _id(_END_OF_TEXT), "eos_token_id": _id(_END), "pad_token_id": _id(_END_OF_TEXT)}
     if shape.vision is None:
@@ -108,7 +114,10 @@ def _check_shape(shape: Shape) -> None:
 
 
 def _positions(shape: Shape) -> dict[str, Any]:
-    """Rotations divided between time, height and width: Qwen3-VL gives time 24 of 64, the older ones 16 of 64."""
+    """Divide the rotary positions between time, height and width.
+
+    Qwen3-VL gives time 24 of 64, the older ones 16 of 64.
+    """
     half = shape.text.cache.head_dim // 2
     if shape.model_type.startswith("qwen3"):
         side = half * 5 // 16
@@ -120,7 +129,10 @@ def _positions(shape: Shape) -> dict[str, Any]:
 
 
 def _vision_defaults(shape: Shape, vision: Vision) -> dict[str, Any]:
-    """Qwen2.5-VL looks at windows of 8 × 8 patches, and in every eighth layer at the whole picture."""
+    """Return the tower's attention settings.
+
+    Qwen2.5-VL uses windows of 8 × 8 patches, and full attention in every eighth layer.
+    """
     if shape.model_type != "qwen2_5_vl":
         return {}
     whole = list(range(7, vision.depth, 8)) or [vision.depth - 1]
@@ -135,7 +147,7 @@ def _id(mark: str) -> int:
 
 
 def _tokenizer(shape: Shape) -> dict[str, Any]:
-    """Bytes, written as GPT-2 writes them, which is what `ByteLevel` expects; no two are ever joined."""
+    """Build a tokenizer of single bytes, written as `ByteLevel` expects them (GPT-2's letters), without merges."""
     added = [
         {"id": _id(mark), "content": mark, "special": True, "normalized": False,
          "single_word": False, "lstrip": False, "rstrip": False}
@@ -160,7 +172,7 @@ def _tokenizer(shape: Shape) -> dict[str, Any]:
 
 
 def _byte_letters() -> list[str]:
-    """A printable letter for each byte: its own where it has one, else the next from 256 on."""
+    """Return a printable letter for each byte: its own if it has one, else the next from 256 on."""
     printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
     others = iter(range(256, 512))
     return [chr(byte if byte in printable else next(others)) for byte in range(256)]

@@ -1,10 +1,10 @@
-"""The formats in which a model's numbers are kept: what each costs, and where it runs.
+"""Number formats of model weights: the cost of each, and the devices that run it.
 
-Capabilities are NVIDIA's compute capability (7.5 Turing, 8.0 Ampere, 8.9 Ada, 9.0 Hopper). 7.5 is the least for which
-vLLM 0.32 has kernels, whatever the format; what runs on a CPU is that version's, too. Bits of AWQ and GPTQ count the
-scale and the zero point that 128 numbers share, those of GGUF are llama.cpp's averages for Q4_K_M and Q8_0. AWQ and
-GPTQ are slow on a CPU: without AMX, vLLM's kernel for four bits unpacks the weights anew for every step; a 3B wrote a
-third as many tokens a second with AWQ as in bfloat16.
+Capabilities are NVIDIA's compute capability (7.5 Turing, 8.0 Ampere, 8.9 Ada, 9.0 Hopper). 7.5 is the lowest for which
+vLLM 0.32 has kernels, whatever the format; CPU support is that version's, too. Bits of AWQ and GPTQ count the scale and
+the zero point that 128 numbers share, those of GGUF are llama.cpp's averages for Q4_K_M and Q8_0. AWQ and GPTQ are slow
+on a CPU: without AMX, vLLM's 4-bit kernel unpacks the weights again for every step; a 3B model generated a third as
+many tokens a second with AWQ as in bfloat16.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ FormatKey = Literal["fp32", "bf16", "fp16", "int8", "fp8", "awq", "gptq", "gguf_
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """One format. Its words are `models.format.<key>` in the language files.
+    """A number format; its text is `models.format.<key>` in the language files.
 
-    `least_capability` is None where vLLM does not load it at all; from `full_capability` on cards compute in it, below
-    they unpack first. `arguments` are those that make vLLM load ordinary weights in this format, None where the
-    checkpoint has to be made so.
+    Attributes:
+        least_capability: Lowest compute capability that can load it; None if vLLM doesn't load it at all.
+        full_capability: Capability from which cards compute in it; below they unpack first.
+        arguments: Arguments with which vLLM loads ordinary weights in this format; None if the checkpoint must be
+            converted.
     """
 
     key: FormatKey
@@ -57,7 +59,7 @@ _PLAIN: dict[str, FormatKey] = {"float32": "fp32", "bfloat16": "bf16", "float16"
 
 
 def format_of(shape: Shape) -> NumberFormat:
-    """The format in which the checkpoint itself is stored."""
+    """Return the format in which the checkpoint itself is stored."""
     quantised = shape.quantisation
     if quantised is None:
         return BY_KEY[_PLAIN[shape.dtype]]
@@ -67,9 +69,13 @@ def format_of(shape: Shape) -> NumberFormat:
 
 
 def stored(shape: Shape, key: FormatKey | None) -> Quantisation | None:
-    """How the linear layers lie in memory when `shape` is loaded in the format `key` (None: as it is stored).
+    """Return how the linear layers are kept in memory when `shape` is loaded in the format `key`.
 
-    A checkpoint that is quantised stays so, whatever data type is asked for: that is what vLLM computes in.
+    A quantised checkpoint stays quantised, whatever data type is requested: vLLM computes in that.
+
+    Args:
+        shape: The model.
+        key: The format; None for the checkpoint's own.
     """
     if shape.quantisation is not None or key is None or key in _PLAIN.values():
         return shape.quantisation

@@ -1,6 +1,4 @@
-"""What the command line and the page say of a model in the same words: its size, how its name was understood, and why
-it does not run somewhere.
-"""
+"""Text about models shared by the command line and the web page: size, meaning of a name, why it doesn't run."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from app.models.serving_plan import GIB, Device, Plan
 
 
 def match_text(match: Match, language: Language) -> str:
-    """How a name was understood, and what else it may mean."""
+    """Return how a name was understood, and what else it may mean."""
     lines = [t(f"models.why.{match.why}", language, asked=match.asked, id=match.entry.id)]
     if match.reason:
         lines.append(match.reason[language])
@@ -27,12 +25,12 @@ def match_text(match: Match, language: Language) -> str:
 
 
 def gib_text(size_bytes: float) -> str:
-    """Return an amount of memory as every text names it, in GiB with one decimal."""
+    """Format a number of bytes in GiB with one decimal, without the unit."""
     return f"{size_bytes / GIB:.1f}"
 
 
 def need_text(need: Need, language: Language) -> str:
-    """Return in one or two sentences what a model needs of this memory, and whether it fits."""
+    """Return one or two sentences about what a model needs of this memory, and whether it fits."""
     values = {
         "needed": gib_text(need.needed_bytes),
         "least": gib_text(need.least_bytes),
@@ -46,14 +44,14 @@ def need_text(need: Need, language: Language) -> str:
 
 
 def why_nothing_fits(entry: Entry, card: Card | None, need: Need, language: Language) -> str:
-    """Return why there are no settings with which a model runs on `card` (None: a CPU)."""
+    """Return why no settings make a model run on `card` (None: a CPU)."""
     if need.can_fit:
         return f"{why_not(entry, card, language)}."
     return need_text(need, language)
 
 
 def why_not(entry: Entry, card: Card | None, language: Language) -> str:
-    """What a model needs that does not run on `card` (None: a CPU)."""
+    """Return what a model needs that doesn't run on `card` (None: a CPU)."""
     least = format_of(entry.shape).least_capability
     if card is not None and entry.shape.quantisation is not None and least is not None and card.runs < least:
         return t("models.needs_card", language, capability=least)
@@ -62,12 +60,12 @@ def why_not(entry: Entry, card: Card | None, language: Language) -> str:
 
 
 def weights_bytes(shape: Shape) -> int:
-    """The weights as they are stored."""
+    """Return the bytes of the weights in the checkpoint's own format."""
     return memory_of(shape, Plan()).of("text_weights", "vision_weights")
 
 
 def parameters_text(shape: Shape, language: Language) -> str:
-    """How many numbers it has, and of experts how many a token meets."""
+    """Format the number of parameters, and with experts the number that a token uses."""
     total = f"{shape.parameters / 1e9:.3g} B"
     if not shape.text.experts:
         return total

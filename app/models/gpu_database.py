@@ -1,6 +1,6 @@
-"""Graphics cards as the fitting sees them, and what is known of some by their names: memory and compute capability.
+"""Graphics cards known by name, with their memory and compute capability.
 
-The figures are those of NVIDIA's data sheets. A longer name stands before a shorter one that is part of it.
+The figures are from NVIDIA's data sheets. A longer name is matched before a shorter one that is part of it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_USUAL_CAPABILITY = 8.6
+_USUAL_CAPABILITY = 8.6  # most Ampere cards
 _KNOWN: tuple[tuple[str, float, float], ...] = (
     ("rtx 2080 ti", 11, 7.5), ("rtx 2080", 8, 7.5), ("rtx 2070", 8, 7.5), ("rtx 2060", 6, 7.5), ("titan rtx", 24, 7.5),
     ("quadro rtx 6000", 24, 7.5), ("quadro rtx 8000", 48, 7.5), ("gtx 1660", 6, 7.5), ("t4", 16, 7.5),
@@ -26,7 +26,7 @@ _KNOWN: tuple[tuple[str, float, float], ...] = (
 
 @dataclass(frozen=True)
 class Card:
-    """A graphics card: its memory, and its compute capability where it is known (else that of most Ampere cards)."""
+    """A graphics card: its memory, and its compute capability where it is known."""
 
     memory_gib: float
     capability: float | None = None
@@ -34,14 +34,19 @@ class Card:
 
     @property
     def runs(self) -> float:
+        """Return the compute capability, or that of most Ampere cards if it is unknown."""
         return self.capability if self.capability is not None else _USUAL_CAPABILITY
 
 
 def card_called(name: str, memory_gib: float | None = None) -> Card | None:
-    """The card that a driver or a person calls so; None if unknown. `memory_gib`: what the card itself told.
+    """Find a graphics card by the name that a driver or a person uses; return None if it is unknown.
 
     >>> card_called("NVIDIA GeForce RTX 2080 Ti").capability
     7.5
+
+    Args:
+        name: The name, in any case and punctuation.
+        memory_gib: Memory that the card itself reports, which takes precedence.
     """
     words = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=rtx|gtx)(?=\d)", " ", name.lower())).split()
     text = f" {' '.join(words)} ".replace(" 4090d ", " 4090 ")

@@ -1,17 +1,17 @@
-"""How much memory a model takes while it is served, as a sum whose every term says what it was worked out from.
+"""Estimate of the memory that a served model needs, as a sum whose terms carry their formulas.
 
-The terms follow what vLLM does. Tensor parallelism divides linear layers and embeddings; every card holds the norms,
-and a head of the cache at least; every stage of a pipeline holds the vision tower. Weights and cache are exact to the
-size of a block; what is estimated is in `app.models.memory`.
+The terms follow what vLLM does. Tensor parallelism divides linear layers and embeddings; every card holds the norms and
+at least one head of the cache; every stage of a pipeline holds the vision tower. Weights and cache are exact to the
+size of a block; working memory and the engine's own part are estimates.
 
-When vLLM starts it runs the largest picture through the tower, a full batch of tokens through the layers, and the
-choice of a word for every request, and keeps free what that took. So here: the widest intermediate results of each of
-the three. The engine's own part is a rule of thumb from vLLM's logs: three eighths of a GiB for CUDA and its libraries,
-as much for talking to other cards (0.34 to 0.43 GiB with four), and about 16 MiB of CUDA graphs for each layer unless
+When vLLM starts it runs the largest picture through the tower, a full batch of tokens through the layers, and sampling
+for every request, and keeps free what that took. So the working memory is the widest intermediate result of each of the
+three. The engine's own part is a rule of thumb from vLLM's logs: three eighths of a GiB for CUDA and its libraries, as
+much for communication between cards (0.34 to 0.43 GiB with four), and about 16 MiB of CUDA graphs for each layer unless
 `enforce_eager` is set. On a CPU, measured as the sum of the processes' shares at their peak with vLLM 0.32 (3B in 16
 bits: 11.4 GiB, with AWQ 8.3; a 2B in 16 bits 7.8): 1.6 GiB of libraries in two processes; the head once more, since
-vLLM packs it anew and keeps the embedding; three sixteenths of all weights, and packed ones a second time, that the
-packing took and the allocator does not give back.
+vLLM packs it again and keeps the embedding; three sixteenths of all weights, and packed ones a second time, which the
+packing used and the allocator does not return.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ from app.models.vision_tokens import largest_picture_tokens
 TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
 _BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}
 _VISION_PARTS: tuple[Part, ...] = ("vision", "merger")
+# From vLLM's logs and measurements; the module's docstring has the figures.
 _CONTEXT_BYTES = 3 * GIB // 8
 _TALK_BYTES = 3 * GIB // 8
 _GRAPH_BYTES = GIB // 64
 _CPU_ENGINE_BYTES = 13 * GIB // 8
 _CPU_KEPT = 3 / 16
 _BYTES_PER_LOGIT = 28
-"""A logit as float32, sorted, with its place before sorting, as probability, summed up, and as it came."""
+"""A logit as float32, sorted, its index before sorting, as probability, cumulated, and in its original type."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """Bytes on the fullest card and on all cards together.
+    """One term of the estimate: bytes on the fullest card and on all cards together.
 
-    `formula` names the words `models.sum.<formula>`, which say with `values` what the bytes were worked out from.
+    `formula` names the text `models.sum.<formula>`, which explains with `values` how the bytes were calculated.
     """
 
     key: TermKey
@@ -54,33 +55,35 @@ class Term:
 
 @dataclass(frozen=True)
 class Sum:
-    """Everything that one model takes, served by `plan`."""
+    """The whole memory estimate of one model served by `plan`."""
 
     plan: Plan
     terms: tuple[Term, ...]
     cache_bytes_per_token: int
-    """On the fullest card."""
+    """Bytes per token on the fullest card."""
 
     @property
     def card_bytes(self) -> int:
+        """Return the bytes on the fullest card."""
         return sum(term.card_bytes for term in self.terms)
 
     @property
     def total_bytes(self) -> int:
+        """Return the bytes on all cards together."""
         return sum(term.total_bytes for term in self.terms)
 
     def of(self, *keys: TermKey) -> int:
-        """Bytes of these terms on the fullest card."""
+        """Return the bytes of these terms on the fullest card."""
         return sum(term.card_bytes for term in self.terms if term.key in keys)
 
     def cache_tokens(self, budget_bytes: int) -> int:
-        """How many tokens the cache holds when the engine may take `budget_bytes` of each card."""
+        """Return the number of tokens that the cache holds if the engine may use `budget_bytes` of each card."""
         left = budget_bytes - self.of("text_weights", "vision_weights", "working", "engine")
         return tokens_in(max(0, left), self.cache_bytes_per_token, self.plan.device)
 
 
 def memory_of(shape: Shape, plan: Plan) -> Sum:
-    """The sum for `shape` served by `plan`."""
+    """Estimate the memory that `shape` needs when it is served by `plan`."""
     seeing = (_weights("vision_weights", shape, plan, vision=True),) if shape.vision else ()
     weights = (_weights("text_weights", shape, plan, vision=False), *seeing)
     terms = (*weights, _cache(shape, plan), _working(shape, plan), _engine(shape, plan, weights))
@@ -88,13 +91,13 @@ def memory_of(shape: Shape, plan: Plan) -> Sum:
 
 
 def tokens_in(cache_bytes: int, bytes_per_token: int, device: Device) -> int:
-    """Whole blocks of tokens that a cache of `cache_bytes` holds."""
+    """Return the tokens that a cache of `cache_bytes` holds, in whole blocks."""
     block = _BLOCK_TOKENS[device]
     return cache_bytes // (bytes_per_token * block) * block
 
 
 def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
-    """Bytes that a token keeps on the fullest card."""
+    """Return the bytes that the cache keeps of a token on the fullest card."""
     return _cached(shape, plan, shape.text.cache.layers)
 
 
@@ -126,7 +129,7 @@ def _is_packed(weights: Weights, keeping: Quantisation | None, vision: bool) -> 
 
 
 def _on_card(weights: Weights, plan: Plan, stage: int) -> float:
-    """How many of the numbers lie on one card of the stage, counted from 0."""
+    """Return how many of the weights lie on one card of the stage, counted from 0."""
     ways = plan.tensor_parallel if weights.ways == 0 else min(weights.ways, plan.tensor_parallel)
     last = plan.pipeline_parallel - 1
     if weights.place == "layers":
@@ -145,7 +148,10 @@ def _cached(shape: Shape, plan: Plan, layers: int) -> int:
 
 
 def _cache(shape: Shape, plan: Plan) -> Term:
-    """All layers keep every token, but those with a sliding window, which keep the window and what is being read."""
+    """Calculate the cache.
+
+    All layers keep every token, except those with a sliding window, which keep the window and the batch.
+    """
     cache, block = shape.text.cache, _BLOCK_TOKENS[plan.device]
     tokens = math.ceil(plan.max_model_len / block) * block * plan.sequences
     card = _cached(shape, plan, cache.layers - cache.window_layers) * tokens
@@ -180,7 +186,7 @@ def _engine(shape: Shape, plan: Plan, weights: Sequence[Term]) -> Term:
 
 
 def working_bytes(shape: Shape, plan: Plan) -> int:
-    """The most that the three passes hold at a time, on one card."""
+    """Return the peak memory of the three passes on one card, in bytes."""
     text, plain, tokens = shape.text, number_bytes(shape, plan), plan.batched_tokens
     batch = tokens * plain * (4 * text.hidden + 3 * text.intermediate // plan.tensor_parallel)
     choice = min(plan.max_num_seqs, tokens) * text.vocab * _BYTES_PER_LOGIT
@@ -192,7 +198,7 @@ def working_bytes(shape: Shape, plan: Plan) -> int:
 
 
 def picture_tokens(vision: Vision, plan: Plan) -> int:
-    """Tokens of the largest picture that the plan lets in."""
+    """Return the tokens of the largest picture that the plan allows."""
     most = largest_picture_tokens(vision)
     if plan.largest_picture_px is None or vision.pictures != "patches":
         return most
@@ -200,7 +206,14 @@ def picture_tokens(vision: Vision, plan: Plan) -> int:
 
 
 def engine_bytes(shape: Shape, plan: Plan, weights_bytes: int, packed_bytes: int) -> int:
-    """What the engine takes for itself, on one card that holds so many bytes of weights, so many of them packed."""
+    """Estimate the engine's own memory on one card, in bytes.
+
+    Args:
+        shape: The model.
+        plan: Its settings.
+        weights_bytes: Bytes of all weights on the card.
+        packed_bytes: Bytes of the quantised ones among them.
+    """
     if plan.device == "cpu":
         head = (shape.count("lm_head") or shape.count("embedding")) * number_bytes(shape, plan)
         return _CPU_ENGINE_BYTES + head + math.ceil(weights_bytes * _CPU_KEPT) + packed_bytes
@@ -209,7 +222,7 @@ def engine_bytes(shape: Shape, plan: Plan, weights_bytes: int, packed_bytes: int
 
 
 def _picture_bytes(vision: Vision, plan: Plan, plain: int, tokens: int) -> int:
-    """The tower's widest moment: pixels as they came and converted, the residual, and a block's attention or layers."""
+    """Return the tower's peak: pixels as received and converted, the residual, and a block's attention or MLP."""
     patches = tokens * vision.patches_per_token
     pixels = 3 * 2 * (vision.unit_px**2 // vision.patches_per_token) * (4 + plain)
     attention = (4 * vision.hidden * plain + 2 * vision.hidden * 4) // plan.tensor_parallel

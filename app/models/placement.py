@@ -1,11 +1,10 @@
-"""What runs in so much memory, best first, and with which settings.
+"""Proposals of models and settings that fit in a given memory, best first.
 
-"Best" is a rule, not a measurement: what sees pictures before what does not, what keeps 8192 tokens before what does
-not, what vLLM runs without foreign code before the rest; then the larger model, where a mixture of experts counts as
-the geometric mean of all its numbers and those that a token meets, and sizes within about a fifth are equal; then 8
-and more bits before 4; then the order of the families in the catalogue. On a CPU a model that takes too long for a
-frame and its share of the answer (app.models.cpu_speed) comes after those that do not, and of such ones the quicker
-first.
+"Best" is a rule, not a measurement: models that accept pictures first, then those that keep 8192 tokens, then those
+that vLLM runs without foreign code; then the larger model, where a mixture of experts counts as the geometric mean of
+all its parameters and those that a token uses, and sizes within about a fifth are equal; then 8 and more bits before 4;
+then the order of the families in the catalogue. On a CPU a model that takes too long for a frame and its share of the
+answer (app.models.cpu_speed) comes after those that do not, and among such the faster comes first.
 """
 
 from __future__ import annotations
@@ -25,29 +24,34 @@ from app.models.serving_plan import GIB, Device, Plan
 from app.models.vision_tokens import image_tokens
 
 USUAL_LENGTH = 8192
-_LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)
+_LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)  # proposed context lengths; chosen by hand, not tuned
 USABLE = 0.9
-"""The share of a memory that is planned with: the rest is for the driver, the desktop and other programs."""
+"""Usable share of a memory; the rest is for the driver, the desktop and other programs. Chosen by hand; not tuned."""
 _AT_ONCE = 8
-"""Requests that the engine is made to hold at most: FrameLens sends a handful, and room for 256 costs a GiB."""
+"""Limit of concurrent requests in the engine: FrameLens sends a handful, and space for 256 costs a GiB."""
 _PICTURE_TOKENS = 1280
-"""At most so many tokens for one frame: enough for 1280 × 720, and the tower's working memory stays small."""
-_MOST_FRAMES = 64
+"""Limit of tokens for one frame: enough for 1280 × 720, and the tower's working memory stays small."""
+_MOST_FRAMES = 64  # chosen by hand; not tuned
 _REST_TOKENS = 1536
-"""What question, marks and answer take beside the frames."""
+"""Tokens for question, marks and answer beside the frames. Chosen by hand; not tuned."""
 _FRAME = (1280, 720)
 _BEARABLE_SECONDS = 12.0
-"""For a frame on a CPU, with its share of the answer: sixteen frames in about three minutes."""
+"""Acceptable time for a frame on a CPU with its share of the answer: sixteen frames in about three minutes."""
 _AMPERE = 8.0
 _MOST_IN_ONE_MACHINE = 8
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A model with settings that fit: `config` for VLLM_CONFIG, `environment` beside it.
+    """A model with settings that fit.
 
-    `concurrency` is how many requests of `plan.max_model_len` tokens the cache holds, `frames` how many of 1280 × 720
-    fit one of them (0 for a model without eyes). `pace` is an estimate, for a CPU alone.
+    Attributes:
+        budget_bytes: Memory that may be used, on each card.
+        concurrency: Number of requests of `plan.max_model_len` tokens that the cache holds.
+        frames: Number of frames of 1280 × 720 in one request; 0 for a model without vision.
+        config: Settings for VLLM_CONFIG.
+        environment: Environment variables beside it.
+        pace: Estimated speed; for a CPU only.
     """
 
     entry: Entry
@@ -63,16 +67,19 @@ class Proposal:
 
     @property
     def is_slow(self) -> bool:
-        """Whether it takes longer for a frame, or for the words about one, than people like to wait."""
+        """Return whether a frame with its share of the answer takes longer than is acceptable."""
         return self.pace is not None and self.pace.each_seconds > _BEARABLE_SECONDS
 
 
 @dataclass(frozen=True)
 class Need:
-    """Memory that a model takes, in bytes, on the fullest card or of ordinary memory, and what there is of it.
+    """Memory that a model needs, in bytes, on the fullest card or of ordinary memory, and the available memory.
 
-    `needed_bytes` is the sum with given settings, `least_bytes` that with the smallest ones. Of `there_bytes` at most
-    the share `usable` is planned with.
+    Attributes:
+        needed_bytes: Estimate with the given settings.
+        least_bytes: Estimate with the smallest settings.
+        there_bytes: Available memory.
+        usable: Share of it that may be used.
     """
 
     needed_bytes: int
@@ -82,28 +89,31 @@ class Need:
 
     @property
     def usable_bytes(self) -> int:
+        """Return the bytes that may be used."""
         return int(self.there_bytes * self.usable)
 
     @property
     def fits(self) -> bool:
+        """Return whether the model fits with the given settings."""
         return self.needed_bytes <= self.usable_bytes
 
     @property
     def can_fit(self) -> bool:
-        """Whether it fits with the smallest settings."""
+        """Return whether it fits with the smallest settings."""
         return self.least_bytes <= int(self.there_bytes * USABLE)
 
 
 def need_of(shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> Need:
-    """Return what a model served by `plan` needs of `there_bytes` of memory."""
+    """Estimate what a model served by `plan` needs of `there_bytes` of memory."""
     least = least_bytes(shape, plan.device)
     needed = memory_of(shape, plan).card_bytes
     return Need(needed, min(least, needed), there_bytes, usable)
 
 
 def least_bytes(shape: Shape, device: Device) -> int:
-    """Return the memory in bytes below which a model cannot be served: one request of the shortest context that is
-    proposed, on one card.
+    """Return the memory in bytes below which a model can't be served.
+
+    That is one request of the shortest proposed context, on one card.
     """
     longest = shape.text.max_positions or USUAL_LENGTH
     plan = replace(_plan(shape, None, device, 1, 1), max_model_len=min(_LENGTHS[-1], longest), eager=True)
@@ -111,14 +121,18 @@ def least_bytes(shape: Shape, device: Device) -> int:
 
 
 def on_cards(card: Card, entries: Iterable[Entry], *, cards: int = 1) -> tuple[Proposal, ...]:
-    """What runs on `cards` cards like `card`, best first."""
+    """Propose models for `cards` cards like `card`, best first."""
     found = (_on_cards(entry, card, cards) for entry in entries)
     return _sorted([proposal for proposal in found if proposal is not None], entries)
 
 
 def on_cpu(memory_gib: float, entries: Iterable[Entry], *, speed: Speed | None = None) -> tuple[Proposal, ...]:
-    """What runs in `memory_gib` of ordinary memory, best first, on a processor of this speed (None: the one that the
-    catalogue was measured on).
+    """Propose models for `memory_gib` of ordinary memory, best first.
+
+    Args:
+        memory_gib: All memory of the machine.
+        entries: Models to choose from.
+        speed: Rates of the processor; None for the one that the catalogue was measured on.
     """
     usual = speed or reference()
     found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib, usual))]
@@ -126,11 +140,11 @@ def on_cpu(memory_gib: float, entries: Iterable[Entry], *, speed: Speed | None =
 
 
 def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
-    """Tensor and pipeline parallel sizes for `cards` cards.
+    """Return the tensor and pipeline parallel sizes for `cards` cards.
 
     vLLM divides heads: their number must be a multiple of the tensor parallel size, and so must that of the cache's
-    heads, or the other way round. A quantised layer is divided between its groups. Cards beyond eight stand in another
-    machine as a rule, where only a pipeline is quick enough.
+    heads, or the other way round. A quantised layer is divided between its groups. Cards beyond eight are usually in
+    another machine, where only a pipeline is fast enough.
     """
     for size in range(min(cards, _MOST_IN_ONE_MACHINE), 0, -1):
         if cards % size == 0 and _divides(shape, size):
@@ -163,7 +177,7 @@ def _on_cards(entry: Entry, card: Card, cards: int) -> Proposal | None:
 
 
 def _formats(entry: Entry, card: Card) -> Iterator[FormatKey | None]:
-    """As it is stored if the card runs that, then what vLLM can make of it while loading."""
+    """List the formats to try: the checkpoint's own if the card runs it, then vLLM's conversions while loading."""
     least = format_of(entry.shape).least_capability
     halved = entry.shape.quantisation is None and card.runs < _AMPERE
     if halved or (least is not None and card.runs >= least):
@@ -174,7 +188,7 @@ def _formats(entry: Entry, card: Card) -> Iterator[FormatKey | None]:
 
 
 def _on_cpu(entry: Entry, memory_gib: float, speed: Speed) -> Proposal | None:
-    """In 16 bits or in 32, whichever is sooner done here and memory holds; transformers takes what is stored."""
+    """Propose 16 or 32 bits, whichever is faster here and fits; transformers uses the stored format."""
     stored = format_of(entry.shape)
     is_mixture_in_4_bits = entry.shape.text.experts > 0 and stored.bits < 8
     if stored.key == "fp8" or is_mixture_in_4_bits:
@@ -206,7 +220,7 @@ def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, p
 
 
 def _fitted(entry: Entry, key: FormatKey, base: Plan, budget: int, card: Card | None) -> Proposal | None:
-    """The longest context of which the cache holds two, else the longest of which it holds one; eager if need be."""
+    """Choose the longest context that the cache holds twice, else the longest that it holds once; eager if needed."""
     longest = entry.shape.text.max_positions or USUAL_LENGTH
     lengths = [length for length in _LENGTHS if length <= longest] or [longest]
     usual = [length for length in lengths if length <= USUAL_LENGTH] or lengths
@@ -241,7 +255,10 @@ def _proposal(
 
 
 def _config(entry: Entry, key: FormatKey, plan: Plan, frames: int, card: Card | None) -> dict[str, Any]:
-    """VLLM_CONFIG. A card before Ampere computes in half, and so do checkpoints made in it; a CPU may in 32 bits."""
+    """Build VLLM_CONFIG.
+
+    A card before Ampere computes in half, and so do checkpoints stored in it; a CPU may compute in 32 bits.
+    """
     in_half = card is not None and (card.runs < _AMPERE or entry.shape.dtype == "float16")
     config: dict[str, Any] = {"max_model_len": plan.max_model_len}
     if card is not None:

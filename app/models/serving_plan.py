@@ -1,4 +1,4 @@
-"""How a model is to be served: what of vLLM's arguments decides how much memory it takes."""
+"""Serving settings of a model: those of vLLM's arguments that decide how much memory it needs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ _FORMATS: Mapping[str, FormatKey] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings that count. The defaults are vLLM's for cards below 70 GiB.
+    """Settings that affect memory. The defaults are vLLM's for cards below 70 GiB.
 
-    `format`: None for the checkpoint's own. `sequences` are requests in flight, each of `max_model_len` tokens.
-    `largest_picture_px`: None for the most that the model takes; vLLM is held to it with `mm_processor_kwargs`.
+    Attributes:
+        sequences: Requests in flight, each of `max_model_len` tokens.
+        format: Number format of the weights; None for the checkpoint's own.
+        largest_picture_px: Limit of a picture's pixels, set with `mm_processor_kwargs`; None for the model's own.
     """
 
     max_model_len: int = 8192
@@ -39,13 +41,18 @@ class Plan:
 
     @property
     def cards(self) -> int:
+        """Return the number of cards."""
         return self.tensor_parallel * self.pipeline_parallel
 
 
 def plan_of(arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: int = 1) -> Plan:
-    """The plan that VLLM_CONFIG means; what it leaves out is vLLM's default, and with it a length of 8192.
+    """Build the plan that a VLLM_CONFIG means; missing settings are vLLM's defaults, with a length of 8192.
 
-    `arguments` have passed `app.vllm_arguments.check`. A data type says nothing of weights that are stored quantised.
+    Args:
+        arguments: Settings that have passed `app.vllm_arguments.check`. A data type doesn't affect weights that are
+            stored quantised.
+        device: Where the model runs.
+        sequences: Requests in flight.
     """
     usual = Plan(max_num_seqs=128 if device == "cpu" else 256)
     pixels = (arguments.get("mm_processor_kwargs") or {}).get("max_pixels")
@@ -65,14 +72,14 @@ def plan_of(arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: 
 
 
 def number_bytes(shape: Shape, plan: Plan) -> int:
-    """Bytes of a number that is not quantised, and of one in the cache: computing takes place in 32 bits or in 16."""
+    """Return the bytes of a number that isn't quantised, and of one in the cache: 4 or 2."""
     if plan.format is not None:
         return 4 if plan.format == "fp32" else 2
     return 4 if shape.dtype == "float32" else 2
 
 
 def _number(given: Any, usual: int) -> int:
-    """A whole number, written as 8192 or as 8k or 8K as vLLM takes it; `usual` for none and for "auto"."""
+    """Parse a whole number, written as 8192 or as vLLM's 8k or 8K; return `usual` for None and for "auto"."""
     if isinstance(given, str) and given[-1:] in _UNITS:
         try:
             return round(float(given[:-1]) * _UNITS[given[-1]])

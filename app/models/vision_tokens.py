@@ -1,4 +1,4 @@
-"""How many tokens a picture costs: what each family's processor makes of its size."""
+"""Token cost of a picture by its size, as each family's processor counts it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import math
 from app.models.architecture import Vision
 
 _MOST_TILED = 2
-"""With more pictures than these in a request, DeepSeek-VL2 does not cut them into tiles."""
+"""Number of pictures in a request beyond which DeepSeek-VL2 doesn't cut them into tiles."""
 
 
 def image_tokens(vision: Vision, width: int, height: int, *, together: int = 1) -> int:
-    """Tokens of one picture of `width` × `height` pixels, without the marks around it.
+    """Return the tokens of one picture of `width` × `height` pixels, without the marks around it.
 
-    `together` is how many pictures the request has: tiles are cut for two at most.
+    `together` is the number of pictures in the request: tiles are cut for two at most.
     """
     if vision.pictures == "fixed":
         return vision.tokens
@@ -23,12 +23,12 @@ def image_tokens(vision: Vision, width: int, height: int, *, together: int = 1) 
         pieces = _slices(vision, width, height)
         return vision.tokens * (1 + pieces if pieces > 1 else 1)
     columns, rows = (1, 1) if together > _MOST_TILED else _tiles(vision, width, height)
-    side = math.isqrt(vision.tokens)  # a small picture of the whole, then the tiles; a mark closes each row
+    side = math.isqrt(vision.tokens)  # a thumbnail, then the tiles; a mark ends each row
     return side * (side + 1) + rows * side * (columns * side + 1) + 1
 
 
 def largest_picture_tokens(vision: Vision) -> int:
-    """Tokens of the most costly picture that the model takes: what vLLM measures its activations with."""
+    """Return the tokens of the most costly picture that the model accepts, with which vLLM measures its activations."""
     if vision.pictures == "patches":
         return vision.max_pixels // vision.unit_px**2
     if vision.pictures == "tiles":
@@ -38,7 +38,7 @@ def largest_picture_tokens(vision: Vision) -> int:
 
 
 def _patched(vision: Vision, width: int, height: int) -> int:
-    """Sides are rounded to whole tokens; a picture that is too large is made smaller, its sides rounded down."""
+    """Return the tokens after rounding the sides to whole tokens; a picture that is too large is scaled down."""
     unit = vision.unit_px
     columns, rows = max(1, round(width / unit)), max(1, round(height / unit))
     if columns * rows * unit**2 > vision.max_pixels:
@@ -48,7 +48,7 @@ def _patched(vision: Vision, width: int, height: int) -> int:
 
 
 def _tiles(vision: Vision, width: int, height: int) -> tuple[int, int]:
-    """Columns and rows of the grid that keeps most of the picture's own pixels, and of those the one least empty."""
+    """Return columns and rows of the grid that keeps most of the picture's own pixels, with the least padding."""
 
     def cost(grid: tuple[int, int]) -> tuple[float, float]:
         across, down = grid[0] * vision.unit_px, grid[1] * vision.unit_px
@@ -61,7 +61,7 @@ def _tiles(vision: Vision, width: int, height: int) -> tuple[int, int]:
 
 
 def _slices(vision: Vision, width: int, height: int) -> int:
-    """About as many as the area holds, in the grid whose shape is nearest to the picture's."""
+    """Return the number of slices that the area needs, in the grid whose shape is nearest to the picture's."""
     pieces = min(vision.most_pieces, math.ceil(width * height / vision.unit_px**2))
     if pieces <= 1:
         return 1

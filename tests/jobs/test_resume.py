@@ -395,7 +395,7 @@ def test_store_failure_in_mid_job_loses_no_answer(
             assert gate.reached.wait(60)
             until(jobs, job_id, lambda job: bool(job.results))
             before = jobs.snapshot(job_id).results
-            mend = FAULTS[fault](jobs)
+            fix = FAULTS[fault](jobs)
             gate.opened.set()
             job = ended(jobs, job_id)
             assert job.state == "failed"
@@ -404,7 +404,7 @@ def test_store_failure_in_mid_job_loses_no_answer(
             assert {one.number for one in before} <= {one.number for one in job.results}
             with pytest.raises(StorageError):
                 jobs.submit(replace(REQUEST, frames=3), name="another.mp4")
-            mend()
+            fix()
             jobs.resume(job_id)
             assert report_of(ended(jobs, job_id)) == undisturbed
         with jobs_in(tmp_path, made(server)) as jobs:

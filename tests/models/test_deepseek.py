@@ -13,7 +13,7 @@ from app.engine.supported_architectures import fitting_engine
 from app.i18n import error_text, notice_text
 from app.models import built_in
 from app.models.catalogue import raw_built_in
-from app.models.preflight import Finding, Machine, Mend, Model, Program, Subject, check
+from app.models.preflight import Finding, Fix, Machine, Model, Program, Subject, check
 from app.services import preflight
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
@@ -62,10 +62,10 @@ def looked_at(config: dict[str, Any], engine: Any) -> list[Finding]:
 def test_published_deepseek_offers_the_converted_one(original: dict[str, Any], converted: str, engine: str) -> None:
     (found,) = looked_at(original, engine)
     assert found.key == "checkpoint_original"
-    assert found.mend == Mend(model=converted, engine="transformers")
+    assert found.fix == Fix(model=converted, engine="transformers")
     assert converted in built_in().by_id
     for language in ("zh", "en"):
-        assert converted in error_text(found.error, language) and converted in notice_text(found.mend.notice, language)
+        assert converted in error_text(found.error, language) and converted in notice_text(found.fix.notice, language)
 
 
 @needs_vllm
@@ -80,14 +80,14 @@ def test_converted_deepseek_needs_transformers_engine(id_: str) -> None:
     """vLLM 0.32 asks transformers' class for a count of tokens that this one has not: see tests/engine/logs."""
     assert looked_at(config_of(id_), "transformers") == []
     (found,) = looked_at(config_of(id_), "vllm")
-    assert found.key == "architecture_unsupported" and found.mend == Mend(engine="transformers")
+    assert found.key == "architecture_unsupported" and found.fix == Fix(engine="transformers")
 
 
 @needs_vllm
 def test_deepseek_vl2_runs_in_vllm_only() -> None:
     assert looked_at(config_of(VL2), "vllm") == []
     (found,) = looked_at(config_of(VL2), "transformers")
-    assert found.key == "transformers_lacks_type" and found.mend == Mend(engine="vllm")
+    assert found.key == "transformers_lacks_type" and found.fix == Fix(engine="vllm")
     for language in ("zh", "en"):
         assert "deepseek_vl_v2" in error_text(found.error, language)
 
@@ -135,14 +135,14 @@ def stops(model: str) -> list[Finding]:
 @pytest.mark.parametrize(
     ("named", "converted"),
     [
-        ("deepseek-ai/deepseek-vl-7b-chat", Mend(model=LARGE, engine="transformers")),
-        ("deepseek-ai/deepseek-vl-1.3b-chat", Mend(model=SMALL, engine="transformers")),
-        ("liuhaotian/llava-v1.5-7b", Mend(model="llava-hf/llava-1.5-7b-hf")),
+        ("deepseek-ai/deepseek-vl-7b-chat", Fix(model=LARGE, engine="transformers")),
+        ("deepseek-ai/deepseek-vl-1.3b-chat", Fix(model=SMALL, engine="transformers")),
+        ("liuhaotian/llava-v1.5-7b", Fix(model="llava-hf/llava-1.5-7b-hf")),
     ],
 )
-def test_deepseek_is_reported_before_download(named: str, converted: Mend) -> None:
+def test_deepseek_is_reported_before_download(named: str, converted: Fix) -> None:
     (found,) = stops(named)
-    assert (found.key, found.mend) == ("checkpoint_original", converted)
+    assert (found.key, found.fix) == ("checkpoint_original", converted)
 
 
 def test_of_the_other_names_nothing_is_said() -> None:

@@ -95,7 +95,7 @@ def test_cache_snapshot_is_known_by_its_hub_name(tmp_path: Path) -> None:
 def test_ollama_names_and_folders_are_mapped_or_explained(tmp_path: Path) -> None:
     wanted = replace(config.load({}), model_path="qwen3:8b")
     (found,) = (one for one in preflight.preflight(wanted) if one.severity == "stops")
-    assert found.key == "model_named_by_ollama" and found.mend and found.mend.model == "Qwen/Qwen3-8B"
+    assert found.key == "model_named_by_ollama" and found.fix and found.fix.model == "Qwen/Qwen3-8B"
     (tmp_path / "blobs").mkdir()
     (tmp_path / "manifests").mkdir()
     assert keys(tmp_path) == ["model_is_ollama"]

@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import ModelNotFound
 from app.models import Card, built_in
-from app.models.preflight import Mend
+from app.models.preflight import Fix
 from app.services.hardware_profile import Place, place_of, speed_here
 from app.ui.model_selection import Choice, Wanted, config_text, env_lines, proposal_for, understood
 from app.ui.panels.models.apply import mended
@@ -83,10 +83,10 @@ def test_env_lines_name_an_unusual_engine() -> None:
 
 def test_fix_changes_settings_and_removes_defaults() -> None:
     wanted = Wanted("org/model", '{"dtype": "int8", "max_num_seqs": 4}', "vllm", None)
-    assert mended(wanted, Mend({"dtype": "half"})).written == {"dtype": "half", "max_num_seqs": 4}
+    assert mended(wanted, Fix({"dtype": "half"})).written == {"dtype": "half", "max_num_seqs": 4}
     by_default = Wanted("org/model", "{}", "vllm", {"tensor_parallel_size": 1})
-    assert mended(by_default, Mend(remove=("tensor_parallel_size",))).written == {"tensor_parallel_size": None}
-    assert mended(wanted, Mend(model="org/other")).model == "org/other"
+    assert mended(by_default, Fix(remove=("tensor_parallel_size",))).written == {"tensor_parallel_size": None}
+    assert mended(wanted, Fix(model="org/other")).model == "org/other"
 
 
 def test_hardware_is_smallest_gpu_unless_engine_is_on_cpu() -> None:

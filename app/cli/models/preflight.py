@@ -53,14 +53,14 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 def document(finding: Finding, language: Language) -> dict[str, Any]:
     """A finding for programs; `mend` is null where no setting of the engine's helps."""
-    mend = finding.mend
+    fix = finding.fix
     return {
         "severity": finding.severity,
         "key": finding.key,
         "text": notice_text(finding.notice, language),
         "mend": None
-        if mend is None
-        else {"set": dict(mend.change), "remove": list(mend.remove), "model": mend.model, "engine": mend.engine},
+        if fix is None
+        else {"set": dict(fix.change), "remove": list(fix.remove), "model": fix.model, "engine": fix.engine},
     }
 
 
@@ -68,8 +68,8 @@ def _lines(found: tuple[Finding, ...], language: Language) -> list[str]:
     lines = []
     for finding in found:
         lines.append(f"{_MARKS[finding.severity]} {notice_text(finding.notice, language).removeprefix('❌ ')}")
-        if finding.mend is not None:
-            lines.append(f"   → {notice_text(finding.mend.notice, language)}")
+        if finding.fix is not None:
+            lines.append(f"   → {notice_text(finding.fix.notice, language)}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Whole numbers out of a config.json, or an error that names what is missing or wrong."""
+"""Typed access to a config.json, with errors that name the missing or wrong key."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from typing import Any
 from app.errors import ModelNotFound
 
 _LARGEST = 10**7
-"""No size of a model comes near it; one beyond is a mistake, and would be counted for ever."""
+"""Upper limit of any size. No model comes near it; a larger value is a mistake and would take forever to count."""
 
 
 class Fields:
-    """One object of a config.json. `path` is how it is reached, "" for the outermost, and stands in the errors."""
+    """One object of a config.json; `path` is the prefix of its keys in errors, "" for the outermost object."""
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
         self.values = values
         self.path = path
 
     def number(self, *names: str, default: int | None = None) -> int:
-        """The first of `names` that is there, as a whole number. Raises ModelNotFound."""
+        """Return the first of `names` that is set, as a whole number.
+
+        Raises:
+            ModelNotFound: The value isn't a whole number, or none is set and there is no default.
+        """
         for name in names:
             given = self.values.get(name)
             if given is None:
@@ -39,14 +43,16 @@ class Fields:
             raise ModelNotFound("model_shape_incomplete", keys=", ".join(missing))
 
     def flag(self, name: str, *, default: bool = False) -> bool:
+        """Return a truth value, or `default` if it isn't set."""
         given = self.values.get(name)
         return default if given is None else bool(given)
 
     def word(self, name: str) -> str:
+        """Return a text, or "" if it isn't set."""
         return str(self.values.get(name) or "")
 
     def inner(self, *names: str) -> Fields | None:
-        """The first of `names` that is an object."""
+        """Return the first of `names` that is a non-empty object, or None."""
         for name in names:
             given = self.values.get(name)
             if isinstance(given, Mapping) and given:
@@ -54,6 +60,7 @@ class Fields:
         return None
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Fields:
+        """Return the same object with `defaults` for the keys that it doesn't set."""
         return Fields(
             {**defaults, **{key: value for key, value in self.values.items() if value is not None}}, self.path
         )

@@ -1,7 +1,7 @@
-"""From a config.json to a Shape. Nothing is guessed: what is missing, wrong or of a family not known is named.
+"""Parser of config.json files: builds a Shape and guesses nothing; missing, wrong or unknown values are errors.
 
-Both styles are read: everything at the top, as Qwen2-VL had it, and a `text_config` (or `language_config`) beside a
-`vision_config`.
+Both styles are supported: everything at the top level, as in Qwen2-VL, and a `text_config` (or `language_config`)
+beside a `vision_config`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from app.models.config.vision import read_vision
 
 _TEXT_NAMES = ("text_config", "language_config", "llm_config")
 _TEXT_OF = {"llava": "llama", "multi_modality": "llama", "deepseek_vl": "llama", "deepseek_vl_hybrid": "llama"}
-"""The language model of a family whose nested config need not name its type."""
+"""Language model types of families whose nested config may omit its type."""
 _MINICPM_TEXT = {"2.5": "llama", "2.6": "qwen2", "4.0": "llama", "4.5": "qwen3"}
 _DTYPES = {"float16": "float16", "half": "float16", "bfloat16": "bfloat16", "float32": "float32", "float": "float32"}
 
 
 def read_shape(config: Mapping[str, Any]) -> Shape:
-    """The shape of the model whose config.json this is.
+    """Read the shape of a model from its config.json.
 
-    Raises ModelNotFound: `model_shape_incomplete` with the missing keys, `model_shape_wrong` with the value,
-    `model_type_unknown` with the types that are known.
+    Raises:
+        ModelNotFound: `model_shape_incomplete` with the missing keys, `model_shape_wrong` with the value, or
+            `model_type_unknown` with the known types.
     """
     if not isinstance(config, Mapping) or not (config.get("model_type") or config.get("architectures")):
         raise ModelNotFound("model_shape_incomplete", keys="model_type, architectures")
@@ -68,7 +69,10 @@ def _text_type(outer: Fields, inner: Fields | None, model_type: str) -> str:
 
 
 def _tied(outer: Fields, inner: Fields | None) -> bool | None:
-    """Whether the embeddings serve twice: the outer word counts, as transformers has it for models of two parts."""
+    """Return whether input and output embeddings are shared, or None if unknown.
+
+    The outer config takes precedence, as in transformers for models of two parts.
+    """
     if outer.word("model_type") in ("deepseek_vl", "deepseek_vl_hybrid", "multi_modality", "deepseek_vl_v2", "llava"):
         return False  # their checkpoints hold both, whatever default transformers has
     given = outer.values.get("tie_word_embeddings")
@@ -107,7 +111,7 @@ def _quantisation(fields: Fields | None) -> Quantisation | None:
 
 
 def _names_vision(fields: Fields) -> bool:
-    """Whether the modules that are left as they are include the tower."""
+    """Return whether the modules excluded from quantisation include the vision tower."""
     left: Iterable[Any] = [
         *(fields.values.get("modules_to_not_convert") or ()),
         *(fields.values.get("ignore") or ()),

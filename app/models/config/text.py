@@ -1,7 +1,7 @@
-"""The language model of a config.json: its sizes, its cache, and its weights counted part by part.
+"""Language model part of a config.json: sizes, cache, and the weights counted part by part.
 
-Known are the Llama and Qwen lines and DeepSeek's with latent attention, dense or with experts. What each of them adds
-(biases, norms of queries and keys, shared experts) is as transformers builds them; tests hold the counts against that.
+Supported are the Llama and Qwen lines and DeepSeek's with latent attention, dense or with experts. Their differences
+(biases, norms of queries and keys, shared experts) follow transformers; tests compare the counts with it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from app.models.architecture import Cache, Text, Weights
 from app.models.config.fields import Fields
 
 _SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
-_MOST_LAYERS = 1000
+_MOST_LAYERS = 1000  # a safety limit; chosen by hand, not tuned
 _BIASED = ("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl")
-"""Queries, keys and values have a bias, though config.json does not say so."""
+"""Types whose queries, keys and values have a bias that config.json doesn't mention."""
 _NORMED = ("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe")
-"""Queries and keys are normed, each with `head_dim` numbers."""
+"""Types whose queries and keys are normalised, each with `head_dim` numbers."""
 _DEEPSEEK = ("deepseek_v2", "deepseek_v3")
 KNOWN = ("llama", "mistral", *_BIASED, *_NORMED, *_DEEPSEEK)
-# What transformers takes for a Llama that is part of another model and says little of itself.
+# Defaults of transformers for a Llama inside another model whose config leaves sizes out.
 _LLAMA_DEFAULTS: dict[str, Any] = {
     "hidden_size": 4096,
     "num_hidden_layers": 32,
@@ -33,7 +33,17 @@ _LLAMA_DEFAULTS: dict[str, Any] = {
 
 
 def read_text(fields: Fields, *, model_type: str, nested: bool, tied: bool | None = None) -> Text:
-    """The language model that `fields` describe. `tied` is the outer config's word on the embeddings, if it has one."""
+    """Read the language model that `fields` describe.
+
+    Args:
+        fields: Config of the language model.
+        model_type: Its type.
+        nested: Whether it is part of a larger config.
+        tied: The outer config's setting for shared embeddings, if any.
+
+    Raises:
+        ModelNotFound: The type is unknown, or a size is missing or wrong.
+    """
     kind = model_type.removesuffix("_text")
     if kind not in KNOWN:
         raise ModelNotFound("model_type_unknown", model_type=model_type or "-", known=", ".join(KNOWN))
@@ -60,6 +70,7 @@ class _Reader:
         self.expert_width = fields.number("moe_intermediate_size", default=0) if self.experts else 0
 
     def text(self) -> Text:
+        """Return the language model."""
         return Text(
             model_type=self.kind,
             layers=self.layers,

@@ -1,10 +1,10 @@
-"""The vision tower of a config.json: what it weighs and what a picture costs, for each family that is known.
+"""Vision tower part of a config.json: its weights and the token cost of a picture, for each supported family.
 
-Towers are counted as the checkpoints hold them (vLLM leaves out a last layer that some families do not use). Pictures
-follow each family's processor, where config.json does not say it: limits of pixels, candidates for tiles.
+Towers are counted as the checkpoints hold them (vLLM omits a last layer that some families don't use). Picture costs
+follow each family's processor where config.json doesn't define them: pixel limits, candidates for tiles.
 
-Towers are counted in two sums: the matrices of their layers, which tensor parallelism divides, and all the rest, which
-every card holds: what reads the patches, positions, norms and biases.
+Towers are counted in two sums: the matrices of their layers, which tensor parallelism divides, and the rest, which
+every card holds: patch embedding, positions, norms and biases.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from app.errors import ModelNotFound
 from app.models.architecture import Text, Vision, Weights
 from app.models.config.fields import Fields
 
+# Defaults of the families' processors, where config.json doesn't set a limit.
 _QWEN2_MOST_PIXELS = 16384 * 28 * 28
 _QWEN3_MOST_PIXELS = 16384 * 32 * 32
 _VIT_SIZES = (
@@ -27,7 +28,7 @@ _VIT_SIZES = (
     "image_size",
     "patch_size",
 )
-_MOST_PIECES = 64
+_MOST_PIECES = 64  # a safety limit for values in config.json; chosen by hand, not tuned
 _SO400M = {"width": 1152, "layers": 27, "patch_size": 14}
 _SIGLIP_LARGE = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -36,7 +37,17 @@ _SIGLIP_LARGE = {
 
 
 def read_vision(fields: Fields, outer: Fields, *, model_type: str, text: Text) -> Vision:
-    """The tower that `fields` describe, in front of `text`. Raises ModelNotFound for a family that is not known."""
+    """Read the vision tower that `fields` describe, in front of `text`.
+
+    Args:
+        fields: The `vision_config`.
+        outer: The whole config.
+        model_type: Type of the whole model.
+        text: The language model.
+
+    Raises:
+        ModelNotFound: The family is unknown, or a value is missing or wrong.
+    """
     reader = _READERS.get(model_type)
     if reader is None:
         raise ModelNotFound("model_type_unknown", model_type=model_type or "-", known=", ".join(_READERS))
@@ -44,7 +55,7 @@ def read_vision(fields: Fields, outer: Fields, *, model_type: str, text: Text) -
 
 
 def _tower(matrices: int, rest: int) -> tuple[Weights, ...]:
-    """A tower's matrices, which tensor parallelism divides, and what every card holds: embeddings, norms, biases."""
+    """Return a tower's matrices, which tensor parallelism divides, and the rest, which every card holds."""
     return (
         Weights("vision", matrices, ways=0, place="every", linear=True),
         Weights("vision", rest, place="every"),
@@ -82,9 +93,9 @@ def _merging(
     fields: Fields, text: Text, depth: int, width: int, hidden: int, matrices: int, rest: int,
     *, merger_rest: int, mergers: int = 1,
 ) -> Vision:  # fmt: skip
-    """A tower of Qwen's: patches in squares are merged into one token each, once or for several layers of the text.
+    """Build a Qwen tower: squares of patches are merged into one token, once or for several layers of the text.
 
-    `matrices` and `rest` are the numbers in its blocks, `merger_rest` those of all mergers beside their two layers.
+    `matrices` and `rest` count the numbers in its blocks, `merger_rest` those of all mergers beside their two layers.
     """
     merge, patch, embedding = _patches(fields, width)
     merged = width * merge**2
@@ -106,7 +117,7 @@ def _merging(
 
 
 def _llava(fields: Fields, _outer: Fields, text: Text) -> Vision:
-    """CLIP, with a class token and norms before and after, and a projector of two layers."""
+    """Build CLIP with a class token, norms before and after, and a projector of two layers."""
     fields.require(*_VIT_SIZES)
     width, hidden, depth, _, side, patch = map(fields.number, _VIT_SIZES)
     matrices, rest = vit_blocks(depth, width, hidden)
@@ -126,7 +137,7 @@ def _llava(fields: Fields, _outer: Fields, text: Text) -> Vision:
 
 
 def _deepseek(fields: Fields, outer: Fields, text: Text) -> Vision:
-    """SigLIP at 384 px; the hybrid one has a SAM at 1024 px beside it. Both give 576 tokens."""
+    """Build SigLIP at 384 px; the hybrid variant adds a SAM at 1024 px. Both give 576 tokens."""
     described = fields.with_defaults(_SIGLIP_LARGE)
     width, hidden, depth, _, side, patch = map(described.number, _VIT_SIZES)
     matrices, rest = siglip(width, hidden, depth, side, patch, head=True)
@@ -153,7 +164,7 @@ def _deepseek(fields: Fields, outer: Fields, text: Text) -> Vision:
 
 
 def _deepseek_tiles(fields: Fields, outer: Fields, text: Text) -> Vision:
-    """SigLIP over tiles of 384 px, a 2 × 2 square of patches to a token (DeepSeek-VL2)."""
+    """Build SigLIP over tiles of 384 px with 2 × 2 patches per token (DeepSeek-VL2)."""
     described = fields.with_defaults(_SO400M)
     width, depth, patch = described.number("width"), described.number("layers"), described.number("patch_size")
     hidden = int(width * float(fields.values.get("mlp_ratio") or 3.7362))
@@ -182,7 +193,7 @@ def _deepseek_tiles(fields: Fields, outer: Fields, text: Text) -> Vision:
 
 
 def _minicpm(fields: Fields, outer: Fields, text: Text) -> Vision:
-    """SigLIP over slices of 448 px, each squeezed into `query_num` tokens by a resampler (MiniCPM-V from 2.5 on)."""
+    """Build SigLIP over slices of 448 px, each resampled into `query_num` tokens (MiniCPM-V from 2.5 on)."""
     width, hidden, depth = (fields.number(name) for name in _VIT_SIZES[:3])
     side, patch = fields.number("image_size"), fields.number("patch_size")
     depth -= outer.flag("drop_vision_last_layer")
@@ -211,7 +222,7 @@ def _minicpm(fields: Fields, outer: Fields, text: Text) -> Vision:
 
 
 def _patches(fields: Fields, width: int) -> tuple[int, int, int]:
-    """Patches along a token's side, pixels along a patch's, and the weights that read a patch."""
+    """Return the patches along a token's side, the pixels along a patch's side, and the weights of the embedding."""
     merge, patch = fields.number("spatial_merge_size", default=2), fields.number("patch_size", default=14)
     frames = fields.number("temporal_patch_size", default=2)
     return merge, patch, 3 * frames * patch**2 * width
@@ -232,12 +243,15 @@ _READERS: dict[str, Callable[[Fields, Fields, Text], Vision]] = {
 
 
 def vit_blocks(depth: int, width: int, hidden: int) -> tuple[int, int]:
-    """Matrices, and biases and norms, of `depth` plain blocks: attention, two layers with biases, two norms."""
+    """Count the matrices, and the biases and norms, of `depth` plain blocks.
+
+    A block is attention, two layers with biases and two norms.
+    """
     return depth * (4 * width**2 + 2 * width * hidden), depth * (4 * width + hidden + width + 4 * width)
 
 
 def siglip(width: int, hidden: int, depth: int, side: int, patch: int, *, head: bool) -> tuple[int, int]:
-    """The same with positions and a norm behind, and with the pooling head if `head`."""
+    """Count a SigLIP tower like `vit_blocks`, with positions and a final norm, and with the pooling head if `head`."""
     matrices, rest = vit_blocks(depth, width, hidden)
     rest += 3 * patch**2 * width + width + (side // patch) ** 2 * width + 2 * width
     if head:
@@ -247,7 +261,7 @@ def siglip(width: int, hidden: int, depth: int, side: int, patch: int, *, head: 
 
 
 def sam(fields: Fields) -> tuple[int, int]:
-    """SAM's base encoder with its relative positions, a second neck, and two layers that halve the picture twice."""
+    """Count SAM's base encoder with relative positions, a second neck, and two layers that halve the picture twice."""
     number = fields.number
     width, depth = number("hidden_size", default=768), number("num_hidden_layers", default=12)
     hidden, heads = number("mlp_dim", default=4 * width), number("num_attention_heads", default=12)
@@ -264,10 +278,12 @@ def sam(fields: Fields) -> tuple[int, int]:
 
 
 def projector(width: int, middle: int, out: int) -> Iterator[Weights]:
+    """List the weights of a projector of two layers."""
     yield Weights("merger", width * middle + middle * out, place="every", linear=True)
     yield Weights("merger", middle + out, place="every")
 
 
 def hybrid_projector(low: int, high: int, out: int) -> Iterator[Weights]:
+    """List the weights of the projector behind the two towers of the hybrid DeepSeek-VL."""
     yield Weights("merger", (low + high) * (out // 2) + out**2, place="every", linear=True)
     yield Weights("merger", 2 * (out // 2) + out, place="every")

@@ -1,7 +1,8 @@
-"""Problems told before minutes are lost: facts about a model, its settings and this machine in, findings out.
+"""Preflight checks: from facts about a model, its settings and this machine to findings, before a start takes minutes.
 
-Pure functions. What "stops" is proved by the engine's source, and by starts that fail in tests/engine; what may fail,
-or rests on an estimate, "hinders". A check is a function that yields findings, and a line in `_CHECKS`.
+Pure functions. A finding that "stops" a start is proved by the engine's source, and by starts that fail in
+tests/engine; one that may fail, or rests on an estimate, "hinders". A check is a function that yields findings, and a
+line in `_CHECKS`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 from app.models.preflight import architecture, dtype_quantisation, files, memory, parallelism
 from app.models.preflight.context import CardState, Machine, Model, Program, Subject
-from app.models.preflight.finding import SEVERITIES, Finding, Mend, Severity, applied
+from app.models.preflight.finding import SEVERITIES, Finding, Fix, Severity, apply_fix
 
 __all__ = [
-    "CardState", "Finding", "Machine", "Mend", "Model", "Program", "Severity", "Subject", "applied", "check",
+    "CardState", "Finding", "Fix", "Machine", "Model", "Program", "Severity", "Subject", "apply_fix", "check",
 ]  # fmt: skip
 
 _FIRST: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
@@ -31,9 +32,9 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 
 
 def check(subject: Subject) -> tuple[Finding, ...]:
-    """Everything that was found, what stops first, then what hinders, then what is good to know.
+    """Run all checks and return their findings: those that stop a start, those that hinder, information.
 
-    Where the model itself cannot be used, nothing else is said about it.
+    If the model itself can't be used, only that is reported.
     """
     found = [finding for look in _FIRST for finding in look(subject)]
     if not any(finding.severity == "stops" for finding in found):

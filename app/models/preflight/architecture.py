@@ -1,9 +1,9 @@
-"""The model's architecture against what the installed engine has, and code that the model brings.
+"""Checks of the model's architecture against the installed engine, and of code that the model brings.
 
 vLLM reads config.json through transformers, which must know its `model_type` (or vLLM itself does, or the model brings
-the code), and then looks for the architecture in its own registry. What is not there may run through transformers'
-class, if that is made for it, which only vLLM can tell. The second engine has transformers' classes alone. DeepSeek-VL
-as its makers published it is for neither: its weights were converted for transformers, and uploaded again.
+the code), and then looks for the architecture in its own registry. Others may run through transformers' class, if that
+supports it, which only vLLM can decide. The second engine has transformers' classes only. DeepSeek-VL as its makers
+published it runs in neither: its weights were converted for transformers, and uploaded again.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.models.preflight.context import Subject
-from app.models.preflight.finding import Finding, Mend, told
+from app.models.preflight.finding import Finding, Fix, preflight_notice
 
-# Any of these stands for the others: vLLM finds a pooling model by its generating one.
+# Any of these is equivalent to the others: vLLM finds a pooling model by its generating one.
 _ENDINGS = (
     *("ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel", "ForTextEncoding", "EmbeddingModel"),
     *("ForSequenceClassification", "ForTokenClassification", "ForRewardModeling", "RewardModel", "Model"),
@@ -27,7 +27,10 @@ _CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "de
 
 
 def original(subject: Subject) -> Iterator[Finding]:
-    """DeepSeek-VL in the format of its own program. Janus, which draws, too, has the same type and other converts."""
+    """Check for DeepSeek-VL in the format of its own program.
+
+    Janus, which also generates pictures, has the same type, but other conversions.
+    """
     config = subject.config
     if config is None or config.get("model_type") != _ORIGINAL or "gen_vision_config" in config:
         return
@@ -35,21 +38,21 @@ def original(subject: Subject) -> Iterator[Finding]:
     is_hybrid = isinstance(seeing, Mapping) and seeing.get("cls") == "HybridVisionTower"
     converted = _CONVERTED["hybrid" if is_hybrid else "plain"]
     values = {"model": subject.name, "id": converted}
-    yield Finding("checkpoint_original", values, "stops", Mend(model=converted, engine="transformers"))
+    yield Finding("checkpoint_original", values, "stops", Fix(model=converted, engine="transformers"))
 
 
 def code(subject: Subject) -> Iterator[Finding]:
-    """A config.json that only the model's own code can read, and may not be run."""
+    """Check for a config.json that only the model's own code can read, and that code isn't allowed to run."""
     config = _config(subject)
     if config is None or _knows_type(subject, config) or not _brings(config, "AutoConfig"):
         return
     if not subject.arguments.get("trust_remote_code"):
-        mend = Mend({"trust_remote_code": True})
-        yield Finding("remote_code_needed", {"model": subject.name}, "stops", mend)
+        fix = Fix({"trust_remote_code": True})
+        yield Finding("remote_code_needed", {"model": subject.name}, "stops", fix)
 
 
 def known(subject: Subject) -> Iterator[Finding]:
-    """An architecture that the engine does not have."""
+    """Check that the engine has the architecture."""
     config = _config(subject)
     if config is None:
         return
@@ -63,36 +66,36 @@ def known(subject: Subject) -> Iterator[Finding]:
         return
     cannot_see = "vision_config" in config and not subject.program.through_transformers
     if subject.program.in_transformers and cannot_see:
-        yield _unsupported(subject, ", ".join(names), Mend(engine="transformers"))
+        yield _unsupported(subject, ", ".join(names), Fix(engine="transformers"))
     elif subject.program.in_transformers or _brings(config, "Auto"):
         values = {"model": subject.name, "architecture": ", ".join(names)}
-        yield told("through_transformers", values, mend=Mend(engine="transformers"))
+        yield preflight_notice("through_transformers", values, fix=Fix(engine="transformers"))
     else:
         yield _unsupported(subject, ", ".join(names))
 
 
 def foreign(subject: Subject) -> Iterator[Finding]:
-    """A type that the second engine cannot read; it is started without leave to run a model's own code."""
+    """Check that the second engine can read the type; it is started without permission to run a model's own code."""
     config, program = subject.config, subject.program
     if program.kind != "transformers" or config is None or not program.model_types:
         return
     if not _knows_type(subject, config):
         names = config.get("architectures")
         has = any(_has(program.architectures, str(name)) for name in names) if isinstance(names, list) else False
-        mend = Mend(engine="vllm") if has else Mend(model=subject.alternative) if subject.alternative else None
+        fix = Fix(engine="vllm") if has else Fix(model=subject.alternative) if subject.alternative else None
         values = {"model": subject.name, "architecture": str(config["model_type"])}
-        yield Finding("transformers_lacks_type", values, "stops", mend)
+        yield Finding("transformers_lacks_type", values, "stops", fix)
 
 
 def _config(subject: Subject) -> Mapping[str, Any] | None:
-    """What there is to judge by: nothing where the engine is another one, or its source cannot be read."""
+    """Return the config to check, or None for the other engine or if its source can't be read."""
     program = subject.program
     is_known = program.kind == "vllm" and program.architectures and program.model_types
     return subject.config if is_known else None
 
 
 def _knows_type(subject: Subject, config: Mapping[str, Any]) -> bool:
-    """A config.json without a type is left to the engine."""
+    """Return whether the engine knows the type; a config.json without one is left to the engine."""
     return not config.get("model_type") or str(config["model_type"]) in subject.program.model_types
 
 
@@ -108,7 +111,7 @@ def _has(architectures: frozenset[str], name: str) -> bool:
     return any(stem + ending in architectures for stem in stems for ending in _ENDINGS)
 
 
-def _unsupported(subject: Subject, architecture: str, mend: Mend | None = None) -> Finding:
+def _unsupported(subject: Subject, architecture: str, fix: Fix | None = None) -> Finding:
     values = {"model": subject.name, "architecture": architecture}
-    another = Mend(model=subject.alternative) if subject.alternative else None
-    return Finding("architecture_unsupported", values, "stops", mend or another)
+    another = Fix(model=subject.alternative) if subject.alternative else None
+    return Finding("architecture_unsupported", values, "stops", fix or another)

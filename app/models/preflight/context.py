@@ -1,7 +1,6 @@
-"""Everything that is looked at before a start, as it was found: the model, the settings, the device, the engine.
+"""Facts for the preflight checks: the model, the settings, the device and the engine.
 
-Facts alone, each of which may be missing; what is not known is never held against a model. Gathered in
-`app.services.preflight`.
+Each fact may be missing; what is unknown never counts against a model. `app.services.preflight` gathers them.
 """
 
 from __future__ import annotations
@@ -21,11 +20,13 @@ _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl"
 
 @dataclass(frozen=True)
 class Model:
-    """What was named, and what is in its folder.
+    """The named model, and the contents of its folder.
 
-    `fault`: why no engine could load the folder. `config`: its config.json, or that of the hub; None where there was
-    none to be had. `match`: what the catalogue makes of a name that is no folder and no id of the hub's cache.
-    `absent_bytes`: what has to be downloaded, about.
+    Attributes:
+        config: Its config.json, or that of the hub; None if there was none.
+        fault: Why no engine can load the folder.
+        match: Catalogue match of a name that is neither a folder nor an id in the hub's cache.
+        absent_bytes: Approximate size of the pending download.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Model:
 
 @dataclass(frozen=True)
 class CardState:
-    """A card; bytes, and a capability such as (8, 9). None where it does not tell."""
+    """A graphics card; memory in bytes, a capability such as (8, 9). None where it isn't reported."""
 
     name: str = "GPU"
     capability: tuple[int, int] | None = None
@@ -52,7 +53,7 @@ class CardState:
 
 @dataclass(frozen=True)
 class Machine:
-    """What computes: `kind` is that of the installed engine. Flags as /proc/cpuinfo names them; empty for unknown."""
+    """The computing device: `kind` is that of the installed engine. Flags as in /proc/cpuinfo; empty if unknown."""
 
     kind: Device = "cpu"
     cards: tuple[CardState, ...] = ()
@@ -67,25 +68,30 @@ class Machine:
 
     @property
     def speed(self) -> Speed:
-        """As far as flags and cores tell."""
+        """Return the processor's estimated rates, from its flags and cores."""
         return usual_speed(self.cpu_flags, self.cpu_cores)
 
     @property
     def least_capability(self) -> tuple[int, int] | None:
+        """Return the lowest compute capability of the cards, or None if unknown."""
         return min((card.capability for card in self.cards if card.capability), default=None)
 
     @property
     def least_card_bytes(self) -> int | None:
+        """Return the memory of the smallest card, or None if unknown."""
         return min((card.memory_bytes for card in self.cards if card.memory_bytes), default=None)
 
 
 @dataclass(frozen=True)
 class Program:
-    """The installed engine. Empty sets: its source could not be read, so nothing is known to be missing.
+    """The installed engine. An empty set means that its source couldn't be read, so nothing is known to be missing.
 
-    `architectures` are vLLM's, `model_types` those whose config.json this engine reads. `in_transformers`: transformers
-    itself has a class for this model; `through_transformers`: vLLM may run it with that one. `has_zentorch`: AMD's
-    kernels are installed.
+    Attributes:
+        architectures: vLLM's architectures.
+        model_types: Types whose config.json this engine reads.
+        in_transformers: Whether transformers itself has a class for this model.
+        through_transformers: Whether vLLM may run it with that class.
+        has_zentorch: Whether AMD's kernels are installed.
     """
 
     kind: Literal["vllm", "transformers"] = "vllm"
@@ -102,9 +108,14 @@ class Program:
 class Subject:
     """A model with settings on a machine.
 
-    `given` is VLLM_CONFIG as the user wrote it, `arguments` what the engine is started with; `settings_fault` what is
-    wrong with a setting by itself. `environment`: the variables that vLLM reads. `alternative`: a model that runs here,
-    `fitting`: settings with which this one does, {} for none. `sets_cache`: the user has set the size of a CPU's cache.
+    Attributes:
+        given: VLLM_CONFIG as the user wrote it.
+        arguments: Arguments that the engine is started with.
+        environment: Environment variables that vLLM reads.
+        settings_fault: Error in a setting by itself.
+        alternative: A model that runs here.
+        fitting: Settings with which this model runs here, {} for none.
+        sets_cache: Whether the user has set the size of a CPU's cache.
     """
 
     model: Model
@@ -121,46 +132,51 @@ class Subject:
 
     @property
     def name(self) -> str:
+        """Return the model's name."""
         return self.model.name
 
     @property
     def config(self) -> Mapping[str, Any] | None:
-        """The config that the engine will go by; None where it is told to take another one, or to read it its way."""
+        """Return the config that the engine will use; None if settings name another one or another way to read it."""
         is_other = any(self.arguments.get(key) not in (None, "auto", "hf", {}) for key in _OTHER_CONFIG)
         return None if is_other or "params.json" in self.model.files else self.model.config
 
     @property
     def shape(self) -> Shape | None:
+        """Return the model's shape, or None if it is unknown."""
         return self.model.shape if self.config is not None else None
 
     @property
     def quantisation(self) -> Quantisation | None:
+        """Return the checkpoint's quantisation, or None."""
         return self.shape.quantisation if self.shape else None
 
     @property
     def tensor_parallel(self) -> int:
+        """Return the tensor parallel size."""
         return self._size("tensor_parallel_size")
 
     @property
     def processes(self) -> int:
+        """Return the number of processes that compute."""
         return self.tensor_parallel * self._size("pipeline_parallel_size")
 
     @property
     def dtype(self) -> str:
-        """What the weights are computed in: half, bfloat16, float or "auto", whatever word was used for it."""
+        """Return the data type of computation: half, bfloat16, float or "auto", for any of its synonyms."""
         named = str(self.arguments.get("dtype") or "auto")
         return {"float16": "half", "float32": "float"}.get(named, named)
 
     @property
     def max_model_len(self) -> int | None:
-        """As it was asked for; None where the engine is to choose."""
+        """Return the requested length, or None if the engine chooses it."""
         if self.arguments.get("max_model_len") in (None, -1, "-1", "auto"):
             return None
         return plan_of(self.arguments).max_model_len
 
     @property
     def plan(self) -> Plan:
-        """How it would be served. With "auto" vLLM computes in 16 bits what is stored in 32."""
+        """Return the serving plan. With "auto" vLLM computes in 16 bits what is stored in 32."""
         stored = self.shape.dtype if self.shape else ""
         dtype = {"dtype": "bfloat16"} if self.dtype == "auto" and stored == "float32" else {}
         return plan_of({**self.arguments, **dtype}, device=self.machine.kind)

@@ -1,7 +1,7 @@
-"""Data type and quantisation against the device.
+"""Checks of data type and quantisation against the device.
 
-Figures are those of vLLM 0.32: bfloat16 from compute capability 8.0 on, AWQ and GPTQ in 16 bits alone, 4-bit experts on
-a CPU with AMX (or AMD's own kernels) alone, 4-bit matrices on a CPU in multiples of 32.
+Limits are those of vLLM 0.32: bfloat16 from compute capability 8.0 on, AWQ and GPTQ in 16 bits only, 4-bit experts on a
+CPU only with AMX (or AMD's own kernels), 4-bit matrices on a CPU in multiples of 32.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from collections.abc import Iterator
 
 from app.models.cpu_speed import fits_wide, float32_bytes, is_better_wide, paces
 from app.models.preflight.context import Subject
-from app.models.preflight.finding import Finding, Mend, gib, told
+from app.models.preflight.finding import Finding, Fix, gib, preflight_notice
 from app.models.serving_plan import GIB
 
 _BFLOAT16 = (8, 0)
 _OLDEST = (7, 5)
 _NOT_IN_HALF = ("gemma2", "gemma3", "gemma3_text", "glm4")
-"""Model types that vLLM refuses in float16, since their numbers do not fit into it."""
+"""Model types that vLLM refuses in float16, since their numbers exceed its range."""
 _IN_16_BITS = ("awq", "gptq")
 _KINDS = ("awq", "gptq", "fp8")
 _CPU_MULTIPLE = 32
-_BESIDE = {"quantize_config.json", "quant_config.json"}  # where older checkpoints say how they are quantised
+_BESIDE = {"quantize_config.json", "quant_config.json"}  # quantisation settings of older checkpoints
 _LEAST = {"awq": (7, 5), "fp8": (7, 5), "mxfp4": (8, 0)}
 
 
 def in_bfloat16(subject: Subject) -> Iterator[Finding]:
-    """On cards below 8.0 "auto" falls back by itself, the word does not."""
+    """Check for bfloat16 on cards below 8.0, where only "auto" falls back by itself."""
     least = subject.machine.least_capability
     if subject.machine.kind == "gpu" and subject.dtype == "bfloat16" and least is not None and least < _BFLOAT16:
-        yield Finding("bfloat16_unsupported", {"model": subject.name}, "stops", Mend({"dtype": "half"}))
+        yield Finding("bfloat16_unsupported", {"model": subject.name}, "stops", Fix({"dtype": "half"}))
 
 
 def without_instructions(subject: Subject) -> Iterator[Finding]:
-    """bfloat16 on a processor that has to convert every number, where float32 is sooner done."""
+    """Check for bfloat16 on a processor that has to convert every number, where float32 is faster."""
     shape, memory, speed = subject.shape, subject.machine.memory_bytes, subject.machine.speed
     if shape is None or memory is None or subject.machine.kind != "cpu" or subject.program.kind != "vllm":
         return
@@ -42,12 +42,13 @@ def without_instructions(subject: Subject) -> Iterator[Finding]:
     needed = gib(float32_bytes(shape, subject.arguments, GIB))
     values = {"model": subject.name, "seconds": narrow, "wide": wide, "needed": needed, "memory": gib(memory)}
     if fits_wide(shape, subject.arguments, memory, GIB):
-        yield told("emulated", values, mend=Mend({"dtype": "float32", "kv_cache_memory_bytes": GIB}))
+        yield preflight_notice("emulated", values, fix=Fix({"dtype": "float32", "kv_cache_memory_bytes": GIB}))
     else:
-        yield told("emulated", values, "tells")
+        yield preflight_notice("emulated", values, "tells")
 
 
 def in_half(subject: Subject) -> Iterator[Finding]:
+    """Check for float16 with a model type that vLLM refuses in it."""
     config = subject.config
     if config is None or subject.program.kind != "vllm" or config.get("model_type") not in _NOT_IN_HALF:
         return
@@ -55,37 +56,38 @@ def in_half(subject: Subject) -> Iterator[Finding]:
         least = subject.machine.least_capability
         better = "float" if least is not None and least < _BFLOAT16 else "bfloat16"
         values = {"model": subject.name, "type": config["model_type"]}
-        yield Finding("float16_unsupported", values, "stops", Mend({"dtype": better}))
+        yield Finding("float16_unsupported", values, "stops", Fix({"dtype": better}))
 
 
 def quantised_in_float(subject: Subject) -> Iterator[Finding]:
+    """Check for float32 with a quantised model that computes in 16 bits only."""
     quantisation = subject.quantisation
     if quantisation is not None and quantisation.method in _IN_16_BITS and subject.dtype == "float":
         values = {"model": subject.name, "dtype": "float32", "method": quantisation.method}
-        yield Finding("quantization_dtype", values, "stops", Mend({"dtype": "half"}))
+        yield Finding("quantization_dtype", values, "stops", Fix({"dtype": "half"}))
 
 
 def method(subject: Subject) -> Iterator[Finding]:
-    """A method that the engine has not, or that is not the one of the checkpoint."""
+    """Check for a quantisation method that the engine lacks, or that isn't the checkpoint's."""
     if subject.config is None or subject.program.kind != "vllm":
         return
     stored, asked = _stored(subject), str(subject.arguments.get("quantization") or "")
     known = subject.program.quantisations
     if asked and known and asked not in known:
-        yield _unknown(subject, asked, Mend(remove=("quantization",)))
+        yield _unknown(subject, asked, Fix(remove=("quantization",)))
     elif stored and known and stored not in known:
-        yield _unknown(subject, stored, Mend(model=subject.alternative) if subject.alternative else None)
+        yield _unknown(subject, stored, Fix(model=subject.alternative) if subject.alternative else None)
     elif asked in _KINDS and stored in _KINDS and asked != stored:
         values = {"model": subject.name, "asked": asked, "stored": stored}
-        yield Finding("quantization_differs", values, "stops", Mend(remove=("quantization",)))
+        yield Finding("quantization_differs", values, "stops", Fix(remove=("quantization",)))
     elif asked in _IN_16_BITS and not stored and subject.model.folder and not _BESIDE & subject.model.files:
         yield Finding(
-            "quantization_none", {"model": subject.name, "asked": asked}, "stops", Mend(remove=("quantization",))
+            "quantization_none", {"model": subject.name, "asked": asked}, "stops", Fix(remove=("quantization",))
         )
 
 
 def generation(subject: Subject) -> Iterator[Finding]:
-    """Cards that are too old: for the method, or for the installed vLLM."""
+    """Check for cards that are too old, for the method or for the installed vLLM."""
     least = subject.machine.least_capability
     if subject.machine.kind != "gpu" or least is None or subject.program.kind != "vllm":
         return
@@ -100,18 +102,21 @@ def generation(subject: Subject) -> Iterator[Finding]:
 
 
 def mixture(subject: Subject) -> Iterator[Finding]:
-    """A mixture of experts in 4 bits on a CPU without AMX: once `assert self.quant_method is not None`."""
+    """Check for a mixture of experts in 4 bits on a CPU without AMX.
+
+    vLLM failed there with `assert self.quant_method is not None`.
+    """
     quantisation, shape, flags = subject.quantisation, subject.shape, subject.machine.cpu_flags
     if quantisation is None or shape is None or subject.machine.kind != "cpu" or subject.program.kind != "vllm":
         return
     is_packed = quantisation.method in _IN_16_BITS and quantisation.bits == 4 and shape.text.experts > 0
     if is_packed and flags and "amx_tile" not in flags and not subject.program.has_zentorch:
-        mend = Mend(model=subject.alternative) if subject.alternative else None
-        yield Finding("quantization_needs_gpu", {"model": subject.name}, "stops", mend)
+        fix = Fix(model=subject.alternative) if subject.alternative else None
+        yield Finding("quantization_needs_gpu", {"model": subject.name}, "stops", fix)
 
 
 def sizes(subject: Subject) -> Iterator[Finding]:
-    """Matrices of a model in AWQ that the CPU's kernel cannot take: both sides in multiples of 32 on each process."""
+    """Check that the CPU's kernel accepts a model's AWQ matrices: sides in multiples of 32 on each process."""
     quantisation, shape, ways = subject.quantisation, subject.shape, subject.tensor_parallel
     if quantisation is None or shape is None or quantisation.method != "awq" or subject.machine.kind != "cpu":
         return
@@ -123,20 +128,20 @@ def sizes(subject: Subject) -> Iterator[Finding]:
               text.intermediate // ways)  # fmt: skip
     if (wrong := next((width for width in widths if width % _CPU_MULTIPLE), None)) is not None:
         values = {"model": subject.name, "size": wrong, "multiple": _CPU_MULTIPLE}
-        mend = Mend({"tensor_parallel_size": 1}) if ways > 1 else None
-        mend = mend or (Mend(model=subject.alternative) if subject.alternative else None)
-        yield Finding("quantization_sizes", values, "stops", mend)
+        fix = Fix({"tensor_parallel_size": 1}) if ways > 1 else None
+        fix = fix or (Fix(model=subject.alternative) if subject.alternative else None)
+        yield Finding("quantization_sizes", values, "stops", fix)
 
 
 def _stored(subject: Subject) -> str:
-    """The method as vLLM calls it; "" for none."""
+    """Return vLLM's name of the checkpoint's method, or "" for none."""
     return (
         subject.quantisation.method.replace("compressed_tensors", "compressed-tensors") if subject.quantisation else ""
     )
 
 
-def _unknown(subject: Subject, name: str, mend: Mend | None) -> Finding:
-    return Finding("quantization_absent", {"model": subject.name, "method": name}, "stops", mend)
+def _unknown(subject: Subject, name: str, fix: Fix | None) -> Finding:
+    return Finding("quantization_absent", {"model": subject.name, "method": name}, "stops", fix)
 
 
 def _written(capability: tuple[int, int]) -> str:

@@ -1,53 +1,57 @@
-"""What was named and what is in its folder: the path, the files, the chat template, what has to be fetched."""
+"""Checks of the named model and its folder: path, files, chat template, and the pending download."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from app.models.preflight.context import Subject
-from app.models.preflight.finding import Finding, Mend, gib, of_error, told
+from app.models.preflight.finding import Finding, Fix, gib, of_error, preflight_notice
 
 _BY_ITSELF = ("vllm_argument_unknown", "vllm_argument_type", "vllm_argument_choice", "vllm_argument_range")
 
 
 def settings(subject: Subject) -> Iterator[Finding]:
-    """What is wrong with a setting by itself. A data type that is none becomes "auto", anything else vLLM's default."""
+    """Report a setting that is wrong by itself.
+
+    The fix for an invalid data type is "auto", for anything else vLLM's default.
+    """
     fault = subject.settings_fault
     if fault is None:
         return
-    mend = Mend({"dtype": "auto"}) if fault.key == "vllm_dtype_quantized" else None
+    fix = Fix({"dtype": "auto"}) if fault.key == "vllm_dtype_quantized" else None
     if fault.key in _BY_ITSELF:
-        mend = Mend(remove=(str(fault.values["key"]),))
-    yield of_error(fault, mend=mend)
+        fix = Fix(remove=(str(fault.values["key"]),))
+    yield of_error(fault, fix=fix)
 
 
 def port(subject: Subject) -> Iterator[Finding]:
+    """Report a port that can't be used."""
     if subject.port_fault is not None:
         yield of_error(subject.port_fault)
 
 
 def folder(subject: Subject) -> Iterator[Finding]:
-    """A name that leads nowhere, with the model that was meant by it; a folder that no engine could load."""
+    """Report a name that leads nowhere, with the model meant by it, or a folder that no engine can load."""
     model, match = subject.model, subject.model.match
     if model.folder and model.fault is None:
         return
     meant = match.entry.id if match is not None and match.why != "exact" else ""
-    mend = Mend(model=meant) if meant else None
+    fix = Fix(model=meant) if meant else None
     if match is not None and match.why in ("ollama", "ollama_folder"):
-        yield Finding("model_named_by_ollama", {"model": match.asked, "id": meant}, "stops", mend)
+        yield Finding("model_named_by_ollama", {"model": match.asked, "id": meant}, "stops", fix)
     elif model.fault is not None:
-        yield of_error(model.fault, mend=mend)
+        yield of_error(model.fault, fix=fix)
     elif not model.may_be_fetched:
         yield Finding("model_offline", {"model": model.name}, "stops")
     elif match is not None and match.asked in match.entry.names and "/" in match.asked:
-        mend = Mend(model=meant, engine="transformers" if match.entry.engine == "transformers" else "")
-        yield Finding("checkpoint_original", {"model": match.asked, "id": meant}, "stops", mend)
+        fix = Fix(model=meant, engine="transformers" if match.entry.engine == "transformers" else "")
+        yield Finding("checkpoint_original", {"model": match.asked, "id": meant}, "stops", fix)
     elif meant:
-        yield told("means", {"asked": model.name, "id": meant}, mend=mend)
+        yield preflight_notice("means", {"asked": model.name, "id": meant}, fix=fix)
 
 
 def absent(subject: Subject) -> Iterator[Finding]:
-    """A model that has to be downloaded, and whether the disk has room for it; not where another one is meant."""
+    """Report a model that must be downloaded, and a disk that is too small for it; not if another model is meant."""
     model, machine = subject.model, subject.machine
     if model.folder or (model.match is not None and model.match.why != "exact"):
         return
@@ -59,12 +63,12 @@ def absent(subject: Subject) -> Iterator[Finding]:
 
 
 def templates(subject: Subject) -> Iterator[Finding]:
-    """Without a chat template every question is refused; without a preprocessor no picture is read."""
+    """Report a missing chat template, without which every question fails, and a missing image preprocessor."""
     model = subject.model
     if not model.folder:
         return
     if not model.has_template and not subject.arguments.get("chat_template"):
-        yield told("no_chat_template", {"model": model.name})
+        yield preflight_notice("no_chat_template", {"model": model.name})
     sees = subject.shape is not None and subject.shape.vision is not None
     if sees and not {"preprocessor_config.json", "processor_config.json"} & model.files:
-        yield told("no_processor", {"model": model.name})
+        yield preflight_notice("no_processor", {"model": model.name})

@@ -1,7 +1,7 @@
-"""One thing that was found before a start, and the settings that mend it.
+"""Findings of the preflight checks, and the settings that fix them.
 
-A finding is words to come: `notice` for a page or a terminal, `error` for a start that is not made. What it mends is
-applied to a VLLM_CONFIG without touching anything else.
+A finding is rendered later: as a `notice` for a page or a terminal, as an `error` for a refused start. Its fix is
+applied to a VLLM_CONFIG without changing anything else.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from app.errors import AppError, EngineError
 
 Severity = Literal["stops", "hinders", "tells"]
 SEVERITIES: tuple[Severity, ...] = ("stops", "hinders", "tells")
-"""A start with it fails for certain; it may fail, or be of little use; good to know."""
+"""The start certainly fails; it may fail or be of little use; information only."""
 _LEVELS: Mapping[Severity, Literal["error", "warning", "info"]] = {
     "stops": "error", "hinders": "warning", "tells": "info",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Mend:
-    """Other settings: keys of VLLM_CONFIG to set and to remove, another model, another engine ("" for the same)."""
+class Fix:
+    """Changed settings: keys of VLLM_CONFIG to set and to remove, another model, another engine ("" for the same)."""
 
     change: Mapping[str, Any] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Mend:
 
     @property
     def notice(self) -> Notice:
-        """The words of a button that applies it."""
+        """Return the label of a button that applies it."""
         if self.model:
             return Notice("mend_model", {"model": self.model}, "info")
         if self.engine:
@@ -46,47 +46,51 @@ class Mend:
 
 @dataclass(frozen=True)
 class Finding:
-    """`key` with `values` has its words in `table` of the language files; what stops is an error, whatever else it is.
+    """A problem; `key` with `values` has its text in `table` of the language files.
 
-    The key is that of `app.causes` where an engine that was started all the same would fail for that very cause.
+    One that stops a start is always an error. The key is that of `app.causes` if a started engine would fail for the
+    very same cause.
     """
 
     key: str
     values: Mapping[str, Any]
     severity: Severity
-    mend: Mend | None = None
+    fix: Fix | None = None
     table: Literal["error", "notice"] = "error"
 
     @property
     def notice(self) -> Notice:
-        """The finding for a page, a terminal or a report."""
+        """Return the finding for a page, a terminal or a report."""
         values = {name: value if isinstance(value, int | float) else str(value) for name, value in self.values.items()}
         return Notice(self.key, values, _LEVELS[self.severity], self.table)
 
     @property
     def error(self) -> EngineError:
-        """What a start is refused with; only for one that stops."""
+        """Return the error with which a start is refused; only for a finding that stops it."""
         return EngineError(self.key, **self.values)
 
 
-def of_error(error: AppError, severity: Severity = "stops", mend: Mend | None = None) -> Finding:
-    """What another look has found out already."""
-    return Finding(error.key, error.values, severity, mend)
+def of_error(error: AppError, severity: Severity = "stops", fix: Fix | None = None) -> Finding:
+    """Build a finding from an error that another check has raised."""
+    return Finding(error.key, error.values, severity, fix)
 
 
-def told(key: str, values: Mapping[str, Any], severity: Severity = "hinders", mend: Mend | None = None) -> Finding:
-    """One that stops nothing, in words of its own: `notice.preflight_<key>`."""
-    return Finding(f"preflight_{key}", values, severity, mend, "notice")
+def preflight_notice(
+    key: str, values: Mapping[str, Any], severity: Severity = "hinders", fix: Fix | None = None
+) -> Finding:
+    """Build a finding that doesn't stop a start, with its own text `notice.preflight_<key>`."""
+    return Finding(f"preflight_{key}", values, severity, fix, "notice")
 
 
 def gib(size_bytes: float) -> str:
+    """Format a number of bytes in GiB."""
     return f"{size_bytes / 1024**3:.1f} GiB"
 
 
-def applied(config: Mapping[str, Any], mend: Mend) -> dict[str, Any]:
-    """`config` as the mend has it.
+def apply_fix(config: Mapping[str, Any], fix: Fix) -> dict[str, Any]:
+    """Return a copy of `config` with the changes of `fix`.
 
-    >>> applied({"dtype": "int8", "max_model_len": 8192}, Mend({"dtype": "auto"}, remove=("quantization",)))
+    >>> apply_fix({"dtype": "int8", "max_model_len": 8192}, Fix({"dtype": "auto"}, remove=("quantization",)))
     {'dtype': 'auto', 'max_model_len': 8192}
     """
-    return {key: value for key, value in {**config, **mend.change}.items() if key not in mend.remove}
+    return {key: value for key, value in {**config, **fix.change}.items() if key not in fix.remove}

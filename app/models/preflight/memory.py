@@ -1,7 +1,8 @@
-"""Length, cache and memory: what a request needs against what there is.
+"""Checks of length, cache and memory: what a request needs against what is available.
 
-Exact, and so able to stop a start: the length against the model's own, the cache of one request against a cache whose
-size is set, weights against cards that are smaller. All else rests on the sum in `app.models.memory` and hinders.
+Exact, and so able to stop a start: the length against the model's own, the cache of one request against a cache of
+fixed size, weights against cards that are smaller. Everything else rests on the estimate in `app.models.memory` and
+hinders.
 """
 
 from __future__ import annotations
@@ -15,32 +16,32 @@ from app.models.architecture import Shape
 from app.models.memory import memory_of, tokens_in
 from app.models.placement import need_of
 from app.models.preflight.context import Subject
-from app.models.preflight.finding import Finding, Mend, gib, told
+from app.models.preflight.finding import Finding, Fix, gib, preflight_notice
 from app.models.serving_plan import GIB
 from app.models.vision_tokens import image_tokens
 
-_MARGIN = 1.01
-_UTILISATION = 0.92  # what vLLM takes unless told
+_MARGIN = 1.01  # tolerance for blocks; chosen by hand, not tuned
+_UTILISATION = 0.92  # vLLM's default
 _OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
 _OWN_HEAD_DIM = ("qwen3",)
 _FRAME = (1280, 720)
 _REST_TOKENS = 1024
-"""What question and answer take at least beside the pictures."""
+"""Least tokens for question and answer beside the pictures. Chosen by hand; not tuned."""
 
 
 def length(subject: Subject) -> Iterator[Finding]:
-    """More tokens than the model was made for, by the most generous reading of its config.json."""
+    """Check that the length doesn't exceed the model's own, by the most generous reading of its config.json."""
     config, wanted = subject.config, subject.max_model_len
     if config is None or wanted is None or subject.environment.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0") != "0":
         return
     possible = _longest(config)
     if subject.program.kind == "vllm" and possible is not None and wanted > possible:
         values = {"model": subject.name, "length": wanted, "possible": possible}
-        yield Finding("context_exceeds_model", values, "stops", Mend({"max_model_len": possible}))
+        yield Finding("context_exceeds_model", values, "stops", Fix({"max_model_len": possible}))
 
 
 def cache(subject: Subject) -> Iterator[Finding]:
-    """One request against a cache whose size is set, as it always is on a CPU."""
+    """Check that one request fits in a cache of fixed size; a CPU's cache always has one."""
     shape, wanted, space = subject.shape, subject.max_model_len, _cache_bytes(subject)
     if space is None or subject.program.kind != "vllm":
         return
@@ -52,13 +53,13 @@ def cache(subject: Subject) -> Iterator[Finding]:
         one = memory_of(shape, replace(subject.plan, sequences=1))
         if one.of("cache") > space * _MARGIN:
             possible = tokens_in(space, one.cache_bytes_per_token, subject.machine.kind)
-            mend = Mend({"max_model_len": possible}) if possible else None
-            told_of = {"model": subject.name, "length": wanted, "possible": possible}
-            yield Finding("context_exceeds_cache", told_of, "stops", mend)
+            fix = Fix({"max_model_len": possible}) if possible else None
+            figures = {"model": subject.name, "length": wanted, "possible": possible}
+            yield Finding("context_exceeds_cache", figures, "stops", fix)
 
 
 def cards(subject: Subject) -> Iterator[Finding]:
-    """Weights, working memory and the cache of one request against the smallest card."""
+    """Check that weights, working memory and the cache of one request fit in the smallest card."""
     shape, size = subject.shape, subject.machine.least_card_bytes
     if shape is None or size is None or subject.machine.kind != "gpu" or subject.program.kind != "vllm":
         return
@@ -68,33 +69,33 @@ def cards(subject: Subject) -> Iterator[Finding]:
     weights = needed.of("text_weights", "vision_weights")
     if weights > size:
         values = {"model": subject.name, "weights": gib(weights), "memory": gib(size)}
-        mend = Mend(model=subject.alternative) if subject.alternative else None
-        yield Finding("weights_exceed_card", values, "stops", mend)
+        fix = Fix(model=subject.alternative) if subject.alternative else None
+        yield Finding("weights_exceed_card", values, "stops", fix)
         return
     budget = int(size * _utilisation(subject.arguments))
     if not needed.cache_bytes_per_token:
         return
     held, wanted = needed.cache_tokens(budget), subject.max_model_len or shape.text.max_positions
     if held < wanted and _is_counted(subject):
-        mend = Mend({"max_model_len": held}) if held >= _REST_TOKENS else None
-        mend = mend or (Mend(model=subject.alternative) if subject.alternative else None)
+        fix = Fix({"max_model_len": held}) if held >= _REST_TOKENS else None
+        fix = fix or (Fix(model=subject.alternative) if subject.alternative else None)
         figures = {"model": subject.name, "length": wanted, "possible": held, "memory": gib(budget)}
-        yield told("cache_short", figures, mend=mend)
+        yield preflight_notice("cache_short", figures, fix=fix)
 
 
 def busy_cards(subject: Subject) -> Iterator[Finding]:
-    """Other programs hold what the engine is going to claim; the second engine claims nothing beforehand."""
+    """Check that other programs leave free what the engine will reserve; the second engine reserves nothing."""
     share, is_claimed = _utilisation(subject.arguments), (subject.machine.kind, subject.program.kind) == ("gpu", "vllm")
     for number, card in enumerate(subject.machine.cards if is_claimed else ()):
         if card.memory_bytes and card.free_bytes is not None and card.free_bytes < share * card.memory_bytes:
             possible = math.floor(card.free_bytes / card.memory_bytes * 100 - 2) / 100
-            mend = Mend({"gpu_memory_utilization": possible}) if possible >= 0.1 else None
+            fix = Fix({"gpu_memory_utilization": possible}) if possible >= 0.1 else None
             values = {"number": number, "free": gib(card.free_bytes), "wanted": gib(share * card.memory_bytes)}
-            yield told("card_busy", values, mend=mend)
+            yield preflight_notice("card_busy", values, fix=fix)
 
 
 def ordinary(subject: Subject) -> Iterator[Finding]:
-    """On a CPU: the whole sum against what is planned with of all memory, then against the memory that is free."""
+    """Check that the whole estimate fits in a CPU's usable memory, then in its free memory."""
     shape, there, free = subject.shape, subject.machine.memory_bytes, subject.machine.free_bytes
     if shape is None or there is None or subject.machine.kind != "cpu":
         return
@@ -108,29 +109,30 @@ def ordinary(subject: Subject) -> Iterator[Finding]:
         "usable": gib(need.usable_bytes),
     }
     if needed > need.usable_bytes:
-        yield told("memory_short", values, mend=_smaller(subject))
+        yield preflight_notice("memory_short", values, fix=_smaller(subject))
     elif free is not None and needed > free:
-        yield told("memory_busy", {**values, "free": gib(free)}, mend=_smaller(subject))
+        yield preflight_notice("memory_busy", {**values, "free": gib(free)}, fix=_smaller(subject))
 
 
 def _cache_beyond_one_request(subject: Subject, shape: Shape) -> int:
-    """Bytes of a cache whose size the user has set, beyond what the sum holds. The size that FrameLens sets follows
-    from the free memory and is taken only as it is filled.
+    """Return the bytes of a cache of the user's size beyond those in the estimate.
+
+    The size that FrameLens sets follows from the free memory and is allocated only as it is filled.
     """
     space = _cache_bytes(subject) if subject.sets_cache else None
     return max(0, (space or 0) - memory_of(shape, subject.plan).of("cache"))
 
 
-def _smaller(subject: Subject) -> Mend | None:
-    """Settings with which the model fits, or another model."""
+def _smaller(subject: Subject) -> Fix | None:
+    """Return settings with which the model fits, or another model."""
     change = {key: value for key, value in subject.fitting.items() if subject.given.get(key) != value}
     if change:
-        return Mend(change)
-    return Mend(model=subject.alternative) if subject.alternative else None
+        return Fix(change)
+    return Fix(model=subject.alternative) if subject.alternative else None
 
 
 def pictures(subject: Subject) -> Iterator[Finding]:
-    """How many pictures are let in, and how many of 1280 × 720 a request holds."""
+    """Check that a request holds as many pictures of 1280 × 720 as are allowed."""
     shape, wanted = subject.shape, subject.max_model_len
     limits = subject.arguments.get("limit_mm_per_prompt")
     limit = limits.get("image") if isinstance(limits, Mapping) else None
@@ -142,19 +144,20 @@ def pictures(subject: Subject) -> Iterator[Finding]:
         each = min(each, math.ceil(most / shape.vision.unit_px**2))
     possible = max(0, wanted - _REST_TOKENS) // each
     if limit == 0:
-        yield told("pictures_off", {"model": subject.name}, mend=Mend(remove=("limit_mm_per_prompt",)))
+        yield preflight_notice("pictures_off", {"model": subject.name}, fix=Fix(remove=("limit_mm_per_prompt",)))
     elif possible < limit:
         values = {"limit": limit, "each": each, "length": wanted, "possible": possible}
-        yield told("pictures_exceed", values, "hinders" if possible == 0 else "tells")
+        yield preflight_notice("pictures_exceed", values, "hinders" if possible == 0 else "tells")
 
 
 def blind(subject: Subject) -> Iterator[Finding]:
+    """Report a model without vision."""
     if subject.shape is not None and subject.shape.vision is None:
-        yield told("blind", {"model": subject.name}, "tells")
+        yield preflight_notice("blind", {"model": subject.name}, "tells")
 
 
 def _longest(config: Mapping[str, Any]) -> int | None:
-    """Positions in the text's part of config.json, stretched by a rope's factor; None where it does not say."""
+    """Return the positions of the text part of config.json, multiplied by a rope's factor; None if unknown."""
     inner = next((config[key] for key in ("text_config", "language_config", "llm_config") if config.get(key)), config)
     if not isinstance(inner, Mapping) or not isinstance(inner.get("max_position_embeddings"), int):
         return None
@@ -167,9 +170,9 @@ def _longest(config: Mapping[str, Any]) -> int | None:
 
 
 def _is_counted(subject: Subject) -> bool:
-    """Whether the cache is one that the sum knows: every layer keeps every token, in the type that is computed in.
+    """Return whether the estimate covers this cache: every layer keeps every token, in the type that is computed in.
 
-    A `head_dim` of its own counts with some families alone; the others share `hidden` among the heads whatever it says.
+    A `head_dim` of its own is used by some families only; the others divide `hidden` among the heads regardless.
     """
     shape = subject.shape
     if shape is None or subject.arguments.get("kv_cache_dtype") not in (None, "auto"):
@@ -180,7 +183,7 @@ def _is_counted(subject: Subject) -> bool:
 
 
 def _cache_bytes(subject: Subject) -> int | None:
-    """On a CPU the variable goes before the argument."""
+    """Return the configured size of the cache; on a CPU the variable takes precedence over the argument."""
     space = subject.environment.get("VLLM_CPU_KVCACHE_SPACE", "")
     if subject.machine.kind == "cpu" and space.isdecimal() and int(space):
         return int(space) * GIB

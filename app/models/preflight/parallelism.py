@@ -1,19 +1,19 @@
-"""A model that is divided among cards or processes: whether it can be, and whether there are so many."""
+"""Checks of a model divided among cards or processes: whether it can be divided, and whether there are enough."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from app.models.preflight.context import Subject
-from app.models.preflight.finding import Finding, Mend, gib
+from app.models.preflight.finding import Finding, Fix, gib
 
 _SIZES = ("tensor_parallel_size", "pipeline_parallel_size")
-_LITTLE_SHM = 1_000_000_000
+_LITTLE_SHM = 1_000_000_000  # chosen by hand; not tuned
 _TP = "tensor_parallel_size"
 
 
 def heads(subject: Subject) -> Iterator[Finding]:
-    """vLLM gives every card the same number of attention heads."""
+    """Check that the number of attention heads can be divided equally, as vLLM does."""
     shape, ways = subject.shape, subject.tensor_parallel
     if shape is not None and subject.program.kind == "vllm" and shape.text.heads % ways:
         machine = subject.machine
@@ -21,11 +21,14 @@ def heads(subject: Subject) -> Iterator[Finding]:
         most = min(ways, shape.text.heads, there)
         best = next(size for size in range(most, 0, -1) if shape.text.heads % size == 0)
         values = {"model": subject.name, "heads": shape.text.heads, "size": ways}
-        yield Finding("heads_not_divisible", values, "stops", Mend({_TP: best}))
+        yield Finding("heads_not_divisible", values, "stops", Fix({_TP: best}))
 
 
 def groups(subject: Subject) -> Iterator[Finding]:
-    """A card's part of a matrix in AWQ ends between two groups; early Qwen2.5-VL-72B-Instruct-AWQ did with 8 cards."""
+    """Check that a card's part of a matrix in AWQ ends between two groups.
+
+    Early versions of Qwen2.5-VL-72B-Instruct-AWQ failed with 8 cards for this reason.
+    """
     shape, quantisation, ways = subject.shape, subject.quantisation, subject.tensor_parallel
     if shape is None or quantisation is None or quantisation.method != "awq" or subject.machine.kind != "gpu":
         return
@@ -36,11 +39,11 @@ def groups(subject: Subject) -> Iterator[Finding]:
     if any(width // ways % group for width in widths):
         fits = (size for size in range(min(ways, text.heads), 0, -1) if text.heads % size == 0)
         best = next((size for size in fits if not any(width // size % group for width in widths)), 1)
-        yield Finding("quantization_misaligned", {"model": subject.name}, "stops", Mend({_TP: best}))
+        yield Finding("quantization_misaligned", {"model": subject.name}, "stops", Fix({_TP: best}))
 
 
 def devices(subject: Subject) -> Iterator[Finding]:
-    """More processes than cards, or on a CPU than memory nodes; Ray may have others elsewhere."""
+    """Check that there are enough cards, or on a CPU enough memory nodes; Ray may have others on other machines."""
     wanted, machine, arguments = subject.processes, subject.machine, subject.arguments
     if wanted == 1 or subject.program.kind != "vllm" or arguments.get("distributed_executor_backend") == "ray":
         return
@@ -52,29 +55,31 @@ def devices(subject: Subject) -> Iterator[Finding]:
     is_bound = subject.environment.get("VLLM_CPU_OMP_THREADS_BIND", "auto") != "auto"
     simulated = "VLLM_CPU_SIM_MULTI_NUMA" in subject.environment or "CPU_VISIBLE_MEMORY_NODES" in subject.environment
     if machine.memory_nodes is not None and wanted > machine.memory_nodes and not is_bound and not simulated:
-        mend = _among(subject, machine.memory_nodes)
-        yield Finding("numa_nodes_too_few", {"model": subject.name, "workers": wanted}, "stops", mend)
+        fix = _among(subject, machine.memory_nodes)
+        yield Finding("numa_nodes_too_few", {"model": subject.name, "workers": wanted}, "stops", fix)
 
 
 def through_ray(subject: Subject) -> Iterator[Finding]:
+    """Check that Ray is installed and supports the device, if it is configured."""
     if subject.arguments.get("distributed_executor_backend") != "ray" or subject.program.kind != "vllm":
         return
-    mend = Mend(remove=("distributed_executor_backend",))
+    fix = Fix(remove=("distributed_executor_backend",))
     if not subject.program.has_ray:
-        yield Finding("ray_missing", {"model": subject.name}, "stops", mend)
+        yield Finding("ray_missing", {"model": subject.name}, "stops", fix)
     elif subject.machine.kind == "cpu":
-        yield Finding("ray_unsupported", {"model": subject.name, "platform": "cpu"}, "stops", mend)
+        yield Finding("ray_unsupported", {"model": subject.name, "platform": "cpu"}, "stops", fix)
 
 
 def shared_memory(subject: Subject) -> Iterator[Finding]:
+    """Check that several processes have enough shared memory."""
     free = subject.machine.shm_bytes
     if subject.processes > 1 and free is not None and free < _LITTLE_SHM:
         yield Finding("doctor_shm_small", {"free": gib(free)}, "hinders", table="notice")
 
 
-def _among(subject: Subject, most: int) -> Mend:
-    """All in one stage, on as many as there are and the heads allow."""
+def _among(subject: Subject, most: int) -> Fix:
+    """Return a fix with all processes in one stage, on as many cards as exist and the heads allow."""
     shape = subject.shape
     best = next((size for size in range(most, 0, -1) if shape is None or shape.text.heads % size == 0), 1)
     given = [key for key in _SIZES if key in subject.arguments]
-    return Mend({key: best if key == _TP else 1 for key in given})
+    return Fix({key: best if key == _TP else 1 for key in given})

@@ -11,7 +11,7 @@ import pytest
 from app.errors import ConfigError, ModelNotFound
 from app.i18n import error_text, notice_text
 from app.models import built_in, read_shape
-from app.models.preflight import CardState, Finding, Machine, Mend, Model, Program, Subject, applied, check
+from app.models.preflight import CardState, Finding, Fix, Machine, Model, Program, Subject, apply_fix, check
 from app.models.serving_plan import GIB
 from tests.models.checkpoints import AWQ, GEMMA3, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
 
@@ -58,7 +58,7 @@ def told(subject: Subject) -> list[str]:
     for finding in found:
         for language in ("zh", "en"):
             assert "…" not in notice_text(finding.notice, language).replace("(./download_model.sh …", "")
-            assert finding.mend is None or notice_text(finding.mend.notice, language)
+            assert finding.fix is None or notice_text(finding.fix.notice, language)
             if finding.severity == "stops":
                 assert error_text(finding.error, language)
     return [finding.key for finding in found if finding.severity != "tells"]
@@ -334,7 +334,7 @@ def test_a_config_that_is_overridden_is_not_judged_by() -> None:
 def test_int8_as_data_type_is_refused_with_what_was_meant() -> None:
     fault = ConfigError("vllm_dtype_quantized", value='"int8"', allowed='"auto", "half"')
     found = only(replace(subject(dtype="int8"), settings_fault=fault))
-    assert found.severity == "stops" and found.mend == Mend({"dtype": "auto"})
+    assert found.severity == "stops" and found.fix == Fix({"dtype": "auto"})
     assert "AWQ" in notice_text(found.notice, "en") and "AWQ" in notice_text(found.notice, "zh")
 
 
@@ -349,22 +349,22 @@ def test_what_a_mend_sets_takes_the_finding_away(name: str) -> None:
     key, wrong, _ = PAIRS[name]
     was = wrong()
     (found,) = (finding for finding in check(was) if finding.key == key)
-    assert found.mend
-    mended = applied(was.arguments, found.mend)
+    assert found.fix
+    mended = apply_fix(was.arguments, found.fix)
     assert key not in told(replace(was, given=mended, arguments=mended))
-    assert set(was.arguments) - set(mended) == set(found.mend.remove) & set(was.arguments)
+    assert set(was.arguments) - set(mended) == set(found.fix.remove) & set(was.arguments)
 
 
 def test_fix_may_be_another_model_or_engine() -> None:
     missing = {**subject({**QWEN3_MOE, "quantization_config": AWQ}).arguments}
     found = only(replace(subject({**QWEN3_MOE, "quantization_config": AWQ}), alternative="org/other"))
-    assert found.mend and found.mend.model == "org/other" and applied(missing, found.mend) == missing
-    assert "org/other" in notice_text(found.mend.notice, "en")
+    assert found.fix and found.fix.model == "org/other" and apply_fix(missing, found.fix) == missing
+    assert "org/other" in notice_text(found.fix.notice, "en")
 
 
 def test_what_an_older_cpu_cannot_hold_in_float32_is_only_told() -> None:
     found = check(subject(QWEN2_VL, replace(OLD_CPU, memory_bytes=2 * GIB), dtype="bfloat16"))
-    told = [(one.severity, one.mend) for one in found if one.key == "preflight_emulated"]
+    told = [(one.severity, one.fix) for one in found if one.key == "preflight_emulated"]
     assert told == [("tells", None)]
 
 

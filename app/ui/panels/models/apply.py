@@ -14,7 +14,7 @@ import streamlit as st
 from app.domain import Language
 from app.i18n import notice_text, t
 from app.models import Catalogue
-from app.models.preflight import Finding, Mend, Severity, applied
+from app.models.preflight import Finding, Fix, Severity, apply_fix
 from app.services.container import chosen, use
 from app.services.hardware_profile import Place
 from app.services.preflight import preflight
@@ -123,21 +123,21 @@ def draw_findings(
     for place, finding in enumerate(found):
         show, icon = _DRAWN[finding.severity]
         show(plain(notice_text(finding.notice, language)), icon=icon)
-        if finding.mend:
+        if finding.fix:
             st.button(
-                plain(notice_text(finding.mend.notice, language)),
+                plain(notice_text(finding.fix.notice, language)),
                 key=f"model_mend_{place}",
                 icon=":material/build:",
                 on_click=take,
-                args=(mended(wanted, finding.mend),),
+                args=(mended(wanted, finding.fix),),
             )
 
 
-def mended(wanted: Wanted, mend: Mend) -> Wanted:
+def mended(wanted: Wanted, fix: Fix) -> Wanted:
     """The same with the mend's changes in it; of the settings, those that were written stay as they are."""
     written = wanted.written or {}
-    changed = applied(written, mend)
+    changed = apply_fix(written, fix)
     # What our defaults set is not there to be taken out: null is vLLM's own default.
-    changed |= {name: None for name in mend.remove if name in (wanted.config or {}) and name not in written}
-    model, engine = mend.model or wanted.model, mend.engine or wanted.engine
+    changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
+    model, engine = fix.model or wanted.model, fix.engine or wanted.engine
     return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))

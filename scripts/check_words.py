@@ -23,7 +23,7 @@ NAMES = frozenset({".env.example", "Makefile", "run"})
 _GAP = r"(?:[_-]|\s+(?:#\s*)?)"
 WORDS = {
     r"told|tells": "report, return, say",
-    r"anew": "again",
+    r"(?<!--)anew": "again",
     r"mend(?:s|ed|ing)?": "fix",
     r"heed(?:s|ed|ing)?": "follow, poll",
     r"whoever": "the name of the one who does it",
@@ -37,7 +37,7 @@ WORDS = {
     r"(?:go|goes|went|gone|going) on": "continue, resume",
     r"(?:give|gives|gave|given|giving) up": "cancel, time out",
     r"(?:come|comes|came|coming) to be": "succeed, happen",
-    r"as it is": "unchanged",
+    r"as it is(?! [a-z])": "unchanged",
     r"what (?:is|was|are) no": "a noun: a file that is not a video",
 }
 """A pattern for each word, with what to write instead. A blank also matches a line break, "_" and "-", so that names in

@@ -1,7 +1,7 @@
-"""Engines: from a model's name or a URL to an endpoint that speaks OpenAI chat completions.
+"""Inference engines: local servers that FrameLens starts, and remote ones, behind the OpenAI chat completions API.
 
-This is the public face; the modules behind it are not imported from outside. No module here imports torch, vllm or
-transformers: those run in child processes.
+Other packages import from here, not from the modules behind it. No module here imports torch, vllm or transformers:
+those run in child processes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from app.engine.base import AbsentEngine, Endpoint, Engine, EngineStatus, Launch
 from app.engine.diagnostics.checks import examine
 from app.engine.diagnostics.facts import Facts, Wanted, gather
 from app.engine.downloads.hub import MIRROR, download
-from app.engine.downloads.manager import Fetching
+from app.engine.downloads.manager import DownloadManager
 from app.engine.hardware import installed_vllm
 from app.engine.local_engine import ManagedEngine
 from app.engine.model_resolution import ModelReference, check_model_folder, resolve_model
@@ -23,11 +23,11 @@ from app.engine.vllm import speech_launcher, vllm_launcher
 __all__ = [
     "MIRROR",
     "AbsentEngine",
+    "DownloadManager",
     "Endpoint",
     "Engine",
     "EngineStatus",
     "Facts",
-    "Fetching",
     "Launcher",
     "LoadReader",
     "ManagedEngine",

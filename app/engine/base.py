@@ -1,7 +1,7 @@
-"""What an engine is to everybody else: where it answers, how it is, and the four things one can ask of it.
+"""Interface of an engine: its endpoint, its status, and the protocol that local and remote engines implement.
 
-An engine is a server that speaks OpenAI chat completions. Whether it is a child process of ours or somebody else's
-machine is decided in `app.services.container`; nothing below this interface asks.
+An engine is a server that speaks OpenAI chat completions. Whether it is a child process or a remote server is decided
+in `app.services.container`; no caller of this interface needs to know.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ProgressListener = Callable[[EngineProgress], None]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a ready engine answers. `base_url` ends in its version, "/v1"; the key never shows in a repr."""
+    """Address of a ready engine. `base_url` ends in the API version, "/v1"; the key is left out of the repr."""
 
     kind: EngineKind
     model: str
@@ -32,9 +32,13 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """One look at an engine. `phase` while starting, `error` when failed, `info` when ready.
+    """Snapshot of an engine's state.
 
-    `notices`: what was found out about its settings when it was started last.
+    Attributes:
+        phase: Set while starting.
+        error: Set when failed.
+        info: Set when ready.
+        notices: Findings about the settings from the last start.
     """
 
     state: EngineState
@@ -48,41 +52,65 @@ class EngineStatus:
 
 
 class Engine(Protocol):
-    """One engine, shared by all threads.
+    """One engine, shared by all threads."""
 
-    `ensure_ready` starts it where that is needed, calls `on_progress` in the caller's own thread, and raises Cancelled
-    within a second of `cancel` being set, or the EngineError that says why it cannot be used. `note_sight` keeps in the
-    status what was proven about the running engine's sight. `end_if_unwell` ends an engine of ours that
-    has broken down or gives no answer any more, and tells what became of it; None where it is well, or not ours.
-    """
+    def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
+        """Start the engine if needed and return its endpoint.
 
-    def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint: ...
+        Args:
+            on_progress: Called in the caller's own thread.
+            cancel: Ends the wait within a second of being set.
 
-    def status(self) -> EngineStatus: ...
+        Raises:
+            Cancelled: `cancel` was set.
+            EngineError: The engine cannot be used; the error gives the cause.
+        """
+        ...
 
-    def note_sight(self, sees: bool | None) -> None: ...
+    def status(self) -> EngineStatus:
+        """Return the current status without waiting for the engine."""
+        ...
 
-    def end_if_unwell(self) -> AppError | None: ...
+    def note_sight(self, sees: bool | None) -> None:
+        """Store in the status whether the running engine was proven to process images."""
+        ...
 
-    def log_tail(self, lines: int = 200) -> str: ...
+    def end_if_unwell(self) -> AppError | None:
+        """Stop a local engine that has crashed or no longer responds.
 
-    def stop(self) -> None: ...
+        Returns:
+            The error that explains it, or None if the engine is healthy or remote.
+        """
+        ...
+
+    def log_tail(self, lines: int = 200) -> str:
+        """Return the last lines of the engine's log, "" if there is none."""
+        ...
+
+    def stop(self) -> None:
+        """Stop a local engine; do nothing for a remote one."""
+        ...
 
 
-def _nothing_to_say(_: Path) -> tuple[Notice, ...]:
+def _no_notices(_: Path) -> tuple[Notice, ...]:
     return ()
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """How one kind of local engine is started and read; `app.engine.local_engine` does the starting.
+    """Recipe for starting one kind of local engine and reading its log; `app.engine.local_engine` runs it.
 
-    model: its name for people. fetch: makes the model a folder on this machine, downloading where needed. command: the
-    child's argument list for (model folder, port). environment: what the child gets beside `engine_environment`, for an
-    API key. served_name: what requests must call the model of that folder. describe: what a ready engine is.
-    read_phase: what one line of the child's log says about its start, or None. port: None takes a free one. notices:
-    what was changed in the user's settings. inspect: what is to be said of a start with the model's folder; it raises
-    the EngineError of one that would fail.
+    Attributes:
+        model: Display name of the model.
+        fetch: Returns the model's folder on this machine, downloading it if needed.
+        command: Builds the child's argument list from (model folder, port).
+        environment: Builds the child's variables beside `engine_environment` from an API key.
+        served_name: Returns the name by which requests must call the model of that folder.
+        describe: Returns the EngineInfo of a ready engine.
+        read_phase: Returns the start phase that a line of the child's log reports, or None.
+        port: None picks a free one.
+        notices: Changes that were made to the user's settings.
+        inspect: Returns notices about a start with the model's folder; raises EngineError if it would fail.
     """
 
     kind: Literal["vllm", "transformers"]
@@ -95,32 +123,34 @@ class Launcher:
     read_phase: Callable[[str], EngineProgress | None]
     port: int | None = None
     notices: tuple[Notice, ...] = ()
-    inspect: Callable[[Path], tuple[Notice, ...]] = _nothing_to_say
+    inspect: Callable[[Path], tuple[Notice, ...]] = _no_notices
 
 
 class AbsentEngine:
-    """Every attempt to use it raises `error`."""
+    """Null engine: every attempt to use it raises `error`."""
 
     def __init__(self, model: str, error: AppError) -> None:
         self._model = model
         self._error = error
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
+        """Raise the error that was given."""
         raise self._error
 
     def status(self) -> EngineStatus:
+        """Return a failed status with the error."""
         return EngineStatus("failed", "vllm", self._model, error=self._error)
 
     def note_sight(self, sees: bool | None) -> None:
-        """Nothing runs that could see."""
+        """Do nothing: no engine runs."""
 
     def end_if_unwell(self) -> AppError | None:
-        """Nothing runs."""
+        """Return None: no engine runs."""
         return None
 
     def log_tail(self, lines: int = 200) -> str:
-        """Always "": nothing was started."""
+        """Return "": nothing was started."""
         return ""
 
     def stop(self) -> None:
-        """Nothing to do."""
+        """Do nothing: no engine runs."""

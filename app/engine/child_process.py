@@ -1,7 +1,7 @@
-"""One child process behind the guard, with its log file: start, look, read on, stop.
+"""Supervised child process with a log file.
 
-It knows nothing of engines: a command, an environment and a file to write into are all it takes. Local engines run on
-Linux alone; elsewhere `start` refuses with a sentence that names the remote engine as the way.
+It knows nothing about engines: it takes a command, an environment and a log file. Local engines run on Linux only;
+elsewhere `start` raises an error that points to remote engines.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from app.errors import EngineError
 
 GUARD = Path(__file__).with_name("process_supervisor.py")
 GRACE_SECONDS = 8.0
+"""Time between SIGTERM and SIGKILL. Chosen by hand; not tuned."""
 
 
 class ChildProcess:
-    """A running command whose whole family ends with it, with `stop`, or with our own process."""
+    """A running command whose descendants all end with it, with `stop`, or with this process."""
 
-    def __init__(self, guard: subprocess.Popen[bytes], grace_seconds: float) -> None:
-        self._guard = guard
+    def __init__(self, supervisor: subprocess.Popen[bytes], grace_seconds: float) -> None:
+        self._supervisor = supervisor
         self._grace_seconds = grace_seconds
 
     @classmethod
@@ -35,52 +36,57 @@ class ChildProcess:
         log_path: Path,
         grace_seconds: float = GRACE_SECONDS,
     ) -> ChildProcess:
-        """Start `command` with `environment` and no other variable; what it writes is added to `log_path`.
+        """Start `command` and append its output to `log_path`.
 
-        To be ended, its processes get SIGTERM, and SIGKILL when `grace_seconds` have passed.
+        Args:
+            command: Program and arguments.
+            environment: All variables of the child; none are inherited.
+            log_path: Receives standard output and standard error.
+            grace_seconds: Time between SIGTERM and SIGKILL when it is stopped.
 
-        Raises EngineError on systems that have no guard.
+        Raises:
+            EngineError: The system is not Linux.
         """
         if sys.platform != "linux":
             raise EngineError("local_engine_unsupported", system=sys.platform)
         with log_path.open("ab") as log:
-            guard = subprocess.Popen(
+            supervisor = subprocess.Popen(
                 [sys.executable, "-I", str(GUARD), str(grace_seconds), *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
-                start_new_session=True,  # Ctrl-C in the terminal is ours to handle, in our order
+                start_new_session=True,  # Ctrl-C in the terminal is handled by this process alone
             )
-        return cls(guard, grace_seconds)
+        return cls(supervisor, grace_seconds)
 
     @property
     def exit_status(self) -> int | None:
-        """None while it runs; 128 + n where signal n ended it."""
-        status = self._guard.poll()
+        """Return the exit status: None while it runs, 128 + n if signal n ended it."""
+        status = self._supervisor.poll()
         return status if status is None or status >= 0 else 128 - status
 
     @property
     def pid(self) -> int:
-        """The guard's process id; the command is its child."""
-        return self._guard.pid
+        """Return the supervisor's process id; the command is its child."""
+        return self._supervisor.pid
 
     def stop(self) -> None:
-        """End it and everything it started; returns when nothing is left."""
-        if self._guard.poll() is None:
-            self._guard.terminate()
+        """End it and everything it started; return when no process is left."""
+        if self._supervisor.poll() is None:
+            self._supervisor.terminate()
             try:
-                self._guard.wait(self._grace_seconds + 10)
+                self._supervisor.wait(self._grace_seconds + 10)
             except subprocess.TimeoutExpired:
-                self._guard.kill()
-        self._guard.wait()
-        if self._guard.stdin is not None:
+                self._supervisor.kill()
+        self._supervisor.wait()
+        if self._supervisor.stdin is not None:
             with contextlib.suppress(OSError):
-                self._guard.stdin.close()
+                self._supervisor.stdin.close()
 
 
 class LogReader:
-    """Reads a growing log by whole lines; carriage returns (progress bars) end a line too."""
+    """Reader of a growing log, line by line; carriage returns (progress bars) end a line too."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -88,7 +94,7 @@ class LogReader:
         self._rest = ""
 
     def new_lines(self) -> list[str]:
-        """The complete lines that came since the last call."""
+        """Return the complete, non-blank lines added since the last call."""
         try:
             with self._path.open("rb") as log:
                 log.seek(self._offset)
@@ -101,7 +107,10 @@ class LogReader:
 
 
 def tail(path: Path, lines: int, max_bytes: int = 1_000_000) -> str:
-    """The last `lines` lines of a log, with a progress bar's overwritten states left out."""
+    """Return the last `lines` lines of a log, without a progress bar's overwritten states.
+
+    At most `max_bytes` are read from the end; a missing file gives "".
+    """
     try:
         with path.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - max_bytes))

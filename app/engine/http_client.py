@@ -1,7 +1,7 @@
-"""Small GET requests to an engine: a URL in, text, parsed JSON or a typed failure out. No retries, no streaming.
+"""HTTP client for small GET requests to an engine. No retries, no streaming.
 
-Engines on this machine are asked without any proxy; a remote one is asked through the one the environment names.
-Nothing is sent on to another address, however an answer asks for it: the key is meant for this one alone.
+Engines on this machine are reached without a proxy, remote ones through the environment's. Redirects to another origin
+are not followed, since the API key is meant for this one only.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class NoAnswer(Exception):
-    """Nothing usable came back: `status` is the HTTP status, or None where there was no connection at all.
+    """A request without a usable answer.
 
-    `redirect` is the other address that the answer pointed to, "" for none.
+    Attributes:
+        status: HTTP status, or None if there was no connection.
+        redirect: Address on another origin that the answer redirected to, "" if none.
     """
 
     def __init__(self, reason: str, status: int | None = None, *, redirect: str = "") -> None:
@@ -31,7 +33,7 @@ class NoAnswer(Exception):
 
 
 class _Redirected(urllib.error.HTTPError):
-    """An answer that points to another scheme, host or port."""
+    """A redirect to another scheme, host or port."""
 
     def __init__(self, url: str, target: str, code: int, headers: HTTPMessage, body: IO[bytes]) -> None:
         super().__init__(url, code, f"redirects to {target}", headers, body)
@@ -39,11 +41,12 @@ class _Redirected(urllib.error.HTTPError):
 
 
 class _SameOrigin(urllib.request.HTTPRedirectHandler):
-    """Follows redirects within one scheme, host and port."""
+    """Redirect handler that only follows redirects within one scheme, host and port."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
+        """Return the redirected request, or raise `_Redirected` for another origin."""
         if _origin(newurl) != _origin(req.full_url):
             raise _Redirected(req.full_url, newurl, code, headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -59,13 +62,24 @@ _proxied = urllib.request.build_opener(_SameOrigin)
 
 
 def get_json(
-    url: str, *, api_key: str = "", timeout_seconds: float = 5.0, local: bool = True, most_bytes: int | None = None
+    url: str, *, api_key: str = "", timeout_seconds: float = 5.0, local: bool = True, max_bytes: int | None = None
 ) -> object:
-    """The JSON at `url`, of `most_bytes` at most; None for an empty body.
+    """Get and parse the JSON at `url`.
 
-    Raises NoAnswer for anything but a 2xx answer that is JSON.
+    Args:
+        url: Address.
+        api_key: Sent as a bearer token; "" for none.
+        timeout_seconds: Bounds each wait for the server.
+        local: Whether to connect without a proxy.
+        max_bytes: A longer body is cut off, which makes it invalid; None for no limit.
+
+    Returns:
+        The parsed JSON, None for an empty body.
+
+    Raises:
+        NoAnswer: No connection, a status other than 2xx, or a body that is not JSON.
     """
-    body = _get(url, api_key, timeout_seconds, local, most_bytes)
+    body = _get(url, api_key, timeout_seconds, local, max_bytes)
     try:
         return json.loads(body) if body else None
     except ValueError as error:
@@ -73,16 +87,20 @@ def get_json(
 
 
 def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, local: bool = True) -> str:
-    """The text at `url`. Raises NoAnswer for anything but a 2xx answer."""
+    """Get the text at `url`; the arguments are those of `get_json`.
+
+    Raises:
+        NoAnswer: No connection, or a status other than 2xx.
+    """
     return _get(url, api_key, timeout_seconds, local).decode(errors="replace")
 
 
-def _get(url: str, api_key: str, timeout_seconds: float, local: bool, most_bytes: int | None = None) -> bytes:
+def _get(url: str, api_key: str, timeout_seconds: float, local: bool, max_bytes: int | None = None) -> bytes:
     remember_secret(api_key)
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {api_key}"} if api_key else {})
     try:
         with (_direct if local else _proxied).open(request, timeout=timeout_seconds) as response:
-            body: bytes = response.read(most_bytes)
+            body: bytes = response.read(max_bytes)
             return body
     except _Redirected as error:
         with error:
@@ -95,7 +113,14 @@ def _get(url: str, api_key: str, timeout_seconds: float, local: bool, most_bytes
 
 
 def served_models(models: object) -> dict[str, int | None]:
-    """Name → max_model_len (None where not told) from the answer of /v1/models. Raises NoAnswer for another shape."""
+    """Parse the answer of /v1/models.
+
+    Returns:
+        Model name → max_model_len in tokens, None if not reported.
+
+    Raises:
+        NoAnswer: The answer has another shape.
+    """
     try:
         entries = models["data"]  # type: ignore[index]
         return {str(entry["id"]): entry.get("max_model_len") for entry in entries}

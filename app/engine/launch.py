@@ -1,7 +1,7 @@
-"""One start of a local engine, from the model's reference to an endpoint that answers, in a thread of its own.
+"""One start of a local engine in a thread of its own, from the model's reference to a ready endpoint.
 
-It collects every phase for whoever joins, ends the child when all who waited have left, and reports one outcome:
-`running`, or `error`. It decides nothing about restarts.
+It records every phase for the callers that join, ends the child when all of them have left, and ends with either
+`running` or `error`. Restarts are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from app.errors import AppError, Cancelled, EngineError, EngineTimeout
 from app.private_files import make_private_folder
 
 LOOK_SECONDS = 0.2
+"""Interval between looks at the child's log and health. Chosen by hand; not tuned."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Running:
-    """A ready engine: its process, where it answers, and what it is."""
+    """A ready engine: its process, endpoint and description."""
 
     process: ChildProcess
     endpoint: Endpoint
@@ -39,7 +40,11 @@ class Running:
 
 
 def choose_port(wanted: int | None) -> int:
-    """`wanted` if it is free on loopback, or any free port. Raises EngineError for a port in use."""
+    """Return `wanted` if it is free on loopback, or any free port for None.
+
+    Raises:
+        EngineError: `wanted` is in use.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -50,7 +55,12 @@ def choose_port(wanted: int | None) -> int:
 
 
 class Startup:
-    """A start in progress. `on_end` is called once, from its thread; `after` is an older one to wait for first."""
+    """A start in progress.
+
+    Args:
+        on_end: Called once, from the start's thread.
+        after: An older start to wait for first.
+    """
 
     def __init__(
         self,
@@ -76,35 +86,36 @@ class Startup:
         self.finished = threading.Event()
         self.running: Running | None = None
         self.error: AppError | None = None
-        self.bug: Exception | None = None  # what nobody foresaw: it goes to the caller as it is
+        self.bug: Exception | None = None  # an unforeseen exception, raised unchanged in the caller
         self.log_path: Path | None = None
         self.notices: tuple[Notice, ...] = ()
         threading.Thread(target=self._run, name="engine-start", daemon=True).start()
 
-    # ---- those who wait ----------------------------------------------------------------------------------------------
+    # ---- waiting callers ---------------------------------------------------------------------------------------------
 
     def join(self) -> bool:
-        """Count one more caller in; False where this start has been given up already."""
+        """Register one more waiting caller; return False if this start was already cancelled."""
         with self._lock:
-            if not self.given_up:
+            if not self.cancelled:
                 self._waiting += 1
-            return not self.given_up
+            return not self.cancelled
 
     def leave(self) -> None:
-        """A caller no longer waits; the last one to leave an unfinished start ends it."""
+        """Unregister a caller; cancel the start if it was the last one."""
         with self._lock:
             self._waiting -= 1
         if self._waiting == 0:
-            self.give_up()
+            self.cancel()
 
-    def give_up(self) -> None:
-        """End this start, unless the engine is up already."""
+    def cancel(self) -> None:
+        """End this start, unless the engine is already up."""
         with self._lock:
             if not self._settled:
                 self._cancel.set()
 
     @property
-    def given_up(self) -> bool:
+    def cancelled(self) -> bool:
+        """Return whether this start was cancelled."""
         return self._cancel.is_set()
 
     # ---- the start itself --------------------------------------------------------------------------------------------
@@ -127,20 +138,20 @@ class Startup:
             self.finished.set()
 
     def _settle(self, running: Running) -> Running:
-        """From here on nobody can give this start up; who did before still gets a stopped engine."""
+        """Close the window for cancelling; stop the engine if the start was cancelled before."""
         with self._lock:
-            self._settled = not self.given_up
+            self._settled = not self.cancelled
         if not self._settled:
             running.process.stop()
             raise Cancelled
         return running
 
     def _start(self) -> Running:
-        folder = self._launcher.fetch(self._tell, self._cancel)
+        folder = self._launcher.fetch(self._add_progress, self._cancel)
         self.notices = self._launcher.inspect(folder)
         port, api_key = choose_port(self._launcher.port), secrets.token_urlsafe(32)
         self._check_cancel()
-        self._tell(EngineProgress("launching", {"model": self._launcher.model}))
+        self._add_progress(EngineProgress("launching", {"model": self._launcher.model}))
         self.log_path = self._new_log()
         command = self._launcher.command(folder, port)
         self.log_path.write_text(f"$ {' '.join(command)}\n", encoding="utf-8")
@@ -170,7 +181,7 @@ class Startup:
             self._launcher.kind, self._launcher.served_name(folder), f"http://127.0.0.1:{port}/v1", api_key
         )
         running = Running(process, endpoint, self._launcher.describe(endpoint, folder))
-        self._tell(EngineProgress("ready", {"model": self._launcher.model}))
+        self._add_progress(EngineProgress("ready", {"model": self._launcher.model}))
         return running
 
     @staticmethod
@@ -184,9 +195,9 @@ class Startup:
     def _read_phases(self, reader: LogReader) -> None:
         for line in reader.new_lines():
             if (phase := self._launcher.read_phase(line)) is not None:
-                self._tell(phase)
+                self._add_progress(phase)
 
-    def _tell(self, phase: EngineProgress) -> None:
+    def _add_progress(self, phase: EngineProgress) -> None:
         if not self.progress or self.progress[-1] != phase:
             self.progress.append(phase)
 
@@ -195,7 +206,7 @@ class Startup:
             raise Cancelled
 
     def _new_log(self) -> Path:
-        """A new log file, readable by this user alone; only the newest `keep_logs` stay."""
+        """Create a log file readable by this user alone; delete all but the newest `keep_logs`."""
         make_private_folder(self._log_dir)
         path = self._log_dir / f"engine-{datetime.now():%Y%m%d-%H%M%S-%f}.log"
         path.touch(mode=0o600)

@@ -1,8 +1,8 @@
-"""The engine that is a child process of ours: started on demand, shared by every thread, ended with us.
+"""Local engine: a child process, started on demand, shared by all threads, ended with the app.
 
-`ensure_ready` joins a start that is already under way; each caller gets its progress from the beginning. The start
-itself (fetch the model, launch, watch log and health) runs in `app.engine.launch`. What a dead engine left in its log
-is turned into an error by `app.engine.diagnostics.log_diagnosis`.
+`ensure_ready` joins a start that is already running; each caller gets its progress from the beginning. The start
+itself (fetch the model, launch, watch log and health) is `app.engine.launch`. The log of a dead engine is turned into
+an error by `app.engine.diagnostics.log_diagnosis`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from app.errors import AppError, Cancelled, EngineError
 from app.redaction import masked
 
 POLL_SECONDS = 0.1
+"""Interval between progress reports to a waiting caller. Chosen by hand; not tuned."""
 HEALTH_SECONDS = 10.0
-"""An engine that is busy still says within a moment that it is well: that is asked of its server, not of its model."""
+"""Timeout of a health check. A busy engine still answers at once, since its server does, not its model. Chosen by hand;
+not tuned."""
 
 
 class ManagedEngine:
@@ -42,18 +44,22 @@ class ManagedEngine:
         self._error: AppError | None = None
         self._log_path: Path | None = None
         self._started_at: float | None = None
-        self._found: tuple[Notice, ...] = ()  # of the last start
+        self._start_notices: tuple[Notice, ...] = ()  # of the last start
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What was changed in the user's settings to fit this machine."""
+        """Return the changes made to the user's settings to fit this machine."""
         return self._launcher.notices
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
-        """The endpoint of the running engine, started where needed. Raises EngineError with the cause, or Cancelled.
+        """Return the endpoint of the running engine, starting it if needed.
 
-        When the last caller that waits for a start gives up, the start is given up too. An engine that hangs or has
-        broken down is ended and started anew.
+        When the last waiting caller cancels, the start is cancelled too. An engine that hangs or has crashed is stopped
+        and started again.
+
+        Raises:
+            EngineError: The engine could not be started; the error gives the cause.
+            Cancelled: `cancel` was set, or another caller stopped the engine.
         """
         self.end_if_unwell()
         startup = self._join()
@@ -61,19 +67,19 @@ class ManagedEngine:
             on_progress(EngineProgress("ready", {"model": self._launcher.model}))
             return startup.endpoint
         try:
-            told = 0
+            num_reported = 0
             while not startup.finished.wait(POLL_SECONDS):
                 if cancel.is_set():
                     raise Cancelled
-                told = self._tell(startup, told, on_progress)
-            self._tell(startup, told, on_progress)
+                num_reported = self._report(startup, num_reported, on_progress)
+            self._report(startup, num_reported, on_progress)
         finally:
             startup.leave()
         return self._outcome(startup)
 
     def _join(self) -> Startup | Running:
         with self._lock:
-            self._notice_death()
+            self._check_exit()
             if self._running is not None:
                 return self._running
             if self._startup is None or not self._startup.join():
@@ -89,11 +95,11 @@ class ManagedEngine:
             return self._startup
 
     @staticmethod
-    def _tell(startup: Startup, told: int, on_progress: ProgressListener) -> int:
-        news = startup.progress[told:]
-        for phase in news:
+    def _report(startup: Startup, num_reported: int, on_progress: ProgressListener) -> int:
+        new_phases = startup.progress[num_reported:]
+        for phase in new_phases:
             on_progress(phase)
-        return told + len(news)
+        return num_reported + len(new_phases)
 
     @staticmethod
     def _outcome(startup: Startup) -> Endpoint:
@@ -102,28 +108,32 @@ class ManagedEngine:
         return startup.running.endpoint
 
     def _ended(self, startup: Startup) -> None:
-        """A start came to its end, in the startup's own thread."""
+        """Store the outcome of a finished start; called in the startup's own thread."""
         with self._lock:
             if startup is self._startup:
                 self._startup, self._running = None, startup.running
                 self._log_path = startup.log_path or self._log_path
                 cancelled = startup.running is None and isinstance(startup.error, Cancelled)
                 self._error = None if cancelled else startup.error
-                self._found = startup.notices
+                self._start_notices = startup.notices
 
-    def _notice_death(self) -> None:
-        """Turn an engine that has ended by itself into the error that says why. The lock is held."""
+    def _check_exit(self) -> None:
+        """Diagnose an engine that ended by itself and store the error. The lock must be held."""
         if self._running is not None and (exit_status := self._running.process.exit_status) is not None:
             self._error = diagnose(self.log_tail(2000), exit_status, model=self._launcher.model, was_ready=True)
             self._running.process.stop()
             self._running = None
 
     def end_if_unwell(self) -> AppError | None:
-        """End the running engine if its server says that it has broken down, or nothing any more; returned is what
-        became of it, None for one that is well. Waits for what it says, HEALTH_SECONDS at most.
+        """Stop the running engine if its health check fails or times out.
+
+        Waits at most HEALTH_SECONDS for the answer.
+
+        Returns:
+            The error that explains it, or None for a healthy engine.
         """
         with self._lock:
-            self._notice_death()
+            self._check_exit()
             running, error = self._running, self._error
         if running is None:
             return error
@@ -139,45 +149,47 @@ class ManagedEngine:
                 self._running, self._error = None, EngineError("engine_hung", model=self._launcher.model)
         running.process.stop()
         with self._lock:
-            self._notice_death()
+            self._check_exit()
             return self._error
 
     def status(self) -> EngineStatus:
-        """How the engine is right now; never waits for it."""
+        """Return the current status without waiting for the engine."""
         with self._lock:
-            self._notice_death()
+            self._check_exit()
             startup, running, error = self._startup, self._running, self._error
             seconds = None if self._started_at is None else time.monotonic() - self._started_at
         kind, model = self._launcher.kind, self._launcher.model
         if running is not None:
             return EngineStatus(
-                "ready", kind, model, started_seconds_ago=seconds, info=running.info, notices=self._found
+                "ready", kind, model, started_seconds_ago=seconds, info=running.info, notices=self._start_notices
             )
-        if startup is not None and not startup.given_up:
+        if startup is not None and not startup.cancelled:
             phase = startup.progress[-1] if startup.progress else None
             return EngineStatus("starting", kind, model, phase=phase, started_seconds_ago=seconds)
         if error is not None:
-            return EngineStatus("failed", kind, model, error=error, started_seconds_ago=seconds, notices=self._found)
+            return EngineStatus(
+                "failed", kind, model, error=error, started_seconds_ago=seconds, notices=self._start_notices
+            )
         return EngineStatus("stopped", kind, model)
 
     def note_sight(self, sees: bool | None) -> None:
-        """Remember for the status whether the running engine takes pictures in."""
+        """Store in the status whether the running engine processes images."""
         with self._lock:
             if self._running is not None:
                 self._running = replace(self._running, info=replace(self._running.info, sees=sees))
 
     def log_tail(self, lines: int = 200) -> str:
-        """The end of the current engine's log, or of the last one's, with secrets masked; "" before the first start."""
+        """Return the end of the newest engine log with secrets redacted, "" before the first start."""
         startup = self._startup
         path = (startup.log_path if startup is not None else None) or self._log_path
         return masked(tail(path, lines)) if path is not None else ""
 
     def stop(self) -> None:
-        """End the engine, or its start; returns when no process of it is left. It may be started again."""
+        """End the engine or its start; return when none of its processes is left. It may be started again."""
         with self._lock:
             startup = self._startup
         if startup is not None:
-            startup.give_up()
+            startup.cancel()
             startup.finished.wait()
         with self._lock:
             running = self._running

@@ -1,6 +1,6 @@
-"""What VLLM_MODEL_PATH means: a folder on this machine, a folder of the hub's cache, or an id on the hub.
+"""Model references (VLLM_MODEL_PATH): a local folder, a folder of the hub's cache, or a hub id.
 
-`resolve_model` finds the folder where there is one; `check_model_folder` looks whether an engine could load it, reading
+`resolve_model` finds the folder if there is one; `check_model_folder` checks that an engine could load it, reading
 headers only, in milliseconds. Downloading is `app.engine.downloads.hub`.
 """
 
@@ -21,7 +21,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)")
 _TOKENIZER = re.compile(r"tokenizer\.(?:json|model.*)|vocab\.(?:json|txt)|.*\.(?:tiktoken|gguf|model)|tekken\.json")
 _CACHED = re.compile(r"models--(.+)")
-# Beside a model's own weights, a repository often keeps the same ones for other programs.
+# Repositories often hold the same weights in formats for other programs.
 UNNEEDED_FILES = (
     *("*.msgpack", "*.h5", "*.ot", "*.onnx", "*.onnx_data", "*.tflite", "*.mlmodel"),
     *("original/*", "onnx/*", "openvino/*"),
@@ -32,7 +32,7 @@ _WEIGHTS = (".safetensors", *(pattern[1:] for pattern in OLDER_WEIGHTS))
 
 @dataclass(frozen=True)
 class ModelReference:
-    """A model as it was named. `folder` is None where it has to be fetched from the hub under `hub_id`."""
+    """A resolved model. `folder` is None if it has to be downloaded from the hub under `hub_id`."""
 
     name: str
     folder: Path | None
@@ -40,7 +40,7 @@ class ModelReference:
 
 
 def hub_cache_folder() -> Path:
-    """Where the hub's client keeps downloads, by the variables that it documents."""
+    """Return the folder where the hub's client keeps downloads, from the variables that it documents."""
     if cache := os.environ.get("HF_HUB_CACHE"):
         return Path(cache).expanduser()
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
@@ -48,11 +48,15 @@ def hub_cache_folder() -> Path:
 
 
 def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelReference:
-    """What `reference` means on this machine. Nothing is downloaded and no network is used.
+    """Resolve `reference` to a model on this machine. Nothing is downloaded and no network is used.
 
-    A path may be relative, start with ~, be written the Windows way (on Windows, or under WSL where the drive is
-    mounted), or name a folder of the hub's cache. Raises ModelNotFound for a path that leads nowhere, and for what is
-    neither a path nor an id.
+    Args:
+        reference: A hub id or a path. A path may be relative, start with ~, be in Windows form (on Windows, or under
+            WSL if the drive is mounted), or name a folder of the hub's cache.
+        cache_dir: The hub's cache; None uses the environment's.
+
+    Raises:
+        ModelNotFound: The path doesn't exist, or `reference` is neither a path nor an id.
     """
     text = reference.strip().strip("\"'")
     path = _as_path(text)
@@ -66,14 +70,14 @@ def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelRefe
 
 
 def model_name(reference: str) -> str:
-    """What people call the model that `reference` means. Never fails: a wrong reference is its own name."""
+    """Return the display name of the model. Never fails: an unresolvable reference is its own name."""
     text = reference.strip().strip("\"'")
     path = _as_path(text)
     return _in_cache_folder(path).name if text and path.is_dir() else text
 
 
 def find_in_cache(hub_id: str, *, cache_dir: Path | None = None) -> Path | None:
-    """The snapshot of `hub_id` in the hub's cache if it is all there, or None."""
+    """Return the snapshot of `hub_id` in the hub's cache, or None if it is missing or incomplete."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -96,7 +100,7 @@ def _as_path(text: str) -> Path:
         return mounted if mounted.exists() else Path(text)
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # ~someone, and there is no someone
+    except RuntimeError:  # ~user of a user that doesn't exist
         return Path(text)
 
 
@@ -105,12 +109,12 @@ def _looks_like_path(text: str) -> bool:
 
 
 def _existing_parent(path: Path) -> Path:
-    """The deepest folder on the way to `path` that exists, to show where a path goes wrong."""
+    """Return the deepest existing parent of `path`, to show where a path goes wrong."""
     return next((parent for parent in path.absolute().parents if parent.is_dir()), Path(path.anchor or "/"))
 
 
 def _in_cache_folder(folder: Path) -> ModelReference:
-    """A model folder; for one of the hub's cache, its snapshot, under the name that it has on the hub."""
+    """Return the reference of a folder; in the hub's cache, of its snapshot under the model's hub id."""
     for part in (folder, *folder.absolute().parents):
         if (cached := _CACHED.fullmatch(part.name)) is None:
             continue
@@ -122,7 +126,7 @@ def _in_cache_folder(folder: Path) -> ModelReference:
 
 
 def _snapshot(repository: Path) -> Path | None:
-    """The snapshot that `main` points to, or the newest one."""
+    """Return the snapshot that `main` points to, or the newest one, or None."""
     try:
         main = repository / "snapshots" / (repository / "refs" / "main").read_text(encoding="utf-8").strip()
         if main.is_dir():
@@ -133,14 +137,17 @@ def _snapshot(repository: Path) -> Path | None:
     return max(snapshots, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
-# ---- is the folder whole? --------------------------------------------------------------------------------------------
+# ---- completeness of a folder ----------------------------------------------------------------------------------------
 
 
 def check_model_folder(path: Path, *, needs_tokenizer: bool = True) -> None:
-    """Raise ModelNotFound, saying what is wrong, for a folder that no engine could load.
+    """Check that an engine could load the model folder `path`.
 
-    Looked at: that it can be read, config.json, a tokenizer (without one vLLM starts, and answers nonsense), the shards
-    that the index of the weights names, and the length of every safetensors file against its own header.
+    Checked are read access, config.json, a tokenizer (without one vLLM starts and answers nonsense), the shards that
+    the weights' index names, and the length of every safetensors file against its own header.
+
+    Raises:
+        ModelNotFound: Something is missing or broken; the error says what.
     """
     try:
         names = sorted(entry.name for entry in path.iterdir())
@@ -174,7 +181,7 @@ def _check_weights(path: Path, names: list[str]) -> None:
 
 
 def _indexed_shards(path: Path, names: list[str]) -> Iterator[str]:
-    """The files that the index of the weights in use names; none where there is no index."""
+    """List the files named by the index of the weights in use; none without an index."""
     has_safetensors = any(name.endswith(".safetensors") for name in names)
     index = path / ("model.safetensors.index.json" if has_safetensors else "pytorch_model.bin.index.json")
     if not index.is_file() and not (index := path / "model.safetensors.index.json").is_file():
@@ -188,9 +195,10 @@ def _indexed_shards(path: Path, names: list[str]) -> Iterator[str]:
 
 
 def _safetensors_fault(file: Path) -> str | None:
-    """Why `file` is not a whole safetensors file; None where it is.
+    """Return why `file` is not a complete safetensors file, or None if it is.
 
-    The format: eight bytes little-endian header length, a JSON header with each tensor's [start, end) in what follows.
+    The format: eight bytes of little-endian header length, then a JSON header with each tensor's [start, end) in the
+    data that follows.
     """
     try:
         size = file.stat().st_size

@@ -1,9 +1,9 @@
-"""Runs one command as a group of processes that cannot outlive whoever asked for it.
+"""Process supervisor: a program that runs one command as a group of processes that cannot outlive its caller.
 
 `python -I process_supervisor.py GRACE COMMAND…` starts COMMAND in a session of its own and waits. When standard input
-closes (the asking process ended, even by kill -9), on SIGTERM or SIGINT, and when COMMAND itself ends, every process
-that came from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. It exits with COMMAND's status, or 128 + n
-where signal n ended it. It needs Linux and the standard library, and imports nothing of FrameLens.
+closes (the calling process ended, even by kill -9), on SIGTERM or SIGINT, and when COMMAND itself ends, every process
+that descends from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. It exits with COMMAND's status, or
+128 + n if signal n ended it. It needs Linux and the standard library, and imports nothing of FrameLens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _parent_of(pid: int) -> int | None:
-    """The parent's id; None where the process has ended, or is a zombie waiting to be collected."""
+    """Return the parent's id; None if the process has ended or is a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -34,7 +34,7 @@ def _parent_of(pid: int) -> int | None:
 
 
 def _descendants() -> list[int]:
-    """Every live process below this one. Orphans among them come to us, since we are their subreaper."""
+    """List every live process below this one, orphans included: as a subreaper, this process inherits them."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     parents = {pid: _parent_of(pid) for pid in pids}
     found, frontier = [], [os.getpid()]
@@ -55,7 +55,7 @@ def _send(signal_number: int, pids: list[int]) -> None:
 
 
 def _collect() -> None:
-    """Reap whatever ended, so that no zombie stays in the table."""
+    """Reap ended children, so that no zombie stays in the process table."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -69,7 +69,7 @@ def _end_all(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
     while _descendants() and time.monotonic() < deadline:
         child.poll()
         time.sleep(0.05)
-    for _ in range(100):  # a process may still fork between our look and the kill
+    for _ in range(100):  # a process may still fork between the listing and the kill
         if not (left := _descendants()):
             break
         _send(signal.SIGKILL, left)
@@ -79,17 +79,18 @@ def _end_all(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes], wakeup: int, owner: int) -> None:
-    """Until the command ends, a signal asks us to, or the owner is gone."""
+    """Wait until the command ends, a signal asks to stop, or the owner is gone."""
     while child.poll() is None:
         readable, _, _ = select.select([0, wakeup], [], [], 1.0)
         if wakeup in readable and set(os.read(wakeup, 64)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
             return
-        # A fork of the owner may hold the other end of our standard input open after the owner's death.
+        # A fork of the owner may keep the other end of standard input open after the owner's death.
         if (0 in readable and not os.read(0, 64)) or os.getppid() != owner:
             return
 
 
 def main(grace_seconds: float, command: list[str]) -> int:
+    """Run `command` until it ends or has to be ended, and return its exit status."""
     owner = os.getppid()
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(write_end)

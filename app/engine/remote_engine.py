@@ -1,4 +1,4 @@
-"""The engine that somebody else runs: a base URL is checked and its model found; nothing is started or stopped."""
+"""Remote engine: an OpenAI-compatible server at a base URL. Nothing is started or stopped."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 
 def normal_base_url(base_url: str) -> str:
-    """`base_url` as OpenAI clients want it, ending in its version. Raises ConfigError for what is no http(s) URL.
+    """Normalize `base_url` as OpenAI clients expect it, ending in the API version.
 
     >>> normal_base_url("http://localhost:8000")
     'http://localhost:8000/v1'
+
+    Raises:
+        ConfigError: It is not an http(s) URL, or has a query or fragment.
     """
     url = re.sub(r"/(?:chat/completions|completions|models)$", "", base_url.strip().rstrip("/"))
     try:
@@ -36,7 +39,7 @@ def normal_base_url(base_url: str) -> str:
 
 
 class RemoteEngine:
-    """An OpenAI-compatible server at `base_url`. An empty `model` means the one that is served there."""
+    """An OpenAI-compatible server at `base_url`. An empty `model` means the only one served there."""
 
     def __init__(self, base_url: str, api_key: str = "", model: str = "", *, timeout_seconds: float = 10.0) -> None:
         self._base_url = normal_base_url(base_url)
@@ -45,32 +48,37 @@ class RemoteEngine:
         self._timeout_seconds = timeout_seconds
         self._info: EngineInfo | None = None
         self._error: AppError | None = None
-        self._asked_at: float | None = None
+        self._requested_at: float | None = None
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
-        """Ask the server what it serves. Raises EngineError where it does not answer or has not that model."""
+        """Ask the server for its models and return the endpoint.
+
+        Raises:
+            EngineError: It doesn't answer, or doesn't serve the model.
+            Cancelled: `cancel` was set.
+        """
         on_progress(EngineProgress("connecting", {"base_url": self._base_url}))
         try:
-            self._info, self._error = self._ask(cancel), None
+            self._info, self._error = self._request_info(cancel), None
         except EngineError as error:
             self._info, self._error = None, error
             raise
         on_progress(EngineProgress("ready", {"model": self._info.model}))
         return Endpoint("remote", self._info.model, self._base_url, self._api_key)
 
-    def _ask(self, cancel: threading.Event) -> EngineInfo:
-        self._asked_at = time.monotonic()
+    def _request_info(self, cancel: threading.Event) -> EngineInfo:
+        self._requested_at = time.monotonic()
         try:
             served = served_models(self._get_models(cancel))
         except NoAnswer as answer:
             if answer.status == 404 and self._model:  # some servers list no models and still answer for one
                 return EngineInfo("remote", self._model, self._base_url)
-            raise self._explain(answer) from answer
-        model = self._choose(list(served))
+            raise self._to_engine_error(answer) from answer
+        model = self._choose_model(list(served))
         return EngineInfo("remote", model, self._base_url, max_model_len=served[model])
 
     def _get_models(self, cancel: threading.Event) -> object:
-        """The answer of /models; the request waits in a thread so that `cancel` is heard at once."""
+        """Get /models; the request waits in a thread so that `cancel` takes effect at once."""
         outcome: list[object] = []
 
         def request() -> None:
@@ -97,7 +105,7 @@ class RemoteEngine:
             raise outcome[0]
         return outcome[0]
 
-    def _explain(self, answer: NoAnswer) -> EngineError:
+    def _to_engine_error(self, answer: NoAnswer) -> EngineError:
         if answer.redirect:
             return EngineError("engine_redirects", status=answer.status, target=answer.redirect)
         if answer.status in {401, 403}:
@@ -106,7 +114,7 @@ class RemoteEngine:
             return EngineError("remote_not_openai", base_url=self._base_url, reason=str(answer))
         return EngineError("remote_unreachable", base_url=self._base_url, reason=str(answer))
 
-    def _choose(self, served: list[str]) -> str:
+    def _choose_model(self, served: list[str]) -> str:
         if self._model in served:
             return self._model
         if not self._model and len(served) == 1:
@@ -122,10 +130,13 @@ class RemoteEngine:
         )
 
     def status(self) -> EngineStatus:
-        """What the last `ensure_ready` found; "stopped" before the first. A model not known yet is named by address."""
+        """Return the result of the last `ensure_ready`, "stopped" before the first.
+
+        A model that is not known yet is named by the server's address.
+        """
         name = self._model or self._base_url
         info, error = self._info, self._error
-        seconds = None if self._asked_at is None else time.monotonic() - self._asked_at
+        seconds = None if self._requested_at is None else time.monotonic() - self._requested_at
         if info is not None:
             return EngineStatus("ready", "remote", info.model, started_seconds_ago=seconds, info=info)
         if error is not None:
@@ -133,17 +144,17 @@ class RemoteEngine:
         return EngineStatus("stopped", "remote", name)
 
     def note_sight(self, sees: bool | None) -> None:
-        """Remember for the status whether the engine takes pictures in."""
+        """Store in the status whether the engine processes images."""
         if self._info is not None:
             self._info = replace(self._info, sees=sees)
 
     def end_if_unwell(self) -> AppError | None:
-        """None: it is not ours to end."""
+        """Return None: a remote engine is never stopped."""
         return None
 
     def log_tail(self, lines: int = 200) -> str:
-        """Always "": its log is on another machine."""
+        """Return "": the log is on another machine."""
         return ""
 
     def stop(self) -> None:
-        """Nothing to do: it is not ours."""
+        """Do nothing: a remote engine is never stopped."""

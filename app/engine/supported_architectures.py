@@ -1,7 +1,8 @@
-"""What the installed vLLM and transformers know, read from their source text: architectures, model types, quantisation.
+"""Architectures, model types and quantisation methods that the installed vLLM and transformers support.
 
-Importing them would take ten seconds and torch; their tables are literals, which `ast` reads in a tenth of one. What
-cannot be read is an empty set, by which nobody judges; so is everything where a plugin may have added to vLLM's own.
+They are read from source text: importing the packages would take ten seconds and torch, while `ast` reads their
+literal tables in a tenth of a second. A table that cannot be read gives an empty set, which means "unknown"; so does
+vLLM with plugins, since a plugin may add to its tables.
 """
 
 from __future__ import annotations
@@ -22,28 +23,28 @@ _NAME = re.compile(r"[A-Za-z]\w*")
 Kind = Literal["vllm", "transformers"]
 WantedDevice = Literal["auto", "cpu", "cuda"]
 _VLLM_NEEDS = {"avx2", "asimd"}
-"""What one of an x86 or an ARM processor must have: vLLM is built for nothing older, transformers needs neither."""
+"""vLLM is built for processors with one of these (x86, ARM); transformers needs neither."""
 
 
 def architectures() -> frozenset[str]:
-    """Those that vLLM has a class for."""
+    """Return the architectures that vLLM has a class for, empty if unknown."""
     return frozenset() if _has_plugins() else _architectures(_package("vllm"))
 
 
 def model_types() -> frozenset[str]:
-    """The `model_type`s whose config.json can be read without code of the model's own."""
-    ours = _in_vllm(_package("vllm"))
-    theirs = transformers_model_types()
-    return ours | theirs if ours and theirs and not _has_plugins() else frozenset()
+    """Return the `model_type`s whose config.json vLLM reads without the model's own code, empty if unknown."""
+    in_vllm = _vllm_model_types(_package("vllm"))
+    in_transformers = transformers_model_types()
+    return in_vllm | in_transformers if in_vllm and in_transformers and not _has_plugins() else frozenset()
 
 
 def transformers_model_types() -> frozenset[str]:
-    """Those that transformers itself reads; vLLM has some of its own besides."""
-    return _in_transformers(_package("transformers"))
+    """Return the model types that transformers reads, empty if unknown; vLLM adds some of its own."""
+    return _transformers_model_types(_package("transformers"))
 
 
 def quantisations() -> frozenset[str]:
-    """The methods of quantisation that vLLM has, by its names."""
+    """Return the names of vLLM's quantisation methods, empty if unknown."""
     folder = _package("vllm")
     if folder is None or _has_plugins():
         return frozenset()
@@ -54,7 +55,7 @@ def quantisations() -> frozenset[str]:
 
 
 def has_transformers_class(architecture: str, model_type: str) -> bool:
-    """Whether transformers has a class of this name, by its list of automatic classes and the type's own module."""
+    """Check whether transformers has a class of this name, in its auto classes or in the type's own module."""
     folder = _package("transformers")
     if folder is None or not _NAME.fullmatch(architecture):
         return False
@@ -66,7 +67,7 @@ def has_transformers_class(architecture: str, model_type: str) -> bool:
 
 
 def may_run_in_vllm(model_type: str) -> bool:
-    """Whether vLLM could run transformers' class for this type of model that sees: its processor must count tokens."""
+    """Check whether vLLM could run transformers' class for this vision model: its processor must count tokens."""
     folder = _package("transformers")
     if folder is None or not re.fullmatch(r"[\w-]+", model_type):
         return True
@@ -92,8 +93,8 @@ def _architectures(vllm: Path | None) -> frozenset[str]:
 
 
 @functools.cache
-def _in_vllm(vllm: Path | None) -> frozenset[str]:
-    """What vLLM adds to transformers' types: keywords of one call, some of them in a literal."""
+def _vllm_model_types(vllm: Path | None) -> frozenset[str]:
+    """Read the types that vLLM adds to transformers': keywords of one call, some of them in a literal."""
     if vllm is None:
         return frozenset()
     for name, value in _assigned(vllm / "transformers_utils" / "config.py"):
@@ -105,8 +106,8 @@ def _in_vllm(vllm: Path | None) -> frozenset[str]:
 
 
 @functools.cache
-def _in_transformers(transformers: Path | None) -> frozenset[str]:
-    """First parts of the pairs in CONFIG_MAPPING_NAMES, in either of the two files that have held it."""
+def _transformers_model_types(transformers: Path | None) -> frozenset[str]:
+    """Read the keys of CONFIG_MAPPING_NAMES from whichever of its two known files holds it."""
     found: set[str] = set()
     for name in ("auto_mappings.py", "configuration_auto.py") if transformers else ():
         for table, value in _assigned(transformers / "models" / "auto" / name) if transformers else ():
@@ -129,7 +130,7 @@ def _strings(value: ast.expr) -> Iterator[str]:
 
 
 def _assigned(file: Path) -> Iterator[tuple[str, ast.expr]]:
-    """The names that a module gives values to, in order."""
+    """List the top-level assignments of a module in order, as (name, value)."""
     for node in ast.parse(_text(file)).body:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -152,7 +153,7 @@ def _package(name: str) -> Path | None:
 
 @functools.cache
 def _has_plugins() -> bool:
-    """Whether somebody else's package adds to vLLM when it starts."""
+    """Check whether a third-party package registers a vLLM plugin."""
     found = metadata.entry_points(group="vllm.general_plugins")
     return any(not (point.dist and point.dist.name.startswith("vllm")) for point in found)
 
@@ -166,12 +167,20 @@ def fitting_engine(
     prefers: Kind | None,
     cpu_features: Set[str] = frozenset(),
 ) -> Kind:
-    """The engine for a model whose config.json names this `architecture` (None where it is not known yet).
+    """Choose the engine for a model.
 
-    `installed`: what the installed vLLM computes on, None without one. `known`: the architectures that it has; none
-    known means that nobody can tell. `prefers`: what the catalogue says of the model. `cpu_features`: as /proc/cpuinfo
-    names them, none where it does not. Memory decides nothing: the weights are the same for both, and vLLM's cache
-    can be set. Raises EngineError where cards are asked for and nothing here computes on them.
+    Memory is not considered: the weights are the same for both engines, and vLLM's cache can be set.
+
+    Args:
+        architecture: From the model's config.json; None if not known yet.
+        wanted: Requested device.
+        installed: Device of the installed vLLM; None without vLLM.
+        known: Architectures that vLLM supports; empty if unknown.
+        prefers: Engine that the catalogue recommends for the model.
+        cpu_features: CPU flags as in /proc/cpuinfo; empty if unknown.
+
+    Raises:
+        EngineError: CUDA is requested and the installed engine cannot use it.
     """
     if wanted == "cuda" and installed != "gpu":
         raise EngineError("serve_no_cuda")

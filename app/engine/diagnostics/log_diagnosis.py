@@ -1,8 +1,8 @@
-"""From the log of a dead engine to the error that names its cause, and what to do about it.
+"""Diagnosis of a dead engine from its log: the error with its cause and remedy.
 
-Engines wrap the cause in several processes and exceptions; the innermost one is what counts, never the wrapper
-("Engine core initialization failed"). Failures that are known by their words (`app.causes`) have their own text; any
-other is shown as the engine said it, with the last lines of its log that mean something.
+Engines wrap the cause in several processes and exceptions; the innermost one counts, not the wrapper ("Engine core
+initialization failed"). Known failure patterns (`app.causes`) have their own text; any other failure is shown in the
+engine's words, with the last meaningful lines of its log.
 """
 
 from __future__ import annotations
@@ -29,20 +29,25 @@ _READY = "Application startup complete"
 _FATAL = "EngineCore encountered a fatal error"
 _LAST_LINES = 100
 _LONGEST_LINE = 300
+"""Characters. This and the number of lines above were chosen by hand; not tuned."""
 _FRAME = re.compile(
     r" {2}File \"| {4}|Traceback |Process \w+:$|\W*[▀▄█]|The above exception|During handling|\[shutdown\]"
 )
-_COMPLAINT = re.compile(
+_ERROR_LINE = re.compile(
     r"(?:^|\) )(?:ERROR|CRITICAL)\b|^(?:\w+\.)*[A-Z]\w*(?:Error|Exception)\b|: error: "
     r"|^ *(?:Value error|Assertion failed),"
 )
 
 
 def diagnose(log: str, exit_status: int, *, model: str, was_ready: bool = False) -> EngineError:
-    """The error for an engine that ended with `exit_status` (128 + n for signal n) and left `log`.
+    """Build the error for an engine that has ended.
 
-    `was_ready` tells an engine that died while it served from one that never came up; of its log only the end counts,
-    since requests that failed long before may have left their exceptions there.
+    Args:
+        log: Its log.
+        exit_status: 128 + n for signal n.
+        model: Display name of the model.
+        was_ready: Whether it had been serving. Then only the end of the log counts, since earlier failed requests may
+            have left their exceptions in it.
     """
     lines = [_PREFIX.sub("", line) for line in log.splitlines()]
     if was_ready:
@@ -62,7 +67,7 @@ def diagnose(log: str, exit_status: int, *, model: str, was_ready: bool = False)
 
 
 def failure_in(log: str, *, model: str) -> EngineError | None:
-    """What went wrong by a whole log alone, without knowing how its engine ended; None where the log has no failure."""
+    """Return the failure in a complete log without an exit status, or None if the log shows none."""
     was_ready = _READY in log
     if was_ready and _FATAL not in log:
         return None
@@ -70,32 +75,32 @@ def failure_in(log: str, *, model: str) -> EngineError | None:
     return None if error.key in ("engine_silent", "engine_died") else error
 
 
-def meaningful_lines(log: str, most: int = 6) -> tuple[str, ...]:
-    """The last lines of `log` that tell a reader something, without secrets, each at most 300 characters long.
+def meaningful_lines(log: str, max_lines: int = 6) -> tuple[str, ...]:
+    """List the last meaningful lines of `log` with secrets redacted, each at most 300 characters long.
 
-    Left out are the frames of tracebacks, wrappers, pictures made of letters, repetitions, and what is said while an
-    engine is being ended. What complains goes before what only informs: where there is any, that alone is shown.
+    Traceback frames, wrappers, ASCII art, repetitions and shutdown messages are left out. If any line is an error, only
+    errors are listed.
     """
     lines = [line for line in log.splitlines() if line.strip() and not line.startswith("$ ")]
-    plain = [(_PREFIX.sub("", line), bool(_COMPLAINT.search(line))) for line in lines]
-    telling = [(text, complains) for text, complains in plain if not _means_nothing(text)]
-    shown = [text for text, complains in telling if complains] or [text for text, _ in telling]
-    return tuple(masked(text.strip())[:_LONGEST_LINE] for text in list(dict.fromkeys(shown))[-most:])
+    plain = [(_PREFIX.sub("", line), bool(_ERROR_LINE.search(line))) for line in lines]
+    meaningful = [(text, is_error) for text, is_error in plain if not _is_noise(text)]
+    shown = [text for text, is_error in meaningful if is_error] or [text for text, _ in meaningful]
+    return tuple(masked(text.strip())[:_LONGEST_LINE] for text in list(dict.fromkeys(shown))[-max_lines:])
 
 
-def _means_nothing(text: str) -> bool:
+def _is_noise(text: str) -> bool:
     return bool(_FRAME.match(text)) or not re.search(r"\w{2}", text) or any(wrapper in text for wrapper in _WRAPPERS)
 
 
 def _root_cause(lines: list[str]) -> str | None:
-    """The first exception that is no wrapper; causes are printed before what they led to."""
+    """Return the first exception that is not a wrapper; causes are printed before their effects."""
     return next((text for text in _exceptions(lines) if not any(wrapper in text for wrapper in _WRAPPERS)), None)
 
 
 def _exceptions(lines: list[str]) -> Iterator[str]:
-    """What ends each traceback, and what a command line parser complains of.
+    """Yield the exception line of each traceback, and errors of a command-line parser.
 
-    An exception that was being handled when another was raised is left out: the other one was written for people.
+    An exception during whose handling another was raised is left out: the other one was written for users.
     """
     in_traceback = False
     for number, line in enumerate(lines):
@@ -111,7 +116,7 @@ def _exceptions(lines: list[str]) -> Iterator[str]:
 
 
 def _message(line: str, following: list[str]) -> str:
-    """The exception's line; for pydantic's, which only counts its errors there, the first of them."""
+    """Return the exception's line; for a pydantic error, whose line only counts errors, the first of them."""
     if re.search(r"\d+ validation errors? for ", line):
         said = next((text.strip() for text in following if text.strip().startswith(("Value error", "Assertion"))), "")
         said = said or " ".join(text.strip() for text in following)

@@ -1,4 +1,4 @@
-"""From what the fetching child said last to the error that tells the user why a model did not come, and what helps."""
+"""Errors of model downloads: the worker's last message mapped to an error with its cause and remedy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.redaction import masked
 
 
 def human_bytes(size: float) -> str:
-    """`size` bytes for people, in powers of 1000 as the hub shows them.
+    """Format `size` bytes in powers of 1000, as the hub does.
 
     >>> human_bytes(16_580_000_000)
     '16.6 GB'
@@ -25,7 +25,14 @@ def human_bytes(size: float) -> str:
 
 
 def failure(outcome: Mapping[str, object], model: str, endpoint: str, folder: Path) -> ModelNotFound | StorageError:
-    """The error for `outcome`, {"error": kind, "detail": …}. `folder` is where the model was to lie."""
+    """Build the error for the worker's `outcome`.
+
+    Args:
+        outcome: {"error": kind, "detail": …}, with "needed" and "free" bytes for a full disk.
+        model: Hub id.
+        endpoint: The hub's address.
+        folder: Folder into which the model was to be downloaded.
+    """
     detail = masked(str(outcome.get("detail", "")))
     match outcome["error"]:
         case "missing":
@@ -50,14 +57,14 @@ def failure(outcome: Mapping[str, object], model: str, endpoint: str, folder: Pa
         case "unwritable":
             return StorageError("model_cache_unwritable", model=model, folder=str(folder), reason=detail)
         case "offline":
-            return _unreached(model, endpoint, "HF_HUB_OFFLINE=1")
+            return _unreachable(model, endpoint, "HF_HUB_OFFLINE=1")
     if outcome["error"] in ("proxy", "unreachable") and (proxy := proxy_for(endpoint)):
         return ModelNotFound("model_proxy_failed", model=model, endpoint=endpoint, proxy=proxy, reason=detail)
-    return _unreached(model, endpoint, detail)
+    return _unreachable(model, endpoint, detail)
 
 
 def proxy_for(endpoint: str) -> str:
-    """The proxy through which the environment sends requests to `endpoint`, fit to be shown; "" for none."""
+    """Return the environment's proxy for `endpoint` with secrets redacted, "" if there is none."""
     address = urlsplit(endpoint)
     proxies = getproxies()
     if not address.hostname or proxy_bypass(address.hostname):
@@ -65,6 +72,6 @@ def proxy_for(endpoint: str) -> str:
     return masked(proxies.get(address.scheme) or proxies.get("all") or "")
 
 
-def _unreached(model: str, endpoint: str, reason: str) -> ModelNotFound:
+def _unreachable(model: str, endpoint: str, reason: str) -> ModelNotFound:
     short = model.rsplit("/", 1)[-1]
     return ModelNotFound("model_not_local", model=model, short=short, endpoint=endpoint, reason=reason)

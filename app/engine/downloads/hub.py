@@ -1,7 +1,7 @@
-"""From a model's id on the hub to its whole folder on this machine, with progress, cancel and resume.
+"""Model downloads from the hub into a local folder, with progress, cancelling and resuming.
 
-The fetching is done by `worker.py` as a child process: it can be stopped at once, and what it had so far is used by
-the next attempt. The hub's address and the place of its cache come from HF_ENDPOINT and HF_HOME unless given.
+The download runs in `worker.py` as a child process: it can be stopped at once, and the next attempt continues with the
+bytes that have arrived. The hub's address and its cache come from HF_ENDPOINT and HF_HOME unless given.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ from app.errors import Cancelled
 
 HUB = "https://huggingface.co"
 MIRROR = "https://hf-mirror.com"
-"""Has what the hub has, and is quick where that one is slow or not to be reached, as in mainland China."""
+"""A mirror of the hub for places where the hub is slow or unreachable, such as mainland China."""
 LOOK_SECONDS = 0.2
-_PACE_SECONDS = 10.0
+"""Interval between looks at the worker's messages. Chosen by hand; not tuned."""
+_RATE_SECONDS = 10.0
+"""Window of the download rate. Chosen by hand; not tuned."""
 FETCHER = Path(__file__).with_name("worker.py")
-_MOST_BYTES = 1_000_000
+_MAX_CONFIG_BYTES = 1_000_000
+"""Longest config.json that is read. Chosen by hand; not tuned."""
 
 
 def fetch_model(
@@ -50,7 +53,13 @@ def fetch_model(
     cache_dir: Path | None = None,
     needs_tokenizer: bool = True,
 ) -> Path:
-    """The whole, checked folder of `model` on this machine, downloaded first where it is not here yet."""
+    """Return the checked folder of `model` on this machine, downloading it first if needed.
+
+    Raises:
+        ModelNotFound: It doesn't exist, can't be downloaded, or is incomplete.
+        StorageError: The disk is full or the folder not writable.
+        Cancelled: `cancel` was set.
+    """
     on_progress(EngineProgress("checking", {"model": model}))
     found = resolve_model(model, cache_dir=cache_dir)
     folder = found.folder
@@ -70,15 +79,26 @@ def download(
     cache_dir: Path | None = None,
     folder: Path | None = None,
 ) -> Path:
-    """Fetch what is missing of `model_id` into the hub's cache, or into `folder`, and return the model's folder.
+    """Download the missing files of `model_id` and return the model's folder.
 
-    Nothing is fetched unless the disk has room for all of it. Weights go on where an earlier attempt stopped, however
-    that one ended; every file is held against the hash that the hub names for it.
+    Nothing is downloaded unless the disk has room for all of it. Weights resume where an earlier attempt stopped,
+    however it ended; every file is checked against the hub's hash.
 
     Progress has the phase "downloading" with numbers (files_done, files_total, bytes_done, bytes_total,
-    bytes_per_second, and seconds_left, both None until there is a pace) and words (done, total, pace). Raises
-    ModelNotFound (no such model, no access, hub not reachable, files not those of the hub), StorageError (disk full,
-    folder not writable), or Cancelled.
+    bytes_per_second and seconds_left, both None until the rate is known) and texts (done, total, pace).
+
+    Args:
+        model_id: Hub id.
+        on_progress: Called in the caller's own thread.
+        cancel: Stops the download; the bytes that have arrived are kept.
+        endpoint: The hub's address; None uses the environment's.
+        cache_dir: The hub's cache; None uses the environment's.
+        folder: Destination instead of the cache.
+
+    Raises:
+        ModelNotFound: No such model, no access, hub unreachable, or files that differ from the hub's.
+        StorageError: The disk is full or the folder not writable.
+        Cancelled: `cancel` was set.
     """
     cache = cache_dir or hub_cache_folder()
     order = {
@@ -89,8 +109,8 @@ def download(
         "unneeded": UNNEEDED_FILES,
         "older_weights": OLDER_WEIGHTS,
     }
-    with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as place:
-        log_path = Path(place) / "fetch.log"
+    with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as temporary_folder:
+        log_path = Path(temporary_folder) / "fetch.log"
         command = [sys.executable, "-P", str(FETCHER), json.dumps(order)]
         environment = {**hub_environment(), "HF_HUB_DISABLE_TELEMETRY": "1"}
         child = ChildProcess.start(command, environment=environment, log_path=log_path)
@@ -106,20 +126,20 @@ def download(
 def _follow(
     child: ChildProcess, reader: LogReader, model_id: str, on_progress: ProgressListener, cancel: threading.Event
 ) -> Mapping[str, object]:
-    """Pass progress on until the child's last word."""
-    noise, pace = "", Pace()
+    """Forward progress until the worker's final message, and return that."""
+    last_noise, rate = "", DownloadRate()
     while True:
-        ended = child.exit_status is not None  # looked at before reading, so that nothing written last is missed
+        ended = child.exit_status is not None  # checked before reading, so that the last lines aren't missed
         for line in reader.new_lines():
             message = _message(line)
             if message is None:
-                noise = line
+                last_noise = line
             elif "bytes" in message:
-                on_progress(_progress(model_id, message, pace))
+                on_progress(_progress(model_id, message, rate))
             else:
                 return message
         if ended:
-            return {"error": "failed", "detail": noise or f"exit status {child.exit_status}"}
+            return {"error": "failed", "detail": last_noise or f"exit status {child.exit_status}"}
         if cancel.wait(LOOK_SECONDS):
             raise Cancelled
 
@@ -132,37 +152,45 @@ def _message(line: str) -> dict[str, object] | None:
     return message if isinstance(message, dict) else None
 
 
-class Pace:
-    """How fast bytes arrive, over the last ten seconds: what came before says little about what is to come."""
+class DownloadRate:
+    """Rate at which bytes arrive, over the last ten seconds: older data predicts little."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
-    def note(self, arrived: int, now: float) -> float | None:
-        """Bytes a second with `arrived` bytes here at second `now`; None while too little has been seen to tell."""
-        if self._seen and arrived < self._seen[-1][1]:  # a broken file is fetched anew
+    def update(self, arrived: int, now: float) -> float | None:
+        """Add a sample and return the rate.
+
+        Args:
+            arrived: Total bytes that have arrived.
+            now: Time in seconds.
+
+        Returns:
+            Bytes per second, or None while there are too few samples.
+        """
+        if self._seen and arrived < self._seen[-1][1]:  # a broken file is downloaded again
             self._seen.clear()
         self._seen.append((now, arrived))
-        while now - self._seen[0][0] > _PACE_SECONDS and len(self._seen) > 2:
+        while now - self._seen[0][0] > _RATE_SECONDS and len(self._seen) > 2:
             self._seen.popleft()
         then, before = self._seen[0]
         return (arrived - before) / (now - then) if now - then >= 1.0 and arrived > before else None
 
 
-def _progress(model_id: str, message: dict[str, object], pace: Pace) -> EngineProgress:
+def _progress(model_id: str, message: dict[str, object], rate: DownloadRate) -> EngineProgress:
     files, sizes = message["files"], message["bytes"]
     assert isinstance(files, list) and isinstance(sizes, list)
-    rate = pace.note(sizes[0], time.monotonic())
-    left = round((sizes[1] - sizes[0]) / rate) if rate else None
+    per_second = rate.update(sizes[0], time.monotonic())
+    left = round((sizes[1] - sizes[0]) / per_second) if per_second else None
     numbers = {"files_done": files[0], "files_total": files[1], "bytes_done": sizes[0], "bytes_total": sizes[1]}
-    words = {"done": human_bytes(sizes[0]), "total": human_bytes(sizes[1]), "pace": _in_words(rate, left)}
+    texts = {"done": human_bytes(sizes[0]), "total": human_bytes(sizes[1]), "pace": _format_rate(per_second, left)}
     return EngineProgress(
-        "downloading", {"model": model_id, **numbers, "bytes_per_second": rate, "seconds_left": left, **words}
+        "downloading", {"model": model_id, **numbers, "bytes_per_second": per_second, "seconds_left": left, **texts}
     )
 
 
-def _in_words(rate: float | None, seconds_left: int | None) -> str:
-    """Pace and remaining time, in figures that need no language; "" while there is no pace."""
+def _format_rate(rate: float | None, seconds_left: int | None) -> str:
+    """Format rate and remaining time without words; "" while the rate is unknown."""
     if rate is None or seconds_left is None:
         return ""
     minutes, seconds = divmod(seconds_left, 60)
@@ -171,11 +199,11 @@ def _in_words(rate: float | None, seconds_left: int | None) -> str:
 
 
 def hub_config(model_id: str, *, endpoint: str | None = None, timeout_seconds: float = 1.5) -> Mapping[str, Any] | None:
-    """What the hub has; None where it does not answer in time, does not have it, or may not give it."""
-    place = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    url, token = f"{place}/{model_id}/resolve/main/config.json", os.environ.get("HF_TOKEN", "")
+    """Get a model's config.json from the hub; None if it is unreachable, missing or gated."""
+    address = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+    url, token = f"{address}/{model_id}/resolve/main/config.json", os.environ.get("HF_TOKEN", "")
     try:
-        config = get_json(url, api_key=token, timeout_seconds=timeout_seconds, local=False, most_bytes=_MOST_BYTES)
+        config = get_json(url, api_key=token, timeout_seconds=timeout_seconds, local=False, max_bytes=_MAX_CONFIG_BYTES)
     except NoAnswer:
         return None
     return config if isinstance(config, dict) else None

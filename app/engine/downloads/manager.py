@@ -1,6 +1,6 @@
-"""One download at a time, in a thread of its own, for a page that comes and looks: paused, gone on with, given up.
+"""Download manager: one model download at a time in a background thread, which a page polls, pauses or cancels.
 
-What follows on a download is given with it and happens however often it was paused, whether or not anybody looks.
+The callback that follows a download is given at its start and runs however often it was paused, polled or not.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Fetch = Callable[[str, ProgressListener, threading.Event], Path]
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """How the download of `model` stands. `error` is why it failed; what has arrived is kept in any case."""
+class DownloadState:
+    """State of the download of `model`. `error` is why it failed; the bytes that have arrived are always kept."""
 
     model: str
     state: Literal["running", "paused", "failed"]
@@ -31,83 +31,90 @@ class Fetched:
     error: AppError | None = None
 
 
-class Fetching:
-    """All methods may be called from any thread."""
+class DownloadManager:
+    """Run one download at a time; all methods may be called from any thread."""
 
     def __init__(self, fetch: Fetch = download) -> None:
         self._fetch = fetch
         self._lock = threading.Lock()
-        self._now: Fetched | None = None
-        self._then: Callable[[], None] = lambda: None
+        self._current: DownloadState | None = None
+        self._on_done: Callable[[], None] = lambda: None
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
-    def now(self) -> Fetched | None:
-        """The download that runs, was paused or failed; None where there is none, or it has come to its end."""
-        return self._now
+    def current(self) -> DownloadState | None:
+        """Return the download that runs, was paused or failed; None if there is none or it has finished."""
+        return self._current
 
-    def begin(self, model: str, then: Callable[[], None]) -> None:
-        """Fetch `model`, then call `then`, whose AppError is told like one of the download. Takes the place of a
-        download that stands still; raises AppError("download_under_way") while one runs.
+    def start(self, model: str, on_done: Callable[[], None]) -> None:
+        """Download `model` in place of a paused or failed download.
+
+        Args:
+            model: Hub id.
+            on_done: Called after the download; its AppError is reported like one of the download.
+
+        Raises:
+            AppError: "download_under_way", while another download runs.
         """
         with self._lock:
-            if self._now and self._now.state == "running":
-                raise AppError("download_under_way", model=self._now.model)
-            self._start(model, then)
+            if self._current and self._current.state == "running":
+                raise AppError("download_under_way", model=self._current.model)
+            self._start(model, on_done)
 
-    def go_on(self) -> None:
-        """Go on with a download that was paused or failed; nothing where there is none."""
+    def resume(self) -> None:
+        """Resume a download that was paused or failed; do nothing if there is none."""
         with self._lock:
-            if self._now and self._now.state != "running":
-                self._start(self._now.model, self._then)
+            if self._current and self._current.state != "running":
+                self._start(self._current.model, self._on_done)
 
     def pause(self) -> None:
-        """Stop for now; what has arrived is kept."""
+        """Stop for now; the bytes that have arrived are kept."""
         with self._lock:
-            if self._now and self._now.state == "running":
+            if self._current and self._current.state == "running":
                 self._cancel.set()
-                self._now = replace(self._now, state="paused")
+                self._current = replace(self._current, state="paused")
 
-    def give_up(self) -> None:
-        """Stop for good; what has arrived is kept for another time."""
+    def cancel(self) -> None:
+        """Stop for good; the bytes that have arrived are kept for a later download."""
         with self._lock:
             self._cancel.set()
-            self._now = None
+            self._current = None
 
     def close(self) -> None:
-        """Stop, and wait until nothing of it runs."""
-        self.give_up()
+        """Stop, and wait for the thread to end."""
+        self.cancel()
         if self._thread:
             self._thread.join()
 
-    def _start(self, model: str, then: Callable[[], None]) -> None:
-        """A thread that first waits for the one before it: two would write to the same files. The lock is held."""
-        self._now, self._then, self._cancel = Fetched(model, "running"), then, threading.Event()
-        order = (model, then, self._cancel, self._thread)
-        self._thread = threading.Thread(target=self._run, args=order, name="download", daemon=True)
+    def _start(self, model: str, on_done: Callable[[], None]) -> None:
+        """Start a thread, which waits for the previous one: it writes to the same files. The lock must be held."""
+        self._current, self._on_done, self._cancel = DownloadState(model, "running"), on_done, threading.Event()
+        arguments = (model, on_done, self._cancel, self._thread)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="download", daemon=True)
         self._thread.start()
 
     def _run(
-        self, model: str, then: Callable[[], None], cancel: threading.Event, before: threading.Thread | None
+        self, model: str, on_done: Callable[[], None], cancel: threading.Event, previous: threading.Thread | None
     ) -> None:
-        if before:
-            before.join()
+        if previous:
+            previous.join()
         try:
-            self._fetch(model, lambda progress: self._tell(cancel, Fetched(model, "running", progress)), cancel)
+            self._fetch(model, lambda progress: self._update(cancel, DownloadState(model, "running", progress)), cancel)
             if not cancel.is_set():
-                then()
+                on_done()
         except Cancelled:
             return
         except Exception as error:
             log.warning("the download of %s failed", model, exc_info=True)
-            ours = error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
-            self._tell(cancel, Fetched(model, "failed", self._now.progress if self._now else None, ours))
+            reported = error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
+            progress = self._current.progress if self._current else None
+            self._update(cancel, DownloadState(model, "failed", progress, reported))
             return
-        self._tell(cancel, None)
+        self._update(cancel, None)
 
-    def _tell(self, cancel: threading.Event, news: Fetched | None) -> None:
-        """Unless it was stopped meanwhile: then others tell."""
+    def _update(self, cancel: threading.Event, state: DownloadState | None) -> None:
+        """Publish `state`, unless this download was paused or cancelled."""
         with self._lock:
             if not cancel.is_set():
-                self._now = news
+                self._current = state

@@ -1,11 +1,11 @@
-"""Fetches one model from the hub; a program of its own, so that it can be stopped at any moment, even by signal 9.
+"""Download worker: a program that downloads one model from the hub and may be killed at any moment.
 
 `python -P worker.py ORDER` (JSON, see `Order`) writes JSON lines to standard output: {"files": [done, all],
 "bytes": [done, all]}, then {"folder": …} or {"error": kind, "detail": …}. It imports nothing of FrameLens.
 
-The hub's client throws away what it has of a file when it is ended in the middle of it. So weights are fetched here,
-into a `.part` file that the next attempt goes on with, and held against their SHA-256; they are then put where the
-client finds them, which fetches the small rest and makes the folder.
+The hub's client discards an unfinished file when it is killed. So weights are downloaded here, into a `.part` file
+that the next attempt resumes, and checked against their SHA-256. They are then moved to where the client finds them;
+it downloads the small remaining files and creates the folder.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ REPORT_SECONDS = 0.25
 FRUITLESS_ATTEMPTS = 3
 CONNECT_SECONDS = 15.0
 FILES_AT_ONCE = 4
+"""This and the three above were chosen by hand; not tuned."""
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 WORTH_ANOTHER_ATTEMPT = {"unreachable", "corrupt"}
 _SYSTEM_CALL = re.compile(r"^\[Errno -?\d+\] ")
@@ -52,7 +53,7 @@ _SYSTEM_CALL = re.compile(r"^\[Errno -?\d+\] ")
 
 @dataclass(frozen=True)
 class Order:
-    """What to fetch and where to: `folder`, or the hub's cache where it is None.
+    """A download job. It goes to `folder`, or to the hub's cache if that is None.
 
     `unneeded` and `older_weights` are patterns of file names.
     """
@@ -64,103 +65,110 @@ class Order:
     unneeded: list[str]
     older_weights: list[str]
 
-    def place(self, file: RepoFile) -> Path:
-        """Where the content of `file` lies when it is whole; the cache names it by its hash."""
+    def target_path(self, file: RepoFile) -> Path:
+        """Return the path of the complete `file`; the cache names it by its hash."""
         if self.folder is not None:
             return Path(self.folder) / file.path
         repository = "--".join(["models", *self.model.split("/")])
         return Path(self.cache_dir) / repository / "blobs" / digest_of(file)
 
-    def part(self, file: RepoFile) -> Path:
-        """Where the content of `file` grows; another version of the same file has another part."""
-        place = self.place(file)
-        return place.with_name(f"{place.name}.{digest_of(file)[:12]}.part")
+    def part_path(self, file: RepoFile) -> Path:
+        """Return the path of the unfinished `file`; another version of the file has another path."""
+        target_path = self.target_path(file)
+        return target_path.with_name(f"{target_path.name}.{digest_of(file)[:12]}.part")
 
 
-def say(**message: object) -> None:
+def send(**message: object) -> None:
+    """Write one message to the calling program."""
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
 
 class DiskFull(Exception):
-    """The model does not fit: bytes that are still to come, bytes that are free."""
+    """The model doesn't fit on the disk; the arguments are the missing and the free bytes."""
 
 
 class Corrupt(Exception):
-    """What arrived is not what the hub has: the file's name."""
+    """A file differs from the hub's; the argument is its name."""
 
 
-class Count:
-    """What is here and what has arrived, told at most four times a second. Several threads count."""
+class ProgressCounter:
+    """Thread-safe counter of files and bytes, reported at most four times a second."""
 
     def __init__(self) -> None:
         self.files_total = self.bytes_total = self.bytes_before = self.files = self.weights = self.rest = 0
-        self._told = 0.0
+        self._reported_at = 0.0
         self._lock = Lock()
 
     @property
     def arrived(self) -> int:
-        """Bytes, never more than there are to come."""
+        """Return the bytes that have arrived, at most the total."""
         return min(self.bytes_total, self.bytes_before + self.weights + self.rest)
 
     def add(self, size: int, files: int = 0) -> None:
-        """So much of the weights has arrived; a negative number takes back what has to come again."""
+        """Count `size` bytes of weights; a negative size removes bytes that must be downloaded again."""
         with self._lock:
             self.weights += size
             self.files += files
-        self.tell()
+        self.report()
 
-    def tell(self, at_once: bool = False) -> None:
+    def report(self, at_once: bool = False) -> None:
+        """Send the numbers, unless the last report was less than REPORT_SECONDS ago."""
         with self._lock:
-            if at_once or time.monotonic() - self._told > REPORT_SECONDS:
-                self._told = time.monotonic()
-                say(files=[min(self.files, self.files_total), self.files_total], bytes=[self.arrived, self.bytes_total])
+            if at_once or time.monotonic() - self._reported_at > REPORT_SECONDS:
+                self._reported_at = time.monotonic()
+                send(
+                    files=[min(self.files, self.files_total), self.files_total], bytes=[self.arrived, self.bytes_total]
+                )
 
 
-class Quiet(tqdm):  # type: ignore[misc]
-    """A progress bar that shows nothing and counts."""
+class SilentBar(tqdm):  # type: ignore[misc]
+    """A progress bar that only counts."""
 
-    count: Count
+    count: ProgressCounter
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "file": sys.stderr, "disable": False})
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Do nothing instead of drawing the bar."""
         return None
 
 
-class WeightsBar(Quiet):
-    """Of one file of weights."""
+class WeightsBar(SilentBar):
+    """Progress of one weights file."""
 
     def update(self, n: float | None = 1) -> None:
+        """Count `n` bytes."""
         super().update(n)
         self.count.add(int(n or 0))
 
 
-class RestBar(Quiet):
-    """Of the client's own work: one of files, and two of bytes (fetched, and put together)."""
+class RestBar(SilentBar):
+    """Progress of the client's own downloads: one bar of files and two of bytes (downloaded, reconstructed)."""
 
     def update(self, n: float | None = 1) -> None:
+        """Count `n` files or bytes."""
         super().update(n)
         if self.unit == "B":
             self.count.rest = max(self.count.rest, int(self.n))
         else:
             self.count.files = max(self.count.files, int(self.n))
-        self.count.tell()
+        self.count.report()
 
 
 def digest_of(file: RepoFile) -> str:
-    """The SHA-256 of large files; the hash that git has for small ones."""
+    """Return the SHA-256 of a large file, the git hash of a small one."""
     return str(file.lfs.sha256 if file.lfs else file.blob_id)
 
 
 def is_whole(file: RepoFile, path: Path) -> bool:
-    """By its length, which is told in no time; its content was held against the hash when it arrived."""
+    """Check that `path` has the length of `file`; its content was checked when it arrived."""
     return path.is_file() and path.stat().st_size == file.size
 
 
 def has_arrived(file: RepoFile, path: Path) -> bool:
-    """By its content."""
+    """Check the content of `path` against the hash of `file`."""
     checked = hashlib.sha256() if file.lfs else hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as stream:
         while piece := stream.read(1 << 20):
@@ -169,16 +177,16 @@ def has_arrived(file: RepoFile, path: Path) -> bool:
 
 
 def unneeded_files(names: list[str], order: Order) -> list[str]:
-    """Patterns of what to leave out; beside safetensors, the same weights in older formats are not needed either."""
+    """List the patterns of files to skip; with safetensors, the same weights in older formats are skipped too."""
     has_safetensors = any(name.endswith(".safetensors") for name in names)
     return [*order.unneeded, *(order.older_weights if has_safetensors else [])]
 
 
-def here_already(files: list[RepoFile], order: Order) -> int:
-    """Bytes that need not come any more. Raises DiskFull if the others cannot fit."""
-    parts = [order.part(file) for file in files]
-    here = sum(file.size for file in files if is_whole(file, order.place(file)))
-    here += sum(part.stat().st_size for part in parts if part.is_file())
+def present_bytes(files: list[RepoFile], order: Order) -> int:
+    """Return the bytes that are already here; raise DiskFull if the missing ones don't fit on the disk."""
+    parts = [order.part_path(file) for file in files]
+    here = sum(file.size for file in files if is_whole(file, order.target_path(file)))
+    here += sum(part_path.stat().st_size for part_path in parts if part_path.is_file())
     missing = sum(file.size for file in files) - here
     target = Path(order.folder or order.cache_dir)
     target.mkdir(parents=True, exist_ok=True)
@@ -187,21 +195,21 @@ def here_already(files: list[RepoFile], order: Order) -> int:
     return here
 
 
-def fetch(order: Order, count: Count) -> str:
-    """The folder of the whole model. Whatever has arrived stays where it breaks off."""
+def fetch(order: Order, count: ProgressCounter) -> str:
+    """Download the model and return its folder. On failure, the bytes that have arrived are kept."""
     api = huggingface_hub.HfApi(endpoint=order.endpoint)
-    # Asked once and without the client's retries: who has no network learns it at once instead of after 20 seconds.
+    # One request without the client's retries: a missing network is reported at once instead of after 20 seconds.
     commit = str(api.model_info(order.model, timeout=CONNECT_SECONDS).sha)
     tree = api.list_repo_tree(order.model, recursive=True, revision=commit)
     entries = [entry for entry in tree if isinstance(entry, RepoFile)]
     unneeded = unneeded_files([file.path for file in entries], order)
     files = [file for file in entries if not any(fnmatch(file.path, pattern) for pattern in unneeded)]
     count.files_total, count.bytes_total = len(files), sum(file.size for file in files)
-    count.bytes_before, count.weights, count.rest = here_already(files, order), 0, 0
-    count.files = sum(is_whole(file, order.place(file)) for file in files)
-    count.tell(at_once=True)
-    weights = [file for file in files if file.lfs and not is_whole(file, order.place(file))]
-    weights = [file for file in weights if file.size <= MAX_HTTP_DOWNLOAD_SIZE]  # larger ones take the client's own way
+    count.bytes_before, count.weights, count.rest = present_bytes(files, order), 0, 0
+    count.files = sum(is_whole(file, order.target_path(file)) for file in files)
+    count.report(at_once=True)
+    weights = [file for file in files if file.lfs and not is_whole(file, order.target_path(file))]
+    weights = [file for file in weights if file.size <= MAX_HTTP_DOWNLOAD_SIZE]  # the client downloads larger ones
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
         for done in [pool.submit(fetch_weights, file, commit, order, count) for file in weights]:
             done.result()
@@ -218,39 +226,39 @@ def fetch(order: Order, count: Count) -> str:
     )
     check_rest([file for file in files if not file.lfs], Path(folder))
     count.files, count.bytes_before = len(files), count.bytes_total
-    count.tell(at_once=True)
+    count.report(at_once=True)
     return folder
 
 
-def fetch_weights(file: RepoFile, commit: str, order: Order, count: Count) -> None:
-    """Bring `file` to its place, from where it broke off. Another program that fetches the same is waited for."""
-    place, part = order.place(file), order.part(file)
-    place.parent.mkdir(parents=True, exist_ok=True)
+def fetch_weights(file: RepoFile, commit: str, order: Order, count: ProgressCounter) -> None:
+    """Download `file`, resuming an earlier attempt. Waits for another program that downloads the same file."""
+    target_path, part_path = order.target_path(file), order.part_path(file)
+    target_path.parent.mkdir(parents=True, exist_ok=True)
     url = huggingface_hub.hf_hub_url(order.model, file.path, revision=commit, endpoint=order.endpoint)
-    with WeakFileLock(part.with_suffix(".lock")):
-        if not is_whole(file, place):
-            grow(part, url, file.size)
-            if not has_arrived(file, part):
-                count.add(-part.stat().st_size)
-                part.unlink()
+    with WeakFileLock(part_path.with_suffix(".lock")):
+        if not is_whole(file, target_path):
+            grow(part_path, url, file.size)
+            if not has_arrived(file, part_path):
+                count.add(-part_path.stat().st_size)
+                part_path.unlink()
                 raise Corrupt(file.path)
-            part.replace(place)
+            part_path.replace(target_path)
             count.add(0, files=1)
-    part.with_suffix(".lock").unlink(missing_ok=True)
+    part_path.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def grow(part: Path, url: str, size: int) -> None:
-    """Bring `part` to `size` bytes, or leave in it what came."""
-    with part.open("ab") as stream:
+def grow(part_path: Path, url: str, size: int) -> None:
+    """Download the missing bytes of `part_path` up to `size`; on failure, the bytes that have arrived are kept."""
+    with part_path.open("ab") as stream:
         have = stream.tell()
         if have < size:
             headers = build_hf_headers()
             http_get(url, stream, resume_size=have, headers=headers, expected_size=size, tqdm_class=WeightsBar)
-        os.fsync(stream.fileno())  # from now on its length alone tells that it is whole, after a power cut, too
+        os.fsync(stream.fileno())  # later only the length is checked, which must hold after a power cut too
 
 
 def check_rest(files: list[RepoFile], folder: Path) -> None:
-    """Raise Corrupt for a small file that is not what the hub has; it is removed, so that it is fetched again."""
+    """Remove a small file that differs from the hub's, so that it is downloaded again, and raise Corrupt."""
     for file in files:
         path = folder / file.path
         if not has_arrived(file, path):
@@ -260,7 +268,7 @@ def check_rest(files: list[RepoFile], folder: Path) -> None:
 
 
 def classify(error: BaseException) -> str:
-    """What kind of failure it is, by the innermost cause that has a name here."""
+    """Return the kind of failure, from the outermost exception in the chain of causes that has one."""
     chain: list[BaseException] = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None and inner not in chain:
         chain.append(inner)
@@ -271,6 +279,7 @@ def classify(error: BaseException) -> str:
 
 
 def kind_of(error: BaseException) -> str | None:
+    """Return the kind of failure of this exception alone, or None if it has none."""
     match error:
         case DiskFull():
             return "disk_full"
@@ -296,42 +305,44 @@ def kind_of(error: BaseException) -> str | None:
 
 
 def kind_of_connection(error: BaseException) -> str:
-    """The client's HTTP library has its own words for proxies, and only words for certificates."""
+    """Return the kind of an httpx error: proxies have their own class, certificates only a message."""
     if type(error).__name__ == "ProxyError":
         return "proxy"
     return "certificate" if "CERTIFICATE_VERIFY_FAILED" in str(error) else "unreachable"
 
 
 def innermost(error: BaseException) -> str:
-    """Return the innermost cause in words: of the system's own errors their text without class and number."""
+    """Return the message of the innermost cause; for system errors, without class and number."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     lines = str(error).strip().splitlines()
-    if lines and _SYSTEM_CALL.match(lines[0]):  # some libraries hand on the text alone
+    if lines and _SYSTEM_CALL.match(lines[0]):  # some libraries forward the text alone
         return _SYSTEM_CALL.sub("", lines[0])
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def report(error: Exception) -> None:
+def send_failure(error: Exception) -> None:
+    """Send the kind and the detail of a failure."""
     numbers = dict(zip(("needed", "free"), error.args, strict=True)) if isinstance(error, DiskFull) else {}
-    say(error=classify(error), detail=str(error) if isinstance(error, Corrupt) else innermost(error), **numbers)
+    send(error=classify(error), detail=str(error) if isinstance(error, Corrupt) else innermost(error), **numbers)
 
 
 def main(order: Order) -> int:
-    Quiet.count = count = Count()
+    """Download, with further attempts while bytes keep arriving, and return the exit status."""
+    SilentBar.count = count = ProgressCounter()
     fruitless = 0
     while True:
         before = count.arrived
         try:
             folder = fetch(order, count)
-        except Exception as error:  # noqa: BLE001 - every failure is told to the program that started this one
+        except Exception as error:  # noqa: BLE001 - every failure is reported to the calling program
             fruitless = 0 if count.arrived > before else fruitless + 1
             if classify(error) not in WORTH_ANOTHER_ATTEMPT or not count.bytes_total or fruitless >= FRUITLESS_ATTEMPTS:
-                report(error)
+                send_failure(error)
                 return 1
             time.sleep(fruitless + 1)
         else:
-            say(folder=folder)
+            send(folder=folder)
             return 0
 
 

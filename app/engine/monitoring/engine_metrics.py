@@ -1,8 +1,8 @@
-"""What an engine does right now, from the metrics that vLLM publishes: two readings in, rates of the time between out.
+"""Load of an engine, from the Prometheus metrics that vLLM publishes.
 
-Rates are differences of counters over the time between two readings. A counter that went back (the engine was started
-anew) and a reading long ago both leave a gap, never a wrong number. Of a histogram the mean of the time between is
-given. Engines without such metrics are left in peace for a while after they have said so.
+Rates are differences of counters between two readings. A counter that decreased (the engine was restarted) or a
+reading from long ago gives None, never a wrong number. A histogram gives its mean between the readings. An engine
+without such metrics is not asked again for a while.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from app.engine.http_client import NoAnswer, get_text
 from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
 
 Silence = Literal["not_running", "no_answer", "no_metrics"]
-"""Why an engine tells nothing: it does not run, it did not answer in time, or it publishes no metrics of vLLM's."""
+"""Reason for a missing load: the engine doesn't run, didn't answer in time, or publishes no vLLM metrics."""
 
 LONGEST_INTERVAL_SECONDS = 10.0
+"""Readings further apart give no rates: five periods of the monitor."""
 TIMEOUT_SECONDS = 1.5
+"""Shorter than the monitor's period. Chosen by hand; not tuned."""
 PEACE_SECONDS = 60.0
+"""Time for which an engine without metrics is not asked again. Chosen by hand; not tuned."""
 
 _GAUGES = {
     "vllm:num_requests_running": "running",
@@ -43,8 +46,10 @@ _NAMES = {**_GAUGES, **_COUNTERS}
 
 @dataclass(frozen=True)
 class Reading:
-    """What the metrics say at one moment, `at` seconds of time.monotonic(). Several engines behind one address are
-    added up; of the share of the cache in use it is their mean. What is not told is missing.
+    """Values of the metrics at one moment, `at` seconds of time.monotonic().
+
+    Several engines behind one address are added up, except `cache_share`, which is their mean. Values that are not
+    published are missing.
     """
 
     at: float
@@ -53,11 +58,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Load:
-    """What the engine does; None for what is not told, or did not occur since the last reading.
+    """Load of an engine; a value is None if it isn't published or nothing happened since the last reading.
 
-    running, waiting: requests. cache_share: of the key-value cache in use, 0 … 1. prefix_share: of the tokens looked up
-    in the prefix cache those that were found, 0 … 1. read_per_second: tokens of prompts, those found in the cache among
-    them. written_per_second: tokens of answers. first_token_seconds: the mean wait for an answer's first token.
+    Attributes:
+        running: Number of running requests.
+        waiting: Number of waiting requests.
+        cache_share: Share of the key-value cache in use, 0 … 1.
+        prefix_share: Hit rate of the prefix cache by tokens, 0 … 1.
+        read_per_second: Prompt tokens per second, those found in the cache included.
+        written_per_second: Generated tokens per second.
+        first_token_seconds: Mean time to the first token.
     """
 
     running: float | None = None
@@ -70,7 +80,7 @@ class Load:
 
 
 def read(text: str, at: float) -> Reading | None:
-    """The reading in a text of metrics; None where it holds none of vLLM's."""
+    """Parse Prometheus text read at time `at`; return None if it holds no vLLM metrics."""
     found: dict[str, list[float]] = {}
     for name, _, value in prometheus.read(text, _NAMES):
         found.setdefault(_NAMES[name], []).append(value)
@@ -83,27 +93,27 @@ def read(text: str, at: float) -> Reading | None:
 
 
 def between(before: Reading | None, now: Reading) -> Load:
-    """The load of the time between two readings of one engine; without an earlier one, what is so right now."""
-    gone = _differences(before, now)
+    """Compute the load between two readings of one engine; without an earlier one, gauges only."""
+    growth = _differences(before, now)
     seconds = now.at - before.at if before else 0.0
     return Load(
         running=now.values.get("running"),
         waiting=now.values.get("waiting"),
         cache_share=now.values.get("cache_share"),
-        prefix_share=_ratio(gone.get("prefix_hits"), gone.get("prefix_queries")),
-        read_per_second=_ratio(gone.get("prompt_tokens"), seconds),
-        written_per_second=_ratio(gone.get("generation_tokens"), seconds),
-        first_token_seconds=_ratio(gone.get("first_token_waits"), gone.get("first_tokens")),
+        prefix_share=_ratio(growth.get("prefix_hits"), growth.get("prefix_queries")),
+        read_per_second=_ratio(growth.get("prompt_tokens"), seconds),
+        written_per_second=_ratio(growth.get("generation_tokens"), seconds),
+        first_token_seconds=_ratio(growth.get("first_token_waits"), growth.get("first_tokens")),
     )
 
 
 def _differences(before: Reading | None, now: Reading) -> dict[str, float]:
-    """How much each counter grew; nothing at all where one went back or the readings are too far apart."""
+    """Return the growth of each counter; empty if one decreased or the readings are too far apart."""
     if before is None or now.at - before.at > LONGEST_INTERVAL_SECONDS:
         return {}
     both = [name for name in _COUNTERS.values() if name in before.values and name in now.values]
-    grown = {name: now.values[name] - before.values[name] for name in both}
-    return {} if any(growth < 0 for growth in grown.values()) else grown
+    growth = {name: now.values[name] - before.values[name] for name in both}
+    return {} if any(amount < 0 for amount in growth.values()) else growth
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:
@@ -111,7 +121,7 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 
 
 class LoadReader:
-    """Asks one engine for its load, again and again: the one at `base_url`, or `engine` while that is ready."""
+    """Reader of one engine's load: the one at `base_url`, or `engine` while that is ready."""
 
     def __init__(
         self, engine: Engine, *, base_url: str = "", api_key: str = "", clock: Callable[[], float] = time.monotonic
@@ -121,31 +131,31 @@ class LoadReader:
         self._api_key = api_key
         self._clock = clock
         self._before: tuple[str, Reading] | None = None
-        self._has_none: tuple[str, float] | None = None  # address, until when it is not asked again
+        self._without_metrics: tuple[str, float] | None = None  # address, until when it is not asked again
 
     def __call__(self) -> Load | Silence:
-        """The load since the last call. Waits TIMEOUT_SECONDS at most."""
+        """Return the load since the last call. Waits at most TIMEOUT_SECONDS."""
         info = self._engine.status().info
         address = self._base_url or (info.base_url if info else "")
         if not address:
-            self._before = self._has_none = None
+            self._before = self._without_metrics = None
             return "not_running"
-        if self._has_none and self._has_none[0] == address and self._clock() < self._has_none[1]:
+        if self._without_metrics and self._without_metrics[0] == address and self._clock() < self._without_metrics[1]:
             return "no_metrics"
         try:
-            now = read(self._ask(address), self._clock())
+            now = read(self._get_metrics(address), self._clock())
         except NoAnswer as answer:
             if answer.status is None:
                 return "no_answer"
             now = None
         if now is None:
-            self._has_none = address, self._clock() + PEACE_SECONDS
+            self._without_metrics = address, self._clock() + PEACE_SECONDS
             return "no_metrics"
         before = self._before[1] if self._before and self._before[0] == address else None
         self._before = address, now
         return between(before, now)
 
-    def _ask(self, address: str) -> str:
+    def _get_metrics(self, address: str) -> str:
         local = urlsplit(address).hostname in LOCAL_HOSTS
         url = prometheus.metrics_url(address)
         return get_text(url, api_key=self._api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)

@@ -1,8 +1,8 @@
-"""The NVIDIA cards of this machine as they are right now, through NVML: how busy, how full, how warm, at what power.
+"""Current state of this machine's NVIDIA GPUs through NVML: utilisation, memory, temperature, power.
 
-A value that a card keeps to itself is None (some tell no power, a split card no utilisation). Where there is no card to
-be read, `absence` says why. NVML is held open between readings and let go with `close`: an open one keeps a card that
-nobody uses from sleeping. Nothing here touches CUDA.
+A value that a GPU doesn't report is None (some report no power; a MIG-partitioned GPU reports no utilisation). If there
+is no readable GPU, `absence` says why. NVML stays open between readings and is released by `close`: while open it keeps
+idle GPUs awake. CUDA is not used.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from types import ModuleType
 from typing import Literal, TypeVar
 
 Absence = Literal["no_card", "no_driver", "no_access", "driver_mismatch", "unreadable"]
-"""No NVIDIA card here; one without its driver; a driver that this container is not given; a driver that was replaced
-while it ran; anything else, in NVML's own words.
+"""No NVIDIA GPU; a GPU without a driver; a driver that this container has no access to; a driver that was replaced
+while loaded; any other NVML error.
 """
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 _NVIDIA = "0x10de"
-_DISPLAYS = "0x03"  # how the PCI classes of graphics cards begin
+_DISPLAYS = "0x03"  # prefix of the PCI classes of graphics cards
 
 
 @dataclass(frozen=True)
 class Card:
-    """One card. Shares are 0 … 1, memory in bytes, temperature in °C, power in watts."""
+    """One GPU. Shares are 0 … 1, memory is in bytes, temperature in °C, power in watts."""
 
     index: int
     name: str
@@ -42,7 +42,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Cards:
-    """All cards, or why there are none to be read; `detail` is what NVML said."""
+    """All GPUs, or the reason why none can be read; `detail` is NVML's message."""
 
     cards: tuple[Card, ...] = ()
     absence: Absence | None = None
@@ -50,7 +50,12 @@ class Cards:
 
 
 class CardReader:
-    """Reads the cards again and again. `nvml` is the module pynvml, `root` where /proc and /sys are."""
+    """Reader of the GPUs' state.
+
+    Args:
+        nvml: The module pynvml, imported if None.
+        root: Folder that holds /proc and /sys.
+    """
 
     def __init__(self, nvml: ModuleType | None = None, *, root: Path = Path("/")) -> None:
         self._nvml = nvml
@@ -58,7 +63,7 @@ class CardReader:
         self._is_open = False
 
     def __call__(self) -> Cards:
-        """The cards right now. Where NVML fails as a whole, it is tried anew at the next call."""
+        """Return the current state of all GPUs. If NVML fails, the next call opens it again."""
         try:
             nvml = self._nvml = self._nvml or import_module("pynvml")
         except ImportError as error:  # an installation from before it was needed
@@ -70,43 +75,43 @@ class CardReader:
             cards = tuple(self._card(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
         except nvml.NVMLError as error:
             self.close()
-            return Cards(absence=self._why(nvml, error), detail=str(error))
+            return Cards(absence=self._absence(nvml, error), detail=str(error))
         return Cards(cards) if cards else Cards(absence="no_card")
 
     def close(self) -> None:
-        """Let NVML go; the next call opens it again."""
+        """Release NVML; the next call opens it again."""
         nvml, was_open, self._is_open = self._nvml, self._is_open, False
         if nvml and was_open:
-            _told(nvml, nvml.nvmlShutdown)
+            _query(nvml, nvml.nvmlShutdown)
 
     @staticmethod
     def _card(nvml: ModuleType, index: int) -> Card:
-        handle = _told(nvml, lambda: nvml.nvmlDeviceGetHandleByIndex(index))
+        handle = _query(nvml, lambda: nvml.nvmlDeviceGetHandleByIndex(index))
         if handle is None:
             return Card(index, "")
-        memory = _told(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
-        busy = _told(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
-        milliwatts = _told(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
-        limit = _told(nvml, lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
+        memory = _query(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
+        busy = _query(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
+        milliwatts = _query(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+        limit = _query(nvml, lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
         return Card(
             index,
-            name=_told(nvml, lambda: str(nvml.nvmlDeviceGetName(handle))) or "",
+            name=_query(nvml, lambda: str(nvml.nvmlDeviceGetName(handle))) or "",
             busy_share=busy.gpu / 100 if busy else None,
             memory_used_bytes=int(memory.used) if memory else None,
             memory_bytes=int(memory.total) if memory else None,
-            celsius=_told(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
+            celsius=_query(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
             watts=None if milliwatts is None else milliwatts / 1000,
             watts_limit=None if limit is None else limit / 1000,
         )
 
-    def _why(self, nvml: ModuleType, error: Exception) -> Absence:
+    def _absence(self, nvml: ModuleType, error: Exception) -> Absence:
         if isinstance(error, nvml.NVMLError_LibRmVersionMismatch):
             return "driver_mismatch"
         if isinstance(error, nvml.NVMLError_NoPermission):
             return "no_access"
         if not isinstance(error, (nvml.NVMLError_LibraryNotFound, nvml.NVMLError_DriverNotLoaded)):
             return "unreadable"
-        # A container sees the driver of its host in /proc, whether it is given the cards or not.
+        # A container sees the host's driver in /proc even without access to the GPUs.
         if (self._root / "proc/driver/nvidia/version").exists():
             return "no_access"
         return "no_driver" if self._is_on_bus() else "no_card"
@@ -118,10 +123,10 @@ class CardReader:
         )
 
 
-def _told(nvml: ModuleType, ask: Callable[[], T]) -> T | None:
-    """What the card tells; None where it does not."""
+def _query(nvml: ModuleType, call: Callable[[], T]) -> T | None:
+    """Return the result of an NVML call, or None if the GPU doesn't support it."""
     try:
-        return ask()
+        return call()
     except nvml.NVMLError as error:
         log.debug("NVML: %s", error)
         return None

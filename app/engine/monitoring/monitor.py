@@ -1,8 +1,8 @@
-"""Live measurements: the last minutes of machine, cards, engine and queue, one sample every two seconds.
+"""Monitor of the machine, GPUs, engine and job queue: the last minutes, one sample every two seconds.
 
-Somebody must look. `watch` gives what is there and has sampling go on for a while; when nobody has looked for
-WATCHED_SECONDS, the thread ends, NVML is let go, and an idle server measures nothing. The gap that this leaves is seen
-by the times of the samples, of which KEPT_SECONDS are kept at most.
+Sampling is driven by demand: `watch` returns the samples and keeps sampling alive. WATCHED_SECONDS after the last
+`watch` the thread ends and NVML is released, so an idle server measures nothing. The gap shows in the samples' times.
+Samples are kept for KEPT_SECONDS.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0
 WATCHED_SECONDS = 30.0
 FIRST_SECONDS = 1.0
-"""So long, at most, whoever looks first waits for the first sample."""
+"""Longest wait of the first `watch` for a sample. This and the three above were chosen by hand; not tuned."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """All that was measured at one moment, `at` seconds of time.monotonic(). `jobs`: how many run, how many wait."""
+    """Measurements at one moment, `at` seconds of time.monotonic(). `jobs`: (number running, number waiting)."""
 
     at: float
     machine: Machine
@@ -40,7 +40,12 @@ class Sample:
 
 
 class Monitor:
-    """One for all who look. load: asks the engine. jobs: counts those that run and wait."""
+    """One monitor, shared by all viewers.
+
+    Args:
+        load: Reads the engine's load.
+        jobs: Counts the (running, waiting) jobs.
+    """
 
     def __init__(
         self,
@@ -59,17 +64,17 @@ class Monitor:
         self._samples: deque[Sample] = deque(maxlen=int(KEPT_SECONDS / period_seconds))
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._looked_at = 0.0
+        self._watched_at = 0.0
         self._is_closed = False
 
     def watch(self) -> tuple[Sample, ...]:
-        """The samples of the last KEPT_SECONDS, the oldest first; more come while this is called now and then.
+        """Return the samples of the last KEPT_SECONDS, oldest first, and keep sampling alive.
 
-        None at all mean that measuring failed, or that the monitor is closed.
+        An empty result means that sampling failed, or that the monitor is closed.
         """
         with self._changed:
-            self._looked_at = time.monotonic()
-            while self._samples and self._samples[0].at < self._looked_at - KEPT_SECONDS:
+            self._watched_at = time.monotonic()
+            while self._samples and self._samples[0].at < self._watched_at - KEPT_SECONDS:
                 self._samples.popleft()
             if self._thread is None and not self._is_closed:
                 self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
@@ -79,11 +84,11 @@ class Monitor:
 
     @property
     def is_measuring(self) -> bool:
-        """Whether somebody looks, so that samples are taken."""
+        """Return whether samples are being taken."""
         return self._thread is not None
 
     def close(self) -> None:
-        """Measure no more; returns when the thread has ended."""
+        """Stop sampling; return when the thread has ended."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -94,10 +99,10 @@ class Monitor:
     def _run(self) -> None:
         machine = MachineReader()
         try:
-            while self._goes_on():
+            while self._is_watched():
                 due = time.monotonic() + self._period_seconds
                 try:
-                    self._keep(Sample(time.monotonic(), machine(), self._cards(), self._load(), self._jobs()))
+                    self._store(Sample(time.monotonic(), machine(), self._cards(), self._load(), self._jobs()))
                 except AppError:
                     log.warning("a sample was left out", exc_info=True)
                 with self._changed:
@@ -112,11 +117,11 @@ class Monitor:
                 self._thread = None
                 self._changed.notify_all()
 
-    def _keep(self, sample: Sample) -> None:
+    def _store(self, sample: Sample) -> None:
         with self._changed:
             self._samples.append(sample)
             self._changed.notify_all()
 
-    def _goes_on(self) -> bool:
+    def _is_watched(self) -> bool:
         with self._changed:
-            return not self._is_closed and time.monotonic() - self._looked_at < self._watched_seconds
+            return not self._is_closed and time.monotonic() - self._watched_at < self._watched_seconds

@@ -1,7 +1,7 @@
-"""The processor and the memory of this machine right now, and how much of the memory is FrameLens's own.
+"""Current processor and memory use of this machine, and the memory used by FrameLens's own processes.
 
-Our processes are told apart by what they were started as: engines with all they start, decoders, and the app itself.
-Their memory is what `top` shows as resident; pages that processes share count in each of them.
+The processes are classified by their command line: engines with all their descendants, decoders, and the app itself.
+Their memory is resident memory, as in `top`; shared pages count in each process.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ from app.engine.hardware import free_memory_bytes, memory_bytes
 Part = Literal["app", "decoders", "engines"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _DECODER = "app.video.child"
-_FIRST_SECONDS = 0.1  # the first reading has none before it to compare with
+_FIRST_SECONDS = 0.1  # measured for so long at the first reading, which has no previous one
 
 
 @dataclass(frozen=True)
 class Machine:
-    """cpu_share: of all processors together, 0 … 1 since the last reading. Memory in bytes; what is used cannot be had
-    by a new process, and in a container its limit counts. `parts`: of each part of FrameLens.
+    """Use of the machine's processors and memory.
+
+    Attributes:
+        cpu_share: Utilisation of all processors together since the last reading, 0 … 1.
+        processors: Number of logical processors.
+        memory_used_bytes: Memory that is not available to a new process.
+        memory_bytes: Total memory, within a container's limit.
+        parts: Resident bytes of each part of FrameLens.
     """
 
     cpu_share: float
@@ -36,13 +42,13 @@ class Machine:
 
 
 class MachineReader:
-    """Reads the machine again and again, from one thread."""
+    """Reader of the machine's state, for use from one thread."""
 
     def __init__(self) -> None:
         self._is_first = True
 
     def __call__(self) -> Machine:
-        """The machine right now."""
+        """Return the machine's current state."""
         share = psutil.cpu_percent(_FIRST_SECONDS if self._is_first else None) / 100
         self._is_first = False
         total = memory_bytes()
@@ -50,33 +56,33 @@ class MachineReader:
 
 
 def own_memory() -> dict[Part, int]:
-    """Resident bytes of each part of FrameLens."""
+    """Return the resident bytes of each part of FrameLens."""
     found = dict.fromkeys(PARTS, 0)
     for part, process in _family(psutil.Process(), "app"):
         try:
             found[part] += process.memory_info().rss
-        except psutil.Error:  # it has ended meanwhile
+        except psutil.Error:  # the process has ended
             continue
     return found
 
 
 def _family(root: psutil.Process, part: Part) -> Iterator[tuple[Part, psutil.Process]]:
-    """A process and all below it, each with the part that it belongs to."""
+    """Yield a process and its descendants, each with the part that it belongs to."""
     children: dict[int, list[psutil.Process]] = {}
     for process in root.children(recursive=True):
         try:
             children.setdefault(process.ppid(), []).append(process)
         except psutil.Error:
             continue
-    open_ones: list[tuple[Part, psutil.Process]] = [(part, root)]
-    while open_ones:
-        part, process = open_ones.pop()
+    pending: list[tuple[Part, psutil.Process]] = [(part, root)]
+    while pending:
+        part, process = pending.pop()
         yield part, process
-        open_ones += [(_part_of(child, part), child) for child in children.get(process.pid, [])]
+        pending += [(_part_of(child, part), child) for child in children.get(process.pid, [])]
 
 
 def _part_of(process: psutil.Process, parent: Part) -> Part:
-    """What a process is part of: what it was started as, or else what its parent is part of."""
+    """Return the part that a process belongs to, by its command line or else its parent's part."""
     try:
         command = process.cmdline()
     except psutil.Error:

@@ -203,7 +203,7 @@ def test_unknown_failure_shows_log_end_and_how_to_report() -> None:
 
 
 def test_log_without_errors_shows_informative_lines() -> None:
-    assert meaningful_lines("INFO one\n\nINFO two\nINFO two\nINFO three\n", most=2) == ("INFO two", "INFO three")
+    assert meaningful_lines("INFO one\n\nINFO two\nINFO two\nINFO three\n", max_lines=2) == ("INFO two", "INFO three")
 
 
 def test_broken_models_are_model_errors() -> None:

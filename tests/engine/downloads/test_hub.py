@@ -13,7 +13,7 @@ import pytest
 from app.domain import EngineProgress
 from app.engine import check_model_folder, download, resolve_model
 from app.engine.downloads.errors import failure as reason_of
-from app.engine.downloads.hub import FETCHER, Pace
+from app.engine.downloads.hub import FETCHER, DownloadRate
 from app.errors import AppError, Cancelled, ModelNotFound, StorageError
 from app.i18n import error_text
 from tests.engine.hub_server import Hub, serve
@@ -193,13 +193,13 @@ def test_only_what_is_still_to_come_needs_room_on_the_disk(tmp_path: Path) -> No
 
 
 def test_speed_covers_last_seconds_and_resets_on_loss() -> None:
-    pace = Pace()
-    assert pace.note(0, 0.0) is None
-    assert pace.note(4_000_000, 2.0) == 2_000_000
+    rate = DownloadRate()
+    assert rate.update(0, 0.0) is None
+    assert rate.update(4_000_000, 2.0) == 2_000_000
     for second in range(3, 30):
-        rate = pace.note(4_000_000 + 10_000 * (second - 2), float(second))
-    assert rate == pytest.approx(10_000), "the fast beginning is forgotten"
-    assert pace.note(1000, 30.0) is None
+        per_second = rate.update(4_000_000 + 10_000 * (second - 2), float(second))
+    assert per_second == pytest.approx(10_000), "the fast beginning is forgotten"
+    assert rate.update(1000, 30.0) is None
 
 
 def test_model_larger_than_disk_is_refused(tmp_path: Path) -> None:

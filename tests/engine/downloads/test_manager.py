@@ -11,7 +11,7 @@ import pytest
 
 from app.domain import EngineProgress
 from app.engine.base import ProgressListener
-from app.engine.downloads.manager import Fetching
+from app.engine.downloads.manager import DownloadManager
 from app.engine.downloads.worker import innermost
 from app.errors import AppError, Cancelled, ModelNotFound
 
@@ -35,18 +35,18 @@ class Hub:
         return Path(model)
 
 
-def until_told(fetching: Fetching, state: str | None) -> None:
-    while (fetching.now.state if fetching.now else None) != state:
+def until_told(fetching: DownloadManager, state: str | None) -> None:
+    while (fetching.current.state if fetching.current else None) != state:
         time.sleep(0.01)
 
 
 def test_what_follows_happens_when_the_model_is_here() -> None:
     hub, done = Hub(), threading.Event()
-    fetching = Fetching(hub)
-    fetching.begin("org/model", done.set)
-    while not (fetching.now and fetching.now.progress):
+    fetching = DownloadManager(hub)
+    fetching.start("org/model", done.set)
+    while not (fetching.current and fetching.current.progress):
         time.sleep(0.01)
-    assert fetching.now.model == "org/model" and not done.is_set()
+    assert fetching.current.model == "org/model" and not done.is_set()
     hub.go.set()
     until_told(fetching, None)
     assert done.is_set()
@@ -54,11 +54,11 @@ def test_what_follows_happens_when_the_model_is_here() -> None:
 
 def test_paused_download_resumes_and_runs_nothing_meanwhile() -> None:
     hub, done = Hub(), threading.Event()
-    fetching = Fetching(hub)
-    fetching.begin("org/model", done.set)
+    fetching = DownloadManager(hub)
+    fetching.start("org/model", done.set)
     fetching.pause()
-    assert fetching.now and fetching.now.state == "paused"
-    fetching.go_on()
+    assert fetching.current and fetching.current.state == "paused"
+    fetching.resume()
     hub.go.set()
     until_told(fetching, None)
     assert done.is_set()
@@ -68,12 +68,12 @@ def test_a_failed_one_says_why_and_can_be_tried_again() -> None:
     hub, done = Hub(), threading.Event()
     hub.error = ModelNotFound("model_not_on_hub", model="org/model", endpoint="http://hub")
     hub.go.set()
-    fetching = Fetching(hub)
-    fetching.begin("org/model", done.set)
+    fetching = DownloadManager(hub)
+    fetching.start("org/model", done.set)
     until_told(fetching, "failed")
-    assert fetching.now and fetching.now.error is hub.error and not done.is_set()
+    assert fetching.current and fetching.current.error is hub.error and not done.is_set()
     hub.error = None
-    fetching.go_on()
+    fetching.resume()
     until_told(fetching, None)
     assert done.is_set()
 
@@ -81,28 +81,28 @@ def test_a_failed_one_says_why_and_can_be_tried_again() -> None:
 def test_what_cannot_follow_is_told_like_a_failed_download() -> None:
     hub = Hub()
     hub.go.set()
-    fetching = Fetching(hub)
+    fetching = DownloadManager(hub)
 
     def refuse() -> None:
         raise AppError("switch_under_way")
 
-    fetching.begin("org/model", refuse)
+    fetching.start("org/model", refuse)
     until_told(fetching, "failed")
-    assert fetching.now and fetching.now.error and fetching.now.error.key == "switch_under_way"
+    assert fetching.current and fetching.current.error and fetching.current.error.key == "switch_under_way"
 
 
 def test_cancelled_download_is_forgotten_and_only_one_runs() -> None:
     hub, done = Hub(), threading.Event()
-    fetching = Fetching(hub)
-    fetching.begin("org/model", done.set)
+    fetching = DownloadManager(hub)
+    fetching.start("org/model", done.set)
     with pytest.raises(AppError) as caught:
-        fetching.begin("org/other", done.set)
+        fetching.start("org/other", done.set)
     assert caught.value.key == "download_under_way"
-    fetching.give_up()
-    assert fetching.now is None
-    fetching.go_on()
+    fetching.cancel()
+    assert fetching.current is None
+    fetching.resume()
     fetching.close()
-    assert fetching.now is None and not done.is_set()
+    assert fetching.current is None and not done.is_set()
 
 
 def test_a_host_that_is_not_found_is_told_in_words() -> None:

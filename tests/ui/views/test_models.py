@@ -15,7 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
-from app.engine import Endpoint, EngineStatus, Fetching, Launcher
+from app.engine import DownloadManager, Endpoint, EngineStatus, Launcher
 from app.errors import EngineError, ModelNotFound
 from app.i18n import LANGUAGES, error_text, t
 from app.models import Card
@@ -235,9 +235,9 @@ def test_a_download_can_be_paused_gone_on_with_and_given_up(show: Show, services
         cancel.wait()
         raise ModelNotFound("model_not_on_hub", model=model, endpoint="http://hub")
 
-    fetching = Fetching(fetch)
-    fetching.begin("org/model", lambda: None)
-    while not (fetching.now and fetching.now.progress):
+    fetching = DownloadManager(fetch)
+    fetching.start("org/model", lambda: None)
+    while not (fetching.current and fetching.current.progress):
         time.sleep(0.01)
     page = show(changed=replace(services, fetching=fetching))
     assert [bar.proto.value for bar in page.get("progress")] == [50]
@@ -245,7 +245,7 @@ def test_a_download_can_be_paused_gone_on_with_and_given_up(show: Show, services
     assert t("models.page.download_paused", "en", model="org/model") in texts(page)
     page.button(key="model_download_go_on").click().run()
     page.button(key="model_download_give_up").click().run()
-    assert not page.exception and fetching.now is None
+    assert not page.exception and fetching.current is None
     fetching.close()
 
 

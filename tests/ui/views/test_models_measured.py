@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Control
 from app.domain import AnalysisRequest, EngineProgress, Language
-from app.engine import EngineStatus, Fetching, Launcher, RemoteEngine, download
+from app.engine import DownloadManager, EngineStatus, Launcher, RemoteEngine, download
 from app.engine.hardware import cpu_name
 from app.errors import Cancelled, EngineError
 from app.i18n import LANGUAGES, error_text, t
@@ -263,7 +263,7 @@ def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.services.engine_session.vllm_launcher", launch)
-    fetching = Fetching(partial(download, endpoint=hub.url, cache_dir=tmp_path / "hub"))
+    fetching = DownloadManager(partial(download, endpoint=hub.url, cache_dir=tmp_path / "hub"))
     changed = replace(services, fetching=fetching)
     page = name(show(place=CPU, changed=changed), hub.model)
     assert page.button(key="model_use").label == t("models.page.use_download", "en")

@@ -23,7 +23,7 @@ from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short, state_words
 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
-    from app.engine.downloads.manager import Fetched
+    from app.engine.downloads.manager import DownloadState
     from app.jobs.engine_switcher import Switch
     from app.services.container import Services
 
@@ -41,8 +41,8 @@ def draw(services: Services, language: Language) -> None:
 
 def is_changing(services: Services) -> bool:
     """Whether another model is on its way, or one is tried."""
-    fetched = services.fetching.now
-    return is_switching(services) or services.trying.runs or (fetched is not None and fetched.state == "running")
+    download = services.fetching.current
+    return is_switching(services) or services.trying.runs or (download is not None and download.state == "running")
 
 
 def _draw(services: Services, was_changing: bool, language: Language) -> None:
@@ -65,8 +65,8 @@ def _draw(services: Services, was_changing: bool, language: Language) -> None:
         if log := services.engine.log_tail(_LOG_LINES):
             with st.expander(t("ui.engine_log", language)):
                 st.code(log, language=None, height=280, wrap_lines=True)
-    if fetched := services.fetching.now:
-        _draw_download(services, fetched, language)
+    if download := services.fetching.current:
+        _draw_download(services, download, language)
     if change := services.room.switch:
         _draw_switch(services, change, language)
 
@@ -157,33 +157,33 @@ def _end(engine: Engine) -> None:
 # ---- on the way to another one ---------------------------------------------------------------------------------------
 
 
-def _draw_download(services: Services, fetched: Fetched, language: Language) -> None:
+def _draw_download(services: Services, download: DownloadState, language: Language) -> None:
     fetching = services.fetching
     with st.container(border=True, gap="small"):
-        if fetched.state == "running":
+        if download.state == "running":
             now = short(services.engine.status().model)
-            st.markdown(plain(t("models.page.download", language, model=fetched.model, now=now)))
-        elif fetched.state == "paused":
-            st.markdown(plain(t("models.page.download_paused", language, model=fetched.model)))
-        elif fetched.error:
-            reason = error_words(fetched.error, language)
-            words = t("models.page.download_failed", language, model=fetched.model, reason=reason)
+            st.markdown(plain(t("models.page.download", language, model=download.model, now=now)))
+        elif download.state == "paused":
+            st.markdown(plain(t("models.page.download_paused", language, model=download.model)))
+        elif download.error:
+            reason = error_words(download.error, language)
+            words = t("models.page.download_failed", language, model=download.model, reason=reason)
             st.error(plain(words), icon=":material/error:")
-        if fetched.progress:
-            draw_phase(fetched.progress, language)
+        if download.progress:
+            draw_phase(download.progress, language)
         with st.container(horizontal=True, gap="small"):
-            running = fetched.state == "running"
+            running = download.state == "running"
             st.button(
                 t(f"models.page.download_{'pause' if running else 'go_on'}", language),
                 key="model_download_pause" if running else "model_download_go_on",
                 icon=":material/pause:" if running else ":material/play_arrow:",
-                on_click=fetching.pause if running else fetching.go_on,
+                on_click=fetching.pause if running else fetching.resume,
             )
             st.button(
                 t("models.page.download_give_up", language),
                 key="model_download_give_up",
                 icon=":material/close:",
-                on_click=fetching.give_up,
+                on_click=fetching.cancel,
             )
 
 

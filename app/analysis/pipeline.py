@@ -25,8 +25,7 @@ from app.analysis.cache_keys import facts_incomplete, kept
 from app.analysis.concurrency import Background, Emit
 from app.analysis.inputs.extraction_cache import Wanted
 from app.analysis.pipeline_state import Feed
-from app.analysis.planning.early_start import SURELY_ONE_PART, opening_of
-from app.analysis.planning.plan import Room
+from app.analysis.planning.plan import SURELY_ONE_PART, Room, opening_of
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Template
 from app.analysis.task import Task

@@ -22,8 +22,7 @@ from app.domain import Analysis, AnalysisRequest
 from app.errors import AppError, Cancelled, InputError
 from app.file_names import one_line
 from app.jobs.active_jobs import InHand, Listener, Live
-from app.jobs.deduplication import Sameness
-from app.jobs.job_repository import Archive
+from app.jobs.job_repository import Archive, Sameness
 from app.jobs.search_index import Indexing
 from app.jobs.snapshot import JobSnapshot, State, from_elsewhere, result_to_text, to_row
 from app.jobs.worker import Admitted, Run, Worker

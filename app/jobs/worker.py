@@ -14,8 +14,7 @@ from app.analysis.task import Control, Task
 from app.domain import AnalysisEvent, Answered, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
 from app.errors import AppError, Cancelled, Paused, StorageError
 from app.jobs.active_jobs import InHand, Live
-from app.jobs.deduplication import Sameness
-from app.jobs.job_repository import Archive
+from app.jobs.job_repository import Archive, Sameness
 from app.jobs.snapshot import (
     Failure,
     JobSnapshot,

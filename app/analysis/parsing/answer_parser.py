@@ -3,12 +3,15 @@
 Nothing that was said is lost silently: what departs from the form is put right where that is safe, kept as it stands
 where not, and named in `troubles` or in the issues of a finding. A frame number is one only if that frame was sent, and
 no time but that of a frame gets out of here as fact. Never raises.
+
+It is called for every few pieces that arrive, so it goes through the text once. What it gives is for the eye alone;
+the finished answer is read by app.analysis.parsing.answer_parser.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,15 +19,16 @@ from typing import Any
 from app.analysis.parsing import citations
 from app.analysis.parsing.finding_parser import DEEPEST, FRAME_KEYS, Entries, as_line, flat, folded_keys
 from app.analysis.parsing.json_extraction import canonical, find, is_answer, is_entry, without_thoughts
-from app.analysis.parsing.partial_answer import so_far
+from app.analysis.parsing.tolerant_json import Lenient
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.template_parser import Template
 from app.domain import Chapter, Finding, Language, Subject
 
 __all__ = ["Reading", "read", "so_far"]
-
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
 _LONGEST_TITLE = 120
+_BEGINNING = re.compile(r"(?:```(?:json)?\s*)?(?:\{\s*(?:[\"'“]|\Z)|\[\s*\{|\{?\Z)|```\w*\s*\Z")
+_FRAME_KEYS = ("frames", "frame", "first_frame")
 
 
 @dataclass(frozen=True)
@@ -200,3 +204,49 @@ class _Reader:
 def _add(parts: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:
     for key, values in more.items():
         parts[key] = [*parts.get(key, []), *values]
+
+
+def so_far(text: str) -> str:
+    """What `text` says up to now; prose stays as it is."""
+    return _shown(text).encode("utf-8", "replace").decode()  # half of an escaped pair is no character
+
+
+def _shown(text: str) -> str:
+    beginning = _BEGINNING.search(text)
+    if not beginning or beginning.start() == len(text):
+        return text
+    value = Lenient(text, text.find("{" if "{" in beginning[0] else "[", beginning.start())).value()
+    if not isinstance(value, (dict, list)):
+        return text[: beginning.start()].rstrip()
+    lines = [text[: beginning.start()].rstrip(), *_lines(value)]
+    return "\n".join(line for line in lines if line)
+
+
+def _lines(value: Any, depth: int = 0) -> Iterator[str]:
+    if depth > 4:
+        return
+    if isinstance(value, list):
+        for one in value:
+            yield from _lines(one, depth + 1)
+    elif isinstance(value, str):
+        yield value
+    elif not isinstance(value, dict):
+        return
+    elif not is_entry(value) and any(map(canonical, value)):
+        for one in value.values():
+            yield from _lines(one, depth + 1)
+    elif line := _line(value):
+        yield line
+
+
+def _line(entry: dict[str, Any]) -> str:
+    """ "3, 4: moves · left · A man walks." """
+    numbers = [one for key in _FRAME_KEYS for one in _as_list(entry.get(key))]
+    told = [value for key, value in entry.items() if key not in _FRAME_KEYS]
+    words = " · ".join(str(one) for one in told if isinstance(one, (str, int, float)) and one not in ("", "…"))
+    frames = ", ".join(str(number) for number in numbers)
+    return f"{frames}: {words}" if frames and words else words
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]

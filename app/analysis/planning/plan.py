@@ -1,6 +1,9 @@
 """Lays the keyframes out over requests that fit the model's context, along the shots, and chooses their size.
 
 The run and the forecast before it use the same functions: they differ in what is known of the engine alone.
+
+Only where the frames will not fit one request: cutting those that do would cost a request more and a part's view of the
+whole. It is decided before the engine is there, from settings alone, so that a resumed run decides the same.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from math import ceil, inf
 
 from app.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
 from app.llm.token_count import estimate_frame_tokens
+from app.video import Opening
 
 # Longer sides in pixels. 896 keeps small writing readable; at 448 a frame of 16:9 costs about 150 tokens.
 SIDES = (896, 640, 448)
@@ -19,6 +23,11 @@ _TEXT_TOKENS = 900  # system message, question, form and what is carried forward
 DEFAULT_CONTEXT = 8192  # where an engine does not tell its limit
 _WITHIN_A_SHOT = 0.25
 """What a border inside a shot costs, in squares of the share that a part differs from the mean length."""
+_SHARE = 0.05
+_LONGEST_SECONDS = 60.0
+_SHORTEST_VIDEO_SECONDS = 180.0
+SURELY_ONE_PART = 8
+"""So few frames are asked about at once; no video needs to be looked into to know that."""
 
 
 @dataclass(frozen=True)
@@ -149,3 +158,19 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
         edges.append(row[edges[-1]][1])
     edges.reverse()
     return [frames[start:end] for start, end in pairwise(edges)]
+
+
+def opening_of(video: VideoInfo, request: AnalysisRequest, room: Room, side: int | None) -> Opening | None:
+    """The opening of this video for this request; None where all is asked about at once."""
+    if request.frames <= SURELY_ONE_PART:
+        return None
+    start, end = request.selection.start_seconds, request.selection.end_seconds or video.duration_seconds_from_header
+    duration = (end or 0.0) - start
+    if duration < _SHORTEST_VIDEO_SECONDS or request.selection.strategy not in ("auto", "uniform"):
+        return None
+    held = room.frames(estimate_frame_tokens(video.width, video.height, request.side or side or SIDES[-1]))
+    if request.frames <= held:
+        return None
+    seconds = min(_SHARE * duration, _LONGEST_SECONDS)
+    frames = ceil(request.frames * seconds / duration)  # more would be missing where more happens
+    return Opening(seconds, min(frames, held))

@@ -22,9 +22,8 @@ from app.analysis.planning import plan
 from app.analysis.planning.token_cost import base_layout
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.context import Introduction
-from app.analysis.requests.image_prefetch import Pictures
 from app.analysis.requests.reducer import Joining
-from app.analysis.requests.request_builder import Part, Questions
+from app.analysis.requests.request_builder import Part, Pictures, Questions
 from app.analysis.requests.request_executor import Answering, Emit, Frames, Speaker
 from app.analysis.requests.scheduler import ENDS_ALL, Round
 from app.analysis.task import Done, Task

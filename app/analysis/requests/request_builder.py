@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,13 +17,13 @@ from app.analysis.prompts import prompts
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.context import NOTHING, Carried
-from app.analysis.requests.image_prefetch import Pictures
 from app.analysis.requests.request_executor import Emit, Frames, Question, Speaker
-from app.domain import AnalysisRequest, ChunkResult, Cue, Layout, ModeChosen, Notice, Noticed
+from app.domain import AnalysisRequest, ChunkResult, Cue, Keyframe, Layout, ModeChosen, Notice, Noticed
 from app.errors import ContextExceeded, PicturesRefused
 from app.i18n import notice_text
 from app.llm import messages
 from app.llm.error_mapping import fallback_notice
+from app.llm.messages import data_url
 from app.llm.token_count import estimate_text_tokens
 
 log = logging.getLogger(__name__)
@@ -166,3 +167,25 @@ class Questions:
         told = self._speaker.count(sent)
         if told and told.count + min(self._speaker.answer_tokens, told.max_model_len // 8) > told.max_model_len:
             raise ContextExceeded("context_exceeded", reason=f"{told.count} tokens + answer > {told.max_model_len}")
+
+
+class Pictures:
+    """Each is made once in a thread of `executor`, kept until it is taken, and made on the spot where it was not
+    expected. May be used from several threads; one frame is taken by one of them.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._made: dict[tuple[int, int], Future[str]] = {}
+
+    def expect(self, frames: Iterable[Keyframe], side: int) -> None:
+        """These will be wanted soon, with a longer side of `side` pixels at most."""
+        for frame in frames:
+            key = (frame.number, side)
+            if key not in self._made:
+                self._made[key] = self._executor.submit(data_url, frame, side)
+
+    def take(self, frame: Keyframe, side: int) -> str:
+        """The frame as a data URL."""
+        made = self._made.pop((frame.number, side), None)
+        return made.result() if made and not made.cancel() else data_url(frame, side)

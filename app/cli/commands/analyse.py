@@ -172,7 +172,7 @@ def _show_plans(
     language: Language,
 ) -> int:
     """Print the plan of each video; of several with their paths, and what cannot be planned as a sentence."""
-    from app.analysis.planning.estimate_format import details, headline
+    from app.analysis.planning.estimate import details, headline
 
     codes = [0]
     for item in inputs.items:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.planning.estimate import Forecast, Planner
-from app.analysis.planning.estimate_format import details, headline
+from app.analysis.planning.estimate import Forecast, Planner, details, headline
 from app.analysis.planning.plan import Room, groups, lay_out
 from app.analysis.planning.token_cost import Measuring, base_layout
 from app.analysis.prompts.prompts import usual_words

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.planning.estimate_format import details, headline
+from app.analysis.planning.estimate import details, headline
 from app.analysis.prompts.prompts import exact_prompt
 from app.domain import AnalysisRequest, Keyframe, Language, VideoInfo
 from app.errors import AppError, InputError

@@ -5,20 +5,24 @@ A file is made only when its button is pressed: a report with its pictures is no
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import get_args
 
 import streamlit as st
 
-from app.analysis.keyframe_export import contact_sheet, frames_as_zip
+from app import video
 from app.domain import Analysis, Language
+from app.errors import AppError
 from app.file_names import safe_stem
 from app.i18n import t
 from app.reports import FORMATS, Use, all_files, files_of
-from app.reports.files import zipped
+from app.reports.files import frame_entries, zipped
+from app.reports.graphics import contact_sheet as sheets
 
 _ZIP = "application/zip"
+_log = logging.getLogger(__name__)
 
 
 def draw(analysis: Analysis, language: Language, *, is_first: bool = True) -> None:
@@ -82,3 +86,17 @@ def _button(
         on_click="ignore",
         key=f"download-{name}",
     )
+
+
+def frames_as_zip(analysis: Analysis) -> bytes:
+    """JPEGs and times.csv; the pictures as they were kept where the video can no longer give them."""
+    try:
+        return zipped(frame_entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
+    except AppError as error:
+        _log.warning("frames as they were kept, since the video cannot be read: %s", error)
+        return zipped(frame_entries(analysis.keyframes))
+
+
+def contact_sheet(analysis: Analysis) -> bytes:
+    """One JPEG with all keyframes as they were kept, headed in the language of the report."""
+    return sheets.write(analysis, analysis.request.language)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.analysis.requests import image_prefetch
-from app.analysis.requests.image_prefetch import Pictures
+from app.analysis.requests import request_builder
+from app.analysis.requests.request_builder import Pictures
 from app.domain import Keyframe
 from app.llm.messages import data_url
 from tests.analysis.test_pipeline import keyframes
@@ -21,7 +21,7 @@ def test_prepared_images_equal_direct_ones_and_are_made_once(monkeypatch: pytest
         made.append(frame.number)
         return data_url(frame, side)
 
-    monkeypatch.setattr(image_prefetch, "data_url", noted)
+    monkeypatch.setattr(request_builder, "data_url", noted)
     one, two = keyframes(2)
     with ThreadPoolExecutor(1) as executor:
         pictures = Pictures(executor)

@@ -8,8 +8,8 @@ from zipfile import ZipFile
 
 from PIL import Image
 
-from app.analysis.keyframe_export import contact_sheet, frames_as_zip
 from app.domain import KeyframesChosen, Probed
+from app.ui.panels.report.export import contact_sheet, frames_as_zip
 from app.video import extract
 from tests.media import moving, write_video
 from tests.reports.test_reports import analysis

@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app.domain import Language
-from app.errors import ConfigError
-from app.redaction import is_secret, remember_secret
+from app.core.domain import Language
+from app.core.errors import ConfigError
+from app.core.redaction import is_secret, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
 DEFAULT_VLLM_CONFIG: dict[str, Any] = {
@@ -135,7 +135,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
         raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
     if not isinstance(given, dict):
         raise ConfigError("vllm_config_not_object", value=text)
-    from app import vllm_arguments  # reads source text, which who sets none need not wait for
+    from app.core import vllm_arguments  # reads source text, which who sets none need not wait for
 
     vllm_arguments.check(given)
     return given

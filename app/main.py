@@ -17,7 +17,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
-from app.errors import AppError
+from app.core.errors import AppError
 from app.i18n import error_text
 from app.services.container import open_services
 from app.services.engine_session import import_engine_client

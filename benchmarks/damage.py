@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
-from app.errors import AppError
+from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
+from app.core.errors import AppError
 from app.video import selection
 from app.video.readers import messages, open_reader
 

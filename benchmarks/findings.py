@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from app.domain import AnalysisRequest
+from app.core.domain import AnalysisRequest
 from app.jobs.snapshot import JobSnapshot, result_to_text, to_row
 from app.services.container import SAMPLE
 from app.store.database import Store

@@ -16,7 +16,7 @@ import httpx
 from app.analysis.prompts.templates import load as load_templates
 from app.analysis.task import Task
 from app.config import load
-from app.domain import AnalysisRequest, KeyframesChosen
+from app.core.domain import AnalysisRequest, KeyframesChosen
 from app.services.engine_session import build_engine, runner
 from app.video import extract
 from benchmarks.analysis.answers import answer_to, pieces

@@ -14,7 +14,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from app.domain import Analysis, AnalysisRequest
+from app.core.domain import Analysis, AnalysisRequest
 from app.reports import FORMATS
 from app.services.container import SAMPLE
 from benchmarks.row import Row, seconds

@@ -14,8 +14,8 @@ from pathlib import Path
 from app import config
 from app.analysis.prompts.templates import load
 from app.analysis.task import Task
-from app.domain import AnalysisRequest, AnswerDelta, Finished, Noticed
-from app.errors import AppError
+from app.core.domain import AnalysisRequest, AnswerDelta, Finished, Noticed
+from app.core.errors import AppError
 from app.i18n import error_text, notice_text
 from app.services.engine_session import open_workbench
 

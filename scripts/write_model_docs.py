@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from app.cli.models.tables import format_cells  # noqa: E402
-from app.domain import Language  # noqa: E402
+from app.core.domain import Language  # noqa: E402
 from app.i18n import t  # noqa: E402
 from app.models import FORMATS, Card, Plan, Proposal, built_in, memory_of, on_cards, on_cpu  # noqa: E402
 from app.models.formats import format_of  # noqa: E402

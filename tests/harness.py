@@ -25,8 +25,8 @@ from typing import Any, Self, cast
 import cv2
 import numpy as np
 
-from app.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
-from app.errors import AppError
+from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
+from app.core.errors import AppError
 from app.i18n import LANGUAGES, error_text, notice_text
 from app.video import limits
 from app.video.child import events_of

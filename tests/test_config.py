@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.config import DEFAULT_VLLM_CONFIG, Settings, keep_choice, load
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 from app.i18n import error_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -29,15 +29,15 @@ import pytest
 
 from app import config
 from app.cli import main
+from app.core.vllm_arguments import installed_arguments
 from app.engine import Endpoint, check_model_folder
 from app.models.cpu_speed import reference
 from app.services import hardware_profile
-from app.vllm_arguments import installed_arguments
+from tests.core.test_vllm_arguments import needs_vllm
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
 from tests.media import COLOURS, cards, write_video
 from tests.test_docs import ENGINE_VARIABLES, ROOT, fenced, prose, variables_of_ours
-from tests.test_vllm_arguments import needs_vllm
 
 GUIDES = sorted((ROOT / "docs").glob("*.en.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## 中文\n")

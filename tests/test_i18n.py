@@ -7,8 +7,8 @@ from string import Formatter
 
 import pytest
 
-from app.domain import Notice
-from app.errors import AppError
+from app.core.domain import Notice
+from app.core.errors import AppError
 from app.i18n import catalogue, error_text, labelled, language_of, notice_text, sentences, t
 from app.i18n.durations import span
 
@@ -50,7 +50,7 @@ def raised_keys() -> set[tuple[str, str]]:
 
 
 def _error_classes() -> set[str]:
-    tree = ast.parse((APP / "errors.py").read_text())
+    tree = ast.parse((APP / "core" / "errors.py").read_text())
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 

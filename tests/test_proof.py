@@ -15,9 +15,9 @@ import pytest
 from app.analysis.prompts import templates
 from app.analysis.task import Task
 from app.config import load
-from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
+from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
+from app.core.errors import EngineError
 from app.engine import Endpoint, ManagedEngine
-from app.errors import EngineError
 from app.i18n import notice_text
 from app.reports import FORMATS
 from app.services.engine_session import runner

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.causes import keys, known_cause
+from app.core.failure_patterns import keys, known_cause
 
 DOCS = Path(__file__).parent.parent / "docs"
 _ROW = re.compile(r"^\| ((?:(`+).+?\2(?:<br>)?)+) \|", re.MULTILINE)

@@ -11,8 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 
 from app.analysis.task import Done
-from app.domain import AnalysisRequest, ChunkResult, Keyframe, Notice
-from app.errors import AppError
+from app.core.domain import AnalysisRequest, ChunkResult, Keyframe, Notice
+from app.core.errors import AppError
 from app.i18n import as_notice
 
 

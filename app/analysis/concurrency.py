@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
-from app.domain import AnalysisEvent
-from app.errors import Cancelled
+from app.core.domain import AnalysisEvent
+from app.core.errors import Cancelled
 
 T = TypeVar("T")
 Emit = Callable[[AnalysisEvent], None]

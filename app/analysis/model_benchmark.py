@@ -21,12 +21,12 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, FrameCost, Trial
-from app.domain import EngineProgress, Keyframe, Usage
+from app.core.domain import EngineProgress, Keyframe, Usage
+from app.core.errors import ContextExceeded, EngineError
 from app.engine import Endpoint, ManagedEngine, installed_vllm, vllm_launcher
 from app.engine.hardware import cpu_name, free_memory_bytes
 from app.engine.monitoring.gpu import CardReader
 from app.engine.monitoring.system_metrics import own_memory
-from app.errors import ContextExceeded, EngineError
 from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask

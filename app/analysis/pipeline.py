@@ -29,7 +29,7 @@ from app.analysis.planning.plan import SURELY_ONE_PART, Room, opening_of
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Template
 from app.analysis.task import Task
-from app.domain import (
+from app.core.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
@@ -55,8 +55,8 @@ from app.domain import (
     VideoEvent,
     VideoInfo,
 )
-from app.errors import AppError, Cancelled, InputError
-from app.file_names import readable
+from app.core.errors import AppError, Cancelled, InputError
+from app.core.filenames import readable
 from app.i18n import as_notice
 from app.video import Opening
 

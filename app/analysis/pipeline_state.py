@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from app.analysis.inputs.transcription import cues_between
 from app.analysis.task import Control
-from app.domain import (
+from app.core.domain import (
     AnalysisEvent,
     Cue,
     DecodeSummary,
@@ -21,7 +21,7 @@ from app.domain import (
     Transcript,
     VideoInfo,
 )
-from app.errors import Cancelled, Paused
+from app.core.errors import Cancelled, Paused
 
 _POLL_SECONDS = 0.1
 Frames = tuple[Keyframe, ...]

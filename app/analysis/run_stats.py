@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.analysis.planning.throughput import megapixels, observed
 from app.analysis.task import Task
-from app.domain import (
+from app.core.domain import (
     Analysis,
     AnalysisEvent,
     Answered,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from app.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, Layout
+from app.core.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, Layout
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
-from app.errors import InputError
-from app.pictures import smaller
+from app.core.errors import InputError
+from app.core.images import smaller
 
 if TYPE_CHECKING:
     from app.services.container import Services

@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.api.allowed_hosts import AllowedHosts
-from app.domain import Language
-from app.errors import AppError, EngineError, InputError, StorageError
+from app.core.domain import Language
+from app.core.errors import AppError, EngineError, InputError, StorageError
 from app.i18n import LANGUAGES, error_text, language_of
 
 if TYPE_CHECKING:

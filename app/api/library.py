@@ -16,8 +16,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
-from app.domain import Analysis, Language
-from app.errors import InputError
+from app.core.domain import Analysis, Language
+from app.core.errors import InputError
 from app.i18n import labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, bundle

@@ -23,11 +23,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.domain import Language
+from app.core.domain import Language
+from app.core.errors import AppError
+from app.core.redaction import masked, remember_secret
 from app.engine import Endpoint, Engine
-from app.errors import AppError
 from app.i18n import error_text, t
-from app.redaction import masked, remember_secret
 
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
-from app.errors import InputError
+from app.core.errors import InputError
 from app.store.video_repository import Part, Upload
 from app.video import probe
 

@@ -23,8 +23,8 @@ from app.cli.inputs import Input
 from app.cli.progress import ProgressOfMany, Row
 from app.cli.report_output import Output
 from app.config import Settings
-from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
-from app.errors import AppError, Cancelled, ConfigError, EngineError, InputError
+from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
+from app.core.errors import AppError, Cancelled, ConfigError, EngineError, InputError
 from app.i18n import error_text, notice_text, t
 from app.i18n.durations import span
 from app.jobs import WORKERS, JobSnapshot

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from app.analysis.planning import time_parsing
-from app.domain import MOST_FRAMES, Language, Selection, Strategy
-from app.errors import ConfigError, StorageError
+from app.core.domain import MOST_FRAMES, Language, Selection, Strategy
+from app.core.errors import ConfigError, StorageError
 from app.i18n import LANGUAGES, t
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import AppError, InputError
-from app.file_names import address_in
+from app.core.errors import AppError, InputError
+from app.core.filenames import address_in
 from app.video.files import is_video_name, printable
 
 

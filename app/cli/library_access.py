@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.config import Settings
-from app.errors import InputError
+from app.core.errors import InputError
 from app.services.container import Services, open_services
 from app.store.library_index import Wanted
 

@@ -17,11 +17,11 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 from app.cli.parser import Parser, speak
-from app.errors import AppError, Cancelled
+from app.core.errors import AppError, Cancelled
 from app.i18n import LANGUAGES, error_text, language_of, t
 
 if TYPE_CHECKING:
-    from app.domain import Language
+    from app.core.domain import Language
 
 log = logging.getLogger(__name__)
 _NOBODY_READS = 141

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 from unicodedata import east_asian_width
 
-from app.domain import Language
-from app.errors import AppError
+from app.core.domain import Language
+from app.core.errors import AppError
 from app.i18n import catalogue, error_text
 
 _OURS = "cli.argparse."

@@ -9,8 +9,8 @@ from itertools import chain, count
 from pathlib import Path
 
 from app.cli.common import not_written
-from app.domain import Analysis, Language
-from app.errors import ConfigError
+from app.core.domain import Analysis, Language
+from app.core.errors import ConfigError
 from app.reports import FORMATS, files_of, format_of
 from app.reports.files import written
 

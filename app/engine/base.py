@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from app.domain import EngineInfo, EngineProgress, Notice
-from app.errors import AppError
+from app.core.domain import EngineInfo, EngineProgress, Notice
+from app.core.errors import AppError
 
 EngineKind = Literal["vllm", "transformers", "remote"]
 EngineState = Literal["stopped", "starting", "ready", "failed"]

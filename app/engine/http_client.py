@@ -13,7 +13,7 @@ from http.client import HTTPException, HTTPMessage
 from typing import IO
 from urllib.parse import urlsplit
 
-from app.redaction import masked, remember_secret
+from app.core.redaction import masked, remember_secret
 
 _PORTS = {"http": 80, "https": 443}
 

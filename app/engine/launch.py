@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from app.child_environment import engine_environment
-from app.domain import EngineInfo, EngineProgress, Notice
+from app.core.child_environment import engine_environment
+from app.core.domain import EngineInfo, EngineProgress, Notice
+from app.core.errors import AppError, Cancelled, EngineError, EngineTimeout
+from app.core.private_files import make_private_folder
 from app.engine.base import Endpoint, Launcher
 from app.engine.child_process import ChildProcess, LogReader, tail
 from app.engine.diagnostics.log_diagnosis import diagnose
 from app.engine.http_client import NoAnswer, get_json
-from app.errors import AppError, Cancelled, EngineError, EngineTimeout
-from app.private_files import make_private_folder
 
 LOOK_SECONDS = 0.2
 """Interval between looks at the child's log and health. Chosen by hand; not tuned."""

@@ -12,14 +12,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from app.domain import EngineProgress, Notice
+from app.core.domain import EngineProgress, Notice
+from app.core.errors import AppError, Cancelled, EngineError
+from app.core.redaction import masked
 from app.engine.base import Endpoint, EngineStatus, Launcher, ProgressListener
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import diagnose
 from app.engine.http_client import NoAnswer, get_json
 from app.engine.launch import Running, Startup
-from app.errors import AppError, Cancelled, EngineError
-from app.redaction import masked
 
 POLL_SECONDS = 0.1
 """Interval between progress reports to a waiting caller. Chosen by hand; not tuned."""

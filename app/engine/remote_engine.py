@@ -9,11 +9,11 @@ import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from app.domain import EngineInfo, EngineProgress
+from app.core.domain import EngineInfo, EngineProgress
+from app.core.errors import AppError, Cancelled, ConfigError, EngineError
+from app.core.redaction import masked
 from app.engine.base import Endpoint, EngineStatus, ProgressListener
 from app.engine.http_client import NoAnswer, get_json, served_models
-from app.errors import AppError, Cancelled, ConfigError, EngineError
-from app.redaction import masked
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 

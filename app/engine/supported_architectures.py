@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from app.core.errors import EngineError
 from app.engine.hardware import Device
-from app.errors import EngineError
 
 _NAME = re.compile(r"[A-Za-z]\w*")
 Kind = Literal["vllm", "transformers"]

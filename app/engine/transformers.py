@@ -14,12 +14,12 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.child_environment import hub_environment
-from app.domain import EngineInfo, EngineProgress
+from app.core.child_environment import hub_environment
+from app.core.domain import EngineInfo, EngineProgress
+from app.core.errors import EngineError
 from app.engine.base import Endpoint, Launcher
 from app.engine.downloads.hub import fetch_model
 from app.engine.model_resolution import model_name
-from app.errors import EngineError
 
 _PROGRAM = Path(__file__).with_name("transformers_dtype_patch.py")
 _LOADING = re.compile(r"Loading (?:weights|checkpoint shards):.*?\| (\d+)/(\d+) \[")

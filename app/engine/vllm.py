@@ -17,15 +17,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from app.child_environment import hub_environment
-from app.domain import EngineInfo, EngineProgress, Notice
+from app.core.child_environment import hub_environment
+from app.core.domain import EngineInfo, EngineProgress, Notice
+from app.core.errors import EngineError
+from app.core.vllm_arguments import arguments_to_argv
 from app.engine.base import Endpoint, Launcher
 from app.engine.downloads.hub import fetch_model
 from app.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
 from app.engine.http_client import NoAnswer, get_json, served_models
 from app.engine.model_resolution import model_name
-from app.errors import EngineError
-from app.vllm_arguments import arguments_to_argv
 
 GIB = 1024**3
 # With any of these the engine may have to download something that is not in the model's folder.

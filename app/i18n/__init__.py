@@ -13,8 +13,8 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any, get_args
 
-from app.domain import Language, Notice
-from app.errors import AppError
+from app.core.domain import Language, Notice
+from app.core.errors import AppError
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 

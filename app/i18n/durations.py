@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import floor, log10
 
-from app.domain import Language
+from app.core.domain import Language
 from app.i18n import t
 
 _MINUTE, _HOUR = 60.0, 3600.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.domain import FrameFacts, Keyframe, Language, clock
+from app.core.domain import FrameFacts, Keyframe, Language, clock
 from app.i18n import t
 
 _LIGHT = ((0.08, "black"), (0.3, "dark"), (0.7, "medium"), (float("inf"), "bright"))

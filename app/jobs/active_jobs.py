@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.analysis.task import NOTHING_DONE, Control, Done
-from app.domain import AnalysisEvent
+from app.core.domain import AnalysisEvent
 from app.jobs.snapshot import JobSnapshot
 
 Listener = Callable[[AnalysisEvent], None]

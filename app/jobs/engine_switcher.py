@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, Literal, Protocol, TypeVar
 
 from app.analysis.task import Control
+from app.core.errors import AppError, Cancelled, Paused
 from app.engine import Engine
-from app.errors import AppError, Cancelled, Paused
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app.domain import AnalysisRequest
-from app.errors import AppError, InputError
+from app.core.domain import AnalysisRequest
+from app.core.errors import AppError, InputError
 from app.jobs.snapshot import JobSnapshot, from_row, result_from_text, to_row, with_pictures, with_results
 from app.store.database import Row, Store
 from app.store.process_lock import Owner

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import cast
 
 from app.analysis.task import Control, Done
-from app.domain import Analysis, AnalysisRequest
-from app.errors import AppError, Cancelled, InputError
-from app.file_names import one_line
+from app.core.domain import Analysis, AnalysisRequest
+from app.core.errors import AppError, Cancelled, InputError
+from app.core.filenames import one_line
 from app.jobs.active_jobs import InHand, Listener, Live
 from app.jobs.job_repository import Archive, Sameness
 from app.jobs.search_index import Indexing

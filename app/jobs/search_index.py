@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from app.domain import ChunkResult, Finding, Keyframe
-from app.errors import AppError
-from app.file_names import one_line, readable, storable
+from app.core.domain import ChunkResult, Finding, Keyframe
+from app.core.errors import AppError
+from app.core.filenames import one_line, readable, storable
 from app.jobs.backfill import CatchingUp
 from app.jobs.job_repository import Archive
 from app.jobs.snapshot import JobSnapshot

@@ -13,9 +13,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from app import errors
 from app.analysis.cache_keys import facts_incomplete, have_same_settings
-from app.domain import (
+from app.core import errors
+from app.core.domain import (
     NOWHERE,
     Analysis,
     AnalysisEvent,
@@ -46,8 +46,8 @@ from app.domain import (
     Transcript,
     VideoInfo,
 )
-from app.errors import AppError, EngineError
-from app.file_names import restored, shown_name, storable
+from app.core.errors import AppError, EngineError
+from app.core.filenames import restored, shown_name, storable
 from app.store.database import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from app.analysis.task import Control, Task
-from app.domain import AnalysisEvent, Answered, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
-from app.errors import AppError, Cancelled, Paused, StorageError
+from app.core.domain import AnalysisEvent, Answered, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
+from app.core.errors import AppError, Cancelled, Paused, StorageError
 from app.jobs.active_jobs import InHand, Live
 from app.jobs.job_repository import Archive, Sameness
 from app.jobs.snapshot import (

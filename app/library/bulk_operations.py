@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from app.child_environment import reader_environment
-from app.domain import Analysis
-from app.errors import AppError, InputError
-from app.file_names import storable
+from app.core.child_environment import reader_environment
+from app.core.domain import Analysis
+from app.core.errors import AppError, InputError
+from app.core.filenames import storable
 from app.jobs.queue import Jobs
 from app.library import import_worker
 from app.store.fs_utils import disk_errors, reason_of

@@ -19,8 +19,8 @@ from typing import IO, BinaryIO
 
 from pydantic import TypeAdapter
 
-from app.domain import Analysis, Keyframe
-from app.errors import InputError
+from app.core.domain import Analysis, Keyframe
+from app.core.errors import InputError
 from app.i18n import LANGUAGES
 from app.jobs.search_index import about, passages
 from app.jobs.snapshot import from_elsewhere

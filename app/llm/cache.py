@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import Generation
 
-from app.domain import Usage
+from app.core.domain import Usage
+from app.core.private_files import make_private_folder
 from app.llm.stream import Reply
-from app.private_files import make_private_folder
 
 if TYPE_CHECKING:
     from langchain_core.caches import BaseCache

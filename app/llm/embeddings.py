@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from app.errors import ContextExceeded, EngineError
+from app.core.errors import ContextExceeded, EngineError
+from app.core.redaction import masked
 from app.llm.error_mapping import engine_error, refused
 from app.llm.http import authorization, client
-from app.redaction import masked
 
 _AT_ONCE = 64
 _LONGEST_TEXT, _SHORTEST_TEXT = 1000, 50

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from app.causes import known_cause
-from app.domain import Notice
-from app.errors import (
+from app.core.domain import Notice
+from app.core.errors import (
     AppError,
     ContextExceeded,
     EngineBrokeOff,
@@ -25,7 +24,8 @@ from app.errors import (
     ModelNotFound,
     PicturesRefused,
 )
-from app.redaction import masked
+from app.core.failure_patterns import known_cause
+from app.core.redaction import masked
 
 # What engines say when a model or its server takes no pictures at all. Each line was seen from the engine named.
 _REFUSALS = re.compile(

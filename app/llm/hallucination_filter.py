@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import Cue, SoundPiece
+from app.core.domain import Cue, SoundPiece
 
 # What Whisper's own program takes for no speech, and for text that goes round in circles.
 _NO_SPEECH, _UNSURE, _CIRCLES = 0.6, -1.0, 2.4

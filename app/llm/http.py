@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.errors import Cancelled
-from app.redaction import remember_secret
+from app.core.errors import Cancelled
+from app.core.redaction import remember_secret
 
 if TYPE_CHECKING:
     import aiohttp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from app import prometheus
+from app.core import prometheus_text
 from app.llm.http import authorization, client
 
 _CACHE = "vllm:cache_config_info"
@@ -14,12 +14,14 @@ def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -
     """Tokens of the key-value cache, which all requests in flight share; None where the engine does not tell."""
     try:
         with client(base_url) as http:
-            answer = http.get(prometheus.metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds)
+            answer = http.get(
+                prometheus_text.metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds
+            )
     except httpx.HTTPError:
         return None
     if answer.status_code != 200:
         return None
-    told = next((labels for _, labels, _ in prometheus.read(answer.text, {_CACHE})), {})
+    told = next((labels for _, labels, _ in prometheus_text.read(answer.text, {_CACHE})), {})
     for tokens in (told.get("kv_cache_size_tokens"), _product(told.get("num_gpu_blocks"), told.get("block_size"))):
         if tokens and tokens.isdecimal() and int(tokens) > 0:
             return int(tokens)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from app.domain import FrameFacts, Keyframe, Language
+from app.core.domain import FrameFacts, Keyframe, Language
+from app.core.images import smaller
 from app.i18n import t
 from app.i18n.facts import mark, measured, origin
-from app.pictures import smaller
 
 _QUALITY = 90
 """Of the JPEGs sent: what a model reads of small letters suffers before the eye sees anything."""

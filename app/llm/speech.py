@@ -15,12 +15,12 @@ from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.domain import Cue, SoundPiece
-from app.errors import Cancelled, EngineError
+from app.core.domain import Cue, SoundPiece
+from app.core.errors import Cancelled, EngineError
+from app.core.redaction import masked
 from app.llm.error_mapping import engine_error, refused, retry_after
 from app.llm.hallucination_filter import Sieve, segments_of
 from app.llm.http import posted, request_loop
-from app.redaction import masked
 
 if TYPE_CHECKING:
     from aiohttp import FormData

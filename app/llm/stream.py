@@ -16,11 +16,11 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from app.domain import Usage
-from app.errors import AppError, EngineBrokeOff, EngineError
+from app.core.domain import Usage
+from app.core.errors import AppError, EngineBrokeOff, EngineError
+from app.core.redaction import masked
 from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
-from app.redaction import masked
 
 log = logging.getLogger(__name__)
 # What the client library meets in an answer that is no JSON, no text, or of another shape: a proxy's page, for one.

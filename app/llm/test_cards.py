@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from PIL import Image, ImageDraw, ImageFont
 
-from app.domain import Keyframe
+from app.core.domain import Keyframe
 
 Colour = Literal["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 Form = Literal["circle", "square", "triangle", "star"]

@@ -15,8 +15,8 @@ from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
 
-from app.domain import Language, Notice
-from app.errors import PicturesRefused
+from app.core.domain import Language, Notice
+from app.core.errors import PicturesRefused
 from app.i18n import t
 from app.llm.error_mapping import TooManyPictures
 from app.llm.messages import data_url, with_pictures

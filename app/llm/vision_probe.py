@@ -15,8 +15,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from PIL import Image
 
-from app.domain import Notice
-from app.errors import PicturesRefused
+from app.core.domain import Notice
+from app.core.errors import PicturesRefused
 from app.llm.error_mapping import TooManyPictures
 from app.llm.stream import ask
 

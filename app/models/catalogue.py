@@ -16,8 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.domain import Language
-from app.errors import AppError, ConfigError, ModelNotFound
+from app.core.domain import Language
+from app.core.errors import AppError, ConfigError, ModelNotFound
 from app.models.catalogue_parser import Entry, EntryFile, Misnamed, parse, raw_models
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]

@@ -49,8 +49,8 @@ def plan_of(arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: 
     """Build the plan that a VLLM_CONFIG means; missing settings are vLLM's defaults, with a length of 8192.
 
     Args:
-        arguments: Settings that have passed `app.vllm_arguments.check`. A data type doesn't affect weights that are
-            stored quantised.
+        arguments: Settings that have passed `app.core.vllm_arguments.check`. A data type doesn't affect weights that
+            are stored quantised.
         device: Where the model runs.
         sequences: Requests in flight.
     """

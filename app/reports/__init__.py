@@ -12,9 +12,9 @@ from importlib import import_module
 from itertools import chain, count
 from typing import Any, Literal
 
-from app.domain import Analysis, Language
-from app.errors import InputError
-from app.file_names import safe_stem
+from app.core.domain import Analysis, Language
+from app.core.errors import InputError
+from app.core.filenames import safe_stem
 from app.reports.files import Entry
 
 Use = Literal["read", "cut", "program"]

@@ -15,7 +15,7 @@ from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from app.domain import Analysis, Cue, Language
+from app.core.domain import Analysis, Cue, Language
 from app.i18n import t
 from app.reports.content.ai_disclosure import aigc_text
 from app.reports.content.labels import finding_text, remarks

@@ -18,10 +18,10 @@ from app.analysis.planning.estimate import Planner
 from app.analysis.prompts.templates import Templates, load
 from app.analysis.task import Control
 from app.config import Settings
-from app.domain import AnalysisRequest, EngineProgress, Language, Notice
+from app.core.background_task import Errands, Listener
+from app.core.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import DownloadManager, Engine, Monitor, check_model_folder, resolve_model
 from app.engine.remote_engine import normal_base_url
-from app.errand import Errands, Listener
 from app.models import Proposal
 from app.services.engine_session import Workbench, build_engine, conditions, confirmed_downloads, open_workbench
 from app.store.benchmark_store import Measured

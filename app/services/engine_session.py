@@ -22,7 +22,8 @@ from app.analysis.planning.plan import Room
 from app.analysis.prompts.templates import Templates, digest
 from app.analysis.task import Task
 from app.config import Settings
-from app.domain import AnalysisEvent, AnalysisRequest, EngineInfo, EngineProgress, Layout, Notice, VideoInfo
+from app.core.domain import AnalysisEvent, AnalysisRequest, EngineInfo, EngineProgress, Layout, Notice, VideoInfo
+from app.core.errors import AppError, ModelNotFound
 from app.engine import (
     AbsentEngine,
     Engine,
@@ -37,7 +38,6 @@ from app.engine import (
 )
 from app.engine.base import ProgressListener
 from app.engine.diagnostics.facts import is_offline
-from app.errors import AppError, ModelNotFound
 from app.services.preflight import computes_wide, refuse
 from app.store.confirmed_downloads import ConfirmedDownloads
 from app.store.extraction_cache import Surveys

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from app.domain import Language
+from app.core.domain import Language
 from app.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.engine.monitoring.gpu import CardReader
 from app.i18n import t

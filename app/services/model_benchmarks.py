@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from app.analysis.planning import benchmark_result
 from app.config import Settings
-from app.domain import EngineProgress, Language
+from app.core.domain import EngineProgress, Language
+from app.core.errors import AppError, EngineError
 from app.engine import Engine, RemoteEngine, installed_vllm, resolve_model
 from app.engine.hardware import cpu_name, free_memory_bytes
 from app.engine.http_client import NoAnswer, get_json, served_models
 from app.engine.monitoring.gpu import CardReader
 from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
-from app.errors import AppError, EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Proposal, load, memory_of, plan_of, read_shape
 from app.models.cpu_speed import Pace

@@ -15,14 +15,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from app import vllm_arguments
 from app.config import Settings
-from app.domain import Notice
+from app.core import vllm_arguments
+from app.core.domain import Notice
+from app.core.errors import AppError, ModelNotFound
 from app.engine import Facts, Wanted, gather, installed_vllm, resolve_model, supported_architectures, vllm_launcher
 from app.engine.downloads.hub import hub_config
 from app.engine.hardware import cpu_cores, cpu_flags, memory_bytes, memory_nodes
 from app.engine.vllm import fit_arguments, kv_cache_gib
-from app.errors import AppError, ModelNotFound
 from app.models import Card, Catalogue, Entry, Match, Proposal, Shape, load, on_cards, on_cpu, read_shape
 from app.models.catalogue import raw_built_in
 from app.models.cpu_speed import fits_wide, has_bfloat16, is_better_wide

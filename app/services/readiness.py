@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.config import Settings
+from app.core.errors import AppError, ModelNotFound
 from app.engine import AbsentEngine, Engine, resolve_model
 from app.engine.diagnostics.facts import is_offline
 from app.engine.model_resolution import hub_cache_folder
-from app.errors import AppError, ModelNotFound
 from app.models import Entry, Need, Proposal, load
 from app.models.cpu_speed import Pace
 from app.models.formatting import weights_bytes

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.errors import AppError
-from app.private_files import make_private_folder
+from app.core.errors import AppError
+from app.core.private_files import make_private_folder
 from app.store.fs_utils import read_json, write_json
 
 _log = logging.getLogger(__name__)

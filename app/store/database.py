@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.errors import StorageError
-from app.private_files import make_private_folder
+from app.core.errors import StorageError
+from app.core.private_files import make_private_folder
 from app.store.migrations import migrate
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same"

@@ -17,9 +17,9 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
-from app.errors import StorageError
-from app.private_files import make_private_folder, narrow, private_opener, write_private
-from app.redaction import masked
+from app.core.errors import StorageError
+from app.core.private_files import make_private_folder, narrow, private_opener, write_private
+from app.core.redaction import masked
 
 # What FrameLens keeps in the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine")

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from app.errors import StorageError
+from app.core.errors import StorageError
 from app.store.database import Store
 from app.store.tokenizer import Term, body_of, found_in, match_of, places, terms_of, words_of
 

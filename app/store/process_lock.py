@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from app.private_files import make_private_folder
+from app.core.private_files import make_private_folder
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 2.0

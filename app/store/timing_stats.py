@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.errors import AppError
-from app.private_files import make_private_folder
+from app.core.errors import AppError
+from app.core.private_files import make_private_folder
 from app.store.fs_utils import read_json, write_json
 
 _log = logging.getLogger(__name__)

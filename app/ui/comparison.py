@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from app.domain import Analysis, Finding, Keyframe, Language, clock
+from app.core.domain import Analysis, Finding, Keyframe, Language, clock
 from app.i18n import t
 from app.reports.content.request_parts import times_of
 from app.ui.view_models import Line, line, pictures

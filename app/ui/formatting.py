@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from app.domain import FrameFacts, Language, VideoInfo, clock
-from app.errors import AppError
+from app.core.domain import FrameFacts, Language, VideoInfo, clock
+from app.core.errors import AppError
 from app.i18n import error_text, t
 from app.i18n.durations import span
 from app.i18n.facts import colours

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from app.core.errors import ModelNotFound
 from app.engine.model_resolution import resolve_model
-from app.errors import ModelNotFound
 from app.models import Catalogue, Entry, Match, Proposal, Shape, read_shape
 from app.models.formatting import weights_bytes
 from app.services.hardware_profile import Place

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Keyframe, VideoInfo
-from app.errors import AppError
+from app.core.domain import Keyframe, VideoInfo
+from app.core.errors import AppError
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

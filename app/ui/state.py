@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app.analysis.planning.time_parsing import between
-from app.domain import Language
-from app.errors import AppError
+from app.core.domain import Language
+from app.core.errors import AppError
 from app.ui.frame_edits import Edits
 
 if TYPE_CHECKING:

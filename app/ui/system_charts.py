@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from app.domain import Language
+from app.core.domain import Language
 from app.engine.monitoring.engine_metrics import Load
 from app.engine.monitoring.gpu import Card
 from app.engine.monitoring.monitor import KEPT_SECONDS, Sample

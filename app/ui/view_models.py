@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from app.domain import Finding, Keyframe, Language, clock
+from app.core.domain import Finding, Keyframe, Language, clock
 from app.i18n import t
 from app.reports.content.labels import issues
 from app.ui import resources

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from app.domain import Boundary, Shot
+from app.core.domain import Boundary, Shot
 
 _APART_SECONDS = 0.5
 """Two readings of one transition are at most this far apart, and no shot between them could be followed."""

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from app.domain import (
+from app.core.domain import (
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
@@ -29,7 +29,7 @@ from app.domain import (
     Transcript,
     VideoEvent,
 )
-from app.errors import AppError, DecodeError
+from app.core.errors import AppError, DecodeError
 from app.video import limits
 from app.video.digest import picture_key
 from app.video.files import printable

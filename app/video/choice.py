@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.domain import Reason, Shot
+from app.core.domain import Reason, Shot
 from app.video.arrivals import Cells
 from app.video.candidates import Candidate
 from app.video.cover import PLAIN_PICTURE, Cover, Gains, Which, shot_of

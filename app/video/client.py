@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from app.domain import (
+from app.core.domain import (
     DecodeSummary,
     FactsMeasured,
     Keyframe,
@@ -23,8 +23,8 @@ from app.domain import (
     VideoEvent,
     VideoInfo,
 )
-from app.errors import Cancelled, DecodeError
-from app.file_names import readable
+from app.core.errors import Cancelled, DecodeError
+from app.core.filenames import readable
 from app.video.digest import picture_key
 from app.video.files import check_file, printable
 from app.video.named import Fetched, Known, in_shots, wishes_of

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, Self, cast
 
-from app.domain import (
+from app.core.domain import (
     Boundary,
     DecodeSummary,
     Keyframe,
@@ -24,7 +24,7 @@ from app.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from app.errors import InputError
+from app.core.errors import InputError
 from app.video.files import printable
 from app.video.limits import move_on
 from app.video.named import Known

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import ColourArea
+from app.core.domain import ColourArea
 from app.video.readers.base import Image, scaled
 
 NAMES = ("black", "gray", "white", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown")

@@ -27,8 +27,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from app.domain import DecodeSummary, Keyframe, Notice, VideoInfo
-from app.errors import AppError
+from app.core.domain import DecodeSummary, Keyframe, Notice, VideoInfo
+from app.core.errors import AppError
 from app.video.limits import move_on
 from app.video.looks import Glance
 from app.video.readers import messages

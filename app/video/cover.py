@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import Shot
+from app.core.domain import Shot
 from app.video.arrivals import Cells
 from app.video.blocks import NUM_CELLS, blocks_of
 from app.video.candidates import Candidate

@@ -8,7 +8,7 @@ import hashlib
 import threading
 from pathlib import Path
 
-from app.errors import Cancelled, InputError
+from app.core.errors import Cancelled, InputError
 from app.video.files import check_file, printable
 
 _PIECE_BYTES = 1 << 20

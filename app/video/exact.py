@@ -20,7 +20,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from app.domain import VideoInfo
+from app.core.domain import VideoInfo
 from app.video.limits import move_on
 from app.video.readers import messages, open_reader
 from app.video.readers.base import Picture

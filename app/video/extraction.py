@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 
-from app.domain import Keyframe, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
+from app.core.domain import Keyframe, KeyframesChosen, OpeningChosen, SurveyProgress, VideoEvent
 from app.video.candidates import Candidate
 from app.video.choice import Choice, choose
 from app.video.opening import Opening

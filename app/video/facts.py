@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from app.domain import FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
+from app.core.domain import FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
 from app.video.colours import main_colours
 from app.video.digest import picture_key
 from app.video.readers.base import Image, as_image, fitted, scaled

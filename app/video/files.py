@@ -9,8 +9,8 @@ import os
 import stat
 from pathlib import Path
 
-from app.errors import InputError
-from app.file_names import address_in, shown_path
+from app.core.errors import InputError
+from app.core.filenames import address_in, shown_path
 
 
 def printable(path: Path | str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.domain import VideoInfo
-from app.errors import AppError
+from app.core.domain import VideoInfo
+from app.core.errors import AppError
 from app.video.exact import Jumper, NotExact
 from app.video.looks import Glance, change, glance_at
 from app.video.readers.base import Image

@@ -11,7 +11,7 @@ from typing import Self
 
 import av.error
 
-from app.domain import VideoInfo
+from app.core.domain import VideoInfo
 from app.video.exact import Jumper, NotExact
 from app.video.readers.base import Image, Picture
 

@@ -12,7 +12,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import Measures, Stretch
+from app.core.domain import Measures, Stretch
 from app.video.looks import Look
 from app.video.stretches import Blackness, Flashes, Stillness
 

@@ -9,8 +9,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.domain import DecodeSummary, Keyframe, Notice, Selection, Shot
-from app.errors import InputError
+from app.core.domain import DecodeSummary, Keyframe, Notice, Selection, Shot
+from app.core.errors import InputError
 from app.video.files import printable
 from app.video.opening import Opening
 from app.video.strategies import SAME_SECONDS, TIMES, Surveyed, Wish, evenly, thinned

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.domain import Notice, ScreenText
+from app.core.domain import Notice, ScreenText
 from app.video.readers.base import Image
 
 if TYPE_CHECKING:

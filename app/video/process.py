@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from app.errors import AppError, Cancelled, DecodeError
+from app.core.errors import AppError, Cancelled, DecodeError
 from app.video import limits, spare
 from app.video.files import printable
 from app.video.wire import receive

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from app.domain import (
+from app.core.domain import (
     DecodeSummary,
     Keyframe,
     KeyframeFound,
@@ -20,7 +20,7 @@ from app.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from app.errors import InputError
+from app.core.errors import InputError
 from app.video import extraction
 from app.video.clip import Clip
 from app.video.corruption import CheckedReader, with_damaged, with_parts

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator
 from pathlib import Path
 
-from app.domain import SoundPiece
+from app.core.domain import SoundPiece
 from app.video.files import check_file
 from app.video.process import DecodingChild
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import SoundPiece
+from app.core.domain import SoundPiece
 
 RATE = 16_000
 """Samples a second, of one channel and 16 bit: what speech models take."""

@@ -14,8 +14,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
-from app.domain import SoundPiece, VideoInfo
-from app.errors import DecodeError
+from app.core.domain import SoundPiece, VideoInfo
+from app.core.errors import DecodeError
 from app.video.files import printable
 from app.video.limits import move_on
 from app.video.readers.pyav import open_video

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from app.child_environment import reader_environment
+from app.core.child_environment import reader_environment
 
 Child = subprocess.Popen[bytes]
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import av.error
 
-from app.domain import Keyframe, KeyframeFound, VideoInfo
+from app.core.domain import Keyframe, KeyframeFound, VideoInfo
 from app.video.exact import Jumper, NotExact, pictures_at
 from app.video.readers.base import FrameReader, Picture, as_jpeg
 

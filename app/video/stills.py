@@ -11,8 +11,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.domain import KeyframeFound
-from app.errors import AppError, InputError
+from app.core.domain import KeyframeFound
+from app.core.errors import AppError, InputError
 from app.video import spare
 from app.video.files import check_file, printable
 from app.video.process import DecodingChild

@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import Stretch, StretchType
+from app.core.domain import Stretch, StretchType
 from app.video.looks import Look
 
 MOST_STRETCHES = 100

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.domain import Language
+from app.core.domain import Language
 from app.video.files import printable
 from app.video.subtitle_text import Timed, read_arrows, read_ass
 

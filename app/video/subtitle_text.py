@@ -11,7 +11,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from app.domain import Cue
+from app.core.domain import Cue
 
 MOST_CUES = 50_000
 MOST_CHARACTERS = 4_000_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from app.domain import Language, Notice, Noticed, Transcript, VideoInfo
+from app.core.domain import Language, Notice, Noticed, Transcript, VideoInfo
 from app.video.files import check_file
 from app.video.process import DecodingChild
 from app.video.subtitle_sources import files_beside

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, BinaryIO, NoReturn, cast
 
-from app.domain import Notice, Noticed, ScreenText
+from app.core.domain import Notice, Noticed, ScreenText
 from app.video import limits
 from app.video.digest import picture_key
 from app.video.wire import private_output, receive, send

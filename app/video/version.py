@@ -17,6 +17,6 @@ def version() -> str:
 
     folder = Path(__file__).parent
     digest = hashlib.sha256(installed("av").encode())
-    for path in [folder.parent / "domain.py", *sorted(folder.rglob("*.py"))]:
+    for path in [folder.parent / "core" / "domain.py", *sorted(folder.rglob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from app import domain, errors
+from app.core import domain, errors
 from app.video.named import Fetched, Known
 
 _LENGTH = struct.Struct(">I")

@@ -9,15 +9,7 @@ from pathlib import Path
 from app.analysis.prompts.templates import load as load_templates
 from app.analysis.task import NOTHING_DONE, Done, Task
 from app.config import load
-from app.domain import (
-    AnalysisRequest,
-    AnswerDelta,
-    ChunkDone,
-    Finished,
-    KeyframesChosen,
-    Layout,
-    SurveyProgress,
-)
+from app.core.domain import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
 from app.services.engine_session import build_engine, runner
 from benchmarks.analysis.raw import Sent, recording
 

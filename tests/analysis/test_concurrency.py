@@ -8,8 +8,8 @@ from concurrent.futures import Future
 import pytest
 
 from app.analysis.concurrency import Background, attend
-from app.domain import AnalysisEvent, StageStarted
-from app.errors import Cancelled
+from app.core.domain import AnalysisEvent, StageStarted
+from app.core.errors import Cancelled
 
 
 def test_what_came_before_a_cancel_is_told_before_it_ends() -> None:

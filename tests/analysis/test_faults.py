@@ -16,7 +16,7 @@ import pytest
 from app.analysis.inputs.extraction_cache import Wanted
 from app.analysis.requests import request_executor
 from app.analysis.task import Done
-from app.domain import (
+from app.core.domain import (
     Analysis,
     AnalysisEvent,
     AnswerDelta,
@@ -28,8 +28,8 @@ from app.domain import (
     Probed,
     VideoEvent,
 )
+from app.core.errors import AppError, EngineError, EngineTimeout, InputError
 from app.engine import Endpoint, EngineStatus
-from app.errors import AppError, EngineError, EngineTimeout, InputError
 from app.i18n import LANGUAGES, error_text, notice_text
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing, words_of
 from tests.analysis.test_pipeline import (

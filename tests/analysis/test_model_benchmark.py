@@ -14,9 +14,9 @@ import pytest
 from app.analysis import model_benchmark as trying
 from app.analysis.model_benchmark import check_memory, try_shape
 from app.analysis.planning.benchmark_result import FrameCost, Trial, forecast, settings_of, tried_of
-from app.domain import EngineProgress
+from app.core.domain import EngineProgress
+from app.core.errors import Cancelled, EngineError
 from app.engine.child_process import GUARD
-from app.errors import Cancelled, EngineError
 from app.models import built_in, on_cpu, plan_of, read_shape
 from app.models.serving_plan import GIB
 from app.store.benchmark_store import trials as kept_trials

@@ -19,7 +19,7 @@ from app.analysis.prompts.prompts import exact_prompt
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.engine_connector import Opener
 from app.analysis.task import Control, Done, Task
-from app.domain import (
+from app.core.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
@@ -40,8 +40,8 @@ from app.domain import (
     VideoEvent,
     VideoInfo,
 )
+from app.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
 from app.engine import Endpoint, EngineStatus
-from app.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
 from app.i18n import notice_text
 from app.llm.cache import Answers
 from tests.cards import draw_card, to_jpeg

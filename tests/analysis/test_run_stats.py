@@ -10,7 +10,7 @@ import pytest
 
 from app.analysis.run_stats import noted
 from app.analysis.task import Done, Task
-from app.domain import (
+from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     ChunkDone,
@@ -23,7 +23,7 @@ from app.domain import (
     StageStarted,
     SurveyProgress,
 )
-from app.errors import EngineError
+from app.core.errors import EngineError
 from app.store.timing_stats import Paces, Surveyed
 from tests.reports.test_reports import analysis
 

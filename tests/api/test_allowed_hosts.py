@@ -8,7 +8,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from app.api import AllowedHosts, content_policy
-from app.errors import InputError
+from app.core.errors import InputError
 
 LOCAL = AllowedHosts.of_server("127.0.0.1")
 OPEN = AllowedHosts.of_server("0.0.0.0")

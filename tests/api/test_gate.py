@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.api import Gate, routes
-from app.domain import AnalysisRequest
+from app.core.domain import AnalysisRequest
 from app.services.container import Services
 from tests.api.conftest import ALLOWED
 from tests.ui.fake_services import ended, keyframes

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.domain import AnalysisRequest
+from app.core.domain import AnalysisRequest
 from app.jobs import JobSnapshot
 from app.services.container import Services
 from tests.cards import draw_card, to_jpeg

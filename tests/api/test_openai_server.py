@@ -18,10 +18,10 @@ import uvicorn
 from app.analysis.prompts import templates
 from app.analysis.task import Task
 from app.api.openai_server import Served, serve_app
-from app.domain import AnalysisRequest, Finished
+from app.core.domain import AnalysisRequest, Finished
+from app.core.errors import EngineError
 from app.engine import Engine, ManagedEngine, RemoteEngine
 from app.engine.supported_architectures import fitting_engine
-from app.errors import EngineError
 from app.llm.messages import data_url
 from app.services.engine_session import runner
 from tests.cards import write_card_video

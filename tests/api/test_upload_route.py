@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from app.errors import InputError
+from app.core.errors import InputError
 from app.services.container import Services
 from tests.media import moving, write_video
 

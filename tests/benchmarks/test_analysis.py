@@ -12,7 +12,7 @@ import pytest
 from app.analysis.parsing.answer_parser import read
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import built_in
-from app.domain import AnalysisRequest
+from app.core.domain import AnalysisRequest
 from app.services.container import SAMPLE
 from benchmarks.analysis import large, throughput
 from benchmarks.analysis.answers import answer_to, cited, pieces, prompt_tokens

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from app.cli import progress
 from app.cli.progress import ProgressOfMany
-from app.domain import StageStarted
+from app.core.domain import StageStarted
 
 _STEP = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]|(\r)|(\n)|([^\x1b\r\n]+)")
 

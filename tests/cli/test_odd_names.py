@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import InputError
-from app.file_names import readable, restored, shown_path, storable
+from app.core.errors import InputError
+from app.core.filenames import readable, restored, shown_path, storable
 from app.store.video_repository import VideoShelf
 from tests.cards import write_card_video
 from tests.cli.test_main import run

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.progress import Progress
-from app.domain import AnalysisRequest, Answered, ChunkDone, Finished
+from app.core.domain import AnalysisRequest, Answered, ChunkDone, Finished
 from tests.ui import rich
 
 

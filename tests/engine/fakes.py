@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.domain import EngineProgress
+from app.core.domain import EngineProgress
 from app.engine import Launcher, ManagedEngine
 from app.engine.vllm import describe
 

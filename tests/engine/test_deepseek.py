@@ -22,9 +22,9 @@ import pytest
 from app.analysis.prompts import templates
 from app.analysis.task import Task
 from app.config import load
-from app.domain import Analysis, AnalysisRequest, Finished
+from app.core.domain import Analysis, AnalysisRequest, Finished
+from app.core.errors import EngineError, ModelNotFound
 from app.engine import Launcher, ManagedEngine, transformers_launcher
-from app.errors import EngineError, ModelNotFound
 from app.llm.chat import connect
 from app.llm.messages import data_url
 from app.llm.stream import ask

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from app.core.errors import EngineError
 from app.engine import hardware, installed_vllm, transformers_launcher, vllm_launcher
 from app.engine import vllm as vllm_module
 from app.engine.transformers import read_phase as read_transformers_phase
 from app.engine.vllm import fit_arguments, kv_cache_gib, read_phase
-from app.errors import EngineError
 from app.i18n import notice_text
 
 DEFAULTS = {"max_model_len": 8192, "gpu_memory_utilization": 0.8, "dtype": "half", "trust_remote_code": False}

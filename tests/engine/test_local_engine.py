@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.domain import EngineProgress
+from app.core.domain import EngineProgress
+from app.core.errors import Cancelled, EngineError, EngineTimeout
 from app.engine import Endpoint, ManagedEngine, local_engine
-from app.errors import Cancelled, EngineError, EngineTimeout
 from tests.engine.fakes import MakeEngine
 
 TRACEBACK = """Traceback (most recent call last):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.errors import ModelNotFound
 from app.engine import check_model_folder, resolve_model
-from app.errors import ModelNotFound
 from app.i18n import error_text
 from tests.engine.weights import model_files, safetensors
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from app import config
+from app.core.errors import EngineError
 from app.engine import ManagedEngine, vllm_launcher
 from app.engine.diagnostics.facts import cpu_features
-from app.errors import EngineError
 from app.services.preflight import preflight
 from tests.conftest import ready
 from tests.models.checkpoints import AWQ, GPTQ, QWEN2, QWEN3_MOE, checkpoint

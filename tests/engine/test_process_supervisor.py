@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.core.errors import EngineError
 from app.engine.child_process import ChildProcess, LogReader, tail
-from app.errors import EngineError
 from app.i18n import error_text
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local engines run on Linux alone")

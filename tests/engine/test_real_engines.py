@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.core.errors import EngineError
 from app.engine import Endpoint, ManagedEngine, vllm_launcher
 from app.engine.transformers import read_phase as read_transformers_phase
 from app.engine.vllm import read_phase
-from app.errors import EngineError
 from tests.engine.test_local_engine import ready
 
 pytestmark = pytest.mark.engine

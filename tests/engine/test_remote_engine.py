@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import pytest
 
+from app.core.errors import AppError, Cancelled, ConfigError, EngineError
 from app.engine import RemoteEngine
 from app.engine.remote_engine import normal_base_url
-from app.errors import AppError, Cancelled, ConfigError, EngineError
 from app.i18n import error_text
 from tests import loopback
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from app.analysis.task import Control
+from app.core.errors import AppError, Cancelled, EngineError, Paused
 from app.engine import AbsentEngine, Engine
-from app.errors import AppError, Cancelled, EngineError, Paused
 from app.jobs.engine_switcher import EngineRoom, Switch
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine

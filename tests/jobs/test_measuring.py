@@ -13,8 +13,8 @@ import pytest
 
 from app.analysis.inputs.extraction_cache import Wanted
 from app.analysis.pipeline import Tools
-from app.domain import KeyframesChosen, VideoEvent
-from app.errors import DecodeError, ModelNotFound
+from app.core.domain import KeyframesChosen, VideoEvent
+from app.core.errors import DecodeError, ModelNotFound
 from app.i18n import LANGUAGES, t
 from app.jobs import JobSnapshot
 from app.reports import FORMATS

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.task import Task
-from app.domain import (
+from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
@@ -26,7 +26,7 @@ from app.domain import (
     StageStarted,
     SurveyProgress,
 )
-from app.errors import Cancelled, EngineError, InputError
+from app.core.errors import Cancelled, EngineError, InputError
 from app.jobs import Jobs, JobSnapshot
 from app.jobs.search_index import Indexing
 from app.jobs.snapshot import fold, from_row, to_row

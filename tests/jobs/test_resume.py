@@ -19,8 +19,8 @@ import pytest
 from app.analysis.inputs.extraction_cache import Wanted
 from app.analysis.pipeline import Tools
 from app.analysis.task import Control
-from app.domain import Analysis, KeyframesChosen, VideoEvent
-from app.errors import AppError, InputError, StorageError
+from app.core.domain import Analysis, KeyframesChosen, VideoEvent
+from app.core.errors import AppError, InputError, StorageError
 from app.i18n import LANGUAGES, error_text
 from app.jobs import JobSnapshot
 from app.jobs import queue as queue_module

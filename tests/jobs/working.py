@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.analysis.pipeline import Tools, analyse
-from app.domain import Analysis, AnalysisRequest, ChunkResult, Usage
+from app.core.domain import Analysis, AnalysisRequest, ChunkResult, Usage
 from app.i18n import LANGUAGES, t
 from app.jobs import Jobs, JobSnapshot, Sameness
 from app.store.database import Store

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from app.analysis.task import Task
-from app.domain import NOWHERE, AnalysisEvent, AnalysisRequest, Finished
-from app.errors import Cancelled, InputError
+from app.core.domain import NOWHERE, AnalysisEvent, AnalysisRequest, Finished
+from app.core.errors import Cancelled, InputError
 from app.jobs import Jobs
 from app.library.bulk_operations import remove, reports_of
 from app.reports import FORMATS, bundle

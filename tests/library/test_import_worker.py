@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.domain import AnalysisRequest
-from app.errors import InputError
+from app.core.domain import AnalysisRequest
+from app.core.errors import InputError
 from app.i18n import error_text
 from app.library.bulk_operations import reports_in, reports_of
 from app.reports import bundle

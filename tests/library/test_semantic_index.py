@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from app.core.errors import EngineError
 from app.engine import ManagedEngine, vllm_launcher
-from app.errors import EngineError
 from app.library.semantic_index import Meanings, gathered
 from app.llm.embeddings import EmbeddingModel
 from app.store.database import Row, Store

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import HumanMessage
 
-from app.domain import Usage
+from app.core.domain import Usage
 from app.llm.cache import Answers
 from app.llm.stream import Reply
 

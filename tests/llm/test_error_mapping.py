@@ -9,7 +9,7 @@ import aiohttp
 import httpx
 import pytest
 
-from app.errors import AppError, EngineBrokeOff, EngineBusy, EngineTimeout
+from app.core.errors import AppError, EngineBrokeOff, EngineBusy, EngineTimeout
 from app.i18n import error_text
 from app.llm.error_mapping import engine_error, refusal_in_stream, refused
 

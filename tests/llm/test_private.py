@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
+from app.core.errors import AppError, EngineError
+from app.core.redaction import masked, remember_secret
 from app.engine import RemoteEngine
 from app.engine.downloads.hub import hub_config
 from app.engine.http_client import NoAnswer, get_json
-from app.errors import AppError, EngineError
 from app.i18n import error_text
 from app.llm.chat import connect
 from app.llm.embeddings import EmbeddingModel
 from app.llm.kv_cache import cache_tokens
 from app.llm.stream import ask
 from app.llm.token_count import count_tokens
-from app.redaction import masked, remember_secret
 from app.store.fs_utils import log_to
 from tests import loopback
 from tests.llm.scripted import Refuse, saying, serve

@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 from langchain_core.messages import HumanMessage
 
-from app.domain import Usage
-from app.errors import (
+from app.core.domain import Usage
+from app.core.errors import (
     AppError,
     Cancelled,
     ContextExceeded,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import ModelNotFound
+from app.core.errors import ModelNotFound
 from app.i18n import LANGUAGES, error_text
 from app.models import built_in, load
 

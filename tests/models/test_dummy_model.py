@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import ModelNotFound
+from app.core.errors import ModelNotFound
 from app.models import built_in, read_shape
 from app.models.dummy_model import check_entry, files_of, write_folder
 

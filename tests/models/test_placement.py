@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from app import config, vllm_arguments
+from app import config
+from app.core import vllm_arguments
 from app.models import Card, Proposal, built_in, card_called, memory_of, on_cards, on_cpu, plan_of
 from app.models.placement import ways_to_divide
 from app.models.serving_plan import GIB

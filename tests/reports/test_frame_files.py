@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from zipfile import ZipFile
 
-from app.domain import Keyframe
+from app.core.domain import Keyframe
 from app.reports.files import frame_entries, written, zipped
 
 FRAMES = (

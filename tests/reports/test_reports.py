@@ -9,7 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from app.domain import (
+from app.core.domain import (
     Analysis,
     AnalysisRequest,
     ChunkResult,

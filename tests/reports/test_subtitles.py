@@ -13,8 +13,8 @@ import pysubs2
 import pytest
 import webvtt
 
-from app.domain import Analysis, Cue, Finding, Transcript
-from app.errors import InputError
+from app.core.domain import Analysis, Cue, Finding, Transcript
+from app.core.errors import InputError
 from app.i18n import error_text
 from app.reports import FORMATS, all_files, bundle, files_of, subtitles
 from tests.reports.content.test_labels import part, rich

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from app import config
-from app.domain import Notice
+from app.core.domain import Notice
+from app.core.errors import EngineError
 from app.engine import ManagedEngine, installed_vllm, supported_architectures
 from app.engine.downloads.hub import hub_config
-from app.errors import EngineError
 from app.services import preflight
 from app.services.preflight import refuse, subject_of
 from tests.engine.fakes import fake_launcher

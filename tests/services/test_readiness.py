@@ -9,9 +9,9 @@ import pytest
 
 from app import config
 from app.config import Settings
-from app.domain import EngineProgress
+from app.core.domain import EngineProgress
+from app.core.errors import EngineError, ModelNotFound
 from app.engine import AbsentEngine
-from app.errors import EngineError, ModelNotFound
 from app.models.formatting import need_text
 from app.services import hardware_profile, readiness
 from app.services.engine_session import build_engine, confirmed_downloads

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import StorageError
+from app.core.errors import StorageError
 from app.store import database as store_module
 from app.store.database import Row, Store
 from app.store.migrations import MIGRATIONS

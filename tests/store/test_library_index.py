@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import StorageError
+from app.core.errors import StorageError
 from app.store import library_index as library_module
 from app.store.database import Row, Store
 from app.store.library_index import About, Library, Passage, Wanted

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.private_files import make_private_folder, narrow
+from app.core.private_files import make_private_folder, narrow
 from app.store.benchmark_store import trials
 from app.store.database import Row, Store
 from app.store.extraction_cache import Surveys

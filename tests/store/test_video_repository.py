@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import InputError, StorageError
-from app.file_names import safe_file_name
+from app.core.errors import InputError, StorageError
+from app.core.filenames import safe_file_name
 from app.store import video_repository
 from app.store.fs_utils import human_size
 from app.store.video_repository import VideoShelf

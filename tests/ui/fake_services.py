@@ -18,7 +18,7 @@ from app.analysis.planning.plan import Room
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import load
 from app.analysis.task import Control, Task
-from app.domain import (
+from app.core.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
@@ -48,9 +48,9 @@ from app.domain import (
     Usage,
     VideoInfo,
 )
+from app.core.errors import Cancelled, Paused
 from app.engine import Endpoint, LoadReader, Monitor
 from app.engine.base import EngineStatus
-from app.errors import Cancelled, Paused
 from app.jobs import EngineRoom, Jobs, JobSnapshot, Sameness
 from app.jobs.worker import Run
 from app.services.container import Services

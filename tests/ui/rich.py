@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from app.analysis.task import Task
-from app.domain import (
+from app.core.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,

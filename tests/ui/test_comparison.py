@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from app.domain import Analysis, AnalysisRequest, Finding
+from app.core.domain import Analysis, AnalysisRequest, Finding
 from app.ui import comparison
 from tests.ui import rich
 

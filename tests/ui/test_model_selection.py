@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import ModelNotFound
+from app.core.errors import ModelNotFound
 from app.models import Card, built_in
 from app.models.preflight import Fix
 from app.services.hardware_profile import Place, place_of, speed_here

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.domain import KeyframesChosen, VideoEvent
+from app.core.domain import KeyframesChosen, VideoEvent
 from app.video import extract
 from tests.media import COLOURS, cards, moving, repeated, write_video
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.errors import DecodeError, InputError
+from app.core.errors import DecodeError, InputError
 from app.i18n import LANGUAGES, error_text, notice_text
 from app.video import probe
 from tests.media import cut_short, moving, textured, with_damage, write_sound, write_video

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.domain import Shot
+from app.core.domain import Shot
 from app.video.candidates import Candidate, Pool
 from app.video.choice import choose
 from app.video.looks import Look

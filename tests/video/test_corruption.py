@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import KeyframesChosen, Selection
+from app.core.domain import KeyframesChosen, Selection
 from app.video import selection
 from app.video.corruption import CheckedReader
 from app.video.readers import open_reader

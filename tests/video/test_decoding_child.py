@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.domain import Probed, SurveyProgress
-from app.errors import Cancelled, DecodeError
+from app.core.domain import Probed, SurveyProgress
+from app.core.errors import Cancelled, DecodeError
 from app.i18n import LANGUAGES, error_text
 from app.video import extract, probe
 from tests.video.conftest import decoding_children

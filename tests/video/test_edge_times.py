@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
+from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
 from app.video.child import events_of
 from app.video.readers import READERS
 from app.video.readers.base import turned

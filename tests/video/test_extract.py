@@ -10,14 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.domain import (
-    FactsMeasured,
-    KeyframeFound,
-    KeyframesChosen,
-    Probed,
-    SurveyProgress,
-    VideoEvent,
-)
+from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen, Probed, SurveyProgress, VideoEvent
 from app.video import extract
 from tests.media import COLOURS, cards, faded, moving, solid, textured, write_video
 from tests.video.conftest import Chosen

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.domain import FactsMeasured, FrameFacts, Keyframe
+from app.core.domain import FactsMeasured, FrameFacts, Keyframe
 from app.i18n import LANGUAGES, notice_text
 from app.video import extract
 from app.video.facts import FactsMeter

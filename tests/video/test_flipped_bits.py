@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.domain import Keyframe, KeyframesChosen
+from app.core.domain import Keyframe, KeyframesChosen
 from app.video import extract, full_pictures
 from app.video.readers.messages import Messages
 from benchmarks.damage import cells, differs, flipped, payloads, shown

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain import Boundary
+from app.core.domain import Boundary
 from app.video.boundaries import joined, shots_between
 from app.video.gradual import Gradual, GradualDetector
 from tests.media import Image, faded, moving, textured, write_video

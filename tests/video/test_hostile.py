@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import Selection
+from app.core.domain import Selection
 from app.i18n import LANGUAGES, t
 from app.video.limits import MEMORY_BYTES
 from tests.harness import Job, Outcome, outcomes

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain import KeyframesChosen, Selection
+from app.core.domain import KeyframesChosen, Selection
 from app.video import extract
 from app.video.exact import NotExact
 from app.video.late import LateReader

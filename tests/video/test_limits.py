@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import DecodeError
+from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
 from app.video import extract
 from app.video.limits import MEMORY_BYTES, is_out_of_memory

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.domain import Measures, Stretch
+from app.core.domain import Measures, Stretch
 from app.video.looks import Look, glance_at, look_at
 from app.video.measures import MOST_STEPS, Meter, colourfulness
 from app.video.readers import open_reader

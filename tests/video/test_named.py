@@ -10,8 +10,8 @@ from types import TracebackType
 
 import pytest
 
-from app.domain import KeyframeFound, OpeningChosen, Selection, SurveyProgress, VideoEvent
-from app.errors import AppError
+from app.core.domain import KeyframeFound, OpeningChosen, Selection, SurveyProgress, VideoEvent
+from app.core.errors import AppError
 from app.video import Known, Opening, client, extract, extract_named
 from app.video.child import events_of
 from app.video.wire import receive, send

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from app.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
+from app.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
 from app.video import Opening, extract
 from app.video.child import events_of
 from app.video.choice import choose

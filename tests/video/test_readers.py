@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from app.errors import DecodeError
+from app.core.errors import DecodeError
 from app.video.readers import READERS, open_reader
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, FrameReader
 from tests.media import COLOURS, moving, solid, write_sound, write_video

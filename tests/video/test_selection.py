@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.domain import FactsMeasured, KeyframesChosen, Probed, Selection, SurveyProgress
-from app.errors import InputError
+from app.core.domain import FactsMeasured, KeyframesChosen, Probed, Selection, SurveyProgress
+from app.core.errors import InputError
 from app.i18n import LANGUAGES, error_text, notice_text
 from app.video import extract, full_pictures
 from tests.media import COLOURS, cards, moving, write_video

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.domain import Shot
+from app.core.domain import Shot
 from app.video import extraction
 from app.video.candidates import Candidate
 from app.video.choice import choose

@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from app.domain import SoundPiece
-from app.errors import Cancelled
+from app.core.domain import SoundPiece
+from app.core.errors import Cancelled
 from app.video import sound_pieces
 from app.video.sound_cuts import MOST_SECONDS, RATE, Cutter
 from tests.spoken import Sound, quiet, tone, write_spoken

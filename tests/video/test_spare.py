@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.domain import KeyframesChosen
+from app.core.domain import KeyframesChosen
 from app.video import child_begun, child_ready, extract, probe
 from tests.video.conftest import Chosen, decoding_children
 

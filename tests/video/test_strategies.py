@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from app.domain import Selection, Shot, Strategy
+from app.core.domain import Selection, Shot, Strategy
 from app.video.strategies import TIMES, Surveyed, Wish, thinned
 
 SURVEYED = Surveyed(0.0, 10.0, (Shot(1, 0.0, 4.0), Shot(2, 4.0, 10.0)), (0.0, 5.0))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import Cue
+from app.core.domain import Cue
 from app.video import subtitles_of
 from app.video.subtitle_text import MOST_CUES, Cues, from_ass, read_arrows, read_ass
 from tests.spoken import Track, tone, write_spoken

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.domain import FactsMeasured, KeyframeFound, KeyframesChosen
+from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
 from app.video import child_ready, extract
 from app.video.limits import DECODER_NICENESS, TEXT_NICENESS
 from app.video.texts import TextReading

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import Cancelled, InputError
+from app.core.errors import Cancelled, InputError
 from app.i18n import LANGUAGES, error_text
 from app.video import extract, probe, sha256_of
 from app.video.files import check_file, printable

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import DecodeSummary, Keyframe, KeyframesChosen, Notice, Shot
-from app.errors import DecodeError
+from app.core.domain import DecodeSummary, Keyframe, KeyframesChosen, Notice, Shot
+from app.core.errors import DecodeError
 from app.video.wire import receive, send
 
 SUMMARY = DecodeSummary(

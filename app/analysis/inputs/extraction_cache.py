@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import cast
 
 from app import video
-from app.domain import (
+from app.core.domain import (
     FactsMeasured,
     KeyframeFound,
     KeyframesChosen,
@@ -32,7 +32,7 @@ from app.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from app.file_names import readable
+from app.core.filenames import readable
 from app.store.extraction_cache import Surveys, file_state
 from app.video import Known
 from app.video.files import check_file

@@ -17,9 +17,9 @@ from io import BytesIO
 from itertools import chain
 
 from app import video
-from app.domain import AnalysisRequest, Cue, Notice, Noticed, SoundPiece, Transcript, VideoInfo, clock
+from app.core.domain import AnalysisRequest, Cue, Notice, Noticed, SoundPiece, Transcript, VideoInfo, clock
+from app.core.errors import AppError, Cancelled
 from app.engine import Endpoint, Engine
-from app.errors import AppError, Cancelled
 from app.i18n import as_notice
 from app.store.extraction_cache import Surveys
 from app.video.wire import receive, send

@@ -22,7 +22,7 @@ from app.analysis.parsing.json_extraction import canonical, find, is_answer, is_
 from app.analysis.parsing.tolerant_json import Lenient
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.template_parser import Template
-from app.domain import Chapter, Finding, Language, Subject
+from app.core.domain import Chapter, Finding, Language, Subject
 
 __all__ = ["Reading", "read", "so_far"]
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")

@@ -16,7 +16,7 @@ from app.analysis.planning.estimate import Forecast, Planner
 from app.analysis.planning.plan import Counted, Room
 from app.analysis.planning.throughput import usual_answer
 from app.analysis.prompts.templates import built_in
-from app.domain import AnalysisRequest, Layout, VideoInfo
+from app.core.domain import AnalysisRequest, Layout, VideoInfo
 from app.models import Proposal, memory_of, plan_of
 from app.models.serving_plan import GIB, Device
 from app.store.timing_stats import Asked, Known

@@ -16,7 +16,7 @@ from app.analysis.planning.throughput import Pace, Requests, facts_rate, megapix
 from app.analysis.planning.time_parsing import is_budgeted
 from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from app.analysis.prompts.templates import Template
-from app.domain import MOST_FRAMES, AnalysisRequest, Language, Layout, VideoInfo
+from app.core.domain import MOST_FRAMES, AnalysisRequest, Language, Layout, VideoInfo
 from app.i18n import t
 from app.i18n.durations import span, two_figures
 from app.store.timing_stats import Known

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
 
-from app.domain import ChunkResult, VideoInfo
+from app.core.domain import ChunkResult, VideoInfo
 from app.store.timing_stats import Asked, Surveyed
 
 _DECODE_CROWD = 0.25

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from app.domain import MOST_FRAMES, Notice, Selection, Strategy, clock
-from app.errors import InputError
+from app.core.domain import MOST_FRAMES, Notice, Selection, Strategy, clock
+from app.core.errors import InputError
 
 _BUDGETED: tuple[Strategy, ...] = ("auto", "uniform")
 

@@ -13,8 +13,8 @@ from PIL import Image
 from app.analysis.planning import plan
 from app.analysis.planning.plan import Counted, Room
 from app.analysis.requests.request_executor import Speaker
-from app.domain import AnalysisRequest, Keyframe, Language, Layout, VideoInfo
-from app.errors import AppError
+from app.core.domain import AnalysisRequest, Keyframe, Language, Layout, VideoInfo
+from app.core.errors import AppError
 from app.llm import messages
 from app.llm.error_mapping import TooManyPictures
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from app.domain import Language
-from app.errors import ConfigError
+from app.core.domain import Language
+from app.core.errors import ConfigError
 
 FieldKind = Literal["text", "choice", "number"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from app.analysis.prompts.template_parser import Choice, Field, FieldKind, Template, Words, parse
-from app.errors import AppError, ConfigError
+from app.core.errors import AppError, ConfigError
 
 __all__ = ["Choice", "Field", "FieldKind", "Template", "Templates", "Words", "built_in", "digest", "load"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from app.domain import AnalysisEvent, AnswerDelta, ChunkResult, Subject
+from app.core.domain import AnalysisEvent, AnswerDelta, ChunkResult, Subject
 
 _MOST_SUBJECTS = 12
 _LONGEST_LOOK = 120

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from app.analysis.requests.request_executor import Speaker
-from app.domain import EngineInfo, EngineProgress
+from app.core.domain import EngineInfo, EngineProgress
+from app.core.errors import AppError
 from app.engine import Endpoint, Engine
-from app.errors import AppError
 from app.llm.cache import Answers
 from app.llm.chat import connect
 from app.llm.kv_cache import cache_tokens

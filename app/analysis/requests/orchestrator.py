@@ -27,8 +27,8 @@ from app.analysis.requests.request_builder import Part, Pictures, Questions
 from app.analysis.requests.request_executor import Answering, Emit, Frames, Speaker
 from app.analysis.requests.scheduler import ENDS_ALL, Round
 from app.analysis.task import Done, Task
-from app.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Layout, Planned, StageStarted
-from app.errors import AppError, Cancelled, EngineError, PicturesRefused
+from app.core.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Layout, Planned, StageStarted
+from app.core.errors import AppError, Cancelled, EngineError, PicturesRefused
 from app.llm.error_mapping import TooManyPictures
 
 _POLL_SECONDS = 0.1

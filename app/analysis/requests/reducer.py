@@ -13,8 +13,8 @@ from app.analysis.planning.plan import Room, groups
 from app.analysis.requests.request_builder import Questions
 from app.analysis.requests.request_executor import Answering, Emit, Frames, Speaker
 from app.analysis.task import Task
-from app.domain import AnswerDelta, ChunkDone, ChunkResult, ModeChosen
-from app.errors import ContextExceeded, Paused
+from app.core.domain import AnswerDelta, ChunkDone, ChunkResult, ModeChosen
+from app.core.errors import ContextExceeded, Paused
 from app.llm.token_count import estimate_text_tokens
 
 _SUMMARY = 0

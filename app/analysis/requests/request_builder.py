@@ -18,8 +18,8 @@ from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.context import NOTHING, Carried
 from app.analysis.requests.request_executor import Emit, Frames, Question, Speaker
-from app.domain import AnalysisRequest, ChunkResult, Cue, Keyframe, Layout, ModeChosen, Notice, Noticed
-from app.errors import ContextExceeded, PicturesRefused
+from app.core.domain import AnalysisRequest, ChunkResult, Cue, Keyframe, Layout, ModeChosen, Notice, Noticed
+from app.core.errors import ContextExceeded, PicturesRefused
 from app.i18n import notice_text
 from app.llm import messages
 from app.llm.error_mapping import fallback_notice

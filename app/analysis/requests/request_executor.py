@@ -20,7 +20,7 @@ from app.analysis.parsing.answer_parser import Reading, read
 from app.analysis.parsing.repetition_detector import Loop
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
-from app.domain import (
+from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
@@ -31,7 +31,7 @@ from app.domain import (
     Noticed,
     Usage,
 )
-from app.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy, EngineError, EngineTimeout, FormatRefused
+from app.core.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy, EngineError, EngineTimeout, FormatRefused
 from app.i18n import t
 from app.llm.cache import Answers
 from app.llm.messages import in_words

@@ -14,8 +14,8 @@ from typing import Any
 from app.analysis.requests.context import NOTHING, Carried, Introduction, carried, sources
 from app.analysis.requests.request_builder import Part
 from app.analysis.requests.request_executor import Emit, EngineEnded
-from app.domain import ChunkResult, Notice, Noticed, clock
-from app.errors import (
+from app.core.domain import ChunkResult, Notice, Noticed, clock
+from app.core.errors import (
     AppError,
     Cancelled,
     ContextExceeded,

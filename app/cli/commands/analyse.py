@@ -26,10 +26,10 @@ from app.cli.inputs import Inputs, resolve
 from app.cli.models.download_question import print_missing, settle
 from app.cli.report_output import Output, output_of
 from app.config import Settings
-from app.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
+from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
+from app.core.errors import AppError, Cancelled, ConfigError, EngineError
+from app.core.filenames import readable
 from app.engine.downloads.hub import hub_config
-from app.errors import AppError, Cancelled, ConfigError, EngineError
-from app.file_names import readable
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute

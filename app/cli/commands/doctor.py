@@ -15,12 +15,12 @@ from pathlib import Path
 
 from app import config
 from app.config import Settings
-from app.domain import Language, Notice
+from app.core.domain import Language, Notice
+from app.core.errors import AppError, ConfigError
+from app.core.redaction import masked, masked_setting
 from app.engine import Facts, Wanted, examine, gather
 from app.engine.downloads.errors import human_bytes
-from app.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, notice_text, t
-from app.redaction import masked, masked_setting
 from app.services.engine_session import pass_on
 from app.services.preflight import preflight
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from app import config
 from app.cli.common import cancel_on_signals
 from app.config import DEFAULT_MODEL_PATH
-from app.domain import EngineProgress, Language
+from app.core.domain import EngineProgress, Language
 from app.engine import MIRROR, check_model_folder, download, resolve_model
 from app.i18n import LANGUAGES, t
 from app.services.engine_session import pass_on

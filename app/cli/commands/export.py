@@ -14,8 +14,8 @@ from pathlib import Path
 from app import config
 from app.cli.common import not_written
 from app.cli.library_access import opened, whole_id
-from app.domain import Analysis, Language
-from app.errors import ConfigError, InputError
+from app.core.domain import Analysis, Language
+from app.core.errors import ConfigError, InputError
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle
 from app.reports.files import written

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from app import config
 from app.cli.common import add_choice, cancel_on_signals, frame_count, frames_of, not_written, selection_of
 from app.config import Settings
-from app.domain import (
+from app.core.domain import (
     AnalysisRequest,
     KeyframesChosen,
     Language,

@@ -20,9 +20,9 @@ from rich.text import Text
 from app import config
 from app.cli.common import add_output, wide_console
 from app.cli.library_access import opened, whole_id
-from app.domain import Language, clock
-from app.errors import AppError, ConfigError, InputError
-from app.file_names import last_part
+from app.core.domain import Language, clock
+from app.core.errors import AppError, ConfigError, InputError
+from app.core.filenames import last_part
 from app.i18n import error_text, t
 from app.jobs.snapshot import State
 from app.reports.content.labels import local_minute, title_and_details

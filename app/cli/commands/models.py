@@ -18,9 +18,9 @@ from app import config
 from app.cli.common import add_output
 from app.cli.models import benchmark, preflight, tables, vision_check
 from app.config import Settings
-from app.domain import Language
+from app.core.domain import Language
+from app.core.errors import ConfigError, EngineError, ModelNotFound
 from app.engine.hardware import memory_bytes
-from app.errors import ConfigError, EngineError, ModelNotFound
 from app.i18n import error_text, t
 from app.models import (
     Card,

@@ -15,11 +15,11 @@ from typing import Any, get_args
 
 from app import config
 from app.config import Settings
-from app.domain import Language
+from app.core.domain import Language
+from app.core.errors import AppError, ConfigError, EngineError
 from app.engine import installed_vllm, resolve_model, supported_architectures
 from app.engine.diagnostics.facts import cpu_features
 from app.engine.supported_architectures import Kind, WantedDevice, fitting_engine
-from app.errors import AppError, ConfigError, EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Entry, load, read_shape
 from app.services.engine_session import build_engine

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from app.cli.common import cancel_on_signals, wide_console
 from app.config import Settings
-from app.domain import MOST_FRAMES, EngineProgress, Language
-from app.errors import ConfigError
+from app.core.domain import MOST_FRAMES, EngineProgress, Language
+from app.core.errors import ConfigError
 from app.i18n import t
 from app.i18n.durations import exactly, span
 from app.models import Proposal

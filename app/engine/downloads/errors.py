@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from app.errors import ModelNotFound, StorageError
-from app.redaction import masked
+from app.core.errors import ModelNotFound, StorageError
+from app.core.redaction import masked
 
 
 def human_bytes(size: float) -> str:

@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.child_environment import hub_environment
-from app.domain import EngineProgress
+from app.core.child_environment import hub_environment
+from app.core.domain import EngineProgress
+from app.core.errors import Cancelled
 from app.engine.base import ProgressListener
 from app.engine.child_process import ChildProcess, LogReader
 from app.engine.downloads.errors import failure, human_bytes
@@ -30,7 +31,6 @@ from app.engine.model_resolution import (
     hub_cache_folder,
     resolve_model,
 )
-from app.errors import Cancelled
 
 HUB = "https://huggingface.co"
 MIRROR = "https://hf-mirror.com"

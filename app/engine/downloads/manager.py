@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from app.domain import EngineProgress
+from app.core.domain import EngineProgress
+from app.core.errors import AppError, Cancelled
 from app.engine.base import ProgressListener
 from app.engine.downloads.hub import download
-from app.errors import AppError, Cancelled
 
 log = logging.getLogger(__name__)
 Fetch = Callable[[str, ProgressListener, threading.Event], Path]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from app import prometheus
+from app.core import prometheus_text
 from app.engine.base import Engine
 from app.engine.http_client import NoAnswer, get_text
 from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
@@ -82,7 +82,7 @@ class Load:
 def read(text: str, at: float) -> Reading | None:
     """Parse Prometheus text read at time `at`; return None if it holds no vLLM metrics."""
     found: dict[str, list[float]] = {}
-    for name, _, value in prometheus.read(text, _NAMES):
+    for name, _, value in prometheus_text.read(text, _NAMES):
         found.setdefault(_NAMES[name], []).append(value)
     if not found:
         return None
@@ -157,5 +157,5 @@ class LoadReader:
 
     def _get_metrics(self, address: str) -> str:
         local = urlsplit(address).hostname in LOCAL_HOSTS
-        url = prometheus.metrics_url(address)
+        url = prometheus_text.metrics_url(address)
         return get_text(url, api_key=self._api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)

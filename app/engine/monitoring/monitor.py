@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.core.errors import AppError
 from app.engine.monitoring.engine_metrics import Load, Silence
 from app.engine.monitoring.gpu import CardReader, Cards
 from app.engine.monitoring.system_metrics import Machine, MachineReader
-from app.errors import AppError
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0

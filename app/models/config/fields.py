@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.errors import ModelNotFound
+from app.core.errors import ModelNotFound
 
 _LARGEST = 10**7
 """Upper limit of any size. No model comes near it; a larger value is a mistake and would take forever to count."""

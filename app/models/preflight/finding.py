@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.domain import Notice
-from app.errors import AppError, EngineError
+from app.core.domain import Notice
+from app.core.errors import AppError, EngineError
 
 Severity = Literal["stops", "hinders", "tells"]
 SEVERITIES: tuple[Severity, ...] = ("stops", "hinders", "tells")
@@ -48,8 +48,8 @@ class Fix:
 class Finding:
     """A problem; `key` with `values` has its text in `table` of the language files.
 
-    One that stops a start is always an error. The key is that of `app.causes` if a started engine would fail for the
-    very same cause.
+    One that stops a start is always an error. The key is that of `app.core.failure_patterns` if a started engine would
+    fail for the very same cause.
     """
 
     key: str

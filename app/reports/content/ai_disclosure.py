@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from app.domain import Analysis
+from app.core.domain import Analysis
 
 KEY = "AIGC"
 

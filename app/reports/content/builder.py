@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from app.domain import Analysis, FrameFacts, Keyframe, Language, Stretch, StretchType, Transcript, clock
+from app.core.domain import Analysis, FrameFacts, Keyframe, Language, Stretch, StretchType, Transcript, clock
 from app.i18n import notice_text, t
 from app.i18n.facts import measured, origin
 from app.reports.content.ai_disclosure import aigc_text

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain import Language
+from app.core.domain import Language
 from app.reports.graphics.chart import Chart
 
 Style = Literal["plain", "strong", "doubt"]

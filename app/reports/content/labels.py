@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
-from app.domain import BREAKS, Analysis, ChunkResult, Finding, Language, clock
-from app.file_names import last_part, shown_name
+from app.core.domain import BREAKS, Analysis, ChunkResult, Finding, Language, clock
+from app.core.filenames import last_part, shown_name
 from app.i18n import catalogue, notice_text, t
 from app.reports.content.document import Line, Span
 from app.reports.content.plain_text import one_line, printable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from app.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
+from app.core.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
 from app.i18n import t
 from app.i18n.durations import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain

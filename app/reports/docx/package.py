@@ -20,7 +20,7 @@ from docx.oxml.ns import qn
 from docx.parts.image import ImagePart
 from docx.shared import Cm, Pt, RGBColor
 
-from app.domain import Language
+from app.core.domain import Language
 from app.reports.content.ai_disclosure import KEY
 from app.reports.content.document import Document
 from app.reports.content.labels import date_of

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.domain import Analysis, Language
-from app.pictures import smaller
+from app.core.domain import Analysis, Language
+from app.core.images import smaller
 from app.reports.content.builder import document
 from app.reports.content.document import (
     Block,

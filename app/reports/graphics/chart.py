@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.domain import Analysis, Measures, StretchType, clock
+from app.core.domain import Analysis, Measures, StretchType, clock
 
 _MOST_POINTS = 400
 _TICKS = 6

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
-from app.domain import StretchType
+from app.core.domain import StretchType
 from app.reports.content.plain_text import printable
 from app.reports.graphics.chart import Band, Chart
 from app.reports.graphics.fonts import FAMILY, FOLDER, Faces

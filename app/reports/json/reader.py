@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
-from app.domain import (
+from app.core.domain import (
     MOST_FRAMES,
     NOWHERE,
     Analysis,
@@ -31,7 +31,7 @@ from app.domain import (
     Transcript,
     VideoInfo,
 )
-from app.errors import InputError
+from app.core.errors import InputError
 from app.i18n import has_notice
 from app.reports.json.schema import (
     FORMAT_VERSION,

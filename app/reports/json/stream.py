@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import IO
 
-from app.domain import MOST_FRAMES
-from app.errors import InputError
+from app.core.domain import MOST_FRAMES
+from app.core.errors import InputError
 
 MOST_TEXT_BYTES = 64 << 20
 """Limit for one report without its pictures. The largest that FrameLens writes, 256 frames in as many requests, has

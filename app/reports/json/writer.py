@@ -10,7 +10,17 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from app.domain import Analysis, ChunkResult, EngineInfo, Finding, FrameFacts, Keyframe, Language, Layout, Transcript
+from app.core.domain import (
+    Analysis,
+    ChunkResult,
+    EngineInfo,
+    Finding,
+    FrameFacts,
+    Keyframe,
+    Language,
+    Layout,
+    Transcript,
+)
 from app.i18n import t
 from app.reports.content.ai_disclosure import aigc
 from app.reports.content.labels import ai_label, field_names, issues, shareable_settings, troubles

@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from app.domain import Analysis, Language
+from app.core.domain import Analysis, Language
+from app.core.images import smaller
 from app.i18n import t
-from app.pictures import smaller
 from app.reports.content.builder import document
 from app.reports.content.document import (
     Block,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 
-from app.domain import Analysis, Finding, Language, clock
+from app.core.domain import Analysis, Finding, Language, clock
 from app.i18n import t
 from app.reports.content.labels import field_names, issues
 from app.reports.content.plain_text import one_line

@@ -12,9 +12,9 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from app.domain import Analysis, Language
+from app.core.domain import Analysis, Language
+from app.core.images import smaller
 from app.i18n import t
-from app.pictures import smaller
 from app.reports.content.builder import document
 from app.reports.content.document import (
     Block,

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
-from app.domain import Analysis, Language
+from app.core.domain import Analysis, Language
 from app.reports.content.ai_disclosure import escape_comment
 from app.reports.content.builder import document
 from app.reports.content.document import (

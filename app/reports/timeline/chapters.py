@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from app.domain import Analysis, Chapter, Language
+from app.core.domain import Analysis, Chapter, Language
 from app.i18n import t
 from app.reports.content.ai_disclosure import aigc_text
 from app.reports.content.labels import ai_label, remarks

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.domain import Analysis, Language
+from app.core.domain import Analysis, Language
 from app.reports.content.plain_text import shortened
 from app.reports.timeline.markers import COLOURS, Marker, markers_of
 from app.reports.timeline.timecode import Rate, first_frame, rate_of, timecode

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from app.domain import Analysis, Language
+from app.core.domain import Analysis, Language
 from app.reports.content.ai_disclosure import aigc_text, escape_comment
 from app.reports.content.plain_text import one_line
 from app.reports.timeline.markers import Marker, Piece, markers_of, pieces_of

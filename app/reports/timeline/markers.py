@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from app.domain import Analysis, Language, clock
+from app.core.domain import Analysis, Language, clock
 from app.i18n import sentences, t
 from app.i18n.facts import origin
 from app.reports.content.labels import finding_text, remarks

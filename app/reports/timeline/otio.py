@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from app.domain import Analysis, Language
+from app.core.domain import Analysis, Language
 from app.reports.content.ai_disclosure import KEY, aigc
 from app.reports.content.labels import remarks
 from app.reports.content.plain_text import one_line

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from app.domain import DecodeSummary, VideoInfo
+from app.core.domain import DecodeSummary, VideoInfo
 
 _NTSC = (15, 24, 30, 48, 60, 90, 96, 120, 240)
 _MOST, _UNKNOWN = 240, 25  # the highest rate, and the one for a video without a known rate; chosen by hand

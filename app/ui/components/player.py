@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.analysis.planning.time_parsing import has_range
-from app.domain import DecodeSummary, Keyframe, Language, Measures, VideoInfo, clock
+from app.core.domain import DecodeSummary, Keyframe, Language, Measures, VideoInfo, clock
 from app.i18n import t
 from app.ui import resources
 from app.ui.components.assets import component

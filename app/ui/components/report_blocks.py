@@ -11,7 +11,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.domain import Finding, Keyframe, Language
+from app.core.domain import Finding, Keyframe, Language
 from app.reports.content.request_parts import times_of
 from app.ui.components.assets import component
 from app.ui.view_models import Line, line

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.domain import Language
+from app.core.domain import Language
 from app.i18n import t
 from app.ui import resources
 from app.ui.components.assets import component

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language, VideoInfo
-from app.errors import AppError
+from app.core.domain import Language, VideoInfo
+from app.core.errors import AppError
 from app.i18n import t
 from app.ui import resources
 from app.ui.components import page_styles, player

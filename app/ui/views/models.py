@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language
-from app.errors import AppError
+from app.core.domain import Language
+from app.core.errors import AppError
 from app.i18n import t
 from app.models import load
 from app.services import hardware_profile

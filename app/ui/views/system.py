@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.domain import Language
+from app.core.domain import Language
 from app.engine import installed_vllm
 from app.engine.hardware import cpu_name
 from app.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, Load

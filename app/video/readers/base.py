@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import VideoInfo
+from app.core.domain import VideoInfo
 
 Image = NDArray[np.uint8]
 """Height x width x 3, BGR, 8 bit, unless a name says otherwise."""

@@ -15,9 +15,9 @@ from typing import Self
 import cv2
 import numpy as np
 
-from app.domain import VideoInfo
-from app.errors import DecodeError
-from app.file_names import readable
+from app.core.domain import VideoInfo
+from app.core.errors import DecodeError
+from app.core.filenames import readable
 from app.video.files import printable
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Clock, Image, as_image, fitted, scaled, shown_size
 from app.video.readers.formats import OPEN_OPTIONS

@@ -27,9 +27,9 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from app.domain import VideoInfo
-from app.errors import DecodeError, InputError
-from app.file_names import readable
+from app.core.domain import VideoInfo
+from app.core.errors import DecodeError, InputError
+from app.core.filenames import readable
 from app.video.files import printable
 from app.video.limits import move_on
 from app.video.readers import messages

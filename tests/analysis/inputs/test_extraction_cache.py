@@ -11,7 +11,7 @@ import pytest
 
 from app import video
 from app.analysis.inputs.extraction_cache import Recall, Wanted
-from app.domain import (
+from app.core.domain import (
     FactsMeasured,
     KeyframesChosen,
     Noticed,
@@ -21,7 +21,7 @@ from app.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from app.errors import InputError
+from app.core.errors import InputError
 from app.store.extraction_cache import Surveys
 from app.video import client
 from tests.media import COLOURS, cards, moving, write_video
@@ -213,7 +213,7 @@ def test_a_survey_that_lacked_a_part_is_not_kept(
     extract = video.extract
 
     def lacking(*given: object, **options: object) -> Iterator[VideoEvent]:
-        from app.domain import Notice
+        from app.core.domain import Notice
 
         yield from extract(*given, **options)  # type: ignore[arg-type]
         yield Noticed(Notice("text_not_read", {"reason": "x"}))

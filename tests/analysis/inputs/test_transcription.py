@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from app.analysis.inputs.transcription import Hearing, cues_between
-from app.domain import AnalysisRequest, Cue, Notice, Selection, Transcript
+from app.core.domain import AnalysisRequest, Cue, Notice, Selection, Transcript
+from app.core.errors import Cancelled, EngineError
 from app.engine import AbsentEngine, Endpoint, Engine, ManagedEngine, RemoteEngine, speech_launcher
-from app.errors import Cancelled, EngineError
 from app.i18n import LANGUAGES, notice_text
 from app.store.extraction_cache import Surveys
 from app.video import probe, sound_pieces

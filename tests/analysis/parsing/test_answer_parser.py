@@ -10,7 +10,7 @@ import pytest
 from app.analysis.parsing.answer_parser import Reading, read, so_far
 from app.analysis.parsing.citations import without_own_times
 from app.analysis.prompts.templates import built_in
-from app.domain import Chapter, Finding, Subject
+from app.core.domain import Chapter, Finding, Subject
 from app.i18n import LANGUAGES, catalogue
 from tests.analysis.mangled import GOOD, TIMES, mangled
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.analysis.parsing.citations import read
-from app.domain import Finding
+from app.core.domain import Finding
 
 TIMES = {1: 0.0, 2: 1.5, 3: 3.0, 4: 4.5}
 

@@ -14,7 +14,7 @@ from app.analysis.planning.plan import Room, groups, lay_out
 from app.analysis.planning.token_cost import Measuring, base_layout
 from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
-from app.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
+from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
 from app.i18n import LANGUAGES
 from app.i18n.durations import span
 from app.llm.token_count import TokenCount

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.analysis.planning.plan import Room, finer, lay_out, split, usual_side
-from app.domain import Keyframe, Layout
+from app.core.domain import Keyframe, Layout
 from app.llm.token_count import estimate_frame_tokens
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.analysis.planning.throughput import Pace, Requests, facts_rate, observed, pace_of, survey_rate, usual_answer
-from app.domain import ChunkResult, Usage
+from app.core.domain import ChunkResult, Usage
 from app.store.timing_stats import Asked, Surveyed
 
 PREFILL, DECODE = 0.002, 0.03

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.analysis.planning.time_parsing import range_notice, seconds, times
-from app.domain import Notice, Selection
+from app.core.domain import Notice, Selection
 
 
 @pytest.mark.parametrize(

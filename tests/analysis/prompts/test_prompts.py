@@ -10,7 +10,7 @@ import pytest
 from app.analysis.prompts import prompts
 from app.analysis.prompts.schema import Scope, keys_of
 from app.analysis.prompts.templates import built_in
-from app.domain import (
+from app.core.domain import (
     AnalysisRequest,
     Chapter,
     ChunkResult,

@@ -8,7 +8,7 @@ import pytest
 
 from app.analysis.prompts.schema import Scope, keys_of, own_words, schema_of, shared_words
 from app.analysis.prompts.templates import built_in
-from app.domain import Language
+from app.core.domain import Language
 from app.i18n import LANGUAGES
 
 TEMPLATES = built_in()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.prompts.templates import Choice, Field, Words, built_in, digest, load
-from app.errors import AppError, ConfigError
+from app.core.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, error_text
 
 ROOT = Path(__file__).resolve().parents[3]

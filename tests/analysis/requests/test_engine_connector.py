@@ -16,7 +16,7 @@ from app.analysis.planning.token_cost import Measuring
 from app.analysis.prompts.prompts import chunk_question, system_prompt
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.engine_connector import Opener
-from app.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
+from app.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
 from app.engine import Endpoint, EngineStatus, ManagedEngine
 from app.llm import messages
 from app.store.timing_stats import Known

@@ -15,8 +15,8 @@ from app.analysis.pipeline import analyse
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.context import Introduction, carried, sources
 from app.analysis.task import Control, Done, Task
-from app.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
-from app.errors import EngineError, Paused
+from app.core.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
+from app.core.errors import EngineError, Paused
 from app.i18n import t
 from tests.analysis.test_pipeline import (
     answering_per_frame,

@@ -9,7 +9,7 @@ import pytest
 
 from app.analysis.requests import request_builder
 from app.analysis.requests.request_builder import Pictures
-from app.domain import Keyframe
+from app.core.domain import Keyframe
 from app.llm.messages import data_url
 from tests.analysis.test_pipeline import keyframes
 

@@ -10,7 +10,7 @@ import pytest
 from app import config
 from app.analysis.prompts.templates import load
 from app.analysis.task import Task
-from app.domain import Analysis, AnalysisRequest, Finished
+from app.core.domain import Analysis, AnalysisRequest, Finished
 from app.services.engine_session import build_engine, runner
 from app.video import client
 from tests.media import moving, write_video

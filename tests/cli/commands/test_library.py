@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.cli import main
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 from app.jobs.snapshot import from_elsewhere, to_row
 from app.reports import FORMATS
 from app.reports.json.reader import read

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.core.errors import ConfigError, EngineError, ModelNotFound
 from app.engine import Facts, Wanted, examine, gather
 from app.engine.diagnostics.facts import CardFacts, LogFacts, ModelFacts, Room
-from app.errors import ConfigError, EngineError, ModelNotFound
 from app.i18n import notice_text
 
 GIB = 2**30

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.causes import keys, known_cause
+from app.core.errors import ModelNotFound
+from app.core.failure_patterns import keys, known_cause
 from app.engine.diagnostics.log_diagnosis import diagnose, meaningful_lines
-from app.errors import ModelNotFound
 from app.i18n import error_text
 
 LOGS = Path(__file__).parents[1] / "logs"

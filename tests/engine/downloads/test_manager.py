@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import EngineProgress
+from app.core.domain import EngineProgress
+from app.core.errors import AppError, Cancelled, ModelNotFound
 from app.engine.base import ProgressListener
 from app.engine.downloads.manager import DownloadManager
 from app.engine.downloads.worker import innermost
-from app.errors import AppError, Cancelled, ModelNotFound
 
 
 class Hub:

@@ -15,12 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.core.errors import StorageError
 from app.engine import Endpoint, LoadReader, ManagedEngine, Monitor
 from app.engine.child_process import ChildProcess
 from app.engine.monitoring.engine_metrics import Load
 from app.engine.monitoring.gpu import CardReader
 from app.engine.monitoring.system_metrics import MachineReader, own_memory
-from app.errors import StorageError
 from tests.engine.fake_nvml import FakeNvml
 
 Make = Callable[..., Monitor]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.errors import ModelNotFound
+from app.core.errors import ModelNotFound
 from app.i18n import error_text
 from app.models import Plan, built_in, image_tokens, memory_of, read_shape
 from app.models.architecture import Shape

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import ConfigError, ModelNotFound
+from app.core.errors import ConfigError, ModelNotFound
 from app.i18n import error_text, notice_text
 from app.models import built_in, read_shape
 from app.models.preflight import CardState, Finding, Fix, Machine, Model, Program, Subject, apply_fix, check

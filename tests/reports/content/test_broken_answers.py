@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.domain import Analysis, AnalysisRequest, Finding
+from app.core.domain import Analysis, AnalysisRequest, Finding
 from app.i18n import LANGUAGES, t
 from app.reports import FORMATS
 from app.reports.content.builder import document

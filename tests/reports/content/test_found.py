@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import Analysis, Boundary, DecodeSummary, Keyframe, KeyframesChosen, Measures, Shot, Stretch, VideoInfo
+from app.core.domain import (
+    Analysis,
+    Boundary,
+    DecodeSummary,
+    Keyframe,
+    KeyframesChosen,
+    Measures,
+    Shot,
+    Stretch,
+    VideoInfo,
+)
 from app.reports import FORMATS
 from app.reports.content.builder import MOST_TIMES, segment_lines
 from app.reports.json import keyframes

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import pytest
 from pypdf import PdfReader
 
-from app.domain import (
+from app.core.domain import (
     Analysis,
     AnalysisRequest,
     Chapter,

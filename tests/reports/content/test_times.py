@@ -14,7 +14,7 @@ import pytest
 
 from app import video
 from app.analysis.inputs.extraction_cache import Wanted
-from app.domain import Analysis, Cue, Language, Transcript, VideoEvent, clock
+from app.core.domain import Analysis, Cue, Language, Transcript, VideoEvent, clock
 from app.reports import FORMATS
 from tests.analysis.test_pipeline import finished, request, run, statement, tools
 from tests.llm.scripted import serve

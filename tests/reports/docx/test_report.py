@@ -13,7 +13,7 @@ import docx
 import pytest
 from docx.oxml.ns import qn
 
-from app.domain import Analysis, Finding, Language, Notice
+from app.core.domain import Analysis, Finding, Language, Notice
 from app.reports.content.builder import document
 from app.reports.content.document import Heading, Line, Table, words
 from app.reports.content.plain_text import printable

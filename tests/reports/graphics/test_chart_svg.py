@@ -3,7 +3,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from app.domain import Stretch
+from app.core.domain import Stretch
 from app.reports.content.plain_text import printable
 from app.reports.graphics.chart import Band, chart_of
 from app.reports.graphics.chart_svg import HEIGHT, WIDTH, svg

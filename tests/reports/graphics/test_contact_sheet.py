@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
-from app.domain import Keyframe
+from app.core.domain import Keyframe
 from app.reports.graphics import contact_sheet
 from app.reports.graphics.contact_sheet import MAX_WIDTH, grid_of, sheet
 from tests.media import COLOURS, solid

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.domain import NOWHERE, Analysis, Boundary, Language, Measures, Selection, Stretch
-from app.errors import InputError
+from app.core.domain import NOWHERE, Analysis, Boundary, Language, Measures, Selection, Stretch
+from app.core.errors import InputError
 from app.i18n import error_text
 from app.reports import FORMATS
 from app.reports.json import writer

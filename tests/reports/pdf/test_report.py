@@ -14,7 +14,7 @@ import typst
 from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
-from app.domain import Analysis, AnalysisRequest, Finding, Language, Notice
+from app.core.domain import Analysis, AnalysisRequest, Finding, Language, Notice
 from app.reports.content.builder import document
 from app.reports.content.document import Heading, words
 from app.reports.graphics import fonts

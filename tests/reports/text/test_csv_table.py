@@ -8,7 +8,7 @@ from io import BytesIO, StringIO
 import pandas
 import pytest
 
-from app.domain import Analysis, Finding, Language
+from app.core.domain import Analysis, Finding, Language
 from app.reports.text import csv_table
 from app.reports.text.csv_table import escape_formula
 from tests.reports.content.test_labels import NAMES, part, rich

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from justhtml import JustHTML
 
-from app.domain import Analysis, Language
+from app.core.domain import Analysis, Language
 from app.reports.content.builder import document
 from app.reports.content.document import Document, Heading, Listing, Paragraph, Table, Verbatim, words
 from app.reports.content.plain_text import printable

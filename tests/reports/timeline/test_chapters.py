@@ -13,7 +13,7 @@ from typing import Any
 import av
 import pytest
 
-from app.domain import Analysis, Chapter, Shot
+from app.core.domain import Analysis, Chapter, Shot
 from app.reports.timeline import chapters
 from app.reports.timeline.chapters import chapters_of
 from tests.media import cards, write_video

@@ -15,7 +15,7 @@ from lxml import etree
 from opentimelineio.opentime import RationalTime
 
 from app import video
-from app.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
+from app.core.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
 from app.reports import FORMATS
 from app.reports.timeline import edl, fcp7_xml, markers
 from app.reports.timeline import otio as otio_report

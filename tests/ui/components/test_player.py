@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from app.domain import AnalysisRequest, Selection
+from app.core.domain import AnalysisRequest, Selection
 from app.jobs import JobSnapshot
 from app.ui.components.player import marks, scenery
 from app.ui.frame_edits import Edits

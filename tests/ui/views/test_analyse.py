@@ -14,9 +14,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Task
-from app.domain import AnalysisRequest
+from app.core.domain import AnalysisRequest
+from app.core.errors import ConfigError, EngineError
 from app.engine.base import EngineStatus
-from app.errors import ConfigError, EngineError
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS
 from app.services.container import Services

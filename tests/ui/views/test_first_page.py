@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.domain import AnalysisRequest, StageStarted
+from app.core.domain import AnalysisRequest, StageStarted
 from app.jobs import JobSnapshot
 from app.jobs.snapshot import fold
 from app.ui import resources

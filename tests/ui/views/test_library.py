@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.domain import AnalysisRequest, Language, Selection
-from app.errors import InputError
+from app.core.domain import AnalysisRequest, Language, Selection
+from app.core.errors import InputError
 from app.i18n import LANGUAGES
 from app.jobs.snapshot import to_row
 from app.services.container import Services

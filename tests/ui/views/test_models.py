@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from app.core.errors import EngineError, ModelNotFound
 from app.engine import DownloadManager, Endpoint, EngineStatus, Launcher
-from app.errors import EngineError, ModelNotFound
 from app.i18n import LANGUAGES, error_text, t
 from app.models import Card
 from app.services import hardware_profile

@@ -15,10 +15,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Control
-from app.domain import AnalysisRequest, EngineProgress, Language
+from app.core.domain import AnalysisRequest, EngineProgress, Language
+from app.core.errors import Cancelled, EngineError
 from app.engine import DownloadManager, EngineStatus, Launcher, RemoteEngine, download
 from app.engine.hardware import cpu_name
-from app.errors import Cancelled, EngineError
 from app.i18n import LANGUAGES, error_text, t
 from app.llm.test_cards import cards
 from app.models.serving_plan import GIB

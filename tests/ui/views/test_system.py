@@ -13,13 +13,13 @@ import pynvml
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from app.core.errors import EngineError
 from app.engine import EngineStatus, Monitor
 from app.engine.monitoring.engine_metrics import Load
 from app.engine.monitoring.gpu import Card, CardReader, Cards
 from app.engine.monitoring.monitor import Sample
 from app.engine.monitoring.system_metrics import Machine
-from app.errors import EngineError
 from app.i18n import LANGUAGES, error_text, t
 from app.services.container import Services
 from app.ui import resources, system_charts

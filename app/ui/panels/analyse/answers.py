@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import ChunkResult, Language, Notice, clock
+from app.core.domain import ChunkResult, Language, Notice, clock
 from app.i18n import notice_text, sentences, t
 from app.reports.content.labels import troubles
 from app.reports.content.request_parts import layout_parts, times_of

@@ -11,8 +11,8 @@ import streamlit as st
 
 from app.analysis.planning.plan import SIDES
 from app.analysis.planning.time_parsing import between, is_budgeted, times
-from app.domain import MOST_FRAMES, Language, Selection, Strategy
-from app.errors import InputError
+from app.core.domain import MOST_FRAMES, Language, Selection, Strategy
+from app.core.errors import InputError
 from app.i18n import t
 from app.ui.formatting import plain
 from app.ui.panels.analyse import time_range

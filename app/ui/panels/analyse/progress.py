@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language, Notice
+from app.core.domain import Language, Notice
 from app.i18n import notice_text, t
 from app.ui.formatting import plain, remaining, short_clock
 from app.ui.panels.analyse import answers

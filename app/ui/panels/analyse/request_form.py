@@ -11,8 +11,8 @@ import streamlit as st
 
 from app.analysis.planning.estimate import details, headline
 from app.analysis.prompts.prompts import exact_prompt
-from app.domain import AnalysisRequest, Keyframe, Language, VideoInfo
-from app.errors import AppError, InputError
+from app.core.domain import AnalysisRequest, Keyframe, Language, VideoInfo
+from app.core.errors import AppError, InputError
 from app.i18n import LANGUAGES, sentences, t
 from app.ui import resources
 from app.ui.formatting import error_words, local_time, plain

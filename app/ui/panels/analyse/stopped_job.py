@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language
-from app.errors import EngineError
+from app.core.domain import Language
+from app.core.errors import EngineError
 from app.i18n import notice_text, t
 from app.reports.content.labels import named
 from app.reports.content.request_parts import layout_parts

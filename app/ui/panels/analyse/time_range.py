@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app.analysis.planning.time_parsing import between, has_range
-from app.domain import Language, Selection, clock
-from app.errors import AppError
+from app.core.domain import Language, Selection, clock
+from app.core.errors import AppError
 from app.i18n import t
 from app.ui.formatting import error_words, plain
 from app.ui.state import page_state

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import NOWHERE, Language
-from app.file_names import last_part
+from app.core.domain import NOWHERE, Language
+from app.core.filenames import last_part
 from app.i18n import t
 from app.store.library_index import Entry, Hit
 from app.ui import resources

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import streamlit as st
 
-from app.domain import Language
-from app.errors import AppError
-from app.file_names import last_part
+from app.core.domain import Language
+from app.core.errors import AppError
+from app.core.filenames import last_part
 from app.i18n import LANGUAGES, t
 from app.store.library_index import Order, Wanted
 from app.ui.formatting import error_words, plain

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language
-from app.file_names import one_line
+from app.core.domain import Language
+from app.core.filenames import one_line
 from app.i18n import t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS

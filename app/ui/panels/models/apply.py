@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language
+from app.core.domain import Language
 from app.i18n import notice_text, t
 from app.models import Catalogue
 from app.models.preflight import Finding, Fix, Severity, apply_fix

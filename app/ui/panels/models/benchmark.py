@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language
-from app.errors import AppError
+from app.core.domain import Language
+from app.core.errors import AppError
 from app.i18n import t
 from app.i18n.durations import exactly
 from app.models import Proposal
@@ -29,7 +29,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.analysis.planning.benchmark_result import Trial
-    from app.domain import VideoInfo
+    from app.core.domain import VideoInfo
     from app.services.container import Services
 
 _POLL_SECONDS = 2.0

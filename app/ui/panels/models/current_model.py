@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.domain import Language
+from app.core.domain import Language
+from app.core.errors import AppError
 from app.engine import Engine, installed_vllm
 from app.engine.downloads.errors import human_bytes
-from app.errors import AppError
 from app.i18n import notice_text, t
 from app.services import model_benchmarks
 from app.services.engine_session import confirmed_downloads

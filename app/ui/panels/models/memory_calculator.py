@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.domain import Language
+from app.core.domain import Language
 from app.i18n import t
 from app.models import Catalogue, NumberFormat, Plan, Sum, memory_of
 from app.models.architecture import Shape

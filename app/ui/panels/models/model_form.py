@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from app.domain import Language
+from app.core.domain import Language
+from app.core.errors import AppError
 from app.engine.downloads.errors import human_bytes
-from app.errors import AppError
 from app.i18n import sentences, t
 from app.models import Catalogue, Proposal, memory_of, plan_of
 from app.models.catalogue_parser import Engine

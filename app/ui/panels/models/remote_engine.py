@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language
-from app.errors import AppError
+from app.core.domain import Language
+from app.core.errors import AppError
 from app.i18n import t
 from app.services.container import begin_call, use_elsewhere
 from app.ui.formatting import error_words, plain

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Language
+from app.core.domain import Language
 from app.i18n import t
 from app.llm.test_cards import Card
 from app.llm.test_cards import draw as draw_card

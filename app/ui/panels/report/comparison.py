@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Analysis, Language
-from app.errors import AppError
-from app.file_names import last_part
+from app.core.domain import Analysis, Language
+from app.core.errors import AppError
+from app.core.filenames import last_part
 from app.i18n import t
 from app.i18n.durations import exactly
 from app.ui import comparison

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import NOWHERE, Analysis, Finding, Language
+from app.core.domain import NOWHERE, Analysis, Finding, Language
 from app.i18n import labelled, t
 from app.reports.content.labels import troubles
 from app.reports.content.request_parts import Part, parts_of, times_of

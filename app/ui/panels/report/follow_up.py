@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import AnalysisRequest, Language
-from app.errors import InputError
+from app.core.domain import AnalysisRequest, Language
+from app.core.errors import InputError
 from app.i18n import t
 from app.reports.content.labels import named
 from app.ui.formatting import plain

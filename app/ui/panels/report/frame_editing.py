@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import MOST_FRAMES, Analysis, Language, Selection
+from app.core.domain import MOST_FRAMES, Analysis, Language, Selection
 from app.i18n import t
 from app.ui.components import frames, player
 from app.ui.frame_edits import Edits

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import streamlit as st
 
-from app.domain import Analysis, ChunkResult, Language
+from app.core.domain import Analysis, ChunkResult, Language
 from app.i18n import sentences, t
 from app.reports.content.labels import named, troubles
 from app.reports.content.provenance import provenance_facts

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.analysis.planning.time_parsing import between
-from app.domain import Language, Selection
-from app.errors import AppError, InputError
+from app.core.domain import Language, Selection
+from app.core.errors import AppError, InputError
 from app.i18n import t
 from app.ui.formatting import plain
 from app.ui.panels.analyse import time_range

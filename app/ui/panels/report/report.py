@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.domain import Analysis, Language, Notice, Transcript, clock
+from app.core.domain import Analysis, Language, Notice, Transcript, clock
 from app.i18n import notice_text, t
 from app.reports.content.labels import ai_label, headline, unusable
 from app.ui.components import frames, report_blocks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.domain import Analysis, Chapter, Finding, Language
+from app.core.domain import Analysis, Chapter, Finding, Language
 from app.i18n import t
 from app.reports.content.labels import repeated_text, troubles
 from app.reports.content.request_parts import times_of

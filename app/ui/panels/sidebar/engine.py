@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.domain import EngineProgress, Language
+from app.core.domain import EngineProgress, Language
 from app.i18n import t
 from app.ui.formatting import error_words, plain
 

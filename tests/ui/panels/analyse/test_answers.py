@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from app.domain import AnalysisRequest, AnswerDelta, ChunkDone, KeyframesChosen, ModeChosen, Notice, Noticed, Planned
+from app.core.domain import (
+    AnalysisRequest,
+    AnswerDelta,
+    ChunkDone,
+    KeyframesChosen,
+    ModeChosen,
+    Notice,
+    Noticed,
+    Planned,
+)
 from app.i18n import t
 from app.jobs.snapshot import JobSnapshot, fold
 from app.ui.panels.analyse.answers import failures, views

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app.analysis.planning.estimate import Planner
 from app.analysis.planning.plan import Room
 from app.analysis.prompts.templates import built_in, load
-from app.domain import AnalysisRequest
+from app.core.domain import AnalysisRequest
 from app.i18n import LANGUAGES, t
 from app.jobs import Sameness
 from app.services.container import Services

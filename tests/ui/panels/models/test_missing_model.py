@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Task
-from app.domain import AnalysisEvent, AnalysisRequest, Notice
+from app.core.domain import AnalysisEvent, AnalysisRequest, Notice
+from app.core.errors import EngineError
 from app.engine.base import EngineStatus
-from app.errors import EngineError
 from app.i18n import t
 from app.jobs.snapshot import Failure, to_row
 from app.services import hardware_profile

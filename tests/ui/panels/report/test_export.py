@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 from PIL import Image
 
-from app.domain import KeyframesChosen, Probed
+from app.core.domain import KeyframesChosen, Probed
 from app.ui.panels.report.export import contact_sheet, frames_as_zip
 from app.video import extract
 from tests.media import moving, write_video

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.domain import Selection
+from app.core.domain import Selection
 from app.i18n import LANGUAGES, t
 from app.services.container import Services
 from app.ui.state import PageState

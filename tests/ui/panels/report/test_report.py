@@ -14,7 +14,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Task
-from app.domain import (
+from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     Answered,
@@ -25,7 +25,7 @@ from app.domain import (
     Noticed,
     StageStarted,
 )
-from app.errors import EngineError
+from app.core.errors import EngineError
 from app.i18n import LANGUAGES, notice_text, t
 from app.jobs import Sameness
 from app.reports.json import reader, writer

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.redaction import is_secret, masked, masked_setting
+from app.core.redaction import is_secret, masked, masked_setting
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 
 Bounds = tuple[tuple[str, float], ...]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from app.errors import EngineError, ModelNotFound
+from app.core.errors import EngineError, ModelNotFound
 
 # (key, how it is worded); named groups become values of the error. Where several are found, the first is the cause.
 _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app.child_environment import engine_environment, hub_environment, reader_environment
-from app.domain import EngineProgress
+from app.core.child_environment import engine_environment, hub_environment, reader_environment
+from app.core.domain import EngineProgress
 from app.engine import ManagedEngine, vllm_launcher
 from app.engine.hardware import installed_vllm
 from app.video import spare
@@ -60,7 +60,7 @@ def environment_of(pid: int) -> str:
 
 def test_a_reader_gets_paths_and_threads_and_the_package() -> None:
     given = reader_environment(SECRETS | NEEDED | {"PYTHONPATH": "/more"})
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     assert given.keys() == {"PATH", "HOME", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "PYTHONPATH"}
     assert given["PYTHONPATH"] == os.pathsep.join((root, "/more"))
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
-from app.domain import EngineProgress
-from app.errors import AppError, Cancelled
+from app.core.domain import EngineProgress
+from app.core.errors import AppError, Cancelled
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from app.domain import EngineProgress
-from app.errand import Errand, Errands, Listener
-from app.errors import AppError, Cancelled, EngineError
+from app.core.background_task import Errand, Errands, Listener
+from app.core.domain import EngineProgress
+from app.core.errors import AppError, Cancelled, EngineError
 
 
 def over(errands: Errands[int]) -> Errand[int]:

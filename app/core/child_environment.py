@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.redaction import is_secret
+from app.core.redaction import is_secret
 
 # Names and beginnings of names, in capitals: Windows knows no others, and proxies are also written small.
 _SYSTEM = (
@@ -45,7 +45,7 @@ def reader_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
     That is paths, language, and numbers of threads, with the package itself on Python's path.
     """
     kept = _kept(environ, _READER)
-    paths = (str(Path(__file__).resolve().parents[1]), kept.get("PYTHONPATH"))
+    paths = (str(Path(__file__).resolve().parents[2]), kept.get("PYTHONPATH"))
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app import vllm_arguments
-from app.errors import ConfigError
+from app.core import vllm_arguments
+from app.core.errors import ConfigError
+from app.core.vllm_arguments import arguments_to_argv, check, installed_arguments
 from app.i18n import error_text
-from app.vllm_arguments import arguments_to_argv, check, installed_arguments
 
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is installed on Linux alone")
 

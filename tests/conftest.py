@@ -86,7 +86,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def no_text_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the processes that a test starts find no text; reading it takes half of an analysis of a short video."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "no_text"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "no_text"), prepend=os.pathsep)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from app.i18n import error_text
 from app.services.container import open_services
 from app.services.engine_session import import_engine_client
 from app.ui import resources
-from app.ui.error_boundary import tell
+from app.ui.error_boundary import show_error
 from app.video import child_ready
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
@@ -67,4 +67,4 @@ _PAGE = Path(st.__file__).with_name("static") / "index.html"
 MIDDLEWARE = [Middleware(PageProtection, allowed=allowed, policy=content_policy(_PAGE.read_text(encoding="utf-8")))]
 
 # Streamlit finds this by reading the source: it must stay an assignment of a call, written out.
-app = st.App(ENTRY, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE, on_script_error=tell)
+app = st.App(ENTRY, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE, on_script_error=show_error)

@@ -1,0 +1,1 @@
+"""Streamlit interface: pages, their panels and components, and the state of a browser session."""

@@ -1,6 +1,6 @@
-"""Sets two analyses of one video side by side: what each says of the whole and of each frame, and where they differ.
+"""Side-by-side comparison of two analyses of one video: what each says of the whole and of each frame.
 
-Frames are the same where their place in the video is. Plain values come out of this; nothing is drawn.
+Frames are the same where their index in the video is the same. Everything here returns plain values; nothing draws.
 """
 
 from __future__ import annotations
@@ -19,58 +19,79 @@ Pieces = list[tuple[str, bool]]
 Lines = list[Line]
 Both = tuple[Analysis, Analysis]
 _WORD = re.compile(r"[\u3400-\u9fff]|\w+|\s+|[^\w\s]")
-_MOST_WORDS = 600
-_MOST_LOOSE = 20
-_AKIN = 0.35
-"""From this share of equal words on it helps to mark the others; texts with less in common are read as they stand."""
+"""Words, spaces and signs; each CJK character counts as a word."""
+_MAX_WORDS = 600
+"""Longer texts are shown unmarked, because comparing them takes quadratic time. Chosen by hand; not tuned."""
+_MAX_UNCITED = 20
+"""Findings without a frame that are shown. Chosen by hand; not tuned."""
+_MIN_SIMILARITY = 0.35
+"""Texts that share fewer words than this ratio are shown unmarked: nearly everything would be marked. Chosen by hand;
+not tuned.
+"""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A frame of one of the reports or of both, by its place in the video."""
+    """A frame of one of the reports or of both, by its index in the video."""
 
     frames: tuple[Keyframe | None, Keyframe | None]
 
     @property
     def frame(self) -> Keyframe:
+        """Return the frame of the first report that has it."""
         found = self.frames[0] or self.frames[1]
         assert found
         return found
 
 
 def moments(both: Both) -> list[Moment]:
-    """The frames of both in time order."""
+    """List the frames of both reports in time order."""
     one, other = ({frame.frame_index: frame for frame in analysis.keyframes} for analysis in both)
     return [Moment((one.get(index), other.get(index))) for index in sorted(one.keys() | other.keys())]
 
 
 def num_shared(both: Both) -> int:
-    """How many frames both rest on."""
+    """Count the frames that are in both reports."""
     return sum(None not in moment.frames for moment in moments(both))
 
 
 def whole_rows(both: Both, language: Language) -> list[dict[str, object]]:
-    """Title, answer to the question, summary, chapters, and what cites no frame, as far as one of them has any."""
-    ways: dict[str, Callable[[Analysis], Lines]] = {
+    """Build the rows about the whole video, leaving out those where both sides are empty.
+
+    The rows are title, answer to the question, summary, chapters, and findings that cite no frame.
+    """
+    readers: dict[str, Callable[[Analysis], Lines]] = {
         "report.video_title": _title,
-        "report.reply": lambda analysis: _said(_reply(analysis), analysis, language),
-        "report.summary": lambda analysis: _said(analysis.overview, analysis, language),
+        "report.reply": lambda analysis: _to_lines(_reply(analysis), analysis, language),
+        "report.summary": lambda analysis: _to_lines(analysis.overview, analysis, language),
         "report.chapters": _chapters,
-        "ui.compare_loose": lambda analysis: _said(_loose(analysis)[:_MOST_LOOSE], analysis, language),
+        "ui.compare_loose": lambda analysis: _to_lines(_uncited(analysis)[:_MAX_UNCITED], analysis, language),
     }
-    rows = [_row(t(key, language), (way(both[0]), way(both[1]))) for key, way in ways.items()]
+    rows = [_row(t(key, language), (read(both[0]), read(both[1]))) for key, read in readers.items()]
     return [row for row in rows if any(row["sides"])]  # type: ignore[arg-type]
 
 
 def frame_rows(
     shown: Sequence[Moment], both: Both, job_ids: tuple[str, str], language: Language
 ) -> list[dict[str, object]]:
-    """A row for each moment: what each says that rests on it, a finding on several frames at the first of them."""
+    """Build a row for each moment with the findings of both reports on it.
+
+    A finding on several frames is in the row of the first of them.
+
+    Args:
+        shown: The moments of the open page.
+        both: The two analyses.
+        job_ids: Their job ids, in the same order.
+        language: Language of labels and flags.
+
+    Returns:
+        Rows for `components.side_by_side.draw`.
+    """
     by_first = [_by_first(analysis) for analysis in both]
     rows = []
     for moment in shown:
         sides = [
-            _brief(_said(by_first[place].get(frame.number, []), both[place], language)) if frame else []
+            _without_own_time(_to_lines(by_first[place].get(frame.number, []), both[place], language)) if frame else []
             for place, frame in enumerate(moment.frames)
         ]
         frame, owner = moment.frame, job_ids[0] if moment.frames[0] else job_ids[1]
@@ -82,15 +103,15 @@ def frame_rows(
 
 
 def is_same(moment: Moment, both: Both) -> bool:
-    """Whether both say the very same of it, letter for letter."""
+    """Check whether both reports say exactly the same of this moment."""
     one, other = (
-        [(finding.text, dict(finding.fields)) for finding in _of(analysis, frame)]
+        [(finding.text, dict(finding.fields)) for finding in _findings_of(analysis, frame)]
         for analysis, frame in zip(both, moment.frames, strict=True)
     )
     return one == other
 
 
-def _of(analysis: Analysis, frame: Keyframe | None) -> list[Finding]:
+def _findings_of(analysis: Analysis, frame: Keyframe | None) -> list[Finding]:
     if frame is None:
         return []
     return [finding for finding in analysis.findings if finding.frames[:1] == (frame.number,)]
@@ -105,7 +126,7 @@ def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
 
 
 def _title(analysis: Analysis) -> Lines:
-    return [_plain(analysis.title)] if analysis.title else []
+    return [_plain_line(analysis.title)] if analysis.title else []
 
 
 def _reply(analysis: Analysis) -> tuple[Finding, ...]:
@@ -115,18 +136,18 @@ def _reply(analysis: Analysis) -> tuple[Finding, ...]:
 def _chapters(analysis: Analysis) -> Lines:
     chapters = analysis.whole.chapters if analysis.whole else ()
     return [
-        {**_plain(one.title), "chips": [{"label": clock(one.start_seconds), "seconds": one.start_seconds}]}
+        {**_plain_line(one.title), "chips": [{"label": clock(one.start_seconds), "seconds": one.start_seconds}]}
         for one in chapters
     ]
 
 
-def _said(findings: Sequence[Finding], analysis: Analysis, language: Language) -> Lines:
+def _to_lines(findings: Sequence[Finding], analysis: Analysis, language: Language) -> Lines:
     times = times_of(analysis.keyframes)
     return [line(finding, times, language, analysis.field_names) for finding in findings]
 
 
-def _brief(lines: Lines) -> Lines:
-    """Without the time of the row itself, where that is the only one."""
+def _without_own_time(lines: Lines) -> Lines:
+    """Remove the time of the row itself where it is the only one."""
     return [{**each, "chips": each["chips"] if len(_chips(each)) > 1 else []} for each in lines]
 
 
@@ -134,23 +155,23 @@ def _chips(each: Line) -> list[Line]:
     return each["chips"]  # type: ignore[return-value]
 
 
-def _loose(analysis: Analysis) -> list[Finding]:
+def _uncited(analysis: Analysis) -> list[Finding]:
     return [finding for finding in analysis.findings if not finding.frames]
 
 
-def _plain(text: str) -> Line:
+def _plain_line(text: str) -> Line:
     return {"text": text, "chips": [], "fields": [], "flags": []}
 
 
 def _row(title: str, sides: tuple[Lines, Lines]) -> dict[str, object]:
-    """The lines with their words in pieces, of which those that differ are marked; fields likewise as a whole."""
+    """Build a row whose diff_words words and fields are marked."""
     texts = [[str(one["text"]) for one in side] for side in sides]
-    one, other = differing("\n".join(texts[0]), "\n".join(texts[1]))
-    pieces = (_lines_of(one), _lines_of(other))
+    one, other = diff_words("\n".join(texts[0]), "\n".join(texts[1]))
+    pieces = (_split_lines(one), _split_lines(other))
     fields = [[_field(field) for one in side for field in _fields(one)] for side in sides]
     marked = [
         [
-            {**each, "pieces": pieces[place][at], "fields": _marked(_fields(each), fields[1 - place])}
+            {**each, "pieces": pieces[place][at], "fields": _mark_fields(_fields(each), fields[1 - place])}
             for at, each in enumerate(side)
         ]
         for place, side in enumerate(sides)
@@ -167,20 +188,24 @@ def _field(field: Line) -> tuple[object, object]:
     return field["label"], field["text"]
 
 
-def _marked(fields: list[Line], others: list[tuple[object, object]]) -> list[Line]:
+def _mark_fields(fields: list[Line], others: list[tuple[object, object]]) -> list[Line]:
     return [{**field, "differs": bool(others) and _field(field) not in others} for field in fields]
 
 
-def differing(one: str, other: str) -> tuple[Pieces, Pieces]:
-    """Both texts in pieces, each with whether it has no counterpart in the other; unmarked where they have little in
-    common, or are too long.
+def diff_words(one: str, other: str) -> tuple[Pieces, Pieces]:
+    """Split both texts into pieces that are marked where they differ.
+
+    Nothing is marked where the texts have little in common or are too long.
+
+    Returns:
+        Two lists of (text, differs).
     """
     words, others = _WORD.findall(one), _WORD.findall(other)
     plain: tuple[Pieces, Pieces] = ([(one, False)], [(other, False)])
-    if not words or not others or max(len(words), len(others)) > _MOST_WORDS:
+    if not words or not others or max(len(words), len(others)) > _MAX_WORDS:
         return plain
     matcher = SequenceMatcher(str.isspace, words, others, autojunk=False)
-    if _share_in_common(matcher, words, others) < _AKIN:
+    if _similarity(matcher, words, others) < _MIN_SIMILARITY:
         return plain
     left: Pieces = []
     right: Pieces = []
@@ -190,15 +215,15 @@ def differing(one: str, other: str) -> tuple[Pieces, Pieces]:
     return left, right
 
 
-def _share_in_common(matcher: SequenceMatcher[str], words: Sequence[str], others: Sequence[str]) -> float:
-    """Of all words of both, 0 … 1; the spaces between them do not count."""
+def _similarity(matcher: SequenceMatcher[str], words: Sequence[str], others: Sequence[str]) -> float:
+    """Return the share of words that both texts have in common, 0 to 1; spaces don't count."""
     shared = (word for block in matcher.get_matching_blocks() for word in words[block.a : block.a + block.size])
     count = sum(not word.isspace() for word in shared)
     return 2 * count / max(1, sum(not word.isspace() for word in (*words, *others)))
 
 
-def _lines_of(pieces: Pieces) -> list[Pieces]:
-    """The pieces of each line."""
+def _split_lines(pieces: Pieces) -> list[Pieces]:
+    """Split the pieces at line breaks."""
     lines: list[Pieces] = [[]]
     for text, differs in pieces:
         for at, part in enumerate(text.split("\n")):

@@ -1,10 +1,10 @@
-"""Every run of every page begins here: page settings, language, sidebar, navigation.
+"""Entry script of the interface, run at every rerun of every page: page settings, language, sidebar, navigation.
 
-The pages are in `views/`, not `pages/`: a folder of that name beside this file would switch Streamlit to its older way
-of building pages for the first visitor. A page is a function; a new one is a module there and a line here.
+The pages are in `views/`, not `pages/`: a folder of that name beside this file would switch Streamlit to its legacy
+page mode for the first visitor. A page is a function; a new one is a module there and a line here.
 
-The links to the pages are ours and not those of `st.navigation`: going to another page, those lose what stands in the
-address, and with it the open analysis.
+The page links are our own, not those of `st.navigation`, which drop the query parameters and with them the open
+analysis.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ pages = [
     for name, icon, draw in PAGES
 ]
 page = st.navigation(pages, position="hidden")
-if state.take_opened() and page is not pages[0]:
+if state.pop_opened() and page is not pages[0]:
     st.switch_page(pages[0], query_params=state.address)
-if (lead := state.take_lead()) and page is not (target := pages[[name for name, *_ in PAGES].index(lead)]):
+if (name := state.pop_requested_page()) and page is not (target := pages[[key for key, *_ in PAGES].index(name)]):
     st.switch_page(target, query_params=state.address)
 with links:
     for one in pages:
@@ -49,7 +49,7 @@ with st.container(horizontal=True, gap=None, key=styles.PHONE_PAGES):
     for one, (name, *_) in zip(pages, PAGES, strict=True):
         st.page_link(one, label=t(f"ui.page_{name}_short", state.language), query_params=state.address)
 body = st.container()
-page_styles.close_sidebar(page.url_path)  # below the page, but there before it, and so before a link can be pressed
+page_styles.close_sidebar(page.url_path)  # mounted before the page body, so before a link can be pressed
 if error := resources.installed().error:
     st.error(plain(error_words(error, state.language)), icon=":material/error:")
 else:

@@ -1,4 +1,4 @@
-"""The last net of every page: what no panel caught is told in a sentence, and its traceback goes to the log."""
+"""Error boundary of every page: errors that no panel caught are shown as a sentence; unexpected ones are logged."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from app.ui.state import page_state
 _log = logging.getLogger(__name__)
 
 
-def tell(error: Exception) -> bool:
-    """Draws the sentence where the page broke off; true, because nothing else is to be shown of it."""
-    known = error
-    if not isinstance(known, AppError):
+def show_error(error: Exception) -> bool:
+    """Show the error where the page broke off.
+
+    Anything but an AppError is logged with its traceback and shown as an internal error.
+
+    Returns:
+        True, so that Streamlit shows nothing else for this error.
+    """
+    app_error = error
+    if not isinstance(app_error, AppError):
         _log.error("a page failed", exc_info=error)
         services = resources.installed().services
-        known = AppError("internal", kind=type(error).__name__, log=str(services.log_path) if services else "")
-    st.error(plain(error_words(known, page_state().language)), icon=":material/error:")
+        app_error = AppError("internal", kind=type(error).__name__, log=str(services.log_path) if services else "")
+    st.error(plain(error_words(app_error, page_state().language)), icon=":material/error:")
     return True

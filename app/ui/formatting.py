@@ -1,4 +1,4 @@
-"""Values as short words in the reader's language. Everything here returns text; nothing draws."""
+"""Short texts for values in the reader's language. Everything here returns text; nothing draws."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
 
 
 def plain(text: str) -> str:
-    """`text` so that Streamlit's Markdown shows it letter by letter and line by line: no picture, HTML, formula or
-    colour of its own. A web address is set as code, which is never a link.
+    """Escape `text` for Streamlit's Markdown, so that it is shown literally and line by line.
+
+    Pictures, HTML, formulas and colours stay text. A web address is set as code, which never becomes a link.
     """
     shown, last = "", 0
     for address in _ADDRESS.finditer(text):
@@ -32,7 +33,7 @@ def plain(text: str) -> str:
 
 
 def error_words(error: AppError, language: Language) -> str:
-    """Return the text of an error without the sign that it may begin with: the page has an icon for it."""
+    """Return the text of an error without its leading sign: the page shows an icon."""
     return error_text(error, language).removeprefix("❌").lstrip()
 
 
@@ -41,7 +42,7 @@ def _escaped(text: str) -> str:
 
 
 def short_clock(seconds: float) -> str:
-    """ "mm:ss", or "h:mm:ss" from an hour on."""
+    """Format seconds as "mm:ss", or "h:mm:ss" from an hour on."""
     return clock(int(seconds)).partition(".")[0]
 
 
@@ -51,11 +52,11 @@ def local_time(created: str) -> str:
 
 
 def _zone() -> tzinfo | None:
-    """The browser's time zone; None, this machine's, while no browser is there."""
+    """Return the browser's time zone, or None for this machine's where no browser is connected."""
     try:
         return ZoneInfo(st.context.timezone) if st.context.timezone else None
     except (ZoneInfoNotFoundError, ValueError):  # Windows knows no names without the package tzdata
-        minutes = st.context.timezone_offset or 0  # as JavaScript counts it: how far UTC is ahead
+        minutes = st.context.timezone_offset or 0  # minutes that UTC is ahead, as in JavaScript
         return timezone(timedelta(minutes=-minutes))
 
 
@@ -65,7 +66,7 @@ def remaining(seconds: float | None, language: Language) -> str:
 
 
 def video_facts(video: VideoInfo, language: Language) -> str:
-    """What the probe found, in one line."""
+    """Return the probe's findings on one line."""
     chips = [f"{video.width} × {video.height}"]
     if video.duration_seconds_from_header is not None:
         chips.insert(0, short_clock(video.duration_seconds_from_header))
@@ -79,14 +80,14 @@ def video_facts(video: VideoInfo, language: Language) -> str:
 
 
 def _container(video: VideoInfo) -> str:
-    """One name of the container: that of the file's ending where the decoder lists it among several."""
+    """Return one name of the container: the file's suffix where the decoder lists it among several."""
     names = video.container.split(",")
     ending = video.path.suffix.lstrip(".").lower()
     return ending if ending in names else names[0]
 
 
 def fact_lines(facts: FrameFacts, language: Language) -> list[tuple[str, str]]:
-    """(label, text) lines of everything that was measured on a frame."""
+    """List everything that was measured on a frame as (label, text)."""
     lines = []
     if facts.texts:
         lines.append((t("ui.fact_text", language), " | ".join(line.text for line in facts.texts)))

@@ -1,4 +1,4 @@
-"""From what a reader typed for a model to the one that is meant, what it needs, and the lines that choose it."""
+"""Model selection: find the model that a reader typed, what it needs here, and the settings lines that choose it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from app.models import Catalogue, Entry, Match, Proposal, Shape, read_shape
 from app.models.formatting import weights_bytes
 from app.services.hardware_profile import Place
 
-_MOST_BYTES = 4 * 1024**2
+_MAX_BYTES = 4 * 1024**2
+"""Largest config.json that is read. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """`model` is what VLLM_MODEL_PATH is to be. `entry` is None for a model on the hub of which nothing is known yet.
+class ModelChoice:
+    """The model that a name refers to.
 
-    `match` is how the name was understood, where that has to be told. `folder` is where the model lies, None where it
-    has to be fetched.
+    Attributes:
+        model: The value for VLLM_MODEL_PATH.
+        entry: Its catalogue entry, None for a model on the hub that is unknown so far.
+        match: How the name was understood, where the reader should see that.
+        folder: The model's folder, None where it has to be downloaded.
     """
 
     model: str
@@ -32,16 +36,21 @@ class Choice:
 
     @property
     def download_bytes(self) -> int | None:
-        """What is to be fetched, about; 0 for nothing, None where it is not known."""
+        """Return the approximate download size: 0 where nothing is missing, None where it is unknown."""
         if self.folder is not None:
             return 0
         return weights_bytes(self.entry.shape) if self.entry else None
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A model with its settings as they were written, and `config`, what VLLM_CONFIG comes to with our defaults; None
-    where it is not right.
+class ModelSettings:
+    """A model with its settings as typed.
+
+    Attributes:
+        model: The model's path, id or name.
+        vllm_config: VLLM_CONFIG as typed.
+        engine: "vllm" or "transformers".
+        config: VLLM_CONFIG merged with our defaults, None where it is invalid.
     """
 
     model: str
@@ -51,12 +60,12 @@ class Wanted:
 
     @property
     def named(self) -> dict[str, str]:
-        """As `wiring.chosen` takes it."""
+        """Return the keyword arguments for `wiring.chosen`."""
         return {"model": self.model, "vllm_config": self.vllm_config, "engine": self.engine}
 
     @property
     def written(self) -> dict[str, Any] | None:
-        """VLLM_CONFIG as it is written, None where it is no JSON object."""
+        """Return VLLM_CONFIG as typed, parsed; None where it is not a JSON object."""
         try:
             read = json.loads(self.vllm_config or "{}")
         except ValueError:
@@ -64,12 +73,13 @@ class Wanted:
         return read if isinstance(read, dict) else None
 
 
-def understood(name: str, catalogue: Catalogue) -> Choice:
-    """What is meant by `name`: a folder, an id on the hub, a short name, or what Ollama calls a model.
+def find_model(name: str, catalogue: Catalogue) -> ModelChoice:
+    """Find the model that `name` means: a folder, a hub id, a short name, or a name used by Ollama.
 
-    Raises ModelNotFound, which says what there is instead.
+    Raises:
+        ModelNotFound: No model is meant by it; the error lists alternatives.
     """
-    match, unknown = _looked_up(name, catalogue)
+    match, unknown = _look_up(name, catalogue)
     try:
         found = resolve_model(name)
     except ModelNotFound as error:
@@ -78,18 +88,18 @@ def understood(name: str, catalogue: Catalogue) -> Choice:
         found = None
     if found and found.folder and (match is None or match.why not in ("ollama", "ollama_folder")):
         known = match.entry if match and found.hub_id else None
-        return Choice(name.strip().strip("\"'"), known or _entry_of(found.folder, match), folder=found.folder)
+        return ModelChoice(name.strip().strip("\"'"), known or _entry_of(found.folder, match), folder=found.folder)
     if match is not None:
-        told = None if match.why == "exact" else match
-        return Choice(match.entry.id, match.entry, told, resolve_model(match.entry.id).folder)
+        shown = None if match.why == "exact" else match
+        return ModelChoice(match.entry.id, match.entry, shown, resolve_model(match.entry.id).folder)
     assert found is not None
     if found.hub_id is None or "/" not in found.hub_id:
         assert unknown is not None
         raise unknown
-    return Choice(found.hub_id, None)
+    return ModelChoice(found.hub_id, None)
 
 
-def _looked_up(name: str, catalogue: Catalogue) -> tuple[Match | None, ModelNotFound | None]:
+def _look_up(name: str, catalogue: Catalogue) -> tuple[Match | None, ModelNotFound | None]:
     try:
         return catalogue.find(name), None
     except ModelNotFound as error:
@@ -97,7 +107,11 @@ def _looked_up(name: str, catalogue: Catalogue) -> tuple[Match | None, ModelNotF
 
 
 def _entry_of(folder: Path, match: Match | None) -> Entry:
-    """The folder's own model; what only its makers tell is the catalogue's. Raises ModelNotFound."""
+    """Return an entry for the folder's own model, with what only its makers publish from the catalogue.
+
+    Raises:
+        ModelNotFound: The folder has no valid config.json.
+    """
     shape = _shape_of(folder)
     if match is not None:
         return replace(match.entry, shape=shape)
@@ -109,7 +123,7 @@ def _entry_of(folder: Path, match: Match | None) -> Entry:
 def _shape_of(folder: Path) -> Shape:
     try:
         with (folder / "config.json").open("rb") as stream:
-            return read_shape(json.loads(stream.read(_MOST_BYTES).decode("utf-8-sig")))
+            return read_shape(json.loads(stream.read(_MAX_BYTES).decode("utf-8-sig")))
     except FileNotFoundError as error:
         listed = ", ".join(sorted(one.name for one in folder.iterdir())[:8])
         raise ModelNotFound("model_config_missing", model=str(folder), files=listed or "-") from error
@@ -119,19 +133,19 @@ def _shape_of(folder: Path) -> Shape:
         raise ModelNotFound("model_config_broken", model=str(folder), reason=str(error)) from error
 
 
-def proposal_for(choice: Choice, place: Place) -> Proposal | None:
-    """Settings with which it fits; None where it does not, or nothing is known of it."""
+def proposal_for(choice: ModelChoice, place: Place) -> Proposal | None:
+    """Return settings with which the model fits; None where it doesn't or nothing is known of it."""
     return next(iter(place.proposals((choice.entry,))), None) if choice.entry else None
 
 
 def config_text(config: Mapping[str, Any]) -> str:
-    """VLLM_CONFIG as people read it: a line for each setting."""
+    """Format VLLM_CONFIG for reading, with a line for each setting."""
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in config.items()]
     return "{\n" + ",\n".join(lines) + "\n}" if lines else "{}"
 
 
-def env_lines(wanted: Wanted, environment: Mapping[str, str]) -> str:
-    """What belongs into `.env` to have the same from there."""
+def env_lines(wanted: ModelSettings, environment: Mapping[str, str]) -> str:
+    """Return the lines for `.env` that choose the same model and settings."""
     lines = [f"VLLM_MODEL_PATH={wanted.model}"]
     if wanted.engine == "vllm":
         lines.append(f"VLLM_CONFIG='{json.dumps(dict(wanted.config or {}))}'")

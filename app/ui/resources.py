@@ -1,4 +1,4 @@
-"""What all browser sessions share: the services, the key of the routes, and what the probe found of each file.
+"""Resources that all browser sessions share: the services, the key of the routes, and cached probe results.
 
 The lifespan installs the services before the first page runs; everything here may be used from several threads.
 """
@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
 
 _ESTIMATE_SECONDS = 60
-"""So long an estimate is kept: the queue asks for it every two seconds, and throughput changes slowly."""
+"""How long an estimate is cached: the queue asks every two seconds, and throughput changes slowly."""
 
 
 @dataclass(frozen=True)
 class Installed:
-    """The services with the key and base path of the routes; or the error that kept the services from opening.
+    """The services with the key and base path of the routes, or the error that kept them from opening.
 
-    `after_first_page` is called once, in a thread of its own, when the first page has been drawn.
+    Attributes:
+        services: The open services.
+        key: The key that the routes demand.
+        base_path: URL prefix of the app.
+        error: Why the services couldn't be opened.
+        after_first_page: Called once, in its own thread, when the first page has been drawn.
     """
 
     services: Services | None = None
@@ -43,21 +48,24 @@ _installed = Installed()
 _probed: set[tuple[str, int]] = set()
 _first_page = threading.Lock()
 _PAINT_SECONDS = 1.0
-"""From the end of a script run to the page on the screen: the browser fetches its parts meanwhile."""
+"""From the end of a script run to the page on the screen: the browser fetches its parts meanwhile. Chosen by hand; not
+tuned.
+"""
 
 
 def install(installed: Installed) -> None:
-    """Called once, by the lifespan."""
+    """Install the services for all sessions; called once, by the lifespan."""
     global _installed
     _installed = installed
 
 
 def installed() -> Installed:
+    """Return what the lifespan installed."""
     return _installed
 
 
 def note_page_drawn() -> None:
-    """Begin what waited for the first page. Called at the end of every script run."""
+    """Start the work that waited for the first page; called at the end of every script run."""
     work = _installed.after_first_page
     if work is not None and _first_page.acquire(blocking=False):
         timer = threading.Timer(_PAINT_SECONDS, work)
@@ -66,26 +74,42 @@ def note_page_drawn() -> None:
 
 
 def services() -> Services:
-    """The open services. Raises the AppError that kept them from opening."""
+    """Return the open services.
+
+    Raises:
+        AppError: The error that kept them from opening.
+        RuntimeError: No services are installed: the page runs outside of app.main.
+    """
     if _installed.services is None:
         raise _installed.error or RuntimeError("no services are installed: the page runs outside of app.main")
     return _installed.services
 
 
 def api_url(path: str, *, with_key: bool = True) -> str:
-    """The address of a route below /api for the browser; `with_key` where the browser itself cannot send a header."""
+    """Return the address of a route below /api for the browser.
+
+    Args:
+        path: Path below /api.
+        with_key: Add the key as a query parameter, for requests where the browser can't send a header.
+    """
     return f"{_installed.base_path}/api/{path}" + (f"?key={_installed.key}" if with_key else "")
 
 
 def picture_url(job_id: str, frame: Keyframe, side: int | None = None) -> str:
-    """The address of a frame's picture, at most `side` pixels long (None: as it is kept)."""
+    """Return the address of a frame's picture.
+
+    Args:
+        job_id: The job that the frame is of.
+        frame: The frame.
+        side: Longest side in pixels, None for the stored size.
+    """
     size = f"&side={side}" if side else ""
-    # The number makes a new address when a frame that was only found is chosen, in its final size.
+    # The number changes the address when a found frame is chosen and gets its final size.
     return f"{api_url(f'jobs/{job_id}/frames/{frame.frame_index}.jpg')}{size}&n={frame.number}"
 
 
 def is_probed(path: Path) -> bool:
-    """Return whether `probe_video` answers at once."""
+    """Check whether `probe_video` returns at once."""
     try:
         return (str(path), path.stat().st_mtime_ns) in _probed
     except OSError:
@@ -93,7 +117,12 @@ def is_probed(path: Path) -> bool:
 
 
 def probe_video(path: Path) -> VideoInfo:
-    """What the probe finds, asked once for each state of a file. Raises InputError or DecodeError."""
+    """Probe a video, once for each state of its file.
+
+    Raises:
+        InputError: The file can't be used.
+        DecodeError: The file can't be decoded.
+    """
     try:
         changed = path.stat().st_mtime_ns
     except OSError:
@@ -104,9 +133,11 @@ def probe_video(path: Path) -> VideoInfo:
 
 
 def expected_seconds(services: Services, job: JobSnapshot) -> float | None:
-    """Return how long an analysis takes from beginning to end, None while the engine's throughput is not known.
+    """Return how long an analysis takes from start to end, None while the engine's throughput is unknown.
 
-    Raises InputError or DecodeError where the video cannot be read.
+    Raises:
+        InputError: The video can't be used.
+        DecodeError: The video can't be decoded.
     """
     return _expected_seconds(job.id, services, job)
 
@@ -120,7 +151,7 @@ def _expected_seconds(job_id: str, _services: Services, _job: JobSnapshot) -> fl
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _probe(path: str, _changed_ns: int) -> VideoInfo:
-    # Imported here: the page shows before anything of the video side is loaded.
+    # Imported here: the page is shown before the video packages are loaded.
     from app.video import probe
 
     return probe(Path(path))

@@ -1,4 +1,4 @@
-"""From the samples of the monitor to the charts of the System page. Everything here returns values; nothing draws."""
+"""Charts of the System page, built from the monitor's samples. Everything here returns values; nothing draws."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from app.engine.monitoring.gpu import Card
 from app.engine.monitoring.monitor import KEPT_SECONDS, Sample
 from app.engine.monitoring.system_metrics import PARTS
 from app.i18n import t
-from app.ui.components.charts import Chart, Line
+from app.ui.components.charts import Chart, Series
 
 _SPANS = (120.0, 300.0, KEPT_SECONDS)
+"""Time axes in seconds. Chosen by hand; not tuned."""
 _JOBS = ("running", "waiting")
 
 
 def ages(samples: Sequence[Sample]) -> list[float]:
-    """How many seconds before the newest each sample was taken."""
+    """List how many seconds before the newest sample each one was taken."""
     return [samples[-1].at - sample.at for sample in samples]
 
 
 def span_seconds(samples: Sequence[Sample]) -> float:
-    """The shortest of a few usual spans that shows all samples, so that the first minutes do not stand at the edge."""
+    """Return the shortest time axis that shows all samples, so that the first minutes fill the chart."""
     longest = samples[-1].at - samples[0].at if samples else 0.0
     return next((span for span in _SPANS if longest <= span), KEPT_SECONDS)
 
 
 def machine_charts(samples: Sequence[Sample], processor: str, language: Language) -> list[Chart]:
-    """The processor, by its name, and memory; of the memory what FrameLens's own parts hold, and all else."""
+    """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
     now = samples[-1].machine
     parts = [
-        Line(_word(f"part_{part}", language), [one.machine.parts.get(part, 0) for one in samples]) for part in PARTS
+        Series(_word(f"part_{part}", language), [one.machine.parts.get(part, 0) for one in samples]) for part in PARTS
     ]
     others = [max(0, one.machine.memory_used_bytes - sum(one.machine.parts.values())) for one in samples]
     return [
         Chart(
             _word("cpu", language),
-            [Line("", [one.machine.cpu_share for one in samples])],
+            [Series("", [one.machine.cpu_share for one in samples])],
             unit="share",
             top=1.0,
             note=t("system.processors", language, name=processor, n=now.processors),
@@ -45,7 +46,7 @@ def machine_charts(samples: Sequence[Sample], processor: str, language: Language
         ),
         Chart(
             _word("memory", language),
-            [*parts, Line(_word("part_others", language), others)],
+            [*parts, Series(_word("part_others", language), others)],
             unit="bytes",
             top=now.memory_bytes,
             stacked=True,
@@ -55,11 +56,11 @@ def machine_charts(samples: Sequence[Sample], processor: str, language: Language
 
 
 def card_charts(samples: Sequence[Sample], card: Card, language: Language) -> list[Chart]:
-    """How busy, full and warm a card is, and what power it takes. What it keeps to itself says so."""
+    """Build the charts of a card's load, memory, temperature and power; values it withholds are noted."""
     history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
 
-    def line(value: Callable[[Card], float | None]) -> list[Line]:
-        return [Line("", [value(one) if one else None for one in history])]
+    def line(value: Callable[[Card], float | None]) -> list[Series]:
+        return [Series("", [value(one) if one else None for one in history])]
 
     def note(value: float | None, words: str = "") -> str:
         return _word("withheld", language) if value is None else words
@@ -98,13 +99,14 @@ def card_charts(samples: Sequence[Sample], card: Card, language: Language) -> li
 
 
 def load_charts(samples: Sequence[Sample], language: Language) -> list[Chart]:
-    """What the engine says of its work. The wait for the first token is the mean of those that came since the sample
-    before.
+    """Build the charts of the engine's load.
+
+    The wait for the first token is the mean over the tokens since the previous sample.
     """
     history = [sample.load if isinstance(sample.load, Load) else None for sample in samples]
 
-    def line(name: str, value: Callable[[Load], float | None], *, sparse: bool = False) -> Line:
-        return Line(_word(name, language), [value(one) if one else None for one in history], sparse)
+    def line(name: str, value: Callable[[Load], float | None], *, sparse: bool = False) -> Series:
+        return Series(_word(name, language), [value(one) if one else None for one in history], sparse)
 
     return [
         Chart(
@@ -133,8 +135,8 @@ def load_charts(samples: Sequence[Sample], language: Language) -> list[Chart]:
 
 
 def queue_chart(samples: Sequence[Sample], language: Language) -> Chart:
-    """How many analyses run and wait."""
-    lines = [Line(_word(name, language), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
+    """Build the chart of running and waiting analyses."""
+    lines = [Series(_word(name, language), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
     return Chart(_word("jobs", language), lines, wide=True)
 
 

@@ -1,4 +1,4 @@
-"""Findings, chapters and cues as plain values for the components that show them: text, times to go to, labels, flags.
+"""View models: findings, chapters and cues as plain values (text, times, labels, flags) for the components.
 
 Every time here is the decoder's; nothing is drawn.
 """
@@ -14,16 +14,27 @@ from app.ui import resources
 from app.ui.formatting import short_clock
 
 Line = dict[str, object]
-_MOST_CHIPS = 6
-_MOST_PICTURES = 3
+_MAX_CHIPS = 6
+"""Times shown per finding. Chosen by hand; not tuned."""
+_MAX_PICTURES = 3
+"""Pictures shown per finding. Chosen by hand; not tuned."""
 _SIDE = 320
+"""Longest side of these pictures in pixels. Chosen by hand; not tuned."""
 _SHORT_SECONDS = 120
+"""Up to this duration of the video, spans are shown in tenths of a second. Chosen by hand; not tuned."""
 
 
 def line(
     finding: Finding, times: Mapping[int, float], language: Language, names: Mapping[str, str] | None = None
 ) -> Line:
-    """A finding with what its fields are called in `names`."""
+    """Convert a finding.
+
+    Args:
+        finding: The finding.
+        times: Times of the frames in seconds, by frame number.
+        language: Language of the flags.
+        names: Labels of the finding's fields, by field key.
+    """
     return {
         "text": finding.text,
         "chips": chips(finding.frames, times),
@@ -33,11 +44,11 @@ def line(
 
 
 def chips(frames: Sequence[int], times: Mapping[int, float]) -> list[dict[str, object]]:
-    """The times of these frames; of many the first ones and the last."""
+    """List the times of these frames; of many, the first ones and the last."""
     known = [times[number] for number in frames if number in times]
-    if len(known) <= _MOST_CHIPS:
+    if len(known) <= _MAX_CHIPS:
         return [_chip(seconds) for seconds in known]
-    return [*(_chip(seconds) for seconds in known[: _MOST_CHIPS - 1]), _chip(known[-1], "… ")]
+    return [*(_chip(seconds) for seconds in known[: _MAX_CHIPS - 1]), _chip(known[-1], "… ")]
 
 
 def _chip(seconds: float, before: str = "") -> dict[str, object]:
@@ -45,13 +56,13 @@ def _chip(seconds: float, before: str = "") -> dict[str, object]:
 
 
 def flags(finding: Finding, language: Language) -> list[str]:
-    """What could not be verified of it."""
+    """List what could not be verified of a finding."""
     return [f"⚠️ {words}" for words in issues(finding, language)]
 
 
 def pictures(frames: Sequence[int], shown: Mapping[int, Keyframe], job_id: str, language: Language) -> list[Line]:
-    """The first few of these frames, small."""
-    known = [shown[number] for number in frames if number in shown][:_MOST_PICTURES]
+    """List small pictures of the first few of these frames."""
+    known = [shown[number] for number in frames if number in shown][:_MAX_PICTURES]
     return [
         {
             "src": resources.picture_url(job_id, frame, _SIDE if max(frame.width, frame.height) > _SIDE else None),
@@ -64,8 +75,8 @@ def pictures(frames: Sequence[int], shown: Mapping[int, Keyframe], job_id: str, 
     ]
 
 
-def spoken_span(start_seconds: float, end_seconds: float, whole_seconds: float) -> str:
-    """ "01:00–01:20", in tenths where the whole video is short."""
+def format_span(start_seconds: float, end_seconds: float, whole_seconds: float) -> str:
+    """Format a span such as "01:00–01:20", in tenths of a second where the whole video is short."""
     edges = (start_seconds, end_seconds)
     if whole_seconds > _SHORT_SECONDS:
         return "–".join(short_clock(edge) for edge in edges)

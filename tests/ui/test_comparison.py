@@ -21,22 +21,22 @@ def joined(pieces: comparison.Pieces) -> str:
 
 
 def test_words_without_a_counterpart_are_marked_in_both_texts() -> None:
-    one, other = comparison.differing("A red car turns left.", "A blue car turns left.")
+    one, other = comparison.diff_words("A red car turns left.", "A blue car turns left.")
     assert (joined(one), joined(other)) == ("A [red] car turns left.", "A [blue] car turns left.")
 
 
 def test_chinese_is_told_apart_by_its_characters() -> None:
-    one, other = comparison.differing("一辆红色的车左转", "一辆蓝色的车左转")
+    one, other = comparison.diff_words("一辆红色的车左转", "一辆蓝色的车左转")
     assert (joined(one), joined(other)) == ("一辆[红]色的车左转", "一辆[蓝]色的车左转")
 
 
 def test_texts_with_little_in_common_are_left_as_they_stand() -> None:
-    one, other = comparison.differing("A red car turns left.", "Nobody has come, and it rains")
+    one, other = comparison.diff_words("A red car turns left.", "Nobody has come, and it rains")
     assert not any(differs for _, differs in (*one, *other))
 
 
 def test_texts_of_any_length_are_told_apart_without_delay() -> None:
-    one, _ = comparison.differing("word " * 50_000, "other " * 50_000)
+    one, _ = comparison.diff_words("word " * 50_000, "other " * 50_000)
     assert len(one) == 1
 
 

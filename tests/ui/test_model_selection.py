@@ -1,4 +1,4 @@
-"""What is meant by what people type for a model, and what becomes of settings that are mended."""
+"""What is meant by what people type for a model, and what becomes of settings that are fixed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from app.core.errors import ModelNotFound
 from app.models import Card, built_in
 from app.models.preflight import Fix
 from app.services.hardware_profile import Place, place_of, speed_here
-from app.ui.model_selection import Choice, Wanted, config_text, env_lines, proposal_for, understood
-from app.ui.panels.models.apply import mended
+from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
+from app.ui.panels.models.apply import with_fix
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ from app.ui.panels.models.apply import mended
     ],
 )
 def test_every_way_to_name_a_model_resolves(typed: str, meant: str) -> None:
-    choice = understood(typed, built_in())
+    choice = find_model(typed, built_in())
     assert choice.model == meant and choice.folder is None
     assert (choice.match is None) == (typed == meant)
     assert choice.download_bytes and choice.download_bytes > 10**10
 
 
 def test_a_folder_is_itself_with_what_its_own_config_says(tiny_vl: Path) -> None:
-    choice = understood(str(tiny_vl), built_in())
+    choice = find_model(str(tiny_vl), built_in())
     assert choice.model == str(tiny_vl) and choice.folder == tiny_vl
     assert choice.entry and choice.entry.sees and choice.entry.shape.parameters < 10**7
     assert choice.download_bytes == 0
@@ -42,12 +42,12 @@ def test_a_folder_is_itself_with_what_its_own_config_says(tiny_vl: Path) -> None
 def test_folder_named_like_a_model_is_not_that_model(tiny_text: Path, tmp_path: Path) -> None:
     folder = tmp_path / "Qwen2.5-VL-7B-Instruct"
     shutil.copytree(tiny_text, folder)
-    choice = understood(str(folder), built_in())
+    choice = find_model(str(folder), built_in())
     assert choice.folder == folder and choice.entry and not choice.entry.sees
 
 
 def test_an_unknown_model_of_the_hub_is_taken_as_it_is_named() -> None:
-    assert understood("somebody/some-model", built_in()) == Choice("somebody/some-model", None)
+    assert find_model("somebody/some-model", built_in()) == ModelChoice("somebody/some-model", None)
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_an_unknown_model_of_the_hub_is_taken_as_it_is_named() -> None:
 )
 def test_what_is_no_model_says_so(typed: str, key: str) -> None:
     with pytest.raises(ModelNotFound) as caught:
-        understood(typed, built_in())
+        find_model(typed, built_in())
     assert caught.value.key == key
 
 
 def test_proposed_settings_round_trip() -> None:
-    choice = understood("Qwen/Qwen2.5-VL-7B-Instruct", built_in())
+    choice = find_model("Qwen/Qwen2.5-VL-7B-Instruct", built_in())
     proposal = proposal_for(choice, Place("here", Card(24)))
     assert proposal and json.loads(config_text(proposal.config)) == proposal.config
     assert proposal_for(choice, Place("here", Card(4))) is None
@@ -68,13 +68,13 @@ def test_proposed_settings_round_trip() -> None:
 
 
 def test_env_lines_name_an_unusual_engine() -> None:
-    usual = Wanted("org/model", "{}", "vllm", {"max_model_len": 4096})
+    usual = ModelSettings("org/model", "{}", "vllm", {"max_model_len": 4096})
     assert env_lines(usual, {"VLLM_CPU_KVCACHE_SPACE": "4"}).splitlines() == [
         "VLLM_MODEL_PATH=org/model",
         "VLLM_CONFIG='{\"max_model_len\": 4096}'",
         "VLLM_CPU_KVCACHE_SPACE=4",
     ]
-    other = Wanted("org/model", "", "transformers", {})
+    other = ModelSettings("org/model", "", "transformers", {})
     assert env_lines(other, {"FRAMELENS_ENGINE": "transformers"}).splitlines() == [
         "VLLM_MODEL_PATH=org/model",
         "FRAMELENS_ENGINE=transformers",
@@ -82,11 +82,11 @@ def test_env_lines_name_an_unusual_engine() -> None:
 
 
 def test_fix_changes_settings_and_removes_defaults() -> None:
-    wanted = Wanted("org/model", '{"dtype": "int8", "max_num_seqs": 4}', "vllm", None)
-    assert mended(wanted, Fix({"dtype": "half"})).written == {"dtype": "half", "max_num_seqs": 4}
-    by_default = Wanted("org/model", "{}", "vllm", {"tensor_parallel_size": 1})
-    assert mended(by_default, Fix(remove=("tensor_parallel_size",))).written == {"tensor_parallel_size": None}
-    assert mended(wanted, Fix(model="org/other")).model == "org/other"
+    wanted = ModelSettings("org/model", '{"dtype": "int8", "max_num_seqs": 4}', "vllm", None)
+    assert with_fix(wanted, Fix({"dtype": "half"})).written == {"dtype": "half", "max_num_seqs": 4}
+    by_default = ModelSettings("org/model", "{}", "vllm", {"tensor_parallel_size": 1})
+    assert with_fix(by_default, Fix(remove=("tensor_parallel_size",))).written == {"tensor_parallel_size": None}
+    assert with_fix(wanted, Fix(model="org/other")).model == "org/other"
 
 
 def test_hardware_is_smallest_gpu_unless_engine_is_on_cpu() -> None:

@@ -1,3 +1,1 @@
-"""Parts of the page that Streamlit does not have. Each is a Python file that says what it shows, and the HTML, CSS and
-JavaScript of the same name that show it; there is no build step, and nothing is fetched from elsewhere.
-"""
+"""Components of the pages: each a Python module that mounts an HTML, CSS and JavaScript part of its own."""

@@ -1,4 +1,4 @@
-"""Makes a component from the files of its name, put behind what all of them share and what it is built on."""
+"""Assets of the components: mounts a component from its HTML, CSS and JavaScript files and the shared ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def component(name: str, *parts: str) -> ComponentRenderer:
-    """The mounting command of the component `name`, defined by name.html, name.css and name.js in this folder; the
-    JavaScript of `parts`, and their CSS where they have some, stand before its own.
+    """Define a component and return the command that mounts it.
+
+    Args:
+        name: The component, defined by name.html, name.css and name.js in this folder.
+        *parts: Modules whose JavaScript, and CSS where they have some, is put before the component's own.
     """
     return st.components.v2.component(
         f"framelens_{name}",

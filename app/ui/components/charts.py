@@ -1,5 +1,6 @@
-"""Small charts of the last minutes in a grid, each with its value now beside its name. They move on without a flicker:
-only the points, the numbers and the scale are drawn anew.
+"""Small charts of the last minutes in a grid, each with its current value, and stacked bars.
+
+Updates don't flicker: only the points, the numbers and the scale are drawn again.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ _mount_bar = component("stack")
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line of a chart: a value for each moment, None where there is none, which leaves a gap. One that is
-    `sparse` is drawn as dots, and the last value there was is shown as the one now.
+class Series:
+    """One line of a chart.
+
+    Attributes:
+        label: Its name in the legend.
+        values: A value for each moment, None for a gap.
+        sparse: Draw dots, and show the last value that exists as the current one.
     """
 
     label: str
@@ -28,14 +33,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines on one scale from 0 to `top`, or to what is highest where that is None.
+    """Lines on one scale.
 
-    unit: shares of 1 become percent, bytes GiB. words: "{n}" with what stands around a number, such as "{n} °C". Lines
-    that are `stacked` stand upon each other. note: a few words below the name. wide: as wide as two others.
+    Attributes:
+        title: The name of the chart.
+        lines: Its lines.
+        unit: Shares of 1 are shown as percent, bytes as GiB.
+        words: Text around a number with "{n}" for it, such as "{n} °C".
+        top: Upper end of the scale, None for the highest value; the lower end is 0.
+        stacked: Stack the lines on one another.
+        note: A few words below the name.
+        wide: Take the width of two charts.
     """
 
     title: str
-    lines: Sequence[Line]
+    lines: Sequence[Series]
     unit: Unit = "number"
     words: str = "{n}"
     top: float | None = None
@@ -53,30 +65,49 @@ def draw(
     gap_seconds: float,
     words: Mapping[str, str],
 ) -> None:
-    """Draws the charts. `ages`: how many seconds ago each moment was, the oldest first. `span_seconds` is the time from
-    edge to edge; moments further apart than `gap_seconds` are not joined. `words`: of the axis and of missing values.
+    """Draw the charts.
+
+    Args:
+        charts: The charts in their order.
+        ages: How many seconds ago each moment was, the oldest first.
+        key: The widget key.
+        span_seconds: Time from edge to edge.
+        gap_seconds: Moments further apart than this are not joined.
+        words: Texts of the axis and of missing values.
     """
-    shown = [{**vars(chart), "lines": [_rounded(line) for line in chart.lines]} for chart in charts]
+    shown = [{**vars(chart), "lines": [_round(line) for line in chart.lines]} for chart in charts]
     scale = {"ages": [round(age, 1) for age in ages], "span": span_seconds, "gap": gap_seconds}
     _mount(key=key, data={"charts": shown, **scale, "words": dict(words)})
 
 
-def _rounded(line: Line) -> dict[str, object]:
-    """Four digits are more than a screen shows; a long window stays small on its way."""
+def _round(line: Series) -> dict[str, object]:
+    """Round the values to four digits, more than a screen shows, to keep the message small."""
     return {**vars(line), "values": [None if one is None else float(f"{one:.4g}") for one in line.values]}
 
 
 @dataclass(frozen=True)
 class BarPart:
-    """One part: what it is, how much of it, and that in words."""
+    """One part of the sum.
+
+    Attributes:
+        label: Its name.
+        amount: Its size.
+        words: The size in words.
+    """
 
     label: str
     amount: float
     words: str
 
 
-def draw_stacked_bar(parts: Sequence[BarPart], *, there: float, about: str, key: str) -> None:
-    """`there` is how much there is: the bar is as long as that, or as the sum where that is more, and then shows with a
-    mark where it ends. `about` says the whole in a sentence.
+def draw_stacked_bar(parts: Sequence[BarPart], *, available: float, about: str, key: str) -> None:
+    """Draw the bar.
+
+    Args:
+        parts: The parts in their order.
+        available: The available amount. The bar is as long as this or as the sum, whichever is more; a mark
+            shows the end of the available amount.
+        about: The whole in a sentence.
+        key: The widget key.
     """
-    _mount_bar(key=key, data={"parts": [vars(part) for part in parts], "there": there, "about": about})
+    _mount_bar(key=key, data={"parts": [vars(part) for part in parts], "there": available, "about": about})

@@ -1,4 +1,4 @@
-"""Frames as pictures with their time, why they were chosen, and what is known of them; or as cards to choose from."""
+"""Frames as pictures with their time, the reason they were chosen and their facts, or as cards with an edit button."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from app.ui.formatting import fact_lines
 from app.ui.frame_edits import Edits
 
 _SIDES = (320, 640)
-"""Small pictures that the browser may take in place of the one that is kept, as its screen needs."""
+"""Longest sides in pixels of the smaller pictures that the browser may load instead of the stored one. Chosen by hand;
+not tuned.
+"""
 _mount = component("frames")
 
 
@@ -28,11 +30,27 @@ def draw(
     with_facts: bool = False,
     findings: Sequence[Finding] = (),
 ) -> None:
-    """Draws a card for each frame; with `findings`, those that rest on that frame alone stand beside it."""
+    """Draw a card for each frame.
+
+    Args:
+        shown: The frames.
+        job_id: Their job.
+        language: Language of the labels.
+        key: The widget key.
+        layout: Cards in a grid, or one below the other.
+        facts: What was measured on the frames.
+        with_facts: Show these facts.
+        findings: Findings; those that cite a frame alone are shown beside it.
+    """
     measured = {one.number: one for one in facts} if with_facts else {}
     cards = []
     for frame in shown:
-        lines = [line for finding in findings if finding.frames == (frame.number,) for line in _said(finding, language)]
+        lines = [
+            line
+            for finding in findings
+            if finding.frames == (frame.number,)
+            for line in _finding_lines(finding, language)
+        ]
         if frame.number in measured:
             lines += [_line("fact", label, text) for label, text in fact_lines(measured[frame.number], language)]
         cards.append(_card(frame, job_id, language) | {"lines": lines})
@@ -40,7 +58,7 @@ def draw(
 
 
 def draw_editing(shown: Sequence[Keyframe], edits: Edits, job_id: str, language: Language, *, key: str) -> None:
-    """Draws a card for each frame of the report and each that was added, with a button that takes it out or back in."""
+    """Draw a card for each frame of the report and each added one, with a button that removes or restores it."""
     removed = edits.removed
     cards = [_card(frame, job_id, language) | _change(frame.time_seconds in removed, language) for frame in shown]
     cards += [_added(seconds, language) | _change(False, language) for seconds in edits.added]
@@ -88,7 +106,7 @@ def _side(frame: Keyframe) -> int:
     return max(frame.width, frame.height)
 
 
-def _said(finding: Finding, language: Language) -> list[dict[str, str]]:
+def _finding_lines(finding: Finding, language: Language) -> list[dict[str, str]]:
     flags = [_line("flag", "⚠️", t(f"unverified.{issue}", language)) for issue in finding.issues]
     return [_line("said", "", finding.text), *flags]
 

@@ -1,4 +1,4 @@
-"""Analyses as compact rows, each with what can be done with it; for the queue and the recent analyses."""
+"""Rows of analyses with their actions, for the queue and the recent analyses."""
 
 from __future__ import annotations
 
@@ -14,17 +14,32 @@ _mount = component("jobs", "icons")
 
 
 @dataclass(frozen=True)
-class Action:
-    """A button of a row. `name` is one of icons.js: first, pause, cancel."""
+class RowAction:
+    """A button of a row.
+
+    Attributes:
+        name: One of icons.js: first, pause, cancel.
+        words: Its label.
+    """
 
     name: str
     words: str
 
 
 @dataclass(frozen=True)
-class Job:
-    """A row. `icon` is the name of a state and `state` its words; `line` tells the analysis from others like it, and
-    `about` is all of it, shown when the pointer rests on the row. `name` is that of the video, for screen readers.
+class JobRow:
+    """A row.
+
+    Attributes:
+        id: Id of the job.
+        name: Name of the video, for screen readers.
+        title: First line.
+        line: Second line, which distinguishes the analysis from others like it.
+        icon: Name of a state.
+        state: The state in words.
+        about: Everything, shown as a tooltip.
+        is_open: Whether it is the open analysis.
+        actions: Its buttons.
     """
 
     id: str
@@ -35,11 +50,11 @@ class Job:
     state: str
     about: str
     is_open: bool
-    actions: Sequence[Action] = ()
+    actions: Sequence[RowAction] = ()
 
 
 def draw(
-    jobs: Sequence[Job],
+    jobs: Sequence[JobRow],
     *,
     key: str,
     on_open: Callable[[str], None],
@@ -48,23 +63,23 @@ def draw(
     """Draw the rows.
 
     Args:
-        jobs: In their order.
-        key: That of the widget.
-        on_open: Called with the id of the one that is pressed.
+        jobs: The rows in their order.
+        key: The widget key.
+        on_open: Called with the id of the row that was clicked.
         on_act: Called with an id and the name of an action.
     """
     by_id = {job.id: job for job in jobs}
 
-    def given(name: str) -> dict[str, Any]:
+    def read(name: str) -> dict[str, Any]:
         value = st.session_state[key][name]
         return value if isinstance(value, dict) and value.get("id") in by_id else {}
 
     def opened() -> None:
-        if value := given("open"):
+        if value := read("open"):
             on_open(value["id"])
 
     def acted() -> None:
-        value = given("act")
+        value = read("act")
         if value and value.get("action") in {one.name for one in by_id[value["id"]].actions}:
             on_act(value["id"], value["action"])
 

@@ -1,4 +1,4 @@
-"""Models in rows, the best first, each with its memory as a bar of what there is and a button that takes it."""
+"""Rows of models, the best first, each with its memory as a bar and a button that chooses it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,18 @@ _mount = component("models")
 
 
 @dataclass(frozen=True)
-class Row:
-    """`share` of the memory is taken, `memory` says it in words. `facts` are short; one that is "" leaves its place
-    empty. `is_used`: it is the one that runs now. `note`: how quick it is, "" where nobody knows.
+class ModelRow:
+    """A model.
+
+    Attributes:
+        id: Id of the model.
+        name: Its name.
+        about: What it is, in a line.
+        facts: Short texts, one per column; "" leaves a cell empty.
+        share: Share of the available memory that it takes.
+        memory: The memory in words.
+        is_used: Whether it is the model in use.
+        note: Its speed in words; "" where that is unknown.
     """
 
     id: str
@@ -29,24 +38,31 @@ class Row:
 
 
 def draw(
-    rows: Sequence[Row],
-    folded: Mapping[str, Sequence[Row]],
+    rows: Sequence[ModelRow],
+    folded: Mapping[str, Sequence[ModelRow]],
     *,
     heads: Sequence[str],
     words: Mapping[str, str],
     key: str,
     on_use: Callable[[str], None],
 ) -> None:
-    """Draws `rows`, and below them, each folded away under its title, more of them. `heads` are those of name, memory
-    and facts in this order. `words`: use, used. `on_use` is called with the id of the row whose button was pressed.
-    """
-    every = [row for some in (rows, *folded.values()) for row in some]
+    """Draw the rows.
 
-    def told() -> None:
+    Args:
+        rows: The rows that are always shown.
+        folded: More rows, by the title under which they are folded away.
+        heads: Headings of name, memory and facts, in this order.
+        words: Labels: use, used.
+        key: The widget key.
+        on_use: Called with the id of the row whose button was pressed.
+    """
+    all_rows = [row for some in (rows, *folded.values()) for row in some]
+
+    def notify() -> None:
         chosen = st.session_state[key]["use"]
-        if any(chosen == row.id for row in every):
+        if any(chosen == row.id for row in all_rows):
             on_use(chosen)
 
     folds = [{"title": title, "rows": [vars(row) for row in some]} for title, some in folded.items() if some]
     shown = {"rows": [vars(row) for row in rows], "folds": folds}
-    _mount(key=key, data={**shown, "heads": list(heads), "words": dict(words)}, on_use_change=told)
+    _mount(key=key, data={**shown, "heads": list(heads), "words": dict(words)}, on_use_change=notify)

@@ -1,7 +1,8 @@
-"""The video with its timeline. Frames and times anywhere on the page move it without asking the server; a range that is
-drawn on the timeline, and frames that are added or taken out there, are told to the page.
+"""Video player with its timeline.
 
-stretches without a picture, the frames, the chapters, and the part that the report is about.
+The timeline shows shots and their boundaries, the change along the video, black and frozen segments, frames, chapters,
+and the range that the report is about. Frames and times anywhere on the page move the player without a request to the
+server. A range drawn on the timeline, and frames added or removed there, are sent to the page.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ _WORDS = (
     *("zoom_in", "zoom_out", "still", "add", "remove", "restore", "undo", "change"),
     *("shot", "chapter", "cut", "dissolve", "fade", "wipe", "black", "frozen", "flashing"),
 )
-_PLACES = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
-_USUAL_FRAME_RATE = 25.0
+_PLACEHOLDERS = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
+_DEFAULT_FRAME_RATE = 25.0
+"""Assumed where the file doesn't name its frame rate. Chosen by hand; not tuned."""
 _mount = component("player", "timeline", "strip", "view", "courier", "range", "handwork", "stills")
 _PREVIEW_SIDE = 320
+"""Longest side in pixels of the frames' pictures. Chosen by hand; not tuned."""
 
 
 def draw(services: Services, video_id: str, video: VideoInfo, job_id: str | None, language: Language) -> None:
-    """Draws the player, with what is known of the job so far."""
+    """Draw the player with what is known of the job so far."""
     job = services.jobs.snapshot(job_id) if job_id else None
     state = page_state()
     edits = state.edits_of(job_id)
@@ -54,40 +57,42 @@ def draw(services: Services, video_id: str, video: VideoInfo, job_id: str | None
         "editing": edits is not None,
         "can_undo": bool(edits and edits.steps),
         "seen": edits.seen if edits else 0,
-        # The places in these sentences are filled in by the browser.
-        "words": {word: t(f"ui.player_{word}", language, **_PLACES) for word in _WORDS},
+        # The browser fills in the placeholders.
+        "words": {word: t(f"ui.player_{word}", language, **_PLACEHOLDERS) for word in _WORDS},
     }
-    _mount(key=_KEY, data=data, on_seek_change=_remember, on_range_change=_take_range, on_edit_change=_take_edits)
+    _mount(
+        key=_KEY, data=data, on_seek_change=_store_position, on_range_change=_store_range, on_edit_change=_store_edits
+    )
 
 
 def frame_seconds(video: VideoInfo) -> float:
-    """How long one frame is on show, about."""
-    return 1 / (video.frame_rate or _USUAL_FRAME_RATE)
+    """Return the approximate duration of one frame in seconds."""
+    return 1 / (video.frame_rate or _DEFAULT_FRAME_RATE)
 
 
-def _remember() -> None:
+def _store_position() -> None:
     page_state().position_seconds = float(st.session_state[_KEY]["seek"] or 0.0)
 
 
-def _take_range() -> None:
-    state, given = page_state(), st.session_state[_KEY]["range"]
-    match given:
+def _store_range() -> None:
+    state, value = page_state(), st.session_state[_KEY]["range"]
+    match value:
         case [int() | float() as start, int() | float() as end] if 0 <= start < end < math.inf:
             state.range_texts = (clock(start), clock(end))
         case _:
             state.range_texts = ("", "")
-    st.rerun()  # the player is a fragment; what was drawn is shown by all of the page
+    st.rerun()  # the player is a fragment, but the whole page shows the range
 
 
-def _take_edits() -> None:
-    state, given = page_state(), st.session_state[_KEY]["edit"]
-    if state.edits and isinstance(given, dict):
-        state.edits = state.edits.after(int(given.get("first", 0)), list(given.get("operations", ())))
+def _store_edits() -> None:
+    state, value = page_state(), st.session_state[_KEY]["edit"]
+    if state.edits and isinstance(value, dict):
+        state.edits = state.edits.after(int(value.get("first", 0)), list(value.get("operations", ())))
         st.rerun()
 
 
 def _duration(video: VideoInfo, job: JobSnapshot | None) -> float | None:
-    """Seconds; what was really decoded before what the header claims, unless only a part was to be decoded."""
+    """Return the duration in seconds: the decoded one over the header's, unless only a range was decoded."""
     if job is None or job.decode is None:
         return video.duration_seconds_from_header
     if has_range(job.request.selection):
@@ -96,7 +101,7 @@ def _duration(video: VideoInfo, job: JobSnapshot | None) -> float | None:
 
 
 def scenery(job: JobSnapshot | None) -> dict[str, object]:
-    """Shots, boundaries, curve and stretches of the survey, chapters and scope of the report; all may be empty."""
+    """Return the survey's shots, segments and curve and the report's chapters and range, each of which may be empty."""
     decode = job.decode if job else None
     return {
         "shots": [[one.start_seconds, one.end_seconds] for one in decode.shots] if decode else [],
@@ -109,7 +114,7 @@ def scenery(job: JobSnapshot | None) -> dict[str, object]:
 
 
 def marks(job: JobSnapshot | None, edits: Edits | None, language: Language) -> list[dict[str, object]]:
-    """The frames in time order, each with its state: found on the way, chosen, removed or added by hand."""
+    """List the frames in time order, each with its state: found, chosen, removed or added by hand."""
     if job is None:
         return []
     removed = edits.removed if edits else frozenset()
@@ -119,7 +124,7 @@ def marks(job: JobSnapshot | None, edits: Edits | None, language: Language) -> l
 
 
 def added_mark(seconds: float, language: Language) -> dict[str, object]:
-    """A moment that was added by hand; the browser has its picture, if any has."""
+    """Return the mark of a moment added by hand; only the browser can have its picture."""
     return {
         "seconds": seconds,
         "state": "added",
@@ -147,7 +152,7 @@ def _seconds(mark: dict[str, object]) -> float:
 
 
 def _curve(measures: Measures) -> dict[str, object]:
-    """The change along what was surveyed."""
+    """Return the change along the surveyed range."""
     values = [round(value, 3) for value in measures.change]
     return {"start": measures.start_seconds, "step": measures.step_seconds, "values": values}
 

@@ -24,33 +24,40 @@ _mount_parts = component("parts", "words")
 
 
 def draw_text(text: str, frames: Sequence[Keyframe], *, live: bool, key: str) -> None:
-    """An answer as it stands; `live` while more of it is to come."""
+    """Draw an answer unchanged; `live` while more of it is coming."""
     _mount_text(key=key, data={"text": text, "live": live, "marks": marks_of(frames), "statements": []})
 
 
 def draw_findings(findings: Sequence[Finding], frames: Sequence[Keyframe], language: Language, *, key: str) -> None:
-    """Statements with the times of their frames, and what could not be verified of them."""
+    """Draw statements with the times of their frames and what could not be verified of them."""
     times = times_of(frames)
     statements = [line(finding, times, language) for finding in findings]
     _mount_text(key=key, data={"text": "", "live": False, "marks": marks_of(frames), "statements": statements})
 
 
 def marks_of(frames: Sequence[Keyframe]) -> dict[str, float]:
-    """Frame number -> seconds, with the keys that JSON has."""
+    """Map frame numbers to seconds, with the string keys that JSON needs."""
     return {str(frame.number): frame.time_seconds for frame in frames}
 
 
 def card(
     lines: Sequence[Line], *, pictures: Sequence[Line] = (), lead: Sequence[Line] = (), title: str = ""
 ) -> dict[str, object]:
-    """A row: statements, with the times `lead` and a title above them and pictures at their side."""
+    """Build a row of statements, with times and a title above them and pictures beside them."""
     return {"kind": "card", "pictures": list(pictures), "title": title, "lead": list(lead), "lines": list(lines)}
 
 
 def head(
     title: str, *, note: str = "", flags: Sequence[str] = (), action: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    """A heading between rows. `action`: the words and the label of its button, and the number that it tells."""
+    """Build a heading between rows.
+
+    Args:
+        title: The heading.
+        note: Text beside it.
+        flags: Warnings below it.
+        action: Words and label of its button, and the number to report when it is pressed.
+    """
     return {"kind": "head", "title": title, "note": note, "flags": list(flags), "action": action}
 
 
@@ -61,22 +68,37 @@ def draw_rows(
     key: str,
     on_retry: Callable[[int], None] | None = None,
 ) -> None:
-    """Draws the rows. `marks` are the seconds of the frames whose numbers may be named in a text. `on_retry` is called
-    with the number of a head's action.
+    """Draw the rows.
+
+    Args:
+        rows: Rows built by `card` and `head`.
+        marks: Seconds of the frames whose numbers may appear in a text.
+        key: The widget key.
+        on_retry: Called with the number of a heading's action.
     """
 
-    def told() -> None:
+    def notify() -> None:
         number = st.session_state[key]["retry"]
         if on_retry and isinstance(number, int):
             on_retry(number)
 
-    _mount_rows(key=key, data={"rows": list(rows), "marks": dict(marks)}, on_retry_change=told)
+    _mount_rows(key=key, data={"rows": list(rows), "marks": dict(marks)}, on_retry_change=notify)
 
 
 @dataclass(frozen=True)
 class PartView:
-    """`text` is what has come of an answer on its way, `brief` one line of what is done or why it failed; `lines` are
-    the statements of an unfolded part, None for one that is folded.
+    """A part.
+
+    Attributes:
+        number: Number of its request.
+        title: Its heading.
+        note: Time and counts in words.
+        state: Its state.
+        state_words: The state in words.
+        brief: One line of the result, or why it failed.
+        text: The text of an incoming answer so far.
+        lines: The statements of an unfolded part, None for a folded one.
+        can_open: Whether it can be unfolded.
     """
 
     number: int
@@ -91,13 +113,13 @@ class PartView:
 
 
 def opened_parts() -> frozenset[int]:
-    """The numbers of the parts that the reader has unfolded."""
-    told = st.session_state.get(_PARTS_KEY) or {}
-    return frozenset(number for number in told.get("open") or () if isinstance(number, int))
+    """Return the numbers of the parts that the reader has unfolded."""
+    value = st.session_state.get(_PARTS_KEY) or {}
+    return frozenset(number for number in value.get("open") or () if isinstance(number, int))
 
 
 def draw_parts(parts: Sequence[PartView], marks: Mapping[str, float]) -> None:
-    """Draws them in the order given."""
+    """Draw the parts in the order given."""
     _mount_parts(
         key=_PARTS_KEY,
         data={"parts": [vars(part) for part in parts], "marks": dict(marks)},

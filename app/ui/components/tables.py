@@ -19,8 +19,14 @@ def draw_side_by_side(
     nothing: str,
     heads: Sequence[Sequence[Line]] = (),
 ) -> None:
-    """`rows` as app.ui.comparison makes them; `nothing` stands where a side says nothing. `heads` are facts of each
-    side.
+    """Draw both reports.
+
+    Args:
+        names: Names of the two sides.
+        rows: Rows built by app.ui.comparison.
+        key: The widget key.
+        nothing: Text for an empty side of a row.
+        heads: Facts about each side.
     """
     data = {"names": list(names), "rows": list(rows), "heads": [list(head) for head in heads], "nothing": nothing}
     _mount_sides(key=key, data=data)
@@ -34,6 +40,14 @@ def draw_table(
     numbers: Sequence[int] = (),
     wide: Sequence[int] = (),
 ) -> None:
-    """`numbers` are the places of the columns that are set to the right, `wide` those of whole sentences."""
+    """Draw the table.
+
+    Args:
+        heads: Column headings.
+        rows: Cells of each row.
+        key: The widget key.
+        numbers: Indices of the columns that are aligned right.
+        wide: Indices of the columns that hold whole sentences.
+    """
     shown = {"heads": list(heads), "rows": [list(row) for row in rows]}
     _mount_table(key=key, data={**shown, "numbers": list(numbers), "wide": list(wide)})

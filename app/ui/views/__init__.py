@@ -1,4 +1,4 @@
-"""Views of the application, one module each.
+"""Views of the application, one page each. A page reads state, calls a service and lets panels draw.
 
-A folder named `pages` beside the entry script would switch on Streamlit's own pages.
+The folder must not be named `pages`: beside the entry script that would switch on Streamlit's own pages.
 """

@@ -1,7 +1,7 @@
-"""The first page: from a video to its report. It reads state, asks the services, and lets the panels draw.
+"""Analyse page: from a video to its report. It reads state, asks the services and lets the panels draw.
 
-Once there is an analysis, the video is small and stays in view on the left; on the right is what is known of it, from
-the first progress to the report.
+Once there is an analysis, the video is small and stays in view on the left. The right column shows the progress first
+and the report afterwards.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services.container import Services
 
-_BEFORE, _DURING = (3, 2), (5, 7)
-"""Widths of the columns without and with an analysis, in a ratio."""
+_COLUMNS_BEFORE, _COLUMNS_DURING = (3, 2), (5, 7)
+"""Ratios of the column widths without and with an analysis. Chosen by hand; not tuned."""
 
 _PLAYER_HEIGHT, _FORM_HEIGHT = 360, 480
-"""Pixels of what is outlined while a new video is being opened."""
+"""Heights in pixels of the placeholders while a new video is opened. Chosen by hand; not tuned."""
 
 
 def draw() -> None:
-    """Before, during or after, as the ids in the address bar say."""
+    """Draw the page before, during or after an analysis, as the ids in the address bar say."""
     state, services = page_state(), resources.services()
     language = state.language
     job = _open_job(services)
@@ -45,7 +45,7 @@ def draw() -> None:
     for sentence in state.refused:
         st.warning(plain(sentence), icon=":material/block:")
     video = None
-    left, right = st.columns(_DURING if job else _BEFORE, gap="medium" if job else "large")
+    left, right = st.columns(_COLUMNS_DURING if job else _COLUMNS_BEFORE, gap="medium" if job else "large")
     outline = right.empty()
     if video_id and job is None and not _is_probed(services, video_id):
         outline.skeleton(height=_FORM_HEIGHT)
@@ -87,7 +87,7 @@ def _open_job(services: Services) -> JobSnapshot | None:
 def _draw_heading(
     services: Services, job: JobSnapshot | None, video_id: str | None, language: Language
 ) -> DeltaGenerator:
-    """Draw the name of what is open, or that of the app; returns the place for what is known of the video."""
+    """Draw the name of the open video or of the app, and return the place for the facts about the video."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
             if job is None and video_id is None:
@@ -103,7 +103,7 @@ def _draw_heading(
                     key="ask_again",
                     icon=":material/edit:",
                     disabled=video_id is None,
-                    on_click=request_form.begin_again,
+                    on_click=request_form.reopen_form,
                     args=(services, job),
                 )
             st.button(
@@ -118,7 +118,7 @@ def _draw_heading(
 def _name(services: Services, video_id: str) -> str:
     try:
         return services.videos.name(video_id)
-    except AppError:  # it was removed; where it would be drawn, that is said
+    except AppError:  # it was removed; _draw_video reports that
         return video_id
 
 
@@ -130,7 +130,7 @@ def _is_probed(services: Services, video_id: str) -> bool:
 
 
 def _draw_video(services: Services, video_id: str, job: JobSnapshot | None, language: Language) -> VideoInfo | None:
-    """The player; None with its reason in the page where the file cannot be used."""
+    """Draw the player. Return None, with the reason on the page, where the file can't be used."""
     try:
         path = services.videos.path(video_id)
         with st.spinner(t("ui.probing", language)), st.skeleton(height=_PLAYER_HEIGHT):
@@ -156,7 +156,7 @@ def _draw_under_player(services: Services, job: JobSnapshot, language: Language)
 
 
 def _draw_job(services: Services, job: JobSnapshot, language: Language, *, can_edit: bool) -> None:
-    """How the job stands, and what can be done with it."""
+    """Draw the state of the job and the actions for it."""
     if not job.is_readable:
         st.fragment(progress.draw_stage, run_every=progress.POLL_SECONDS)(services, job.id, language)
         return
@@ -170,7 +170,7 @@ def _draw_job(services: Services, job: JobSnapshot, language: Language, *, can_e
 
 
 def _draw_contents(services: Services, job: JobSnapshot, language: Language) -> None:
-    """The answers on their way, the report, or what was kept of it."""
+    """Draw the incoming answers, the report, or the kept part of a stopped job."""
     if not job.is_readable:
         st.fragment(answers.draw, run_every=progress.POLL_SECONDS)(services, job.id, language)
     elif edits := page_state().edits_of(job.id):

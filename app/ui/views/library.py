@@ -1,4 +1,4 @@
-"""The Library page: every analysis with its picture, found again by words and filters, and what to do with them."""
+"""Library page: every analysis with its picture, search and filters, and the actions on selected ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.ui.formatting import error_words, plain
 from app.ui.panels.library import cards, filters, selection
 from app.ui.state import page_state
 
-_SOON_SECONDS = 2.0
+_POLL_SECONDS = 2.0
 
 
 def draw() -> None:
-    """The page; what is not searchable yet is made so meanwhile."""
+    """Draw the page, and index the analyses that aren't searchable yet in the background."""
     state, services = page_state(), resources.services()
     language, indexing = state.language, services.jobs.indexing
     st.markdown(f"## {t('ui.page_library', language)}")
@@ -25,7 +25,7 @@ def draw() -> None:
     if services.meanings:
         services.meanings.begin()
     if indexing.num_left:
-        st.fragment(_draw_left, run_every=_SOON_SECONDS)(indexing.num_left)
+        st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
     filters.draw(services, language)
     shown = cards.found(services)
     selection.draw(services, shown.entries, language)
@@ -33,9 +33,9 @@ def draw() -> None:
     selection.draw_import(services, language)
 
 
-def _draw_left(before: int) -> None:
-    """How many are left; the cards are drawn anew as they come."""
+def _draw_indexing(previous: int) -> None:
+    """Show how many analyses are still to be indexed; redraw the page when some were."""
     left = resources.services().jobs.indexing.num_left
-    if left != before:
+    if left != previous:
         st.rerun()
     st.caption(t("library.left", page_state().language, n=left))

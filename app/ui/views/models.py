@@ -1,4 +1,4 @@
-"""The Models page: the model that is used, how to take another one, what runs on this machine, and what it takes."""
+"""Models page: the model in use, the choice of another one, the models that fit this machine, and memory estimates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _draw_way_back(services: Services, language: Language) -> None:
-    """The way back to the report or the video that is open, with all that was typed there."""
+    """Draw the button that leads back to the open report or video, with everything that was typed there."""
     state = page_state()
     with suppress(AppError):
         if state.job_id:
@@ -36,13 +36,13 @@ def _draw_way_back(services: Services, language: Language) -> None:
             plain(t("models.page.back", language, name=name)),
             key="models_back",
             icon=":material/arrow_back:",
-            on_click=state.lead_to,
+            on_click=state.go_to_page,
             args=("analyse",),
         )
 
 
 def draw() -> None:
-    """The page; what it says of the engine moves on by itself, the rest as it is used."""
+    """Draw the page. The engine's state refreshes by itself, the rest on interaction."""
     language, services = page_state().language, resources.services()
     st.markdown(f"## {t('ui.page_models', language)}")
     _draw_way_back(services, language)

@@ -1,6 +1,6 @@
-"""The System page: machine, cards, engine and queue as charts of the last minutes, with their values now.
+"""System page: machine, cards, engine and queue as charts of the last minutes with current values.
 
-While it is open it asks the monitor for samples, which is what makes that measure at all.
+The open page asks the monitor for samples; the monitor measures only while it is asked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.i18n import t
 from app.ui import resources, system_charts
 from app.ui.components import charts
 from app.ui.formatting import error_words, plain
-from app.ui.panels.sidebar.engine import COLOURS, short
+from app.ui.panels.sidebar.engine import COLOURS, short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services.container import Services
 
-_LOOKED_AT = 20  # of the newest jobs: those that run are among them
+_NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
 
 
 def draw() -> None:
-    """The page; its charts move on by themselves."""
+    """Draw the page; its charts refresh by themselves."""
     language = page_state().language
     st.markdown(f"## {t('ui.page_system', language)}")
     st.caption(t("system.about", language, n=round(PERIOD_SECONDS)))
@@ -44,8 +44,8 @@ def _draw(services: Services, language: Language) -> None:
     if not samples:
         st.info(plain(t("system.nothing", language, log=services.log_path)), icon=":material/monitoring:")
         return
-    _head("machine", language)
-    _charts("machine", samples, system_charts.machine_charts(samples, cpu_name(), language), language)
+    _draw_heading("machine", language)
+    _draw_charts("machine", samples, system_charts.machine_charts(samples, cpu_name(), language), language)
     _draw_cards(samples, language)
     _draw_engine(services, samples, language)
     _draw_queue(services, samples, language)
@@ -54,29 +54,29 @@ def _draw(services: Services, language: Language) -> None:
 def _draw_cards(samples: Sequence[Sample], language: Language) -> None:
     now = samples[-1].cards
     if now.absence:
-        _head("cards", language)
+        _draw_heading("cards", language)
         st.caption(plain(t(f"system.absence.{now.absence}", language, detail=now.detail)))
     for card in now.cards:
         number = str(card.index) if len(now.cards) > 1 else ""
-        _head("cards", language, number, card.name or t("system.card_silent", language))
-        _charts(f"card-{card.index}", samples, system_charts.card_charts(samples, card, language), language)
+        _draw_heading("cards", language, number, card.name or t("system.card_silent", language))
+        _draw_charts(f"card-{card.index}", samples, system_charts.card_charts(samples, card, language), language)
 
 
 def _draw_engine(services: Services, samples: Sequence[Sample], language: Language) -> None:
     status = services.engine.status()
-    _head("engine", language)
+    _draw_heading("engine", language)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.badge(t(f"ui.engine_{status.state}", language), color=COLOURS[status.state])
         for fact in _facts(status, language):
             st.badge(plain(fact), color="gray")
-    if words := _silence(status, samples[-1], language):
+    if words := _no_load_reason(status, samples[-1], language):
         st.caption(plain(words))
     if any(isinstance(sample.load, Load) for sample in samples):
-        _charts("engine", samples, system_charts.load_charts(samples, language), language)
+        _draw_charts("engine", samples, system_charts.load_charts(samples, language), language)
 
 
-def _silence(status: EngineStatus, now: Sample, language: Language) -> str:
-    """Why the engine tells nothing of its work; "" where it does."""
+def _no_load_reason(status: EngineStatus, now: Sample, language: Language) -> str:
+    """Return why the engine reports no load; "" where it does."""
     if isinstance(now.load, Load):
         return ""
     if now.load == "not_running" and status.error:
@@ -87,11 +87,11 @@ def _silence(status: EngineStatus, now: Sample, language: Language) -> str:
 
 
 def _facts(status: EngineStatus, language: Language) -> list[str]:
-    """The model, what runs it on which device or where, and how much it holds."""
+    """List the model, its engine with version, the device or address, and the context length."""
     installed = installed_vllm()
     name = {"vllm": "vLLM", "transformers": "transformers serve"}.get(status.kind, "")
     version = status.info.version if status.info else ""
-    facts = [short(status.model), f"{name} {version}".strip()]
+    facts = [short_model_name(status.model), f"{name} {version}".strip()]
     if status.kind == "vllm" and installed:
         facts.append(installed[0].upper())
     if status.kind == "remote" and status.info:
@@ -102,9 +102,9 @@ def _facts(status: EngineStatus, language: Language) -> list[str]:
 
 
 def _draw_queue(services: Services, samples: Sequence[Sample], language: Language) -> None:
-    _head("queue", language)
-    _charts("queue", samples, [system_charts.queue_chart(samples, language)], language)
-    running = [job for job in services.jobs.recent(_LOOKED_AT) if job.state == "running"]
+    _draw_heading("queue", language)
+    _draw_charts("queue", samples, [system_charts.queue_chart(samples, language)], language)
+    running = [job for job in services.jobs.recent(_NUM_RECENT) if job.state == "running"]
     waiting = services.jobs.waiting()
     for job in running:
         st.markdown(f":material/progress_activity: {plain(_line(job, language))}")
@@ -119,13 +119,13 @@ def _line(job: JobSnapshot, language: Language) -> str:
     return " · ".join(part for part in (job.name, stage) if part)
 
 
-def _head(name: str, language: Language, number: str = "", about: str = "") -> None:
-    """The heading of a section, with the number and the name of what it is about."""
+def _draw_heading(name: str, language: Language, number: str = "", about: str = "") -> None:
+    """Draw the heading of a section, with the number and the name of its subject."""
     words = f"{t(f'system.head_{name}', language)} {number}".strip()
     st.markdown(f"##### {plain(' · '.join(filter(None, (words, about))))}")
 
 
-def _charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart], language: Language) -> None:
+def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart], language: Language) -> None:
     span = system_charts.span_seconds(samples)
     charts.draw(
         drawn,

@@ -251,12 +251,12 @@ def test_foreign_analysis_shows_report_without_video(page: AppTest, services: Se
 
 def test_page_bug_is_a_sentence_and_a_logged_traceback(caplog: pytest.LogCaptureFixture) -> None:
     def broken() -> None:
-        from app.ui.error_boundary import tell
+        from app.ui.error_boundary import show_error
 
         try:
             print(1 // 0)
         except ZeroDivisionError as error:
-            assert tell(error)
+            assert show_error(error)
 
     with caplog.at_level(logging.ERROR, logger="app.ui.error_boundary"):
         page = AppTest.from_function(broken, default_timeout=30).run()

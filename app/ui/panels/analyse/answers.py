@@ -1,4 +1,4 @@
-"""What has been answered so far: the parts in time order, the joining, and the frames while nothing is answered yet."""
+"""Answers so far: the parts in time order, the summary of the whole, and the frames until a part is answered."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from app.reports.content.request_parts import layout_parts, times_of
 from app.ui.components import frames, report_blocks
 from app.ui.components.report_blocks import PartView
 from app.ui.formatting import plain
-from app.ui.view_models import line, spoken_span
+from app.ui.view_models import format_span, line
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services.container import Services
 
-_LONGEST = 4000
-"""Characters of an answer on its way that are shown; of a longer one its end, which is what grows."""
+_MAX_CHARACTERS = 4000
+"""Characters shown of an incoming answer; of a longer one the end, which is the part that grows. Chosen by hand; not
+tuned.
+"""
 
 
 def draw(services: Services, job_id: str, language: Language) -> None:
-    """The answers and the frames so far."""
+    """Draw the answers and the frames so far."""
     job = services.jobs.snapshot(job_id)
-    if reason := why_in_words(job):
+    if reason := text_mode_reason(job):
         st.warning(plain(notice_text(reason, language)))
     _draw_whole(job, language)
-    if shown := views(job, language, report_blocks.opened_parts()):
+    if shown := build_views(job, language, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer', language)}")
         report_blocks.draw_parts(shown, report_blocks.marks_of(job.keyframes))
     if found := job.keyframes or job.found:
@@ -38,7 +40,7 @@ def draw(services: Services, job_id: str, language: Language) -> None:
 
 
 def draw_kept(job: JobSnapshot, language: Language) -> None:
-    """The answers of a job that stopped before its end."""
+    """Draw the answers of a job that stopped before its end."""
     if any(chunk.number > 0 for chunk in job.chunks):
         st.markdown(f"##### {t('ui.parts', language)}")
         _draw_kept(job, language)
@@ -46,32 +48,34 @@ def draw_kept(job: JobSnapshot, language: Language) -> None:
 
 @st.fragment
 def _draw_kept(job: JobSnapshot, language: Language) -> None:
-    report_blocks.draw_parts(views(job, language, report_blocks.opened_parts()), report_blocks.marks_of(job.keyframes))
+    report_blocks.draw_parts(
+        build_views(job, language, report_blocks.opened_parts()), report_blocks.marks_of(job.keyframes)
+    )
 
 
-def why_in_words(job: JobSnapshot) -> Notice | None:
-    """Why the model is told of the frames in words, where it is."""
+def text_mode_reason(job: JobSnapshot) -> Notice | None:
+    """Return why the frames are described to the model in words, or None where they aren't."""
     return next((mode.reason for mode in job.modes.values() if mode.mode == "text" and mode.reason), None)
 
 
 def failures(job: JobSnapshot) -> dict[str, Notice]:
-    """What became of parts that could not be answered, by the time of their first frame."""
+    """Map the time of a part's first frame to the notice of its failure."""
     return {str(notice.values["first"]): notice for notice in job.notices if notice.key == "part_failed"}
 
 
 def _draw_whole(job: JobSnapshot, language: Language) -> None:
-    """How far the joining is, and the account of the whole as it comes."""
-    joins = {number for number in job.answers if number < 0}
-    if joins and 0 not in job.answers:
-        done = sum(number in joins and _is_done(job, number) for number in joins)
-        st.caption(t("ui.joining", language, done=done, total=len(joins)))
+    """Draw the progress of the merging and the incoming summary."""
+    merges = {number for number in job.answers if number < 0}
+    if merges and 0 not in job.answers:
+        done = sum(number in merges and _is_done(job, number) for number in merges)
+        st.caption(t("ui.joining", language, done=done, total=len(merges)))
     if 0 in job.answers:
         st.markdown(f"##### {t('report.summary', language)}")
         report_blocks.draw_text(_readable(job.answers[0]), job.keyframes, live=not _is_done(job, 0), key="answer-0")
 
 
-def views(job: JobSnapshot, language: Language, opened: frozenset[int]) -> list[PartView]:
-    """The parts in time order as far as they are known; while the plan is not, those that are being answered."""
+def build_views(job: JobSnapshot, language: Language, opened: frozenset[int]) -> list[PartView]:
+    """List the parts in time order as far as they are known; before there is a plan, those that are being answered."""
     times = times_of(job.keyframes)
     end = job.decode.readable_seconds if job.decode else max(times.values(), default=0.0)
     known = {part.number: part for part in layout_parts(job.layout, job.chunks, times, end)}
@@ -81,29 +85,31 @@ def views(job: JobSnapshot, language: Language, opened: frozenset[int]) -> list[
     for place, number in enumerate(numbers, start=1):
         title = t("ui.answer_part", language, n=place) if len(numbers) > 1 else t("ui.part_only", language)
         part = known.get(number)
-        note = spoken_span(part.start_seconds, part.end_seconds, end) if part and number in times else ""
+        note = format_span(part.start_seconds, part.end_seconds, end) if part and number in times else ""
         result = part.result if part else None
         if result and _is_done(job, number):
-            views.append(_done(result, times, title, note, language, is_open=number in opened or len(numbers) == 1))
+            views.append(
+                _done_view(result, times, title, note, language, is_open=number in opened or len(numbers) == 1)
+            )
         elif number in times and (failure := failed.get(clock(times[number]))) and not result:
-            views.append(_failed(failure, number, title, note, language))
+            views.append(_failed_view(failure, number, title, note, language))
         else:
-            views.append(_not_yet(job, number, title, note, language))
+            views.append(_pending_view(job, number, title, note, language))
     return views
 
 
 def _is_done(job: JobSnapshot, number: int) -> bool:
-    """Whether the answer that is kept is the one that counts: a part that is asked anew has an old one until then."""
+    """Check whether the stored answer is current: a part that is asked again keeps its old one until then."""
     kept = next((chunk for chunk in job.chunks if chunk.number == number), None)
     return kept is not None and job.answers.get(number, kept.answer) == kept.answer
 
 
-def _done(
+def _done_view(
     part: ChunkResult, times: dict[int, float], title: str, note: str, language: Language, *, is_open: bool
 ) -> PartView:
-    said = [*part.overview, *part.findings]
+    findings = [*part.overview, *part.findings]
     counted = t("ui.part_findings", language, n=len(part.findings))
-    lines = [line(finding, times, language) for finding in said] if is_open else None
+    lines = [line(finding, times, language) for finding in findings] if is_open else None
     if lines is not None and part.troubles:
         lines[0:0] = [{"text": "", "flags": troubles(part, language)}]
     return PartView(
@@ -112,19 +118,19 @@ def _done(
         " · ".join(filter(None, (note, counted))),
         "done",
         t("ui.part_done", language),
-        brief=said[0].text if said else sentences(troubles(part, language), language),
+        brief=findings[0].text if findings else sentences(troubles(part, language), language),
         lines=lines,
-        can_open=bool(said),
+        can_open=bool(findings),
     )
 
 
-def _failed(failure: Notice, number: int, title: str, note: str, language: Language) -> PartView:
+def _failed_view(failure: Notice, number: int, title: str, note: str, language: Language) -> PartView:
     reason = failure.values["reason"]
     words = notice_text(reason, language) if isinstance(reason, Notice) else str(reason)
     return PartView(number, title, note, "failed", t("ui.part_failed", language), brief=words)
 
 
-def _not_yet(job: JobSnapshot, number: int, title: str, note: str, language: Language) -> PartView:
+def _pending_view(job: JobSnapshot, number: int, title: str, note: str, language: Language) -> PartView:
     is_asked = not job.is_over and (number in job.answers or number in job.modes)
     text = _readable(job.answers.get(number, "")) if is_asked else ""
     state = "busy" if is_asked else "waiting"
@@ -132,9 +138,9 @@ def _not_yet(job: JobSnapshot, number: int, title: str, note: str, language: Lan
 
 
 def _readable(answer: str) -> str:
-    """The end of what can be read of an answer that still grows."""
-    # Imported here: the page shows before anything of the analysis is loaded.
+    """Return the end of the readable text of a partial answer."""
+    # Imported here: the page is shown before the analysis packages are loaded.
     from app.analysis.parsing.answer_parser import so_far
 
     text = so_far(answer)
-    return text if len(text) <= _LONGEST else f"… {text[-_LONGEST:]}"
+    return text if len(text) <= _MAX_CHARACTERS else f"… {text[-_MAX_CHARACTERS:]}"

@@ -1,5 +1,6 @@
-"""Which frames are looked at: how many, how they are chosen, from which part of the video, and how large they are sent.
-Most of it is folded away, since the usual way needs no choice.
+"""Frame options: how many frames, how they are read_choice, from which range of the video, and at what size.
+
+Most options are folded away, since the default strategy needs no choice.
 """
 
 from __future__ import annotations
@@ -19,14 +20,21 @@ from app.ui.panels.analyse import time_range
 from app.ui.state import page_state
 
 SLIDER_FRAMES = 64
+"""Upper end of the slider. FrameChoice by hand; not tuned."""
 _STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 _SIDES = (0, *sorted(SIDES))
-"""Pixels; 0 leaves it to the plan."""
+"""Longest sides in pixels; 0 leaves the choice to the plan."""
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """`frames` at most, None for as many as one request to the model holds. `side` is None where nobody chose it."""
+class FrameChoice:
+    """The options as read_choice.
+
+    Attributes:
+        selection: Strategy and range.
+        frames: Largest number of frames, None for as many as one request to the model holds.
+        side: Longest side in pixels, None where the plan chooses it.
+    """
 
     selection: Selection
     frames: int | None
@@ -34,7 +42,7 @@ class Chosen:
 
 
 def draw(language: Language) -> None:
-    """The number of frames, and in a fold the rest. The values survive a change of language."""
+    """Draw the number of frames, and the other options in a fold. Values survive a change of language."""
     _draw_number(language)
     with st.expander(plain(_heading(language)), icon=":material/tune:", key="choice"):
         st.radio(
@@ -50,7 +58,7 @@ def draw(language: Language) -> None:
         st.caption(t("ui.range_part", language))
         with st.container(horizontal=True):
             time_range.draw(language)
-        time_range.draw_trouble(language)
+        time_range.draw_error(language)
         st.selectbox(
             t("ui.side", language),
             _SIDES,
@@ -61,22 +69,26 @@ def draw(language: Language) -> None:
         )
 
 
-def chosen() -> Chosen:
-    """What was chosen. Raises InputError for what was typed and cannot be meant."""
+def read_choice() -> FrameChoice:
+    """Return the read_choice options.
+
+    Raises:
+        InputError: A range or time that was typed is invalid.
+    """
     strategy: Strategy = st.session_state.get("strategy", "auto")
     start, end = between(*page_state().range_texts) or (0.0, None)
     at = _times() if strategy == "times" else ()
     every = float(st.session_state["every"]) if strategy == "every" else None
     fits = bool(st.session_state.get("frames_fit")) and not at
     frames = MOST_FRAMES if at else int(st.session_state[_number_key(strategy)])
-    return Chosen(
+    return FrameChoice(
         Selection(strategy, every, at, start, end), None if fits else frames, st.session_state["side"] or None
     )
 
 
 def _draw_number(language: Language) -> None:
     strategy = st.session_state.get("strategy", "auto")
-    if strategy == "times":  # as many as are named
+    if strategy == "times":  # one for each time
         return
     is_budget = is_budgeted(strategy)
     st.slider(
@@ -124,7 +136,7 @@ def _heading(language: Language) -> str:
     strategy = t(f"strategy.{st.session_state.get('strategy', 'auto')}", language)
     parts = [t("ui.which_frames", language, strategy=strategy)]
     if drawn := page_state().range:
-        parts.append(time_range.words(drawn, language))
+        parts.append(time_range.format_range(drawn, language))
     return " · ".join(parts)
 
 

@@ -1,7 +1,7 @@
-"""A job while it runs: the stage with its count and what is left, and the buttons that pause or end it.
+"""Progress of a running job: the stage with its count and remaining time, and the buttons that pause or cancel.
 
-The fragments poll a snapshot; they start nothing and hold nothing, so a closed tab loses nothing. What is answered so
-far is drawn by app.ui.panels.analyse.answers.
+The fragments poll a snapshot; they start and hold nothing, so a closed tab loses nothing. Answers so far are drawn by
+app.ui.panels.analyse.answers.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 POLL_SECONDS = 0.8
+"""Interval between two polls of a job. Chosen by hand; not tuned."""
 
 
 def draw_stage(services: Services, job_id: str, language: Language) -> None:
-    """The stage and the buttons; when the report is there, the whole page is drawn anew."""
+    """Draw the stage and the buttons; redraw the whole page when the report is available."""
     job = services.jobs.snapshot(job_id)
     state = page_state()
     if job.is_readable:
@@ -40,12 +41,12 @@ def draw_stage(services: Services, job_id: str, language: Language) -> None:
         phase = job.engine_phase
         st.caption(plain(t(f"engine.phase.{phase.phase}", language, **phase.values)))
     _draw_buttons(services, job_id, language, is_pausing=is_pausing)
-    for notice in _to_tell(job):
+    for notice in _other_notices(job):
         st.caption(plain(notice_text(notice, language)))
 
 
 def draw_measuring(services: Services, job_id: str, language: Language) -> None:
-    """How many frames are measured so far, beside a report; when all are, the whole page is drawn with their facts."""
+    """Draw how many frames are measured so far; redraw the whole page with their facts when all are."""
     job = services.jobs.snapshot(job_id)
     if job.state != "measuring":
         st.rerun()
@@ -77,21 +78,21 @@ def _pause(services: Services, job_id: str) -> None:
     services.jobs.pause(job_id)
 
 
-def _to_tell(job: JobSnapshot) -> list[Notice]:
-    """What is not told beside the answers anyway."""
-    elsewhere = [answers.why_in_words(job), *answers.failures(job).values()]
+def _other_notices(job: JobSnapshot) -> list[Notice]:
+    """List the notices that aren't shown beside the answers."""
+    elsewhere = [answers.text_mode_reason(job), *answers.failures(job).values()]
     return [notice for notice in job.notices if notice not in elsewhere]
 
 
 def stage_text(job: JobSnapshot, language: Language) -> str:
-    """What is being done; a job whose turn has come opens its video before it reports a stage."""
+    """Return the stage in words; a job that just started opens its video before it reports a stage."""
     if job.stage:
         return t(f"stage.{job.stage}", language)
     return t("ui.waiting" if job.state == "queued" else "ui.opening_video", language)
 
 
 def _count(job: JobSnapshot) -> str:
-    """ "3 / 8", or how far the video has been read; "" where the stage cannot be counted."""
+    """Return "3 / 8", or how far the video has been read; "" where the stage has no count."""
     if not job.total:
         return ""
     if job.stage == "survey":
@@ -100,5 +101,5 @@ def _count(job: JobSnapshot) -> str:
 
 
 def _share(job: JobSnapshot) -> float:
-    """How much of the stage is done, 0 … 1."""
+    """Return how much of the stage is done, 0 to 1."""
     return min(1.0, job.step / job.total) if job.total else 0.0

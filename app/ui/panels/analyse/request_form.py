@@ -1,4 +1,4 @@
-"""What to ask, of which frames, in which language; what that will take; and the one button that starts."""
+"""Request form: the question, the frames, the language, the estimate, and the start button."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 
 _SAME_AS_PAGE = "page"
 _PROMPT_HEIGHT = 300
+"""Pixels. Chosen by hand; not tuned."""
 
 
 def draw(services: Services, video: VideoInfo | None, language: Language) -> None:
-    """The questions; without a video nothing can be started. Their values survive a change of language and the time
-    while they are not drawn.
+    """Draw the form; without a video it can't be submitted.
+
+    Its values survive a change of language and page.
     """
     _draw_template(services, language)
     needs_question = services.templates.find(st.session_state["template"]).needs_question
@@ -60,7 +62,7 @@ def draw(services: Services, video: VideoInfo | None, language: Language) -> Non
 
 
 def _draw_start(services: Services, video: VideoInfo | None, language: Language) -> None:
-    """The button, which says what will happen, and beside it the way without a download."""
+    """Draw the start button, which says what will happen, and the one that starts without a download."""
     now, count = missing_model.ready(services), len(page_state().video_ids)
     missing_model.draw(services, now, language)
     st.button(
@@ -86,7 +88,7 @@ def _draw_start(services: Services, video: VideoInfo | None, language: Language)
 
 
 def draw_found(services: Services, job: JobSnapshot, language: Language) -> None:
-    """That the report was there already when it was asked for, since when, and the way to a new one."""
+    """Show that the report already existed when it was asked for, with its date and a button for a new one."""
     if page_state().found_before != job.id:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -95,7 +97,7 @@ def draw_found(services: Services, job: JobSnapshot, language: Language) -> None
             t("ui.ask_anew", language),
             key="ask_anew",
             icon=":material/refresh:",
-            on_click=ask_anew,
+            on_click=resubmit,
             args=(services, job),
         )
 
@@ -116,7 +118,7 @@ def _draw_template(services: Services, language: Language) -> None:
 
 
 def _draw_plan(services: Services, video: VideoInfo, language: Language) -> None:
-    """Nothing while a range or times are typed that cannot be meant; what is wrong with them is told by the start."""
+    """Draw the estimate; nothing while a range or time is invalid, which the start button reports."""
     try:
         request = _request(services, video.path, video, language)
     except AppError:
@@ -125,13 +127,18 @@ def _draw_plan(services: Services, video: VideoInfo, language: Language) -> None
 
 
 def _request(services: Services, path: Path, video: VideoInfo | None, language: Language) -> AnalysisRequest:
-    """What the widgets say. Raises InputError, and what probing raises where the number of frames is left to fit."""
-    reader, chosen = st.session_state["report_language"], frame_options.chosen()
+    """Build the request that the widgets describe.
+
+    Raises:
+        InputError: An entry is invalid, or the video can't be used.
+        DecodeError: The video can't be decoded.
+    """
+    code, chosen = st.session_state["report_language"], frame_options.read_choice()
     request = AnalysisRequest(
         path=path,
         template=st.session_state["template"],
         question=st.session_state["question"].strip(),
-        language=language if reader == _SAME_AS_PAGE else reader,
+        language=language if code == _SAME_AS_PAGE else code,
         selection=chosen.selection,
         side=chosen.side,
     )
@@ -139,9 +146,15 @@ def _request(services: Services, path: Path, video: VideoInfo | None, language: 
 
 
 def _start(services: Services, language: Language, now: Readiness | None) -> None:
-    """A job for each video; the first one is opened. `now`: as the button said, None: without a model."""
+    """Submit a job for each video and open the first one.
+
+    Args:
+        services: The services.
+        language: Language of the page.
+        now: Readiness as the button showed it, None to analyse without a model.
+    """
     state = page_state()
-    with state.trying():
+    with state.catching_errors():
         template = services.templates.find(st.session_state["template"])
         if template.needs_question and not st.session_state["question"].strip():
             raise InputError("question_empty")
@@ -162,8 +175,8 @@ def _open(services: Services, job_id: str) -> None:
     state.found_before = job_id if services.jobs.snapshot(job_id).is_complete else ""
 
 
-def begin_again(services: Services, job: JobSnapshot) -> None:
-    """Show the questions about the video of `job` again, with what was asked in it."""
+def reopen_form(services: Services, job: JobSnapshot) -> None:
+    """Show the form for the video of `job` again, with the job's question."""
     state = page_state()
     state.choose_video(services.videos.find(job.request.path))
     st.session_state["question"] = job.request.question
@@ -171,51 +184,64 @@ def begin_again(services: Services, job: JobSnapshot) -> None:
         st.session_state["template"] = job.request.template
 
 
-def ask_anew(services: Services, job: JobSnapshot) -> None:
-    """Ask the same once more, in a new analysis."""
+def resubmit(services: Services, job: JobSnapshot) -> None:
+    """Submit the same request as a new analysis."""
     state = page_state()
-    with state.trying():
+    with state.catching_errors():
         state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.follows, anew=True))
 
 
 def draw_estimate(
     services: Services, video: VideoInfo, request: AnalysisRequest, language: Language, *, videos: int = 1
 ) -> None:
-    """The forecast in a few lines, and a button that shows the prompt. `videos`: so many are asked about alike."""
-    forecast = services.planner(video, request, services.templates.find(request.template))
+    """Draw the estimate in a few lines and a button that shows the prompt.
+
+    Args:
+        services: The services.
+        video: The video.
+        request: What is asked.
+        language: Language of the page.
+        videos: Number of videos that are asked about in the same way.
+    """
+    estimate = services.planner(video, request, services.templates.find(request.template))
     with st.container(border=True, gap="small", key="plan"):
-        st.markdown(f":material/route: **{plain(headline(forecast, language))}**")
+        st.markdown(f":material/route: **{plain(headline(estimate, language))}**")
         each = [t("ui.plan_each", language, n=videos)] if videos > 1 else []
-        st.caption(plain(sentences([*each, *details(forecast, language)], language)))
+        st.caption(plain(sentences([*each, *details(estimate, language)], language)))
         if st.button(t("ui.prompt_exact", language), key="prompt_exact", type="tertiary", icon=":material/article:"):
             show = st.dialog(t("ui.prompt_exact", language), width="large", icon=":material/article:")(_draw_prompt)
-            show(services, video, request, forecast, language)
+            show(services, video, request, estimate, language)
 
 
 def held_frames(services: Services, video: VideoInfo | None, request: AnalysisRequest) -> int:
-    """As many frames as one request holds. Raises what probing the video raises."""
+    """Return the number of frames that one request holds.
+
+    Raises:
+        InputError: The video can't be used.
+        DecodeError: The video can't be decoded.
+    """
     video = video or resources.probe_video(request.path)
     return services.planner.held_frames(video, request, services.templates.find(request.template))
 
 
 def _draw_prompt(
-    services: Services, video: VideoInfo, request: AnalysisRequest, forecast: Forecast, language: Language
+    services: Services, video: VideoInfo, request: AnalysisRequest, estimate: Forecast, language: Language
 ) -> None:
-    """The messages, each with a button that copies it."""
-    st.caption(t("ui.prompt_is" if forecast.parts <= 1 else "ui.prompt_is_part", language))
-    frames = _examples(video, request, forecast)
+    """Draw the messages, each with a copy button."""
+    st.caption(t("ui.prompt_is" if estimate.parts <= 1 else "ui.prompt_is_part", language))
+    frames = _examples(video, request, estimate)
     template = services.templates.find(request.template)
-    for role, text in exact_prompt(request, template, frames, forecast.parts):
+    for role, text in exact_prompt(request, template, frames, estimate.parts):
         st.markdown(f"`{role}`")
         st.code(text, language=None, wrap_lines=True, height=_PROMPT_HEIGHT)
 
 
-def _examples(video: VideoInfo, request: AnalysisRequest, forecast: Forecast) -> list[Keyframe]:
-    """Frames of the first part, evenly spread, since those to come are not known."""
+def _examples(video: VideoInfo, request: AnalysisRequest, estimate: Forecast) -> list[Keyframe]:
+    """Return placeholder frames of the first part, evenly spread, since the real ones are unknown."""
     start = request.selection.start_seconds
-    end = request.selection.end_seconds or video.duration_seconds_from_header or float(forecast.frames)
-    step = max(0.0, end - start) / max(1, forecast.frames)
-    number = ceil(forecast.frames / max(1, forecast.parts))
+    end = request.selection.end_seconds or video.duration_seconds_from_header or float(estimate.frames)
+    step = max(0.0, end - start) / max(1, estimate.frames)
+    number = ceil(estimate.frames / max(1, estimate.parts))
     return [
         Keyframe(place + 1, place, start + step * (place + 0.5), "even", 1, video.width, video.height, b"")
         for place in range(number)

@@ -1,4 +1,4 @@
-"""A job that stopped before its end: what happened, what is kept, what has changed since, and the ways on."""
+"""A job that stopped before its end: the reason, what was kept, what changed since, and the actions for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.ui.components import frames, tables
 from app.ui.formatting import error_words, plain
 from app.ui.panels.analyse import answers
 from app.ui.panels.models import missing_model
-from app.ui.panels.sidebar.engine import short
+from app.ui.panels.sidebar.engine import short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Changes = dict[str, tuple[str, str]]
 
 
 def draw(services: Services, job: JobSnapshot, language: Language) -> None:
-    """The sentence, and the buttons: go on, once more, or without a model where the engine was the cause."""
+    """Draw the reason, and the buttons that resume, restart, or continue without a model after an engine error."""
     if job.is_without_model:
         _draw_without_model(services, job, language)
         return
@@ -45,11 +45,11 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
     if changes and page_state().left_as_is != job.id:
         _draw_changes(services, job, changes, language)
     else:
-        _draw_ways(services, job, language, can_go_on=not changes)
+        _draw_ways(services, job, language, can_resume=not changes)
 
 
 def _draw_without_model(services: Services, job: JobSnapshot, language: Language) -> None:
-    """That no model has seen the frames, in one line, the ways to one that will, and in a fold why none has."""
+    """Show that no model has seen the frames, the ways to one that will, and the reason in a fold."""
     st.markdown(f"#### {t('ui.state_without_model', language)}")
     st.markdown(t("ui.without_model_is", language))
     if not job.is_from_elsewhere:
@@ -64,7 +64,7 @@ def _draw_ways_to_a_model(services: Services, job: JobSnapshot, language: Langua
     has_another = now.kind == "ready" and (not job.request.use_model or bool(services.jobs.changes(job.id)))
     with st.container(horizontal=True):
         if has_another:
-            model = short(services.engine.status().model)
+            model = short_model_name(services.engine.status().model)
             _draw_with_model(services, job, t("ui.analyse_with", language, model=model), now, primary=True)
         missing_model.draw_choose(language, primary=not has_another)
         if not has_another and job.can_go_on:
@@ -79,15 +79,15 @@ def _draw_with_model(services: Services, job: JobSnapshot, words: str, now: Read
         key="go_on",
         type="primary" if primary else "secondary",
         icon=":material/auto_awesome:",
-        on_click=_with_model,
+        on_click=_resume_with_model,
         args=(services, job, now),
     )
 
 
-def _with_model(services: Services, job: JobSnapshot, now: Readiness) -> None:
-    """Ask about the frames that are there: in this job where a model was wanted, else in a new one."""
+def _resume_with_model(services: Services, job: JobSnapshot, now: Readiness) -> None:
+    """Ask about the existing frames: in this job where a model was requested, else in a new one."""
     state = page_state()
-    with state.trying():
+    with state.catching_errors():
         missing_model.confirm(services, now)
         if job.can_go_on:
             services.jobs.resume(job.id, accept_changes=True)
@@ -97,14 +97,14 @@ def _with_model(services: Services, job: JobSnapshot, now: Readiness) -> None:
 
 
 def _kept(job: JobSnapshot, language: Language) -> str:
-    """How many parts are answered; "" before there are any."""
+    """Return how many parts are answered; "" before there are any."""
     parts = layout_parts(job.layout, job.chunks, {}, 0)
     done = sum(part.result is not None for part in parts)
     return t("ui.parts_kept", language, done=done, total=len(parts)) if job.layout and done else ""
 
 
 def _draw_changes(services: Services, job: JobSnapshot, changes: Changes, language: Language) -> None:
-    """What is different from when the job was begun: answers made with both do not belong in one report."""
+    """Draw the settings that changed since the start: answers under both don't belong in one report."""
     with st.container(border=True):
         st.markdown(f"**{t('ui.changed', language)}**")
         heads = [t(f"ui.changed_{column}", language) for column in ("setting", "then", "now")]
@@ -116,30 +116,30 @@ def _draw_changes(services: Services, job: JobSnapshot, changes: Changes, langua
                 key="go_on_changed",
                 type="primary",
                 icon=":material/resume:",
-                on_click=_go_on,
+                on_click=_resume,
                 args=(services, job.id, True),
             )
-            st.button(t("ui.changed_leave", language), key="leave_it", on_click=_leave, args=(job.id,))
+            st.button(t("ui.changed_leave", language), key="leave_it", on_click=_keep_stopped, args=(job.id,))
 
 
 def change_rows(changes: Changes, language: Language) -> list[list[str]]:
-    """Setting, then, now; what was not set as a dash."""
+    """List setting, old and new value; an unset value is a dash."""
     return [[named("condition", name, language), then or "—", now or "—"] for name, (then, now) in changes.items()]
 
 
-def _draw_ways(services: Services, job: JobSnapshot, language: Language, *, can_go_on: bool) -> None:
-    can_go_without = isinstance(job.error, EngineError) and job.request.use_model
+def _draw_ways(services: Services, job: JobSnapshot, language: Language, *, can_resume: bool) -> None:
+    can_skip_model = isinstance(job.error, EngineError) and job.request.use_model
     with st.container(horizontal=True):
-        if can_go_on:
+        if can_resume:
             st.button(
                 t("ui.go_on", language),
                 key="go_on",
                 type="primary",
                 icon=":material/resume:",
-                on_click=_go_on,
+                on_click=_resume,
                 args=(services, job.id, False),
             )
-        if can_go_without:
+        if can_skip_model:
             st.button(
                 t("ui.without_model", language),
                 key="without_model",
@@ -156,24 +156,24 @@ def _draw_ways(services: Services, job: JobSnapshot, language: Language, *, can_
 
 
 def draw_kept(job: JobSnapshot, language: Language) -> None:
-    """What was answered and the frames that had been chosen before it ended."""
+    """Draw the answers so far and the frames that had been chosen."""
     answers.draw_kept(job, language)
     if job.keyframes:
         st.markdown(f"##### {t('ui.keyframes', language)}")
         frames.draw(job.keyframes, job.id, language, key="kept", facts=job.facts, with_facts=bool(job.facts))
 
 
-def _go_on(services: Services, job_id: str, accept_changes: bool) -> None:
-    with page_state().trying():
+def _resume(services: Services, job_id: str, accept_changes: bool) -> None:
+    with page_state().catching_errors():
         services.jobs.resume(job_id, accept_changes=accept_changes)
 
 
-def _leave(job_id: str) -> None:
+def _keep_stopped(job_id: str) -> None:
     page_state().left_as_is = job_id
 
 
 def _submit(services: Services, job: JobSnapshot, use_model: bool) -> None:
     state = page_state()
-    with state.trying():
+    with state.catching_errors():
         request = replace(job.request, use_model=use_model)
         state.open_job(services.jobs.submit(request, name=job.name, anew=True))

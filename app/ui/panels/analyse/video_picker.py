@@ -1,4 +1,4 @@
-"""Choosing videos: an upload in pieces, a file below an allowed folder, or the bundled sample; and those chosen."""
+"""Video picker: an upload in pieces, a file below an allowed folder, or the bundled sample; and the chosen videos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def draw(services: Services, language: Language) -> None:
-    """The ways to a video, one below the other; the upload first, because most come with a file."""
+    """Draw the ways to choose a video, the upload first because it is the most common."""
     uploader.draw(language, key="uploader", on_uploaded=_uploaded)
     if services.settings.input_dirs:
         st.text_input(
@@ -43,7 +43,7 @@ def _uploaded(video_ids: list[str], refused: list[str]) -> None:
 
 
 def draw_chosen(services: Services, language: Language) -> None:
-    """Where several videos were chosen, a line for each, with ways to show it or leave it out."""
+    """Draw a line for each of several chosen videos, with buttons that show or remove it."""
     state = page_state()
     if len(state.video_ids) < 2:
         return
@@ -75,7 +75,7 @@ def draw_chosen(services: Services, language: Language) -> None:
 def _name(services: Services, video_id: str) -> str:
     try:
         return services.videos.name(video_id)
-    except AppError:  # it was removed; a start will say so
+    except AppError:  # it was removed; submitting reports that
         return video_id
 
 
@@ -91,5 +91,5 @@ def _leave_out(video_id: str) -> None:
 
 def _choose(find: Callable[[], str]) -> None:
     state = page_state()
-    with state.trying():
+    with state.catching_errors():
         state.choose_video(find())

@@ -1,4 +1,4 @@
-"""The analyses that are wanted, a page at a time, as cards."""
+"""Search results of the library as cards, a page at a time."""
 
 from __future__ import annotations
 
@@ -25,32 +25,39 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 PAGE = 24
+"""Cards on a page. Chosen by hand; not tuned."""
 _WORDS = ("open", "select", "rename", "rename_done")
 _KINDS = {"queued": "running", "running": "running", "failed": "failed", "interrupted": "failed"}
 
 
 @dataclass(frozen=True)
-class Found:
-    """The entries of the page that is open, how many there are in all, and the place in each that means the same."""
+class ResultPage:
+    """The open page of results.
+
+    Attributes:
+        entries: Its entries.
+        total: Number of results on all pages.
+        near: For each entry found by meaning, the place in it that matches.
+    """
 
     entries: list[Entry]
     total: int
     near: dict[str, int]
 
 
-def found(services: Services) -> Found:
-    """What the address asks for."""
-    library, wanted = services.jobs.library, filters.wanted()
+def found(services: Services) -> ResultPage:
+    """Find the analyses that the address asks for."""
+    library, query = services.jobs.library, filters.query()
     near = {one.job_id: one.place for one in filters.near(services)}
-    total = library.count(wanted, near=list(near))
+    total = library.count(query, near=list(near))
     page = min(filters.page(), max(1, -(-total // PAGE)))
     order = filters.order()
-    entries = library.find(wanted, order=order, offset=(page - 1) * PAGE, limit=PAGE, near=list(near))
-    return Found(entries, total, near)
+    entries = library.find(query, order=order, offset=(page - 1) * PAGE, limit=PAGE, near=list(near))
+    return ResultPage(entries, total, near)
 
 
-def draw(services: Services, shown: Found, language: Language) -> None:
-    """How many there are, the cards, and the pages."""
+def draw(services: Services, shown: ResultPage, language: Language) -> None:
+    """Draw the number of results, the cards, and the page buttons."""
     entries, total = shown.entries, shown.total
     if not entries:
         is_empty = not any(services.jobs.library.choices()["state"])
@@ -60,7 +67,7 @@ def draw(services: Services, shown: Found, language: Language) -> None:
     first = (min(filters.page(), pages) - 1) * PAGE + 1
     key = "library.count" if pages == 1 else "library.count_range"
     st.caption(t(key, language, first=first, last=first + len(entries) - 1, total=total))
-    typed = filters.wanted().words
+    typed = filters.query().words
     words = {word: t(f"library.{word}", language) for word in _WORDS}
     words["open_at"] = t("library.open_at", language, time="{time}")  # filled in by the browser
     library, near = services.jobs.library, shown.near
@@ -68,7 +75,7 @@ def draw(services: Services, shown: Found, language: Language) -> None:
         [_card(services, one, library.hits(one.id, typed, near=near.get(one.id)), language) for one in entries],
         words=words,
         key="library_cards",
-        told=cards.Told(_open, page_state().choose, partial(_rename, services)),
+        callbacks=cards.CardCallbacks(_open, page_state().choose, partial(_rename, services)),
     )
     if pages > 1:
         _draw_pages(pages)
@@ -76,18 +83,20 @@ def draw(services: Services, shown: Found, language: Language) -> None:
 
 def _draw_pages(pages: int) -> None:
     page = min(filters.page(), pages)
-    key = f"library_page_{page}_{pages}"  # another one for each, so that it follows the address
-    st.pagination(pages, default=page, key=key, on_change=lambda: page_state().ask("page", str(st.session_state[key])))
+    key = f"library_page_{page}_{pages}"  # one for each page, so that the widget follows the address
+    st.pagination(
+        pages, default=page, key=key, on_change=lambda: page_state().set_filter("page", str(st.session_state[key]))
+    )
 
 
-def _card(services: Services, entry: Entry, hits: list[Hit], language: Language) -> cards.Card:
-    part = time_range.words_of_part(entry.start_seconds, entry.end_seconds, language, digits=0)
+def _card(services: Services, entry: Entry, hits: list[Hit], language: Language) -> cards.LibraryCard:
+    part = time_range.format_stored_range(entry.start_seconds, entry.end_seconds, language, digits=0)
     asked = f"“{entry.question}”" if entry.question else ""
     kind = template_name(services, entry.template, language)
     counts = [t("library.frames", language, n=entry.num_frames)] if entry.num_frames else []
     made = local_time(entry.created)
     counts += [t("library.findings", language, n=entry.num_findings)] if entry.num_findings else []
-    return cards.Card(
+    return cards.LibraryCard(
         id=entry.id,
         name=entry.name,
         title=entry.title,
@@ -97,7 +106,7 @@ def _card(services: Services, entry: Entry, hits: list[Hit], language: Language)
         facts=list(filter(None, (asked, _line(part, last_part(entry.model), *counts), _line(made, kind)))),
         badges=list(_badges(services, entry, language)),
         is_chosen=entry.id in page_state().chosen,
-        hits=[_place(hit, language) for hit in hits],
+        hits=[_hit(hit, language) for hit in hits],
     )
 
 
@@ -116,7 +125,7 @@ def _badges(services: Services, entry: Entry, language: Language) -> Iterator[tu
         yield "tag", tag
 
 
-def _place(hit: Hit, language: Language) -> cards.Place:
+def _hit(hit: Hit, language: Language) -> cards.HitView:
     pieces, end = [], 0
     for start, stop in hit.marks:
         pieces += [(hit.text[end:start], False), (hit.text[start:stop], True)]
@@ -124,7 +133,7 @@ def _place(hit: Hit, language: Language) -> cards.Place:
     pieces.append((hit.text[end:], False))
     time = short_clock(hit.seconds) if hit.seconds is not None else ""
     kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
-    return cards.Place(kind, time, hit.seconds, [piece for piece in pieces if piece[0]])
+    return cards.HitView(kind, time, hit.seconds, [piece for piece in pieces if piece[0]])
 
 
 def _open(job_id: str, seconds: float | None) -> None:
@@ -133,5 +142,5 @@ def _open(job_id: str, seconds: float | None) -> None:
 
 
 def _rename(services: Services, job_id: str, name: str) -> None:
-    with page_state().trying():
+    with page_state().catching_errors():
         services.jobs.rename(job_id, name)

@@ -1,5 +1,6 @@
-"""What is looked for in the library: words, filters, order and page. All of it is in the address, so that the browser's
-way back, a reload and a link lead to the same place.
+"""Search, filters, order and page of the library.
+
+All of it is in the address, so that browser history, a reload and a link lead to the same results.
 """
 
 from __future__ import annotations
@@ -26,37 +27,45 @@ if TYPE_CHECKING:
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _COLUMNS = {"in": "language"}
-_SEARCH_WIDTH = 640  # a phone is narrower: there the box takes all of it, and what is beside it goes below
+_SEARCH_WIDTH = 640  # pixels; on a narrower phone it fills the width and pushes its neighbour below
 _PAUSE = "300ms"
-"""After so long without a key the list follows what is typed; Enter does at once."""
+"""Pause in typing after which the list updates; Enter updates it at once. Chosen by hand; not tuned."""
 
 
-def wanted() -> Wanted:
-    """What the address says."""
-    asked = page_state().asked
+def query() -> Wanted:
+    """Return the query in the address."""
+    filter_value = page_state().filter_value
     since = ""
-    if days := _DAYS.get(asked("made")):
-        now = datetime.now(UTC).replace(second=0, microsecond=0)  # the same for a while, as it is drawn again and again
+    if days := _DAYS.get(filter_value("made")):
+        now = datetime.now(UTC).replace(second=0, microsecond=0)  # stable for a minute, since every rerun computes it
         since = (now - timedelta(days=days)).isoformat(timespec="milliseconds")
-    states = (asked("state"),) if asked("state") else ()
-    return Wanted(asked("q"), states, asked("model"), asked("template"), asked("in"), asked("tag"), since=since)
+    states = (filter_value("state"),) if filter_value("state") else ()
+    return Wanted(
+        filter_value("q"),
+        states,
+        filter_value("model"),
+        filter_value("template"),
+        filter_value("in"),
+        filter_value("tag"),
+        since=since,
+    )
 
 
 def order() -> Order:
-    """The order that the address says; the best match first where it says none."""
-    given = page_state().asked("sort")
-    return cast(Order, given) if given in get_args(Order) else "best"
+    """Return the order in the address, the best match first by default."""
+    value = page_state().filter_value("sort")
+    return cast(Order, value) if value in get_args(Order) else "best"
 
 
 def page() -> int:
-    """The page that the address says, from 1 on."""
-    given = page_state().asked("page")
-    return max(1, int(given)) if given.isascii() and given.isdecimal() and len(given) < 7 else 1
+    """Return the page number in the address, counted from 1."""
+    value = page_state().filter_value("page")
+    return max(1, int(value)) if value.isascii() and value.isdecimal() and len(value) < 7 else 1
 
 
 def near(services: Services) -> list[Near]:
-    """What means the same as the words that are looked for; nothing where no model for it is set or answers."""
-    words = page_state().asked("q")
+    """Find text with the same meaning as the searched words; nothing where no embedding model is set or it fails."""
+    words = page_state().filter_value("q")
     if services.meanings is None or not words:
         return []
     try:
@@ -67,7 +76,7 @@ def near(services: Services) -> list[Near]:
 
 
 def _draw_meaning(services: Services, language: Language) -> None:
-    """What keeps the search by meaning from being complete."""
+    """Show why the search by meaning isn't complete."""
     meanings = services.meanings
     if meanings is None:
         return
@@ -79,10 +88,10 @@ def _draw_meaning(services: Services, language: Language) -> None:
 
 
 def draw(services: Services, language: Language) -> None:
-    """The search box and, folded away while none is set, the filters."""
+    """Draw the search box and the filters, which are folded away while none is set."""
     library = services.jobs.library
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        _put("q", page_state().asked("q"))
+        _sync_widget("q", page_state().filter_value("q"))
         about = [t("library.search_help", language)]
         if services.meanings is None:
             about.append(t("library.no_meaning", language))
@@ -94,28 +103,28 @@ def draw(services: Services, language: Language) -> None:
             placeholder=t("library.search_example", language),
             help="\n\n".join(about),
             width=_SEARCH_WIDTH,
-            on_change=_take,
+            on_change=_store_filter,
             args=("q",),
         )
         _choice("sort", {one: t(f"library.order.{one}", language) for one in get_args(Order)}, language, width=160)
     if library.is_plain:
         st.caption(t("library.plain", language))
-    if page_state().asked("q"):
+    if page_state().filter_value("q"):
         _draw_meaning(services, language)
-    is_set = any(page_state().asked(name) for name in _FILTERS)
+    is_set = any(page_state().filter_value(name) for name in _FILTERS)
     with st.expander(t("library.filters", language), icon=":material/filter_list:", expanded=is_set):
         choices = library.choices()
         with st.container(horizontal=True):
             for name in _FILTERS[:-1]:
                 counts = choices[_COLUMNS.get(name, name)]
-                _choice(name, _labels(name, counts, _spoken(services, name, language)), language)
+                _choice(name, _labels(name, counts, _labeller(services, name, language)), language)
             _choice("made", {one: t(f"library.time.{one}", language) for one in _DAYS}, language)
         if is_set:
             st.button(t("library.clear", language), key="library_clear", icon=":material/close:", on_click=_clear)
 
 
-def _spoken(services: Services, name: str, language: Language) -> Callable[[str], str]:
-    """What the values of a filter are called."""
+def _labeller(services: Services, name: str, language: Language) -> Callable[[str], str]:
+    """Return the function that labels the values of a filter."""
     by_name: Mapping[str, Callable[[str], str]] = {
         "state": lambda value: t(f"library.state.{value}", language),
         "model": last_part,
@@ -125,18 +134,18 @@ def _spoken(services: Services, name: str, language: Language) -> Callable[[str]
     return by_name.get(name, str)
 
 
-def _labels(name: str, counts: Mapping[str, int], spoken: Callable[[str], str]) -> dict[str, str]:
-    return {value: f"{spoken(value)} ({count})" for value, count in counts.items()}
+def _labels(name: str, counts: Mapping[str, int], label: Callable[[str], str]) -> dict[str, str]:
+    return {value: f"{label(value)} ({count})" for value, count in counts.items()}
 
 
 def _choice(name: str, labels: Mapping[str, str], language: Language, *, width: int | None = None) -> None:
-    """A box to choose one of these, or where it is a filter all; what is chosen goes into the address."""
+    """Draw a select box whose value goes into the address; a filter also offers all values."""
     is_filter = name in _FILTERS
     values = ["", *labels] if is_filter else list(labels)
-    asked = page_state().asked(name) or ("" if is_filter else values[0])
-    if asked not in values:  # of a link, or taken away meanwhile: it is shown and can be changed
-        values.append(asked)
-    _put(name, asked)
+    chosen = page_state().filter_value(name) or ("" if is_filter else values[0])
+    if chosen not in values:  # from a link, or removed since: show it, so that it can be changed
+        values.append(chosen)
+    _sync_widget(name, chosen)
     label = {"in": "by_language", "made": "by_time", "sort": "sort"}.get(name, f"by_{name}")
     empty = t("library.time.all" if name == "made" else "library.any", language)
     st.selectbox(
@@ -145,24 +154,24 @@ def _choice(name: str, labels: Mapping[str, str], language: Language, *, width: 
         format_func=lambda value: labels.get(value, value) if value else empty,
         key=f"library_{name}",
         width=width or "stretch",
-        on_change=_take,
+        on_change=_store_filter,
         args=(name,),
     )
 
 
-def _put(name: str, value: str) -> None:
-    """Give a widget the value of the address where it has another: what is just being typed must not be put back."""
+def _sync_widget(name: str, value: str) -> None:
+    """Set a widget to the address's value where they differ: text being typed must not be reset."""
     key = f"library_{name}"
     if str(st.session_state.get(key, "")).strip() != value:
         st.session_state[key] = value
 
 
-def _take(name: str) -> None:
-    """What was typed or chosen; another list begins with its first page."""
-    page_state().ask(name, str(st.session_state[f"library_{name}"]).strip())
-    page_state().ask("page", "")
+def _store_filter(name: str) -> None:
+    """Put the widget's value into the address; new results start on the first page."""
+    page_state().set_filter(name, str(st.session_state[f"library_{name}"]).strip())
+    page_state().set_filter("page", "")
 
 
 def _clear() -> None:
     for name in (*_FILTERS, "page"):
-        page_state().ask(name, "")
+        page_state().set_filter(name, "")

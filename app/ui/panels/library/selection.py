@@ -1,4 +1,4 @@
-"""What can be done with the selected analyses: export, compare, tag, delete."""
+"""Actions on the selected analyses (export, compare, tag, delete) and the import of reports."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 _PRESET = ("html", "json")
-"""One to read, and the one that can be imported elsewhere."""
+"""Formats chosen by default: one to read, and one that can be imported elsewhere."""
 
 
 def draw(services: Services, entries: Sequence[Entry], language: Language) -> None:
-    """The buttons of the selection; without one, the way to select all that is shown."""
+    """Draw the buttons of the selection; unexportable one, the button that selects the whole page."""
     state = page_state()
     with st.container(horizontal=True, vertical_alignment="center"):
         if not state.chosen:
@@ -54,15 +54,15 @@ def _draw_export(services: Services, chosen: Sequence[str], language: Language) 
             st.caption(t("library.export_most", language, n=MOST_EXPORTED))
             return
         entries = [entry for one in chosen if (entry := services.jobs.library.entry(one))]
-        without = [entry for entry in entries if not entry.mode]
-        if without:
-            states = [t(f"library.state.{services.jobs.state_of(one)}", language) for one in without]
+        unexportable = [entry for entry in entries if not entry.mode]
+        if unexportable:
+            states = [t(f"library.state.{services.jobs.state_of(one)}", language) for one in unexportable]
             named = [
                 t("library.export_one", language, name=one.name, state=state)
-                for one, state in zip(without, states, strict=True)
+                for one, state in zip(unexportable, states, strict=True)
             ]
             names = t("facts.list", language).join(named)
-            words = t("library.export_without", language, n=len(without), total=len(chosen), names=names)
+            words = t("library.export_without", language, n=len(unexportable), total=len(chosen), names=names)
             st.warning(plain(words), icon=":material/warning:")
         formats = st.multiselect(
             t("library.export_formats", language),
@@ -73,10 +73,10 @@ def _draw_export(services: Services, chosen: Sequence[str], language: Language) 
         )
         query = f"&ids={','.join(chosen)}&formats={','.join(formats)}&language={language}"
         st.link_button(
-            t("library.export", language, n=len(chosen) - len(without)),
+            t("library.export", language, n=len(chosen) - len(unexportable)),
             resources.api_url("library.zip") + query,
             icon=":material/download:",
-            disabled=not formats or len(without) == len(chosen),
+            disabled=not formats or len(unexportable) == len(chosen),
         )
 
 
@@ -101,7 +101,7 @@ def _draw_tags(services: Services, chosen: Sequence[str], language: Language) ->
 
 
 def _tag(services: Services, chosen: Sequence[str]) -> None:
-    """Enter in the field adds the tag and empties it; "Add" after that has nothing to do."""
+    """Add the tag that was typed. Enter submits and empties the field; a following click on Add does nothing."""
     page_state().error = None
     if tag := one_line(st.session_state["library_tag_new"]):
         services.jobs.library.tag(chosen, tag)
@@ -118,17 +118,17 @@ def _ask_to_delete(services: Services, chosen: Sequence[str], language: Language
 
 
 def _delete(services: Services, chosen: Sequence[str], language: Language) -> None:
-    from app.library.bulk_operations import remove  # what only shows the page need not wait for it
+    from app.library.bulk_operations import remove  # deferred: drawing the page doesn't need it
 
     state = page_state()
     done = list(remove(services.jobs, services.videos, chosen))
     state.error = next((one.error for one in done if one.error), None)
-    gone = [one for one in done if one.error is None]
-    if state.job_id in {one.id for one in gone}:
+    removed = [one for one in done if one.error is None]
+    if state.job_id in {one.id for one in removed}:
         state.open_job(None)
-    state.chosen = state.chosen - {one.id for one in gone}
-    videos = sum(one.with_video for one in gone)
-    st.toast(t("library.deleted", language, n=len(gone), videos=videos), icon=":material/delete:")
+    state.chosen = state.chosen - {one.id for one in removed}
+    videos = sum(one.with_video for one in removed)
+    st.toast(t("library.deleted", language, n=len(removed), videos=videos), icon=":material/delete:")
 
 
 def _choose(job_ids: Sequence[str]) -> None:
@@ -142,7 +142,7 @@ def _compare(first: str, second: str) -> None:
 
 
 def draw_import(services: Services, language: Language) -> None:
-    """Where reports of other machines are taken in."""
+    """Draw the uploader that imports reports of other machines."""
     state = page_state()
     with st.expander(t("library.import", language), icon=":material/upload_file:"):
         st.caption(t("library.import_about", language))
@@ -156,16 +156,16 @@ def draw_import(services: Services, language: Language) -> None:
         )
         if files:
             words = t("library.import", language)
-            st.button(words, key="library_import_go", type="primary", on_click=_take_in, args=(services, key, language))
+            st.button(words, key="library_import_go", type="primary", on_click=_import, args=(services, key, language))
 
 
-def _take_in(services: Services, key: str, language: Language) -> None:
+def _import(services: Services, key: str, language: Language) -> None:
     from app.library.bulk_operations import reports_of
 
     state = page_state()
     ids: list[str] = []
-    with state.trying():
+    with state.catching_errors():
         files = [(file.name, file) for file in st.session_state[key]]
         ids += [services.jobs.take_in(analysis) for analysis in reports_of(files)]
-    state.imports += 1  # another key: the files that were chosen are not offered again
+    state.imports += 1  # a new key empties the uploader
     st.toast(t("library.imported", language, n=len(set(ids))), icon=":material/check_circle:")

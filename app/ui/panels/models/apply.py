@@ -1,6 +1,4 @@
-"""Taking the model that was chosen: what happens with the analyses that run, a look at what would go wrong, and the
-change itself, with a download before it where that is needed.
-"""
+"""Apply panel: what happens to running analyses, a preflight check, and the switch to the chosen model."""
 
 from __future__ import annotations
 
@@ -19,9 +17,9 @@ from app.services.container import chosen, use
 from app.services.hardware_profile import Place
 from app.services.preflight import preflight
 from app.ui.formatting import error_words, plain
-from app.ui.model_selection import Choice, Wanted, config_text
+from app.ui.model_selection import ModelChoice, ModelSettings, config_text
 from app.ui.panels.models.current_model import is_changing
-from app.ui.panels.models.table import CONFIG, ENGINE, take
+from app.ui.panels.models.table import CONFIG, ENGINE, fill_form
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -37,9 +35,14 @@ _DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {
 
 
 def draw(
-    services: Services, catalogue: Catalogue, choice: Choice, here: Place, wanted: Wanted, language: Language
+    services: Services,
+    catalogue: Catalogue,
+    choice: ModelChoice,
+    place: Place,
+    wanted: ModelSettings,
+    language: Language,
 ) -> None:
-    """What happens with the analyses that run, the button, and what kept it from being done."""
+    """Draw the choice for running analyses, the buttons, and the error of the last attempt."""
     running = len(services.jobs.running())
     if running:
         st.segmented_control(
@@ -69,58 +72,58 @@ def draw(
             on_click=_check,
             args=(services, wanted),
         )
-    what, state = found(wanted), page_state()
-    if what is not None:
-        draw_findings(what, wanted, partial(_take_mended, wanted.model, catalogue, here), language)
+    findings, state = checked_findings(wanted), page_state()
+    if findings is not None:
+        draw_findings(findings, wanted, partial(_apply_fix, wanted.model, catalogue, place), language)
     if state.model_error:
         st.error(plain(error_words(state.model_error, language)), icon=":material/error:")
 
 
-def found(wanted: Wanted) -> tuple[Finding, ...] | None:
-    """What was found out about just this; None where nobody has asked."""
+def checked_findings(wanted: ModelSettings) -> tuple[Finding, ...] | None:
+    """Return the findings for exactly these settings, or None where they weren't checked."""
     checked = page_state().model_found
     return checked[1] if checked and checked[0] == wanted else None
 
 
-def _take_mended(before: str, catalogue: Catalogue, here: Place, wanted: Wanted) -> None:
-    """Put what a mend has made into the fields; another model comes with settings of its own."""
-    if wanted.model != before:
-        take(wanted.model, catalogue, here)
+def _apply_fix(previous: str, catalogue: Catalogue, place: Place, wanted: ModelSettings) -> None:
+    """Put the settings with a fix applied into the form; another model gets the settings that suit it."""
+    if wanted.model != previous:
+        fill_form(wanted.model, catalogue, place)
         return
     st.session_state[CONFIG], st.session_state[ENGINE] = wanted.vllm_config, wanted.engine
 
 
-def _check(services: Services, wanted: Wanted) -> None:
-    """Find out what would go wrong; a model that nothing is known of is asked for on the hub."""
+def _check(services: Services, wanted: ModelSettings) -> None:
+    """Run the preflight checks; a model without local data is looked up on the hub."""
     state = page_state()
     state.model_found = None
     status = services.engine.status()
     runs = status.kind != "remote" and status.state in ("starting", "ready")
-    with state.trying("model_error"):
-        right = wanted if wanted.config is not None else replace(wanted, vllm_config="")
-        settings = chosen(services.settings, **right.named)
-        met = preflight(settings, None if right is wanted else wanted.written, engine_runs=runs, asks_hub=True)
-        # That it has to be downloaded stands above.
-        state.model_found = (wanted, tuple(finding for finding in met if finding.key != "doctor_model_absent"))
+    with state.catching_errors("model_error"):
+        checked = wanted if wanted.config is not None else replace(wanted, vllm_config="")
+        settings = chosen(services.settings, **checked.named)
+        results = preflight(settings, None if checked is wanted else wanted.written, engine_runs=runs, asks_hub=True)
+        # The button already says that the model has to be downloaded.
+        state.model_found = (wanted, tuple(finding for finding in results if finding.key != "doctor_model_absent"))
 
 
-def _use(services: Services, wanted: Wanted) -> None:
-    """Not what is known to fail: the engine of now would be ended for it."""
+def _use(services: Services, wanted: ModelSettings) -> None:
+    """Switch to the model unless the check fails: the running engine would be stopped for it."""
     _check(services, wanted)
     state = page_state()
-    if state.model_error or any(finding.severity == "stops" for finding in found(wanted) or ()):
+    if state.model_error or any(finding.severity == "stops" for finding in checked_findings(wanted) or ()):
         return
-    with state.trying("model_error"):
+    with state.catching_errors("model_error"):
         use(services, chosen(services.settings, **wanted.named), pausing=bool(st.session_state.get(_PAUSING)))
 
 
 def draw_findings(
-    found: tuple[Finding, ...], wanted: Wanted, take: Callable[[Wanted], None], language: Language
+    findings: tuple[Finding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None], language: Language
 ) -> None:
-    """The findings, the worst first. A button calls `take` with what is wanted as its mend has it."""
-    if not found:
+    """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""
+    if not findings:
         st.success(t("models.page.nothing_found", language), icon=":material/check_circle:")
-    for place, finding in enumerate(found):
+    for place, finding in enumerate(findings):
         show, icon = _DRAWN[finding.severity]
         show(plain(notice_text(finding.notice, language)), icon=icon)
         if finding.fix:
@@ -128,16 +131,16 @@ def draw_findings(
                 plain(notice_text(finding.fix.notice, language)),
                 key=f"model_mend_{place}",
                 icon=":material/build:",
-                on_click=take,
-                args=(mended(wanted, finding.fix),),
+                on_click=on_fix,
+                args=(with_fix(wanted, finding.fix),),
             )
 
 
-def mended(wanted: Wanted, fix: Fix) -> Wanted:
-    """The same with the mend's changes in it; of the settings, those that were written stay as they are."""
+def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
+    """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
     written = wanted.written or {}
     changed = apply_fix(written, fix)
-    # What our defaults set is not there to be taken out: null is vLLM's own default.
+    # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
     changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
     model, engine = fix.model or wanted.model, fix.engine or wanted.engine
     return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))

@@ -1,6 +1,4 @@
-"""Trying a model's shape here before it is downloaded: what that will cost and what is in its way, how far it is, and
-what was measured, which stays.
-"""
+"""Benchmark of a model's shape with dummy weights before it is downloaded: cost, obstacles, progress and results."""
 
 from __future__ import annotations
 
@@ -22,9 +20,9 @@ from app.store.benchmark_store import Measured
 from app.ui import resources
 from app.ui.components import tables
 from app.ui.formatting import error_words, plain
-from app.ui.model_selection import Choice, Wanted
+from app.ui.model_selection import ModelChoice, ModelSettings
 from app.ui.panels.models.current_model import is_changing
-from app.ui.panels.sidebar.engine import draw_phase, short
+from app.ui.panels.sidebar.engine import draw_phase, short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -34,15 +32,21 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"
-_USUAL_FRAMES, _MOST_FRAMES = 16, 256
-_USUAL_CPU_SECONDS, _USUAL_SECONDS = 420, 180
-"""What a trial takes: of a model of 3 billion numbers on two cores, and on a card."""
+_DEFAULT_FRAMES, _MAX_FRAMES = 16, 256
+"""Frames to estimate for, at first and at most. Chosen by hand; not tuned."""
+_CPU_SECONDS, _GPU_SECONDS = 420, 180
+"""Duration of a benchmark: of a model of 3 billion parameters on two CPU cores, and on a GPU."""
 
 
 def draw(
-    services: Services, choice: Choice, proposal: Proposal | None, here: Place, wanted: Wanted, language: Language
+    services: Services,
+    choice: ModelChoice,
+    proposal: Proposal | None,
+    here: Place,
+    wanted: ModelSettings,
+    language: Language,
 ) -> None:
-    """Nothing for a model whose shape cannot be tried here, or does not fit."""
+    """Draw the benchmark; nothing for a model that doesn't fit or can't be benchmarked here."""
     if proposal is None or choice.entry is None or not proposal.entry.sees:
         return
     try:
@@ -61,19 +65,19 @@ def _is_open(services: Services, model: str) -> bool:
 
 
 def latest(services: Services, model: str, here: Place) -> Measured | None:
-    """The latest trial of this model on this machine; None where there was none."""
+    """Return the latest benchmark of this model on this machine, or None."""
     return model_benchmarks.latest_trials(services.settings.data_dir, here.device).get(model)
 
 
 def _draw(
-    services: Services, proposal: Proposal, here: Place, wanted: Wanted, did_run: bool, language: Language
+    services: Services, proposal: Proposal, here: Place, wanted: ModelSettings, did_run: bool, language: Language
 ) -> None:
     trying = services.trying
     if trying.runs != did_run:
         st.rerun()
     now, id_ = trying.now, proposal.entry.id
     if now and now.state == "running":
-        words = t("models.trial.running", language, model=short(now.model))
+        words = t("models.trial.running", language, model=short_model_name(now.model))
         st.markdown(f":material/progress_activity: {plain(words)}")
         if now.progress:
             draw_phase(now.progress, language)
@@ -92,7 +96,7 @@ def _draw(
 # ---- before ----------------------------------------------------------------------------------------------------------
 
 
-def _draw_offer(services: Services, proposal: Proposal, here: Place, wanted: Wanted, language: Language) -> None:
+def _draw_offer(services: Services, proposal: Proposal, here: Place, wanted: ModelSettings, language: Language) -> None:
     written = wanted.written or {}
     needed, free = model_benchmarks.needed_bytes(proposal, written), model_benchmarks.free_bytes()
     minutes = max(1, round(_expected_seconds(proposal, here) / 60))
@@ -101,7 +105,7 @@ def _draw_offer(services: Services, proposal: Proposal, here: Place, wanted: Wan
     status, running = services.engine.status(), len(services.jobs.running())
     ends = status.kind != "remote" and status.state in ("starting", "ready") and needed > free
     if ends:
-        st.info(plain(t("models.trial.ends", language, model=short(status.model))), icon=":material/info:")
+        st.info(plain(t("models.trial.ends", language, model=short_model_name(status.model))), icon=":material/info:")
     elif needed > free:
         st.warning(plain(t("models.trial.too_little", language, **amounts)), icon=":material/memory:")
     if running:
@@ -117,14 +121,14 @@ def _draw_offer(services: Services, proposal: Proposal, here: Place, wanted: Wan
 
 
 def _expected_seconds(proposal: Proposal, here: Place) -> float:
-    """By the numbers that it has: what takes time on a CPU are the frames."""
+    """Estimate the duration; on a CPU it grows with the active parameters, because the frames take most of it."""
     if here.card:
-        return _USUAL_SECONDS
-    return 60 + _USUAL_CPU_SECONDS * proposal.entry.shape.active_parameters / 3.75e9
+        return _GPU_SECONDS
+    return 60 + _CPU_SECONDS * proposal.entry.shape.active_parameters / 3.75e9
 
 
-def _begin(services: Services, proposal: Proposal, wanted: Wanted) -> None:
-    with page_state().trying("model_error"):
+def _begin(services: Services, proposal: Proposal, wanted: ModelSettings) -> None:
+    with page_state().catching_errors("model_error"):
         begin_trial(services, proposal, wanted.written or {})
 
 
@@ -132,7 +136,7 @@ def _begin(services: Services, proposal: Proposal, wanted: Wanted) -> None:
 
 
 def _draw_measured(measured: Measured, language: Language) -> None:
-    from app.analysis.planning.benchmark_result import tried_of  # the planner; a page without a trial does without
+    from app.analysis.planning.benchmark_result import tried_of  # deferred: only a page with a result needs the planner
 
     trial = tried_of(measured)
     if trial is None:
@@ -154,34 +158,34 @@ def _draw_measured(measured: Measured, language: Language) -> None:
             for one in trial.frames
         ]  # fmt: skip
         tables.draw_table(heads, rows, key="trial_frames_table", numbers=(2, 3))
-        _draw_coming(trial, language)
+        _draw_estimate(trial, language)
     st.caption(t("models.tried_noise", language))
 
 
-def _draw_coming(trial: Trial, language: Language) -> None:
-    """The minutes that so many frames will take, of the open video where there is one."""
+def _draw_estimate(trial: Trial, language: Language) -> None:
+    """Draw the expected duration for a number of frames, of the open video where there is one."""
     from app.analysis.planning.benchmark_result import forecast
     from app.i18n.durations import span
 
     number = st.number_input(
-        t("models.trial.frames", language), 1, _MOST_FRAMES, _USUAL_FRAMES, key=_FRAMES, width=160,
+        t("models.trial.frames", language), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,
         persist_state="session",
     )  # fmt: skip
     name, video = _open_video()
-    coming = forecast(trial, int(number or _USUAL_FRAMES), video)
-    if coming and coming.seconds:
-        values = {"frames": coming.frames, "time": span(*coming.seconds, language), "name": name}
+    estimate = forecast(trial, int(number or _DEFAULT_FRAMES), video)
+    if estimate and estimate.seconds:
+        values = {"frames": estimate.frames, "time": span(*estimate.seconds, language), "name": name}
         key = "models.trial.of_video" if video else "models.tried_analysis"
         st.markdown(f":material/schedule: {plain(t(key, language, **values))}")
 
 
 def _open_video() -> tuple[str, VideoInfo | None]:
-    """The name of the video that is open, and what the probe finds of it; of several, the first."""
+    """Return name and probe result of the open video; of several, the first."""
     services, video_id = resources.services(), page_state().video_id
     if not video_id:
         return "", None
     try:
         path = services.videos.path(video_id)
         return services.videos.name(video_id), resources.probe_video(path)
-    except AppError:  # the page that shows it tells
+    except AppError:  # the Analyse page reports it
         return "", None

@@ -1,6 +1,4 @@
-"""The model that is used, at a glance, with what can be done to it: started, stopped, its log read; and the download or
-the change to another one that is under way, or how the last one ended.
-"""
+"""Model in use: its state with the actions for it, its log, and the download or switch in progress or its outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from app.services import model_benchmarks
 from app.services.engine_session import confirmed_downloads
 from app.services.readiness import Readiness, readiness
 from app.ui.formatting import error_words, plain
-from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short, state_words
+from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, state_words
 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
@@ -28,19 +26,21 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 _POLL_SECONDS = 2.0
+"""Interval between two polls. Chosen by hand; not tuned."""
 _LOG_LINES = 200
 _KIND = {"vllm": "vLLM", "transformers": "transformers serve", "remote": ""}
 
 
 def draw(services: Services, language: Language) -> None:
-    """Drawn again and again; the whole page is when a download or a change to another model begins or ends, because
-    what can be chosen depends on it.
+    """Draw the panel and poll it.
+
+    The whole page is redrawn when a download or switch starts or ends, because that changes what can be chosen.
     """
     st.fragment(_draw, run_every=_POLL_SECONDS)(services, is_changing(services), language)
 
 
 def is_changing(services: Services) -> bool:
-    """Whether another model is on its way, or one is tried."""
+    """Check whether a switch, a download or a benchmark is running."""
     download = services.fetching.current
     return is_switching(services) or services.trying.runs or (download is not None and download.state == "running")
 
@@ -50,7 +50,7 @@ def _draw(services: Services, was_changing: bool, language: Language) -> None:
         st.rerun()
     status = services.engine.status()
     with st.container(border=True, gap="small"):
-        st.markdown(f"**{plain(short(status.model))}**", help=plain(services.settings.model_path))
+        st.markdown(f"**{plain(short_model_name(status.model))}**", help=plain(services.settings.model_path))
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             st.badge(state_words(status, language), color=COLOURS[status.state])
             for fact in _facts(services, status, language):
@@ -72,13 +72,13 @@ def _draw(services: Services, was_changing: bool, language: Language) -> None:
 
 
 def is_switching(services: Services) -> bool:
-    """Whether another engine is about to take the place of this one."""
+    """Check whether another engine is about to replace this one."""
     change = services.room.switch
     return change is not None and not change.is_over
 
 
 def _facts(services: Services, status: EngineStatus, language: Language) -> list[str]:
-    """Sight, what computes and where, and how much it holds; nothing is said of sight where it could not start."""
+    """List vision support, engine, device or address, and context length; none about vision where the start failed."""
     info, installed = status.info, installed_vllm()
     facts = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}", language)]
     if kept := model_benchmarks.last_check(services.settings):
@@ -104,7 +104,7 @@ def _sight(status: EngineStatus) -> str:
 
 
 def _draw_buttons(services: Services, status: EngineStatus, language: Language) -> None:
-    is_remote, waits = status.kind == "remote", is_switching(services) or services.trying.runs
+    is_remote, is_blocked = status.kind == "remote", is_switching(services) or services.trying.runs
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
             now = readiness(services.settings, services.engine)
@@ -112,8 +112,8 @@ def _draw_buttons(services: Services, status: EngineStatus, language: Language) 
                 _start_words(now, language) if not is_remote else t("models.page.connect", language),
                 key="model_start",
                 icon=":material/play_arrow:",
-                disabled=waits or not now.has_room,
-                on_click=_begin,
+                disabled=is_blocked or not now.has_room,
+                on_click=_on_start,
                 args=(services, now),
             )
         elif not is_remote:
@@ -122,22 +122,22 @@ def _draw_buttons(services: Services, status: EngineStatus, language: Language) 
                 t("models.page.stop", language),
                 key="model_stop",
                 icon=":material/stop:",
-                disabled=waits or is_busy,
+                disabled=is_blocked or is_busy,
                 help=t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}", language),
-                on_click=_end,
+                on_click=_stop,
                 args=(services.engine,),
             )
 
 
 def _start_words(now: Readiness, language: Language) -> str:
-    """What the button does, with the size of the download before it."""
+    """Return the label of the start button, with the size of the download."""
     if now.model is None:
         return t("models.page.start", language)
     size = human_bytes(now.model.download_bytes) if now.model.download_bytes else ""
     return t("models.page.start_download" if size else "models.page.start_download_unknown", language, size=size)
 
 
-def _begin(services: Services, now: Readiness) -> None:
+def _on_start(services: Services, now: Readiness) -> None:
     if now.model:
         confirmed_downloads(services.settings).add(now.model.model)
     threading.Thread(target=_start, args=(services.engine,), name="engine-start", daemon=True).start()
@@ -147,21 +147,21 @@ def _start(engine: Engine) -> None:
     try:
         engine.ensure_ready(lambda _: None, threading.Event())
     except AppError:
-        return  # its status tells
+        return  # its status shows the error
 
 
-def _end(engine: Engine) -> None:
+def _stop(engine: Engine) -> None:
     threading.Thread(target=engine.stop, name="engine-stop", daemon=True).start()
 
 
-# ---- on the way to another one ---------------------------------------------------------------------------------------
+# ---- download and switch ---------------------------------------------------------------------------------------------
 
 
 def _draw_download(services: Services, download: DownloadState, language: Language) -> None:
     fetching = services.fetching
     with st.container(border=True, gap="small"):
         if download.state == "running":
-            now = short(services.engine.status().model)
+            now = short_model_name(services.engine.status().model)
             st.markdown(plain(t("models.page.download", language, model=download.model, now=now)))
         elif download.state == "paused":
             st.markdown(plain(t("models.page.download_paused", language, model=download.model)))
@@ -188,7 +188,7 @@ def _draw_download(services: Services, download: DownloadState, language: Langua
 
 
 def _draw_switch(services: Services, change: Switch, language: Language) -> None:
-    names = {"before": short(change.before), "after": short(change.after)}
+    names = {"before": short_model_name(change.before), "after": short_model_name(change.after)}
     if change.state == "done":
         st.caption(plain(t("models.page.switch_done", language, **names)))
     elif change.state == "cancelled":

@@ -1,4 +1,4 @@
-"""The sum: what a model takes under settings that the reader turns, term by term, and which cards have room for it."""
+"""Memory calculator: what a model takes under the chosen settings, term by term, and which GPUs it fits."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _SHARE = 0.9
 _AT_ONCE = 8
 _SEVEN_BILLION = 7_615_616_512
 _CARDS = {7.5: "RTX 20", 8.0: "RTX 30, A100", 8.9: "RTX 40, L40", 9.0: "H100"}
-"""The cards with which a compute capability came, as people know them."""
+"""GPUs that introduced a compute capability, by their common names."""
 
 
 def draw(catalogue: Catalogue, here: Place, language: Language) -> None:
-    """The settings, the bar, the terms with their formulas."""
-    known = catalogue.by_id
+    """Draw the settings, the bar, and the terms with their formulas."""
+    entries = catalogue.by_id
     wide, narrow = st.columns([3, 2])
-    model = wide.selectbox(t("models.page.sum_model", language), list(known), key="sum_model")
-    shape = known[model].shape
+    model = wide.selectbox(t("models.page.sum_model", language), list(entries), key="sum_model")
+    shape = entries[model].shape
     device: Device = narrow.segmented_control(
         t("models.page.sum_where", language),
         ("gpu", "cpu"),
@@ -50,7 +50,7 @@ def draw(catalogue: Catalogue, here: Place, language: Language) -> None:
         required=True,
         key="sum_where",
     )
-    plan, size_gib = _asked(shape, device, here, language)
+    plan, size_gib = _draw_controls(shape, device, here, language)
     sum_ = memory_of(shape, plan)
     _draw_bar(sum_, size_gib, language)
     if device == "gpu":
@@ -58,8 +58,8 @@ def draw(catalogue: Catalogue, here: Place, language: Language) -> None:
     _draw_terms(sum_, language)
 
 
-def _asked(shape: Shape, device: Device, here: Place, language: Language) -> tuple[Plan, float]:
-    """The plan that the controls say, and the GiB of a card or of the memory."""
+def _draw_controls(shape: Shape, device: Device, here: Place, language: Language) -> tuple[Plan, float]:
+    """Draw the controls; return the plan they describe, and the GiB of a GPU or of the memory."""
     first, second = st.columns(3), st.columns(3)
     form = first[0].selectbox(
         t("models.page.sum_format", language),
@@ -105,9 +105,9 @@ def _asked(shape: Shape, device: Device, here: Place, language: Language) -> tup
 def _draw_size(place: DeltaGenerator, device: Device, here: Place, language: Language) -> float:
     gib = here.bytes_each / GIB
     if device == "cpu":
-        usual = gib if here.card is None else 32.0
+        default = gib if here.card is None else 32.0
         return float(
-            place.number_input(f"{t('models.page.sum_memory', language)} (GiB)", 1.0, 4096.0, usual, key="sum_ram")
+            place.number_input(f"{t('models.page.sum_memory', language)} (GiB)", 1.0, 4096.0, default, key="sum_ram")
         )
     sizes = sorted({*CARD_SIZES_GIB, *((round(gib),) if here.card else ())})
     return float(
@@ -122,7 +122,7 @@ def _draw_size(place: DeltaGenerator, device: Device, here: Place, language: Lan
 
 
 def _formats(shape: Shape, device: Device) -> list[FormatKey]:
-    """Those that the weights may be had in instead: a quantised checkpoint stays as it is."""
+    """List the other formats of the weights; a quantised checkpoint keeps its own."""
     if shape.quantisation is not None:
         return []
     own = format_of(shape).key
@@ -140,15 +140,15 @@ def _format_name(shape: Shape, key: FormatKey | Literal["stored"], language: Lan
     return t("models.page.sum_stored", language, name=name)
 
 
-# ---- what it comes to ------------------------------------------------------------------------------------------------
+# ---- result ----------------------------------------------------------------------------------------------------------
 
 
 def _draw_bar(sum_: Sum, size_gib: float, language: Language) -> None:
-    there = size_gib * GIB * _SHARE
+    available = size_gib * GIB * _SHARE
     key = "sum_of_card" if sum_.plan.device == "gpu" else "sum_of_cpu"
-    amounts = {"needs": _gib(sum_.card_bytes), "there": _gib(there), "size": f"{size_gib:.4g}"}
+    amounts = {"needs": _gib(sum_.card_bytes), "there": _gib(available), "size": f"{size_gib:.4g}"}
     about = t(f"models.page.{key}", language, **amounts)
-    fits = sum_.card_bytes <= there
+    fits = sum_.card_bytes <= available
     st.markdown(
         f":{'green' if fits else 'red'}[{':material/check_circle:' if fits else ':material/error:'}] {plain(about)}"
     )
@@ -156,7 +156,7 @@ def _draw_bar(sum_: Sum, size_gib: float, language: Language) -> None:
         charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
         for one in sum_.terms
     ]
-    charts.draw_stacked_bar(parts, there=there, about=about, key="sum_bar")
+    charts.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
 
 
 def _draw_sizes(shape: Shape, sum_: Sum, language: Language) -> None:
@@ -191,7 +191,7 @@ def _gib(amount: float) -> str:
 
 
 def draw_formats(language: Language) -> None:
-    """The table, and what a format costs in quality."""
+    """Draw the table, and a note on the quality that a format costs."""
     st.caption(t("models.page.formats_about", language))
     heads = [
         t(f"models.column_{name}", language)

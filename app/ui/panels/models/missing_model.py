@@ -1,4 +1,4 @@
-"""Before a start: what is to be downloaded for the model in use and whether it fits, and what else can be used instead.
+"""Missing model, shown before a start: what has to be downloaded, whether it fits, and which alternatives there are.
 
 Nothing is drawn where the model is on this machine or served elsewhere.
 """
@@ -51,7 +51,7 @@ def draw(services: Services, now: Readiness, language: Language) -> None:
 
 
 def draw_short(now: Readiness, language: Language, *, key: str) -> None:
-    """Draw, in place of a button that asks the model, that there is none, and the way to one."""
+    """Draw a note that there is no model and the button that leads to one, in place of a button that asks it."""
     words = t("models.missing.none", language)
     if now.model:
         words = t("models.missing.absent", language, model=now.model.name)
@@ -66,7 +66,7 @@ def fits(now: Readiness) -> bool:
 
 
 def start_words(now: Readiness, language: Language, videos: int = 1) -> str:
-    """Return what the start button does, in words."""
+    """Return the label of the start button."""
     several = "_all" if videos > 1 else ""
     if now.kind == "none":
         return t(f"ui.start_without{several}", language, n=videos)
@@ -78,7 +78,11 @@ def start_words(now: Readiness, language: Language, videos: int = 1) -> str:
 
 
 def confirm(services: Services, now: Readiness) -> None:
-    """Let the model be downloaded by the analysis that is about to start. Raises StorageError."""
+    """Allow the analysis that is about to start to download the model.
+
+    Raises:
+        StorageError: The consent can't be stored.
+    """
     if now.kind == "download" and now.model:
         confirmed_downloads(services.settings).add(now.model.model)
 
@@ -90,7 +94,7 @@ def draw_choose(language: Language, *, key: str = "choose_model", primary: bool 
         key=key,
         type="primary" if primary else "secondary",
         icon=":material/neurology:",
-        on_click=page_state().lead_to,
+        on_click=page_state().go_to_page,
         args=("models",),
     )
 
@@ -120,7 +124,7 @@ def _draw_offers(services: Services, now: Readiness, language: Language) -> None
             t("models.missing.remote", language),
             key="missing_remote",
             icon=":material/lan:",
-            on_click=page_state().lead_to,
+            on_click=page_state().go_to_page,
             args=("models", "remote"),
         )
 
@@ -150,5 +154,5 @@ def _speed(one: Candidate, measured: Mapping[str, Measured], language: Language)
 
 
 def _choose(services: Services, one: Candidate) -> None:
-    with page_state().trying():
+    with page_state().catching_errors():
         choose(services, one.model, config_text(one.config or {}))

@@ -1,6 +1,4 @@
-"""Another model: named in whichever way people name one, with settings that fit this machine, checked as they are
-written, and taken by a button, which downloads it first where that is needed.
-"""
+"""Form for another model: its name in any usual form, and settings that fit this machine, checked as they are typed."""
 
 from __future__ import annotations
 
@@ -22,54 +20,55 @@ from app.services.hardware_profile import Place
 from app.services.readiness import free_bytes
 from app.ui.components import charts
 from app.ui.formatting import error_words, plain
-from app.ui.model_selection import Choice, Wanted, env_lines, proposal_for, understood
+from app.ui.model_selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for
 from app.ui.panels.models import apply, benchmark
-from app.ui.panels.models.table import CONFIG, ENGINE, NAME, take
+from app.ui.panels.models.table import CONFIG, ENGINE, NAME, fill_form
 
 if TYPE_CHECKING:
     from app.services.container import Services
 
-_SUGGESTED = 4
+_NUM_SUGGESTED = 4
+"""Number of suggested models. Chosen by hand; not tuned."""
 
 
-def draw(services: Services, catalogue: Catalogue, here: Place, language: Language) -> None:
-    """The field for the name, and below it all that belongs to the model that is meant by it."""
+def draw(services: Services, catalogue: Catalogue, place: Place, language: Language) -> None:
+    """Draw the name field and, below it, what belongs to the model it means."""
     name = st.text_input(
         t("models.page.name", language),
         key=NAME,
         placeholder=t("models.page.name_example", language),
         help=plain(t("models.page.name_help", language)),
         persist_state="session",
-        on_change=lambda: take(st.session_state[NAME], catalogue, here),
+        on_change=lambda: fill_form(st.session_state[NAME], catalogue, place),
     )
     if not (name or "").strip():
-        _draw_suggestions(catalogue, here, language)
+        _draw_suggestions(catalogue, place, language)
         return
     try:
-        choice = understood(name or "", catalogue)
+        choice = find_model(name or "", catalogue)
     except AppError as error:
         st.error(plain(error_words(error, language)), icon=":material/error:")
-        _draw_suggestions(catalogue, here, language)
+        _draw_suggestions(catalogue, place, language)
         return
     with st.container(border=True):
         _draw_model(choice, language)
-        _draw_settings(services, catalogue, choice, here, language)
+        _draw_settings(services, catalogue, choice, place, language)
 
 
-def _draw_suggestions(catalogue: Catalogue, here: Place, language: Language) -> None:
-    best = here.proposals(tuple(catalogue.by_id.values()))[:_SUGGESTED]
+def _draw_suggestions(catalogue: Catalogue, place: Place, language: Language) -> None:
+    best = place.proposals(tuple(catalogue.by_id.values()))[:_NUM_SUGGESTED]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if best:
             st.caption(t("models.page.suggested", language), width="content")
         for one in best:
             key = f"model_suggested_{one.entry.id}"
-            st.button(plain(one.entry.name), key=key, on_click=take, args=(one.entry.id, catalogue, here))
+            st.button(plain(one.entry.name), key=key, on_click=fill_form, args=(one.entry.id, catalogue, place))
 
 
-# ---- which one it is -------------------------------------------------------------------------------------------------
+# ---- model -----------------------------------------------------------------------------------------------------------
 
 
-def _draw_model(choice: Choice, language: Language) -> None:
+def _draw_model(choice: ModelChoice, language: Language) -> None:
     entry = choice.entry
     st.markdown(f"**{plain(choice.model)}**")
     if entry is None:
@@ -87,7 +86,7 @@ def _draw_model(choice: Choice, language: Language) -> None:
     _draw_place(choice, language)
 
 
-def _facts(choice: Choice, language: Language) -> list[str]:
+def _facts(choice: ModelChoice, language: Language) -> list[str]:
     entry = choice.entry
     if entry is None:
         return []
@@ -99,8 +98,8 @@ def _facts(choice: Choice, language: Language) -> list[str]:
     return [one for one in (parameters_text(shape, language), sees, name, length, entry.licence) if one]
 
 
-def _draw_place(choice: Choice, language: Language) -> None:
-    """Where it lies, or what is to be downloaded and whether the disk has room for it."""
+def _draw_place(choice: ModelChoice, language: Language) -> None:
+    """Show the model's folder, or the size of the download and whether the disk has room for it."""
     if choice.folder is not None:
         st.caption(f":material/hard_drive: {plain(t('models.page.is_here', language, folder=choice.folder))}")
         return
@@ -113,14 +112,16 @@ def _draw_place(choice: Choice, language: Language) -> None:
     st.caption(f":material/download: {plain(t(f'models.page.{key}', language, **values))}")
 
 
-# ---- how it is to be run, and taking it ------------------------------------------------------------------------------
+# ---- settings --------------------------------------------------------------------------------------------------------
 
 
-def _draw_settings(services: Services, catalogue: Catalogue, choice: Choice, here: Place, language: Language) -> None:
-    proposal = proposal_for(choice, here)
+def _draw_settings(
+    services: Services, catalogue: Catalogue, choice: ModelChoice, place: Place, language: Language
+) -> None:
+    proposal = proposal_for(choice, place)
     if choice.entry and proposal is None:
-        why = why_nothing_fits(choice.entry, here.card, here.need(choice.entry.shape, {}), language)
-        words = t("models.page.nothing_fits", language, machine=here.words(language), why=why)
+        why = why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}), language)
+        words = t("models.page.nothing_fits", language, machine=place.words(language), why=why)
         st.warning(plain(words), icon=":material/memory:")
     engine = st.segmented_control(
         t("models.page.engine", language),
@@ -132,10 +133,10 @@ def _draw_settings(services: Services, catalogue: Catalogue, choice: Choice, her
         default=None if ENGINE in st.session_state else "vllm",
         persist_state="session",
     )
-    wanted = _draw_config(services, choice, proposal, here, engine or "vllm", language)
-    apply.draw(services, catalogue, choice, here, wanted, language)
+    wanted = _draw_config(services, choice, proposal, place, engine or "vllm", language)
+    apply.draw(services, catalogue, choice, place, wanted, language)
     if wanted.engine == "vllm":
-        benchmark.draw(services, choice, proposal, here, wanted, language)
+        benchmark.draw(services, choice, proposal, place, wanted, language)
     if wanted.config is not None:
         with st.expander(t("models.page.env", language), icon=":material/content_copy:"):
             st.caption(plain(t("models.page.env_why", language)))
@@ -144,12 +145,12 @@ def _draw_settings(services: Services, catalogue: Catalogue, choice: Choice, her
 
 
 def _draw_config(
-    services: Services, choice: Choice, proposal: Proposal | None, here: Place, engine: str, language: Language
-) -> Wanted:
-    """VLLM_CONFIG with what it comes to; what was named."""
+    services: Services, choice: ModelChoice, proposal: Proposal | None, place: Place, engine: str, language: Language
+) -> ModelSettings:
+    """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
     text = ""
     if engine == "vllm":
-        about = t("models.page.config_proposed", language, machine=here.words(language)) if proposal else ""
+        about = t("models.page.config_proposed", language, machine=place.words(language)) if proposal else ""
         text = (
             st.text_area(
                 t("models.page.config", language),
@@ -164,26 +165,26 @@ def _draw_config(
     try:
         settings = chosen(services.settings, model=choice.model, vllm_config=text, engine=engine)
     except AppError as error:
-        wanted = Wanted(choice.model, text, engine, None)
-        if not apply.found(wanted):  # among which it is, with what mends it
+        wanted = ModelSettings(choice.model, text, engine, None)
+        if not apply.checked_findings(wanted):  # one of the findings is this error, with its fix
             st.error(plain(error_words(error, language)), icon=":material/error:")
         return wanted
-    wanted = Wanted(choice.model, text, engine, settings.vllm_config)
+    wanted = ModelSettings(choice.model, text, engine, settings.vllm_config)
     if engine == "vllm" and choice.entry:
-        _draw_memory(choice, wanted, here, language)
+        _draw_memory(choice, wanted, place, language)
     return wanted
 
 
-def _draw_memory(choice: Choice, wanted: Wanted, here: Place, language: Language) -> None:
-    """What these settings take of this machine's memory."""
+def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: Place, language: Language) -> None:
+    """Draw how much of this machine's memory these settings fill_form."""
     assert choice.entry
     config = wanted.config or {}
-    plan = plan_of(config, device=here.device)
+    plan = plan_of(config, device=place.device)
     sum_ = memory_of(choice.entry.shape, plan)
-    need = here.need(choice.entry.shape, config)
-    there, about = need.usable_bytes, need_text(need, language)
+    need = place.need(choice.entry.shape, config)
+    available, about = need.usable_bytes, need_text(need, language)
     if need.fits:
-        tokens = sum_.cache_tokens(there)
+        tokens = sum_.cache_tokens(available)
         values = {"tokens": f"{tokens:,}", "requests": f"{tokens / plan.max_model_len:.1f}"}
         about += f" · {t('models.page.free_part', language, **values)}"
         st.caption(plain(about))
@@ -193,7 +194,7 @@ def _draw_memory(choice: Choice, wanted: Wanted, here: Place, language: Language
         charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
         for one in sum_.terms
     ]
-    charts.draw_stacked_bar(parts, there=there, about=about, key="model_choice_memory")
+    charts.draw_stacked_bar(parts, available=available, about=about, key="model_choice_memory")
 
 
 def _gib(amount: float) -> str:

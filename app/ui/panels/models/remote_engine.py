@@ -1,4 +1,4 @@
-"""An engine that somebody else runs: its address, key and model, asked what it serves, and taken like a model."""
+"""Remote engine: its address, key and model, a test of what it serves, and the switch to it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model"
 
 
 def draw(services: Services, language: Language) -> None:
-    """The fields, two buttons, and what the engine said."""
-    is_open = page_state().unfolded == "remote"
+    """Draw the fields, the two buttons, and the outcome of the test."""
+    is_open = page_state().open_section == "remote"
     with st.expander(t("models.elsewhere.title", language), icon=":material/lan:", expanded=is_open):
         st.caption(t("models.elsewhere.about", language))
         st.text_input(
@@ -46,13 +46,13 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
     calling = services.calling
     if calling.runs != did_run:
         st.rerun()
-    lacks = not (st.session_state.get(_URL) or "").strip()
+    is_incomplete = not (st.session_state.get(_URL) or "").strip()
     with st.container(horizontal=True, gap="small"):
         st.button(
             t("models.elsewhere.test", language),
             key="elsewhere_test",
             icon=":material/network_check:",
-            disabled=lacks or calling.runs,
+            disabled=is_incomplete or calling.runs,
             on_click=_test,
             args=(services,),
         )
@@ -60,7 +60,7 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
             t("models.elsewhere.use", language),
             key="elsewhere_use",
             type="primary",
-            disabled=lacks or is_changing(services),
+            disabled=is_incomplete or is_changing(services),
             on_click=_use,
             args=(services,),
         )
@@ -75,17 +75,17 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
         _draw_answer(now.result, language)
 
 
-def _draw_answer(told: Elsewhere, language: Language) -> None:
-    sees = {True: "yes", False: "no", None: "unknown"}[told.sees]
-    words = [t("models.elsewhere.answers", language, url=told.base_url, model=told.model)]
+def _draw_answer(answer: Elsewhere, language: Language) -> None:
+    sees = {True: "yes", False: "no", None: "unknown"}[answer.sees]
+    words = [t("models.elsewhere.answers", language, url=answer.base_url, model=answer.model)]
     words.append(t(f"models.elsewhere.sees_{sees}", language))
-    if len(told.served) > 1:
-        words.append(t("models.elsewhere.serves", language, models=", ".join(told.served[:20])))
-    show = st.success if told.sees else st.warning
-    show(plain("\n".join(words)), icon=":material/check_circle:" if told.sees else ":material/visibility_off:")
+    if len(answer.served) > 1:
+        words.append(t("models.elsewhere.serves", language, models=", ".join(answer.served[:20])))
+    show = st.success if answer.sees else st.warning
+    show(plain("\n".join(words)), icon=":material/check_circle:" if answer.sees else ":material/visibility_off:")
 
 
-def _named() -> dict[str, str]:
+def _fields() -> dict[str, str]:
     names = {"base_url": _URL, "api_key": _KEY, "model": _MODEL}
     return {name: (st.session_state.get(key) or "").strip() for name, key in names.items()}
 
@@ -93,15 +93,15 @@ def _named() -> dict[str, str]:
 def _test(services: Services) -> None:
     st.session_state[_ERROR] = None
     try:
-        begin_call(services, **_named())
+        begin_call(services, **_fields())
     except AppError as error:
         st.session_state[_ERROR] = error
 
 
 def _use(services: Services) -> None:
-    """What is asked of the reader about running analyses above counts here, too: they are finished first."""
+    """Switch to the engine; running analyses are finished first, whatever is chosen for local models."""
     st.session_state[_ERROR] = None
     try:
-        use_elsewhere(services, **_named(), pausing=False)
+        use_elsewhere(services, **_fields(), pausing=False)
     except AppError as error:
         st.session_state[_ERROR] = error

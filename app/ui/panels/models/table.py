@@ -1,4 +1,7 @@
-"""What runs on this machine, or in memory of another size, best first; a row's button chooses the model."""
+"""Table of the models that fit this machine, or memory of another size, best first; a row's button chooses one.
+
+The form fields that a choice fills are named here.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from app.services.model_benchmarks import latest_trials, speed_text
 from app.store.benchmark_store import Measured
 from app.ui.components import models
 from app.ui.formatting import plain
-from app.ui.model_selection import config_text, proposal_for, understood
+from app.ui.model_selection import config_text, find_model, proposal_for
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -28,12 +31,14 @@ if TYPE_CHECKING:
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")
-_AT_FIRST = 10
+_NUM_UNFOLDED = 10
+"""Rows shown before the fold. Chosen by hand; not tuned."""
 NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
+"""Keys of the fields in which a model is chosen."""
 
 
 def draw(services: Services, catalogue: Catalogue, here: Place, language: Language) -> None:
-    """The control for the size, and the table."""
+    """Draw the choice of the memory size, and the table."""
     st.caption(t("models.page.table_about", language))
     known = hardware_profile.all_places(here)
     key = st.segmented_control(
@@ -60,9 +65,9 @@ def draw(services: Services, catalogue: Catalogue, here: Place, language: Langua
     )
     rows = [_row(one, place, used, measured.get(one.entry.id), language) for one in found]
     models.draw(
-        rows[:_AT_FIRST],
+        rows[:_NUM_UNFOLDED],
         {
-            t("models.page.more", language, n=len(rows[_AT_FIRST:])): rows[_AT_FIRST:],
+            t("models.page.more", language, n=len(rows[_NUM_UNFOLDED:])): rows[_NUM_UNFOLDED:],
             t("models.page.rest", language, n=len(rest)): [_rest_row(one, place, used, language) for one in rest],
         },
         heads=[t(head, language) for head in (*_HEADS, *_MORE_HEADS)],
@@ -71,14 +76,14 @@ def draw(services: Services, catalogue: Catalogue, here: Place, language: Langua
             "used": t("models.page.used_row", language),
         },
         key="model_rows",
-        on_use=lambda id_: take(id_, catalogue, here),
+        on_use=lambda id_: fill_form(id_, catalogue, here),
     )
 
 
-def _row(one: Proposal, place: Place, used: str, measured: Measured | None, language: Language) -> models.Row:
-    needs, there = one.sum.card_bytes, place.bytes_each
-    amounts = {"needs": f"{needs / GIB:.1f}", "there": f"{there / GIB:.4g}"}
-    return models.Row(
+def _row(one: Proposal, place: Place, used: str, measured: Measured | None, language: Language) -> models.ModelRow:
+    needed, available = one.sum.card_bytes, place.bytes_each
+    amounts = {"needs": f"{needed / GIB:.1f}", "there": f"{available / GIB:.4g}"}
+    return models.ModelRow(
         id=one.entry.id,
         name=one.entry.name,
         about=_about(one.entry, language),
@@ -89,14 +94,14 @@ def _row(one: Proposal, place: Place, used: str, measured: Measured | None, lang
             one.entry.licence,
         ),
         note=speed_text(one.pace, one.entry.sees, measured, language),
-        share=needs / there,
+        share=needed / available,
         memory=t("models.page.memory_of", language, **amounts),
         is_used=one.entry.id == used,
     )
 
 
-def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> models.Row:
-    return models.Row(
+def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> models.ModelRow:
+    return models.ModelRow(
         id=entry.id,
         name=entry.name,
         about=_about(entry, language),
@@ -111,12 +116,12 @@ def _about(entry: Entry, language: Language) -> str:
     return " · ".join(filter(None, (parameters_text(entry.shape, language), entry.about[language])))
 
 
-def take(name: str, catalogue: Catalogue, here: Place) -> None:
-    """Put this model into the fields, with the settings that suit it here."""
+def fill_form(name: str, catalogue: Catalogue, here: Place) -> None:
+    """Put this model into the fields, with the settings that suit it on this machine."""
     st.session_state[NAME] = name
     page_state().model_error = page_state().model_found = None
     try:
-        choice = understood(name, catalogue)
+        choice = find_model(name, catalogue)
     except AppError:
         return
     proposal = proposal_for(choice, here)

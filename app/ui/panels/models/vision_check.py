@@ -1,4 +1,4 @@
-"""The vision check of the engine in use: test cards with what the model read beside each, score and verdict."""
+"""Vision check of the engine in use: test cards with what the model read on each, score and verdict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.services.container import begin_check
 from app.store.benchmark_store import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_switching
-from app.ui.panels.sidebar.engine import draw_phase, short
+from app.ui.panels.sidebar.engine import draw_phase, short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -23,20 +23,21 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 2.0
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
+"""Picture sizes offered, in pixels. Chosen by hand; not tuned."""
 _CARD_WIDTH = 150
 _SIZE = "sight_size"
 
 
 def draw(services: Services, language: Language) -> None:
-    """The check of the engine in use, and the latest outcome that is kept of it."""
-    kept = model_benchmarks.last_check(services.settings)
+    """Draw the check of the engine in use, and its latest stored outcome."""
+    outcome = model_benchmarks.last_check(services.settings)
     is_open = services.looking.now is not None
     with st.expander(t("models.sight.title", language), icon=":material/visibility:", expanded=is_open):
         every = _POLL_SECONDS if services.looking.runs else None
-        st.fragment(_draw, run_every=every)(services, kept, services.looking.runs, language)
+        st.fragment(_draw, run_every=every)(services, outcome, services.looking.runs, language)
 
 
-def _draw(services: Services, kept: Measured | None, did_run: bool, language: Language) -> None:
+def _draw(services: Services, outcome: Measured | None, did_run: bool, language: Language) -> None:
     looking = services.looking
     if looking.runs != did_run:
         st.rerun()
@@ -50,19 +51,19 @@ def _draw(services: Services, kept: Measured | None, did_run: bool, language: La
     _draw_offer(services, language)
     if now and now.state == "failed" and now.error and now.model == services.engine.status().model:
         st.error(plain(error_words(now.error, language)), icon=":material/error:")
-    if kept:
-        _draw_outcome(kept, language)
+    if outcome:
+        _draw_outcome(outcome, language)
 
 
 def _draw_offer(services: Services, language: Language) -> None:
     st.caption(t("models.sight.about", language))
-    usual = model_benchmarks.usual_size(services.settings)
-    sizes = {f"{width} × {height}": (width, height) for width, height in sorted({usual, *_SIZES})}
+    default_size = model_benchmarks.usual_size(services.settings)
+    sizes = {f"{width} × {height}": (width, height) for width, height in sorted({default_size, *_SIZES})}
     running = len(services.jobs.running())
     size = st.segmented_control(
         t("models.sight.size", language),
         list(sizes),
-        default=f"{usual[0]} × {usual[1]}",
+        default=f"{default_size[0]} × {default_size[1]}",
         required=True,
         key=_SIZE,
         help=t("models.sight.size_help", language),
@@ -75,28 +76,28 @@ def _draw_offer(services: Services, language: Language) -> None:
         icon=":material/visibility:",
         disabled=bool(running) or is_switching(services) or services.trying.runs,
         on_click=_begin,
-        args=(services, sizes.get(size or "", usual), language),
+        args=(services, sizes.get(size or "", default_size), language),
     )
 
 
 def _begin(services: Services, size: tuple[int, int], language: Language) -> None:
-    with page_state().trying("model_error"):
+    with page_state().catching_errors("model_error"):
         begin_check(services, size, language)
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------
 
 
-def _draw_outcome(kept: Measured, language: Language) -> None:
-    """The verdict, what it rests on, and card by card what was read."""
-    reason = (kept.get("reason") or {}).get(language, "")
-    st.markdown(plain(t(f"sight.{kept['verdict']}", language, reason=reason)))
-    about = [short(str(kept["model"])), str(kept["engine"])]
-    about += [t(f"models.format.{kept['format']}.name", language)] if kept.get("format") else []
-    score = "" if reason else model_benchmarks.result_text(kept, language)
-    st.caption(plain(" ".join(filter(None, (score, f"{' · '.join(filter(None, about))} · {kept.get('at', '')}")))))
+def _draw_outcome(outcome: Measured, language: Language) -> None:
+    """Draw the verdict, its basis, and card by card what was read."""
+    reason = (outcome.get("reason") or {}).get(language, "")
+    st.markdown(plain(t(f"sight.{outcome['verdict']}", language, reason=reason)))
+    about = [short_model_name(str(outcome["model"])), str(outcome["engine"])]
+    about += [t(f"models.format.{outcome['format']}.name", language)] if outcome.get("format") else []
+    score = "" if reason else model_benchmarks.result_text(outcome, language)
+    st.caption(plain(" ".join(filter(None, (score, f"{' · '.join(filter(None, about))} · {outcome.get('at', '')}")))))
     with st.container(horizontal=True, gap="small"):
-        for one in kept.get("cards") or ():
+        for one in outcome.get("cards") or ():
             _draw_card(one, language)
 
 

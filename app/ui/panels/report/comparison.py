@@ -1,4 +1,4 @@
-"""Two reports on one video side by side: with which model and words each was made, at what cost, and what each says."""
+"""Side-by-side comparison of two reports on one video: model, question, cost and contents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.ui import comparison
 from app.ui.components import tables
 from app.ui.formatting import error_words, local_time, plain
 from app.ui.panels.models import missing_model
-from app.ui.panels.sidebar.engine import short
+from app.ui.panels.sidebar.engine import short_model_name
 from app.ui.state import CHOOSING, page_state
 from app.ui.view_models import Line
 
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 _PAGE = 24
-_SEARCHED = 60
-"""Of so many recent analyses those on the same video are offered."""
+"""Moments on a page. Chosen by hand; not tuned."""
+_NUM_SEARCHED = 60
+"""Number of recent analyses searched for ones of the same video. Chosen by hand; not tuned."""
 
 
 def draw_entry(language: Language) -> None:
-    """The button that begins a comparison."""
+    """Draw the button that starts a comparison."""
     if page_state().other_job_id is None:
         st.button(
             t("ui.compare", language),
@@ -43,7 +44,7 @@ def draw_entry(language: Language) -> None:
 
 
 def draw(services: Services, job: JobSnapshot, language: Language) -> None:
-    """The choice of the other report, or both of them."""
+    """Draw the choice of the other report, or both reports."""
     state = page_state()
     other_id = state.other_job_id
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -71,10 +72,10 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
 
 
 def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> None:
-    """Analyses of the same file, those of the same frames first."""
+    """Offer analyses of the same file, those with the most frames in common first."""
     assert job.analysis
     found = _others(services, job.id, job.analysis)
-    _draw_same_of_another(services, job, language)
+    _draw_ask_model_in_use(services, job, language)
     draw_other_model(language, key="compare_model")
     if not found:
         st.info(t("ui.compare_none", language))
@@ -98,14 +99,14 @@ def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> No
     )
 
 
-def _draw_same_of_another(services: Services, job: JobSnapshot, language: Language) -> None:
-    """The button that asks the model in use the same, where it is another one than that of the report."""
+def _draw_ask_model_in_use(services: Services, job: JobSnapshot, language: Language) -> None:
+    """Draw the button that asks the model in use the same, where it isn't the report's model."""
     changes = services.jobs.changes(job.id)
     if job.is_from_elsewhere or not {"model", "engine"} & changes.keys() or not job.request.use_model:
         return
     now = missing_model.ready(services)
     if now.kind == "ready":
-        model = short(services.engine.status().model)
+        model = short_model_name(services.engine.status().model)
         st.button(
             plain(t("ui.compare_ask", language, model=model)),
             key="compare_ask",
@@ -120,14 +121,15 @@ def _draw_same_of_another(services: Services, job: JobSnapshot, language: Langua
 
 def _ask_the_same(services: Services, job: JobSnapshot) -> None:
     state = page_state()
-    with state.trying():
+    with state.catching_errors():
         state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.id))
         state.compare_with(job.id)
 
 
 def draw_other_model(language: Language, *, key: str) -> None:
-    """Draw the way to ask another model the same: the Models page, from which one click leads back to this report,
-    where the same question can be asked of the model that was chosen.
+    """Draw the button that leads to the Models page to ask another model the same.
+
+    From there one click leads back to this report, where the same question can be asked of the chosen model.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(t("ui.compare_models", language), width="content")
@@ -135,18 +137,20 @@ def draw_other_model(language: Language, *, key: str) -> None:
             t("ui.use_another_model", language),
             key=key,
             icon=":material/neurology:",
-            on_click=_lead_to_models,
+            on_click=_go_to_models,
         )
 
 
-def _lead_to_models() -> None:
+def _go_to_models() -> None:
     state = page_state()
     state.compare_with(CHOOSING)
-    state.lead_to("models")
+    state.go_to_page("models")
 
 
 def _others(services: Services, job_id: str, analysis: Analysis) -> list[JobSnapshot]:
-    others = [job for job in services.jobs.recent(_SEARCHED) if job.id != job_id and job.analysis and job.is_readable]
+    others = [
+        job for job in services.jobs.recent(_NUM_SEARCHED) if job.id != job_id and job.analysis and job.is_readable
+    ]
     same = [job for job in others if job.analysis and job.analysis.sha256 == analysis.sha256]
     return sorted(same, key=lambda job: -comparison.num_shared((analysis, job.analysis or analysis)))
 
@@ -156,20 +160,20 @@ def _label(services: Services, analysis: Analysis, other: JobSnapshot, language:
     assert made
     shared = comparison.num_shared((analysis, made))
     kind = template_name(services, made.request.template, language)
-    parts = [name_of(made, language), kind, made.request.question[:40]]
+    parts = [model_name(made, language), kind, made.request.question[:40]]
     parts += [t("ui.compare_shared", language, n=shared), local_time(other.created)]
     return " · ".join(filter(None, parts))
 
 
-def name_of(analysis: Analysis, language: Language) -> str:
-    """The model by the last part of its name."""
+def model_name(analysis: Analysis, language: Language) -> str:
+    """Return the last part of the model's name."""
     if not analysis.engine:
         return t("report.mode_none", language)
     return last_part(analysis.engine.model)
 
 
 def template_name(services: Services, key: str, language: Language) -> str:
-    """What a template is called; one that is there no more by its key."""
+    """Return the name of a template, or its key where it no longer exists."""
     template = services.templates.by_key.get(key)
     return template.name.of(language) if template else key
 
@@ -197,12 +201,12 @@ def _draw_both(services: Services, job_ids: tuple[str, str], language: Language)
 
 
 def _names(both: comparison.Both, language: Language) -> tuple[str, str]:
-    """A and B with their models."""
-    return f"A · {name_of(both[0], language)}", f"B · {name_of(both[1], language)}"
+    """Return the names of both sides, A and B, with their models."""
+    return f"A · {model_name(both[0], language)}", f"B · {model_name(both[1], language)}"
 
 
 def _heads(services: Services, both: comparison.Both, language: Language) -> list[list[Line]]:
-    """What each was made with; what differs is said so."""
+    """Return the facts about each side, marked where they differ."""
     facts = [_facts(services, analysis, language) for analysis in both]
     return [
         [{"label": label, "text": text, "differs": facts[1 - place][label] != text} for label, text in side.items()]

@@ -1,6 +1,6 @@
-"""The menu that saves a report: a button for each format, by what it is for, and one for all of them in a ZIP.
+"""Export menu of a report: a button for each format, grouped by use, and one for all formats in a ZIP.
 
-A file is made only when its button is pressed: a report with its pictures is not small.
+A file is written only when its button is pressed: a report with its pictures is not small.
 """
 
 from __future__ import annotations
@@ -26,45 +26,45 @@ _log = logging.getLogger(__name__)
 
 
 def draw(analysis: Analysis, language: Language, *, is_first: bool = True) -> None:
-    """A button that opens the menu; `is_first` where nothing else on the page is more important."""
+    """Draw the button that opens the menu; `is_first` where it is the most important action of the page."""
     stem = safe_stem(analysis.video.name)
     save = partial(_button, stem, language)
     with st.popover(t("ui.save", language), type="primary" if is_first else "secondary", icon=":material/download:"):
         for use in get_args(Use):
-            _head(f"save_{use}", language)
+            _draw_heading(f"save_{use}", language)
             with st.container(horizontal=True, gap="small"):
                 for name, form in FORMATS.items():
                     if form.use == use and form.fits(analysis):
-                        _format(save, name, analysis, stem, language)
-        _head("save_pictures", language)
+                        _draw_format(save, name, analysis, stem, language)
+        _draw_heading("save_pictures", language)
         with st.container(horizontal=True, gap="small"):
             if analysis.keyframes:
                 about = _size_of_frames(analysis, language)
                 save("frames", ".frames.zip", _ZIP, partial(frames_as_zip, analysis), about)
                 about = t("ui.download_sheet_help", language)
                 save("sheet", ".contact-sheet.jpg", "image/jpeg", partial(contact_sheet, analysis), about)
-            everything = partial(_everything, analysis, stem)
+            everything = partial(_zip_all, analysis, stem)
             save("everything", ".zip", _ZIP, everything, t("ui.download_everything_help", language))
 
 
-def _head(name: str, language: Language) -> None:
+def _draw_heading(name: str, language: Language) -> None:
     st.caption(t(f"ui.{name}", language))
 
 
-def _format(save: Callable[..., None], name: str, analysis: Analysis, stem: str, language: Language) -> None:
+def _draw_format(save: Callable[..., None], name: str, analysis: Analysis, stem: str, language: Language) -> None:
     form = FORMATS[name]
     about = t(f"ui.download_{name}_help", language)
     if form.beside(analysis):
-        save(name, f"{form.suffix}.zip", _ZIP, partial(_with_pictures, name, analysis, stem), about)
+        save(name, f"{form.suffix}.zip", _ZIP, partial(_zip_with_pictures, name, analysis, stem), about)
     else:
         save(name, form.suffix, form.mime, partial(form.write, analysis, analysis.request.language), about)
 
 
-def _with_pictures(name: str, analysis: Analysis, stem: str) -> bytes:
+def _zip_with_pictures(name: str, analysis: Analysis, stem: str) -> bytes:
     return zipped(files_of(name, analysis, analysis.request.language, stem + FORMATS[name].suffix))
 
 
-def _everything(analysis: Analysis, stem: str) -> bytes:
+def _zip_all(analysis: Analysis, stem: str) -> bytes:
     return zipped(all_files(analysis, analysis.request.language, stem))
 
 

@@ -1,6 +1,6 @@
-"""The findings of a report in time order, by part, a page of them at a time; and each part asked once more on a button.
+"""Findings of a report in time order, by part, a page at a time, with a button that asks a part again.
 
-A report may hold ten thousand: the browser gets one page, and a turn of the page draws nothing but the list anew.
+A report may hold ten thousand findings: the browser gets one page, and turning it redraws only the list.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from app.reports.content.labels import troubles
 from app.reports.content.request_parts import Part, parts_of, times_of
 from app.ui.components import report_blocks
 from app.ui.state import page_state
-from app.ui.view_models import chips, line, pictures, spoken_span
+from app.ui.view_models import chips, format_span, line, pictures
 
 if TYPE_CHECKING:
     from app.services.container import Services
 
 PAGE = 40
-"""Findings on a page: some screens of them, and drawn at once."""
-_FEW = 12
+"""Findings on a page: a few screens, drawn at once. Chosen by hand; not tuned."""
+_SEARCH_ABOVE = 12
+"""The search appears above this number of findings. Chosen by hand; not tuned."""
 
 
 _Entry = tuple[Part, Finding | None]
@@ -33,7 +34,7 @@ _Entry = tuple[Part, Finding | None]
 
 @st.fragment
 def draw(services: Services, job_id: str, language: Language) -> None:
-    """The heading, the search, one page of findings, and the way to the others."""
+    """Draw the heading, the search, one page of findings, and the page buttons."""
     analysis = services.jobs.snapshot(job_id).analysis
     if analysis is None:
         st.rerun()
@@ -41,7 +42,7 @@ def draw(services: Services, job_id: str, language: Language) -> None:
     total = sum(len(part.result.findings) for part in parts if part.result)
     if total:
         st.markdown(f"##### {t('report.findings', language)}")
-    words, only_doubtful = _draw_search(language) if total > _FEW else ("", False)
+    words, only_doubtful = _draw_search(language) if total > _SEARCH_ABOVE else ("", False)
     entries = list(_entries(parts, words.strip().casefold(), only_doubtful))
     if not entries:
         st.caption(t("ui.findings_none", language))
@@ -54,7 +55,7 @@ def draw(services: Services, job_id: str, language: Language) -> None:
 
 
 def _entries(parts: Sequence[Part], words: str, only_doubtful: bool) -> Iterator[_Entry]:
-    """The findings that are looked for; of all of them also the parts that have none."""
+    """Yield the matching findings; without a filter also the parts that have none."""
     is_filtered = bool(words) or only_doubtful
     for part in parts:
         findings = part.result.findings if part.result else ()
@@ -83,7 +84,7 @@ def _draw_search(language: Language) -> tuple[str, bool]:
 
 
 def _draw_pages(found: int, total: int, language: Language) -> int:
-    """Which page is wanted, counted from 1; the buttons only where there is more than one."""
+    """Draw the page buttons where there are several pages, and return the page, counted from 1."""
     pages = -(-found // PAGE)
     if pages == 1:
         return 1
@@ -97,16 +98,16 @@ def _draw_pages(found: int, total: int, language: Language) -> int:
 def _rows(
     shown: Sequence[_Entry], num_parts: int, analysis: Analysis, language: Language
 ) -> Iterator[dict[str, object]]:
-    """A head wherever another part begins, and a card for findings in a row that rest on the same frames."""
+    """Yield a heading for each part, and a card for consecutive findings on the same frames."""
     times = times_of(analysis.keyframes)
     frames = {frame.number: frame for frame in analysis.keyframes}
-    for part, of_part in groupby(shown, key=lambda entry: entry[0]):
+    for part, in_part in groupby(shown, key=lambda entry: entry[0]):
         yield _head(part, num_parts, analysis, language)
-        findings = [finding for _, finding in of_part if finding]
-        for numbers, together in groupby(findings, key=lambda finding: finding.frames):
-            lines = [{**line(one, times, language, analysis.field_names), "chips": []} for one in together]
-            seen = pictures(numbers, frames, analysis.id, language)
-            yield report_blocks.card(lines, pictures=seen, lead=chips(numbers, times))
+        findings = [finding for _, finding in in_part if finding]
+        for numbers, same_frames in groupby(findings, key=lambda finding: finding.frames):
+            lines = [{**line(one, times, language, analysis.field_names), "chips": []} for one in same_frames]
+            thumbnails = pictures(numbers, frames, analysis.id, language)
+            yield report_blocks.card(lines, pictures=thumbnails, lead=chips(numbers, times))
 
 
 def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) -> dict[str, object]:
@@ -117,13 +118,13 @@ def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) ->
     is_here = analysis.video.path != NOWHERE
     return report_blocks.head(
         title,
-        note=spoken_span(part.start_seconds, part.end_seconds, end),
+        note=format_span(part.start_seconds, part.end_seconds, end),
         flags=flags if part.result else [t("ui.part_failed", language)],
         action={"words": words, "label": labelled(words, title, language), "number": part.number} if is_here else None,
     )
 
 
 def _retry(services: Services, job_id: str, number: int) -> None:
-    with page_state().trying():
+    with page_state().catching_errors():
         services.jobs.retry(job_id, number)
-    st.rerun()  # the findings are a fragment; that a part is asked again is shown by all of the page
+    st.rerun()  # the findings are a fragment, but the whole page shows that a part is asked again

@@ -1,5 +1,6 @@
-"""Something else asked about the very frames of a finished report: other words, another template, or another model that
-runs by now; on its own, or to be compared with the report that is open.
+"""Follow-up question about the same frames of a finished report.
+
+It may use another question, template or model, and is opened alone or compared with the open report.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def draw(services: Services, job: JobSnapshot, language: Language) -> None:
-    """A button that opens the questions over the page, filled with those of the report."""
+    """Draw the button that opens the form, filled with the report's request."""
     with st.popover(t("ui.another", language), icon=":material/quiz:"):
         st.caption(t("ui.another_why", language))
         templates = list(services.templates.by_key)
@@ -68,7 +69,7 @@ def _draw_buttons(services: Services, job: JobSnapshot, language: Language) -> N
 
 def _ask(services: Services, job: JobSnapshot, compares: bool) -> None:
     state = page_state()
-    with state.trying():
+    with state.catching_errors():
         new = services.jobs.submit(_request(services, job), name=job.name, follows=job.id)
         if new == job.id:
             raise InputError("nothing_new")
@@ -78,7 +79,11 @@ def _ask(services: Services, job: JobSnapshot, compares: bool) -> None:
 
 
 def _request(services: Services, job: JobSnapshot) -> AnalysisRequest:
-    """The same selection, so that nothing is decoded again. Raises InputError."""
+    """Build the request with the same selection, so that nothing is decoded again.
+
+    Raises:
+        InputError: The template needs a question.
+    """
     template = st.session_state[f"another_template_{job.id}"]
     question = st.session_state[f"another_question_{job.id}"].strip()
     if services.templates.find(template).needs_question and not question:

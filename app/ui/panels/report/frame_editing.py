@@ -1,4 +1,4 @@
-"""Choosing the frames of a finished report by hand: what is changed so far, and a new report about what is left."""
+"""Editor for the frames of a finished report: the changes so far, and a new report about the resulting frames."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def draw_entry(analysis: Analysis, language: Language) -> None:
-    """The button that begins it."""
+    """Draw the button that starts editing."""
     st.button(
         t("ui.edit_frames", language),
         key="edit_frames",
@@ -32,7 +32,7 @@ def draw_entry(analysis: Analysis, language: Language) -> None:
 
 
 def draw_bar(services: Services, job: JobSnapshot, edits: Edits, language: Language) -> None:
-    """How many frames there are now, the button that asks again, and the one that leaves all as it was."""
+    """Draw the number of frames, the button that asks about them, and the one that discards the changes."""
     count = len(edits.times)
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         changed = t("ui.edits_made", language, removed=len(edits.removed), added=len(edits.added))
@@ -51,7 +51,7 @@ def draw_bar(services: Services, job: JobSnapshot, edits: Edits, language: Langu
 
 
 def draw_cards(job: JobSnapshot, edits: Edits, language: Language) -> None:
-    """The frames as cards, each with a button."""
+    """Draw the frames as cards, each with a button."""
     st.markdown(f"##### {t('ui.edit_frames', language)}")
     st.caption(t("ui.edits_how", language))
     frames.draw_editing(job.keyframes, edits, job.id, language, key="editing")
@@ -70,12 +70,12 @@ def _ask(services: Services, job: JobSnapshot, edits: Edits) -> None:
     state = page_state()
     selection = _selection(job.request.selection, edits.times)
     request = replace(job.request, frames=len(edits.times), selection=selection)
-    with state.trying():
+    with state.catching_errors():
         state.open_job(services.jobs.submit(request, name=job.name, follows=job.id))
 
 
 def _selection(before: Selection, times: tuple[float, ...]) -> Selection:
-    """Exactly these times; still of the same part of the video, unless a frame outside of it was added."""
+    """Select exactly these times, within the same range unless a frame outside of it was added."""
     inside = before.start_seconds <= times[0] and (before.end_seconds is None or times[-1] < before.end_seconds)
     part = (before.start_seconds, before.end_seconds) if inside else (0.0, None)
     return Selection("times", None, times, *part)

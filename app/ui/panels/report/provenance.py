@@ -1,4 +1,4 @@
-"""How a report was made: the file, the frames, the layout of the requests, the settings, and every request in words."""
+"""Provenance of a report: the file, the frames, the layout of the requests, the settings, and every request."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from app.reports.content.provenance import provenance_facts
 from app.reports.content.request_parts import Part, parts_of
 from app.ui.components import tables
 from app.ui.formatting import local_time
-from app.ui.view_models import spoken_span
+from app.ui.view_models import format_span
 
 _COLUMNS = ("request", "time", "frames", "tokens", "seconds", "attempts", "notes")
 _NUMBERS = (2, 3, 4, 5)
 
 
 def draw(analysis: Analysis, language: Language) -> None:
-    """Facts, settings, requests, and the prompt of any of them."""
+    """Draw facts, settings, requests, and the prompt of a chosen request."""
     with st.container(border=True, gap="small"):
         for key, value in provenance_facts(analysis, language):
             label, shown = st.columns([1, 3])
@@ -43,7 +43,7 @@ def draw(analysis: Analysis, language: Language) -> None:
 
 @st.fragment
 def _draw_prompt(requests: tuple[ChunkResult, ...], names: dict[int, str], language: Language) -> None:
-    """One at a time: those of a long video are as long as a book."""
+    """Draw one prompt at a time: those of a long video are as long as a book."""
     by_number = {request.number: request for request in requests}
     number = st.selectbox(
         t("ui.made_prompt", language), list(by_number), format_func=lambda number: names[number], key="prompt_of"
@@ -52,11 +52,11 @@ def _draw_prompt(requests: tuple[ChunkResult, ...], names: dict[int, str], langu
 
 
 def request_names(parts: Iterable[Part], joins: Iterable[ChunkResult], language: Language) -> dict[int, str]:
-    """What each request is called: parts and joins by their place, the summary."""
-    rounds = sorted((join.number for join in joins), reverse=True)
+    """Map each request's number to its name: parts and merges by place, the summary."""
+    numbers = sorted((join.number for join in joins), reverse=True)
     return {
         **{part.number: t("ui.answer_part", language, n=part.place) for part in parts},
-        **{number: t("ui.made_join", language, n=place) for place, number in enumerate(rounds, start=1)},
+        **{number: t("ui.made_join", language, n=place) for place, number in enumerate(numbers, start=1)},
         0: t("report.summary", language),
     }
 
@@ -68,7 +68,7 @@ def _requests(
     whole_seconds: float,
     language: Language,
 ) -> Iterator[list[str]]:
-    spans = {part.number: spoken_span(part.start_seconds, part.end_seconds, whole_seconds) for part in parts}
+    spans = {part.number: format_span(part.start_seconds, part.end_seconds, whole_seconds) for part in parts}
     for request in requests:
         notes = [t("report.recalled", language)] if request.recalled else []
         yield [

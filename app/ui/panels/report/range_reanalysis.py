@@ -1,4 +1,4 @@
-"""Looking again at a range that was drawn on the timeline of a finished report: more frames of it, in a new report."""
+"""Re-analysis of a range of a finished report: more frames of it, in a new report."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services.container import Services
 
-_USUAL_FRAMES = 16
+_DEFAULT_FRAMES = 16
+"""Frames offered at first. Chosen by hand; not tuned."""
 _NUMBER_WIDTH = 112
 
 
 def draw(services: Services, job: JobSnapshot, language: Language) -> None:
-    """How many frames, another question, and the button; nothing while no range is drawn or typed."""
+    """Draw the number of frames, another question, and the button; nothing while there is no range."""
     state = page_state()
     if not any(state.range_texts):
         return
@@ -37,12 +38,12 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
                 t("ui.look_frames", language),
                 1,
                 SLIDER_FRAMES,
-                max(_USUAL_FRAMES, min(SLIDER_FRAMES, job.request.frames)),
+                max(_DEFAULT_FRAMES, min(SLIDER_FRAMES, job.request.frames)),
                 key="look_frames",
                 persist_state="session",
                 width=_NUMBER_WIDTH,
             )
-        time_range.draw_trouble(language)
+        time_range.draw_error(language)
         st.text_input(
             t("ui.look_question", language),
             value=job.request.question,
@@ -62,14 +63,14 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
 
 
 def draw_way_back(services: Services, job: JobSnapshot, language: Language) -> None:
-    """The way to the report that led to this one."""
+    """Draw the button that leads to the report that this one follows."""
     if not job.follows:
         return
     try:
-        before = services.jobs.snapshot(job.follows)
+        previous = services.jobs.snapshot(job.follows)
     except AppError:  # it was cleaned away
         return
-    about = time_range.words_of(before.request.selection, language) or t("ui.whole_video", language)
+    about = time_range.format_selection(previous.request.selection, language) or t("ui.whole_video", language)
     st.button(
         t("ui.way_back", language),
         key="way_back",
@@ -77,13 +78,13 @@ def draw_way_back(services: Services, job: JobSnapshot, language: Language) -> N
         help=plain(t("ui.way_back_help", language, about=about)),
         icon=":material/arrow_back:",
         on_click=page_state().open_job,
-        args=(before.id,),
+        args=(previous.id,),
     )
 
 
 def _start(services: Services, job: JobSnapshot) -> None:
     state = page_state()
-    with state.trying():
+    with state.catching_errors():
         start, end = between(*state.range_texts) or (0.0, None)
         question = st.session_state[f"look_question_{job.id}"].strip()
         if services.templates.find(job.request.template).needs_question and not question:

@@ -1,4 +1,4 @@
-"""A finished analysis: its headline with what can be done, what must be known of it, and the report in tabs."""
+"""A finished report: its headline with the actions for it, its notices, and its contents in tabs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.ui.panels.report import (
     range_reanalysis,
     summary,
 )
-from app.ui.panels.sidebar.engine import short
+from app.ui.panels.sidebar.engine import short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -32,26 +32,27 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 _CUES_A_PAGE = 100
+"""Cues on a page. Chosen by hand; not tuned."""
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}
 _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
 _END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
 
 
 def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language: Language, *, can_edit: bool) -> None:
-    """The headline, by whom it was written, what can be done with the report, and what must be known of it."""
-    words = unusable(analysis, language)
-    if words:
-        _draw_unusable(services, job, words, language)
+    """Draw the headline, the model, the actions and the notices."""
+    problem = unusable(analysis, language)
+    if problem:
+        _draw_unusable(services, job, problem, language)
     elif analysis.chunks:
         st.markdown(f"### {plain(headline(analysis, language))}")
     state = t("ui.state_done", language) if job.state in ("done", "measuring") else ""
-    model = t("ui.by_model", language, model=short(analysis.answered_by)) if analysis.answered_by else ""
+    model = t("ui.by_model", language, model=short_model_name(analysis.answered_by)) if analysis.answered_by else ""
     mode = t(f"report.mode_{analysis.mode}", language)
     about = plain(" · ".join(filter(None, (state, model, mode))))
-    if not job.is_without_model:  # said above, with the ways to a model
+    if not job.is_without_model:  # stopped_job shows it, with the ways to a model
         st.caption(about, help=plain(ai_label(analysis, language)) or None)
     with st.container(horizontal=True, gap="small", key="report_actions"):
-        export.draw(analysis, language, is_first=not words and (job.is_from_elsewhere or not job.is_without_model))
+        export.draw(analysis, language, is_first=not problem and (job.is_from_elsewhere or not job.is_without_model))
         if not job.is_from_elsewhere:
             follow_up.draw(services, job, language)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
@@ -59,13 +60,13 @@ def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language
         if can_edit and page_state().edits_of(job.id) is None:
             frame_editing.draw_entry(analysis, language)
         comparison.draw_entry(language)
-    draw_notices(_to_tell(job, analysis), language)
+    draw_notices(_other_notices(job, analysis), language)
 
 
-def _draw_unusable(services: Services, job: JobSnapshot, words: str, language: Language) -> None:
-    """What became of the answer, and what may help."""
+def _draw_unusable(services: Services, job: JobSnapshot, problem: str, language: Language) -> None:
+    """Show why the answer is unusable, and what may help."""
     with st.container(border=True, gap="small", key="unusable"):
-        st.markdown(f":red[:material/error:] **{plain(words)}**")
+        st.markdown(f":red[:material/error:] **{plain(problem)}**")
         if job.is_from_elsewhere:
             return
         with st.container(horizontal=True):
@@ -74,20 +75,20 @@ def _draw_unusable(services: Services, job: JobSnapshot, words: str, language: L
                 key="unusable_again",
                 type="primary",
                 icon=":material/refresh:",
-                on_click=request_form.ask_anew,
+                on_click=request_form.resubmit,
                 args=(services, job),
             )
             st.button(
                 t("ui.use_another_model", language),
                 key="unusable_model",
                 icon=":material/neurology:",
-                on_click=page_state().lead_to,
+                on_click=page_state().go_to_page,
                 args=("models",),
             )
 
 
-def _to_tell(job: JobSnapshot, analysis: Analysis) -> list[Notice]:
-    """What is not said elsewhere: how far the measuring is has a line of its own, and an error stands above."""
+def _other_notices(job: JobSnapshot, analysis: Analysis) -> list[Notice]:
+    """List the notices that aren't shown elsewhere, as measuring progress and the job's error are."""
     hidden = {"facts_pending"} if job.state == "measuring" else set()
     return [
         notice
@@ -100,11 +101,11 @@ def _to_tell(job: JobSnapshot, analysis: Analysis) -> list[Notice]:
 
 @st.fragment
 def draw_tabs(services: Services, job_id: str, language: Language) -> None:
-    """Summary, keyframes, what is said, measured facts, how it was made. Only the tab that is open is drawn."""
+    """Draw summary, frames, transcript, facts and provenance in tabs; only the open tab is drawn."""
     job = services.jobs.snapshot(job_id)
     analysis = job.analysis
     if analysis is None or not job.is_readable:
-        st.rerun()  # it was begun again elsewhere
+        st.rerun()  # it was restarted elsewhere
     named = {t(f"ui.tab_{name}", language): _TABS[name] for name in _names(analysis)}
     for tab, draw in zip(st.tabs(list(named), key="report_tab", on_change="rerun"), named.values(), strict=True):
         if tab.open:
@@ -113,7 +114,7 @@ def draw_tabs(services: Services, job_id: str, language: Language) -> None:
 
 
 def _names(analysis: Analysis) -> list[str]:
-    """The tabs that have something to show; without a model the report is what was measured."""
+    """List the tabs that have contents; without a model the report is what was measured."""
     if not analysis.chunks:
         return ["facts", "frames", *(["said"] if analysis.transcript else []), "made"]
     return [name for name in _TABS if name != "said" or analysis.transcript]
@@ -129,7 +130,7 @@ def _draw_frames(_: Services, job: JobSnapshot, analysis: Analysis, language: La
     frames.draw(analysis.keyframes, job.id, language, key="gallery")
 
 
-def _draw_said(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+def _draw_transcript(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
     if analysis.transcript:
         draw_transcript(analysis.transcript, language)
 
@@ -141,7 +142,7 @@ def _draw_facts(services: Services, job: JobSnapshot, _: Analysis, language: Lan
 
 
 def _draw_measured(services: Services, job_id: str, language: Language) -> None:
-    """The facts so far."""
+    """Draw the facts so far."""
     analysis = services.jobs.snapshot(job_id).analysis
     if analysis:
         frames.draw(
@@ -149,26 +150,26 @@ def _draw_measured(services: Services, job_id: str, language: Language) -> None:
         )
 
 
-def _draw_made(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+def _draw_provenance(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
     provenance.draw(analysis, language)
 
 
 _TABS = {
     "summary": _draw_summary,
     "frames": _draw_frames,
-    "said": _draw_said,
+    "said": _draw_transcript,
     "facts": _draw_facts,
-    "made": _draw_made,
+    "made": _draw_provenance,
 }
 
 
 @st.fragment
 def draw_transcript(transcript: Transcript, language: Language) -> None:
-    """Where the words come from, and the words; a click on a time goes there."""
+    """Draw the source and the matching cues; a click on a time goes there."""
     source = t(f"ui.said_{transcript.source}", language, label=transcript.label)
     st.caption(plain(f"{source} · {t('ui.said_cues', language, n=len(transcript.cues))}"))
-    words = st.text_input(t("ui.said_search", language), key="said_search", icon=":material/search:", width=320)
-    wanted = words.strip().casefold()
+    problem = st.text_input(t("ui.said_search", language), key="said_search", icon=":material/search:", width=320)
+    wanted = problem.strip().casefold()
     found = [cue for cue in transcript.cues if wanted in cue.text.casefold()]
     if not found:
         st.caption(t("ui.findings_none", language))
@@ -182,7 +183,7 @@ def draw_transcript(transcript: Transcript, language: Language) -> None:
 
 
 def draw_notices(notices: Sequence[Notice], language: Language) -> None:
-    """Draw them, errors first; the whole text of one that says more than its line opens over the page."""
+    """Draw the notices, errors first; a popover shows the full text where it is longer than the line."""
     with st.container(gap="xsmall", key="notices"):
         for place, notice in enumerate(sorted(notices, key=lambda one: list(_MARKS).index(one.level))):
             text = notice_text(notice, language)

@@ -1,4 +1,4 @@
-"""What is said of the video as a whole under its headline: the reply with its evidence, the summary, the chapters."""
+"""Summary of a report: the answer to the question with its evidence, the summary, and the chapters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.reports.content.labels import repeated_text, troubles
 from app.reports.content.request_parts import times_of
 from app.ui.components import report_blocks
 from app.ui.formatting import plain
-from app.ui.view_models import Line, chips, flags, pictures, spoken_span
+from app.ui.view_models import Line, chips, flags, format_span, pictures
 
 
 def draw(analysis: Analysis, language: Language) -> None:
-    """Nothing where no model has answered."""
+    """Draw the summary; nothing where no model has answered."""
     if not analysis.chunks:
         return
     whole = analysis.whole
@@ -34,7 +34,7 @@ def draw(analysis: Analysis, language: Language) -> None:
 
 
 def _draw_reply(analysis: Analysis, reply: tuple[Finding, ...], language: Language) -> None:
-    """Each sentence beside the frames that prove it."""
+    """Draw each sentence of the answer beside the frames it cites."""
     times, shown = times_of(analysis.keyframes), {frame.number: frame for frame in analysis.keyframes}
     st.markdown(f"##### {t('report.reply', language)}")
     st.caption(plain(analysis.request.question))
@@ -57,7 +57,7 @@ def _draw_chapters(analysis: Analysis, chapters: tuple[Chapter, ...], language: 
 
 
 def _chapter(chapter: Chapter, end: float) -> dict[str, object]:
-    span = spoken_span(chapter.start_seconds, chapter.end_seconds, end)
+    span = format_span(chapter.start_seconds, chapter.end_seconds, end)
     lead: list[Line] = [{"label": span, "seconds": chapter.start_seconds}]
     said: list[Line] = [{"text": chapter.text}] if chapter.text else []
     return report_blocks.card(said, lead=lead, title=chapter.title)

@@ -1,4 +1,4 @@
-"""The engine, always in sight: which model, how it is, whether it sees pictures, and its log."""
+"""Engine card of the sidebar (model, state, vision support, log), and progress of an engine."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _AMOUNTS = {"downloading": ("bytes_done", "bytes_total"), "loading": ("done", "t
 
 
 def draw(services: Services, language: Language) -> None:
-    """The card, kept fresh while the engine starts or a job runs."""
+    """Draw the card, refreshed while the engine starts or a job runs."""
     is_moving = services.engine.status().state == "starting" or any(not job.is_over for job in services.jobs.recent(5))
     st.fragment(_card, run_every=2.0 if is_moving else None)(services, language)
 
 
 def draw_line(services: Services, language: Language) -> None:
-    """The same in one line, beside the button that will use it: on a small screen the card is folded away."""
+    """Draw the same in one line near the start button, since small screens fold the card away."""
     status = services.engine.status()
     state = state_words(status, language)
-    line = t("ui.engine_line", language, model=short(status.model), state=state)
+    line = t("ui.engine_line", language, model=short_model_name(status.model), state=state)
     st.caption(plain(" · ".join([line, *_sight(status, language)])))
 
 
@@ -45,7 +45,7 @@ def _card(services: Services, language: Language) -> None:
     st.markdown(f"**{t('ui.engine', language)}**")
     with st.container(border=True, gap="small"):
         st.badge(state_words(status, language), color=COLOURS[status.state])
-        st.markdown(plain(short(status.model)), help=plain(status.model) if _is_path(status.model) else None)
+        st.markdown(plain(short_model_name(status.model)), help=plain(status.model) if _is_path(status.model) else None)
         for words in _sight(status, language):
             st.caption(words)
         if status.state == "starting" and status.phase:
@@ -59,13 +59,13 @@ def _card(services: Services, language: Language) -> None:
 
 
 def state_words(status: EngineStatus, language: Language) -> str:
-    """Return how the engine is. One that runs elsewhere is not started here; it is asked."""
+    """Return the engine's state in words; a remote engine that wasn't contacted yet isn't called stopped."""
     is_unasked = status.kind == "remote" and status.state == "stopped"
     return t("ui.engine_unasked" if is_unasked else f"ui.engine_{status.state}", language)
 
 
-def short(model: str) -> str:
-    """A hub id as it is; of a folder the last part, which is what tells models apart; of an address host and port."""
+def short_model_name(model: str) -> str:
+    """Return a short name: a hub id unchanged, the last part of a folder, host and port of an address."""
     if model.startswith(("http://", "https://")):
         return urlsplit(model).netloc.rpartition("@")[2]
     return PureWindowsPath(model).name if _is_path(model) else model
@@ -76,7 +76,7 @@ def _is_path(model: str) -> bool:
 
 
 def _sight(status: EngineStatus, language: Language) -> list[str]:
-    """Whether it sees pictures, in one sentence at most: of an engine that could not start nothing can be proven."""
+    """Describe vision support in at most one sentence; it is unknown for an engine that failed to start."""
     if status.state == "failed":
         return []
     if status.info is None or status.info.sees is None:
@@ -85,7 +85,7 @@ def _sight(status: EngineStatus, language: Language) -> list[str]:
 
 
 def draw_phase(phase: EngineProgress, language: Language) -> None:
-    """Draws it."""
+    """Draw the current phase."""
     words = plain(t(f"engine.phase.{phase.phase}", language, **phase.values))
     done, total = (phase.values.get(name) for name in _AMOUNTS.get(phase.phase, ("", "")))
     if isinstance(done, int) and isinstance(total, int) and total:

@@ -1,4 +1,4 @@
-"""Running, waiting and recent analyses in the sidebar."""
+"""Running, waiting and recent analyses in the sidebar; the order of the queue can be changed, and each job stopped."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services.container import Services
 
-_RECENT = 8
+_NUM_SHOWN = 8
+"""Rows shown. Chosen by hand; not tuned."""
 _POLL_SECONDS = 2.0
-_ESTIMATED = 8  # for an estimate the video is probed, which takes a third of a second; the others count as these do
-_LOOKED_AT = 20  # of the newest jobs: those that run are among them
+_NUM_ESTIMATED = 8  # an estimate probes the video, which takes a third of a second; the others count as their mean
+_NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
 
 
 def draw_recent(services: Services, language: Language) -> None:
-    """Draw a row for each; the one that is open is marked."""
-    entries = services.jobs.library.find(Wanted(), order="newest", offset=0, limit=_RECENT)
+    """Draw a row for each; the open one is marked."""
+    entries = services.jobs.library.find(Wanted(), order="newest", offset=0, limit=_NUM_SHOWN)
     if not entries:
         return
     st.markdown(f"**{t('ui.recent', language)}**")
@@ -40,18 +41,18 @@ def draw_recent(services: Services, language: Language) -> None:
     jobs.draw(rows, key="recent", on_open=page_state().open_job)
 
 
-def _recent_row(services: Services, entry: Entry, language: Language) -> jobs.Job:
+def _recent_row(services: Services, entry: Entry, language: Language) -> jobs.JobRow:
     state = services.jobs.state_of(entry)
     state_words = t(f"library.state.{state}", language)
     title, line = title_and_details(
         entry.name,
         title=entry.title,
         question=entry.question,
-        part=time_range.words_of_part(entry.start_seconds, entry.end_seconds, language, digits=0),
+        part=time_range.format_stored_range(entry.start_seconds, entry.end_seconds, language, digits=0),
         model=entry.model,
     )
     made = (template_name(services, entry.template, language), state_words, local_time(entry.created))
-    return jobs.Job(
+    return jobs.JobRow(
         id=entry.id,
         name=entry.name,
         title=title,
@@ -64,22 +65,22 @@ def _recent_row(services: Services, entry: Entry, language: Language) -> jobs.Jo
 
 
 def draw_queue(services: Services, language: Language) -> None:
-    """The queue, kept fresh; nothing while at most one job is there, which the page itself shows."""
+    """Draw the queue and poll it; nothing for a single job, which the page itself shows."""
     if services.jobs.waiting() or len(_running(services)) > 1:
         st.fragment(_draw, run_every=_POLL_SECONDS)(services, language)
 
 
-def act(services: Services, job_id: str, action: str) -> None:
-    """Do what a button of a row says: "first", "pause" or "cancel"."""
-    does = {"first": services.jobs.put_first, "pause": services.jobs.pause, "cancel": services.jobs.cancel}
-    with page_state().trying():
-        does[action](job_id)
+def run_action(services: Services, job_id: str, action: str) -> None:
+    """Run the action of a row's button: "first", "pause" or "cancel"."""
+    actions = {"first": services.jobs.put_first, "pause": services.jobs.pause, "cancel": services.jobs.cancel}
+    with page_state().catching_errors():
+        actions[action](job_id)
 
 
 def _draw(services: Services, language: Language) -> None:
     running, waiting = _running(services), services.jobs.waiting()
     if page_state().opened or not (running or waiting):
-        st.rerun()  # the whole page: what was opened is shown outside of this part
+        st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
     with st.container(gap="xsmall", key="queue"):
         left = remaining(_seconds_left(services, (*running, *waiting)), language)
         count = t("ui.queue_count", language, n=len(running) + len(waiting))
@@ -95,20 +96,20 @@ def _draw(services: Services, language: Language) -> None:
         st.caption(plain(" · ".join(filter(None, (count, left)))))
         shown = [_queue_row(job, 0, language) for job in running]
         shown += [_queue_row(job, place, language) for place, job in enumerate(waiting, start=1)]
-        rows.draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=partial(act, services))
+        rows.draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=partial(run_action, services))
 
 
-def _queue_row(job: JobSnapshot, place: int, language: Language) -> rows.Job:
-    """Its place (0: it runs), what tells it from the others, and what can be done."""
-    state = t("ui.queue_waits", language, n=place) if place else _share(job, language)
+def _queue_row(job: JobSnapshot, place: int, language: Language) -> rows.JobRow:
+    """Build a row; `place` is the position in the queue, 0 for a running analysis."""
+    state = t("ui.queue_waits", language, n=place) if place else _progress_words(job, language)
     title, line = title_and_details(
         job.name,
         question=job.request.question,
-        part=time_range.words_of(job.request.selection, language, digits=0),
+        part=time_range.format_selection(job.request.selection, language, digits=0),
         model=job.conditions.get("model", ""),
     )
     actions = ["first"] if place > 1 else [] if place else ["pause"]
-    return rows.Job(
+    return rows.JobRow(
         id=job.id,
         name=job.name,
         title=f"{place}. {title}" if place else title,
@@ -117,19 +118,20 @@ def _queue_row(job: JobSnapshot, place: int, language: Language) -> rows.Job:
         state=state,
         about=" · ".join(filter(None, (title, line, state))),
         is_open=job.id == page_state().job_id,
-        actions=[rows.Action(name, t(f"ui.queue_{name}", language)) for name in (*actions, "cancel")],
+        actions=[rows.RowAction(name, t(f"ui.queue_{name}", language)) for name in (*actions, "cancel")],
     )
 
 
 def _seconds_left(services: Services, jobs: tuple[JobSnapshot, ...]) -> float | None:
-    """Seconds until all of these are over, one engine answering them; None while nothing is known to judge by. Those of
-    which nothing is known take as long as the others do.
+    """Estimate the seconds until all jobs are over, with one engine answering them.
+
+    Jobs without an estimate count as the mean of the others; None where there is no estimate at all.
     """
     known = []
-    for job in jobs[:_ESTIMATED]:
+    for job in jobs[:_NUM_ESTIMATED]:
         try:
             seconds = resources.expected_seconds(services, job)
-        except AppError:  # its video is gone: it will end at once
+        except AppError:  # its video is gone: it ends at once
             seconds = 0.0
         if seconds is not None:
             known.append(seconds * _share_left(job))
@@ -137,15 +139,15 @@ def _seconds_left(services: Services, jobs: tuple[JobSnapshot, ...]) -> float | 
 
 
 def _share_left(job: JobSnapshot) -> float:
-    """The share of an analysis that is still to be done, by the parts that are answered."""
+    """Return the share of an analysis that remains, by its answered parts."""
     return 1.0 - job.step / job.total if job.stage == "ask" and job.total else 1.0
 
 
-def _share(job: JobSnapshot, language: Language) -> str:
+def _progress_words(job: JobSnapshot, language: Language) -> str:
     stage = t(f"stage.{job.stage}", language) if job.stage else t("ui.state_running", language)
     return f"{stage} {job.step}/{job.total}" if job.total else stage
 
 
 def _running(services: Services) -> list[JobSnapshot]:
-    """In the order in which they came."""
-    return [job for job in reversed(services.jobs.recent(_LOOKED_AT)) if job.state == "running"]
+    """List the running jobs in the order of their submission."""
+    return [job for job in reversed(services.jobs.recent(_NUM_RECENT)) if job.state == "running"]

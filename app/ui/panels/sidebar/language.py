@@ -1,4 +1,4 @@
-"""The switch between the languages of the page. It is drawn first, so that all that follows is in the new language."""
+"""Language switch. It is drawn first, so that everything after it is in the new language."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from app.i18n import LANGUAGES, language_of, t
 from app.ui.resources import Installed
 
 _TRANSLATED_CHOICES = ("template", "report_language", "side", "sum_format", "sum_picture")
-"""Selectboxes whose choice is shown in the language of the page. Those of the library go by the address instead."""
+"""Select boxes with translated options. Those of the library are set from the address instead."""
 
 
 def draw(installed: Installed) -> Language:
-    """The reader's choice; before there is one, the language set for the server, else that of the browser."""
+    """Draw the switch; return the choice, by default the server's language, else the browser's."""
     setting = installed.services.settings.language if installed.services else None
     default = setting or language_of(st.context.locale)
     chosen = st.segmented_control(
@@ -31,7 +31,7 @@ def draw(installed: Installed) -> Language:
 
 
 def _send_choices() -> None:
-    """Send the choices to the browser once more: it keeps the words that it was sent for them before."""
+    """Send the choices to the browser again: it keeps the labels that it was sent before."""
     for key in st.session_state:
         if key in _TRANSLATED_CHOICES or str(key).startswith(("library_made", "library_sort", "another_template_")):
             st.session_state[key] = st.session_state[key]

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
 from app.core.errors import AppError
-from app.video import selection
-from app.video.readers import messages, open_reader
+from app.video.keyframes import pipeline
+from app.video.readers import decoder_messages, open_reader
 
 SECONDS, SIDE, FRAMES = 5, 480, 8
 CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -113,14 +113,14 @@ def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
     try:
         with open_reader(path, every_frame=False) as reader:
             start = reader.info.start_seconds  # a file may begin with what cannot be decoded
-            for event in selection.run(reader, frames=FRAMES, selection=Selection(), max_side=SIDE):
+            for event in pipeline.run(reader, frames=FRAMES, selection=Selection(), max_side=SIDE):
                 if isinstance(event, KeyframesChosen):
                     keyframes = event.keyframes
                     notices = tuple(f"{one.key} {one.values.get('count', '')}" for one in event.decode.notices)
         with open_reader(path) as reader:
             times = [one.time_seconds for one in keyframes]
             full = [
-                event.keyframe for event in selection.full_pictures(reader, times) if isinstance(event, KeyframeFound)
+                event.keyframe for event in pipeline.full_pictures(reader, times) if isinstance(event, KeyframeFound)
             ]
     except AppError as error:
         return Result(error=error.key)
@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where encoded files are kept for the next run")
     parser.add_argument("--verbose", action="store_true", help="print each file with a fault")
     asked = parser.parse_args(arguments)
-    messages.watch()
+    decoder_messages.watch()
     found: dict[str, list[Result]] = {}
     seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
     with tempfile.TemporaryDirectory(prefix="framelens-damage-") as made:

@@ -12,34 +12,34 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from app.video.version import version  # at once: later, the module of this name would hide it
-
 if TYPE_CHECKING:
-    from app.video.client import extract, extract_named, full_pictures, probe
-    from app.video.digest import picture_key, sha256_of
-    from app.video.named import Known
-    from app.video.opening import Opening
+    from app.video.cache_version import version
+    from app.video.extractor import extract, extract_named, full_pictures, probe
+    from app.video.hashing import picture_key, sha256_of
+    from app.video.keyframes.early_keyframes import Opening
+    from app.video.keyframes.timestamp_selection import Known
     from app.video.sound import sound_pieces
-    from app.video.spare import child_begun, child_ready
     from app.video.stills import Still, Stills
-    from app.video.subtitles import may_have_subtitles, subtitles_of
+    from app.video.subtitles.client import may_have_subtitles, subtitles_of
+    from app.video.worker_pool import child_begun, child_ready
 
 _MODULES = {
-    "Known": "named",
-    "Opening": "opening",
+    "Known": "keyframes.timestamp_selection",
+    "Opening": "keyframes.early_keyframes",
     "Still": "stills",
     "Stills": "stills",
-    "child_begun": "spare",
-    "child_ready": "spare",
-    "extract": "client",
-    "extract_named": "client",
-    "full_pictures": "client",
-    "may_have_subtitles": "subtitles",
-    "picture_key": "digest",
-    "probe": "client",
-    "sha256_of": "digest",
+    "child_begun": "worker_pool",
+    "child_ready": "worker_pool",
+    "extract": "extractor",
+    "extract_named": "extractor",
+    "full_pictures": "extractor",
+    "may_have_subtitles": "subtitles.client",
+    "picture_key": "hashing",
+    "probe": "extractor",
+    "sha256_of": "hashing",
     "sound_pieces": "sound",
-    "subtitles_of": "subtitles",
+    "subtitles_of": "subtitles.client",
+    "version": "cache_version",
 }
 __all__ = [
     "Known",

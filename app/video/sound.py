@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.core.domain import SoundPiece
 from app.video.files import check_file
-from app.video.process import DecodingChild
+from app.video.worker_process import DecodingChild
 
 
 def sound_pieces(

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from app.core.domain import KeyframeFound
 from app.core.errors import AppError, InputError
-from app.video import spare
+from app.video import worker_pool
 from app.video.files import check_file, printable
-from app.video.process import DecodingChild
+from app.video.worker_process import DecodingChild
 
 SIDES = (96, 1280)
 """Pixels of the longer side that may be asked for."""
@@ -77,7 +77,7 @@ class Stills:
                 self._end()
                 self._child = DecodingChild("stills", path)
                 self._file = file
-                spare.refill()  # for an analysis
+                worker_pool.refill()  # for an analysis
             late = threading.Timer(_PATIENCE_SECONDS, watch.set)
             late.start()
             try:

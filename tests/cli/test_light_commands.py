@@ -90,7 +90,7 @@ def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path:
 
 
 def test_the_child_imports_nothing_of_the_parent() -> None:
-    code = "import app.video.child as child; child._load(); import sys, json; print(json.dumps(sorted(sys.modules)))"
+    code = "import app.video.worker as child; child._load(); import sys, json; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = set(json.loads(done.stdout.splitlines()[-1]))
-    assert not found & {"app.video.client", "app.video.spare", "subprocess", "importlib.metadata", "rapidocr"}
+    assert not found & {"app.video.extractor", "app.video.worker_pool", "subprocess", "importlib.metadata", "rapidocr"}

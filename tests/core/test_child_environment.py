@@ -14,7 +14,7 @@ from app.core.child_environment import engine_environment, hub_environment, read
 from app.core.domain import EngineProgress
 from app.engine import ManagedEngine, vllm_launcher
 from app.engine.hardware import installed_vllm
-from app.video import spare
+from app.video import worker_pool
 from tests.engine.fakes import fake_launcher
 
 SECRETS = {
@@ -83,11 +83,11 @@ def test_the_hubs_token_reaches_an_engine_that_must_ask_the_hub(surroundings: No
 
 @on_linux
 def test_no_key_is_in_the_environment_of_a_real_decoder(surroundings: None) -> None:
-    child = spare._started("--ready")
+    child = worker_pool._started("--ready")
     try:
         found = environment_of(child.pid)
     finally:
-        spare._end(child)
+        worker_pool._end(child)
     assert "OMP_NUM_THREADS=2" in found
     assert not [name for name, value in SECRETS.items() if value in found or f"\0{name}=" in found]
 

@@ -55,7 +55,7 @@ def decoding_children() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children(recursive=True):
         try:
-            if "app.video.child" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+            if "app.video.worker" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
                 found.append(child)
         except psutil.NoSuchProcess:
             continue

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from app.core.domain import KeyframesChosen, Selection
-from app.video import selection
 from app.video.corruption import CheckedReader
+from app.video.keyframes import pipeline
+from app.video.keyframes.survey import Survey
 from app.video.readers import open_reader
-from app.video.survey import Survey
 from benchmarks.damage import flipped, payloads
 from tests.media import Image, moving, textured, write_video
 
@@ -72,6 +72,6 @@ def test_silent_damage_at_given_times_is_reported(tmp_path: Path) -> None:
     found = unconfirmed(damaged, num_reported=0)
     wanted = Selection("times", times_seconds=(found[0],))
     with open_reader(damaged, every_frame=False) as reader:
-        events = list(selection.run(reader, frames=4, selection=wanted, max_side=320))
+        events = list(pipeline.run(reader, frames=4, selection=wanted, max_side=320))
     chosen = next(one for one in events if isinstance(one, KeyframesChosen))
     assert [one.key for one in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]

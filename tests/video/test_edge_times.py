@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
-from app.video.child import events_of
 from app.video.readers import READERS
 from app.video.readers.base import turned
+from app.video.worker import events_of
 from tests.kinds import KINDS, NUM_FRAMES, Kind, container_times, number_in
 
 SELECTIONS = {

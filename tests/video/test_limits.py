@@ -15,7 +15,7 @@ from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
 from app.video import extract
 from app.video.limits import MEMORY_BYTES, is_out_of_memory
-from app.video.process import DecodingChild
+from app.video.worker_process import DecodingChild
 from tests.media import moving, write_video
 from tests.video.conftest import decoding_children
 
@@ -40,7 +40,7 @@ def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
 
 def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -> None:
     program = (
-        "import app.video.child as child, app.video.readers as readers\n"
+        "import app.video.worker as child, app.video.readers as readers\n"
         "def greedy(path, **_):\n    return bytearray(1 << 40)\n"
         "readers.open_reader = greedy\nchild.main()"
     )

@@ -36,8 +36,8 @@ from app.core.filenames import readable
 from app.store.extraction_cache import Surveys, file_state
 from app.video import Known
 from app.video.files import check_file
-from app.video.named import names_times
-from app.video.wire import receive, send
+from app.video.keyframes.timestamp_selection import names_times
+from app.video.protocol import receive, send
 
 _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is read through (a tenth of a second) before it is decoded, a larger one only if known."""

@@ -22,7 +22,7 @@ from app.core.errors import AppError, Cancelled
 from app.engine import Endpoint, Engine
 from app.i18n import as_notice
 from app.store.extraction_cache import Surveys
-from app.video.wire import receive, send
+from app.video.protocol import receive, send
 
 log = logging.getLogger(__name__)
 _FORM = 1

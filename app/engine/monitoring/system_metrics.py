@@ -18,7 +18,7 @@ from app.engine.hardware import free_memory_bytes, memory_bytes
 
 Part = Literal["app", "decoders", "engines"]
 PARTS: tuple[Part, ...] = get_args(Part)
-_DECODER = "app.video.child"
+_DECODER = "app.video.worker"
 _FIRST_SECONDS = 0.1  # measured for so long at the first reading, which has no previous one
 
 

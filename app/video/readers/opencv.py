@@ -20,8 +20,8 @@ from app.core.errors import DecodeError
 from app.core.filenames import readable
 from app.video.files import printable
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Clock, Image, as_image, fitted, scaled, shown_size
+from app.video.readers.display_order import Pace
 from app.video.readers.formats import OPEN_OPTIONS
-from app.video.readers.order import Pace
 
 
 @dataclass(frozen=True)

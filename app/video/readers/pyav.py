@@ -32,7 +32,7 @@ from app.core.errors import DecodeError, InputError
 from app.core.filenames import readable
 from app.video.files import printable
 from app.video.limits import move_on
-from app.video.readers import messages
+from app.video.readers import decoder_messages
 from app.video.readers.base import (
     CELL_SIZE,
     LUMA_SIZE,
@@ -45,9 +45,9 @@ from app.video.readers.base import (
     turned,
 )
 from app.video.readers.damage import Damage
+from app.video.readers.display_order import DisplayOrder, Pace
+from app.video.readers.disposable_frames import SpareFrames
 from app.video.readers.formats import OPEN_OPTIONS, begins_like_video, is_moving_image, is_still_image
-from app.video.readers.order import DisplayOrder, Pace
-from app.video.readers.spare_frames import SpareFrames
 
 _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
@@ -308,10 +308,10 @@ class AvReader:
                 raise
             except av.error.FFmpegError:
                 self.num_damaged += 1
-                messages.has_damage()  # about the same
+                decoder_messages.has_damage()  # about the same
                 continue
             self._num_packets += 1
-            if messages.has_damage():
+            if decoder_messages.has_damage():
                 self._note_message(frames)
             yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 

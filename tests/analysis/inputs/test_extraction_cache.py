@@ -23,7 +23,7 @@ from app.core.domain import (
 )
 from app.core.errors import InputError
 from app.store.extraction_cache import Surveys
-from app.video import client
+from app.video import extractor
 from tests.media import COLOURS, cards, moving, write_video
 
 WHOLE = Selection()
@@ -58,12 +58,12 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tasks of all decoding children that are started, in order."""
     tasks: list[str] = []
 
-    class Counted(client.DecodingChild):
+    class Counted(extractor.DecodingChild):
         def __init__(self, task: str, path: Path, **options: object) -> None:
             tasks.append(task)
             super().__init__(task, path, **options)
 
-    monkeypatch.setattr(client, "DecodingChild", Counted)
+    monkeypatch.setattr(extractor, "DecodingChild", Counted)
     return tasks
 
 

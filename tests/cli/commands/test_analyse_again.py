@@ -12,7 +12,7 @@ from app.analysis.prompts.templates import load
 from app.analysis.task import Task
 from app.core.domain import Analysis, AnalysisRequest, Finished
 from app.services.engine_session import build_engine, runner
-from app.video import client
+from app.video import extractor
 from tests.media import moving, write_video
 
 
@@ -27,7 +27,7 @@ def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest
         return done.analysis
 
     first = analysed("describe")
-    monkeypatch.setattr(client, "DecodingChild", None)
+    monkeypatch.setattr(extractor, "DecodingChild", None)
     second = analysed("log")
     same = {"request": first.request, "created": "", "seconds_by_stage": {}, "field_names": {}}
     assert replace(second, **same) == replace(first, **same)  # type: ignore[arg-type]

@@ -128,7 +128,7 @@ def test_memory_separates_engine_decoder_and_app(tmp_path: Path) -> None:
     # What an engine starts in a session of its own is the engine's, too.
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLDS!r}], start_new_session=True)"
     engine = ChildProcess.start([sys.executable, "-c", outer], environment={}, log_path=log)
-    decoder = subprocess.Popen([sys.executable, "-c", HOLDS, "app.video.child"], stdout=subprocess.PIPE)
+    decoder = subprocess.Popen([sys.executable, "-c", HOLDS, "app.video.worker"], stdout=subprocess.PIPE)
     try:
         assert decoder.stdout and decoder.stdout.readline() == b"ready\n"
         until(lambda: b"ready" in log.read_bytes())

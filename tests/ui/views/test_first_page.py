@@ -48,7 +48,7 @@ def test_langchain_is_imported_after_the_first_page() -> None:
 
 def test_an_analysis_opens_its_video_without_langchain() -> None:
     code = (
-        "import app.analysis.pipeline, app.analysis.inputs.extraction_cache, app.video.client, sys; "
+        "import app.analysis.pipeline, app.analysis.inputs.extraction_cache, app.video.extractor, sys; "
         "print('langchain_core' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

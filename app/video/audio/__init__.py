@@ -1,0 +1,1 @@
+"""Sound of a video in pieces for a speech model."""

@@ -1,0 +1,1 @@
+"""Features of decoded pictures: signatures, metrics, colours, segments and text."""

@@ -1,0 +1,130 @@
+"""From frames in order to candidates: one for the opening of each shot, and one for each state of the picture.
+
+Opening windows start where a cut is suspected and count as openings once it is confirmed. States last a few seconds at
+most, so one pass serves a video of any length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.video.features.frame_signature import Glance, Look, look_at
+from app.video.keyframes.best_frame_window import Window
+from app.video.keyframes.candidate_pool import Candidate, Pool, keep_within
+from app.video.keyframes.novelty import Cells
+from app.video.keyframes.stable_segments import SAMPLE_SECONDS, States
+from app.video.readers.base import Picture
+
+_RAW_BYTES = 48 << 20
+_FEWEST_SPARE, _MOST_SPARE = 96, 256
+"""States kept beyond the frames that may be chosen: the more, the less is missed and the more JPEGs are made."""
+_OPENING_SECONDS = 0.4
+_LEARNING_SAMPLES = 16
+"""In so many too little is known of a video to tell what arrives in it from what always moves, but for cuts; what stays
+is told by a later candidate."""
+
+
+def sample_seconds(frames: int, duration_seconds: float | None) -> float:
+    """How far apart samples are: a short video is sampled more densely, the more so for many frames.
+
+    The header may lie about the length, so this only adds samples.
+    """
+    return min(SAMPLE_SECONDS, _part_seconds(frames, duration_seconds) / 4)
+
+
+def _part_seconds(frames: int, duration_seconds: float | None) -> float:
+    return (duration_seconds or float("inf")) / (2 * frames + 16)
+
+
+class Gatherer:
+    """Feed it every frame with `take` and every verdict with `settle`; both return the candidates newly kept.
+
+    `sample` is the look of the last frame and how much arrived in it (0 … 1), or None where it was no sample.
+    """
+
+    def __init__(self, *, frames: int, max_side: int, duration_seconds: float | None) -> None:
+        self._max_side = max_side
+        self._sample_seconds = sample_seconds(frames, duration_seconds)
+        self._states = States(longest_seconds=_part_seconds(frames, duration_seconds))
+        self._openings = Pool(frames + 16)
+        self._tellings = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
+        self._opening_windows: list[Window] = []
+        self._unsettled: dict[int, Candidate] = {}
+        self._verdicts: dict[int, bool] = {0: True}
+        self._sampled_seconds = float("-inf")
+        self._known_seconds = float("inf")
+        self._last: tuple[Picture, Glance] | None = None
+        self.sample: tuple[Look, float] | None = None
+
+    def take(self, picture: Picture, glance: Glance, *, may_open: bool) -> list[Candidate]:
+        time = picture.time_seconds
+        self._known_seconds = min(self._known_seconds, time + _LEARNING_SAMPLES * self._sample_seconds)
+        fresh = self._close(None if may_open else time)
+        if may_open or picture.index == 0:
+            # The first frame of a video follows no cut: it is taken as it is, unless it shows nothing.
+            waits = picture.index > 0 or glance.is_black
+            self._opening_windows.append(Window(time, _OPENING_SECONDS if waits else 0.0, picture.index))
+        self._last, self.sample = (picture, glance), None
+        is_sample = may_open or time - self._sampled_seconds >= self._sample_seconds
+        if is_sample or self._opening_windows:
+            look = look_at(glance, picture.luma())
+            fresh += self._sampled(picture, look, may_open) if is_sample else []
+            for window in self._opening_windows:
+                window.offer(picture, look, self._states.latest)
+        return fresh
+
+    def settle(self, index: int, is_cut: bool) -> list[Candidate]:
+        self._verdicts[index] = is_cut
+        return self._place_settled()
+
+    def finish(self) -> list[Candidate]:
+        """Closes what is open; to be called once, after the last verdict."""
+        fresh = [*self._close(None), *self._told(self._states.finish())]
+        if self._last is not None:
+            picture, glance = self._last
+            self._tellings.add(Candidate.of(picture, look_at(glance, picture.luma())))
+        return fresh
+
+    def candidates(self) -> list[Candidate]:
+        """All that is kept, in time order, each frame once."""
+        by_index = {item.index: item for item in (*self._tellings.items, *self._openings.items)}
+        return [by_index[index] for index in sorted(by_index)]
+
+    def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
+        """For each candidate, what each cell of it is worth telling; to be asked after `finish`."""
+        worths = self._states.worths(candidates)
+        for item, worth in zip(candidates, worths, strict=True):
+            if item.opens is None and item.time_seconds < self._known_seconds:
+                worth[:] = 0.0
+        return worths
+
+    def _sampled(self, picture: Picture, look: Look, may_open: bool) -> list[Candidate]:
+        self._sampled_seconds = picture.time_seconds
+        ended = self._states.take(picture, look, opens=may_open)
+        self.sample = look, self._states.latest.burst
+        return self._told(ended)
+
+    def _told(self, candidate: Candidate | None) -> list[Candidate]:
+        return [] if candidate is None else [self._keep(candidate, self._tellings)]
+
+    def _close(self, time: float | None) -> list[Candidate]:
+        """Ends the windows whose time is up (all of them for None) and keeps what they found."""
+        for opening in [window for window in self._opening_windows if time is None or window.is_over(time)]:
+            self._opening_windows.remove(opening)
+            if opening.best is not None:
+                self._unsettled[opening.opens] = opening.best
+        return self._place_settled()
+
+    def _place_settled(self) -> list[Candidate]:
+        fresh = []
+        for opens in [opens for opens in self._unsettled if opens in self._verdicts]:
+            candidate = self._unsettled.pop(opens)
+            if self._verdicts.pop(opens):
+                fresh.append(self._keep(candidate, self._openings))
+            # What turned out to open nothing is one of the moments of a state.
+        return fresh
+
+    def _keep(self, candidate: Candidate, pool: Pool) -> Candidate:
+        pool.add(candidate)
+        keep_within([self._openings, self._tellings], _RAW_BYTES, self._max_side)
+        return candidate

@@ -1,0 +1,177 @@
+"""From a reader to a reader of a range of it, which counts frames and seconds from the first frame of the range.
+
+What a survey finds in such a range is put back on the time axis of the whole video by `placed`. It also notes which
+frames the codec stored whole. Nothing is judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any, Self, cast
+
+from app.core.domain import (
+    Boundary,
+    DecodeSummary,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    Notice,
+    OpeningChosen,
+    Shot,
+    Stretch,
+    SurveyProgress,
+    VideoEvent,
+)
+from app.core.errors import InputError
+from app.video.files import printable
+from app.video.keyframes.survey import clock_text
+from app.video.keyframes.timestamp_selection import Known
+from app.video.limits import move_on
+from app.video.readers.base import FrameReader, Image, Picture
+
+_DIGITS = 9
+"""Times are put back to the nanosecond: an addition in floating point must not show in them."""
+
+
+class Clip:
+    """A FrameReader over [start, end) of `reader`. Raises InputError where no frame lies in the range.
+
+    `first` and `last` are (index, seconds) of the range's frames on the axis of the whole video, and `whole_frames`
+    the seconds of those that the codec stored whole; `last` and `whole_frames` grow while the frames are walked.
+    """
+
+    def __init__(self, reader: FrameReader, start_seconds: float, end_seconds: float | None) -> None:
+        self.name = reader.name
+        self._reader = reader
+        self._end = float("inf") if end_seconds is None else end_seconds
+        self._pictures = reader.frames()
+        self._head = self._seek(start_seconds)
+        self.first = self.last = (self._head.index, self._head.time_seconds)
+        self.whole_frames: list[float] = []
+        self.info = replace(reader.info, duration_seconds_from_header=self._length(end_seconds))
+        # A range that ends before the file does must not be taken for a file that was cut off.
+        self.declared_seconds = reader.declared_seconds if end_seconds is None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    @property
+    def num_damaged(self) -> int:
+        return self._reader.num_damaged
+
+    @property
+    def reached_seconds(self) -> float:
+        return self._reader.reached_seconds
+
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        return self._reader.is_variable_frame_rate
+
+    @property
+    def tail(self) -> tuple[int, float]:
+        return self._reader.tail if self._end == float("inf") else (0, 0.0)
+
+    @property
+    def edges(self) -> tuple[tuple[int, float], ...]:
+        """(index, seconds) of what must be found in the file before a jump in it is trusted. Where damaged parts were
+        skipped, packets no longer tell how many frames came before, and no jump is.
+        """
+        return ((-1, 0.0),) if self.num_damaged else (self.first, self.last)
+
+    def known(self, decode: DecodeSummary) -> Known:
+        """What the survey of this clip told, once it has been walked; `decode` as the survey says it."""
+        return Known(self.summary(decode), self.first, self.last, tuple(self.whole_frames), self.edges)
+
+    def frames(self) -> Iterator[Picture]:
+        for picture in chain([self._head], self._pictures):
+            if picture.time_seconds >= self._end:
+                return
+            self.last = (picture.index, picture.time_seconds)
+            if picture.is_whole:
+                self.whole_frames.append(picture.time_seconds)
+            if self.first == (0, 0.0):  # of a whole video, every frame is where it was
+                yield picture
+                continue
+            index, seconds = picture.index - self.first[0], picture.time_seconds - self.first[1]
+            yield cast(Picture, replace(cast(Any, picture), index=index, time_seconds=seconds))
+
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        return self._reader.passed_over(after_seconds, before_seconds) if self.first == (0, 0.0) else ()
+
+    def placed(self, event: VideoEvent) -> VideoEvent:
+        """What was found in the range, with the frame numbers and seconds of the whole video."""
+        match event:
+            case SurveyProgress(seconds, _):
+                duration = self._reader.info.duration_seconds_from_header
+                return SurveyProgress(self._seconds(seconds), duration if self._end == float("inf") else self._end)
+            case KeyframeFound(keyframe):
+                return KeyframeFound(self._keyframe(keyframe))
+            case OpeningChosen(keyframes):
+                return OpeningChosen(self._keyframes(keyframes))
+            case KeyframesChosen(keyframes, decode):
+                return KeyframesChosen(self._keyframes(keyframes), self.summary(decode))
+            case _:
+                return event
+
+    def _seek(self, start_seconds: float) -> Picture:
+        reached = 0.0
+        for picture in self._pictures:
+            move_on()
+            reached = picture.time_seconds + picture.duration_seconds
+            if start_seconds <= picture.time_seconds < self._end:
+                return picture
+            if picture.time_seconds >= self._end:
+                break
+        name = printable(self._reader.info.name)
+        raise InputError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
+
+    def _length(self, end_seconds: float | None) -> float | None:
+        end = self._reader.info.duration_seconds_from_header if end_seconds is None else end_seconds
+        return None if end is None else max(0.0, end - self.first[1])
+
+    def _seconds(self, seconds: float) -> float:
+        return round(seconds + self.first[1], _DIGITS)
+
+    def _keyframes(self, keyframes: Sequence[Keyframe]) -> tuple[Keyframe, ...]:
+        return tuple(self._keyframe(one) for one in keyframes)
+
+    def _keyframe(self, one: Keyframe) -> Keyframe:
+        return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
+
+    def shots(self, shots: Sequence[Shot]) -> tuple[Shot, ...]:
+        """The same with their seconds counted from the start of the whole video."""
+        return tuple(
+            Shot(one.number, self._seconds(one.start_seconds), self._seconds(one.end_seconds)) for one in shots
+        )
+
+    def summary(self, decode: DecodeSummary) -> DecodeSummary:
+        """The same with its seconds counted from the start of the whole video."""
+        return replace(
+            decode,
+            readable_seconds=self._seconds(decode.readable_seconds),
+            shots=self.shots(decode.shots),
+            boundaries=tuple(
+                Boundary(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
+                for one in decode.boundaries
+            ),
+            measures=decode.measures and replace(decode.measures, start_seconds=self.first[1]),
+            stretches=tuple(
+                Stretch(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
+                for one in decode.stretches
+            ),
+            notices=tuple(self._notice(one, decode) for one in decode.notices),
+        )
+
+    def _notice(self, one: Notice, decode: DecodeSummary) -> Notice:
+        """How much of the file was readable is said from the start of the file, however late the range begins."""
+        if one.key != "truncated":
+            return one
+        return replace(one, values={**one.values, "readable": clock_text(self._seconds(decode.readable_seconds))})

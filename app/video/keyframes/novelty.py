@@ -1,0 +1,177 @@
+"""From blocks in succession to what has just arrived in each cell, and for how long that stays news.
+
+What moves comes from the neighbouring cells and moves on; what arrives (a caption, a slide, an object set down, a cut)
+was nowhere near a moment ago and stays for another moment, or fills the picture at once. What comes back to what was
+there before, and another light on the same picture, is no arrival. How much arrives is measured against what usually
+does in this video.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.video.features.block_features import EDGE_STEPS, LEVELS, NUM_CELLS, Blocks
+from app.video.readers.base import CELL_SIZE
+
+Cells = NDArray[np.float32]
+
+WEIGHTS = np.array([1.0, 1.0, 1.0, 0.5], np.float32)
+"""How much a level of each channel counts; text is seen by its edges and by its light, so edges count half."""
+_REACH = np.ones((5, 5), np.uint8)  # what crosses more than two cells between samples crosses the picture in 2 s
+_MOST_NEWS = 8.0  # levels; beyond, more contrast is not more news
+_LEAST_NEWS = 1.0
+_STILL_LEVELS = 1.5
+_STAYS, _PASSES = 0.995, 0.8  # what of the news is left after one sample where the cell stands still, and where not
+_AS_BEFORE_LEVELS = 5.0
+_PLAIN_LEVELS = 32
+_OFTEN = 0.98
+_PLAIN_FACTOR, _PLAIN_LEAST, _PLAIN_UNKNOWN = 3.0, 0.7, 4.0
+"""A change in place counts from this many times the cell's own large changes, plus what noise and coding cause; the
+last while nothing is known of the cell yet."""
+_SUDDEN = 3.0
+"""What arrives with this many times the usual at once is a picture of its own: it need not stand still to count."""
+_OTHER_LIGHT = 0.03
+_SAME_PICTURE = 0.97  # correlation of the luma
+_USUAL_SHARE = 0.99
+_RELEARN_EVERY = 64
+_NO_NEWS = 1.0  # less than this in sum is noise
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """news: for each cell, 0 … 8, how far it stood out of what was near when it arrived, less with time.
+
+    total: for each cell, how much arrived in the whole picture together with it; burst: 0 … 1, how unusual this
+    sample's total is in what has been seen so far.
+    """
+
+    news: Cells
+    total: Cells
+    burst: float
+
+
+class _Usual:
+    """`learn` sums; `share` tells how far a sum stands out of nearly all that were learnt, 0 … 1."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(160, np.float32)  # histogram of the logarithm of the sums, ten to an octave
+        self._value = 0.0
+
+    def learn(self, total: float) -> None:
+        self._counts[min(159, int(10 * np.log2(1 + total)))] += 1
+
+    def settle(self, num: int) -> None:
+        self._value = float(2 ** ((np.cumsum(self._counts) >= _USUAL_SHARE * num).argmax() / 10) - 1)
+
+    def share(self, total: float | Cells) -> float | Cells:
+        return total / (total + self._value + _NO_NEWS)
+
+    def is_far_exceeded(self, total: float) -> bool:
+        return total > _SUDDEN * (self._value + _NO_NEWS)
+
+
+class Arrivals:
+    """`push` samples in order."""
+
+    def __init__(self) -> None:
+        nothing = np.zeros(NUM_CELLS, np.float32)
+        self.latest = Arrival(nothing, nothing, 0.0)
+        self._before: Blocks | None = None
+        self._gone = np.full((4, NUM_CELLS), np.inf, np.float32)  # what was there before the last arrival in each cell
+        self._waiting = self._held = self._total = nothing
+        self._plain_counts = np.zeros((NUM_CELLS, _PLAIN_LEVELS), np.float32)
+        self._floor: Cells = np.full(NUM_CELLS, _PLAIN_UNKNOWN, np.float32)
+        self._usual, self._usual_confirmed = _Usual(), _Usual()
+        self._num = 0
+        self._due = 8
+
+    def push(self, blocks: Blocks) -> Arrival:
+        before, self._before = self._before, blocks
+        if before is None:
+            return self._first()
+        before = self._in_light_of(before, blocks)
+        steps = np.abs(blocks - before)
+        plain = WEIGHTS @ steps
+        news = self._news(blocks, before, plain)
+        confirmed = self._waiting * (plain < _STILL_LEVELS)
+        self._waiting = news
+        self._held = self._held * np.where(steps.sum(axis=0) < _STILL_LEVELS, np.float32(_STAYS), np.float32(_PASSES))
+        total, total_confirmed = float(news.sum()), float(confirmed.sum())
+        self._hold(confirmed, total_confirmed)
+        if self._usual.is_far_exceeded(total):
+            self._hold(news, total)
+        burst = max(self._usual.share(total), self._usual_confirmed.share(total_confirmed))
+        self._learn(plain, total, total_confirmed)
+        self.latest = Arrival(self._held, self._total, float(burst))
+        return self.latest
+
+    def _first(self) -> Arrival:
+        """All of the first picture is new, but no news in what follows."""
+        news = np.full(NUM_CELLS, _MOST_NEWS, np.float32)
+        return Arrival(news, NUM_CELLS * news, 1.0)
+
+    def weight(self, arrival: Arrival) -> Cells:
+        """The news of an arrival by what is now known to be usual: ordinary traffic counts little."""
+        return np.asarray(arrival.news * self._usual_confirmed.share(arrival.total), np.float32)
+
+    def _news(self, blocks: Blocks, before: Blocks, plain: Cells) -> Cells:
+        news = np.clip(np.maximum(WEIGHTS @ _outside(blocks, before), plain - self._floor), 0, _MOST_NEWS)
+        news[WEIGHTS @ np.abs(blocks - self._gone) < _AS_BEFORE_LEVELS] = 0
+        self._gone = np.where(news > _LEAST_NEWS, before, self._gone)
+        return np.asarray(news, np.float32)
+
+    def _hold(self, news: Cells, total: float) -> None:
+        """What arrived with more takes the place of what arrived with less."""
+        fresh = news * total >= self._held * self._total
+        self._held = np.where(fresh, news, self._held)
+        self._total = np.where(fresh, np.float32(total), self._total)
+
+    def _in_light_of(self, before: Blocks, blocks: Blocks) -> Blocks:
+        """The sample before as it would look in the light of this one, where both show the same picture."""
+        means = float(blocks[0].mean() + 1) / float(before[0].mean() + 1)
+        if abs(means - 1) < _OTHER_LIGHT / 2 or not _are_alike(before[0], blocks[0]):
+            return before
+        gain = float(np.median((blocks[0] + 1) / (before[0] + 1)))
+        if abs(gain - 1) < _OTHER_LIGHT:
+            return before
+        self._gone = _lit(self._gone, gain)
+        return _lit(before, gain)
+
+    def _learn(self, plain: Cells, total: float, total_confirmed: float) -> None:
+        self._plain_counts[np.arange(NUM_CELLS), np.minimum(2 * plain, _PLAIN_LEVELS - 1).astype(np.intp)] += 1
+        self._usual.learn(total)
+        self._usual_confirmed.learn(total_confirmed)
+        self._num += 1
+        if self._num >= self._due:
+            self._due = self._num + min(_RELEARN_EVERY, self._num)
+            often = (np.cumsum(self._plain_counts, axis=1) >= _OFTEN * self._num).argmax(axis=1) / 2
+            self._floor = np.asarray(_PLAIN_FACTOR * often + _PLAIN_LEAST, np.float32)
+            self._usual.settle(self._num)
+            self._usual_confirmed.settle(self._num)
+
+
+def _outside(blocks: Blocks, before: Blocks) -> Blocks:
+    """How far each value lies outside of all that was in the cells around it."""
+    image = np.ascontiguousarray(before.T).reshape(CELL_SIZE[1], CELL_SIZE[0], 4)
+    highest = np.asarray(cv2.dilate(image, _REACH)).reshape(-1, 4).T
+    lowest = np.asarray(cv2.erode(image, _REACH)).reshape(-1, 4).T
+    return np.asarray(np.maximum(0, np.maximum(blocks - highest, lowest - blocks)), np.float32)
+
+
+def _are_alike(one: Cells, other: Cells) -> bool:
+    one, other = one - one.mean(), other - other.mean()
+    spread = float(np.sqrt((one @ one) * (other @ other)))
+    return spread > 0 and float(one @ other) > _SAME_PICTURE * spread
+
+
+def _lit(blocks: Blocks, gain: float) -> Blocks:
+    """The blocks with their light multiplied: edges grow with it, where there are any."""
+    lit = blocks.copy()
+    lit[0] = (lit[0] + 1) * gain - 1
+    has_edges = lit[3] > EDGE_STEPS / 2
+    lit[3] = np.where(has_edges, np.clip(lit[3] + EDGE_STEPS * np.log2(gain), 0, LEVELS - 1), lit[3])
+    return lit

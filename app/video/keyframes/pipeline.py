@@ -1,0 +1,182 @@
+"""From an opened reader and a Selection to the events of its extraction. Runs in the decoding child.
+
+Everything is surveyed through a Clip. "auto" is app.video.keyframes.extraction; the other strategies take the shots
+from that survey, name times, and have exactly the pictures of those times fetched. What is known of a whole video is
+told, so that its next selection that names times needs no survey, see `named`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from app.core.domain import (
+    DecodeSummary,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    OpeningChosen,
+    Selection,
+    SurveyProgress,
+    VideoEvent,
+)
+from app.core.errors import InputError
+from app.video.corruption import CheckedReader, with_damaged, with_parts
+from app.video.files import printable
+from app.video.keyframes import extraction
+from app.video.keyframes.candidate_collector import sample_seconds
+from app.video.keyframes.clip import Clip
+from app.video.keyframes.early_keyframes import Opening
+from app.video.keyframes.strategies import SAME_SECONDS, Wish
+from app.video.keyframes.survey import OpeningRead, Survey
+from app.video.keyframes.timestamp_selection import Fetched, Known, in_shots, is_whole, opening_wishes, wishes_of
+from app.video.readers import open_reader
+from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
+from app.video.seek_reader import LateReader
+from app.video.seeking import NotExact, pictures_at
+
+_FULL_QUALITY = 95
+_FRAMES_FOR_TIMES = 1
+"""A survey chooses none where times are named."""
+FULL_SIDE = 65_500
+"""The longest side that a JPEG can have."""
+
+
+def run(
+    reader: FrameReader,
+    *,
+    frames: int,
+    selection: Selection,
+    max_side: int,
+    opening: Opening | None = None,
+) -> Iterator[VideoEvent | Known]:
+    """Yields what app.video.extract promises, after Probed and before the facts, and once a whole video was surveyed
+    what is Known of it.
+    """
+    clip = Clip(_begun(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
+    if selection.strategy != "auto":
+        yield from _named(clip, selection, frames, max_side, opening)
+        return
+    check = _Check(clip, selection)
+    for event in extraction.run(clip, frames=frames, max_side=max_side, opening=opening, checked=check.again):
+        if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, frames):
+            yield clip.known(event.decode)
+        yield check.named(event if is_whole(selection) else clip.placed(event))
+
+
+def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterator[KeyframeFound]:
+    """The frames at exactly these rising times at full resolution, numbered from 1 in the order of the times.
+
+    Raises InputError where the file has no frame at one of them: it is not the file that the times were taken from.
+    """
+    pictures = pictures_at(reader.info, reader.name, times_seconds, exactly=True)
+    for number, (picture, time) in enumerate(zip(pictures, times_seconds, strict=True), 1):
+        if abs(picture.time_seconds - time) > SAME_SECONDS:
+            raise InputError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
+        jpeg, width, height = as_jpeg(picture.upright(FULL_SIDE), _FULL_QUALITY)
+        yield KeyframeFound(Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
+
+
+def named(reader: FrameReader, wishes: Sequence[Wish], edges: Sequence[tuple[int, float]], *, max_side: int) -> Fetched:
+    """The wished frames without a survey: wishes and edges are from what is known of the video."""
+    return Fetched(tuple(_fetched(reader, wishes, edges, max_side)))
+
+
+class _Check:
+    """What a second decoder says of a clip that was surveyed."""
+
+    def __init__(self, clip: Clip, selection: Selection) -> None:
+        self._clip, self._selection = clip, selection
+        self._reader: CheckedReader | None = None
+        self.seconds: list[float] = []
+
+    def again(self, survey: Survey) -> FrameReader | None:
+        """The same clip without what is damaged, where something is."""
+        clip, wanted = self._clip, self._selection
+        self._find(survey)
+        if not self.seconds:
+            return None
+        self._reader = CheckedReader(open_reader(clip.info.path, every_frame=not is_whole(wanted)), self.seconds)
+        return Clip(self._reader, wanted.start_seconds, wanted.end_seconds)
+
+    def noted(self, survey: Survey) -> DecodeSummary:
+        """What the survey says, with a notice of damage that only a second decoder finds."""
+        summary = survey.summary()
+        self._find(survey)
+        return with_parts(summary, self.seconds)
+
+    def _find(self, survey: Survey) -> None:
+        clip = self._clip
+        self.seconds = survey.suspects.damaged_seconds(
+            clip.info, num_reported=clip.num_damaged, offset_seconds=clip.first[1]
+        )
+
+    def named(self, event: VideoEvent) -> VideoEvent:
+        """The same, with a notice of each keyframe that shows damage."""
+        if self._reader is None or not isinstance(event, KeyframesChosen):
+            return event
+        return replace(event, decode=with_damaged(event.decode, event.keyframes, self._reader.damaged_seconds))
+
+
+def _looked_as_for_times(clip: Clip, frames: int) -> bool:
+    """Whether a survey that names times would have looked at the same pictures: not so in very short videos."""
+    duration = clip.info.duration_seconds_from_header
+    return sample_seconds(frames, duration) == sample_seconds(_FRAMES_FOR_TIMES, duration)
+
+
+def _begun(reader: FrameReader, start_seconds: float) -> FrameReader:
+    """A reader that need not decode all that comes before the start, where there can be one."""
+    if not start_seconds or reader.name != LateReader.name:
+        return reader
+    try:
+        return LateReader(reader.info, start_seconds)
+    except NotExact:
+        return reader
+
+
+def _named(
+    clip: Clip, selection: Selection, frames: int, max_side: int, opening: Opening | None
+) -> Iterator[VideoEvent | Known]:
+    survey = extraction.begun(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
+    begins: tuple[Keyframe, ...] = ()
+    for event in survey.events():
+        if isinstance(event, SurveyProgress):
+            yield clip.placed(event)
+        elif isinstance(event, OpeningRead) and opening is not None:
+            begins = _opening(clip, survey, opening, max_side)
+            yield OpeningChosen(begins)
+    check = _Check(clip, selection)
+    known = clip.known(check.noted(survey))
+    if is_whole(selection):
+        yield known
+    wishes, decode = wishes_of(known, selection, frames, opening, clip.info.name)
+    if opening is not None and begins:
+        wishes = wishes[opening.frames :]
+    keyframes = in_shots([*begins, *_fetched(clip, wishes, known.edges, max_side, after=begins)], decode.shots)
+    yield KeyframesChosen(keyframes, with_damaged(decode, keyframes, check.seconds))
+
+
+def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> tuple[Keyframe, ...]:
+    """The frames of the opening, fetched in a second walk through the file while the survey waits."""
+    wishes = opening_wishes(clip.first[1], opening)
+    keyframes = list(_fetched(clip, wishes, clip.edges, max_side))
+    return in_shots(keyframes, clip.shots(survey.shots_until(opening.seconds)))
+
+
+def _fetched(
+    reader: FrameReader,
+    wishes: Sequence[Wish],
+    edges: Sequence[tuple[int, float]],
+    max_side: int,
+    *,
+    after: Sequence[Keyframe] = (),
+) -> Iterator[Keyframe]:
+    """The wished frames, each once, numbered on from those `after` which they come. Their shots are not told."""
+    number, last_index = len(after), after[-1].frame_index if after else -1
+    pictures = pictures_at(reader.info, reader.name, [wish.time_seconds for wish in wishes], edges=edges)
+    for picture, wish in zip(pictures, wishes, strict=True):
+        if picture.index == last_index:  # two wishes met in one frame
+            continue
+        number, last_index = number + 1, picture.index
+        jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
+        yield Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg)

@@ -1,0 +1,156 @@
+"""From candidates and shots to the keyframes under a budget: deterministic, in time order.
+
+Greedy: again and again the candidate that shows most of what no chosen one shows yet, and evenly where none is news;
+then chosen frames are exchanged for others as long as that shows more. No stretch of the video stays without a frame
+for long: when what is left of the budget is needed for that, only gaps are filled. Frames that look like a chosen
+neighbour are left out, unless a gap can be filled by nothing else and other pictures lie between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.core.domain import Reason, Shot
+from app.video.features.frame_signature import distance
+from app.video.keyframes.candidate_pool import Candidate
+from app.video.keyframes.coverage import PLAIN_PICTURE, Cover, Gains, Which, shot_of
+from app.video.keyframes.novelty import Cells
+
+_CHANGED = 0.08
+_NEW_SHOT, _NEW_SHOT_OF_FEW = 1.5, 6.0
+"""How much more the opening of a shot counts that no chosen frame shows; the second where each shot can have one."""
+_REMOTE = 1e-9
+"""What each second from a chosen frame counts: it decides where nothing else does."""
+_MOST_EXCHANGES = 40
+_MOST_WEIGHED = 16
+
+
+@dataclass(frozen=True)
+class Choice:
+    candidate: Candidate
+    reason: Reason
+    shot: int
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    shots: Sequence[Shot],
+    budget: int,
+    *,
+    worths: Sequence[Cells] | None = None,
+    num_fixed: int = 0,
+    goes_on: bool = False,
+) -> list[Choice]:
+    """At most `budget` choices, numbered by their order in time. One at least where there is a candidate, and two
+    where there are two candidates and the budget allows. `worths` tells what each cell of each candidate is worth.
+
+    The first `num_fixed` candidates are chosen already and stay. Where the video `goes_on` after the candidates, the
+    last of them ends nothing, and one may be enough.
+    """
+    if not candidates:
+        return []
+    choosing = _Choosing(candidates, worths, shots, budget, num_fixed)
+    picked = choosing.run()
+    if len(picked) == 1 and budget > 1 and len(candidates) > 1 and not goes_on:
+        picked = [0, len(candidates) - 1]
+    last = None if goes_on else candidates[-1]
+    return _explained([candidates[i] for i in sorted(picked)], last, shots)
+
+
+class _Choosing:
+    """Takes one candidate after another, then exchanges chosen ones for better ones."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        worths: Sequence[Cells] | None,
+        shots: Sequence[Shot],
+        budget: int,
+        num_fixed: int,
+    ) -> None:
+        self._cover = cover = Cover(candidates, worths, shots, budget, num_fixed)
+        self._budget = budget
+        self._num_fixed = num_fixed
+        begins = shots[cover.shots[num_fixed - 1] :] if num_fixed else shots  # the shots that may get a frame
+        self._new_shot = _NEW_SHOT_OF_FEW if len(begins) <= budget - num_fixed else _NEW_SHOT
+        self._opens = np.array([item.opens is not None for item in candidates])
+
+    def run(self) -> list[int]:
+        cover = self._cover
+        while len(cover.chosen) < self._budget:
+            gains = self._next_gains()
+            best = int(np.argmax(gains))
+            if gains[best] <= 0:
+                break
+            cover.add(best)
+        known = {frozenset(cover.chosen)}
+        while len(known) <= _MOST_EXCHANGES and self._exchange():
+            if frozenset(cover.chosen) in known:  # what one frame adds hangs on the others: exchanges can go round
+                break
+            known.add(frozenset(cover.chosen))
+        return cover.chosen
+
+    def _next_gains(self) -> Gains:
+        cover, left = self._cover, self._budget - len(self._cover.chosen)
+        gains = self._gains()
+        needed, fills = cover.gaps()
+        if needed and (needed >= left or gains.max() <= 0):  # at worst what looks like a chosen one: the most remote
+            return np.asarray(np.where(fills, gains + _REMOTE * cover.room(), 0.0))
+        return gains if gains.max() > PLAIN_PICTURE else np.asarray(gains * cover.room())
+
+    def _exchange(self) -> bool:
+        """Makes the best exchange of one chosen frame that leaves no longer stretch without one; whether there was.
+
+        Only for news: what merely looks different does not disturb how evenly the frames are spread.
+        """
+        cover, best = self._cover, (PLAIN_PICTURE, -1, -1)
+        needed, _ = cover.gaps()
+        for number in self._least_missed():
+            gains = self._gains(number)
+            old = cover.chosen[number]
+            others, fills = cover.gaps(number)
+            gains[[place for place in cover.chosen if place != old]] = 0.0
+            allowed = gains if others <= needed else np.where(fills, gains, 0.0)
+            new = int(np.argmax(allowed))
+            if allowed[new] - gains[old] > best[0]:
+                best = (float(allowed[new] - gains[old]), number, new)
+        if best[1] >= 0:
+            cover.exchange(best[1], best[2])
+        return best[1] >= 0
+
+    def _least_missed(self) -> list[int]:
+        """The numbers of those chosen frames that add least."""
+        numbers = range(self._num_fixed, len(self._cover.chosen))
+        own = {number: self._gains(number)[self._cover.chosen[number]] for number in numbers}
+        return sorted(numbers, key=lambda number: own[number])[:_MOST_WEIGHED]
+
+    def _gains(self, but: int | None = None) -> Gains:
+        return np.asarray(self._cover.gains(but) * np.where(self._is_new(but), self._new_shot, 1.0))
+
+    def _is_new(self, but: int | None = None) -> Which:
+        """Whether each candidate opens a shot that no chosen frame shows."""
+        cover = self._cover
+        seen = [cover.shots[place] for number, place in enumerate(cover.chosen) if number != but]
+        return np.asarray(self._opens & ~np.isin(cover.shots, seen))
+
+
+def _explained(picked: Sequence[Candidate], last: Candidate | None, shots: Sequence[Shot]) -> list[Choice]:
+    choices: list[Choice] = []
+    for item in picked:
+        before = choices[-1] if choices else None
+        shot = shot_of(item.time_seconds, shots)
+        choices.append(Choice(item, _reason(item, last, before if before and before.shot == shot else None), shot))
+    return choices
+
+
+def _reason(item: Candidate, last: Candidate | None, before: Choice | None) -> Reason:
+    if item.index == 0:
+        return "first"
+    if before is None:
+        return "shot"
+    if distance(before.candidate.look, item.look) >= _CHANGED:
+        return "change"
+    return "last" if item is last else "even"

@@ -1,0 +1,225 @@
+"""From a reader to shots, candidates and a summary of the decoding, in one pass over the frames.
+
+Memory does not grow with the length of the video: of what is not a candidate, only shot boundaries and measurements in
+steps are kept. Which candidates become keyframes is decided in app.video.keyframes.selector.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.core.domain import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress
+from app.video.corruption import Suspects
+from app.video.features.frame_signature import ALIKE, distance, glance_at
+from app.video.features.timeline_metrics import Meter
+from app.video.keyframes.candidate_collector import Gatherer
+from app.video.keyframes.candidate_pool import Candidate
+from app.video.keyframes.early_keyframes import Opening
+from app.video.keyframes.novelty import Cells
+from app.video.keyframes.prefetch import ahead
+from app.video.readers import FIRST_READER
+from app.video.readers.base import FrameReader, Picture
+from app.video.shots.cut_detector import CutDetector, Settled
+from app.video.shots.cut_refinement import Between, first_frames, first_of
+from app.video.shots.gradual_transitions import Gradual, GradualDetector
+from app.video.shots.shot_list import joined, middle, shots_between
+
+_PROGRESS_SECONDS = 0.3
+_MISSING_SECONDS = 0.5
+_MISSING_SHARE = 0.02
+_MOST_LOOSE = 256
+
+
+@dataclass(frozen=True)
+class OpeningRead:
+    """Of all candidates of the opening it is known now what they are."""
+
+
+class Survey:
+    """One pass over a reader: walk `events` to the end, then ask for the rest.
+
+    With an `opening` an OpeningRead comes when its frames can be chosen; asking for what is known by then changes
+    nothing of what follows.
+    """
+
+    def __init__(self, reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> None:
+        self._reader = reader
+        self._frames = frames
+        self._max_side = max_side
+        self._duration = reader.info.duration_seconds_from_header
+        self._detector = CutDetector()
+        self._gatherer = Gatherer(frames=frames, max_side=max_side, duration_seconds=self._duration)
+        self._meter = Meter()
+        self.suspects = Suspects(reader.info.codec)
+        self._cuts: list[Boundary] = []
+        self._loose: list[Between] = []
+        self._exact: dict[float, float] = {}  # for the seconds of a cut, those of the first frame of its shot
+        self._whole: set[int] = set()  # suspects that the codec stored whole
+        self._gradual_detector = GradualDetector()
+        self._graduals: list[Boundary] = []
+        self._times = array("d")  # of the frames that were looked at: half a megabyte an hour
+        self._num_frames = 0
+        self._end_seconds = 0.0
+        self._damaged: Picture | None = None
+        self._is_any_clean = False
+        self._num_shown = 0
+        self._latest_shown: Candidate | None = None
+        self._opening_until = float("inf") if opening is None else opening.settled_seconds
+
+    def events(self) -> Iterator[SurveyProgress | KeyframeFound | OpeningRead]:
+        """Decodes everything; tells progress a few times a second and pictures worth showing meanwhile."""
+        told = float("-inf")
+        for picture in ahead(self._reader.frames()):
+            yield from self._shown(self._take(picture))
+            if picture.time_seconds >= self._opening_until:
+                self._opening_until = float("inf")
+                yield OpeningRead()
+            if time.monotonic() - told >= _PROGRESS_SECONDS:
+                told = time.monotonic()
+                yield SurveyProgress(picture.time_seconds, self._duration)
+        if self._damaged is not None and not self._is_any_clean:  # the file has nothing better
+            yield from self._shown(self._look(self._damaged))
+        num_after, seconds_after = self._reader.tail
+        self._num_frames += num_after
+        self._end_seconds += seconds_after
+        self._note(self._gradual_detector.flush())
+        fresh = self._settle(self._detector.flush())
+        yield from self._shown([*fresh, *self._gatherer.finish()])
+        yield SurveyProgress(self._end_seconds, self._duration)
+
+    def candidates(self) -> list[Candidate]:
+        return self._gatherer.candidates()
+
+    def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
+        """For each candidate, what each cell of it is worth telling."""
+        return self._gatherer.worths(candidates)
+
+    def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
+        """The shots of [0, end_seconds) as far as they are known."""
+        boundaries = joined(self._cuts, self._graduals)
+        return shots_between([one for one in boundaries if middle(one) < end_seconds], end_seconds, self._times)
+
+    def summary(self) -> DecodeSummary:
+        boundaries = self._placed(joined(self._cuts, self._graduals))
+        measures, stretches = self._meter.finish(self._end_seconds)
+        return DecodeSummary(
+            frames_decoded=self._num_frames,
+            readable_seconds=self._end_seconds,
+            is_variable_frame_rate=self._reader.is_variable_frame_rate,
+            reader=self._reader.name,
+            shots=shots_between(boundaries, self._end_seconds, self._times),
+            boundaries=boundaries,
+            notices=tuple(self._notices()),
+            measures=measures,
+            stretches=stretches,
+        )
+
+    def _take(self, picture: Picture) -> list[Candidate]:
+        self._num_frames = picture.index + 1
+        self._end_seconds = picture.time_seconds + picture.duration_seconds
+        if picture.is_damaged:  # half a picture, or the one before it once more
+            self._damaged = self._damaged or picture
+            return []
+        self._is_any_clean = True
+        return self._look(picture)
+
+    def _look(self, picture: Picture) -> list[Candidate]:
+        self._times.append(picture.time_seconds)
+        glance = glance_at(picture.levels())
+        self.suspects.push(picture, glance)
+        self._note(self._gradual_detector.push(picture.time_seconds, glance))
+        verdicts = self._detector.push(picture.index, picture.time_seconds, glance)
+        if self._detector.is_suspect and picture.is_whole:
+            self._whole.add(picture.index)
+        fresh = self._gatherer.take(picture, glance, may_open=self._detector.is_suspect)
+        self._meter.light(picture.time_seconds, glance.brightness)
+        if self._gatherer.sample is not None:
+            look, burst = self._gatherer.sample
+            self._meter.take(picture.time_seconds, look, burst=burst)
+        return [*fresh, *self._settle(verdicts)]
+
+    def _note(self, found: Gradual | None) -> None:
+        if found is not None:
+            self._graduals.append(Boundary(found.start_seconds, found.end_seconds, found.type))
+
+    def _settle(self, verdicts: Iterable[Settled]) -> list[Candidate]:
+        fresh = []
+        for verdict in verdicts:
+            step = verdict.step
+            if verdict.is_cut:
+                dark = verdict.dark_since_seconds
+                start = step.time_seconds if dark is None else dark
+                self._cuts.append(Boundary(start, step.time_seconds, "cut" if dark is None else "fade"))
+                self._note_loose(verdict)
+            self._whole.discard(step.index)
+            fresh += self._gatherer.settle(step.index, verdict.is_cut)
+        return fresh
+
+    def _note_loose(self, verdict: Settled) -> None:
+        """A cut is loose where frames were passed over before it, unless a frame stored whole begins the shot, or the
+        reader knows those frames all the same.
+        """
+        before, step = verdict.before, verdict.step
+        if before is None or step.index - before.index < 2 or step.index in self._whole:
+            return
+        if verdict.dark_since_seconds is not None:
+            return
+        ends = [(one.index, one.time_seconds, one.glance) for one in (before, step)]
+        cut = Between(ends[0], ends[1])
+        known = self._reader.passed_over(before.time_seconds, step.time_seconds)
+        if len(known) == step.index - before.index - 1:
+            self._exact[step.time_seconds] = first_of(cut, known)
+        elif len(self._loose) < _MOST_LOOSE:
+            self._loose.append(cut)
+
+    def _placed(self, boundaries: Iterable[Boundary]) -> tuple[Boundary, ...]:
+        """The same, each cut at the very first frame of its shot as far as that can be had cheaply."""
+        exact = {**self._exact, **first_frames(self._reader.info, self._loose, self._num_frames)}
+        times = ((one, exact.get(one.end_seconds) if one.type == "cut" else None) for one in boundaries)
+        return tuple(one if time is None else Boundary(time, time, one.type) for one, time in times)
+
+    def _shown(self, fresh: Iterable[Candidate]) -> Iterator[KeyframeFound]:
+        """Of what was newly kept, as much as leaves the page pictures for the rest of the video."""
+        for candidate in fresh:
+            share = candidate.time_seconds / self._duration if self._duration else self._num_shown / self._frames
+            allowed = self._frames * share + (0 if candidate.opens is None else 2)
+            if self._num_shown >= min(self._frames, allowed) or self._is_repeat(candidate):
+                continue
+            self._num_shown += 1
+            self._latest_shown = candidate
+            yield KeyframeFound(self._provisional(candidate))
+
+    def _is_repeat(self, candidate: Candidate) -> bool:
+        latest = self._latest_shown
+        return latest is not None and distance(latest.look, candidate.look) <= ALIKE
+
+    def _provisional(self, candidate: Candidate) -> Keyframe:
+        reason: Reason = "first" if candidate.index == 0 else "even" if candidate.opens is None else "shot"
+        shot = 1 + sum(cut.end_seconds <= candidate.time_seconds for cut in self._cuts)
+        jpeg, width, height = candidate.jpeg(self._max_side)
+        return Keyframe(0, candidate.index, candidate.time_seconds, reason, shot, width, height, jpeg)
+
+    def _notices(self) -> Iterator[Notice]:
+        reader, start = self._reader, self._reader.info.start_seconds
+        declared = reader.declared_seconds
+        if declared and declared - reader.reached_seconds > max(_MISSING_SECONDS, _MISSING_SHARE * declared):
+            readable, whole = clock_text(self._end_seconds), clock_text(declared - start)
+            yield Notice("truncated", {"readable": readable, "declared": whole})
+        if reader.num_damaged:
+            yield Notice("damaged_frames", {"count": reader.num_damaged})
+        if self._damaged is not None and not self._is_any_clean:
+            yield Notice("damaged_keyframe", {"number": 1})
+        if reader.name != FIRST_READER:
+            yield Notice("second_reader", {"reader": reader.name}, "info")
+
+
+def clock_text(seconds: float) -> str:
+    """A length as people write it: 0:07.4, 12:05.0, 1:02:03.0."""
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"

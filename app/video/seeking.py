@@ -1,0 +1,277 @@
+"""From times to the very pictures shown at them, decoding only what is needed; in order from the start where the file
+cannot be trusted with jumps.
+
+A jump goes to the frame stored whole before the wanted one, and decoding goes on from there to the wanted timestamp.
+It counts only if a frame with exactly that timestamp comes out.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+import av.error
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from app.core.domain import VideoInfo
+from app.video.keyframes.strategies import SAME_SECONDS
+from app.video.limits import move_on
+from app.video.readers import decoder_messages, open_reader
+from app.video.readers.base import Picture
+from app.video.readers.damage import Damage
+from app.video.readers.display_order import Pace
+from app.video.readers.pyav import SPARE_CODECS, AvPicture, open_video
+
+_BACK_SECONDS = (0, 1, 5)
+"""A transport stream is searched by the time of decoding, and a jump may land behind the frame: then from before."""
+
+
+class NotExact(Exception):
+    """This file cannot be jumped in: read it in order."""
+
+
+def pictures_at(
+    video: VideoInfo,
+    reader: str,
+    times_seconds: Sequence[float],
+    *,
+    edges: Sequence[tuple[int, float]] = (),
+    exactly: bool = False,
+) -> Iterator[Picture]:
+    """For each of the rising times the picture on show then, the last one that is not later.
+
+    `reader` is the name of the one that gave the times. `edges` are (index, seconds) of frames that must be found at
+    that place before a jump is trusted, and with `exactly` a jump must lead to the very times as well.
+    """
+    given = 0
+    if reader == "pyav":
+        try:
+            with Jumper(video) as jumper:
+                jumper.check(edges)
+                for time in times_seconds:
+                    picture = jumper.at(time)
+                    if exactly and abs(picture.time_seconds - time) > SAME_SECONDS:
+                        raise NotExact
+                    yield picture
+                    given += 1
+            return
+        except (NotExact, av.error.FFmpegError):
+            pass
+    yield from _in_order(video.path, times_seconds[given:], also_damaged=exactly)
+
+
+def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool) -> Iterator[Picture]:
+    left = list(reversed(times_seconds))
+    shown: Picture | None = None
+    with open_reader(path) as reader:
+        for picture in reader.frames():
+            move_on()
+            if picture.is_damaged and shown is not None and not also_damaged:
+                continue  # the picture before it is what can be shown then
+            while left and shown is not None and picture.time_seconds > left[-1] + SAME_SECONDS:
+                left.pop()
+                yield shown
+            if not left:
+                return
+            shown = picture
+        for _ in left:
+            if shown is not None:
+                yield shown
+
+
+class Jumper:
+    """An opened video whose packets have all been listed. Raises NotExact for one without plain rising timestamps.
+
+    Pictures that are looked at and not shown may be `rough`: not smoothed along the edges of blocks, which costs a
+    fifth of the decoding and leaves the mean of an area as it is.
+    """
+
+    def __init__(self, video: VideoInfo, *, rough: bool = False) -> None:
+        self.num_damaged = 0
+        self._video = video
+        self._container, self._stream = open_video(video.path)
+        if rough:
+            context = self._stream.codec_context
+            context.options = {**context.options, "skip_loop_filter": "all"}
+        try:
+            self._unit = self._stream.time_base or Fraction(0)
+            self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
+            self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
+            self._shown, self._whole = self._list_packets()
+            self._first = self._place(video.start_seconds)
+        except BaseException:
+            self.close()
+            raise
+        self._decoded: Iterator[VideoFrame] = iter(())
+        self._reached: int | None = None
+        self._wanted = 0
+        self._may_skip = self._stream.codec.canonical_name in SPARE_CODECS
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def is_variable_frame_rate(self) -> bool:
+        """Whether the frames of the whole file follow each other unevenly."""
+        pace = Pace()
+        for pts in self._shown:
+            pace.push(float(pts * self._unit))
+        return pace.is_variable()
+
+    def check(self, edges: Sequence[tuple[int, float]]) -> None:
+        """Raises NotExact unless each (index, seconds) is where the packets say."""
+        for index, seconds in edges:
+            place = self._place(self._video.start_seconds + seconds)
+            if place - self._first != index or abs(self._seconds(self._shown[place]) - seconds) > SAME_SECONDS:
+                raise NotExact
+
+    def cost(self, seconds: float) -> int:
+        """How many frames must be decoded now for the one on show at `seconds`. Raises NotExact."""
+        shown = self._shown[self._place(self._video.start_seconds + seconds)]
+        start = self._whole[max(0, bisect_right(self._whole, shown) - 1)]
+        if self._reached is not None and self._reached < shown:
+            start = max(start, self._reached)
+        return 1 + bisect_left(self._shown, shown) - bisect_left(self._shown, start)
+
+    def times_between(self, after_seconds: float, before_seconds: float) -> list[float]:
+        """The seconds of the frames between two others. Raises NotExact."""
+        first, last = (self._place(self._video.start_seconds + time) for time in (after_seconds, before_seconds))
+        return [self._seconds(pts) for pts in self._shown[first + 1 : last]]
+
+    def at(self, seconds: float) -> Picture:
+        """The picture on show at `seconds`. Raises NotExact where it does not come out."""
+        place = self._place(self._video.start_seconds + seconds)
+        if place < self._first:
+            raise NotExact
+        return self._picture(self._frame(self._shown[place]), place)
+
+    def pictures_from(self, seconds: float) -> Iterator[Picture]:
+        """All pictures from the first at or after `seconds` on, at full trust only the first: see `num_damaged`.
+
+        Raises NotExact where that one does not come out.
+        """
+        start = bisect_left(self._shown, (self._video.start_seconds + seconds - SAME_SECONDS) / float(self._unit))
+        place = max(start, self._first)
+        if place >= len(self._shown):
+            raise NotExact
+        yield self._picture(self._frame(self._shown[place]), place)
+        damage = Damage()
+        for frame in self._decoded:
+            if frame.pts is None:
+                continue
+            self.num_damaged += frame.is_corrupt
+            place = bisect_left(self._shown, frame.pts)
+            if place < len(self._shown) and self._shown[place] == frame.pts:
+                whole, reported = bool(frame.key_frame), self.num_damaged
+                shows = damage.shows(self._seconds(frame.pts), num_reported=reported, is_whole=whole)
+                yield self._picture(frame, place, is_damaged=shows)
+
+    def _picture(self, frame: VideoFrame, place: int, *, is_damaged: bool = False) -> Picture:
+        return AvPicture(
+            frame,
+            place - self._first,
+            self._seconds(self._shown[place]),
+            float(frame.duration * self._unit) if frame.duration else self._nominal_seconds,
+            self._pixel_aspect,
+            self._video.rotation_degrees,
+            is_damaged,
+        )
+
+    def _seconds(self, pts: int) -> float:
+        return float(pts * self._unit) - self._video.start_seconds
+
+    def _place(self, container_seconds: float) -> int:
+        """The place in display order of what is on show at a time of the container."""
+        place = bisect_right(self._shown, (container_seconds + SAME_SECONDS) / float(self._unit)) - 1
+        if place < 0:
+            raise NotExact
+        return place
+
+    def _list_packets(self) -> tuple[list[int], list[int]]:
+        """(timestamps of all frames, of those stored whole), both rising."""
+        shown, whole, last_dts = [], [], None
+        for packet in self._packets():
+            move_on()
+            if packet.size == 0:
+                continue
+            disordered = packet.dts is not None and last_dts is not None and packet.dts <= last_dts
+            if packet.pts is None or disordered or packet.is_corrupt or not self._unit:
+                raise NotExact
+            last_dts = packet.dts
+            if packet.is_discard:
+                continue
+            shown.append(packet.pts)
+            if packet.is_keyframe:
+                whole.append(packet.pts)
+        if not whole or len(set(shown)) < len(shown):
+            raise NotExact
+        return sorted(shown), sorted(whole)
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        # At the end PyAV asks every stream for what it holds, and does not know one that appeared while it read.
+        with suppress(IndexError):
+            try:
+                yield from self._container.demux(self._stream)
+            except av.error.FFmpegError as error:
+                raise NotExact from error
+
+    def _frame(self, pts: int) -> VideoFrame:
+        place = bisect_right(self._whole, pts) - 1
+        if place < 0:
+            raise NotExact
+        self._wanted = pts
+        if self._reached is None or not self._whole[place] <= self._reached < pts:
+            self._decoded = self._from(self._whole[place])
+        for frame in self._decoded:
+            self._reached = frame.pts
+            # Damage on the way is damage of the wanted frame, which is drawn from those before it; so is a beginning
+            # that the container takes for a frame stored whole and the decoder does not.
+            is_false_start = frame.pts == self._whole[place] and not frame.key_frame
+            if frame.pts is None or frame.pts > pts or frame.is_corrupt or is_false_start or self.num_damaged:
+                break
+            if frame.pts == pts:
+                return frame
+        raise NotExact
+
+    def _from(self, whole_pts: int) -> Iterator[VideoFrame]:
+        """The frames from the one stored whole at `whole_pts`, or from an earlier one that the container jumps to."""
+        for back_seconds in _BACK_SECONDS:
+            try:
+                self._container.seek(whole_pts - round(back_seconds / self._unit), stream=self._stream)
+            except av.error.FFmpegError as error:
+                raise NotExact from error
+            packets = self._packets()
+            # Some containers can only jump near; what comes before a frame stored whole would be guessed.
+            first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
+            if first is not None and first.pts is not None and first.pts <= whole_pts:
+                for packet in chain([first], packets):
+                    move_on()
+                    yield from self._frames_of(packet)
+                return
+
+    def _frames_of(self, packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
+        """Decode the packet, unless no other frame depends on it and the wanted one is shown later."""
+        if self._may_skip:
+            is_before = packet.pts is not None and packet.pts < self._wanted
+            self._stream.codec_context.skip_frame = "NONREF" if is_before else "DEFAULT"
+        try:
+            frames = packet.decode()
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            self.num_damaged += 1
+            return
+        self.num_damaged += decoder_messages.has_damage()
+        yield from (frame for frame in frames if isinstance(frame, VideoFrame))

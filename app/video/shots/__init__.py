@@ -1,0 +1,1 @@
+"""Shot boundaries: cuts, fades, dissolves and wipes."""

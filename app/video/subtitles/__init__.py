@@ -1,0 +1,1 @@
+"""Subtitles in and beside a video."""

@@ -1,0 +1,90 @@
+"""What is measured on keyframes, text on the screen included."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from app.core.domain import FactsMeasured, FrameFacts, Keyframe
+from app.i18n import LANGUAGES, notice_text
+from app.video import extract
+from app.video.features.frame_metrics import FactsMeter
+from app.video.features.ocr import is_certain, load_text_reader
+from tests.media import COLOURS, Image, solid, textured
+
+SAMPLE = Path(__file__).resolve().parents[3] / "app" / "samples" / "sample.mp4"
+
+
+def keyframe(number: int, image: Image) -> Keyframe:
+    ok, data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 95])
+    assert ok
+    return Keyframe(number, number, float(number), "even", 1, image.shape[1], image.shape[0], data.tobytes())
+
+
+def measured(*images: Image) -> list[FrameFacts]:
+    meter = FactsMeter(None)
+    return [meter.measure(keyframe(number, image)) for number, image in enumerate(images, 1)]
+
+
+def test_light_runs_from_black_to_white() -> None:
+    black, white = measured(solid(COLOURS["black"]), solid(COLOURS["white"]))
+    assert (black.brightness, white.brightness) == (0.0, 1.0)
+    assert black.motion is None and white.motion == pytest.approx(1.0)
+    assert black.texts == () and [area.name for area in white.colours] == ["white"]
+
+
+def test_a_blurred_picture_is_less_sharp() -> None:
+    detail = np.random.default_rng(1).integers(0, 255, (96, 160, 3), dtype=np.uint8)
+    blurred = np.asarray(cv2.GaussianBlur(detail, (9, 9), 0), np.uint8)
+    sharp, soft = measured(detail, blurred)
+    assert sharp.sharpness > 10 * soft.sharpness
+
+
+def test_the_same_picture_again_has_no_motion() -> None:
+    assert measured(textured(1), textured(1))[1].motion == 0.0
+
+
+def test_english_and_chinese_text_is_read_where_it_stands() -> None:
+    events = extract(SAMPLE, frames=5)
+    facts = [event.facts for event in events if isinstance(event, FactsMeasured)]
+    lines = {line.text.replace(" ", ""): line for fact in facts for line in fact.texts}
+    english, chinese = lines["FrameLenssamplevideo"], lines["示例视频：五个镜头"]
+    assert english.confidence > 0.9 and chinese.confidence > 0.9
+    assert 0 <= english.box[0] < 0.2 and 0.8 < english.box[2] <= 1
+    assert english.box[3] <= chinese.box[1] + 0.05
+    assert any("开放时间" in text for text in lines)
+
+
+def test_missing_text_reader_becomes_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    reader, notice = load_text_reader()
+    assert reader is None and notice is not None
+    for language in LANGUAGES:
+        assert "rapidocr" in notice_text(notice, language)
+
+
+def test_models_that_are_missing_are_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
+    reader, notice = load_text_reader()
+    assert reader is None and notice is not None and "FileNotFoundError" in str(notice.values["reason"])
+
+
+def test_a_picture_without_text_gives_none() -> None:
+    reader, notice = load_text_reader()
+    assert notice is None and reader is not None
+    assert reader(solid(COLOURS["blue"])) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "counts"),
+    [
+        ("MISVIS", 0.71, False), ("MISTiITS", 0.67, False), ("公", 0.89, False), ("心", 0.95, False), ("", 1.0, False),
+        ("￥128", 0.86, True), ("histogram algorithm", 1.0, True), ("U", 0.99, True), ("出", 1.0, True),
+    ],
+)  # fmt: skip
+def test_what_is_read_with_doubt_is_no_measured_fact(text: str, confidence: float, counts: bool) -> None:
+    assert is_certain(text, confidence) is counts

@@ -1,0 +1,121 @@
+"""Where one shot ends and the next begins, on made-up sequences of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from app.video.features.frame_signature import Look, glance_at, look_at
+from app.video.readers.opencv import CvPicture
+from app.video.shots.cut_detector import CutDetector
+from tests.media import COLOURS, Image, cards, faded, moving, solid, textured
+
+
+def look_of(image: Image) -> Look:
+    picture = CvPicture(np.ascontiguousarray(image[..., ::-1]), 0, 0.0, 0.04, 1.0)
+    return look_at(glance_at(picture.levels()), picture.luma())
+
+
+def cuts(images: Iterable[Image], rate: float = 25) -> list[int]:
+    detector = CutDetector()
+    verdicts = []
+    for index, image in enumerate(images):
+        verdicts += detector.push(index, index / rate, look_of(image))
+    verdicts += detector.flush()
+    assert [v.step.index for v in verdicts] == sorted(v.step.index for v in verdicts)
+    return [verdict.step.index for verdict in verdicts if verdict.is_cut]
+
+
+def test_each_card_is_a_shot() -> None:
+    assert cuts(cards(COLOURS, 25)) == [25, 50, 75, 100, 125, 150, 175]
+
+
+def test_one_frame_cards_are_shots_at_low_frame_rates() -> None:
+    assert cuts(cards(COLOURS, 1), rate=1) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_cut_between_pictures_in_motion_is_found() -> None:
+    assert cuts([*moving(50, seed=1), *moving(50, seed=2), *moving(50, seed=3)]) == [50, 100]
+
+
+def test_motion_is_no_cut() -> None:
+    assert cuts(moving(100)) == []
+    wide = textured(5, 1600, 96)
+    assert cuts(wide[:, left : left + 160] for left in range(0, 1440, 24)) == []  # a fast pan
+
+
+def test_noise_is_no_cut() -> None:
+    chance = np.random.default_rng(3)
+    still = textured(1).astype(int)
+    assert cuts(np.clip(still + chance.normal(0, 25, still.shape), 0, 255).astype(np.uint8) for _ in range(60)) == []
+
+
+def test_a_flash_is_no_cut() -> None:
+    still = [textured(1)] * 30
+    assert cuts([*still, solid(COLOURS["white"]), solid(COLOURS["white"]), *still]) == []
+
+
+def test_a_cut_right_after_a_flash_is_found() -> None:
+    images = [*[textured(1)] * 30, solid(COLOURS["white"]), *[textured(1)] * 20, *[textured(2)] * 30]
+    assert cuts(images) == [51]
+
+
+def test_a_picture_that_rises_from_black_begins_a_shot() -> None:
+    def scene(seed: int) -> list[Image]:
+        image = textured(seed)
+        return [*faded(image, 25, 0.0, 1.0), *[image] * 25, *faded(image, 25, 1.0, 0.0)]
+
+    found = cuts([*scene(1), *scene(2), *scene(3)])
+    assert len(found) == 2
+    assert abs(found[0] - 75) <= 8 and abs(found[1] - 150) <= 8
+
+
+def title(words: str) -> Image:
+    card = np.full((90, 160, 3), 12, np.uint8)
+    cv2.putText(card, words, (40, 48), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (170, 175, 180), 1, cv2.LINE_AA)
+    return card
+
+
+def test_dark_title_card_after_fade_is_a_shot() -> None:
+    scene, card, next_scene = textured(1), title("THE RIVER"), textured(2)
+    between = [*faded(scene, 15, 1.0, 0.0), *faded(card, 15, 0.0, 1.0), *[card] * 60, *faded(card, 15, 1.0, 0.0)]
+    found = cuts([*[scene] * 40, *between, *faded(next_scene, 15, 0.0, 1.0), *[next_scene] * 40])
+    assert len(found) == 2
+    assert abs(found[0] - 55) <= 8 and abs(found[1] - 145) <= 8
+
+
+def test_two_dark_title_cards_are_two_shots() -> None:
+    one, two = title("THE RIVER"), title("TEN YEARS ON")
+    images = [*[one] * 40, *faded(one, 12, 1.0, 0.0), *faded(two, 12, 0.0, 1.0), *[two] * 40]
+    assert len(cuts([*[textured(1)] * 30, *images])) == 2
+
+
+def test_a_light_that_goes_out_for_a_moment_is_no_cut() -> None:
+    still = textured(1)
+    blink = [*faded(still, 4, 1.0, 0.0), *faded(still, 4, 0.0, 1.0)]
+    assert cuts([*[still] * 30, *blink, *[still] * 30, *blink, *[still] * 30]) == []
+
+
+def test_a_larger_step_of_what_moves_anyway_is_no_cut() -> None:
+    """A hand that sweeps before the lens and then rests there."""
+    scene, images, left = textured(1), [], 0
+    for number in range(14):
+        image = scene.copy()
+        image[:, left : left + 50] = (200, 160, 140)
+        images.append(image)
+        left += 24 if number == 9 else 8
+    assert cuts([*images, *[images[-1]] * 30]) == []
+
+
+def test_a_video_that_opens_from_black_has_one_shot() -> None:
+    assert cuts([*faded(textured(1), 30, 0.0, 1.0), *[textured(1)] * 30]) == []
+
+
+def test_a_dark_scene_at_the_edge_of_black_is_one_shot() -> None:
+    assert cuts(solid((n, n, n)) for n in [28, 33] * 40) == []
+
+
+def test_one_frame_is_one_shot() -> None:
+    assert cuts([textured(1)]) == []

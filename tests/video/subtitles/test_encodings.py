@@ -1,0 +1,116 @@
+"""Subtitle files in legacy encodings: what they say is read, and the report names the encoding that was assumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.video import subtitles_of
+from app.video.subtitles.discovery import UnknownEncodingError, decoded
+from tests.spoken import write_spoken
+
+JAPANESE = [
+    "こんにちは、元気ですか。",
+    "明日の朝、駅の前で会いましょう。",
+    "電車が遅れているそうです。",
+    "大丈夫、まだ時間があるよ。",
+]
+KOREAN = [
+    "안녕하세요, 오랜만이에요.",
+    "내일 아침에 역 앞에서 만나요.",
+    "기차가 늦는다고 합니다.",
+    "괜찮아요, 아직 시간이 있어요.",
+]
+TRADITIONAL = ["你好，好久不見了。", "我們明天早上在車站前面見吧。", "聽說火車會晚到，屋子裏等。", "沒關係，還有時間。"]
+CANTONESE = ["你喺邊度呀？", "我哋聽日朝早喺車站見啦。", "佢話架火車遲咗到喎。", "唔緊要，仲有時間嘅。"]
+SIMPLIFIED = ["你好，好久不见了。", "我们明天早上在车站前面见吧。", "听说火车会晚点。", "没关系，还有时间。"]
+FRENCH = [
+    "Bonjour, ça fait longtemps.",
+    "À demain matin, devant la gare.",
+    "Le train serait en retard, paraît-il.",
+    "Où êtes-vous ?",
+]
+GERMAN = [
+    "Guten Tag, schön, Sie zu sehen.",
+    "Wir treffen uns früh vor dem Bahnhof.",
+    "Der Zug hat Verspätung, heißt es.",
+    "Müssen wir gehen?",
+]
+RUSSIAN = [
+    "Здравствуйте, давно не виделись.",
+    "Встретимся завтра утром у вокзала.",
+    "Говорят, поезд опаздывает.",
+    "Ничего, время ещё есть.",
+]
+
+FILES = [
+    (JAPANESE, "cp932", "Shift-JIS"),
+    (KOREAN, "euc-kr", "EUC-KR"),
+    (KOREAN, "cp949", "EUC-KR"),
+    (TRADITIONAL, "cp950", "Big5"),
+    (CANTONESE, "big5hkscs", "Big5"),
+    (SIMPLIFIED, "gb18030", "GB18030"),
+    (FRENCH, "cp1252", "Windows-1252"),
+    (GERMAN, "latin-1", "Windows-1252"),
+    (RUSSIAN, "cp1251", "Windows-1251"),
+    (SIMPLIFIED, "utf-16-le", "UTF-16"),
+    (JAPANESE, "utf-16-be", "UTF-16"),
+    (KOREAN, "utf-8", ""),
+    (FRENCH, "utf-8-sig", ""),
+    (RUSSIAN, "utf-16", ""),
+]
+IDS = [f"{encoding}-{name or 'known'}" for _, encoding, name in FILES]
+
+
+def srt(lines: list[str]) -> str:
+    times = (clock(number) for number in range(1, len(lines) + 1))
+    cues = (f"{time},000 --> {time},900\n{line}\n" for time, line in zip(times, lines, strict=True))
+    return "\n".join(f"{number}\n{cue}" for number, cue in enumerate(cues, 1))
+
+
+def clock(seconds: int) -> str:
+    return f"00:{seconds // 60:02d}:{seconds % 60:02d}"
+
+
+@pytest.mark.parametrize("times", [1, 200], ids=["short", "long"])
+@pytest.mark.parametrize(("lines", "encoding", "name"), FILES, ids=IDS)
+def test_legacy_encodings_are_recognised(lines: list[str], encoding: str, name: str, times: int) -> None:
+    text = srt(lines * times).replace("\n", "\r\n")
+    found = decoded(text.encode(encoding))
+    assert (found.text, found.assumed) == (text, name)
+
+
+@pytest.mark.parametrize(("lines", "encoding", "name"), FILES[:9], ids=IDS[:9])
+def test_two_lines_are_enough(lines: list[str], encoding: str, name: str) -> None:
+    text = srt(lines[1:3])
+    assert decoded(text.encode(encoding)).text == text
+
+
+def test_a_broken_byte_does_not_turn_utf8_into_another_encoding() -> None:
+    data = srt(TRADITIONAL * 20).encode()
+    cut = decoded(data[: data.rindex("間".encode()) + 2])
+    assert "你好，好久不見了。" in cut.text and cut.assumed == "UTF-8"
+
+
+def test_bytes_that_are_no_text_raise() -> None:
+    with pytest.raises(UnknownEncodingError):
+        decoded(bytes(range(128, 256)) * 20)
+
+
+def test_the_assumed_encoding_is_named(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=6)
+    (tmp_path / "film.ja.srt").write_bytes(srt(JAPANESE).encode("cp932"))
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and [cue.text for cue in transcript.cues] == JAPANESE
+    assert [(one.key, one.values) for one in notices] == [
+        ("subtitles_encoding", {"name": "film.ja.srt", "encoding": "Shift-JIS"})
+    ]
+
+
+def test_unknown_encoding_is_named_and_track_used(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
+    (tmp_path / "film.srt").write_bytes(bytes(range(128, 256)) * 20)
+    transcript, notices = subtitles_of(path, "zh")
+    assert transcript is None
+    assert [(one.key, one.values) for one in notices] == [("subtitles_encoding_unknown", {"name": "film.srt"})]

@@ -1,0 +1,180 @@
+"""Subtitles inside a file and beside it, on the axis of its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.core.domain import Cue
+from app.video import subtitles_of
+from app.video.subtitles.parser import MOST_CUES, Cues, from_ass, read_arrows, read_ass
+from tests.spoken import Track, tone, write_spoken
+
+LINES = [(0.5, 1.5, "Hello\nworld"), (2.0, 3.0, "你好")]
+CUES = (Cue(0.5, 1.5, "Hello world"), Cue(2.0, 3.0, "你好"))
+SRT = "1\n00:00:00,500 --> 00:00:01,500\nHello\nworld\n\n2\n00:00:02,000 --> 00:00:03,000\n<i>你好</i>\n"
+VTT = (
+    "WEBVTT\n\nNOTE of the author\n\n00:00.500 --> 00:01.500 align:start\n<c.red>Hello</c>\nworld\n\n"
+    "00:02.000 --> 00:03.000\n你好\n"
+)
+ASS = (
+    "[Script Info]\nTitle: x\n\n[Events]\nFormat: Layer, Start, End, Style, Text\n"
+    "Dialogue: 0,0:00:00.50,0:00:01.50,Default,{\\i1}Hello{\\i0}\\Nworld\n"
+    "Dialogue: 0,0:00:02.00,0:00:03.00,Default,{\\pos(3,4)}你好\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".mkv", "ass"), (".mkv", "webvtt")]
+)
+def test_a_track_of_text_is_read_without_its_markup(tmp_path: Path, suffix: str, codec: str) -> None:
+    lines = [(start, end, text.replace("\n", "\\N") if codec == "ass" else text) for start, end, text in LINES]
+    lines[1] = (2.0, 3.0, "{\\i1}你好{\\i0}" if codec == "ass" else "<i>你好</i>")
+    path = write_spoken(tmp_path / f"film{suffix}", tracks=[Track(lines, codec, "eng")])
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues == CUES and notices == ()
+    assert (transcript.source, transcript.label) == ("subtitles", "eng")
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip")])
+def test_subtitle_times_count_from_first_picture(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = write_spoken(
+        tmp_path / f"late{suffix}", picture_start=1.0, tracks=[Track([*LINES, (3.0, 3.5, "end")], codec)]
+    )
+    transcript, _ = subtitles_of(path, "en")
+    assert transcript is not None
+    # What ends before the first picture is left out; what is on when it comes begins with it.
+    assert transcript.cues == (Cue(0.0, 0.5, "Hello world"), Cue(1.0, 2.0, "你好"), Cue(2.0, 2.5, "end"))
+
+
+def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None:
+    tracks = [
+        Track([(0.0, 1.0, "first")], "subrip", "fre", title="Théâtre"),
+        Track([(0.0, 1.0, "standard")], "subrip", "ger", is_default=True),
+        Track([(0.0, 1.0, "中文")], "subrip", "chi"),
+    ]
+    path = write_spoken(tmp_path / "three.mkv", tracks=tracks)
+    chinese, notices = subtitles_of(path, "zh")
+    english, _ = subtitles_of(path, "en")
+    assert chinese is not None and chinese.cues[0].text == "中文"
+    assert english is not None and english.cues[0].text == "standard"
+    assert [(one.key, one.values["others"]) for one in notices] == [("subtitles_others", "ger, fre Théâtre")]
+
+
+@pytest.mark.parametrize(("suffix", "text"), [(".srt", SRT), (".vtt", VTT), (".ass", ASS)])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
+def test_a_file_beside_the_video_is_read_in_any_usual_encoding(
+    tmp_path: Path, suffix: str, text: str, encoding: str
+) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
+    (tmp_path / f"film{suffix}").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    (tmp_path / "another.srt").write_text(SRT.replace("Hello", "Wrong"))
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues == CUES
+    assumed = {"utf-16-le": "UTF-16", "gb18030": "GB18030"}.get(encoding)
+    assert [one.values["encoding"] for one in notices] == ([assumed] if assumed else [])
+    assert transcript.label == f"film{suffix}"
+
+
+def test_a_file_named_with_the_language_is_found(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
+    (tmp_path / "film.srt").write_text(SRT)
+    (tmp_path / "film.zh.srt").write_text(SRT.replace("Hello", "您好"), encoding="utf-8")
+    transcript, notices = subtitles_of(path, "zh")
+    assert transcript is not None and transcript.label == "film.zh.srt"
+    assert [one.values["others"] for one in notices] == ["film.srt"]
+
+
+def test_a_link_out_of_the_folder_is_named_and_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    path = write_spoken(folder / "film.mkv", tracks=[Track(LINES, "subrip", "eng")])
+    (tmp_path / "private.srt").write_text(SRT.replace("Hello", "private"))
+    (folder / "film.srt").symlink_to(tmp_path / "private.srt")
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues == CUES
+    assert [(one.key, one.values) for one in notices] == [("subtitles_lead_out", {"names": "film.srt"})]
+
+
+def test_a_link_within_the_folder_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    (folder / "texts").mkdir(parents=True)
+    path = write_spoken(folder / "film.mkv", seconds=3.0)
+    (folder / "texts" / "words.txt").write_text(SRT)
+    (folder / "film.srt").symlink_to(folder / "texts" / "words.txt")
+    elsewhere = tmp_path / "link.mkv"
+    elsewhere.symlink_to(path)
+    (tmp_path / "link.srt").write_text(SRT)
+    for film in (path, elsewhere):
+        transcript, notices = subtitles_of(film, "en")
+        assert transcript is not None and transcript.cues == CUES and notices == ()
+
+
+def test_sidecar_times_count_from_container_start(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mkv", picture_start=1.0, sound=tone(3))
+    (tmp_path / "film.srt").write_text(SRT)
+    transcript, _ = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues == (Cue(0.0, 0.5, "Hello world"), Cue(1.0, 2.0, "你好"))
+
+
+def test_video_without_subtitles_has_no_transcript(card_video: Path) -> None:
+    assert subtitles_of(card_video, "en") == (None, ())
+
+
+def test_subtitles_that_are_pictures_are_named(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "disc.mkv", tracks=[Track([(0.0, 1.0, "x")], "dvb_subtitle", "eng", title="signs")])
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is None
+    assert [(one.key, one.values) for one in notices] == [("subtitles_are_pictures", {"tracks": "eng signs"})]
+
+
+def test_an_empty_track_gives_way_to_the_next(tmp_path: Path) -> None:
+    tracks = [Track([(0.0, 1.0, " ")], "subrip", "eng", is_default=True), Track([(0.0, 1.0, "words")], "subrip", "eng")]
+    transcript, _ = subtitles_of(write_spoken(tmp_path / "two.mkv", tracks=tracks), "en")
+    assert transcript is not None and [cue.text for cue in transcript.cues] == ["words"]
+
+
+def test_nonsense_subtitle_file_is_reported_harmlessly(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=0.5, tracks=[Track([(0.0, 0.4, "inside")])])
+    (tmp_path / "film.srt").write_bytes(b"\xff\xff\x81" * 50)
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues[0].text == "inside"
+    assert "subtitles_encoding_unknown" in [one.key for one in notices]
+
+
+def test_more_lines_than_any_video_has_are_cut_and_that_is_said(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
+    many = "\n\n".join(f"00:00:00,{n % 1000:03d} --> 00:00:01,000\n{n}" for n in range(MOST_CUES + 10))
+    (tmp_path / "film.srt").write_text(many)
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and len(transcript.cues) == MOST_CUES
+    assert [one.key for one in notices] == ["subtitles_too_many"]
+
+
+def test_cue_numbers_are_removed_without_blank_lines() -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\nfirst\n2\n00:00:03,000 --> 00:00:04,000\nsecond"
+    assert list(read_arrows(text)) == [(1.0, 2.0, "first"), (3.0, 4.0, "second")]
+
+
+def test_entities_and_hours_are_read_and_a_lone_bracket_stays() -> None:
+    text = "100:00:01.5 --> 100:00:02.5\nTom &amp; I <3 you\n"
+    assert list(read_arrows(text)) == [(360_001.5, 360_002.5, "Tom & I <3 you")]
+
+
+def test_drawings_are_no_text() -> None:
+    assert from_ass("{\\p1}m 0 0 l 100 100{\\p0}sign") == "sign"
+    assert list(read_ass("Dialogue: 0,wrong,0:00:01.00,Default,,0,0,0,,x\nDialogue: nothing")) == []
+
+
+def test_cues_are_ordered_ended_and_merged() -> None:
+    cues = Cues()
+    for timed in [
+        (4.0, 4.0, "no end"),
+        (1.0, 2.0, "again"),
+        (2.05, 3.0, "again"),
+        (6.0, 0.0, "last"),
+        (-2.0, -1.0, "out"),
+    ]:
+        cues.add(timed)
+    assert cues.in_order() == (Cue(1.0, 3.0, "again"), Cue(4.0, 6.0, "no end"), Cue(6.0, 11.0, "last"))

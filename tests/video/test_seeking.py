@@ -1,0 +1,87 @@
+"""Pictures fetched by a jump are, to the bit, those that reading in order gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.video.readers import open_reader
+from app.video.readers.base import Image
+from app.video.seeking import Jumper, NotExact, pictures_at
+from tests.media import cut_short, moving, textured, with_damage, write_video
+
+B_FRAMES = {"preset": "ultrafast", "g": "12", "bf": "3"}
+UNEVEN = [n / 25 + (n % 3) * 0.011 + (0.7 if n > 30 else 0.0) for n in range(60)]
+
+KINDS: dict[str, Callable[[Path], Path]] = {
+    "b-frames": lambda at: write_video(at / "b.mp4", moving(60), options=B_FRAMES),
+    "one long group": lambda at: write_video(at / "long.mp4", moving(60), options={"preset": "ultrafast", "g": "999"}),
+    "uneven times": lambda at: write_video(at / "vfr.mkv", moving(60), times=UNEVEN, options=B_FRAMES),
+    "late start": lambda at: write_video(at / "late.ts", moving(60), start_seconds=9.0, options=B_FRAMES),
+    "every frame whole": lambda at: write_video(at / "whole.mkv", moving(60), codec="ffv1"),
+    "turned": lambda at: write_video(at / "turned.mp4", moving(60), rotation=90, options=B_FRAMES),
+    "no times": lambda at: write_video(at / "raw.h264", moving(60), options=B_FRAMES),
+    "cut off": lambda at: cut_short(
+        write_video(at / "x.mkv", (textured(n) for n in range(60)), options=B_FRAMES), at / "cut.mkv", 0.7
+    ),
+    "damaged": lambda at: with_damage(
+        write_video(at / "x.mkv", (textured(n) for n in range(60)), options=B_FRAMES), at / "damaged.mkv"
+    ),
+}
+
+
+def in_order(path: Path) -> list[tuple[int, float, Image]]:
+    with open_reader(path) as reader:
+        return [(picture.index, picture.time_seconds, picture.upright(99)) for picture in reader.frames()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_file_gives_the_frames_of_its_times(kind: str, tmp_path: Path) -> None:
+    path = KINDS[kind](tmp_path)
+    wanted = in_order(path)[3::9]
+    with open_reader(path) as reader:
+        info, name = reader.info, reader.name
+    found = list(pictures_at(info, name, [time for _, time, _ in wanted]))
+    assert [picture.time_seconds for picture in found] == [time for _, time, _ in wanted]
+    for picture, (_, _, image) in zip(found, wanted, strict=True):
+        assert np.array_equal(picture.upright(99), image)
+
+
+@pytest.mark.parametrize("kind", ["b-frames", "uneven times", "late start", "turned", "every frame whole"])
+def test_healthy_files_are_seekable_in_display_order(kind: str, tmp_path: Path) -> None:
+    path = KINDS[kind](tmp_path)
+    frames = [(index, time) for index, time, _ in in_order(path)]
+    with open_reader(path) as reader:
+        info = reader.info
+    with Jumper(info) as jumper:
+        jumper.check([frames[0], frames[-1]])
+        for index, time in frames[::-7]:  # backwards too
+            picture = jumper.at(time)
+            assert (picture.index, picture.time_seconds) == (index, time)
+
+
+def test_a_time_between_two_frames_shows_the_earlier(tmp_path: Path) -> None:
+    path = KINDS["uneven times"](tmp_path)
+    with open_reader(path) as reader:
+        info, name = reader.info, reader.name
+    early, gap, beyond = pictures_at(info, name, [UNEVEN[8] + 0.01, UNEVEN[30] + 0.5, UNEVEN[59] + 50])
+    assert [early.index, gap.index, beyond.index] == [8, 30, 59]
+
+
+def test_edges_that_are_elsewhere_forbid_jumps(tmp_path: Path) -> None:
+    path = KINDS["b-frames"](tmp_path)
+    with open_reader(path) as reader:
+        info = reader.info
+    with Jumper(info) as jumper, pytest.raises(NotExact):
+        jumper.check([(1, 0.0)])
+
+
+def test_without_times_in_the_file_there_are_no_jumps(tmp_path: Path) -> None:
+    path = KINDS["no times"](tmp_path)
+    with open_reader(path) as reader:
+        info = reader.info
+    with pytest.raises(NotExact):
+        Jumper(info)

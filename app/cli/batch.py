@@ -1,6 +1,6 @@
-"""`framelens analyse` on several videos: a line for each as it ends, a summary, and the worst exit code.
+"""Analysis of several videos by `framelens analyse`: a line for each result, a summary, and the worst exit code.
 
-Only as many as run at a time are in the queue, so that a stop leaves nothing behind that was never begun.
+The queue holds only as many jobs as run at a time, so that a stop leaves no jobs that never started.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ State = Literal["done", "done_before", "skipped", "without_model", "failed", "ca
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one video.
+    """The result for one video.
 
     Attributes:
         path: The video.
-        state: "done_before" for a report made earlier and written again, "skipped" for one left alone.
-        seconds: How long it took here.
-        exit_code: Its part in the exit code of the whole.
-        job: The stored analysis, as far as there is one.
-        error: Why there is no report, or none by a model.
-        report: The file that was written.
+        state: "done_before" for an existing report that was written again, "skipped" for a video that was left out.
+        seconds: Time spent on it here.
+        exit_code: Its exit code.
+        job: The stored analysis, if there is one.
+        error: Reason why there is no report, or none by a model.
+        report: The written file.
     """
 
     path: Path
@@ -61,7 +61,7 @@ class Outcome:
 
     @property
     def title(self) -> str:
-        """What the model says of the video in a few words; "" where it said nothing."""
+        """Return the model's description of the video in a few words, or "" if there is none."""
         analysis = self.job.analysis if self.job else None
         if analysis is None:
             return ""
@@ -71,11 +71,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batch:
-    """What all videos of one command have in common.
+    """Settings shared by all videos of one command.
 
     Attributes:
-        request: Makes the request for one video. Raises ConfigError for wrong options, another AppError for the video.
-        code_of: The exit code for an analysis that ended with this error.
+        request: Builds the request for one video. Raises ConfigError for wrong options, another AppError for the video.
+        code_of: Returns the exit code for an analysis that ended with this error.
     """
 
     request: Callable[[Path], AnalysisRequest]
@@ -96,17 +96,18 @@ class _Running:
     since: float = field(default_factory=time.monotonic)
 
     def show(self) -> None:
+        """Display the events that have arrived."""
         with suppress(queue.Empty):
             while True:
                 self.row.show(self.events.get_nowait())
 
 
 def run(batch: Batch, inputs: Iterable[Input]) -> int:
-    """Analyse all, print a line for each and a summary; the exit code.
+    """Analyse all videos, print a line for each and a summary, and return the exit code.
 
     Raises:
         ConfigError: An option is wrong for all of them.
-        StorageError: The data folder cannot be used.
+        StorageError: The data folder can't be used.
     """
     waiting = deque(inputs)
     given, language, total = batch.given, batch.language, len(waiting)
@@ -121,7 +122,7 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
                 for outcome in _outcomes(batch, waiting, services, progress, cancel):
                     place = f"{len(outcomes) + 1}/{total}"
                     progress.say(_json_line(outcome, batch) if given.json else _line(outcome, place, batch), sys.stdout)
-                    outcomes.append(replace(outcome, job=None))  # its pictures are many megabytes
+                    outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
         finally:
             services.close()
     _sum_up(outcomes, total, time.monotonic() - since, batch)
@@ -135,12 +136,12 @@ def _outcomes(
     running: list[_Running] = []
     while running or (waiting and not cancel.is_set()):
         while waiting and len(running) < (batch.given.jobs or WORKERS) and not cancel.is_set():
-            begun = _begin(batch, waiting.popleft(), services, progress)
-            if isinstance(begun, _Running):
-                running.append(begun)
+            started = _begin(batch, waiting.popleft(), services, progress)
+            if isinstance(started, _Running):
+                running.append(started)
             else:
                 progress.ended(None)
-                yield begun
+                yield started
         for one in list(running):
             if cancel.is_set():
                 services.jobs.cancel(one.job_id)
@@ -150,7 +151,7 @@ def _outcomes(
                 running.remove(one)
                 progress.ended(one.row)
                 outcome = _ended(batch, one, job)
-                if isinstance(job.error, InputError) and job.video is None:  # no video, so nothing to keep
+                if isinstance(job.error, InputError) and job.video is None:  # not a video: nothing to keep
                     services.jobs.remove(one.job_id)
                     outcome = replace(outcome, job=None)
                 yield outcome
@@ -159,7 +160,7 @@ def _outcomes(
 
 
 def _begin(batch: Batch, item: Input, services: Services, progress: ProgressOfMany) -> _Running | Outcome:
-    """Put one into the queue, or tell why that is not needed or not possible."""
+    """Submit or resume one video's job, or return its outcome if that isn't needed or not possible."""
     jobs, given = services.jobs, batch.given
     try:
         if item.error:
@@ -211,17 +212,17 @@ def _line(outcome: Outcome, place: str, batch: Batch) -> str:
     took = span(outcome.seconds, outcome.seconds, language) if outcome.seconds else ""
     is_shown = outcome.error and outcome.state == "failed"
     what = error_text(outcome.error, language) if outcome.error and is_shown else outcome.title
-    told = " · ".join(filter(None, (state, took, _shown(outcome.path), printable(" ".join(what.split())))))
-    return f"[{place}] {told}" + (f" → {_shown(outcome.report)}" if outcome.report else "")
+    parts = " · ".join(filter(None, (state, took, _shown(outcome.path), printable(" ".join(what.split())))))
+    return f"[{place}] {parts}" + (f" → {_shown(outcome.report)}" if outcome.report else "")
 
 
 def _shown(path: Path) -> str:
-    """As a path of this folder where it lies below it."""
+    """Return a path for display: relative if it is below the working directory."""
     return printable(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _json_line(outcome: Outcome, batch: Batch) -> str:
-    """One JSON object on one line, with the whole report in it unless that was written to a file."""
+    """Format an outcome as one line of JSON, with the whole report in it unless that was written to a file."""
     error, job = outcome.error, outcome.job
     document: dict[str, Any] = {
         "path": str(outcome.path),
@@ -248,10 +249,10 @@ def _sum_up(outcomes: list[Outcome], total: int, seconds: float, batch: Batch) -
     ):
         print(reason, file=sys.stderr)
     counts = Counter(outcome.state for outcome in outcomes)
-    told = [t(f"cli.batch_{state}_count", language, n=n) for state in get_args(State) if (n := counts[state])]
+    parts = [t(f"cli.batch_{state}_count", language, n=n) for state in get_args(State) if (n := counts[state])]
     if left := total - len(outcomes):
-        told.append(t("cli.batch_left_count", language, n=left))
-    words = {"total": total, "counts": t("cli.batch_comma", language).join(told)}
+        parts.append(t("cli.batch_left_count", language, n=left))
+    words = {"total": total, "counts": t("cli.batch_comma", language).join(parts)}
     summary = t("cli.batch_summary", language, time=span(seconds, seconds, language), **words)
     print(summary, file=sys.stderr if batch.given.json else sys.stdout)
     if left or counts["cancelled"]:

@@ -1,4 +1,4 @@
-"""What commands share: how frames, numbers and times are given, how they print and write, and stopping on a signal."""
+"""Code shared by commands: parsing of frames and times, output, exit codes, and stopping on a signal."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 T = TypeVar("T")
-_WIDTH_IN_A_PIPE = 140
+_WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
 _FROM_WORST = (130, 1, 5, 4, 3, 2, 0)
 
 
 FIT = 0
-"""As many frames as one request to the model holds."""
+"""Marker for as many frames as one request to the model holds."""
 
 
 def frame_count(text: str) -> int:
-    """Read a number of frames, 1 to 256, or "fit" as FIT. Raises ConfigError."""
+    """Parse a number of frames, 1 to 256, or "fit" as FIT.
+
+    Raises:
+        ConfigError: The text is neither.
+    """
     if text == "fit":
         return FIT
     number = int(text) if text.isdecimal() else 0
@@ -40,7 +44,11 @@ def frame_count(text: str) -> int:
 
 
 def interval(text: str) -> float:
-    """Read seconds, more than none. Raises ConfigError."""
+    """Parse a positive number of seconds.
+
+    Raises:
+        ConfigError: The text is no time, or zero.
+    """
     length = _read(time_parsing.seconds, text)
     if not length:
         raise ConfigError("interval_empty", given=text)
@@ -48,7 +56,7 @@ def interval(text: str) -> float:
 
 
 def add_choice(parser: argparse.ArgumentParser, language: Language) -> None:
-    """The options that say how frames are chosen, and from which range. `--frames` has words of its own."""
+    """Add the options for choosing frames and a range; each command adds `--frames` with its own help text."""
     seconds, times = partial(_read, time_parsing.seconds), partial(_read, time_parsing.times)
     parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy", language))
     parser.add_argument("--every", type=interval, metavar="SECONDS", help=t("cli.every", language))
@@ -58,7 +66,11 @@ def add_choice(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def selection_of(given: argparse.Namespace) -> Selection:
-    """The strategy may be left out where --every or --at names it. Raises ConfigError for what does not go together."""
+    """Build the selection from the options; --every or --at imply their strategy.
+
+    Raises:
+        ConfigError: Options contradict each other, or one is missing.
+    """
     implied: Strategy = "times" if given.at else "every" if given.every else "auto"
     strategy: Strategy = given.strategy or implied
     if strategy == "every" and not given.every:
@@ -74,14 +86,21 @@ def selection_of(given: argparse.Namespace) -> Selection:
 
 
 def frames_of(given: argparse.Namespace, selection: Selection, usual: int, fit: Callable[[], int]) -> int:
-    """How many frames at most: as given or fit(), else `usual`, or all there are where the strategy sets the number."""
+    """Return the maximum number of frames.
+
+    Args:
+        given: The parsed options.
+        selection: The chosen strategy.
+        usual: Default number, for strategies that don't set the number themselves.
+        fit: Returns the number for `--frames fit`.
+    """
     if given.frames is None:
         return time_parsing.usual_frames(selection.strategy, usual)
     return fit() if given.frames == FIT else int(given.frames)
 
 
 def _read(read: Callable[[str], T], text: str) -> T:
-    """Read a time or several. Raises ConfigError, which names what was given."""
+    """Parse one or several times; raise ConfigError with the given text."""
     try:
         return read(text)
     except ValueError as error:
@@ -89,8 +108,9 @@ def _read(read: Callable[[str], T], text: str) -> T:
 
 
 def add_output(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:
-    """The options of commands that print tables or documents. `default` is argparse.SUPPRESS behind a second word: what
-    was given before that counts then.
+    """Add the options of commands that print tables or documents.
+
+    `default` is argparse.SUPPRESS for a subcommand, so that options given before its name still apply.
     """
     no = False if default is None else default
     parser.add_argument("--json", action="store_true", default=no, help=t("cli.models_json", language))
@@ -98,7 +118,7 @@ def add_output(parser: argparse.ArgumentParser, language: Language, default: str
 
 
 def wide_console() -> Console:
-    """For tables: as wide as the terminal, and in a pipe as they need it."""
+    """Create a console for tables: as wide as the terminal, and of a fixed width in a pipe."""
     from rich.console import Console  # other commands start without it
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
@@ -106,7 +126,7 @@ def wide_console() -> Console:
 
 @contextmanager
 def not_written(key: str, path: Path) -> Iterator[None]:
-    """Turn an OSError inside into StorageError(key), which names the path."""
+    """Convert an OSError inside the block to StorageError(key) with the path."""
     try:
         yield
     except OSError as error:
@@ -114,16 +134,19 @@ def not_written(key: str, path: Path) -> Iterator[None]:
 
 
 def worst(exit_codes: Iterable[int]) -> int:
-    """Get the exit code that stands for several: stopped, a fault of ours, the disk, the engine, the video, usage."""
+    """Return the most severe of several exit codes.
+
+    The order is: stopped, internal error, disk, engine, video, usage.
+    """
     return min(exit_codes, key=_FROM_WORST.index)
 
 
 def cancel_on_signals() -> threading.Event:
-    """An event that Ctrl-C or a polite kill sets; the second one ends the process at once."""
+    """Return an event that SIGINT or SIGTERM sets; a second signal ends the process at once."""
     cancel = threading.Event()
 
     def stop(number: int, _frame: object) -> None:
-        if cancel.is_set():  # asked twice: at once
+        if cancel.is_set():  # second signal
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         cancel.set()

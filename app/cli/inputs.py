@@ -1,4 +1,4 @@
-"""Video files that a command line names: one by one, by a folder, or by a pattern where the shell left it alone."""
+"""Video files named on the command line: single files, folders, and patterns that the shell did not expand."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from app.video.files import is_video_name, printable
 
 @dataclass(frozen=True)
 class Input:
-    """One file to analyse, or why what was named there gives none.
+    """One file to analyse, or the error of a name that gives none.
 
     Attributes:
-        path: The absolute path of the file, or what was named where there is an `error`.
-        error: Why there is nothing to analyse; None where there is.
+        path: Absolute path of the file, or the given name if there is an `error`.
+        error: Reason why there is nothing to analyse; None otherwise.
     """
 
     path: Path
@@ -28,10 +28,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that was named, each file once, in the order given; below a folder in the order of names.
+    """All named files, each once, in the given order; below a folder sorted by name.
 
     Attributes:
-        items: The files and what could not be used.
+        items: The files and the names that could not be used.
         is_one_file: Whether one name was given, and it is neither a folder nor a pattern.
     """
 
@@ -42,12 +42,15 @@ class Inputs:
 def resolve(words: Sequence[str]) -> Inputs:
     """Find the files that `words` name.
 
-    A name that exists is that file or folder, whatever signs it holds. Only then is it a pattern: ``*``, ``?`` and
-    ``[…]`` as a shell has them, and ``**`` for any folders. Of a folder all videos below it count, by their names;
-    hidden files and folders and links to folders do not.
+    An existing name is that file or folder, whatever characters it contains. Otherwise it is a pattern: ``*``, ``?``
+    and ``[…]`` as in a shell, and ``**`` for any folders. A folder gives all videos below it, sorted by name; hidden
+    files and folders and links to folders are skipped.
 
     Args:
         words: The arguments as given.
+
+    Returns:
+        The files; errors are among the items, none is raised.
     """
     items: dict[str, Input] = {}
     for word in words:
@@ -94,7 +97,7 @@ def _matching(pattern: str) -> Iterator[Input]:
 
 
 def _below(folder: Path) -> Iterator[Input]:
-    """The videos below a folder, then the folders that cannot be read."""
+    """List the videos below a folder, then an error for each folder that can't be read."""
     refused: list[OSError] = []
     found: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=refused.append):
@@ -111,6 +114,6 @@ def _below(folder: Path) -> Iterator[Input]:
 
 
 def _in_order(path: Path | str) -> tuple[tuple[str, ...], str]:
-    """By folders, then names, whatever their case; the same order everywhere."""
+    """Return a sort key: folders, then names, ignoring case; the same order on every system."""
     parts = Path(path).parts
     return tuple(part.casefold() for part in parts), str(path)

@@ -1,4 +1,4 @@
-"""What the commands on stored analyses share: the services without an engine, and ids as people shorten them."""
+"""Code shared by commands on stored analyses: services without an engine, and abbreviated ids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATEST = "latest"
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Services]:
-    """The services, closed afterwards. No job of another program goes on here."""
+    """Open the services and close them afterwards; jobs of other programs aren't resumed."""
     services = open_services(settings, adopts=False)
     try:
         yield services
@@ -24,8 +24,14 @@ def opened(settings: Settings) -> Iterator[Services]:
 
 
 def whole_id(services: Services, given: str) -> str:
-    """The id that is meant: given whole, by a beginning that only it has, or as "latest", the newest. Raises
-    InputError: "job_unknown" or "job_ambiguous".
+    """Return the full id of an analysis.
+
+    Args:
+        services: The open services.
+        given: The id, a unique beginning of it, or "latest" for the newest analysis.
+
+    Raises:
+        InputError: "job_unknown" or "job_ambiguous".
     """
     library = services.jobs.library
     if given == LATEST:

@@ -1,7 +1,7 @@
-"""The command line: `framelens analyse VIDEO…` and `framelens keyframes VIDEO`, each a module of app.cli.commands.
+"""Entry point of the command line; each command is a module of app.cli.commands.
 
 Exit codes: 0 done; 1 a fault of FrameLens; 2 wrong usage or setting; 3 the video; 4 the engine or model; 5 the disk;
-130 stopped by the user; 141 whoever read the output has closed it, as `head` does.
+130 stopped by the user; 141 the reader of the output has closed it, as `head` does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.core.domain import Language
 
 log = logging.getLogger(__name__)
-_NOBODY_READS = 141
+_BROKEN_PIPE_EXIT_CODE = 141
 _COMMANDS = {
     "app": "cli.app_command",
     "analyse": "cli.analyse",
@@ -36,9 +36,9 @@ _COMMANDS = {
     "doctor": "cli.doctor_command",
     "models": "cli.models_command",
 }
-"""Each command with the key of its help. The module app.cli.commands.NAME has `add_arguments` and `run`."""
-_PASSES_ON = "app"
-"""The command that takes arguments of another program."""
+"""Help keys of the commands. The module app.cli.commands.NAME has `add_arguments` and `run`."""
+_FORWARDS_ARGUMENTS = "app"
+"""The command that forwards unknown arguments to another program."""
 _ALIASES = {"analyse": ("analyze",)}
 
 
@@ -54,14 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # else Python complains when it flushes at its end
-        return _NOBODY_READS
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python's final flush fails
+        return _BROKEN_PIPE_EXIT_CODE
 
 
 def interrupted() -> int:
-    """Say that the user stopped the command before it could handle that itself; the exit code."""
+    """Print that the user stopped the command, and return the exit code.
+
+    For an interrupt before the command could handle it itself.
+    """
     return _fail(Cancelled(), _system_language())
 
 
@@ -71,7 +72,7 @@ def _run(argv: Sequence[str] | None) -> int:
     language = _wanted_language(words)
     named = next((word for word in words if not word.startswith("-")), "")
     parser = build_parser(language, only=named)
-    if named == _PASSES_ON:
+    if named == _FORWARDS_ARGUMENTS:
         given, unknown = parser.parse_known_args(argv)
         given.unknown = unknown
     else:
@@ -92,12 +93,13 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def build_parser(language: Language, *, only: str | None = None) -> argparse.ArgumentParser:
-    """Build the grammar of the command line.
+    """Build the argument parser of all commands.
 
     Args:
-        language: The language of all help texts.
-        only: The command that is going to run: the others get their names alone, and their modules, which import much,
-            are not imported. None builds the arguments of every command.
+        language: Language of all help texts.
+        only: Name of the command that will run. The others get their names only, and their modules, which import much,
+            are
+            not imported. None builds the arguments of every command.
     """
     speak(language)
     parser: argparse.ArgumentParser = Parser("framelens", description=t("cli.description", language))
@@ -114,7 +116,7 @@ def build_parser(language: Language, *, only: str | None = None) -> argparse.Arg
 
 
 class _Version(argparse.Action):
-    """Print the installed version and exit; argparse's own action needs to know it before anybody asks."""
+    """Option that prints the installed version and exits; argparse's own action would look it up on every start."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)

@@ -1,4 +1,4 @@
-"""Argument parser that speaks the user's language, its own words and errors included."""
+"""Argument parser in the user's language, including argparse's own messages and errors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from app.i18n import catalogue, error_text
 
 _OURS = "cli.argparse."
 _WIDE = r"\u2e80-\u9fff\uff00-\uffef"
-_ENDS = "，。、；：？！）】》”’"  # marks that begin no line
-_BEGINS = "（【《“‘"  # marks that end no line
+_ENDS = "，。、；：？！）】》”’"  # marks that can't begin a line
+_BEGINS = "（【《“‘"  # marks that can't end a line
 _UNIT = re.compile(rf"[{_BEGINS}]*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_ENDS}]*|\s+")
-"""What stays on one line: a Chinese character or a word of another script, with the marks behind it, or blanks."""
+"""A unit that isn't broken across lines: a Chinese character or a word of another script with its marks, or blanks."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose commands are such parsers, too. A `type` may raise an AppError: its words are shown."""
+    """An ArgumentParser whose subparsers have the same class. A `type` may raise an AppError, whose text is shown."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"formatter_class": _Formatter, **options})
@@ -37,7 +37,7 @@ _spoken: Language = "en"
 
 
 def speak(language: Language) -> None:
-    """Have argparse take its own words ("usage", "expected one argument") from the catalogue of `language`.
+    """Set the language of argparse's own messages ("usage", "expected one argument").
 
     argparse looks them up in gettext, which knows only the language of the environment and needs compiled files.
     """
@@ -67,7 +67,7 @@ class _Formatter(argparse.HelpFormatter):
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    """Split `text` into lines of at most `width` columns, longer only where one word is."""
+    """Split `text` into lines of at most `width` columns, longer only if a single word is."""
     line = ""
     for unit in _UNIT.findall(" ".join(text.split())):
         if line.strip() and _columns(line + unit) > width:
@@ -79,5 +79,5 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 
 def _columns(text: str) -> int:
-    """The columns of a terminal that `text` takes: two for each wide character."""
+    """Return the terminal columns of `text`: two for each wide character."""
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

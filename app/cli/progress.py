@@ -1,6 +1,6 @@
-"""Progress of one analysis or of several on a terminal: stage, count and time left; of one its answers, too.
+"""Progress of one or several analyses on a terminal: stage, count and time left, and the answers of a single one.
 
-Everything goes to standard error, so that standard output holds the report alone.
+Everything goes to standard error, so that standard output holds only the report.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from app.i18n import notice_text, t
 
 
 class Progress:
-    """A listener of `analyse`. `quiet` keeps only notices."""
+    """Listener of one analysis; `quiet` shows only notices."""
 
     def __init__(self, language: Language, *, quiet: bool) -> None:
         self._language = language
         self._console = Console(stderr=True, highlight=False)
         self._bar = _bar(self._console, quiet=quiet)
         self._row = Row(self._bar, language)
-        self._order: list[int] = []  # the parts whose answers have not been shown yet
+        self._order: list[int] = []  # chunks whose answers have not been shown yet
         self._answered: dict[int, ChunkResult] = {}
         self._times: dict[int, float] = {}
-        self._is_told = False
+        self._is_whole_printed = False
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -59,11 +59,11 @@ class Progress:
         self._bar.stop()
 
     def say(self, text: str) -> None:
-        """A sentence above the bar."""
+        """Print a sentence above the bar."""
         self._console.print(escape(text))
 
     def show(self, event: AnalysisEvent) -> None:
-        """Take one event in."""
+        """Display one event."""
         self._row.show(event)
         match event:
             case OpeningChosen(keyframes):
@@ -72,45 +72,45 @@ class Progress:
             case KeyframesChosen(keyframes):
                 self._times = {frame.number: frame.time_seconds for frame in keyframes}
                 times = ", ".join(clock(frame.time_seconds) for frame in keyframes)
-                self._tell(t("cli.keyframes", self._language, count=len(keyframes), times=times))
+                self._print(t("cli.keyframes", self._language, count=len(keyframes), times=times))
             case Planned(layout):
                 self._order = [part[0] for part in layout.parts if part[0] not in self._answered]
             case ChunkDone(result) if result.number > 0:
                 self._answered[result.number] = result
-                self._tell_answers()
-            case Answered(analysis) | Finished(analysis) if not self._is_told:
-                self._is_told = True
-                self._tell_whole(analysis)
-            case Noticed(notice) if notice.level != "error":  # an error is said at the end, once
+                self._print_answers()
+            case Answered(analysis) | Finished(analysis) if not self._is_whole_printed:
+                self._is_whole_printed = True
+                self._print_whole(analysis)
+            case Noticed(notice) if notice.level != "error":  # an error is printed once, at the end
                 self.say(notice_text(notice, self._language))
             case _:
                 pass
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if not self._bar.disable:
             self.say(text)
 
-    def _tell_answers(self) -> None:
-        """What is answered by now, as far as nothing before it is missing."""
+    def _print_answers(self) -> None:
+        """Print the received answers in order, up to the first missing one."""
         while self._order and self._order[0] in self._answered:
             result = self._answered[self._order.pop(0)]
             for finding in (*result.findings, *result.overview):
-                self._tell_finding(finding)
+                self._print_finding(finding)
 
-    def _tell_whole(self, analysis: Analysis) -> None:
-        """The title, the answer to the question and the summary of the parts, which nothing before has said."""
+    def _print_whole(self, analysis: Analysis) -> None:
+        """Print the title, the answer to the question and the summary of the chunks."""
         if analysis.title:
-            self._tell(analysis.title)
+            self._print(analysis.title)
         for finding in (*analysis.reply, *(analysis.overview if analysis.summary else ())):
-            self._tell_finding(finding)
+            self._print_finding(finding)
 
-    def _tell_finding(self, finding: Finding) -> None:
+    def _print_finding(self, finding: Finding) -> None:
         times = ", ".join(clock(self._times[number]) for number in finding.frames if number in self._times)
-        self._tell(f"{times}  {finding.text}" if times else finding.text)
+        self._print(f"{times}  {finding.text}" if times else finding.text)
 
 
 class ProgressOfMany:
-    """Show how several analyses go: a row for each that runs, one for all of them, and results above."""
+    """Progress of several analyses: a row for each running one, one for all of them, and results above."""
 
     def __init__(self, language: Language, total: int, *, quiet: bool) -> None:
         self._language = language
@@ -128,17 +128,17 @@ class ProgressOfMany:
             self._bar.stop()
 
     def begin(self, name: str) -> Row:
-        """Add a row; it shows the events that it is given."""
+        """Add and return a row, which displays the events passed to it."""
         return Row(self._bar, self._language, name)
 
     def ended(self, row: Row | None) -> None:
-        """Count one as over, and take its row away."""
+        """Count one analysis as finished and remove its row."""
         if row:
             row.remove()
         self._bar.advance(self._whole)
 
     def say(self, text: str, stream: TextIO) -> None:
-        """Write a line to `stream`; above the rows where that is a terminal, as the rows are then on the same one."""
+        """Print a line to `stream`, above the rows if it is a terminal, since the rows are then on the same one."""
         if self._bar.disable or not stream.isatty():
             print(text, file=stream, flush=True)
         else:
@@ -156,11 +156,11 @@ class Row:
         self._task = bar.add_task(self._described(""), total=None)
 
     def show(self, event: AnalysisEvent) -> None:
-        """Take one event in."""
+        """Display one event."""
         match event:
             case StageStarted(stage, total):
                 self._stage = stage
-                self.remove()  # a known total cannot be taken back from a task
+                self.remove()  # a task's known total can't be unset
                 words = self._described(t(f"stage.{stage}", self._language))
                 self._task = self._bar.add_task(words, total=total)
             case SurveyProgress(seconds, duration):
@@ -176,6 +176,7 @@ class Row:
                 pass
 
     def remove(self) -> None:
+        """Remove the row."""
         self._bar.remove_task(self._task)
 
     def _described(self, words: str) -> str:
@@ -183,7 +184,7 @@ class Row:
 
 
 def _bar(console: Console, *, quiet: bool, redirects: bool = True) -> Bar:
-    """`redirects`: what others print appears above the bar, whichever stream it was meant for."""
+    """Create the progress bar; with `redirects` all other output appears above it, for either stream."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Bar(
         *columns, console=console, transient=True, disable=quiet, redirect_stdout=redirects, redirect_stderr=redirects

@@ -1,4 +1,4 @@
-"""Files that `framelens analyse` writes its reports to; an earlier report is never overwritten."""
+"""Report files of `framelens analyse`; an existing report is never overwritten."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from app.reports.files import written
 
 @dataclass(frozen=True)
 class Output:
-    """Where reports go, and in which format.
+    """Destination and format of reports.
 
     Attributes:
         format: A key of FORMATS.
-        folder: Where each report gets a name of its own, after its video.
-        file: The only report's own path; None where it is named after its video.
+        folder: Folder in which each report is named after its video.
+        file: Path of the only report; None if it is named after its video.
     """
 
     format: str
@@ -30,18 +30,27 @@ class Output:
     file: Path | None = None
 
     def path_for(self, video: Path) -> Path:
-        """Get the path of the report on `video`, one that does not exist unless the user named it."""
+        """Return the path of the report on `video`, one that doesn't exist unless the user named it."""
         return self.file or _free_name(self.folder / f"{video.stem}.report{FORMATS[self.format].suffix}")
 
     def write(self, analysis: Analysis, path: Path, language: Language) -> None:
-        """Write the report and what lies beside it. Raises StorageError, or InputError for a report with no content."""
+        """Write the report and its accompanying files.
+
+        Raises:
+            StorageError: A file can't be written.
+            InputError: The format has no content for this report.
+        """
         with not_written("report_not_written", path):
             for _ in written(files_of(self.format, analysis, language, path.name), path.parent):
                 pass
 
 
 def output_of(given: argparse.Namespace, *, is_one: bool) -> Output:
-    """Read --output, --format and --json. Several videos take a folder. Raises ConfigError."""
+    """Read --output, --format and --json; several videos need a folder.
+
+    Raises:
+        ConfigError: --output names a file for several videos.
+    """
     named = given.output or ""
     asked = given.format or ("json" if given.json else None)
     path = Path(named).expanduser() if named else Path.cwd()
@@ -55,6 +64,6 @@ def output_of(given: argparse.Namespace, *, is_one: bool) -> Output:
 
 
 def _free_name(path: Path) -> Path:
-    """Return `path`, or the first "…-2", "…-3" that does not exist."""
+    """Return `path`, or the first of "…-2", "…-3" that doesn't exist."""
     numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
     return next(one for one in chain([path], numbered) if not one.exists())

@@ -1,1 +1,1 @@
-"""The commands of the command line, one module each, with what they share."""
+"""Commands of the command line, one module each."""

@@ -1,8 +1,8 @@
-"""`framelens analyse VIDEO…`: from videos to their reports, with the same code as the page.
+"""Command `framelens analyse VIDEO…`: analyses videos and writes their reports, with the same code as the web page.
 
-One video is done here; app.cli.batch does several.
-With exit code 4 the report has still been written, with everything that could be had without the model. Only when
-nobody has named a model and none can be had is a report without one a success.
+This module handles one video, app.cli.batch several. With exit code 4 the report has still been written, with
+everything that needs no model. A report without a model counts as success only if the user named no model and none is
+available.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from app.video.files import check_file, printable
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
-_BUDGET = 8
-_MOST_JOBS = 16
+_BUDGET = 8  # frames; chosen by hand, not tuned
+_MOST_JOBS = 16  # chosen by hand; not tuned
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -69,7 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def job_count(text: str) -> int:
-    """Read how many run at a time. Raises ConfigError."""
+    """Parse the number of concurrent analyses.
+
+    Raises:
+        ConfigError: It isn't a number from 1 to 16.
+    """
     number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= _MOST_JOBS:
         raise ConfigError("jobs_wrong", given=text, most=_MOST_JOBS)
@@ -77,7 +81,11 @@ def job_count(text: str) -> int:
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Analyse the videos and deliver the reports; the exit code. Raises AppErrors."""
+    """Analyse the videos, write the reports and return the exit code.
+
+    Raises:
+        AppError: A setting, the only video or the disk failed; several videos are reported one by one.
+    """
     settings = _settings(given)
     language = given.language or settings.language or language
     templates = load(settings.template_dir)
@@ -97,7 +105,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
         return _show_plans(inputs, make, settings, templates, given, language)
     output = output_of(given, is_one=inputs.is_one_file)
     if not inputs.is_one_file or given.skip_done:
-        from app.cli import batch  # one video needs nothing of it
+        from app.cli import batch  # not needed for one video
 
         code_of = partial(_exit_code, settings)
         return batch.run(batch.Batch(make, code_of, settings, given, output, language), inputs.items)
@@ -121,7 +129,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 def _analysed(
     services: Services, request: AnalysisRequest, given: argparse.Namespace, language: Language, cancel: threading.Event
 ) -> JobSnapshot:
-    """The job at its end: a new one, one that goes on where it stopped, or one that was finished before."""
+    """Run the job to its end and return it: a new one, a resumed one, or one that was finished before."""
     from app.cli.progress import Progress  # other commands start without it
 
     jobs = services.jobs
@@ -129,13 +137,13 @@ def _analysed(
         for notice in services.engine_notices if request.use_model else ():
             progress.say(notice_text(notice, language))
         events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
-        stopped = None if given.anew else jobs.unfinished(request)
-        if stopped:
-            answered = sum(result.number > 0 for result in jobs.snapshot(stopped).results)
+        unfinished = None if given.anew else jobs.unfinished(request)
+        if unfinished:
+            answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).results)
             progress.say(t("cli.goes_on", language, answered=answered))
-            jobs.resume(stopped, listener=events.put)
+            jobs.resume(unfinished, listener=events.put)
         name = readable(request.path.name)
-        job_id = stopped or jobs.submit(request, name=name, anew=given.anew, listener=events.put)
+        job_id = unfinished or jobs.submit(request, name=name, anew=given.anew, listener=events.put)
         job = jobs.snapshot(job_id)
         if job.is_complete:
             progress.say(t("cli.analysed_before", language, created=local_minute(job.created)))
@@ -171,7 +179,7 @@ def _show_plans(
     given: argparse.Namespace,
     language: Language,
 ) -> int:
-    """Print the plan of each video; of several with their paths, and what cannot be planned as a sentence."""
+    """Print the plan of each video, with its path if there are several, and errors as sentences."""
     from app.analysis.planning.estimate import details, headline
 
     codes = [0]
@@ -236,9 +244,9 @@ def _deliver(analysis: Analysis, video: Path, output: Output, given: argparse.Na
 
 
 def _exit_code(settings: Settings, failure: AppError) -> int:
-    """Get the exit code of an analysis whose report was made without the model that failed."""
-    nobody_chose = not (settings.model_chosen or settings.base_url)
+    """Return the exit code of an analysis whose report was made without the model that failed."""
+    is_default_model = not (settings.model_chosen or settings.base_url)
     no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
-    if failure.key == "model_unconfirmed":  # it could be had if the hub answers
-        no_model_here = nobody_chose and hub_config(settings.model_path) is None
-    return 0 if nobody_chose and no_model_here else failure.exit_code
+    if failure.key == "model_unconfirmed":  # available if the hub answers
+        no_model_here = is_default_model and hub_config(settings.model_path) is None
+    return 0 if is_default_model and no_model_here else failure.exit_code

@@ -1,4 +1,4 @@
-"""`framelens app`: the page, with options of Streamlit passed on."""
+"""Command `framelens app`: serves the web page; other options are passed to Streamlit."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _MAIN = Path(__file__).resolve().parents[2] / "main.py"
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
-    """Add the arguments of this command: it has none of its own, app.cli.main hands it those that it does not know."""
+    """Add the arguments of this command: none of its own, app.cli.main forwards the unknown ones."""
     parser.description = t("cli.app_command", language)
     parser.set_defaults(language=None)
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Serve the page until it is ended; the exit code."""
+    """Serve the page until the process ends, and return the exit code."""
     # -P keeps a file in the working directory from being imported in place of a library.
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(_MAIN), *given.unknown]
     if os.name == "posix":  # signals reach the server itself

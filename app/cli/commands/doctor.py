@@ -1,7 +1,7 @@
-"""`framelens doctor`: what is wrong with this installation and what helps, then all that a report of a problem needs.
+"""Command `framelens doctor`: reports problems of this installation with remedies, and the facts for a bug report.
 
-It works where nothing else does: with wrong settings, without an engine, without a writable folder. It writes nothing
-and starts nothing; keys and passwords are masked. The exit code is 4 where a finding keeps FrameLens from working.
+It works even with wrong settings, without an engine or a writable folder. It writes nothing and starts nothing; keys
+and passwords are masked. The exit code is 4 if a finding keeps FrameLens from working.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from app.services.engine_session import pass_on
 from app.services.preflight import preflight
 
 _MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}
-# What is said of a start, and what was said of the machine already.
+# Findings of the preflight, and the equivalent findings about the machine.
 _SAME = {
     "bfloat16_unsupported": "doctor_card_no_bfloat16",
     "cards_too_few": "doctor_cards_too_few",
     "model_offline": "doctor_offline",
 }
-# Of the last, the sum says more than the weights alone, and the same as `models check` and `models show`.
+# The whole memory estimate replaces the finding about weights only, as in `models check` and `models show`.
 _SUMS, _WEIGHTS = ("preflight_memory_short", "preflight_memory_busy"), "doctor_memory_small"
-# Variables that decide how FrameLens, the hub's client, vLLM and what they stand on behave.
-_TELLING = (
+# Variables that affect FrameLens, the hub's client, vLLM and their libraries.
+_RELEVANT = (
     *("FRAMELENS_", "VLLM_", "HF_", "HUGGING_FACE_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "TORCH_"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_", "LD_", "LANG", "LC_", "PYTHON", "VIRTUAL_ENV"),
 )
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Examine this machine and print what was found; the exit code."""
+    """Examine this machine, print the findings and return the exit code."""
     settings, values, fault = _settings()
     language = given.language or settings.language or language
     pass_on(settings)
@@ -65,7 +65,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     findings = examine(facts, wanted)
     if fault is None:
         findings = _with_more(findings, settings)
-    shown = {name: masked_setting(name, value) for name, value in sorted(values.items()) if _is_telling(name)}
+    shown = {name: masked_setting(name, value) for name, value in sorted(values.items()) if _is_relevant(name)}
     if given.json:
         print(json.dumps(_as_json(facts, findings, settings, shown, language), ensure_ascii=False, indent=2))
     else:
@@ -74,7 +74,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 
 def _with_more(findings: tuple[Notice, ...], settings: Settings) -> tuple[Notice, ...]:
-    """With what the look before a start would stop at or warn of, unless it has been said in other words."""
+    """Add the preflight findings that stop or hinder a start, unless an equivalent one exists."""
     said = {finding.key for finding in findings}
     more = (one.notice for one in preflight(settings) if one.severity != "tells")
     new = [one for one in more if not {one.key, _SAME.get(one.key)} & said]
@@ -85,7 +85,10 @@ def _with_more(findings: tuple[Notice, ...], settings: Settings) -> tuple[Notice
 
 
 def _settings() -> tuple[Settings, Mapping[str, str], AppError | None]:
-    """The settings, or, where one is wrong, the defaults with the model and the data folder that were named."""
+    """Return the settings with their raw values and error.
+
+    If one is wrong, these are the defaults with the named model and data folder.
+    """
     values: Mapping[str, str] = os.environ
     try:
         values = config.as_given()
@@ -98,12 +101,12 @@ def _settings() -> tuple[Settings, Mapping[str, str], AppError | None]:
     return config.load(named, dotenv=Path(os.devnull)), values, fault
 
 
-def _is_telling(name: str) -> bool:
-    return name.upper().startswith(_TELLING)
+def _is_relevant(name: str) -> bool:
+    return name.upper().startswith(_RELEVANT)
 
 
 def _effective(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What the settings come to, secrets hidden; what other programs are told is among the variables."""
+    """List the effective settings with secrets masked; values for other programs are among the variables."""
     for field in dataclasses.fields(settings):
         if field.name == "passed_on":
             continue
@@ -155,7 +158,7 @@ def _gib(size: int | None) -> str:
 
 
 def _disk(size: int | None) -> str:
-    """Disks and downloads in powers of 1000, as findings and the hub name them."""
+    """Format disk sizes and downloads in powers of 1000, like the findings and the hub."""
     return "?" if size is None else human_bytes(size)
 
 
@@ -170,12 +173,12 @@ def _log(facts: Facts, language: Language) -> Iterator[str]:
 def _as_json(
     facts: Facts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
 ) -> dict[str, object]:
-    told = [
+    items = [
         {"level": finding.level, "key": finding.key, "text": masked(notice_text(finding, language))}
         for finding in findings
     ]
     return {
-        "findings": told,
+        "findings": items,
         "facts": _plain(facts),
         "settings": dict(_effective(settings)),
         "variables": dict(shown),
@@ -183,7 +186,7 @@ def _as_json(
 
 
 def _plain(value: object) -> object:
-    """`value` in JSON's own types; an error by its key, a text without secrets."""
+    """Convert `value` to JSON types; an error becomes its key, a text loses its secrets."""
     if dataclasses.is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     match value:

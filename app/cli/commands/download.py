@@ -1,7 +1,7 @@
-"""`framelens download [MODEL] [FOLDER]`: a model from the hub in a folder of its own, and the line for `.env`.
+"""Command `framelens download [MODEL] [FOLDER]`: downloads a model into its own folder and prints the line for `.env`.
 
-Run again after a break, it goes on where it stopped. Progress goes to standard error; the line is the last one of
-standard output, where a script can take it from.
+Run again after an interruption, it resumes. Progress goes to standard error; the line for `.env` is the last one of
+standard output, where a script can read it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.i18n import LANGUAGES, t
 from app.services.engine_session import pass_on
 
 _STEP = 0.05
-"""Into a file, progress is written at each such share of the whole."""
+"""Share of the whole after which progress is written again, if not to a terminal. Chosen by hand; not tuned."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -35,14 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Fetch the model and say where it lies; the exit code. Raises AppErrors."""
+    """Download the model, print its folder and return the exit code.
+
+    Raises:
+        AppError: The model can't be found, downloaded or used, or the user stopped it.
+    """
     settings = config.load()
     language = given.language or settings.language or language
     pass_on(settings)
     if given.mirror:
         os.environ.setdefault("HF_ENDPOINT", MIRROR)
     found = resolve_model(given.model)
-    if found.hub_id is None:  # it names a folder that is here
+    if found.hub_id is None:  # it names a local folder
         assert found.folder is not None
         folder = found.folder.absolute()
     else:
@@ -52,7 +56,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
             download(found.hub_id, show, cancel_on_signals(), folder=folder)
         finally:
             if sys.stderr.isatty() and not given.quiet:
-                print(file=sys.stderr)  # the line of progress ends here
+                print(file=sys.stderr)  # ends the progress line
     check_model_folder(folder)
     print(t("cli.downloaded", language, folder=folder))
     print(f"VLLM_MODEL_PATH={folder}")
@@ -60,20 +64,20 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 
 def _shower(language: Language) -> Callable[[EngineProgress], None]:
-    """Shows progress in one line of a terminal, or now and then in a line of its own."""
-    told = -1.0
+    """Return a progress listener: one changing line in a terminal, occasional lines elsewhere."""
+    shown_share = -1.0
 
     def show(phase: EngineProgress) -> None:
-        nonlocal told
+        nonlocal shown_share
         done, total = int(str(phase.values["bytes_done"])), int(str(phase.values["bytes_total"]))
         line, share = t(f"engine.phase.{phase.phase}", language, **phase.values), done / total if total else 1.0
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\033[K{line}")
-        elif share - told >= _STEP or (share == 1 and told < 1):
+        elif share - shown_share >= _STEP or (share == 1 and shown_share < 1):
             sys.stderr.write(line + "\n")
         else:
             return
-        told = share
+        shown_share = share
         sys.stderr.flush()
 
     return show

@@ -1,6 +1,6 @@
-"""`framelens export ID…`: reports of the library, or of a JSON report from anywhere, as files in any format.
+"""Command `framelens export ID…`: writes stored analyses, or a JSON report from anywhere, as files in any format.
 
-Nothing is asked of a model and no video is read: every report is made of what is stored.
+It asks no model and reads no video: every report is built from stored data.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def formats(text: str) -> list[str]:
-    """Names of formats with commas between them, or all of them."""
+    """Parse names of formats separated by commas, or "all".
+
+    Raises:
+        ConfigError: A name is unknown.
+    """
     names = list(FORMATS) if text == ALL else [one.strip() for one in text.split(",") if one.strip()]
     unknown = [name for name in names if name not in FORMATS]
     if unknown or not names:
@@ -50,7 +54,11 @@ def formats(text: str) -> list[str]:
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Write the files; the exit code. Raises AppErrors."""
+    """Write the files, print their paths and return the exit code.
+
+    Raises:
+        AppError: An analysis or a JSON file can't be found or read, or a file can't be written.
+    """
     language = given.language or language
     if bool(given.ids) == bool(given.json_file):
         raise ConfigError("export_what")
@@ -76,7 +84,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 def _reports(
     ids: Iterable[str], find: Callable[[str], Analysis | None], missing: list[InputError]
 ) -> Iterator[Analysis]:
-    """The reports there are; what has none is added to `missing`."""
+    """List the existing reports; an error for each analysis without one is added to `missing`."""
     for job_id in ids:
         if analysis := find(job_id):
             yield analysis
@@ -85,7 +93,7 @@ def _reports(
 
 
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:
-    """The reports that were written; pictures that lie beside one are not named. What is there is not overwritten."""
+    """Write the reports and return their paths, without those of pictures beside them. Existing files are kept."""
     folder: Path = given.output
     suffixes = tuple(FORMATS[name].suffix for name in given.format)
     files = bundle(analyses, given.format, given.language, is_free=lambda name: not (folder / name).exists())

@@ -1,9 +1,7 @@
-"""`framelens keyframes VIDEO`: from a video to its keyframes, as a table, as JSON and as files, without any model.
+"""Command `framelens keyframes VIDEO`: prints a video's keyframes as a table or JSON and saves files, without a model.
 
-A second call on the same file with the same wishes decodes nothing again but the pictures that are to be saved. What
-draws bars, tables and files is imported when it is needed: the decoding child should not wait for it.
-
-What draws and writes is imported where it is used: a table needs no picture library, and JSON needs no table.
+A second call on the same file with the same options decodes only the pictures that are to be saved. Code that draws
+bars, tables and files is imported when it is needed: the decoder worker shouldn't wait for it.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ from app.video import child_begun
 if TYPE_CHECKING:
     from rich.table import Table
 
-_BUDGET = 16
+_BUDGET = 16  # frames; chosen by hand, not tuned
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -53,13 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Choose the keyframes and deliver them; the exit code. Raises AppErrors."""
-    with child_begun():  # while the settings and what is known of the file are read
+    """Choose the keyframes, write them out and return the exit code.
+
+    Raises:
+        AppError: An option is wrong, the video can't be read, or a file can't be written.
+    """
+    with child_begun():  # starts while settings and cached results are read
         return _run(given, language)
 
 
 def _run(given: argparse.Namespace, language: Language) -> int:
-    from app.analysis.inputs.extraction_cache import (  # the child, which needs longer, has begun by now
+    from app.analysis.inputs.extraction_cache import (  # the slower decoder worker has started by now
         Wanted,
         open_recall,
     )
@@ -90,7 +92,7 @@ def _run(given: argparse.Namespace, language: Language) -> int:
 
 
 def _held_frames(settings: Settings, path: Path) -> int:
-    """As many as one request for a description holds."""
+    """Return the number of frames that one request for a description holds."""
     from app.analysis.prompts.templates import built_in
     from app.services.engine_session import open_planner
     from app.video import probe
@@ -125,7 +127,12 @@ def deliver(
     reused: bool,
     cancel: threading.Event,
 ) -> None:
-    """Print the keyframes as `given` asks and write the files it names. Raises StorageError and what reading raises."""
+    """Print the keyframes in the requested form and write the requested files.
+
+    Raises:
+        StorageError: A file can't be written.
+        AppError: The video can't be read again for its pictures.
+    """
     for notice in chosen.decode.notices:
         print(notice_text(notice, language), file=sys.stderr)
     document = b""
@@ -140,7 +147,7 @@ def deliver(
 
         with not_written("sheet_not_written", given.sheet), _replacing(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen, language))
-    if given.json:  # last, so that a script that got it knows that the files are there
+    if given.json:  # last, so that its reader knows that the files exist
         sys.stdout.buffer.write(document)
         sys.stdout.flush()
     else:
@@ -171,7 +178,7 @@ def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its place only when it is whole. Raises OSError."""
+    """Open a temporary file that replaces `path` when it is complete; raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".part")
     try:

@@ -1,6 +1,6 @@
-"""`framelens library`: the stored analyses listed, searched, named, tagged, deleted, and taken in from other machines.
+"""Command `framelens library`: lists, searches, names, tags, deletes and imports stored analyses.
 
-Tables and documents go to standard output, what was done to standard error.
+Tables and documents go to standard output, confirmations to standard error.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Ask = Callable[[Services, argparse.Namespace, Language], int]
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
-    """Add the arguments of this command: a list, or one of the things to do."""
+    """Add the arguments of this command, which lists analyses by default, and its subcommands."""
     parser.set_defaults(ask=_list)
     _filters(parser, language)
     add_output(parser, language, None)
@@ -61,12 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     delete = add("delete", _delete)
     delete.add_argument("ids", nargs="+", metavar="ID", help=t("cli.library_id", language))
     delete.add_argument("--yes", action="store_true", help=t("cli.library_yes", language))
-    take = add("import", _import)
-    take.add_argument("files", nargs="+", type=Path, metavar="FILE", help=t("cli.library_files", language))
+    import_ = add("import", _import)
+    import_.add_argument("files", nargs="+", type=Path, metavar="FILE", help=t("cli.library_files", language))
 
 
 def _filters(parser: argparse.ArgumentParser, language: Language, *, again: bool = False) -> None:
-    """`again`: those that are not given here may have been given before the word that these stand behind."""
+    """Add the filter options.
+
+    With `again`, options that are missing here keep the values given before the subcommand.
+    """
 
     def add(name: str, default: object, **more: Any) -> None:
         parser.add_argument(f"--{name}", default=argparse.SUPPRESS if again else default, **more)
@@ -80,7 +83,7 @@ def _filters(parser: argparse.ArgumentParser, language: Language, *, again: bool
 
 
 def _day(text: str) -> str:
-    """A day or a time as it is compared with those of analyses, in UTC."""
+    """Parse a day or a time and return it in UTC, comparable with those of analyses."""
     if not text:
         return ""
     try:
@@ -90,7 +93,11 @@ def _day(text: str) -> str:
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Do what is asked; the exit code. Raises AppErrors."""
+    """Run the chosen subcommand and return the exit code.
+
+    Raises:
+        AppError: An id or a value is wrong, or the store or a file can't be used.
+    """
     settings = config.load()
     language = given.language or settings.language or language
     with opened(settings) as services:
@@ -127,7 +134,7 @@ def _list(services: Services, given: argparse.Namespace, language: Language) -> 
 
 
 def _near(services: Services, typed: str, language: Language) -> dict[str, int]:
-    """The places that mean the same, by analysis; where that cannot be had, words alone count and it is said."""
+    """Return similar passages by analysis; if semantic search fails, print that and search by words only."""
     meanings = services.meanings
     if not typed or meanings is None:
         return {}
@@ -160,14 +167,14 @@ def _table(services: Services, found: list[Entry], hits: Mapping[str, list[Hit]]
 
 
 def _part(start_seconds: float, end_seconds: float | None) -> str:
-    """The range of the video that was asked about; "" for all of it."""
+    """Format the analysed range of the video, "" for all of it."""
     if not start_seconds and end_seconds is None:
         return ""
     return "–".join("" if one is None else clock(one).partition(".")[0] for one in (start_seconds, end_seconds))
 
 
 def _hit_line(hit: Hit, language: Language) -> Text:
-    """When and in what it was found, and the passage with the words in bold."""
+    """Format a hit: time, kind, and the passage with the words in bold."""
     time = clock(hit.seconds).partition(".")[0] if hit.seconds is not None else ""
     kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
     line, end = Text(f"  {' · '.join(filter(None, (time, kind)))} ", "dim"), 0
@@ -178,13 +185,13 @@ def _hit_line(hit: Hit, language: Language) -> Text:
 
 
 def _line(text: str) -> str:
-    """Text of anybody on one line of a terminal."""
+    """Put foreign text on one line of a terminal."""
     return printable(" ".join(text.splitlines()))
 
 
 def _show(services: Services, given: argparse.Namespace, language: Language) -> int:
     from app.reports.json import writer
-    from app.reports.text import markdown  # what only lists need not wait for them
+    from app.reports.text import markdown  # slow imports that listing doesn't need
 
     job_id = whole_id(services, given.id)
     job, entry = services.jobs.snapshot(job_id), services.jobs.library.entry(job_id)
@@ -202,14 +209,14 @@ def _show(services: Services, given: argparse.Namespace, language: Language) -> 
 def _rename(services: Services, given: argparse.Namespace, language: Language) -> int:
     job_id = whole_id(services, given.id)
     services.jobs.rename(job_id, given.to)
-    return _told(services, [job_id], given)
+    return _print_entries(services, [job_id], given)
 
 
 def _tag(services: Services, given: argparse.Namespace, language: Language) -> int:
     job_id, library = whole_id(services, given.id), services.jobs.library
     for tag in filter(None, (one.strip() for one in given.tags)):
         (library.untag if given.remove else library.tag)([job_id], tag)
-    return _told(services, [job_id], given)
+    return _print_entries(services, [job_id], given)
 
 
 def _delete(services: Services, given: argparse.Namespace, language: Language) -> int:
@@ -238,11 +245,11 @@ def _import(services: Services, given: argparse.Namespace, language: Language) -
     from app.library.bulk_operations import reports_in
 
     ids = [services.jobs.take_in(analysis) for analysis in reports_in(given.files)]
-    return _told(services, list(dict.fromkeys(ids)), given)
+    return _print_entries(services, list(dict.fromkeys(ids)), given)
 
 
-def _told(services: Services, ids: list[str], given: argparse.Namespace) -> int:
-    """What the analyses are like now."""
+def _print_entries(services: Services, ids: list[str], given: argparse.Namespace) -> int:
+    """Print the analyses after the change."""
     entries = [entry for one in ids if (entry := services.jobs.library.entry(one))]
     if given.json:
         _print_json([_document(services, entry) for entry in entries])

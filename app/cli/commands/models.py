@@ -1,7 +1,7 @@
-"""`framelens models`: which models there are, what one needs, what fits into so much memory, and number formats.
+"""Command `framelens models`: lists the catalogue, estimates memory, proposes models that fit, and explains formats.
 
-Nothing is downloaded, and an engine is started by `try` and `sight` alone. Tables go to standard output; how a name was
-understood, and what is wrong with files of the user's own, to standard error.
+It downloads nothing; only `try` and `sight` start an engine. Tables go to standard output; the meaning of a name, and
+errors in the user's own files, to standard error.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from app.services.model_benchmarks import latest_trials, pace_text
 from app.services.preflight import effective_arguments
 from app.store.benchmark_store import Measured, trials
 
-_MOST_BYTES = 4 * 1024**2
+_MOST_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
-    """Add the arguments of this command: the catalogue alone, or one of three questions."""
+    """Add the arguments of this command, which lists the catalogue by default, and its subcommands."""
     parser.set_defaults(ask=_catalogue)
     add_output(parser, language, None)
     asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
@@ -78,7 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Answer the question; the exit code. Raises AppErrors."""
+    """Run the chosen subcommand and return the exit code.
+
+    Raises:
+        AppError: A name, a setting or a file is wrong, nothing fits, or a measurement failed.
+    """
     settings = config.load()
     language = given.language or settings.language or language
     catalogue = load(settings.data_dir / "models")
@@ -128,12 +132,12 @@ def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, s
 
 
 def _need_document(need: Need) -> dict[str, Any]:
-    """What this machine has for the model, in bytes."""
+    """Convert what this machine has for the model to JSON, in bytes."""
     return {**asdict(need), "usable_bytes": need.usable_bytes, "fits": need.fits}
 
 
 def _to_try(name: str, catalogue: Catalogue, language: Language) -> Entry:
-    """The catalogue's model, or that of a folder's own config.json."""
+    """Return the catalogue's entry, or one for a folder's own config.json."""
     file = _config_file(name)
     if file.is_file():
         return entry_of_config(file.parent.name, _read_config(file))
@@ -149,7 +153,7 @@ def _config_file(name: str) -> Path:
 
 
 def _asked(name: str, catalogue: Catalogue) -> tuple[Match | None, Shape]:
-    """The catalogue's model, and its shape: that of the folder's own config.json where there is one."""
+    """Return the catalogue's match and its shape, or the shape of the folder's own config.json if there is one."""
     file = _config_file(name)
     if file.is_file():
         shape = read_shape(_read_config(file))
@@ -219,7 +223,7 @@ def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:
 
 
 def _measured(settings: Settings) -> dict[str, Measured]:
-    """The latest trial of each model on this machine."""
+    """Return the latest benchmark of each model on this machine."""
     place = here()
     return latest_trials(settings.data_dir, place.device)
 
@@ -234,13 +238,13 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured], langua
 
 
 def _here(settings: Settings, catalogue: Catalogue) -> Place:
-    """This machine, as fast as trials have shown it to be."""
+    """Return this machine with the speed that benchmarks have measured."""
     place = here()
     return place if place.card else place.as_measured(trials(settings.data_dir).all(), catalogue.by_id)
 
 
 def _named_place(text: str, cards: int, ours: Place) -> Place:
-    """What `text` names: "24", "24GB", "RTX 4090", "cpu", "cpu:32"; a CPU is this one. Raises ConfigError."""
+    """Parse "24", "24GB", "RTX 4090", "cpu" or "cpu:32"; a CPU is this machine's. Raises ConfigError."""
     plain = text.strip().lower()
     where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)
     number = _gigabytes(amount)

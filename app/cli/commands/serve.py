@@ -1,4 +1,4 @@
-"""`framelens serve`: a model behind an OpenAI-compatible address, on the engine that fits it, with a key of its own."""
+"""Command `framelens serve`: serves a model at an OpenAI-compatible address with a key, on the engine that fits it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.models import Entry, load, read_shape
 from app.services.engine_session import build_engine
 from app.store.fs_utils import log_to
 
-_PORT = 8003
+_PORT = 8003  # default; chosen by hand
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Serve until the program is ended; the exit code. Raises AppErrors."""
+    """Serve until the process ends, and return the exit code.
+
+    Raises:
+        AppError: A setting is wrong, the engine can't be started, or the address is in use.
+    """
     settings = _settings(given)
     language = settings.language or language
     log_to(settings.data_dir)
@@ -55,7 +59,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     sees = _sees(known, settings)
     if given.force_type == "vision" and sees is False:
         raise EngineError("serve_not_vision", model=settings.model_path)
-    if given.force_type == "text" and sees and settings.engine == "vllm":  # its eyes need no memory then
+    if given.force_type == "text" and sees and settings.engine == "vllm":  # saves the memory of the vision tower
         blind = {"limit_mm_per_prompt": {"image": 0, "video": 0}}
         settings = replace(settings, vllm_config={**settings.vllm_config, **blind})
     if given.device == "cpu":
@@ -69,7 +73,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     for notice in notices:
         print(notice_text(notice, language), file=sys.stderr)
     address = f"http://{_shown(given.host)}:{listening.getsockname()[1]}/v1"
-    _tell(address, names, key, settings, given.force_type, language, is_made=is_made)
+    _print_usage(address, names, key, settings, given.force_type, language, is_made=is_made)
 
     import uvicorn
 
@@ -82,7 +86,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 
 def _settings(given: argparse.Namespace) -> Settings:
-    """Those of the application, with what the command line says instead."""
+    """Return the application's settings with those of the command line."""
     settings = config.load()
     more: Any = {}
     if given.vllm_config:
@@ -104,10 +108,10 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _config_of(settings: Settings) -> Mapping[str, Any] | Entry | None:
-    """What is known of the model before it is there: its config.json, or its entry in the catalogue."""
+    """Return what is known of the model before it is loaded: its config.json, or its catalogue entry."""
     try:
         folder = resolve_model(settings.model_path).folder
-    except AppError:  # the engine's start says what is wrong
+    except AppError:  # starting the engine reports the error
         return None
     if folder is not None:
         try:
@@ -148,13 +152,13 @@ def _sees(known: Mapping[str, Any] | Entry | None, settings: Settings) -> bool |
 
 
 def _key(given: argparse.Namespace, settings: Settings) -> tuple[str, bool]:
-    """The key that requests must carry, and whether it was made here."""
+    """Return the key that requests must carry, and whether it was generated here."""
     key = given.api_key or settings.serve_api_key
     return (key, False) if key else (f"sk-{secrets.token_urlsafe(24)}", True)
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A socket on that address. Raises EngineError where it cannot be had."""
+    """Open a socket on that address; raise EngineError if that fails."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         made = socket.socket(family, socket.SOCK_STREAM)
@@ -166,7 +170,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _shown(host: str) -> str:
-    """The host as another program writes it in an address."""
+    """Return the host as another program writes it in an address."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -176,7 +180,7 @@ def _shown(host: str) -> str:
     return f"[{host}]" if address.version == 6 else host
 
 
-def _tell(
+def _print_usage(
     address: str,
     names: tuple[str, ...],
     key: str,

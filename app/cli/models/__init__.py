@@ -1,1 +1,1 @@
-"""Parts of `framelens models` and questions about models."""
+"""Subcommands and helpers of `framelens models`, and the question about downloads."""

@@ -1,7 +1,7 @@
-"""`framelens models try MODEL`: measures a model's shape on this machine, with weights that vLLM makes up.
+"""Command `framelens models try MODEL`: measures a model's shape on this machine with dummy weights.
 
-Nothing is downloaded. How far it is goes to standard error, what was measured to standard output and into the data
-folder, where the catalogue finds it.
+It downloads nothing. Progress goes to standard error, the result to standard output and into the data folder, where the
+catalogue finds it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FRAMES = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
-    """The grammar of this question."""
+    """Add the arguments of this subcommand."""
     parser.add_argument("model", help=t("cli.models_name", language))
     parser.add_argument("--frames", type=int, default=_FRAMES, metavar="N", help=t("cli.models_try_frames", language))
     parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_try_config", language))
@@ -40,13 +40,24 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 def measure(
     given: argparse.Namespace, proposal: Proposal, arguments: Mapping[str, Any], settings: Settings, language: Language
 ) -> Any:
-    """Try the proposed model, with `arguments` over what is proposed; the document for --json. Raises AppErrors."""
+    """Benchmark the proposed model and print the result, or return the document for --json.
+
+    Args:
+        given: The parsed options.
+        proposal: Model and settings.
+        arguments: Settings of vLLM that override the proposed ones.
+        settings: The application's settings.
+        language: Language of the output.
+
+    Raises:
+        AppError: The model can't be benchmarked, or the user stopped it.
+    """
     if not 1 <= given.frames <= MOST_FRAMES:
         raise ConfigError("setting_number", key="--frames", value=given.frames, low=1, high=MOST_FRAMES)
     document = try_model(proposal, arguments, settings, _shower(language), cancel_on_signals())
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
-    from app.analysis.planning import benchmark_result  # the planner, which the other questions start without
+    from app.analysis.planning import benchmark_result  # the planner, which the other subcommands don't need
 
     trial = benchmark_result.tried_of(document)
     coming = benchmark_result.forecast(trial, given.frames) if trial else None
@@ -83,7 +94,7 @@ def _frames_table(tried: Trial, language: Language) -> Table:
 
 
 def _shower(language: Language) -> Callable[[EngineProgress], None]:
-    """One line that changes in a terminal, and a line for each step elsewhere."""
+    """Return a progress listener: one changing line in a terminal, a line for each step elsewhere."""
 
     def show(phase: EngineProgress) -> None:
         line = t(f"engine.phase.{phase.phase}", language, **phase.values)

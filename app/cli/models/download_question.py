@@ -1,4 +1,4 @@
-"""Before an analysis on the command line: what a model that is not here would cost, and whether to download it."""
+"""Question before an analysis on the command line whether to download a missing model, with its cost."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from app.services.readiness import Candidate, Readiness, readiness
 
 
 def settle(settings: Settings, given: argparse.Namespace, language: Language) -> Settings:
-    """Return the settings to analyse with: where the model has to be downloaded, the user is asked.
+    """Return the settings to analyse with, after asking the user about a model that must be downloaded.
 
-    `--yes` answers for scripts. Without it and without a terminal nothing is downloaded: what to do is printed, and the
-    analysis goes on without the model. `given.no_model` is set where the user wants none.
+    `--yes` confirms it for scripts. Without it and without a terminal nothing is downloaded: instructions are printed,
+    and the analysis runs without the model. Sets `given.no_model` if the user wants none.
 
     Raises:
-        Cancelled: The user would rather stop.
+        Cancelled: The user chose to stop.
     """
     if given.no_model:
         return settings
@@ -46,7 +46,7 @@ def settle(settings: Settings, given: argparse.Namespace, language: Language) ->
 
 
 def print_missing(settings: Settings, language: Language) -> None:
-    """Print what a download would cost, where one is needed."""
+    """Print the cost of the download, if one is needed."""
     now = readiness(settings, build_engine(settings)[0])
     if now.model:
         print("\n".join(_lines(now, now.model, settings, language, is_asked=False)))
@@ -83,7 +83,7 @@ def _speed(one: Candidate, settings: Settings, language: Language) -> str:
 def _asked(
     now: Readiness, model: Candidate, settings: Settings, given: argparse.Namespace, language: Language
 ) -> Settings:
-    """Ask until the answer is one of those that are offered."""
+    """Ask until the answer is one of those offered, and return the settings."""
     size = human_bytes(model.download_bytes) if model.download_bytes else "?"
     if now.has_room:
         print(f"  y  {t('cli.answer_download', language, model=model.model, size=size)}", file=sys.stderr)

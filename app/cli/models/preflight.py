@@ -1,7 +1,7 @@
-"""`framelens models check`: what would go wrong with a model on this machine, told before minutes are lost.
+"""Command `framelens models check`: reports problems of a model on this machine before a start takes minutes.
 
-Nothing is started and nothing downloaded but the config of a model that is nowhere else. The exit code is 4 where a
-finding stops the start.
+It starts nothing and downloads nothing but the config of a model that is nowhere else. The exit code is 4 if a finding
+stops the start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells":
 def add_parser(
     asks: argparse._SubParsersAction[argparse.ArgumentParser], language: Language
 ) -> argparse.ArgumentParser:
-    """The grammar of this question."""
+    """Add this subcommand and its arguments."""
     parser = asks.add_parser("check", help=t("cli.models_check", language))
     parser.set_defaults(command=run)
     parser.add_argument("model", nargs="?", help=t("cli.models_check_name", language))
@@ -36,7 +36,11 @@ def add_parser(
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Look, and print what was found; the exit code. Raises ConfigError."""
+    """Run the preflight checks, print the findings and return the exit code.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
     settings = config.load()
     language = given.language or settings.language or language
     pass_on(settings)
@@ -52,7 +56,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 
 def document(finding: Finding, language: Language) -> dict[str, Any]:
-    """A finding for programs; `mend` is null where no setting of the engine's helps."""
+    """Convert a finding to JSON; its fix is null if no setting of the engine helps."""
     fix = finding.fix
     return {
         "severity": finding.severity,
@@ -74,7 +78,7 @@ def _lines(found: tuple[Finding, ...], language: Language) -> list[str]:
 
 
 def _read(text: str) -> dict[str, Any]:
-    """Whatever JSON object it is: what is wrong in it is a finding. Raises ConfigError for anything else."""
+    """Parse any JSON object, since wrong settings in it become findings; raise ConfigError for anything else."""
     try:
         return config.load({"VLLM_CONFIG": text}, Path("/nowhere")).vllm_config
     except ConfigError as error:

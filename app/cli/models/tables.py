@@ -1,4 +1,4 @@
-"""What `framelens models` prints: tables for people, documents for programs."""
+"""Output of `framelens models`: tables for people, documents for programs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from app.models.formats import format_of
 from app.models.formatting import parameters_text, weights_bytes, why_not
 from app.models.serving_plan import GIB
 
-_MOST_ROWS = 12
+_MOST_ROWS = 12  # chosen by hand; not tuned
 _FRAME = (1280, 720)
-_SEVEN_BILLION = 7_615_616_512
+_SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 
 
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
@@ -27,7 +27,7 @@ _SEVEN_BILLION = 7_615_616_512
 def print_catalogue(
     entries: Iterable[Entry], fitting: Mapping[str, Proposal], machine: str, card: Card | None, language: Language
 ) -> None:
-    """All models, those that fit first."""
+    """Print all models, those that fit first."""
     right = ("parameters", "context", "weights")
     names = ("model", "parameters", "sees", "context", "weights", "format", "here", "licence")
     table = _table(names, right, language)
@@ -50,7 +50,7 @@ def print_catalogue(
 
 
 def entry_document(entry: Entry, proposal: Proposal | None) -> dict[str, Any]:
-    """One model; `here` is null where it does not fit."""
+    """Convert one model to JSON; `here` is null if it doesn't fit."""
     shape = entry.shape
     return {
         "id": entry.id,
@@ -78,7 +78,7 @@ def _here(entry: Entry, proposal: Proposal | None, card: Card | None, language: 
 
 
 def print_sum(entry: Entry | None, asked: str, shape: Shape, sum_: Sum, language: Language) -> None:
-    """What one model needs, term by term."""
+    """Print the memory estimate of one model, term by term."""
     console, plan = wide_console(), sum_.plan
     console.print(entry.id if entry else asked)
     is_seeing = t("models.sees" if shape.vision else "models.blind", language)
@@ -118,7 +118,7 @@ def _sum_table(sum_: Sum, language: Language) -> Table:
 
 
 def sum_document(match: Match | None, shape: Shape, sum_: Sum) -> dict[str, Any]:
-    """One model's sum; `model` is null for a folder that the catalogue does not know."""
+    """Convert one model's memory estimate to JSON; `model` is null for a folder that isn't in the catalogue."""
     found = match and {
         "asked": match.asked,
         "id": match.entry.id,
@@ -144,7 +144,7 @@ def sum_document(match: Match | None, shape: Shape, sum_: Sum) -> dict[str, Any]
 
 
 def print_proposals(found: tuple[Proposal, ...], machine: str, language: Language) -> None:
-    """What fits, best first, and the first one's settings to copy."""
+    """Print the models that fit, best first, and the settings of the first one to copy."""
     console = wide_console()
     if not found:
         console.print(t("models.nothing", language))
@@ -169,7 +169,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str, language: Languag
 
 
 def proposal_document(proposal: Proposal) -> dict[str, Any]:
-    """One model with the settings that fit."""
+    """Convert one model with fitting settings to JSON."""
     return {
         "id": proposal.entry.id,
         "format": proposal.format.key,
@@ -193,7 +193,7 @@ def _settings(proposal: Proposal) -> list[str]:
 
 
 def print_formats(language: Language) -> None:
-    """The number formats."""
+    """Print the number formats."""
     names = ("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
     table = _table(names, ("bits", "seven", "capability", "full"), language)
     for one in FORMATS:
@@ -204,7 +204,7 @@ def print_formats(language: Language) -> None:
 
 
 def format_cells(one: NumberFormat, language: Language) -> tuple[str, ...]:
-    """A row of the table of formats, in the terminal and in the documents."""
+    """Return a row of the table of formats, as in the terminal and in the documents."""
     return (
         t(f"models.format.{one.key}.name", language),
         f"{one.bits:.4g}",
@@ -218,6 +218,7 @@ def format_cells(one: NumberFormat, language: Language) -> tuple[str, ...]:
 
 
 def format_documents(language: Language) -> list[dict[str, Any]]:
+    """Convert the number formats to JSON."""
     return [
         {
             "key": one.key,

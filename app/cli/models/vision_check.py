@@ -1,6 +1,6 @@
-"""`framelens models sight`: shows test cards to the model in use and says whether it sees frames and their order.
+"""Command `framelens models sight`: shows test cards to the model in use and reports whether it reads them in order.
 
-The exit code is 4 where what the model says of a video is not to be relied on.
+The exit code is 4 if the model's statements about a video are unreliable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNRELIABLE = ("poor", "blind")
 def add_parser(
     asks: argparse._SubParsersAction[argparse.ArgumentParser], language: Language
 ) -> argparse.ArgumentParser:
-    """The grammar of this question."""
+    """Add this subcommand and its arguments."""
     parser = asks.add_parser("sight", help=t("cli.models_sight", language))
     parser.set_defaults(command=run)
     parser.add_argument("model", nargs="?", help=t("cli.model", language))
@@ -35,7 +35,11 @@ def add_parser(
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
-    """Start the engine where needed, ask and score; the exit code. Raises AppErrors."""
+    """Start the engine if needed, show the test cards, print the score and return the exit code.
+
+    Raises:
+        AppError: The engine can't answer, or the user stopped it.
+    """
     settings = config.load()
     language = given.language or settings.language or language
     if given.model:
@@ -44,11 +48,11 @@ def run(given: argparse.Namespace, language: Language) -> int:
         settings = replace(settings, base_url=given.base_url)
     cancel, (engine, _) = cancel_on_signals(), build_engine(settings)
 
-    def tell(phase: EngineProgress) -> None:
+    def print_progress(phase: EngineProgress) -> None:
         print(t(f"engine.phase.{phase.phase}", language, **phase.values), file=sys.stderr)
 
     try:
-        seen = check_sight(settings, engine, given.size, language, tell, cancel)
+        seen = check_sight(settings, engine, given.size, language, print_progress, cancel)
     finally:
         engine.stop()
     if given.json:

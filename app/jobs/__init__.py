@@ -1,4 +1,7 @@
-"""Jobs outlive the page that started them."""
+"""Queue of analyses: submission, worker threads, stored snapshots, deduplication and engine switching.
+
+A job outlives the page that started it. Import from here what other packages use.
+"""
 
 from app.jobs.engine_switcher import EngineRoom, Switch
 from app.jobs.job_repository import Sameness

@@ -1,4 +1,4 @@
-"""The jobs that wait or run in this program, in the order in which they came."""
+"""Jobs that wait or run in this process, in order of submission."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from app.jobs.snapshot import JobSnapshot
 
 Listener = Callable[[AnalysisEvent], None]
 _POLL_SECONDS = 1.0
+"""How often a waiting worker checks for shutdown. Chosen by hand; not tuned."""
 
 
 @dataclass
 class Live:
-    """A job that waits or runs here. `same` is the key of analyses that have all in common with it, "" while nobody
-    knows; `listener` is called with every event.
+    """A job that waits or runs in this process.
+
+    `same` is its deduplication key, "" while that is unknown; `listener` is called with every event.
     """
 
     job: JobSnapshot
@@ -29,32 +31,42 @@ class Live:
 
 
 class InHand:
-    """May be used from several threads; nothing of it changes while somebody has `held`."""
+    """Thread-safe collection of the jobs that wait or run in this process.
+
+    Nothing in it changes while a thread holds `held`.
+    """
 
     def __init__(self) -> None:
         self.held = threading.Condition(threading.RLock())
         self._live: dict[str, Live] = {}
 
     def add(self, live: Live) -> None:
+        """Add a job and wake the workers."""
         with self.held:
             self._live[live.job.id] = live
             self.held.notify_all()
 
     def get(self, job_id: str) -> Live | None:
+        """Get a job by id, or None if it neither waits nor runs here."""
         with self.held:
             return self._live.get(job_id)
 
     def all(self) -> list[Live]:
+        """List all jobs in order of submission."""
         with self.held:
             return list(self._live.values())
 
     def waiting(self) -> list[Live]:
-        """In the order in which their turn comes."""
+        """List the waiting jobs in the order in which they will run."""
         waiting = [one for one in self.all() if not one.is_running]
-        return sorted(waiting, key=lambda one: -one.job.priority)  # stable: those of one priority as they came
+        return sorted(waiting, key=lambda one: -one.job.priority)  # stable: first in, first out within a priority
 
     def begin(self, is_closing: threading.Event) -> Live | None:
-        """The next one, which runs from now on, once there is one; None when `is_closing` is set."""
+        """Wait for the next job and mark it as running.
+
+        Returns:
+            The job, or None once `is_closing` is set.
+        """
         with self.held:
             while not is_closing.is_set():
                 if turn := self.waiting():
@@ -64,15 +76,17 @@ class InHand:
         return None
 
     def change(self, live: Live, change: Callable[[JobSnapshot], JobSnapshot]) -> None:
+        """Replace the job's snapshot by `change(snapshot)`."""
         with self.held:
             live.job = change(live.job)
 
     def drop(self, job_id: str) -> None:
+        """Remove a job if it is here."""
         with self.held:
             self._live.pop(job_id, None)
 
     def cancel_all(self) -> None:
-        """Have all of them stop, and wake whoever waits for one."""
+        """Ask all jobs to stop, and wake the workers that wait for one."""
         with self.held:
             for live in self._live.values():
                 live.control.cancel.set()

@@ -1,4 +1,4 @@
-"""What is made of jobs beside them, one after the other, in a thread of its own, for those that lack it."""
+"""Background thread that derives missing data from stored jobs, one job after the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 
 
 class CatchingUp(ABC):
-    """`num_left` tells how it goes, `error` why the last attempt ended. Safe to use from several threads."""
+    """A backfill of data derived from jobs. Safe to use from several threads.
+
+    `num_left` is the number of jobs still to do, `error` the reason why the last run ended early.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -25,14 +28,14 @@ class CatchingUp(ABC):
 
     @abstractmethod
     def _missing(self) -> Sequence[str]:
-        """The ids of the jobs that lack it."""
+        """List the ids of the jobs that lack the data."""
 
     @abstractmethod
     def _make(self, job_id: str) -> None:
-        """Make it for one. Raises what ends the attempt."""
+        """Make the data for one job. Whatever this raises ends the run."""
 
     def begin(self) -> None:
-        """Catch up in a thread, unless nothing is missing or one is at it."""
+        """Start a thread that catches up, unless nothing is missing or one is running."""
         if self._thread is None or not self._thread.is_alive():
             self.num_left = len(self._missing())
             if self.num_left:
@@ -40,7 +43,11 @@ class CatchingUp(ABC):
                 self._thread.start()
 
     def catch_up(self) -> None:
-        """Make all that is missing; what was made stays, whatever ends this. Raises what making it raises."""
+        """Make all missing data in this thread. Data that was made stays, however the run ends.
+
+        Raises:
+            AppError: The data of a job could not be made; see the subclass.
+        """
         with self._one_at_a_time:
             missing = self._missing()
             for place, job_id in enumerate(missing):
@@ -52,6 +59,7 @@ class CatchingUp(ABC):
             self.error = None
 
     def close(self) -> None:
+        """Stop after the current job and wait up to 10 seconds for the thread."""
         self._is_closing.set()
         if self._thread:
             self._thread.join(timeout=10)

@@ -1,8 +1,8 @@
-"""Which engine answers, and how another one takes its place while the program goes on.
+"""Switch from one engine to another while the program keeps running.
 
-Jobs are let in by `admitted`, inside which the engine stays the same. A switch lets nobody in, waits until all are out,
-ends the old engine so that its memory is free, and starts the new one. Where that does not come to be, the old one
-takes its place again.
+Jobs enter through `admitted`, inside which the engine stays the same. A switch admits no new jobs, waits until all have
+left, stops the old engine so that its memory is free, and starts the new one. If that fails, the old engine is used
+again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from app.engine import Engine
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
+"""How often a waiting job or switch checks for cancellation. Chosen by hand; not tuned."""
 SwitchState = Literal["waiting", "ending", "starting", "done", "failed", "cancelled"]
 
 
@@ -27,10 +28,12 @@ class Bench(Protocol):
     """An engine with everything that was made for it."""
 
     @property
-    def engine(self) -> Engine: ...
+    def engine(self) -> Engine:
+        """Return the engine."""
+        ...
 
     def close(self) -> None:
-        """End the engine and all beside it; it may be used again."""
+        """Stop the engine and everything that belongs to it; it may be started again."""
 
 
 B = TypeVar("B", bound=Bench)
@@ -38,7 +41,7 @@ B = TypeVar("B", bound=Bench)
 
 @dataclass(frozen=True)
 class Switch:
-    """How a switch stands. `error` is why the new engine could not be had."""
+    """State of a switch between the models `before` and `after`. `error` says why the new engine couldn't start."""
 
     before: str
     after: str
@@ -47,11 +50,12 @@ class Switch:
 
     @property
     def is_over(self) -> bool:
+        """Return whether the switch is done, failed or cancelled."""
         return self.state in ("done", "failed", "cancelled")
 
 
 class EngineRoom(Generic[B]):
-    """`bench` is what is used at first. All methods may be called from any thread."""
+    """Holder of the engine in use, which starts with `bench`. All methods may be called from any thread."""
 
     def __init__(self, bench: B) -> None:
         self._bench = bench
@@ -65,17 +69,22 @@ class EngineRoom(Generic[B]):
 
     @property
     def bench(self) -> B:
-        """What is used now; while a switch starts an engine, that one."""
+        """Return the engine session in use; while a switch starts an engine, the new one."""
         return self._bench
 
     @property
     def switch(self) -> Switch | None:
-        """The switch that is under way, or the last one."""
+        """Return the running switch, or the last one."""
         return self._switch
 
     @contextmanager
     def admitted(self, control: Control) -> Iterator[None]:
-        """Inside this, the engine does not change. Waits for a switch to end; raises Cancelled or Paused meanwhile."""
+        """Keep the engine unchanged inside this context. Wait for a running switch to end first.
+
+        Raises:
+            Cancelled: The job was cancelled while it waited.
+            Paused: The job was paused while it waited.
+        """
         with self._changed:
             while self._is_switching():
                 if control.cancel.is_set():
@@ -93,9 +102,14 @@ class EngineRoom(Generic[B]):
 
     @contextmanager
     def alone(self, cancel: threading.Event, *, ends_engine: Callable[[], bool]) -> Iterator[None]:
-        """Inside this no job runs, and none is let in. Waits until all are out, then ends the engine where
-        `ends_engine()` says so; one that ran is started again afterwards. Raises Cancelled, or
-        AppError("switch_under_way").
+        """Run no job and admit none inside this context.
+
+        Wait until all jobs have left, then stop the engine if `ends_engine()` returns true; an engine that ran is
+        started again afterwards.
+
+        Raises:
+            Cancelled: `cancel` was set while this waited.
+            AppError: "switch_under_way".
         """
         with self._changed:
             if self._is_switching():
@@ -118,10 +132,15 @@ class EngineRoom(Generic[B]):
                 self._thread.start()
 
     def begin(self, bench: B, *, on_end: Callable[[Switch], None] = lambda _: None, starts: bool = True) -> None:
-        """Switch to this bench, in a thread of its own; how it goes is told by `switch`. `on_end` is called when it
-        is over, before a job is let in. Unless `starts`, its engine is left to start with the first job. Raises the
-        AppError of an engine that cannot even be tried, or AppError("switch_under_way"), or "trial_under_way"; all
-        stays as it is then.
+        """Start switching to `bench` in a background thread; `switch` reports the progress.
+
+        Args:
+            bench: The new engine session.
+            on_end: Called when the switch is over, before a job is admitted.
+            starts: Start the new engine now rather than with the first job.
+
+        Raises:
+            AppError: The engine cannot be tried at all, "switch_under_way" or "trial_under_way". Nothing changes then.
         """
         if error := bench.engine.status().error:
             raise error
@@ -139,11 +158,11 @@ class EngineRoom(Generic[B]):
         self._thread.start()
 
     def cancel(self) -> None:
-        """Give the switch up that is under way: the old engine stays, or comes back."""
+        """Cancel the running switch; the old engine stays or is started again."""
         self._cancel.set()
 
     def close(self) -> None:
-        """Give up a switch, and end the engine."""
+        """Cancel a running switch and stop the engine."""
         self._is_closing.set()
         self._cancel.set()
         if self._thread:
@@ -158,7 +177,7 @@ class EngineRoom(Generic[B]):
         try:
             on_end(replace(self._switch, state=state, error=error))
         except Exception:
-            log.exception("what follows on a switch failed")
+            log.exception("the callback after an engine switch failed")
         self._tell(state, error)
 
     def _tell(self, state: SwitchState, error: AppError | None = None) -> None:
@@ -180,7 +199,7 @@ class EngineRoom(Generic[B]):
                 bench.engine.ensure_ready(lambda _: None, self._cancel)
         except Exception as error:
             ours = error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
-            log.warning("the switch did not come to be", exc_info=True)
+            log.warning("engine switch failed", exc_info=True)
             if self._bench is bench:
                 bench.close()
             self._bench = old
@@ -198,8 +217,8 @@ class EngineRoom(Generic[B]):
                 self._changed.wait(_POLL_SECONDS)
 
     def _start_again(self, bench: B) -> None:
-        """The engine that worked, so that nobody has to wait for it at the next question."""
+        """Restart the engine that worked, so that the next question doesn't have to wait for it."""
         try:
             bench.engine.ensure_ready(lambda _: None, self._is_closing)
         except AppError:
-            log.warning("the engine of before could not be started again", exc_info=True)
+            log.warning("the previous engine could not be restarted", exc_info=True)

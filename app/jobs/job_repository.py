@@ -1,6 +1,6 @@
-"""Jobs in the store: written at every step of worth, read whole or in brief, and kept at hand while somebody looks.
+"""Repository of jobs: saves them to the store, reads them whole or in brief, and caches finished reports.
 
-What the store refuses to take stays here until it takes it. Nothing is run here.
+A job that the store refuses to save stays in memory until it can be saved. Nothing is run here.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from app.store.database import Row, Store
 from app.store.process_lock import Owner
 
 _REMEMBERED = 3
-"""Reports that are kept at hand with their pictures, which are some 10 MB each."""
+"""Number of reports cached with their images, which take some 10 MB each. Chosen by hand; not tuned."""
 
 
 class Archive:
-    """May be used from several threads. `owner` is the program whose jobs are kept here; it sees those of others."""
+    """Jobs of all processes on one store. Safe to use from several threads.
+
+    `owner` is this process: it saves its own jobs and also reads those of others.
+    """
 
     def __init__(self, store: Store, owner: Owner) -> None:
         self._store = store
@@ -35,12 +38,20 @@ class Archive:
         self._unsaved: dict[str, JobSnapshot] = {}
 
     def keep(self, job: JobSnapshot, same: str) -> None:
-        """Store it as it stands; `same` is the key of analyses that have all in common. Raises StorageError."""
+        """Save the job with its deduplication key `same`.
+
+        Raises:
+            StorageError: The store could not be written.
+        """
         self._store.save(to_row(job, self._owner.name, same))
         self._unsaved.pop(job.id, None)
 
     def keep_at_least_here(self, job: JobSnapshot, same: str) -> None:
-        """As `keep`; what cannot be stored is known until the program ends. Raises what kept it from being stored."""
+        """Save the job as `keep` does, but keep it in memory until the process ends if it cannot be stored.
+
+        Raises:
+            AppError: The reason why it could not be stored.
+        """
         try:
             self.keep(job, same)
         except AppError:
@@ -48,7 +59,11 @@ class Archive:
             raise
 
     def whole(self, job_id: str) -> JobSnapshot:
-        """The job with its pictures and answers. Raises InputError("job_unknown")."""
+        """Get a job with its images and answers.
+
+        Raises:
+            InputError: "job_unknown".
+        """
         if unsaved := self._unsaved.get(job_id):
             return unsaved
         self._forget_if_stale()
@@ -61,35 +76,39 @@ class Archive:
         return job
 
     def stored(self, job_id: str) -> JobSnapshot:
-        """The same as the store has it now. Raises InputError("job_unknown")."""
+        """Get a job as the store has it now, bypassing the cache.
+
+        Raises:
+            InputError: "job_unknown".
+        """
         row = self._store.get(job_id)
         if row is None:
             raise InputError("job_unknown", id=job_id)
         return self.whole_of(row)
 
     def whole_of(self, row: Row) -> JobSnapshot:
-        """The job of this row with its pictures and answers."""
+        """Build the job of this row with its images and answers."""
         results = [result_from_text(text) for text in self._store.results(row.id).values()]
         return with_results(with_pictures(self.brief(row), self._store.frames(row.id)), results)
 
     def brief(self, row: Row) -> JobSnapshot:
-        """The job of this row without pictures and answers."""
+        """Build the job of this row without images and answers."""
         if unsaved := self._unsaved.get(row.id):
             return unsaved
         return from_row(row, is_alive=row.owner != self._owner.name and self._owner.is_alive(row.owner))
 
     def forget(self, job_id: str) -> None:
-        """It changes from now on: what is at hand of it is not true any more."""
+        """Drop a job from the cache because it will change."""
         with self._lock:
             self._over.pop(job_id, None)
 
     def drop(self, job_id: str) -> None:
-        """It is gone from the store."""
+        """Forget a job that was deleted from the store."""
         self._unsaved.pop(job_id, None)
         self.forget(job_id)
 
     def _forget_if_stale(self) -> None:
-        """Another program may have gone on with what was over here."""
+        """Clear the cache if another process wrote to the store: it may have resumed a job that was over here."""
         stamp = self._store.stamp()
         with self._lock:
             if stamp != self._stamp:
@@ -97,7 +116,7 @@ class Archive:
                 self._over.clear()
 
     def _remember(self, job: JobSnapshot) -> None:
-        """A report is asked for once for each of its pictures, and does not change any more."""
+        """Cache a report: it is requested once for each of its images, and no longer changes."""
         with self._lock:
             self._over[job.id] = job
             if len(self._over) > _REMEMBERED:
@@ -106,13 +125,17 @@ class Archive:
 
 @dataclass(frozen=True)
 class Sameness:
-    """conditions(request) are the settings; known_sha256(path) is the content where it can be told at once."""
+    """Builder of deduplication keys.
+
+    `conditions(request)` returns the settings that answers depend on; `known_sha256(path)` returns the digest of the
+    content if it is known without reading the whole file.
+    """
 
     conditions: Callable[[AnalysisRequest], Mapping[str, str]]
     known_sha256: Callable[[Path], str | None]
 
     def known(self, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
-        """The digest for a request that was not run yet, "" where the content is not known."""
+        """Return the key of a request that has not run yet, "" if the digest of its file is not known."""
         try:
             sha256 = self.known_sha256(request.path)
         except AppError:
@@ -120,7 +143,7 @@ class Sameness:
         return _digest(sha256, request, conditions) if sha256 else ""
 
     def of(self, job: JobSnapshot) -> str:
-        """The digest of a job that has come to a report, else ""."""
+        """Return the key of a job that has a report, else ""."""
         if job.analysis is None or not job.analysis.sha256:
             return ""
         return _digest(job.analysis.sha256, job.request, job.conditions)

@@ -1,8 +1,8 @@
-"""A queue of analyses with a few worker threads: submit, look, pause, go on. Every step of worth is stored.
+"""Queue of analyses with a few worker threads: submit, inspect, pause, resume. Progress is stored at once.
 
-The page polls snapshots and may close at any time; a worker never calls it. Jobs that were waiting or running when the
-program ended go on when the next one starts; what had been answered is not asked again. Several programs may share one
-store: each works on its own jobs, and leaves word for the others about theirs.
+The page polls snapshots and may close at any time; a worker never calls it. Jobs that waited or ran when the program
+ended resume when the next one starts; answers that are stored are not requested again. Several processes may share one
+store: each works on its own jobs and leaves control requests for the jobs of the others.
 """
 
 from __future__ import annotations
@@ -32,18 +32,30 @@ from app.store.process_lock import Owner
 
 log = logging.getLogger(__name__)
 WORKERS = 2
-"""So that one video is read while the engine answers about another."""
+"""Two, so that one video is read while the engine answers about another."""
 _WISH_SECONDS = 1.0
+"""How often the control requests of other processes are polled. Chosen by hand; not tuned."""
 _STOP_SECONDS = 10.0
-"""A job that is to stop does within a second; one of another program hears of it a second later."""
+"""How long to wait for a job to stop. It does within a second, or within two if another process runs it."""
 _MOST_INTERRUPTIONS = 2
-"""A job during which the program ended so often is not begun again unasked: it may be the cause."""
+"""A job during which the program ended more often is not resumed unasked: it may be the cause."""
 
 
 class Jobs:
-    """`run(task)` is the analysis; `sameness` tells what analyses have in common. `workers` of them run at a time, one
-    engine answers them all. `adopts`: whether jobs that other programs left behind go on here. Inside `admitted`
-    settings stay as they are; a job waits to be let in.
+    """Queue of analyses that run in worker threads.
+
+    Args:
+        store: Where jobs are kept.
+        owner: This process among those that share the store.
+        run: Runs one analysis and yields its events.
+        sameness: Builds deduplication keys.
+        log_path: The log file, named in the message of an unexpected error.
+        adopts: Resume the jobs that processes which are gone left behind.
+        admitted: Context inside which the settings don't change; a job waits until it may enter.
+        workers: Number of analyses at a time; one engine answers them all.
+
+    Raises:
+        StorageError: The store could not be read or written.
     """
 
     def __init__(
@@ -65,7 +77,7 @@ class Jobs:
         self.indexing = Indexing(self._archive, self.library)
         self._sameness = sameness
         self._in_hand = InHand()
-        self._beginning = threading.Lock()  # of a job that is over: once, whoever asks
+        self._beginning = threading.Lock()  # a job that is over is restarted once, however many ask for it
         self._is_closing = threading.Event()
         self._worker = Worker(
             self._in_hand, self._archive, store, sameness, run, admitted,
@@ -80,7 +92,7 @@ class Jobs:
         for thread in self._threads:
             thread.start()
 
-    # ---- what can be asked for
+    # ---- public interface
 
     def submit(
         self,
@@ -91,10 +103,20 @@ class Jobs:
         anew: bool = False,
         listener: Listener | None = None,
     ) -> str:
-        """Queue an analysis; returns its id. `name` is what the video is called on the page, `follows` the id of the
-        job whose report led to this one. `listener` is called with every event, in the worker's thread.
+        """Queue an analysis.
 
-        Where the same file was analysed in the same way before, that is the id of the finished job, unless `anew`.
+        Args:
+            request: The analysis.
+            name: Name of the video as shown to the user.
+            follows: Id of the job whose report led to this one.
+            anew: Analyse even if the same file was analysed in the same way before.
+            listener: Called with every event, in the worker's thread.
+
+        Returns:
+            The id of the job; that of the finished one if the same analysis was done before and `anew` is false.
+
+        Raises:
+            StorageError: The job could not be stored.
         """
         conditions = dict(self._sameness.conditions(request))
         same = self._sameness.known(request, conditions)
@@ -106,18 +128,18 @@ class Jobs:
         return job.id
 
     def unfinished(self, request: AnalysisRequest) -> str | None:
-        """The id of a job on the same content with the same request and settings that stopped before its end."""
+        """Get the id of a job on the same content, request and settings that stopped early, or None."""
         same = self._sameness.known(request, self._sameness.conditions(request))
         rows = [row for row in self._store.same_as(same) if same and self._archive.brief(row).can_go_on]
         return rows[0].id if rows else None
 
     def finished(self, request: AnalysisRequest) -> JobSnapshot | None:
-        """Get the finished job on the same content with the same request and settings, without pictures and answers."""
+        """Get the finished job on the same content, request and settings, without images and answers, or None."""
         row = self._stored(self._sameness.known(request, self._sameness.conditions(request)))
         return self._archive.brief(row) if row else None
 
     def _stored(self, same: str) -> Row | None:
-        """The newest report with that digest; facts of it may still be on their way."""
+        """Get the row of the newest report with this key; some of its facts may still follow."""
         rows = self._store.same_as(same) if same else []
         return next((row for row in rows if self._is_report(row)), None)
 
@@ -127,39 +149,47 @@ class Jobs:
         return job.is_complete and job.request.path.exists()
 
     def snapshot(self, job_id: str) -> JobSnapshot:
-        """How the job stands. Raises InputError("job_unknown")."""
+        """Get the current state of a job with its images and answers.
+
+        Raises:
+            InputError: "job_unknown".
+        """
         live = self._in_hand.get(job_id)
         return live.job if live else self._archive.whole(job_id)
 
     def recent(self, limit: int = 20) -> list[JobSnapshot]:
-        """The newest jobs first, without pictures and answers."""
+        """List the newest jobs first, without images and answers."""
         rows = self._store.recent(limit)
         live = {one.job.id: one.job for one in self._in_hand.all()}
         return [live.get(row.id) or self._archive.brief(row) for row in rows]
 
     def waiting(self) -> list[JobSnapshot]:
-        """The jobs of this program that wait, in the order in which their turn comes."""
+        """List the waiting jobs of this process in the order in which they will run."""
         return [one.job for one in self._in_hand.waiting()]
 
     def running(self) -> tuple[str, ...]:
-        """The ids of the jobs that run in this program."""
+        """List the ids of the jobs that run in this process."""
         return tuple(one.job.id for one in self._in_hand.all() if one.is_running)
 
     def cancel(self, job_id: str) -> None:
-        """Ask a queued or running job to stop; it does within a second. Others are left as they are."""
+        """Ask a queued or running job to stop; it does within a second. Other jobs are left alone."""
         self._stop(job_id, "cancel")
 
     def cancel_all(self) -> None:
-        """Ask all queued and running jobs of this program to stop; those that wait first, so that none begins."""
+        """Ask all jobs of this process to stop, the waiting ones first so that none begins."""
         for job_id in (*(job.id for job in self.waiting()), *self.running()):
             self.cancel(job_id)
 
     def pause(self, job_id: str) -> None:
-        """Ask a queued or running job to wait: what is on its way is finished first."""
+        """Ask a queued or running job to pause; requests in flight are finished first."""
         self._stop(job_id, "pause")
 
     def changes(self, job_id: str) -> dict[str, tuple[str, str]]:
-        """Which settings differ from those that the job was begun with: name to (then, now)."""
+        """Return the settings that differ from those that the job was started with, as name to (then, now).
+
+        Raises:
+            InputError: "job_unknown".
+        """
         job = self.snapshot(job_id)
         now = dict(self._sameness.conditions(job.request))
         names = sorted(job.conditions.keys() | now.keys())
@@ -167,9 +197,16 @@ class Jobs:
         return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
 
     def resume(self, job_id: str, *, accept_changes: bool = False, listener: Listener | None = None) -> None:
-        """Go on with a job that stopped before its end, or is about to pause. Raises InputError("settings_changed")
-        where its settings are others now, unless they are accepted: then what was answered with the old ones is asked
-        again.
+        """Resume a job that stopped early or is about to pause; do nothing for other jobs.
+
+        Args:
+            job_id: The job.
+            accept_changes: Resume with the current settings if they have changed. Answers made with the old ones are
+                then requested again.
+            listener: Called with every event, in the worker's thread.
+
+        Raises:
+            InputError: "job_unknown", or "settings_changed" if they have and `accept_changes` is false.
         """
         if live := self._in_hand.get(job_id):
             live.control.pause.clear()
@@ -184,7 +221,11 @@ class Jobs:
             self._begin_again(job, changed=bool(changes), listener=listener)
 
     def retry(self, job_id: str, number: int) -> None:
-        """Ask the part whose first frame has this number once more, and join anew. Raises as `resume` does."""
+        """Request the chunk whose first frame has this number once more, and merge the answers again.
+
+        Raises:
+            InputError: "job_unknown", "job_still_runs", "video_not_here" for an imported report, or "settings_changed".
+        """
         with self._beginning:
             job = self._settled(job_id) if self.snapshot(job_id).state == "measuring" else self.snapshot(job_id)
             if not job.is_over:
@@ -197,7 +238,7 @@ class Jobs:
             self._begin_again(replace(job, again=again), changed=False)
 
     def put_first(self, job_id: str) -> None:
-        """Let a job that waits be the next."""
+        """Move a waiting job to the front of the queue."""
         with self._in_hand.held:
             live = self._in_hand.get(job_id)
             if live is None or live.is_running:
@@ -207,7 +248,7 @@ class Jobs:
             self._archive.keep(live.job, live.same)
 
     def state_of(self, entry: Entry) -> State:
-        """How an entry of the library stands: what runs in a program that is gone is interrupted."""
+        """Return the state of a library entry; a job that ran in a process that is gone is interrupted."""
         state = cast(State, entry.state)
         if state not in ("queued", "running", "measuring"):
             return state
@@ -216,8 +257,10 @@ class Jobs:
         return state if is_here or is_elsewhere else "interrupted"
 
     def rename(self, job_id: str, name: str) -> None:
-        """Call it so from now on. Raises InputError: "job_unknown", "name_empty", or "job_still_runs" where another
-        program works on it.
+        """Rename a job.
+
+        Raises:
+            InputError: "job_unknown", "name_empty", or "job_still_runs" if another process works on it.
         """
         name = one_line(name)
         if not name:
@@ -236,8 +279,13 @@ class Jobs:
         self.indexing.take_up(renamed)
 
     def take_in(self, analysis: Analysis) -> str:
-        """Keep a report of another machine (app.reports.json.reader) as a finished job; returns its id. One that is
-        here already stays as it is.
+        """Import a report of another machine (app.reports.json.reader) as a finished job.
+
+        Returns:
+            Its id. A job that has this id already is left unchanged.
+
+        Raises:
+            StorageError: The report could not be stored.
         """
         job = from_elsewhere(analysis)
         if self._store.get(job.id):
@@ -250,8 +298,13 @@ class Jobs:
         return job.id
 
     def remove(self, job_id: str) -> JobSnapshot:
-        """Drop it for ever with its pictures and answers; one that waits or runs is cancelled first. Returns what it
-        was. Raises InputError: "job_unknown", or "job_still_runs" where it does not stop.
+        """Delete a job with its images and answers; cancel it first if it waits or runs.
+
+        Returns:
+            The job as it was.
+
+        Raises:
+            InputError: "job_unknown", or "job_still_runs" if it does not stop.
         """
         with self._beginning:
             job = self._settled(job_id)
@@ -260,8 +313,10 @@ class Jobs:
         return job
 
     def _settled(self, job_id: str) -> JobSnapshot:
-        """Cancel the job and wait until nobody works on it. Raises InputError("job_still_runs") where it does not stop,
-        and "job_unknown".
+        """Cancel the job and wait until no process works on it.
+
+        Raises:
+            InputError: "job_unknown", or "job_still_runs" if it does not stop.
         """
         self.cancel(job_id)
         deadline = time.monotonic() + _STOP_SECONDS
@@ -272,7 +327,7 @@ class Jobs:
         return job
 
     def close(self) -> None:
-        """Stop the workers. What runs or waits goes on when the next program starts."""
+        """Stop the workers. Running and waiting jobs resume when the next process starts."""
         self._is_closing.set()
         self._in_hand.cancel_all()
         for thread in self._threads:
@@ -289,10 +344,10 @@ class Jobs:
             self._in_hand.add(live)
 
     def _begin_again(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
-        """Queue a job that is over, unless another program does so at this moment."""
+        """Queue a job that is over, unless another process is doing so."""
         if not self._claim(job.id):
             return
-        if changed:  # what the old settings gave must not stand beside what the new ones will
+        if changed:  # answers made with the old settings must not be mixed with those made with the new ones
             self._store.keep_results(job.id, ())
             conditions = dict(self._sameness.conditions(job.request))
             job = replace(job, conditions=conditions, layout=None, chunks=(), again=(), analysis=None)
@@ -300,7 +355,7 @@ class Jobs:
         self._enqueue(Live(job.begun_anew(), Control(), done=_done_of(job), same=same, listener=listener))
 
     def _claim(self, job_id: str) -> bool:
-        """Whether this program is the one that goes on with a job that is over."""
+        """Take over a job that is over; return whether this process is the one that resumes it."""
         row = self._store.get(job_id)
         if row is None:
             return False
@@ -330,20 +385,20 @@ class Jobs:
                 for job_id, wish in self._store.wishes(self._owner.name).items():
                     self._stop(job_id, wish)
             except AppError:
-                log.warning("the store could not be asked for wishes", exc_info=True)
+                log.warning("control requests could not be read from the store", exc_info=True)
 
     def _adopt(self) -> None:
-        """Take over the jobs of programs that are gone."""
+        """Take over the jobs of processes that are gone."""
         for row in self._store.in_states("queued", "running", "measuring"):
             if self._owner.is_alive(row.owner) or not self._store.take_over(row, self._owner.name, row.state):
                 continue
             try:
                 self._go_on(row)
-            except (AppError, ValueError):  # its document is damaged, or its request is none any more
-                log.warning("job %s of another program cannot go on", row.id, exc_info=True)
+            except (AppError, ValueError):  # its document is damaged, or its request is no longer valid
+                log.warning("job %s of another process cannot be resumed", row.id, exc_info=True)
 
     def _go_on(self, row: Row) -> None:
-        """Queue a job that was taken over, unless it must be asked for."""
+        """Queue a job that was taken over, or mark it as interrupted if the user has to decide."""
         job = self._archive.whole_of(replace(row, owner=self._owner.name))
         job = replace(job, interruptions=job.interruptions + (row.state in ("running", "measuring")))
         is_same = row.state == "measuring" or dict(self._sameness.conditions(job.request)) == job.conditions
@@ -354,7 +409,7 @@ class Jobs:
 
 
 def _done_of(job: JobSnapshot) -> Done:
-    """What a run that goes on with this job finds finished."""
+    """Collect what a run that resumes this job need not do again."""
     engine = job.analysis.engine if job.analysis else None
     report = job.analysis if job.lacks_only_facts else None
     return Done(job.layout, job.results, frozenset(job.again), engine, report)

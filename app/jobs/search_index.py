@@ -1,7 +1,7 @@
-"""From a job to its entry in the library: what is told of it at a glance, its text in passages, and a small picture.
+"""Library entries made from jobs: a summary, the text in passages, and a thumbnail.
 
-A job is taken up when it ends. What is in the store and was never taken up, or by an older version, follows in a thread
-of its own as soon as somebody looks at the library.
+A job is indexed when it ends. Stored jobs that were never indexed, or by an older version, are indexed in a background
+thread as soon as the library is opened.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from app.store.library_index import About, Kind, Library, Passage
 
 log = logging.getLogger(__name__)
 _SIDE = 320
+"""Longer side of a thumbnail in pixels. Chosen by hand; not tuned."""
 _NEITHER_BLACK_NOR_WHITE = (0.12, 0.9)
+"""Mean brightness of a frame that shows something. Chosen by hand; not tuned."""
 
 
 class Indexing(CatchingUp):
-    """Keeps the library in step with the jobs of an archive."""
+    """Indexer that keeps the library in step with the jobs of an archive."""
 
     def __init__(self, archive: Archive, library: Library) -> None:
         super().__init__("library")
@@ -33,12 +35,12 @@ class Indexing(CatchingUp):
         self.on_taken_up: Callable[[], None] = lambda: None
 
     def take_up(self, job: JobSnapshot) -> None:
-        """Put the job into the library as it stands. Never raises: an entry can be made again, a job cannot."""
+        """Index the job in its current state. Never raises: an entry can be made again, a job cannot."""
         try:
             self._library.put(job.id, about(job), tuple(passages(job)), cover(job))
             self.on_taken_up()
         except Exception:
-            log.exception("job %s could not be taken up into the library", job.id)
+            log.exception("job %s could not be added to the library", job.id)
 
     def _missing(self) -> Sequence[str]:
         return self._library.stale()
@@ -51,7 +53,7 @@ class Indexing(CatchingUp):
 
 
 def about(job: JobSnapshot) -> About:
-    """What is told of a job at a glance."""
+    """Build the summary of a job that the library lists."""
     analysis = job.analysis
     length = job.video.duration_seconds_from_header if job.video else None
     return About(
@@ -73,9 +75,10 @@ def about(job: JobSnapshot) -> About:
 
 
 def passages(job: JobSnapshot) -> Iterator[Passage]:
-    """Yield all text of a job that can be searched, what is about the whole video first.
+    """Yield all searchable text of a job, starting with the text about the whole video.
 
-    The user's own question is not among it: who asks 200 videos for a red car would find all of them by these words.
+    The user's own question is left out: after asking 200 videos for a red car, a search for these words would find all
+    of them.
     """
     for text in dict.fromkeys((job.name, readable(job.request.path.name))):
         yield from _passage("name", text, None)
@@ -97,7 +100,11 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
 
 
 def cover(job: JobSnapshot) -> bytes:
-    """A small picture that shows something: the sharpest of those neither black nor white, else the middle one."""
+    """Return a JPEG thumbnail of the sharpest frame that is neither black nor white, else of the middle frame.
+
+    Returns:
+        The JPEG, empty if the job has no frames or the frame cannot be decoded.
+    """
     frames = {frame.number: frame for frame in job.keyframes if frame.jpeg}
     low, high = _NEITHER_BLACK_NOR_WHITE
     lit = [one for one in job.facts if one.number in frames and low <= one.brightness <= high]
@@ -122,9 +129,9 @@ def _passage(kind: Kind, text: str, seconds: float | None) -> Iterator[Passage]:
 
 
 def _small(frame: Keyframe) -> bytes:
-    """What cannot be read as a picture, as a report from elsewhere may bring it, is none.
+    """Return a JPEG thumbnail of the frame, empty if its data is not an image (an imported report may contain such).
 
-    Made by Pillow alone: a program that has ended its analysis does not load OpenCV for one thumbnail.
+    Uses Pillow, so that a process that has finished its analysis doesn't load OpenCV for one thumbnail.
     """
     from PIL import Image
 
@@ -135,5 +142,5 @@ def _small(frame: Keyframe) -> bytes:
             picture.convert("RGB").save(made, "JPEG", quality=82)
         return made.getvalue()
     except Exception:
-        log.warning("frame %d is no picture", frame.number, exc_info=True)
+        log.warning("frame %d is not an image", frame.number, exc_info=True)
         return b""

@@ -1,4 +1,4 @@
-"""How a job stands: a frozen value, folded from the events of its analysis, and its form in the store."""
+"""Snapshot of a job: a frozen value folded from the events of its analysis, and its form in the store."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
 State = Literal[
     "queued", "running", "measuring", "paused", "done", "without_model", "failed", "cancelled", "interrupted"
 ]
-"""In "measuring" the report is there, and the facts of some of its frames follow."""
+"""In "measuring" the report is there, and the facts of some of its frames are still being measured."""
 _AT_WORK = ("queued", "running", "measuring")
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An AppError as it is stored."""
+    """Stored form of an AppError."""
 
     kind: str
     key: str
@@ -69,9 +69,11 @@ class Failure:
 
     @classmethod
     def of(cls, error: AppError) -> Failure:
+        """Build the stored form of an error."""
         return cls(type(error).__name__, error.key, {name: str(value) for name, value in error.values.items()})
 
     def as_error(self) -> AppError:
+        """Return the error with its original class, or as a plain AppError if that class no longer exists."""
         kind = getattr(errors, self.kind, AppError)
         error: AppError = kind.__new__(kind)
         AppError.__init__(error, self.key, **self.values)
@@ -80,12 +82,18 @@ class Failure:
 
 @dataclass(frozen=True)
 class JobSnapshot:
-    """How a job stands at one moment. `found` are provisional frames; `answers` are by the number of the part's first
-    frame, and 0 is the summary.
+    """State of a job at one moment.
 
-    `follows` is the id of the job whose report led to this one, "" for one that was asked for anew. `conditions` are
-    the settings that it was begun with, which what was answered so far rests on. `interruptions` counts how often the
-    program ended while it ran. `again` are the numbers of answers that are there and not wanted any more.
+    Attributes:
+        follows: Id of the job whose report led to this one, "" for none.
+        found: Provisional frames.
+        answers: Text of the answers by the number of the chunk's first frame; 0 is the summary.
+        stage_since: `time.monotonic()` of the process that runs it, when the stage began; for a survey, when it first
+            reported progress.
+        survey_from: Position of that first progress in seconds of the video.
+        conditions: Settings that the job was started with and that its answers depend on.
+        interruptions: How often the program ended while the job ran.
+        again: Numbers of the stored answers that are to be replaced.
     """
 
     id: str
@@ -110,8 +118,8 @@ class JobSnapshot:
     notices: tuple[Notice, ...] = ()
     failure: Failure | None = None
     analysis: Analysis | None = None
-    stage_since: float = 0.0  # time.monotonic() of the process that runs it; of a survey since its first progress
-    survey_from: float | None = None  # seconds of the video at that first progress
+    stage_since: float = 0.0
+    survey_from: float | None = None
     layout: Layout | None = None
     transcript: Transcript | None = None
     conditions: dict[str, str] = field(default_factory=dict)
@@ -121,53 +129,57 @@ class JobSnapshot:
 
     @property
     def error(self) -> AppError | None:
+        """Return the error that ended the job, or None."""
         return self.failure.as_error() if self.failure else None
 
     @property
     def is_over(self) -> bool:
+        """Return whether the job neither waits nor runs."""
         return self.state not in _AT_WORK
 
     @property
     def is_readable(self) -> bool:
-        """Whether it is shown as a report, or as what was kept of it, and not as work on its way."""
+        """Return whether the page shows the job as a (possibly partial) report rather than as work in progress."""
         return self.is_over or self.state == "measuring"
 
     @property
     def is_from_elsewhere(self) -> bool:
-        """Whether it is a report that was taken in from another machine: its video is not here."""
+        """Return whether the job is a report imported from another machine, so that its video is not here."""
         return self.request.path == NOWHERE
 
     @property
     def can_go_on(self) -> bool:
-        """Whether it stopped before its end, or no model answered although one was wanted."""
+        """Return whether the job stopped early, or no model answered although one was requested."""
         if self.is_from_elsewhere or (self.state == "without_model" and not self.request.use_model):
             return False
         return self.state in ("paused", "without_model", "failed", "cancelled", "interrupted")
 
     @property
     def is_complete(self) -> bool:
-        """Whether its report is all that was asked for; facts may still follow."""
+        """Return whether the report has everything that was requested; facts may still follow."""
         return self.state in ("done", "measuring") or (self.state == "without_model" and not self.can_go_on)
 
     @property
     def is_without_model(self) -> bool:
-        """Whether its report holds measurements alone. Only for a snapshot with its results (`Jobs.snapshot`): of jobs
-        stored as failed by earlier versions it is derived.
+        """Return whether the report contains only measurements.
+
+        Valid for a snapshot with its results (`Jobs.snapshot`) only: for jobs that earlier versions stored as failed it
+        is derived from them.
         """
         return self.state == "without_model" or (self.state == "failed" and final_state(self, self.error) != "failed")
 
     @property
     def results(self) -> tuple[ChunkResult, ...]:
-        """All that was answered, joins among them."""
+        """Return all answers, merged ones included, in the order of their numbers."""
         return tuple(sorted(self.chunks, key=lambda result: result.number))
 
     @property
     def lacks_only_facts(self) -> bool:
-        """Whether all is answered, and the last run ended before every frame was measured."""
+        """Return whether everything is answered, but the last run ended before every frame was measured."""
         return self.analysis is not None and _are_pending(self.analysis.notices) and not self.again
 
     def begun_anew(self) -> JobSnapshot:
-        """As it stands before a run: what the run will tell again is put back, what was answered stays."""
+        """Return the snapshot reset for another run: answers are kept, everything else that the run reports is not."""
         if self.lacks_only_facts:
             return replace(self, state="measuring", failure=None)
         return replace(
@@ -189,7 +201,7 @@ class JobSnapshot:
 
 
 def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
-    """The snapshot after one more event."""
+    """Return the snapshot after one more event."""
     match event:
         case StageStarted(stage, total):
             same = stage == job.stage
@@ -250,7 +262,7 @@ def _measured(job: JobSnapshot, facts: FrameFacts) -> JobSnapshot:
 
 
 def without_missing_facts(job: JobSnapshot, error: AppError) -> JobSnapshot:
-    """Return a job in "measuring" whose remaining facts are given up because of `error`; its report says so."""
+    """Return a job in "measuring" without the facts that `error` prevents; its report says that they are missing."""
     notices = (*_without_pending(job.notices), facts_incomplete(error))
     return replace(job, notices=notices, analysis=job.analysis and replace(job.analysis, notices=notices))
 
@@ -268,15 +280,17 @@ def _answered(job: JobSnapshot, result: ChunkResult) -> JobSnapshot:
     if result.number <= 0:
         return with_results(job, (*others, result))
     if any(one.number == result.number and one != result for one in job.chunks):
-        others = [one for one in others if one.number > 0]  # what was joined of the one before says something else
+        others = [one for one in others if one.number > 0]  # merged answers rest on the previous one
     again = tuple(number for number in job.again if number != result.number)
     job = with_results(replace(job, again=again), (*others, result))
     return _stepped(job, "ask", sum(one.number in job.answers for one in job.chunks if one.number > 0))
 
 
 def _surveyed(job: JobSnapshot, seconds: float, duration: float | None) -> JobSnapshot:
-    """Return the snapshot after a progress of the survey. Its speed counts from the first one: what comes before is
-    the start of the decoder, and would make a video of seconds look like one of minutes.
+    """Return the snapshot after a progress report of the survey.
+
+    Its speed is measured from the first report: the time before that is the start of the decoder, which would make
+    seconds look like minutes for a short video.
     """
     job = replace(job, step=int(seconds), total=max(1, int(duration)) if duration else None)
     if job.survey_from is None:
@@ -290,13 +304,13 @@ def _stepped(job: JobSnapshot, stage: Stage, step: int) -> JobSnapshot:
 
 
 def _eta(job: JobSnapshot, done: float, total: float | None) -> float | None:
-    """Seconds left of this stage at its speed so far; None before there is anything to judge by."""
+    """Return the seconds left of this stage at its speed so far; None in its first half second."""
     elapsed = time.monotonic() - job.stage_since
     return elapsed * (total - done) / done if total and 0 < done <= total and elapsed > 0.5 else None
 
 
 def final_state(job: JobSnapshot, error: AppError | None) -> State:
-    """Return the state of a run that came to its end, with the error that ended it (None: without one)."""
+    """Return the state of a run that ended with this error, or without one."""
     is_about_model = isinstance(error, EngineError) or (error is not None and error.key in _MODEL_ERRORS)
     if error is not None and not is_about_model:
         return "failed"
@@ -310,19 +324,27 @@ _RESULT = TypeAdapter(ChunkResult)
 
 
 def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
-    """The job as it is stored by the program `owner`; its pictures and results are stored beside it."""
+    """Build the row of a job that belongs to the process `owner`; images and results are stored in other tables."""
     bare = _with_paths(with_pictures(with_results(replace(job, found=()), ()), {}), storable)
     return Row(job.id, job.created, job.name, job.state, owner, _ADAPTER.dump_json(bare).decode(), job.priority, same)
 
 
 def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
-    """The stored job, without pictures and results; one that was at work in a program that is gone is interrupted."""
+    """Build the job of a row, without images and results.
+
+    Args:
+        row: The stored job.
+        is_alive: Whether the process that owns it is running; an unfinished job of one that is gone is interrupted.
+
+    Raises:
+        ValueError: The stored document is damaged.
+    """
     job = _with_paths(_ADAPTER.validate_json(row.document), restored)
     return job if job.is_over or is_alive else replace(job, state="interrupted")
 
 
 def _with_paths(job: JobSnapshot, changed: Callable[[Path], Path]) -> JobSnapshot:
-    """The job with every path of its video changed."""
+    """Return the job with `changed` applied to every path of its video."""
 
     def request(one: AnalysisRequest) -> AnalysisRequest:
         return replace(one, path=changed(one.path))
@@ -339,7 +361,7 @@ def _with_paths(job: JobSnapshot, changed: Callable[[Path], Path]) -> JobSnapsho
 
 
 def from_elsewhere(analysis: Analysis) -> JobSnapshot:
-    """A report of another machine as a job that is done. Its id and time are kept where they are such as ours."""
+    """Build a finished job from a report of another machine. Its id and time are kept if they are valid here."""
     job_id = analysis.id if _ID.fullmatch(analysis.id) else secrets.token_urlsafe(9)
     analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=NOWHERE))
     return JobSnapshot(
@@ -362,7 +384,7 @@ def from_elsewhere(analysis: Analysis) -> JobSnapshot:
 
 
 def _time_or_now(text: str) -> str:
-    """In ISO form and UTC, as jobs are ordered by it."""
+    """Return the time in ISO form and UTC, which jobs are ordered by; the current time if the text is not a time."""
     try:
         time_of_day = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -371,16 +393,21 @@ def _time_or_now(text: str) -> str:
 
 
 def result_to_text(result: ChunkResult) -> str:
-    """A result as it is stored."""
+    """Return the stored form of a result."""
     return _RESULT.dump_json(result).decode()
 
 
 def result_from_text(text: str) -> ChunkResult:
+    """Parse the stored form of a result.
+
+    Raises:
+        ValueError: The text is damaged.
+    """
     return _RESULT.validate_json(text)
 
 
 def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapshot:
-    """The job with these results, its analysis too."""
+    """Return the job, and its analysis, with these results."""
     in_order = sorted(results, key=lambda result: result.number)
     parts = tuple(result for result in in_order if result.number > 0)
     joins = tuple(result for result in in_order if result.number < 0)
@@ -390,7 +417,7 @@ def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapsho
 
 
 def with_pictures(job: JobSnapshot, pictures: dict[int, bytes]) -> JobSnapshot:
-    """The job with the JPEGs of its keyframes put in by number."""
+    """Return the job with these JPEGs, by number, in its keyframes."""
 
     def filled(frames: tuple[Keyframe, ...]) -> tuple[Keyframe, ...]:
         return tuple(replace(frame, jpeg=pictures.get(frame.number, b"")) for frame in frames)

@@ -1,4 +1,4 @@
-"""Carries jobs through, one after the other, from their turn to their end. Every step of worth is stored."""
+"""Worker that runs jobs one after the other and stores their progress."""
 
 from __future__ import annotations
 
@@ -33,8 +33,18 @@ Admitted = Callable[[Control], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Worker:
-    """`run(task)` is the analysis; inside `admitted` settings stay as they are. `take_up` is called with each job that
-    is over. With `is_closing`, jobs are left to the next program. Several threads may `work`.
+    """Runner of jobs; several threads may call `work`.
+
+    Attributes:
+        in_hand: The jobs that wait or run.
+        archive: Where jobs are saved.
+        store: Where images and answers are saved.
+        sameness: Builds deduplication keys.
+        run: Runs one analysis and yields its events.
+        admitted: Context inside which the settings don't change.
+        take_up: Called with each job that has a report or is over.
+        is_closing: Once set, jobs that stop are left for the next process.
+        log_path: The log file, named in the message of an unexpected error.
     """
 
     in_hand: InHand
@@ -48,7 +58,7 @@ class Worker:
     log_path: Path
 
     def work(self) -> None:
-        """Until the program closes."""
+        """Run jobs until the program closes."""
         while (live := self.in_hand.begin(self.is_closing)) is not None:
             try:
                 self._do(live)
@@ -57,14 +67,14 @@ class Worker:
                 self.in_hand.drop(live.job.id)
 
     def end(self, live: Live, state: State, error: AppError | None) -> None:
-        """Nobody sees that it is over before it is stored: from then on it may be begun again."""
+        """Persist the final state before publishing it; the job may restart from then on."""
         failure = Failure.of(error) if error else None
         job = replace(live.job, state=state, failure=failure, eta_seconds=None)
         try:
             self.archive.keep_at_least_here(job, self.sameness.of(job) or live.same)
         except AppError:
             log.exception("analysis %s could not be stored", job.id)
-        if state != "cancelled":  # who cancels waits for the end, and not for the library
+        if state != "cancelled":  # a caller that cancels waits for the end, but not for the library
             self.take_up(job)
         with self.in_hand.held:
             self.in_hand.drop(job.id)
@@ -73,7 +83,7 @@ class Worker:
             self.take_up(job)
 
     def stop(self, live: Live, error: AppError) -> None:
-        """End a job that was cancelled. A report that is there stays one, without the facts that are missing."""
+        """End a job that was cancelled. A report that exists is kept, without the missing facts."""
         if live.job.state == "measuring":
             self.in_hand.change(live, lambda job: without_missing_facts(job, error))
             self.end(live, final_state(live.job, None), None)
@@ -105,7 +115,11 @@ class Worker:
             self.end(live, "failed", AppError("internal", kind=type(error).__name__, log=str(self.log_path)))
 
     def _settle(self, live: Live) -> None:
-        """Settings may have changed while the job waited. One that has answers already is asked about, by Paused."""
+        """Adopt settings that changed while the job waited.
+
+        Raises:
+            Paused: The job has answers made with the old settings, so the user has to decide.
+        """
         now = dict(self.sameness.conditions(live.job.request))
         if now == live.job.conditions:
             return
@@ -115,8 +129,9 @@ class Worker:
         live.same = self.sameness.known(live.job.request, now)
 
     def _run_through(self, live: Live) -> None:
-        """All events of the run. Where the store refuses, what is on its way is finished and kept at hand, then that is
-        raised.
+        """Process all events of the run.
+
+        If the store refuses, requests in flight are finished and kept in memory before the error is raised.
         """
         refused: StorageError | None = None
         events = self.run(Task(live.job.request, live.job.id, live.control, live.done))
@@ -134,7 +149,7 @@ class Worker:
         except Paused:
             if refused is None:
                 raise
-        finally:  # what is on its way ends now, not when somebody collects the generator
+        finally:  # end requests in flight now, not when the generator is garbage-collected
             if close := getattr(events, "close", None):
                 close()
         if refused:
@@ -162,6 +177,6 @@ class Worker:
                 pass
 
     def _leave(self, live: Live) -> None:
-        """The program ends in an orderly way; the next one goes on with this job, which is not its fault."""
+        """Queue the job for the next process: an orderly shutdown doesn't count as an interruption."""
         self.archive.keep(replace(live.job, state="queued"), live.same)
         self.in_hand.drop(live.job.id)

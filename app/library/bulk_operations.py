@@ -1,4 +1,4 @@
-"""What is done with many analyses of the library at once: deleted with their videos, or taken in from files."""
+"""Bulk operations on analyses of the library: delete them with their videos, or import them from files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from app.store.video_repository import VideoShelf
 _log = logging.getLogger(__name__)
 
 MOST_EXPORTED = 500
-"""As many go into one ZIP: their ids must fit into an address."""
+"""Limit for one ZIP: the ids must fit into a URL."""
 _LOGGED_LINES = 20
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What became of one that was to be deleted; `error` is why it is still there."""
+    """Result of deleting one analysis; `error` says why it is still there."""
 
     id: str
     name: str
@@ -44,8 +44,8 @@ class Removed:
 
 
 def remove(jobs: Jobs, videos: VideoShelf, job_ids: Iterable[str]) -> Iterator[Removed]:
-    """Delete these analyses one by one, each with its video where that was uploaded and no other is about it."""
-    jobs.indexing.catch_up()  # one that was never taken up may be about the same video
+    """Delete these analyses one by one, each with its video if that was uploaded and no other analysis uses it."""
+    jobs.indexing.catch_up()  # an analysis that was never indexed may be about the same video
     for job_id in job_ids:
         try:
             job = jobs.remove(job_id)
@@ -56,7 +56,12 @@ def remove(jobs: Jobs, videos: VideoShelf, job_ids: Iterable[str]) -> Iterator[R
 
 
 def reports_in(paths: Iterable[Path]) -> Iterator[Analysis]:
-    """Yield the analyses in these files, as `reports_of` does. Raises also InputError("report_not_found")."""
+    """Yield the analyses in these files, as `reports_of` does.
+
+    Raises:
+        InputError: "report_not_found", or what `reports_of` raises.
+        StorageError: There is no room for the unpacked analyses.
+    """
     with ExitStack() as opened:
         files = []
         for path in paths:
@@ -71,15 +76,15 @@ def reports_in(paths: Iterable[Path]) -> Iterator[Analysis]:
 
 
 def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
-    """Yield the analyses in named files: JSON reports, or ZIPs with some.
+    """Yield the analyses in named files: JSON reports, or ZIPs that contain some.
 
-    A child process checks all the files before the first analysis is handed out, so that a file that is refused leaves
-    nothing behind. At most 64 MB of text are unpacked for each report (app.reports.json.stream), and the
-    memory of the child is limited.
+    A child process checks all files before the first analysis is yielded, so that a file that is refused leaves nothing
+    behind. At most 64 MB of text are unpacked for each report (app.reports.json.stream), and the memory of the child is
+    limited.
 
     Raises:
         InputError: A file is not a report, damaged, too large, or "no_reports": a ZIP without any.
-        StorageError: There is no room for what was unpacked.
+        StorageError: There is no room for the unpacked analyses.
     """
     with ExitStack() as kept, disk_errors(Path(tempfile.gettempdir())):
         checked = []
@@ -92,7 +97,7 @@ def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
 
 
 def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
-    """Let a child read the file; what it found is in `target` afterwards. Raises InputError."""
+    """Let a child process read the file and write the analyses to `target`. Raises InputError."""
     with _on_disk(file) as source:
         # -P keeps a file in the working directory from being imported in place of a library.
         child = subprocess.run(
@@ -116,7 +121,7 @@ def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
 
 @contextmanager
 def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
-    """The same as a file that a child can read from its beginning."""
+    """Yield the file, or a copy on disk if it is in memory, so that a child process can read it from its start."""
     file.seek(0)
     try:
         file.fileno()

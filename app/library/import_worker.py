@@ -1,8 +1,8 @@
-"""Child process that checks the reports of a file before anything of them is stored.
+"""Child process that checks the reports in a file before any of them is stored.
 
-Run as `python -m app.library.import_worker NAME`, with the file as standard input. On standard output, which must be a
-file, it leaves the analyses as `messages` reads them and ends with 0; or it leaves one error as JSON and ends with
-REFUSED. Whatever the file unpacks to, the memory and the trouble are those of this process.
+Run as `python -m app.library.import_worker NAME`, with the file as standard input. It writes the analyses to standard
+output, which must be a file, in the form that `messages` reads, and exits with 0; or it writes one error as JSON and
+exits with REFUSED. Whatever the file unpacks to, only this process runs out of memory or crashes.
 """
 
 from __future__ import annotations
@@ -31,18 +31,19 @@ from app.video.limits import limit_memory
 
 REFUSED = 3
 MEMORY_BYTES = 1 << 30
-"""Twice what 256 frames of pure noise take (435 MB, measured), which is the largest report there can be."""
+"""Twice the 435 MB measured for 256 frames of pure noise, the largest report that is possible."""
 _MOST_REPORTS = 5000
+"""Reports read from one ZIP. Chosen by hand; not tuned."""
 _MOST_PIXELS = 4096 * 4096
 """4096 is the longest side that frames can be set to."""
 _UNTRIED = ("pdf", "docx")
-"""They say what the others say, and take a second and more for each report."""
+"""Formats not tried: they contain the same as the others, and take a second or more for each report."""
 _ANALYSIS = TypeAdapter(Analysis)
 _SIZE = struct.Struct(">Q")
 
 
 def main() -> int:
-    """Check standard input and leave the outcome on standard output."""
+    """Check standard input, write the result to standard output and return the exit code."""
     limit_memory(MEMORY_BYTES)
     name, file, target = sys.argv[1], sys.stdin.buffer, sys.stdout.buffer
     try:
@@ -63,7 +64,7 @@ def main() -> int:
 
 
 def messages(file: BinaryIO) -> Iterator[Analysis]:
-    """Yield the analyses that a child left in this file, one at a time."""
+    """Yield the analyses that a child process wrote to this file, one at a time."""
     file.seek(0)
     while head := file.read(_SIZE.size):
         analysis = _ANALYSIS.validate_json(file.read(*_SIZE.unpack(head)))
@@ -82,7 +83,7 @@ def _next(file: BinaryIO) -> bytes:
     return file.read(*_SIZE.unpack(file.read(_SIZE.size)))
 
 
-# ---- what is in the file ---------------------------------------------------------------------------------------------
+# ---- reading the reports ---------------------------------------------------------------------------------------------
 
 
 def _reports(file: BinaryIO, name: str) -> Iterator[Analysis]:
@@ -101,7 +102,7 @@ def _reports(file: BinaryIO, name: str) -> Iterator[Analysis]:
                         yield _report(inside, f"{name}: {member.filename}", budget)
                 except InputError as error:
                     if error.key in ("report_not_ours", "report_not_json"):
-                        continue  # other files may lie beside the reports
+                        continue  # a ZIP may contain other files
                     raise
                 found += 1
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:  # damaged, or encrypted
@@ -120,26 +121,26 @@ def _report(stream: IO[bytes], name: str, budget: Budget) -> Analysis:
 
 
 def _check_picture(frame: Keyframe, name: str) -> None:
-    """Raise InputError where the picture of a frame cannot be decoded, or is larger than any of ours."""
+    """Raise InputError if the image of a frame cannot be decoded, or is larger than any that FrameLens makes."""
     from PIL import Image
 
-    if not frame.jpeg:  # a report may have been handed on without its pictures
+    if not frame.jpeg:  # a report may have been passed on without its images
         return
-    Image.MAX_IMAGE_PIXELS = None  # the size is looked at here
+    Image.MAX_IMAGE_PIXELS = None  # the size is checked here
     try:
         with Image.open(BytesIO(frame.jpeg), formats=["JPEG"]) as picture:
             width, height = picture.size
             if width * height > _MOST_PIXELS:
                 size = {"width": width, "height": height}
                 raise InputError("report_picture_too_large", name=name, number=frame.number, **size)
-            picture.draft("L", (1, 1))  # all of it is read, and an eighth of it drawn
+            picture.draft("L", (1, 1))  # reads the whole file, decodes at an eighth of the size
             picture.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError("report_bad_picture", name=name, number=frame.number, reason=str(error)) from error
 
 
 def _try_out(analysis: Analysis, name: str) -> None:
-    """Raise InputError where the library or a format could not show the report."""
+    """Raise InputError if the library or a format cannot show the report."""
     place = "library"
     try:
         job = from_elsewhere(analysis)

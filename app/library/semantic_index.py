@@ -1,7 +1,7 @@
-"""Search by meaning: passages as vectors in the store, made in a thread of their own, and those nearest to a question.
+"""Semantic search: embeds passages in a background thread, stores the vectors and finds those nearest to a query.
 
-A vector is kept as 8-bit numbers, a byte for each dimension: which passages are near does not change by that, and all
-of thousands of analyses fit into memory.
+A vector is stored as 8-bit integers, one byte per dimension: that doesn't change which passages are near, and the
+vectors of thousands of analyses fit into memory.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from app.store.library_index import Library, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 _MOST_PASSAGES = 200
+"""Vectors of one analysis; of more passages an even sample is used. Chosen by hand; not tuned."""
 _SAID_CHARACTERS = 300
-"""A cue alone says little: so much that is said one after the other has one vector."""
+"""Consecutive cues are combined up to this length, since a cue alone says little. Chosen by hand; not tuned."""
 _MOST_NEAR = 50
+"""Analyses that a search returns. Chosen by hand; not tuned."""
 _BLOCK = 16_384
+"""Vectors converted to float at a time, which bounds the memory of a search. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Near:
-    """An analysis and the place of its passage that is nearest; `score` is the cosine."""
+    """An analysis and the index of its nearest passage; `score` is the cosine similarity."""
 
     job_id: str
     place: int
@@ -35,7 +38,7 @@ class Near:
 
 @dataclass(frozen=True)
 class _Known:
-    """All vectors at one moment, of length 1 before they were rounded; `owners` are (job, place) row by row."""
+    """All vectors at one moment, scaled to integers; `owners` are (job id, passage index) row by row."""
 
     stamp: tuple[int, int]
     owners: list[tuple[str, int]]
@@ -44,7 +47,10 @@ class _Known:
 
 
 class Meanings(CatchingUp):
-    """`embed` makes the vectors; `model` is its name, by which those of another model are told apart."""
+    """Semantic index of a library.
+
+    `embed` makes the vectors; `model` names it, so that vectors of another model are not mixed with its own.
+    """
 
     def __init__(self, library: Library, model: str, embed: Embed) -> None:
         super().__init__("search by meaning")
@@ -55,7 +61,11 @@ class Meanings(CatchingUp):
         self._known: _Known | None = None
 
     def near(self, words: str) -> list[Near]:
-        """The analyses nearest to these words, by their nearest passage, the nearest first. Raises AppErrors."""
+        """List the analyses nearest to these words, judged by their nearest passage, the nearest first.
+
+        Raises:
+            AppError: The words could not be embedded, or the store could not be read.
+        """
         known = self._all()
         if not known.owners or not words.strip():
             return []
@@ -99,7 +109,7 @@ class Meanings(CatchingUp):
 
 
 def gathered(passages: Sequence[tuple[int, Passage]]) -> Iterator[tuple[int, str]]:
-    """The texts that get vectors, each with the place of its passage; what is said is put together to longer ones."""
+    """Yield the texts to embed, each with the index of its passage; consecutive cues are combined to longer texts."""
     made: list[tuple[int, str]] = []
     is_said = False
     for place, passage in passages:

@@ -1,4 +1,7 @@
-"""From Settings to the concrete parts: the one place that knows which store, shelf, queue and workbench are used."""
+"""Composition root: builds the concrete services from the settings.
+
+Only this module knows which store, video repository, queue and engine session are used.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +40,21 @@ if TYPE_CHECKING:
     from app.services import model_benchmarks
 
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
-_CHANGE_SECONDS = 2.0  # a page waits so long for a change that nothing holds up
-_NEWEST = 20  # jobs: those that run are among them
+_CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays; chosen by hand, not tuned
+_NEWEST = 20  # jobs, among which all running ones are; chosen by hand
 
 
 @dataclass(frozen=True)
 class Services:
-    """What pages, routes and the command line use. `close` ends measuring, downloads and the jobs, then the engine.
+    """Services that pages, routes and the command line use.
 
-    `trying` are trials of models' shapes, `looking` vision checks, `calling` questions to engines elsewhere. Settings,
-    engine and planner are those of the workbench that is used at this moment.
+    Settings, engine and planner are those of the engine session in use.
+
+    Attributes:
+        trying: Running benchmarks of models.
+        looking: Running vision checks.
+        calling: Running queries to remote engines.
+        meanings: The semantic index, None if no embedding model is set.
     """
 
     room: EngineRoom[Workbench]
@@ -65,21 +73,26 @@ class Services:
 
     @property
     def settings(self) -> Settings:
+        """Return the settings of the engine in use."""
         return self.room.bench.settings
 
     @property
     def engine(self) -> Engine:
+        """Return the engine in use."""
         return self.room.bench.engine
 
     @property
     def engine_notices(self) -> tuple[Notice, ...]:
+        """Return the notices about the engine in use, those about adapted settings first."""
         return (*self.room.bench.notices, *self.engine.status().notices)
 
     @property
     def planner(self) -> Planner:
+        """Return the planner of the engine in use."""
         return self.room.bench.planner
 
     def close(self) -> None:
+        """Stop measurements and downloads, then the jobs, then the engine, and close the store."""
         self.stills.close()
         self.monitor.close()
         self.fetching.close()
@@ -93,7 +106,17 @@ class Services:
 
 
 def chosen(settings: Settings, *, model: str, vllm_config: str, engine: str) -> Settings:
-    """`settings` with another model on this machine, named as `.env` names it. Raises ConfigError."""
+    """Return `settings` with another local model.
+
+    Args:
+        settings: The settings to change.
+        model: Value of VLLM_MODEL_PATH, as in `.env`.
+        vllm_config: Value of VLLM_CONFIG.
+        engine: Value of FRAMELENS_ENGINE.
+
+    Raises:
+        ConfigError: A value is not valid.
+    """
     named = {"VLLM_MODEL_PATH": model, "VLLM_CONFIG": vllm_config, "FRAMELENS_ENGINE": engine}
     read = config.load(named, Path(os.devnull))
     return replace(
@@ -107,15 +130,29 @@ def chosen(settings: Settings, *, model: str, vllm_config: str, engine: str) -> 
 
 
 def chosen_elsewhere(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
-    """`settings` with an engine that somebody else runs; `model` "" for the one that it serves. Raises ConfigError."""
+    """Return `settings` with a remote engine.
+
+    Args:
+        settings: The settings to change.
+        base_url: Address of its API.
+        api_key: Its key, "" for none.
+        model: Name of the model, "" for the one that it serves.
+
+    Raises:
+        ConfigError: The address is not valid.
+    """
     url, name = normal_base_url(base_url), model.strip()
     named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
     return replace(settings, base_url=url, api_key=api_key.strip(), **named)  # type: ignore[arg-type]
 
 
 def use(services: Services, settings: Settings, *, pausing: bool) -> None:
-    """`switch`, but a model that is not on this machine is fetched first, while the engine of now goes on answering;
-    `services.fetching` tells how that goes. Raises the AppError of what cannot even be tried.
+    """Download the model if it is not on this machine, then `switch` to it.
+
+    The current engine keeps answering during the download; `services.fetching` reports its progress.
+
+    Raises:
+        AppError: The model or its engine cannot be tried at all.
     """
     if error := build_engine(settings)[0].status().error:
         raise error
@@ -132,11 +169,18 @@ def use(services: Services, settings: Settings, *, pausing: bool) -> None:
 
 
 def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
-    """Use the engine that `settings` name from now on. Running jobs are finished first or, with `pausing`, paused.
+    """Start switching to the engine that `settings` describe.
 
-    Returns at once; `services.room.switch` tells how it goes. A choice that works is kept for the next start
-    (app.config). Where it does not, the engine of before comes back, and the paused jobs go on. Raises the AppError of
-    what cannot even be tried.
+    Return at once; `services.room.switch` reports the progress. A choice that works is saved for the next start
+    (app.config); otherwise the previous engine is used again and the paused jobs resume.
+
+    Args:
+        services: The services.
+        settings: Settings with the new engine.
+        pausing: Pause running jobs rather than let them finish first.
+
+    Raises:
+        AppError: The engine cannot be tried at all, or a switch or benchmark is running.
     """
     running = services.jobs.running() if pausing else ()
 
@@ -153,8 +197,13 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
 
 
 def choose(services: Services, model: str, vllm_config: str) -> None:
-    """Use this model on this machine from the next analysis on, which starts it and, where that is confirmed, downloads
-    it. Waits a moment for the change, which running analyses hold up. Raises the AppError of what cannot be used.
+    """Use this local model from the next analysis on.
+
+    That analysis starts the model and, if this is confirmed, downloads it. Wait up to two seconds for the change, which
+    running analyses delay.
+
+    Raises:
+        AppError: The model cannot be used, or a switch or benchmark is running.
     """
     settings = chosen(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
 
@@ -169,10 +218,15 @@ def choose(services: Services, model: str, vllm_config: str) -> None:
 
 
 def begin_trial(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
-    """Try the proposed model's shape once no analysis runs; none is let in until it is over. The engine of now is
-    ended where the two would not fit, and comes back. `services.trying` tells how it goes. Raises AppErrors.
+    """Start a benchmark of the proposed model once no analysis runs; none is admitted until it is over.
+
+    The current engine is stopped if the two don't fit together, and restarted afterwards. `services.trying` reports the
+    progress.
+
+    Raises:
+        AppError: The model cannot be benchmarked here, or another benchmark is running.
     """
-    from app.services import model_benchmarks  # with the planner, which only what measures must wait for
+    from app.services import model_benchmarks  # imports the planner, which only measurements need
 
     model_benchmarks.check_proposal(proposal)
     settings, needed = services.settings, model_benchmarks.needed_bytes(proposal, arguments)
@@ -186,7 +240,15 @@ def begin_trial(services: Services, proposal: Proposal, arguments: Mapping[str, 
 
 
 def begin_check(services: Services, size: tuple[int, int], language: Language) -> None:
-    """Show test cards to the engine in use, which stays the same meanwhile; `services.looking` tells how it goes."""
+    """Start a vision check of the engine in use, which can't be switched meanwhile.
+
+    `services.looking` reports the progress and the result.
+
+    Args:
+        services: The services.
+        size: Width and height of the test cards in pixels.
+        language: Language of the questions.
+    """
     from app.services import model_benchmarks
 
     def work(on_progress: Listener, cancel: threading.Event) -> Measured:
@@ -197,7 +259,11 @@ def begin_check(services: Services, size: tuple[int, int], language: Language) -
 
 
 def begin_call(services: Services, *, base_url: str, api_key: str, model: str) -> None:
-    """Ask the engine at `base_url` what it serves; `services.calling` tells what it said. Raises ConfigError."""
+    """Start a query of what the engine at `base_url` serves; `services.calling` reports the answer.
+
+    Raises:
+        ConfigError: The address is not valid.
+    """
     from app.services import model_benchmarks
 
     settings = chosen_elsewhere(services.settings, base_url=base_url, api_key=api_key, model=model)
@@ -205,18 +271,28 @@ def begin_call(services: Services, *, base_url: str, api_key: str, model: str) -
 
 
 def use_elsewhere(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
-    """`switch` to the engine at `base_url`. Raises the AppError of what cannot even be tried."""
+    """Switch to the remote engine at `base_url`, as `switch` does.
+
+    Raises:
+        AppError: The engine cannot be tried at all, or a switch or benchmark is running.
+    """
     settings = chosen_elsewhere(services.settings, base_url=base_url, api_key=api_key, model=model)
     switch(services, settings, pausing=pausing)
 
 
 def open_services(settings: Settings | None = None, *, adopts: bool = True, workers: int | None = None) -> Services:
-    """Build everything; nothing heavy starts before it is needed. `adopts`: jobs that other programs left behind go on.
-    `workers` is how many analyses run at a time (by default as many as the queue has).
+    """Build all services; nothing heavy starts before it is needed.
 
-    Raises ConfigError or StorageError.
+    Args:
+        settings: The settings, by default those of the environment and `.env`.
+        adopts: Resume jobs that processes which are gone left behind.
+        workers: Number of analyses at a time, by default that of the queue.
+
+    Raises:
+        ConfigError: A setting is not valid.
+        StorageError: The data folder could not be read or written.
     """
-    from app.jobs import WORKERS, EngineRoom, Jobs, Sameness  # the commands do without
+    from app.jobs import WORKERS, EngineRoom, Jobs, Sameness  # other commands do without
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
@@ -238,7 +314,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         workers=workers or WORKERS,
     )
     if adopts:
-        jobs.indexing.begin()  # what an earlier version has indexed in another way
+        jobs.indexing.begin()  # entries that an earlier version indexed differently
     return Services(
         room=room,
         jobs=jobs,
@@ -252,7 +328,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
 
 
 def _meanings(settings: Settings, jobs: Jobs) -> Meanings | None:
-    """The search by meaning where a model for it is set. What ends from now on is made ready for it."""
+    """Build the semantic index if an embedding model is set; jobs that end from now on are added to it."""
     if not settings.embedding_base_url:
         return None
     from app.library.semantic_index import Meanings
@@ -265,5 +341,5 @@ def _meanings(settings: Settings, jobs: Jobs) -> Meanings | None:
 
 
 def _counts(jobs: Jobs) -> tuple[int, int]:
-    """How many jobs run, in whichever program on this data folder, and how many wait in this one."""
+    """Count the jobs that run in any process on this data folder, and those that wait in this one."""
     return sum(job.state == "running" for job in jobs.recent(_NEWEST)), len(jobs.waiting())

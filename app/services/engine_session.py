@@ -1,6 +1,6 @@
-"""One engine with everything that is made for it, from its settings: what analyses it, plans for it and measures it.
+"""An engine with everything built for it from its settings: analysis, planner and load monitor.
 
-Another model is another workbench. Nothing heavy is loaded before it is needed.
+Another model needs another session. Nothing heavy is loaded before it is needed.
 """
 
 from __future__ import annotations
@@ -64,14 +64,18 @@ _ASKING = (
 _importing = threading.Lock()
 
 Fetch = Callable[[ProgressListener, threading.Event], Path]
-# A CPU needs seconds for a frame; at this size it is the smallest that keeps captions readable.
 _SIDE_ON_CPU = 448
+"""Longer side of sent frames on a CPU, which needs seconds for a frame: the smallest that keeps captions readable."""
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """`notices`: what was changed in the settings to fit this machine. `run(task)` is one analysis. `load` tells how
-    much the engine has to do.
+    """An engine and everything built for it.
+
+    Attributes:
+        notices: Changes made to the settings to fit this machine.
+        run: Runs one analysis and yields its events.
+        load: Reads the current load of the engine.
     """
 
     settings: Settings
@@ -82,12 +86,12 @@ class Workbench:
     load: LoadReader
 
     def close(self) -> None:
-        """End the engine; it starts again when it is needed."""
+        """Stop the engine; it starts again when it is needed."""
         self.engine.stop()
 
 
 def open_workbench(settings: Settings, templates: Templates) -> Workbench:
-    """What these settings name. Nothing is started."""
+    """Build the session that these settings describe, without starting the engine."""
     engine, notices = build_engine(settings)
     opener = _Later(partial(_opener, settings, engine))
     return Workbench(
@@ -101,13 +105,17 @@ def open_workbench(settings: Settings, templates: Templates) -> Workbench:
 
 
 def pass_on(settings: Settings) -> None:
-    """Put what `.env` says to the hub's client and the engine where they read it; the environment goes before it."""
+    """Copy variables of `.env` for the hub's client and the engine to the environment, which takes precedence."""
     for name, value in settings.passed_on.items():
         os.environ.setdefault(name, value)
 
 
 def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
-    """The engine that the settings name, and what was changed in them to fit this machine."""
+    """Build the engine that the settings describe.
+
+    Returns:
+        The engine, an AbsentEngine if it cannot be built, and notices about changes made to fit this machine.
+    """
     if settings.base_url:
         return RemoteEngine(settings.base_url, settings.api_key, settings.asked_model), ()
     pass_on(settings)
@@ -130,7 +138,7 @@ def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
 
 
 def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:
-    """Fetch the model, but download it only where that was confirmed.
+    """Fetch the model, but download it only if that was confirmed.
 
     Raises:
         ModelNotFound: "model_unconfirmed", or what `fetch` raises.
@@ -147,12 +155,12 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
 
 
 def runner(settings: Settings, engine: Engine, templates: Templates) -> Run:
-    """`run(task)`: one analysis with the real parts."""
+    """Build the function that runs one analysis with this engine."""
     return _runner(settings, _tools(settings, templates, _Later(partial(_opener, settings, engine))))
 
 
 class _Later(Generic[T]):
-    """One object for all analyses, made when it is needed first."""
+    """An object shared by all analyses, made when it is first needed."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -209,7 +217,7 @@ def _planned(settings: Settings, measure: Measure) -> Planner:
 
 
 def open_planner(settings: Settings) -> Planner:
-    """What tells what an analysis will be like, by settings and by what was seen before; no engine is asked."""
+    """Build a planner that estimates an analysis from settings and earlier runs alone, without asking an engine."""
     return _planned(settings, lambda *_: None)
 
 
@@ -218,13 +226,13 @@ def _paces(settings: Settings) -> Paces:
 
 
 def _engine_name(settings: Settings) -> str:
-    """What tells one engine with its model and settings from another."""
+    """Return a text that identifies an engine with its model and settings."""
     config = {} if settings.base_url else settings.vllm_config
     return json.dumps([settings.base_url or settings.engine, settings.model_path, config], sort_keys=True)
 
 
 def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
-    """The settings that the answers to a request depend on, each under its name below `condition.` in i18n."""
+    """Return the settings that the answers to a request depend on, by their name below `condition.` in i18n."""
     from app import video
 
     known = {"app": f"{version('framelens')} ({video.version()})"}
@@ -248,7 +256,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
 
 
 def _engine_version(settings: Settings) -> str:
-    """Of an engine of ours; "" where it is not installed."""
+    """Return the version of the local engine, "" if it is not installed."""
     if settings.engine == "vllm":
         return (installed_vllm() or ("", ""))[1]
     try:
@@ -258,19 +266,19 @@ def _engine_version(settings: Settings) -> str:
 
 
 def usual_side(settings: Settings) -> int | None:
-    """The longer side of sent frames in pixels where that is settled, None where it depends on their number."""
+    """Return the longer side of sent frames in pixels, None if it depends on their number."""
     on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
     return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
 
 
 def expected_room(settings: Settings) -> Room:
-    """What one request will hold, as far as settings tell it before the engine is there."""
-    told = None if settings.base_url else settings.vllm_config.get("max_model_len")
-    return Room(told if isinstance(told, int) else None, settings.answer_tokens)
+    """Return the size of a request as far as the settings determine it before the engine runs."""
+    max_model_len = None if settings.base_url else settings.vllm_config.get("max_model_len")
+    return Room(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
 
 
 def build_hearing(settings: Settings) -> Hearing:
-    """What reads subtitles, and hears what is said where a model for that is set."""
+    """Build the reader of subtitles, which also transcribes speech if a model for that is set."""
     from app.analysis.inputs.transcription import Hearing
 
     surveys = Surveys(settings.data_dir / "surveys")
@@ -292,8 +300,10 @@ def _speech_engine(settings: Settings) -> Engine | None:
 
 
 def _tools(settings: Settings, templates: Templates, opener: Callable[[], Opener]) -> Callable[[], Tools]:
-    """What makes the tools of all analyses, once. LangChain, which is slow to import, waits until an engine is asked:
-    the video is opened before that, and who wants no model never waits for it.
+    """Return a function that builds the tools of all analyses once.
+
+    LangChain is slow to import, so it is imported only when an engine is asked: the video is opened before that, and an
+    analysis without a model never waits for it.
     """
 
     def open_engine(
@@ -322,9 +332,9 @@ def _tools(settings: Settings, templates: Templates, opener: Callable[[], Opener
 
 
 def import_engine_client() -> None:
-    """Import what asks an engine: LangChain and what comes with it, about a thousand modules.
+    """Import the client of the engine: LangChain and its dependencies, about a thousand modules.
 
-    One thread at a time: of two that import packages which import each other, one can meet a half-made module.
+    Only one thread at a time: with circular imports, two threads could see a partially initialised module.
     """
     with _importing:
         for name in _ASKING:
@@ -348,7 +358,7 @@ def _opener(settings: Settings, engine: Engine) -> Opener:
 
 
 def _answers(settings: Settings) -> Answers | None:
-    """What this very model has answered before. Of an engine elsewhere nobody knows whether it is the same model."""
+    """Open the cache of this model's answers; None for a remote engine, which may serve another model by now."""
     from app.llm.cache import Answers
 
     if settings.base_url or (folder := _weights(settings)) is None:
@@ -363,13 +373,13 @@ def _answers(settings: Settings) -> Answers | None:
 
 
 def _weights(settings: Settings) -> Path | None:
-    """The folder of the model where it is on this machine."""
+    """Return the folder of the model, None if it is not on this machine."""
     try:
         return resolve_model(settings.model_path).folder
-    except AppError:  # starting the engine will say what is wrong
+    except AppError:  # starting the engine will report what is wrong
         return None
 
 
 def _changed(folder: Path) -> int:
-    """When the newest file of a model was changed, in nanoseconds."""
+    """Return the modification time of the newest file of a model in nanoseconds."""
     return max((file.stat().st_mtime_ns for file in folder.iterdir() if file.is_file()), default=0)

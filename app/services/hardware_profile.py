@@ -1,4 +1,4 @@
-"""What models are to fit into: this machine as it is, or memory of another size."""
+"""Hardware profiles that models are matched with: this machine, or cards of another size."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from app.models.placement import USABLE
 from app.models.serving_plan import GIB, Device
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
-"""The sizes in which cards come."""
+"""Sizes in which cards are sold."""
 _USUAL_GIB = (24, 16, 12, 8)
+"""Sizes offered besides this machine. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """`cards` cards like `card`, or with no card `memory_gib` of ordinary memory and a processor of this speed (None:
-    the one that the catalogue was measured on).
+    """Hardware to run a model on.
+
+    Attributes:
+        key: Name of the profile; "here" is this machine.
+        card: Model of each of the `cards` graphics cards, None for a CPU.
+        memory_gib: Memory of a machine without a card.
+        speed: Speed of its processor, None for that of the machine on which the catalogue was measured.
     """
 
     key: str
@@ -35,29 +41,33 @@ class Place:
 
     @property
     def device(self) -> Device:
+        """Return the kind of device that computes."""
         return "gpu" if self.card else "cpu"
 
     @property
     def bytes_each(self) -> int:
-        """The memory of one card, or all of it on a CPU."""
+        """Return the memory of one card, or of the whole machine on a CPU."""
         return int((self.card.memory_gib if self.card else self.memory_gib) * GIB)
 
     def proposals(self, entries: Sequence[Entry]) -> tuple[Proposal, ...]:
-        """What runs here, best first."""
+        """List the models that run on this hardware, the best first."""
         if self.card is None:
             return on_cpu(self.memory_gib, entries, speed=self.speed)
         return on_cards(self.card, entries, cards=self.cards)
 
     def need(self, shape: Shape, arguments: Mapping[str, Any]) -> Need:
-        """Return what a model served with these vLLM arguments needs here. Cards are planned with as far as
-        `gpu_memory_utilization` says.
+        """Return the memory that a model served with these vLLM arguments needs on this hardware.
+
+        Args:
+            shape: The model.
+            arguments: vLLM arguments; `gpu_memory_utilization` is the share of a card that may be used.
         """
         share = arguments.get("gpu_memory_utilization") if self.card else None
         usable = float(share) if isinstance(share, int | float) else USABLE
         return need_of(shape, plan_of(arguments, device=self.device), self.bytes_each, usable=usable)
 
     def pace(self, entry: Entry) -> Pace | None:
-        """Return the estimated pace of a model here, whether or not it fits; None on cards, for which there is none."""
+        """Return the estimated throughput of a model here, whether or not it fits; None on cards (no estimates)."""
         if self.card is not None:
             return None
         found = self.proposals((entry,))
@@ -66,13 +76,13 @@ class Place:
         return (self.speed or reference()).pace(work_of(entry.shape, plan_of({}, device="cpu")))
 
     def as_measured(self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, Entry]) -> Place:
-        """The same, as fast as trials of models have shown this processor to be."""
+        """Return the profile with the processor speed that benchmarks on this machine have measured."""
         known = [one for one in trials if (one.get("device"), one.get("machine")) == ("cpu", cpu_name())]
         runs = [run_of(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
         return replace(self, speed=speed_of((run for run in runs if run), self.speed or reference()))
 
     def words(self, language: Language) -> str:
-        """What it is, for people."""
+        """Return a description for the user."""
         gib = f"{self.bytes_each / GIB:.4g}"
         key = "models.machine_cards" if self.card else "models.machine_cpu"
         return t(key, language, n=self.cards, name=(self.card.name if self.card else "") or "GPU", gib=gib)
@@ -80,8 +90,9 @@ class Place:
 
 @cache
 def here() -> Place:
-    """This machine: its cards as the smallest of them, unless the installed vLLM computes on the CPU. Looked at once:
-    neither cards nor memory come while it runs.
+    """Return the profile of this machine, detected once: hardware isn't added while the program runs.
+
+    All cards count as the smallest of them, and none if the installed vLLM computes on the CPU.
     """
     reader = CardReader()
     sizes = [(one.memory_bytes / GIB, one.name) for one in reader().cards if one.memory_bytes]
@@ -90,7 +101,13 @@ def here() -> Place:
 
 
 def place_of(cards: Iterable[tuple[float, str]], device: Device, memory_gib: float) -> Place:
-    """This machine with cards of these GiB and names."""
+    """Return the profile of this machine for these cards.
+
+    Args:
+        cards: Memory in GiB and name of each card.
+        device: The device that the installed vLLM computes on.
+        memory_gib: Memory of the machine.
+    """
     found = sorted(cards)
     if not found or device == "cpu":
         return Place("here", None, memory_gib=memory_gib, speed=speed_here())
@@ -99,12 +116,12 @@ def place_of(cards: Iterable[tuple[float, str]], device: Device, memory_gib: flo
 
 
 def speed_here() -> Speed:
-    """Of this processor, as far as is known before anything is tried."""
+    """Return the speed of this processor as estimated without a benchmark."""
     return usual_speed(cpu_flags(), cpu_cores())
 
 
 def all_places(ours: Place) -> dict[str, Place]:
-    """This machine first, then cards of the usual sizes, and the CPU of this machine where it has a card."""
+    """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
     places = [ours, *(Place(f"{gib} GB", Card(gib)) for gib in _USUAL_GIB)]
     if ours.card:
         places.append(Place("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))

@@ -1,6 +1,6 @@
-"""What is measured of a model on this machine and kept: a trial of its shape, and the vision check of an engine.
+"""Stored measurements of models on this machine: benchmarks with dummy weights, and vision checks of an engine.
 
-The command line and the page both come here; what they get, and what they find again later, is the same document.
+The command line and the pages use the same functions and read the same stored documents.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ from app.store.benchmark_store import Kept, Measured, checks, trials
 Listener = Callable[[EngineProgress], None]
 _FRAME_SHAPE = 9 / 16
 _CALL_SECONDS = 120.0
+"""Timeout of a request to a remote engine. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What an engine elsewhere told: the models that it serves, the one that is used, and whether that one sees."""
+    """Reply of a remote engine: the models that it serves, the one that is used, and whether that one sees images."""
 
     base_url: str
     served: tuple[str, ...]
@@ -47,18 +48,23 @@ class Elsewhere:
     sees: bool | None
 
 
-# ---- a shape ---------------------------------------------------------------------------------------------------------
+# ---- benchmarks ------------------------------------------------------------------------------------------------------
 
 
 def check_proposal(proposal: Proposal) -> None:
-    """Raise the AppError of a model that cannot be tried here at all."""
+    """Raise an AppError if the model cannot be benchmarked on this machine."""
     check_entry(proposal.entry)
     if installed_vllm() is None:
         raise EngineError("vllm_not_installed", model=proposal.entry.id)
 
 
 def needed_bytes(proposal: Proposal, arguments: Mapping[str, Any]) -> int:
-    """What a trial with `arguments` over what is proposed takes of the fullest card, or of memory."""
+    """Return the bytes that a benchmark takes of the fullest card, or of the memory.
+
+    Args:
+        proposal: The proposed model and arguments.
+        arguments: vLLM arguments that override those of the proposal.
+    """
     plan = plan_of(
         benchmark_result.settings_of(proposal, arguments),
         device=proposal.plan.device,
@@ -68,7 +74,7 @@ def needed_bytes(proposal: Proposal, arguments: Mapping[str, Any]) -> int:
 
 
 def free_bytes() -> int:
-    """What a trial may take right now: memory, or of the card that has the least left."""
+    """Return the bytes that are free now: of the memory on a CPU, else of the card with the least left."""
     if (installed_vllm() or ("cpu", ""))[0] == "cpu":
         return free_memory_bytes()
     reader = CardReader()
@@ -78,7 +84,7 @@ def free_bytes() -> int:
 
 
 def fits_beside(needed: int) -> bool:
-    """Whether a trial of `needed` bytes leaves what runs now alone."""
+    """Return whether a benchmark of `needed` bytes fits beside the engine that runs now."""
     return needed <= free_bytes()
 
 
@@ -89,12 +95,20 @@ def try_model(
     on_progress: Listener,
     cancel: threading.Event,
 ) -> Measured:
-    """Measure the proposed model's shape, with `arguments` over what is proposed, and keep what came out.
+    """Benchmark the proposed model and save the result.
 
-    Raises what `try_shape` raises, and what `check_proposal` does.
+    Args:
+        proposal: The proposed model and arguments.
+        arguments: vLLM arguments that override those of the proposal.
+        settings: Where to save the result and the log of the engine.
+        on_progress: Called with the progress.
+        cancel: Ends the benchmark when it is set.
+
+    Raises:
+        AppError: What `check_proposal` and `model_benchmark.try_shape` raise.
     """
     check_proposal(proposal)
-    from app.analysis import model_benchmark  # LangChain, which the page and the other questions start without
+    from app.analysis import model_benchmark  # imports LangChain, which the page and other functions start without
 
     pass_on(settings)
     found = model_benchmark.try_shape(
@@ -108,7 +122,7 @@ def try_model(
     return _kept(trials(settings.data_dir), asdict(found))
 
 
-# ---- sight -----------------------------------------------------------------------------------------------------------
+# ---- vision checks ---------------------------------------------------------------------------------------------------
 
 
 def check_sight(
@@ -119,8 +133,19 @@ def check_sight(
     on_progress: Listener,
     cancel: threading.Event,
 ) -> Measured:
-    """Start `engine` where needed, show it test cards of `size` pixels (None: of frames as they are sent), score what
-    it reads and keep that. Raises the AppErrors of an engine that cannot answer, and Cancelled.
+    """Show test cards to an engine, score what it reads and save the result. Start the engine if needed.
+
+    Args:
+        settings: The settings that describe the engine.
+        engine: The engine.
+        size: Width and height of the cards in pixels, None for those of frames as they are sent.
+        language: Language of the questions.
+        on_progress: Called with the progress.
+        cancel: Ends the check when it is set.
+
+    Raises:
+        AppError: The engine cannot answer.
+        Cancelled: `cancel` was set.
     """
     from app.llm.chat import connect
     from app.llm.vision_check import check_vision
@@ -146,26 +171,26 @@ def check_sight(
 
 
 def last_check(settings: Settings) -> Measured | None:
-    """The latest vision check of the engine that these settings name; None where there was none."""
+    """Get the latest vision check of the engine that these settings describe, or None."""
     found = checks(settings.data_dir).of(**engine_of(settings))
     return found[-1] if found else None
 
 
 def result_text(seen: Measured, language: Language) -> str:
-    """How many of the cards were read, and whether in their order."""
+    """Describe how many of the cards were read, and whether in the right order."""
     order = t("sight.order_right" if seen["ordered"] else "sight.order_wrong", language)
     figures = {name: seen[name] for name in ("shown", "colours", "forms", "digits", "width", "height")}
     return t("sight.result", language, order=order, **figures)
 
 
 def latest_trials(data_dir: Path, device: Device) -> dict[str, Measured]:
-    """The latest trial of each model on this machine, by the model's id."""
+    """Get the latest benchmark of each model on this machine by the model's id."""
     kept = trials(data_dir).of(device=device)
     return {str(one["model"]): one for one in kept if device == "gpu" or one.get("machine") == cpu_name()}
 
 
 def pace_text(trial: Measured, language: Language) -> str:
-    """How quick a model was when it was tried here; "" where the trial does not tell."""
+    """Describe the measured throughput of a model; "" if the benchmark doesn't contain it."""
     found = benchmark_result.tried_of(trial)
     if found is None:
         return ""
@@ -176,17 +201,17 @@ def pace_text(trial: Measured, language: Language) -> str:
 
 
 def speed_text(pace: Pace | None, sees: bool, measured: Measured | None, language: Language) -> str:
-    """Return how quick a model is: as it was measured here, else as it is estimated; "" where neither is known."""
-    told = pace_text(measured, language) if measured else ""
-    if told or pace is None:
-        return told
+    """Describe the throughput of a model: measured here, else estimated; "" if neither is known."""
+    measured_text = pace_text(measured, language) if measured else ""
+    if measured_text or pace is None:
+        return measured_text
     each = f"{pace.frame_seconds:.1f}" if sees else ""
     key = "models.page.estimated" if each else "models.page.estimated_words"
     return t(key, language, each=each, pace=f"{pace.tokens_per_second:.1f}")
 
 
 def engine_of(settings: Settings) -> dict[str, str]:
-    """What a vision check is about: the model, what serves it, and the format of its numbers, "" where unknown."""
+    """Return the subject of a vision check: the model, its engine, and its number format ("" if unknown)."""
     if settings.base_url:
         return {"model": settings.asked_model, "engine": settings.base_url, "format": ""}
     version = (installed_vllm() or ("", ""))[1] if settings.engine == "vllm" else ""
@@ -195,7 +220,7 @@ def engine_of(settings: Settings) -> dict[str, str]:
 
 
 def usual_size(settings: Settings) -> tuple[int, int]:
-    """A frame of 16 : 9 as it is sent to this engine, in pixels."""
+    """Return width and height in pixels of a 16:9 frame as it is sent to this engine."""
     side = usual_side(settings) or 896
     return side, round(side * _FRAME_SHAPE)
 
@@ -211,11 +236,15 @@ def _format(settings: Settings) -> str:
     return chosen if chosen and shape.quantisation is None else format_of(shape).key
 
 
-# ---- elsewhere -------------------------------------------------------------------------------------------------------
+# ---- remote engines --------------------------------------------------------------------------------------------------
 
 
 def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> Elsewhere:
-    """Ask the engine that these settings name what it serves, and whether it takes pictures in. Raises AppErrors."""
+    """Ask the remote engine that these settings describe what it serves, and whether it accepts images.
+
+    Raises:
+        AppError: The engine cannot be reached or doesn't answer.
+    """
     from app.llm.chat import connect
     from app.llm.vision_probe import prove_sight
 

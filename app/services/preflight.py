@@ -1,7 +1,7 @@
-"""From settings to what would go wrong with them on this machine, in about a second and with nothing started.
+"""Preflight of settings on this machine, in about a second and without starting anything.
 
 It gathers the facts that `app.models.preflight` judges: the model's folder or name, the machine, the installed engine.
-Nothing heavy is imported. The network is asked for one small file at most, and only where the caller lets it.
+Nothing heavy is imported. At most one small file is downloaded, and only if the caller allows it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,16 @@ _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_temp
 def preflight(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
 ) -> tuple[Finding, ...]:
-    """What is to be said of the engine that `settings` name, the worst first.
+    """Check the engine that `settings` describe.
 
-    `given`: a VLLM_CONFIG to look at instead of theirs, which may be wrong. `engine_runs`: an engine of ours holds
-    memory and port at this moment, and will be ended before the new one starts. `asks_hub`: the config of a model that
-    is neither here nor in the catalogue may be asked of the hub.
+    Args:
+        settings: The settings.
+        given: A VLLM_CONFIG to check instead of theirs; it may be wrong.
+        engine_runs: A local engine holds memory and port now, and will be stopped before the new one starts.
+        asks_hub: The config of a model that is neither here nor in the catalogue may be downloaded from the hub.
+
+    Returns:
+        The findings, the worst first; none for a remote engine.
     """
     if settings.base_url:
         return ()
@@ -49,14 +54,24 @@ def preflight(
 
 
 def refuse(settings: Settings, folder: Path) -> tuple[Notice, ...]:
-    """For a start that is about to be made with the model's `folder`: what hinders it. Raises the first that stops.
+    """Check the settings right before an engine starts.
 
-    A fault of this look itself is logged and keeps nobody from starting.
+    An unexpected error of the check itself is logged and doesn't prevent the start.
+
+    Args:
+        settings: The settings.
+        folder: The folder of the model.
+
+    Returns:
+        Notices about problems that don't prevent the start.
+
+    Raises:
+        AppError: The first problem that prevents the start.
     """
     try:
         found = preflight(replace(settings, model_path=str(folder)))
     except Exception:
-        log.exception("the look before the start failed")
+        log.exception("preflight failed")
         return ()
     stopping = [finding for finding in found if finding.severity == "stops"]
     if stopping:
@@ -65,7 +80,7 @@ def refuse(settings: Settings, folder: Path) -> tuple[Notice, ...]:
 
 
 def computes_wide(settings: Settings) -> bool:
-    """Whether `half` is to become float32 on this machine's CPU, as `app.engine.vllm.fit_arguments` is told."""
+    """Return whether `half` should become float32 on this machine's CPU (`wide` of `app.engine.vllm.fit_arguments`)."""
     flags = cpu_flags()
     if has_bfloat16(flags) or (installed_vllm() or ("", ""))[0] != "cpu":
         return False
@@ -74,7 +89,7 @@ def computes_wide(settings: Settings) -> bool:
 
 
 def effective_arguments(settings: Settings) -> Mapping[str, Any]:
-    """Return VLLM_CONFIG as the engine on this machine is started with it."""
+    """Return VLLM_CONFIG with the changes that the engine on this machine is started with."""
     device = (installed_vllm() or ("gpu", ""))[0]
     return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
 
@@ -87,7 +102,7 @@ def _is_wide(shape: Shape | None, given: Mapping[str, Any], machine: Machine) ->
 
 
 def _shape_of(settings: Settings) -> Shape | None:
-    """Of a model that is here, or in the catalogue by its full name."""
+    """Return the shape of a model that is on this machine, or in the catalogue by its full name; else None."""
     try:
         folder = resolve_model(settings.model_path).folder
     except AppError:
@@ -101,7 +116,7 @@ def _shape_of(settings: Settings) -> Shape | None:
 def subject_of(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
 ) -> Subject:
-    """The facts about these settings on this machine."""
+    """Gather the facts about these settings on this machine. The arguments are those of `preflight`."""
     given = settings.vllm_config if given is None else given
     wanted = Wanted(settings.model_path, settings.data_dir, engine=settings.engine, port=settings.engine_port)
     facts, catalogue = gather(wanted), load(settings.data_dir / "models")
@@ -111,7 +126,7 @@ def subject_of(
     arguments = given if fault else fit_arguments(given, machine.kind, wide=_is_wide(model.shape, given, machine))[0]
     environment = _environment(settings, given) if settings.engine == "vllm" and not fault else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
-        environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will be another
+        environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will change
     return Subject(
         model=model,
         given=given,
@@ -136,7 +151,7 @@ def _fault(given: Mapping[str, Any]) -> AppError | None:
 
 
 def _environment(settings: Settings, given: Mapping[str, Any]) -> dict[str, str]:
-    """The variables that vLLM would find, with those that its launcher adds."""
+    """Return the environment variables of vLLM, including those that its launcher adds."""
     try:
         added = vllm_launcher(settings.model_path, given).environment("")
     except AppError:  # no vLLM here
@@ -172,7 +187,7 @@ def _model(name: str, facts: Facts, catalogue: Catalogue, *, asks_hub: bool) -> 
 
 
 def _match(name: str, catalogue: Catalogue, fault: AppError | None) -> tuple[Match | None, AppError | None]:
-    """What the catalogue takes the name for, and why it cannot be used; a folder of Ollama's says so itself."""
+    """Return the catalogue's match for a name, and why the model cannot be used; an Ollama folder has its own error."""
     try:
         return catalogue.find(name), fault
     except ModelNotFound as error:
@@ -187,7 +202,7 @@ def _named_folder(name: str) -> bool:
 
 
 def _in_folder(name: str, folder: Path) -> Model:
-    """A model that is here. What cannot be read is left to `check_model_folder`, which says so better."""
+    """Read a model folder. Unreadable files are ignored: `check_model_folder` reports them better."""
     try:
         files = frozenset(file.name for file in folder.iterdir())
     except OSError:
@@ -220,7 +235,7 @@ def _read(file: Path) -> Mapping[str, Any] | None:
 
 
 def _shape(config: Mapping[str, Any] | None) -> Shape | None:
-    """None for a family that the calculator does not know: then nothing is said that rests on it."""
+    """Return the shape of a model, None for a family that the calculator doesn't know, which skips some checks."""
     try:
         return read_shape(config) if config is not None else None
     except AppError:
@@ -237,7 +252,7 @@ def _weights_bytes(shape: Shape) -> int:
 
 
 def _machine(facts: Facts, *, engine_runs: bool) -> Machine:
-    """The device is that of the installed vLLM; transformers serve takes a card where there is one."""
+    """Describe the machine. The device is that of the installed vLLM; `transformers serve` uses a card if it can."""
     installed = installed_vllm()
     kind = installed[0] if installed else ("gpu" if facts.cards else "cpu")
     cards = tuple(
@@ -288,13 +303,13 @@ def _program(settings: Settings, model: Model, facts: Facts) -> Program:
 
 
 def _alternative(machine: Machine, catalogue: Catalogue) -> str:
-    """The best that the catalogue has for this machine; "" for none."""
+    """Return the id of the best model in the catalogue for this machine, "" for none."""
     found = _proposals(machine, tuple(catalogue.by_id.values()))
     return found[0].entry.id if found else ""
 
 
 def _fitting(model: Model, machine: Machine, catalogue: Catalogue) -> Mapping[str, Any]:
-    """VLLM_CONFIG with which this very model runs here; {} where none is known."""
+    """Return a VLLM_CONFIG with which this model runs here, {} if none is known."""
     entry = catalogue.by_id.get(model.name)
     found = _proposals(machine, (entry,)) if entry else ()
     return found[0].config if found else {}

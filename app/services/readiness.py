@@ -1,7 +1,7 @@
-"""What an analysis needs before it starts: is the model on this machine, or what would be downloaded, and does it fit?
+"""Readiness of the model before an analysis starts: on this machine, to be downloaded, or not available.
 
-Page and command line ask here before they start anything. No network is used; sizes and speeds are the estimates of the
-catalogue, and what was measured on this machine.
+Page and command line check it before they start anything. No network is used; sizes and throughput are the estimates of
+the catalogue and measurements made on this machine.
 """
 
 from __future__ import annotations
@@ -27,14 +27,18 @@ from app.store.benchmark_store import trials
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2
+"""Number of models offered. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that would be used. `download_bytes` is 0 where it is here, None where its size is not known.
+    """A model that could be used.
 
-    `need` is None for a model of which nothing is known, `pace` also on cards, for which there is no estimate. `config`
-    is VLLM_CONFIG for this machine.
+    Attributes:
+        download_bytes: Size of the download, 0 if the model is here, None if unknown.
+        need: Memory that it needs, None for an unknown model.
+        pace: Estimated throughput, None for an unknown model and on cards, for which there is no estimate.
+        config: VLLM_CONFIG for this machine.
     """
 
     model: str
@@ -46,17 +50,21 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """The last part of its name."""
+        """Return the last part of the model's name."""
         return self.model.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """`kind`: "ready", where the model is here or served elsewhere; "download", where it has to be downloaded first;
-    "none", where no model can be had: `error` says why.
+    """Readiness of the model for an analysis.
 
-    `model` is the one that would be downloaded. `offers` run on this machine, those that are here first.
-    `free_bytes`: where downloads are kept.
+    Attributes:
+        kind: "ready" if the model is here or remote, "download" if it must be downloaded first, "none" if no model is
+            available.
+        model: The model that would be downloaded.
+        error: Why no model is available.
+        offers: Other models that run on this machine, those that are here first.
+        free_bytes: Free space where downloads are stored.
     """
 
     kind: Kind
@@ -67,15 +75,15 @@ class Readiness:
 
     @property
     def has_room(self) -> bool:
-        """Whether the disk has room for the download."""
+        """Return whether the disk has room for the download."""
         size = self.model.download_bytes if self.model else None
         return size is None or size <= self.free_bytes
 
 
 def readiness(settings: Settings, engine: Engine) -> Readiness:
-    """Return whether an analysis with these settings and this engine gets a model, and at what cost.
+    """Check whether an analysis with these settings and this engine has a model, and what it would cost to get one.
 
-    Takes tens of milliseconds: the hub's cache is looked into.
+    This takes tens of milliseconds, as the hub's cache is inspected.
     """
     if settings.base_url or engine.status().state in ("starting", "ready"):
         return Readiness("ready")
@@ -95,7 +103,7 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
 
 
 def free_bytes() -> int:
-    """Return the bytes that are free where downloads are kept."""
+    """Return the number of free bytes where downloads are stored."""
     folder = hub_cache_folder().absolute()
     return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.is_dir())).free
 
@@ -110,8 +118,9 @@ def _wanted(hub_id: str, settings: Settings) -> Candidate:
 
 
 def _offers(settings: Settings) -> tuple[Candidate, ...]:
-    """What sees and runs here, those on this machine first. The model of the settings is among them where it fits with
-    settings for this machine only.
+    """List vision models that run here, those on this machine first.
+
+    The model of the settings is included only if it fits with a configuration for this machine but not with theirs.
     """
     place, entries = _place(settings), load(settings.data_dir / "models").by_id
     runs = [one for one in place.proposals(tuple(entries.values())) if one.entry.sees and one.entry.engine == "vllm"]

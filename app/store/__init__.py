@@ -1,0 +1,1 @@
+"""Files and databases in the data folder: jobs, library index, videos, caches and measurements."""

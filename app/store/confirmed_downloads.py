@@ -1,6 +1,6 @@
-"""Downloads of models that the user has confirmed and that have not come to their end.
+"""Unfinished downloads of models that the user has confirmed.
 
-Kept on disk, so that an analysis that waits for a download goes on with it after a restart.
+Stored on disk, so that an analysis that waits for a download resumes it after a restart.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from app.store.fs_utils import disk_errors, read_json, write_json
 
 
 class ConfirmedDownloads:
-    """Ids of models on the hub, in the file `path`. Every call reads the file: several programs may share it.
+    """Ids of models on the hub, in the file `path`. Every call reads the file, since several processes may share it.
 
-    Raises StorageError where the file cannot be read or written.
+    Every method raises StorageError if the file cannot be read or written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def add(self, model_id: str) -> None:
-        """Remember that this model may be downloaded."""
+        """Add a model that may be downloaded."""
         self._write({*self._ids(), model_id})
 
     def remove(self, model_id: str) -> None:
-        """Forget a model, once it is here."""
+        """Remove a model that was downloaded."""
         if model_id in (known := self._ids()):
             self._write(known - {model_id})
 

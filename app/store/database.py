@@ -1,6 +1,6 @@
-"""Keeps analyses in one SQLite file: for each a document, pictures, and the results of its requests one by one.
+"""SQLite database of analyses: for each a document, images, and the results of its requests one by one.
 
-What a document says is not its business. Several programs may work on one file at the same time.
+It doesn't interpret the documents. Several processes may use one file at the same time.
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ from app.core.private_files import make_private_folder
 from app.store.migrations import migrate
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same"
-_PATIENCE_SECONDS = 30.0  # with another program that is writing
-_PAUSE_SECONDS = 0.02  # between two tries, where SQLite itself does not wait
+_PATIENCE_SECONDS = 30.0
+"""How long to wait while another process writes. Chosen by hand; not tuned."""
+_PAUSE_SECONDS = 0.02
+"""Time between two tries where SQLite itself doesn't wait. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One stored analysis. `owner` names the program that works on it or did so last (app.store.process_lock).
-    `priority` puts it before others that wait. `same` is a digest that analyses of the same thing share, "" where there
-    is none yet.
+    """A stored analysis.
+
+    Attributes:
+        owner: Name of the process that works on it or did so last (app.store.process_lock).
+        priority: Waiting analyses with a higher priority run first.
+        same: Deduplication key, "" while there is none.
     """
 
     id: str
@@ -41,7 +46,10 @@ class Row:
 
 
 class Store:
-    """One file, shared by all threads. Raises StorageError where the disk refuses."""
+    """Database in one file, shared by all threads.
+
+    The constructor and every method raise StorageError if SQLite or the operating system refuses.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,7 +60,7 @@ class Store:
             self._connection = _opened(path)
 
     def save(self, row: Row) -> None:
-        """Insert the analysis or replace what was stored of it; its pictures and results stay."""
+        """Insert the analysis or replace its row; its images and results stay."""
         with self._guard():
             self._connection.execute(
                 f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
@@ -62,31 +70,33 @@ class Store:
             )
 
     def save_frames(self, job_id: str, frames: Iterable[tuple[int, bytes]]) -> None:
-        """Store the pictures of an analysis by number, all or none."""
+        """Store the images of an analysis by number, all or none."""
         with self._guard(), self._transaction():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO frames VALUES (?, ?, ?)", ((job_id, number, jpeg) for number, jpeg in frames)
             )
 
     def get(self, job_id: str) -> Row | None:
-        """The analysis, or None."""
+        """Get an analysis by id, or None."""
         return next(iter(self._rows("WHERE id = ?", job_id)), None)
 
     def recent(self, limit: int) -> list[Row]:
-        """The newest first, in the order in which they came: clocks can be set back."""
+        """List analyses, the last inserted first: by insertion, since clocks can be set back."""
         return self._rows("ORDER BY rowid DESC LIMIT ?", limit)
 
     def in_states(self, *states: str) -> list[Row]:
-        """Those in one of these states, the oldest first."""
+        """List the analyses in one of these states, the oldest first."""
         return self._rows(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rowid", *states)
 
     def same_as(self, same: str) -> list[Row]:
-        """Those with that digest, the newest first."""
+        """List the analyses with this deduplication key, the newest first."""
         return self._rows("WHERE same = ? ORDER BY rowid DESC", same)
 
     def take_over(self, row: Row, owner: str, state: str) -> bool:
-        """Make `owner` the owner in place of the one in `row`, and `state` its state; False where it is not any more as
-        in `row`: somebody else was quicker. What was wished of the owner before is void.
+        """Replace the owner and the state of an analysis; drop control requests for the previous owner.
+
+        Returns:
+            False if owner or state are no longer those in `row`, because another process was quicker.
         """
         with self._guard():
             changed = self._connection.execute(
@@ -96,17 +106,17 @@ class Store:
             return changed.rowcount == 1
 
     def stamp(self) -> int:
-        """Changes whenever another program has written to the file."""
+        """Return a number that changes whenever another process writes to the file."""
         with self._guard():
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def wish(self, job_id: str, wish: str) -> None:
-        """Leave word for the program that works on this."""
+        """Leave a control request for the process that works on this analysis."""
         with self._guard():
             self._connection.execute("UPDATE jobs SET wish = ? WHERE id = ?", (wish, job_id))
 
     def wishes(self, owner: str) -> dict[str, str]:
-        """The words that were left for `owner`, by the id of the analysis; they are taken away."""
+        """Read and remove the control requests for `owner`, by id of the analysis."""
         with self._guard():
             found = self._connection.execute("SELECT id, wish FROM jobs WHERE owner = ? AND wish <> ''", (owner,))
             wishes: dict[str, str] = dict(found.fetchall())
@@ -115,12 +125,12 @@ class Store:
             return wishes
 
     def save_result(self, job_id: str, number: int, document: str) -> None:
-        """Store one result of an analysis, in place of the one with that number."""
+        """Store a result of an analysis in place of the one with that number."""
         with self._guard():
             self._connection.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (job_id, number, document))
 
     def results(self, job_id: str) -> dict[int, str]:
-        """The results of an analysis by number."""
+        """Get the results of an analysis by number."""
         with self._guard():
             found = self._connection.execute(
                 "SELECT number, document FROM results WHERE job_id = ? ORDER BY number", (job_id,)
@@ -128,7 +138,7 @@ class Store:
             return dict(found.fetchall())
 
     def keep_results(self, job_id: str, numbers: Iterable[int]) -> None:
-        """Drop all results of an analysis but these."""
+        """Delete all results of an analysis but these."""
         kept = list(numbers)
         with self._guard():
             self._connection.execute(
@@ -137,23 +147,24 @@ class Store:
             )
 
     def frames(self, job_id: str) -> dict[int, bytes]:
-        """The pictures of an analysis by number."""
+        """Get the images of an analysis by number."""
         with self._guard():
             found = self._connection.execute("SELECT number, jpeg FROM frames WHERE job_id = ?", (job_id,))
             return dict(found.fetchall())
 
     def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a query, for the other modules of app.store."""
+        """Return the rows of a query; for other modules of app.store only."""
         with self._guard():
             return self._connection.execute(query, values).fetchall()
 
     @contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
-        """All that is changed inside, or none of it; for the other modules of app.store."""
+        """Open a transaction that is rolled back on an error; for other modules of app.store only."""
         with self._guard(), self._transaction():
             yield self._connection
 
     def close(self) -> None:
+        """Close the connection."""
         with self._lock:
             self._connection.close()
 
@@ -196,7 +207,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch the file to a write-ahead log. Where another program does so at this moment, SQLite refuses at once."""
+    """Switch the file to a write-ahead log. Retry, as SQLite refuses at once if another process is doing the same."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:

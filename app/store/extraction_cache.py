@@ -1,7 +1,7 @@
-"""Keeps what was found in a video, so that it need not be decoded again: bytes under a key, the oldest given up first.
+"""Cache of surveys, so that a video need not be decoded again: bytes under a key, dropping the least recently used.
 
-Beside them it keeps which file had which SHA-256, so that a long file that has not changed is not read through again.
-What the bytes say is not its business. It is a cache: a disk that refuses makes it forget, and never fails a job.
+It also records the SHA-256 of files, so that a long file that has not changed is not read again. It doesn't interpret
+the bytes. A disk that refuses makes it forget, and never fails a job.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from app.store.fs_utils import read_json, write_json
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{16,128}")
 _END_BYTES = 64 << 10
+"""Bytes at either end of a file that identify its note. Chosen by hand; not tuned."""
 _FRESH_SECONDS = 2.0
-"""A file changed less than this ago could change again within the same tick of its clock."""
+"""A file changed less than this ago could change again within the same tick of its file system's clock."""
 
 
 class Surveys:
-    """Under `folder`, at most `limit_bytes` of entries. Safe to use from several threads and processes."""
+    """At most `limit_bytes` of entries below `folder`. Safe to use from several threads and processes."""
 
     def __init__(self, folder: Path, *, limit_bytes: int = 512 << 20) -> None:
         self._folder = folder
         self._limit = limit_bytes
 
     def get(self, key: str) -> bytes | None:
-        """What was put under `key` (hex digits), or None."""
+        """Get the bytes stored under `key` (hex digits), or None."""
         path = self._entry(key)
         try:
             data = path.read_bytes()
@@ -43,14 +44,14 @@ class Surveys:
         return data
 
     def has(self, key: str) -> bool:
-        """Whether something is kept under `key`."""
+        """Return whether something is stored under `key`."""
         try:
             return self._entry(key).exists()
         except OSError:
             return False
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep `data` under `key` as a whole, and give up what was not used for longest where there is no room."""
+        """Store `data` under `key` atomically, then drop the least recently used entries above the limit."""
         path = self._entry(key)
         scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
         try:
@@ -59,42 +60,48 @@ class Surveys:
             scratch.replace(path)
             self._make_room()
         except OSError:
-            _log.warning("a survey could not be kept in %s", self._folder, exc_info=True)
+            _log.warning("could not store a survey in %s", self._folder, exc_info=True)
             with suppress(OSError):
                 scratch.unlink(missing_ok=True)
 
     def known_sha256(self, path: Path) -> str | None:
-        """The SHA-256 that was noted of this very file, if it has not changed since."""
+        """Get the recorded SHA-256 of this file if the file has not changed since, else None."""
         try:
             record = read_json(self._note(path)) or {}
             sha256 = record.get(_state(path))
-        except Exception:  # noqa: BLE001 - whatever ails the note, the file can be read instead
+        except Exception:  # noqa: BLE001 - whatever is wrong with the note, the file can be read instead
             return None
         return sha256 if isinstance(sha256, str) and _KEY.fullmatch(sha256) else None
 
     def has_twin(self, path: Path) -> bool:
-        """Whether a file of the same size, beginning and end was noted before: then reading it through may pay."""
+        """Return whether a file of the same size, start and end was recorded, so that hashing this one may pay."""
         try:
             return self._note(path).exists()
         except OSError:
             return False
 
     def note_sha256(self, path: Path, sha256: str, state: str | None) -> None:
-        """Remember the SHA-256 of the file, if its `state` before it was read is its state still."""
+        """Record the SHA-256 of a file, if its `state` before it was read is still its state.
+
+        Args:
+            path: The file.
+            sha256: Its digest in hex.
+            state: What `file_state` returned before the file was read.
+        """
         try:
             status = path.stat()
             if state != _state(path) or abs(time.time() - status.st_mtime) < _FRESH_SECONDS:
                 return
             make_private_folder(self._folder)
             note = self._note(path)
-            record = list((read_json(note) or {}).items())[-7:]  # copies of one film; eight places are plenty
+            record = list((read_json(note) or {}).items())[-7:]  # copies of one video; eight are plenty
             write_json(note, {**dict(record), _state(path): sha256})
         except Exception:  # noqa: BLE001
-            _log.warning("a fingerprint could not be noted in %s", self._folder, exc_info=True)
+            _log.warning("could not record a digest in %s", self._folder, exc_info=True)
 
     def _entry(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is no key of a survey")
+            raise ValueError(f"{key!r} is not a key of a survey")
         return self._folder / f"{key}.survey"
 
     def _note(self, path: Path) -> Path:
@@ -109,7 +116,7 @@ class Surveys:
     def _make_room(self) -> None:
         entries = sorted((one.stat().st_mtime, one.stat().st_size, one) for one in self._folder.glob("*.survey"))
         total = sum(size for _, size, _ in entries)
-        for _, size, path in entries[:-1]:  # the newest is what was just put
+        for _, size, path in entries[:-1]:  # the newest was just stored
             if total <= self._limit:
                 break
             path.unlink(missing_ok=True)
@@ -117,7 +124,7 @@ class Surveys:
 
 
 def file_state(path: Path) -> str | None:
-    """What changes when the file does; None where it cannot be told."""
+    """Return a text that changes when the file does; None if the file cannot be inspected."""
     try:
         return _state(path)
     except OSError:

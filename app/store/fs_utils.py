@@ -1,6 +1,6 @@
-"""Small services of the disk to the rest of the store: whole JSON files, sizes in words, a secret, the log.
+"""File system utilities of the store: atomic JSON files, human-readable sizes, a secret, the log.
 
-What the operating system refuses becomes a StorageError that names the folder and the reason.
+An error of the operating system becomes a StorageError that names the folder and the reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from app.core.errors import StorageError
 from app.core.private_files import make_private_folder, narrow, private_opener, write_private
 from app.core.redaction import masked
 
-# What FrameLens keeps in the data folder. Templates and models there are the user's own files.
+# Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine")
 
 
@@ -36,19 +36,26 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """The operating system's own word for what went wrong."""
+    """Return the operating system's message for an error."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def write_json(path: Path, record: Mapping[str, object]) -> None:
-    """Replace `path` as a whole: a crash leaves the old file or the new one, never half of one."""
+    """Replace `path` atomically: a crash leaves the old file or the new one, never half of one."""
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     write_private(scratch, json.dumps(record).encode())
     scratch.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in `path`; None if there is no such file or it holds something else."""
+    """Read the JSON object in `path`.
+
+    Returns:
+        The object; None if there is no such file or it contains something else.
+
+    Raises:
+        StorageError: The file could not be read.
+    """
     with disk_errors(path.parent):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
@@ -58,7 +65,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def own_secret(path: Path) -> bytes:
-    """32 random bytes that stay the same from run to run; readable by the owner alone."""
+    """Read 32 random bytes from `path`; create them first, readable by the owner alone, if there are none."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -69,7 +76,7 @@ def own_secret(path: Path) -> bytes:
 
 
 def human_size(size_bytes: float) -> str:
-    """A size for people: "812 kB", "3.4 GB" (powers of 1000)."""
+    """Format a size for people: "812 kB", "3.4 GB" (powers of 1000)."""
     for unit in ("B", "kB", "MB", "GB"):
         if size_bytes < 1000:
             decimals = 1 if unit in ("MB", "GB") and size_bytes < 100 else 0
@@ -79,23 +86,29 @@ def human_size(size_bytes: float) -> str:
 
 
 class _PrivateLog(RotatingFileHandler):
-    """A log that its owner alone can read, also when a new file is begun."""
+    """A log file that its owner alone can read, also after rotation."""
 
     def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding=self.encoding, opener=private_opener)
 
 
 class _MaskedFormatter(logging.Formatter):
-    """Hides secrets in messages and tracebacks: libraries quote requests and answers in theirs."""
+    """Formatter that hides secrets in messages and tracebacks, in which libraries quote requests and answers."""
 
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))
 
 
 def log_to(data_dir: Path) -> Path:
-    """Send the log of everything under `app` to a file in the data folder, 5 MB at most, twice.
+    """Send the log of everything under `app` to a file in the data folder, with one backup, of at most 5 MB each.
 
-    The folder is made where it is missing, and what earlier versions left open to other users is taken from them.
+    Create the folder if it is missing, and remove the access of other users to files of earlier versions.
+
+    Returns:
+        The path of the log.
+
+    Raises:
+        StorageError: The folder or the log could not be written.
     """
     path = data_dir / "framelens.log"
     try:

@@ -1,9 +1,8 @@
-"""What there is of all analyses at a glance, and where words stand in them: listed, searched and tagged.
+"""Searchable index of stored analyses (SQLite FTS5): listed, filtered, searched and tagged.
 
-An analysis is listed as soon as it is stored; what is told of it comes from its entry, which app.jobs.search_index puts
-here. Words are found by FTS5, with an index of whole analyses, so that words may stand in different passages of one;
-which passages those are is worked out for the few that are shown. A SQLite without FTS5 is searched letter by letter,
-and `is_plain` says so.
+Every stored analysis is listed at once; its details come from its entry, which app.jobs.search_index writes. FTS5
+indexes whole analyses, so that the words may be in different passages of one; the passages are determined only for the
+few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from app.store.database import Store
 from app.store.tokenizer import Term, body_of, found_in, match_of, places, terms_of, words_of
 
 FORM = 2
-"""Counts up with any change of what an entry tells: then all of them are made anew."""
+"""Version of the entries. Increase it with any change to their contents, so that all of them are rebuilt."""
 Kind = Literal["name", "summary", "chapter", "finding", "said", "screen"]
 Order = Literal["best", "newest", "oldest", "name", "longest"]
 _ALL = "FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
-# In this order: asked about one row after the other, FTS5 would search anew for each.
+# In this order: joined the other way round, FTS5 would search again for each row.
 _FOUND = "FROM words CROSS JOIN entries ON entries.number = words.rowid CROSS JOIN jobs ON jobs.id = entries.job_id"
-_WEIGHTS = "8, 4, 3, 3, 1, 1"  # of the kinds above, for bm25
+_WEIGHTS = "8, 4, 3, 3, 1, 1"  # of the kinds above, for bm25; chosen by hand, not tuned
 _COLUMNS = (
     "jobs.id, jobs.created, jobs.name, jobs.state, jobs.owner, entries.seconds, entries.model, entries.template,"
     " entries.language, entries.mode, entries.frames, entries.findings, entries.path, entries.title, entries.question,"
@@ -41,12 +40,12 @@ _ORDERS: Mapping[Order, str] = {
     "longest": "entries.seconds DESC, jobs.rowid DESC",
 }
 _OF_MODEL: tuple[Kind, ...] = ("summary", "chapter", "finding")
-_AROUND = 70  # characters of a passage on each side of the first place that was found
+_AROUND = 70  # characters before the first match that a hit shows, and a third of its length; chosen by hand
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of text of an analysis. `seconds` is where it stands in the video, None for what is about all of it."""
+    """A piece of text of an analysis. `seconds` is its position in the video, None for text about all of it."""
 
     kind: Kind
     text: str
@@ -55,9 +54,15 @@ class Passage:
 
 @dataclass(frozen=True)
 class About:
-    """What is told of an analysis at a glance. `seconds` is the video's length where it is known, `mode` how the frames
-    reached the model, `path` the video's file, `title` the model's headline. [start_seconds, end_seconds) is the part
-    of the video that was asked about, to its end where `end_seconds` is None.
+    """Summary of an analysis.
+
+    Attributes:
+        seconds: Length of the video, None if it is unknown.
+        mode: How the frames reached the model.
+        path: File of the video.
+        title: The model's headline.
+        start_seconds: Start of the selected part of the video, the half-open range [start_seconds, end_seconds).
+        end_seconds: End of the selected part, None for the end of the video.
     """
 
     state: str
@@ -78,7 +83,7 @@ class About:
 
 @dataclass(frozen=True)
 class Entry:
-    """An analysis as it is listed; what has not been taken up yet is empty. `owner` is the program that works on it."""
+    """A listed analysis; fields are empty until it is indexed. `owner` is the process that works on it."""
 
     id: str
     created: str
@@ -103,8 +108,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which analyses: all of these must hold, an empty one holds for all. `since` and `until` are ISO times: created in
-    [since, until).
+    """A query for analyses, which must match all fields; an empty field matches everything.
+
+    `since` and `until` are ISO times; the analysis was created in the half-open range [since, until).
     """
 
     words: str = ""
@@ -119,7 +125,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage in which words were found: a piece of its text, and where in that they stand, [start, end)."""
+    """A passage that matches a query: an excerpt of its text, and the matches in it as ranges [start, end)."""
 
     kind: Kind
     seconds: float | None
@@ -128,7 +134,10 @@ class Hit:
 
 
 class Library:
-    """The analyses of one store. Safe to use from several threads. Raises StorageError."""
+    """Index of the analyses of one store. Safe to use from several threads.
+
+    The constructor and every method raise StorageError if the store refuses.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -136,10 +145,17 @@ class Library:
         if not self.is_plain:
             self._take_words_up()
 
-    # ---- what is in it
+    # ---- changes
 
     def put(self, job_id: str, about: About, passages: Sequence[Passage], cover: bytes) -> None:
-        """Take an analysis up, in place of what was known of it; one that is gone from the store is left out."""
+        """Index an analysis in place of its old entry; ignore one that is gone from the store.
+
+        Args:
+            job_id: The analysis.
+            about: Its summary.
+            passages: Its searchable text.
+            cover: Thumbnail as a JPEG, empty for none.
+        """
         with self._store.changing() as connection:
             if connection.execute("SELECT 1 FROM jobs WHERE id = ?", (job_id,)).fetchone() is None:
                 return
@@ -164,15 +180,15 @@ class Library:
                 _index(connection, added.lastrowid, passages)
 
     def delete(self, job_id: str) -> None:
-        """Drop the analysis from the store, with its pictures, its results and what was taken up of it."""
+        """Delete an analysis from the store, with its images, results and entry."""
         with self._store.changing() as connection:
             self._drop(connection, job_id)
             connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
     def stale(self) -> list[str]:
-        """Return the ids of the analyses that must be taken up (again), the newest first.
+        """List the ids of the analyses that must be indexed (again), the newest first.
 
-        One that waits or runs looks interrupted when it is read from the store; it is taken up again when it ends.
+        One that waits or runs looks interrupted when it is read from the store; it is indexed again when it ends.
         """
         rows = self._store.select(
             "SELECT jobs.id FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
@@ -184,22 +200,28 @@ class Library:
         return [job_id for (job_id,) in rows]
 
     def tag(self, job_ids: Iterable[str], tag: str) -> None:
-        """Give all of them this tag."""
+        """Add a tag to these analyses."""
         with self._store.changing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO tags SELECT id, ? FROM jobs WHERE id = ?", ((tag, one) for one in job_ids)
             )
 
     def untag(self, job_ids: Iterable[str], tag: str) -> None:
-        """Take this tag from all of them."""
+        """Remove a tag from these analyses."""
         with self._store.changing() as connection:
             connection.executemany("DELETE FROM tags WHERE job_id = ? AND tag = ?", ((one, tag) for one in job_ids))
 
-    # ---- what can be asked for
+    # ---- queries
 
     def find(self, wanted: Wanted, *, order: Order, offset: int, limit: int, near: Sequence[str] = ()) -> list[Entry]:
-        """Those that are wanted. "best" first is what the words fit best; without words, the newest. `near` are ids of
-        analyses that mean what the words say, the nearest first: they are found beside those that have the words.
+        """List the analyses that match a query.
+
+        Args:
+            wanted: The query.
+            order: Order of the results; "best" is the best match, or the newest for a query without words.
+            offset: Number of results to skip.
+            limit: Number of results at most.
+            near: Ids of analyses that semantic search found for the words, the nearest first; they are results too.
         """
         terms = terms_of(wanted.words)
         if near and terms and order == "best":
@@ -212,21 +234,26 @@ class Library:
         return self._entries([job_id for (job_id,) in found])
 
     def count(self, wanted: Wanted, *, near: Sequence[str] = ()) -> int:
-        """How many `find` finds in all."""
+        """Count the results of `find` without a limit."""
         tail, values = self._where(wanted, terms_of(wanted.words), near)
         return int(self._store.select(f"SELECT count(*) {tail}", *values)[0][0])
 
     def entry(self, job_id: str) -> Entry | None:
-        """The analysis of this id, or None."""
+        """Get the entry of an analysis, or None."""
         rows = self._store.select(f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id = ?", job_id)
         return _entry(rows[0]) if rows else None
 
     def hits(self, job_id: str, typed: str, *, near: int | None = None, limit: int = 3) -> list[Hit]:
-        """Return the passages of an analysis that say why it was found, the most telling first.
+        """List the passages of an analysis that explain why it was found, the most informative first.
 
-        Each shows as many of the typed words as can be that those before it do not show; what only repeats another is
-        left out, and the name comes last. Where no passage has any of the words, it is the one at the place `near`,
-        which means the same.
+        Each contains as many as possible of the words that those before it don't contain; passages that repeat another
+        are left out, and the name comes last.
+
+        Args:
+            job_id: The analysis.
+            typed: The words as the user typed them.
+            near: Index of the passage that semantic search found, returned if no passage contains any of the words.
+            limit: Number of passages at most.
         """
         terms = terms_of(typed)
         if not terms:
@@ -240,8 +267,10 @@ class Library:
         return [_hit(passage, ()) for place, passage in self.passages(job_id) if place == near]
 
     def choices(self) -> dict[str, dict[str, int]]:
-        """What can be filtered by, with how many there are of each, the most frequent first: state, model, template,
-        language, tag.
+        """Return the values to filter by, each with its count, the most frequent first.
+
+        Returns:
+            Value to count for each of state, model, template, language and tag.
         """
         tables = {"state": "jobs", "model": "entries", "template": "entries", "language": "entries", "tag": "tags"}
         return {
@@ -254,16 +283,16 @@ class Library:
         }
 
     def passages(self, job_id: str) -> list[tuple[int, Passage]]:
-        """What was taken up of an analysis, with the place of each."""
+        """List the indexed passages of an analysis, each with its index."""
         rows = self._store.select(
             "SELECT place, kind, text, seconds FROM passages WHERE job_id = ? ORDER BY place", job_id
         )
         return [(place, Passage(kind, text, seconds)) for place, kind, text, seconds in rows]
 
-    # ---- meanings
+    # ---- vectors of the semantic search
 
     def without_meaning(self, model: str) -> list[str]:
-        """The ids of the analyses with text but without vectors of this model, the newest first."""
+        """List the ids of the analyses that have text but no vectors of this model, the newest first."""
         rows = self._store.select(
             "SELECT job_id FROM entries WHERE"
             " EXISTS (SELECT 1 FROM passages WHERE job_id = entries.job_id AND kind <> 'name')"
@@ -273,7 +302,13 @@ class Library:
         return [job_id for (job_id,) in rows]
 
     def put_meaning(self, job_id: str, model: str, vectors: Mapping[int, bytes]) -> None:
-        """Keep the vectors of an analysis by the place of their passage, in place of those there are."""
+        """Replace the vectors of an analysis.
+
+        Args:
+            job_id: The analysis.
+            model: The embedding model.
+            vectors: The vectors by the index of their passage.
+        """
         with self._store.changing() as connection:
             connection.execute("DELETE FROM meanings WHERE job_id = ?", (job_id,))
             connection.executemany(
@@ -282,23 +317,23 @@ class Library:
             )
 
     def meanings(self, model: str) -> list[tuple[str, int, bytes]]:
-        """All vectors of this model: analysis, place, vector."""
+        """List all vectors of this model as (job id, passage index, vector)."""
         return self._store.select("SELECT job_id, place, vector FROM meanings WHERE model = ?", model)
 
     def meanings_stamp(self, model: str) -> tuple[int, int]:
-        """Changes whenever vectors of this model come or go."""
+        """Return a value that changes whenever vectors of this model are added or removed."""
         ((count, newest),) = self._store.select(
             "SELECT count(*), coalesce(max(rowid), 0) FROM meanings WHERE model = ?", model
         )
         return count, newest
 
     def cover(self, job_id: str) -> bytes:
-        """The small picture of an analysis as a JPEG, empty where there is none."""
+        """Get the thumbnail of an analysis as a JPEG, empty if there is none."""
         rows = self._store.select("SELECT jpeg FROM covers WHERE job_id = ?", job_id)
         return bytes(rows[0][0]) if rows else b""
 
     def beginning_with(self, text: str) -> list[str]:
-        """The ids that begin so, the newest first; two at most, since more are no better than two."""
+        """List up to two ids that begin with this text, the newest first; two suffice to show that it is ambiguous."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         rows = self._store.select(
             "SELECT id FROM jobs WHERE id LIKE ? ESCAPE '\\' AND substr(id, 1, ?) = ? ORDER BY rowid DESC LIMIT 2",
@@ -309,13 +344,13 @@ class Library:
         return [job_id for (job_id,) in rows]
 
     def others_on(self, job_id: str, path: str) -> bool:
-        """Whether another analysis is about this file."""
+        """Return whether another analysis is about this file."""
         return bool(self._store.select("SELECT 1 FROM entries WHERE job_id <> ? AND path = ? LIMIT 1", job_id, path))
 
-    # ---- inside
+    # ---- internals
 
     def _entries(self, job_ids: Sequence[str]) -> list[Entry]:
-        """The entries of these, in this order."""
+        """Get the entries of these analyses, in this order."""
         rows = self._store.select(
             f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN ({', '.join('?' * len(job_ids))})", *job_ids
         )
@@ -323,7 +358,9 @@ class Library:
         return [by_id[job_id] for job_id in job_ids if job_id in by_id]
 
     def _mixed(self, wanted: Wanted, near: Sequence[str]) -> list[str]:
-        """Both rankings as one: by the sum of 1 / (60 + rank) over those it is in (reciprocal rank fusion:
+        """Merge the rankings by words and by meaning.
+
+        An analysis scores the sum of 1 / (60 + rank) over the rankings that contain it (reciprocal rank fusion:
         Cormack, Clarke and Büttcher, 2009).
         """
         tail, values = self._where(wanted, terms_of(wanted.words))
@@ -338,7 +375,7 @@ class Library:
         return sorted(scores, key=lambda job_id: -scores[job_id])
 
     def _where(self, wanted: Wanted, terms: Sequence[Term], near: Sequence[str] = ()) -> tuple[str, list[object]]:
-        """FROM and WHERE, with their values."""
+        """Build the FROM and WHERE clauses of a query, with their values."""
         tail, clauses, values = _ALL, ["1"], list[object]()
         if terms and near:
             worded, worded_values = self._where(Wanted(wanted.words), terms)
@@ -369,7 +406,7 @@ class Library:
         return f"{tail} WHERE {' AND '.join(clauses)}", values
 
     def _has_words(self) -> bool:
-        """Whether this SQLite has FTS5; the index is made where there is none yet."""
+        """Return whether this SQLite has FTS5; create the index if there is none yet."""
         columns = ", ".join(get_args(Kind))
         making = (
             f"CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5({columns},"
@@ -385,7 +422,7 @@ class Library:
         return True
 
     def _take_words_up(self) -> None:
-        """A SQLite without FTS5 may have put entries here."""
+        """Add the entries to the index that a SQLite without FTS5 wrote."""
         missing = self._store.select(
             "SELECT number, job_id FROM entries WHERE number > (SELECT coalesce(max(rowid), 0) FROM words)"
         )
@@ -436,14 +473,15 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 
 
 def _most_telling(found: list[tuple[Passage, frozenset[Term]]], limit: int) -> list[Passage]:
-    """At most so many of these passages with the terms in each. A finding often repeats what the summary says, with a
-    time; of two such passages the one with the time is taken.
+    """Choose at most `limit` of these passages, each given with the terms it contains.
+
+    A finding often repeats the summary and adds a time; of two such passages the one with the time is chosen.
     """
     chosen: list[Passage] = []
     shown: frozenset[Term] = frozenset()
     rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in found]
     while rest and len(chosen) < limit:
-        best, terms, words = max(rest, key=lambda one: (len(one[1] - shown), len(one[1])))  # of equal ones the first
+        best, terms, words = max(rest, key=lambda one: (len(one[1] - shown), len(one[1])))  # the first of equal ones
         alike = [one for one in rest if one[0] is best or _is_same(one[0], one[2], best, words)]
         equals = (one for one, others, _ in alike if others == terms and one.seconds is not None)
         chosen.append(best if best.seconds is not None else next(equals, best))
@@ -453,7 +491,7 @@ def _most_telling(found: list[tuple[Passage, frozenset[Term]]], limit: int) -> l
 
 
 def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
-    """Whether two passages say the same: in equal words, or one of the model's sentences holds the other."""
+    """Return whether two passages say the same: in equal words, or one of the model's sentences contains the other."""
     if words == others:
         return True
     are_told = one.kind in _OF_MODEL and other.kind in _OF_MODEL
@@ -461,7 +499,7 @@ def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
 
 
 def _hit(passage: Passage, terms: Sequence[Term]) -> Hit:
-    """The passage around the first place that was found."""
+    """Build the excerpt of a passage around the first match."""
     found = places(passage.text, terms)
     start = max(0, found[0][0] - _AROUND) if found else 0
     end = start + 3 * _AROUND

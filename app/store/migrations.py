@@ -1,4 +1,4 @@
-"""The schema, as steps that are only ever appended: step n brings a database of version n - 1 to version n."""
+"""Migrations of the database schema, only ever appended: step n takes a database from version n - 1 to version n."""
 
 from __future__ import annotations
 
@@ -37,9 +37,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, number)
     );
     """,
-    # What the library tells and finds of each analysis, made from its document by app.jobs.search_index whenever
-    # `state` is
-    # not that of the job any more, or `form` not the newest. A number is never used twice: the words are kept under it.
+    # Library entries, made from the documents by app.jobs.search_index whenever `state` is no longer that of the job or
+    # `form` is not the newest. A number is never reused: it is the key of the words.
     """
     CREATE TABLE entries (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -77,7 +76,7 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX tags_by_name ON tags (tag);
     """,
-    # Passages as vectors for the search by meaning, of the model that made them.
+    # Vectors of passages for the semantic search, with the model that made them.
     """
     CREATE TABLE meanings (
         job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
@@ -87,7 +86,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, place)
     );
     """,
-    # What tells analyses of one video from one another.
+    # Columns that distinguish analyses of one video.
     """
     ALTER TABLE entries ADD COLUMN title TEXT NOT NULL DEFAULT '';
     ALTER TABLE entries ADD COLUMN question TEXT NOT NULL DEFAULT '';
@@ -98,12 +97,12 @@ MIGRATIONS: tuple[str, ...] = (
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database up to date, in one transaction; another program may be doing the same at this moment."""
+    """Migrate the database to the newest version in one transaction; another process may be doing the same."""
     if _version(connection) >= len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for script in MIGRATIONS[_version(connection) :]:  # the other one may have been quicker
+        for script in MIGRATIONS[_version(connection) :]:  # another process may have been quicker
             for statement in script.split(";"):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {max(_version(connection), len(MIGRATIONS))}")

@@ -1,7 +1,7 @@
-"""Which running program a job belongs to: a name with a lock that the operating system gives up when the program ends.
+"""Lock file that shows which running process a job belongs to; the operating system releases it when the process ends.
 
-A process number would not do: it is used again after a reboot, and means nothing in another container on the same data
-folder. A lock file tells it in all of these, whatever the clock says.
+A process id would not do: it is reused after a reboot, and means nothing in another container on the same data folder.
+A lock file works in all these cases, whatever the clock says.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from app.core.private_files import make_private_folder
 
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 2.0
+"""How long to wait for a process that is checking our lock. Chosen by hand; not tuned."""
 
 
 class Owner:
-    """This program among all that work on the same data folder, from now until `close` or its end in any way."""
+    """This process among all that use the same data folder, until `close` or until it ends in any way."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,13 +29,13 @@ class Owner:
         self._lock = self._lock_of(self.name)
         try:
             make_private_folder(folder)
-            self._lock.acquire(timeout=_PATIENCE_SECONDS)  # another one may be trying whether we are there
-        except (OSError, NotImplementedError, Timeout):  # then others take our jobs for left behind when they start
-            _log.warning("no lock could be had in %s", folder, exc_info=True)
+            self._lock.acquire(timeout=_PATIENCE_SECONDS)  # another process may be checking our lock
+        except (OSError, NotImplementedError, Timeout):  # processes that start later will then take over our jobs
+            _log.warning("could not lock a file in %s", folder, exc_info=True)
         self._forget_the_gone()
 
     def is_alive(self, name: str) -> bool:
-        """Whether the program of that name is still there."""
+        """Return whether the process with that name is still running."""
         if name == self.name:
             return True
         if not name or not self._path_of(name).exists():
@@ -50,7 +51,7 @@ class Owner:
         return False
 
     def close(self) -> None:
-        """Give the name up."""
+        """Release the lock and the name."""
         with suppress(OSError):
             self._lock.release()
             self._path_of(self.name).unlink(missing_ok=True)
@@ -61,7 +62,7 @@ class Owner:
                 if path.stem == self.name:
                     continue
                 with suppress(Timeout, NotImplementedError), self._lock_of(path.stem).acquire(blocking=False):
-                    path.unlink(missing_ok=True)  # while it is held: nobody can have come meanwhile
+                    path.unlink(missing_ok=True)  # while it is held, so that no process can have taken it
 
     def _path_of(self, name: str) -> Path:
         return self._folder / f"{name}.lock"

@@ -1,7 +1,7 @@
-"""Keeps how long engines and surveys really took, so that the next plan can tell: one small JSON file.
+"""Statistics of how long engines and surveys took, for later estimates: one small JSON file.
 
-What follows from it is worked out in app.analysis.planning.throughput. It is a cache: a file that is lost, damaged or
-cannot be written makes the estimates poorer and never fails anything.
+app.analysis.planning.throughput derives the estimates. It is a cache: a file that is lost, damaged or cannot be written
+makes the estimates poorer and never fails anything.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from app.store.fs_utils import read_json, write_json
 
 _log = logging.getLogger(__name__)
 _MOST_RUNS = 20
+"""Runs kept of each engine, and surveys in all. Chosen by hand; not tuned."""
 _MOST_ENGINES = 20
+"""Engines kept. Chosen by hand; not tuned."""
 T = TypeVar("T", "Asked", "Surveyed")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Requests of one kind in one run: `frames` over all of them, 0 for joins, `at_once` of them at the same time.
-    `seconds` is the sum of how long each one took.
+    """Requests of one kind in one run.
+
+    Attributes:
+        frames: Total number of frames, 0 for requests that merge findings.
+        at_once: Number of requests in flight.
+        seconds: Sum of the durations of all requests.
     """
 
     requests: int
@@ -39,8 +45,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """One reading of a video: so many seconds of it, so large, took `seconds`; then all that was measured on its
-    `frames` took `facts_seconds`.
+    """One survey of a video.
+
+    Attributes:
+        video_seconds: Length of video that was decoded.
+        megapixels: Size of a frame.
+        seconds: Time that the survey took.
+        frames: Number of frames that were measured afterwards.
+        facts_seconds: Time that measuring them took.
     """
 
     video_seconds: float
@@ -52,8 +64,13 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class Known:
-    """What is remembered. `runs` are those of one engine, the latest last. `in_flight` and `max_model_len` are what
-    that engine took at the same time and held at last, None where that is not known.
+    """Statistics of one engine, and of all surveys.
+
+    Attributes:
+        runs: Runs of the engine, the latest last.
+        surveys: Surveys of any video, the latest last.
+        in_flight: Number of requests that the engine last took at the same time, None if unknown.
+        max_model_len: Context length of the engine in its last run, None if unknown.
     """
 
     runs: tuple[tuple[Asked, ...], ...] = ()
@@ -63,14 +80,14 @@ class Known:
 
 
 class Paces:
-    """In the file `path`. `engine` is any text that names an engine with its model and settings."""
+    """Statistics in the file `path`. `engine` is any text that identifies an engine with its model and settings."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
 
     def of(self, engine: str) -> Known:
-        """All that is remembered of this engine, and of surveys."""
+        """Get the statistics of this engine, and of all surveys."""
         record = self._read()
         own = _dict(_dict(record.get("engines")).get(engine))
         runs = (_each(Asked, run) for run in _list(own.get("runs")))
@@ -84,7 +101,7 @@ class Paces:
     def note_asked(
         self, engine: str, run: Sequence[Asked], *, in_flight: int | None, max_model_len: int | None
     ) -> None:
-        """Remember one more run of this engine."""
+        """Add a run of this engine."""
         with self._lock:
             record = self._read()
             engines = _dict(record.get("engines"))
@@ -95,7 +112,7 @@ class Paces:
             self._write({**record, "engines": {**dict(kept), engine: latest}})
 
     def note_survey(self, survey: Surveyed) -> None:
-        """Remember one more reading of a video."""
+        """Add a survey."""
         with self._lock:
             record = self._read()
             surveys = [*_list(record.get("surveys")), asdict(survey)][-_MOST_RUNS:]
@@ -105,7 +122,7 @@ class Paces:
         try:
             return read_json(self._path) or {}
         except AppError:
-            _log.warning("the paces in %s cannot be read", self._path, exc_info=True)
+            _log.warning("could not read timing statistics from %s", self._path, exc_info=True)
             return {}
 
     def _write(self, record: dict[str, Any]) -> None:
@@ -113,11 +130,11 @@ class Paces:
             make_private_folder(self._path.parent)
             write_json(self._path, record)
         except OSError:
-            _log.warning("the paces could not be written to %s", self._path, exc_info=True)
+            _log.warning("could not write timing statistics to %s", self._path, exc_info=True)
 
 
 def _each(kind: type[T], given: object) -> tuple[T, ...]:
-    """Those of the entries that are whole: of this kind, with positive figures."""
+    """Parse the entries, leaving out those that lack a field or have a negative or infinite figure."""
     found = []
     for one in _list(given):
         figures = _dict(one)

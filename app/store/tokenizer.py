@@ -1,8 +1,8 @@
-"""From text to the words that it is searched by, and from what a user types to what is looked for and where it stands.
+"""Tokenizer of the full-text search: words of a text, terms of a query, and the positions of terms in a text.
 
-Chinese and Japanese are written without spaces, so each of their characters is a word here, and a run of them is looked
-for as a phrase: two characters such as 红车 are found, and 车红 is not. Letters count without their case and accents,
-and in their plain form (full-width ones, ligatures). Nothing that is typed is ever an operator but quotation marks.
+Chinese and Japanese are written without spaces, so each of their characters is a word here, and a run of them is
+searched as a phrase: 红车 matches these two characters in this order, not 车红. Case, accents and compatibility forms
+(full-width letters, ligatures) are ignored. Quotation marks are the only operator in a query.
 """
 
 from __future__ import annotations
@@ -20,37 +20,39 @@ _WORD = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+")
 _TYPED = re.compile(r'["“”]([^"“”]*)["“”]?|([^\s"“”]+)')
 _IS_HAN = re.compile(rf"[{_HAN}]")
 BORDER = "ǁ"
-"""A letter that stands between passages, so that no phrase reaches from one into the next."""
+"""Letter between passages, so that no phrase reaches from one into the next."""
 _MOST_TERMS = 16
+"""Terms of a query that are used. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """Words that must follow one another; with `is_open` the last one may be the beginning of a longer word."""
+    """Words that must follow one another; with `is_open` the last one may be the start of a longer word."""
 
     words: tuple[str, ...]
     is_open: bool = False
 
 
 def folded(text: str) -> str:
-    """The text with letters in their plain form, small and without accents."""
+    """Return the text with letters in their plain form, lower case and without accents."""
     plain = unicodedata.normalize("NFKD", text)
     return "".join(one for one in plain if not unicodedata.combining(one)).casefold()
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, folded, in their order."""
+    """List the words of a text, folded, in order."""
     return [word for word in _WORD.findall(folded(text)) if word != BORDER]
 
 
 def body_of(texts: Iterable[str]) -> str:
-    """What is put into the index for these passages: their words with spaces between them."""
+    """Build the indexed text of these passages: their words with spaces between them."""
     return f" {BORDER} ".join(" ".join(words_of(text)) for text in texts)
 
 
 def terms_of(typed: str) -> tuple[Term, ...]:
-    """What is looked for: each piece between spaces, or in quotation marks, is a term. Open is one that ends in letters
-    outside of quotation marks. Of a very long text the first terms count.
+    """Parse a query: each piece between spaces, or in quotation marks, is a term.
+
+    A term outside of quotation marks that ends in letters is open. Of a very long query the first terms are used.
     """
     found = []
     for quoted, bare in _TYPED.findall(typed):
@@ -60,12 +62,16 @@ def terms_of(typed: str) -> tuple[Term, ...]:
 
 
 def match_of(terms: Sequence[Term]) -> str:
-    """The expression for FTS5's MATCH that wants all of the terms."""
+    """Build the expression for FTS5's MATCH that requires all of the terms."""
     return " ".join(f'"{" ".join(term.words)}"{"*" if term.is_open else ""}' for term in terms)
 
 
 def places(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
-    """Where the terms stand in the text: [start, end) in characters, in order and apart from one another."""
+    """Find the terms in the text.
+
+    Returns:
+        Half-open ranges [start, end) in characters, sorted, with overlapping ones merged.
+    """
     whole, origin = _mapped(text)
     found = sorted(
         (origin[match.start()], origin[match.end() - 1] + 1)
@@ -88,7 +94,7 @@ def found_in(text: str, terms: Sequence[Term]) -> frozenset[Term]:
 
 
 def _pattern(term: Term) -> re.Pattern[str]:
-    """The term in folded text; whatever is no word may stand between its words."""
+    """Build the pattern of a term in folded text; any characters that are not words may separate its words."""
     pattern = re.escape(term.words[0])
     for left, right in pairwise(term.words):
         gap = "*" if _IS_HAN.match(left) or _IS_HAN.match(right) else "+"
@@ -99,6 +105,6 @@ def _pattern(term: Term) -> re.Pattern[str]:
 
 
 def _mapped(text: str) -> tuple[str, list[int]]:
-    """The folded text with the place of each of its characters in the text it comes from."""
+    """Return the folded text with the position of each of its characters in the original text."""
     pieces = [folded(one) for one in text]
     return "".join(pieces), [place for place, piece in enumerate(pieces) for _ in piece]

@@ -1,7 +1,7 @@
-"""Keeps the videos that pages and routes may use: uploads, files below an allowed folder, the bundled sample.
+"""Repository of the videos that pages and routes may use: uploads, files below an allowed folder, the bundled sample.
 
-A video is known by an id that cannot be guessed; each id has a small JSON file beside the uploads. An unfinished
-upload is a part file with a JSON of its own, so it goes on after a reload or a restart. Nothing here decodes a video.
+A video has an id that cannot be guessed, and each id has a small JSON file beside the uploads. An unfinished upload is
+a part file with its own JSON file, so that it resumes after a reload or a restart. Nothing here decodes a video.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ from app.store.fs_utils import disk_errors, human_size, own_secret, read_json, r
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
-# Room that is left to the rest of the machine: a full disk breaks more than an upload.
 _KEPT_FREE_BYTES = 64 * 2**20
+"""Space left free, since a full disk breaks more than an upload. Chosen by hand; not tuned."""
 _STALE_PART_SECONDS = 14 * 24 * 3600.0
+"""An unfinished upload that was not written to for two weeks is deleted. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file on its way in, complete when `offset` is `size_bytes`. Its id becomes the id of the video."""
+    """An upload, complete when `offset` is `size_bytes`. Its id becomes the id of the video."""
 
     id: str
     name: str
@@ -46,11 +47,12 @@ class Upload:
 
     @property
     def is_complete(self) -> bool:
+        """Return whether all bytes have arrived."""
         return self.offset == self.size_bytes
 
 
 class Part:
-    """An upload that is open for writing. `write` raises InputError("upload_too_long") past the announced size."""
+    """An upload that is open for writing."""
 
     def __init__(self, upload: Upload, file: RawIOBase, folder: Path) -> None:
         self.offset = upload.offset
@@ -59,6 +61,12 @@ class Part:
         self._folder = folder
 
     def write(self, chunk: bytes) -> None:
+        """Append these bytes.
+
+        Raises:
+            InputError: "upload_too_long" if they exceed the announced size.
+            StorageError: The disk is full or refuses.
+        """
         if self.offset + len(chunk) > self._upload.size_bytes:
             raise InputError("upload_too_long", name=self._upload.name, size_bytes=self._upload.size_bytes)
         rest = memoryview(chunk)
@@ -70,7 +78,10 @@ class Part:
 
 
 class VideoShelf:
-    """Videos under `folder`, and read-only ones below `input_dirs` or at `sample`. Safe to use from several threads."""
+    """Videos below `folder`, and read-only ones below `input_dirs` or at `sample`. Safe to use from several threads.
+
+    Every method raises StorageError if the disk is full or refuses.
+    """
 
     def __init__(self, folder: Path, input_dirs: tuple[Path, ...], sample: Path) -> None:
         self._folder = folder
@@ -87,7 +98,12 @@ class VideoShelf:
     # ---- uploads -----------------------------------------------------------------------------------------------------
 
     def create_upload(self, name: str, size_bytes: int) -> Upload:
-        """Begin an upload of `size_bytes`. Raises InputError for an empty file, StorageError if it cannot fit."""
+        """Start an upload of `size_bytes`.
+
+        Raises:
+            InputError: "upload_empty".
+            StorageError: "disk_full" if the file doesn't fit, or the disk refuses.
+        """
         shown = shown_name(name)
         if size_bytes <= 0:
             raise InputError("upload_empty", name=shown)
@@ -102,7 +118,11 @@ class VideoShelf:
         return upload
 
     def upload(self, upload_id: str) -> Upload:
-        """Where an upload stands; one that has become a video is complete. Raises InputError("upload_unknown")."""
+        """Get the state of an upload; one that has become a video is complete.
+
+        Raises:
+            InputError: "upload_unknown".
+        """
         sidecar = read_json(self._parts / f"{_checked(upload_id, 'upload_unknown')}.json")
         if sidecar and self._part(upload_id).exists():
             return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], self._part(upload_id).stat().st_size)
@@ -113,9 +133,10 @@ class VideoShelf:
 
     @contextmanager
     def part(self, upload_id: str, offset: int) -> Iterator[Part]:
-        """Open an upload for writing at `offset`, which must be its end: nothing is ever overwritten.
+        """Open an upload for writing at `offset`, which must be its end, so that nothing is ever overwritten.
 
-        Raises InputError: "upload_conflict" for another offset, "upload_busy" while somebody else writes.
+        Raises:
+            InputError: "upload_unknown", "upload_conflict" for another offset, or "upload_busy" if it is already open.
         """
         with self._alone(upload_id):
             upload = self.upload(upload_id)
@@ -127,14 +148,22 @@ class VideoShelf:
                 yield Part(upload, file, self._parts)
 
     def append(self, upload_id: str, offset: int, chunks: Iterable[bytes]) -> int:
-        """Write `chunks` at the end and return the new offset in bytes."""
+        """Write `chunks` at the end of an upload and return the new offset in bytes.
+
+        Raises:
+            InputError: What `part` and `Part.write` raise.
+        """
         with self.part(upload_id, offset) as part:
             for chunk in chunks:
                 part.write(chunk)
             return part.offset
 
     def finish(self, upload_id: str) -> str:
-        """Turn a complete upload into a video and return its id; doing it twice is harmless."""
+        """Turn a complete upload into a video and return its id; calling it twice is harmless.
+
+        Raises:
+            InputError: "upload_unknown" or "upload_incomplete".
+        """
         upload = self.upload(upload_id)
         if not upload.is_complete:
             raise InputError(
@@ -152,25 +181,34 @@ class VideoShelf:
     # ---- videos ------------------------------------------------------------------------------------------------------
 
     def path(self, video_id: str) -> Path:
-        """The file of a video. Raises InputError: "video_unknown", "path_outside" or "path_missing"."""
+        """Get the file of a video.
+
+        Raises:
+            InputError: "video_unknown", "path_outside", "path_missing", "path_not_a_file" or "path_unreadable".
+        """
         record = self._video(video_id)
         path = Path(record["path"])
         if record["origin"] == "path":
-            # Checked again at every use: the allowed folders or a link on the way may have changed since.
+            # Check at every use: the allowed folders or a link in the path may have changed.
             return self._allowed(path)
         if not path.is_file():
             raise InputError("path_missing", path=record["name"])
         return path
 
     def name(self, video_id: str) -> str:
-        """The name to show, as the user knows the file."""
+        """Get the name of a video as the user knows it.
+
+        Raises:
+            InputError: "video_unknown".
+        """
         return str(self._video(video_id)["name"])
 
     def from_path(self, path_text: str) -> str:
-        """The id of a file below an allowed folder; a relative path is tried below each of them.
+        """Register a file below an allowed folder and return its id; a relative path is tried below each folder.
 
-        Raises InputError: "path_empty", "video_is_address", "path_none_allowed", "path_outside", "path_missing",
-        "path_not_a_file" or "path_unreadable". A path outside is refused before anything tells whether it exists.
+        Raises:
+            InputError: "path_empty", "video_is_address", "path_none_allowed", "path_outside", "path_missing",
+                "path_not_a_file" or "path_unreadable". A path outside is refused without revealing whether it exists.
         """
         text = path_text.strip().strip("\"'")
         if not text or "\0" in text:
@@ -183,14 +221,18 @@ class VideoShelf:
         return self._register(self._id_of(path), "path", path.name, path, path.stat().st_size)
 
     def sample(self) -> str:
-        """The id of the bundled sample."""
+        """Register the bundled sample and return its id.
+
+        Raises:
+            InputError: "path_missing".
+        """
         if not self._sample.is_file():
             raise InputError("path_missing", path=str(self._sample))
         size = self._sample.stat().st_size
         return self._register(self._id_of(self._sample), "sample", self._sample.name, self._sample, size)
 
     def find(self, path: Path) -> str | None:
-        """The id of the video that is kept in this very file, if it is one of ours."""
+        """Get the id of the video that is stored in this file, or None if the file isn't registered."""
         for video_id in (path.parent.name, self._id_of(path)):
             record = read_json(self._record(video_id)) if _ID.fullmatch(video_id) else None
             if record and record["path"] == str(path):
@@ -198,7 +240,11 @@ class VideoShelf:
         return None
 
     def drop_upload(self, path: Path) -> bool:
-        """Delete the uploaded video that is kept in this very file; whether it was one. Other files are left alone."""
+        """Delete the uploaded video that is stored in this file; leave other files alone.
+
+        Returns:
+            Whether the file was an upload.
+        """
         video_id = self.find(path)
         if video_id is None or self._video(video_id)["origin"] != "upload":
             return False
@@ -208,7 +254,7 @@ class VideoShelf:
             self._record(video_id).unlink(missing_ok=True)
         return True
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
+    # ---- internals ---------------------------------------------------------------------------------------------------
 
     def _absolute(self, path: Path) -> Path:
         if path.is_absolute():
@@ -228,7 +274,7 @@ class VideoShelf:
             raise InputError("path_missing", path=shown_path(path)) from None
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to Python 3.12
             raise InputError("path_unreadable", path=shown_path(path), reason=reason_of(error)) from error
-        # A pipe or a device would make whoever opens it wait for ever.
+        # Opening a pipe or a device could block for ever.
         if not stat.S_ISREG(mode):
             raise InputError("path_not_a_file", path=shown_path(path))
         if not os.access(real, os.R_OK):
@@ -277,7 +323,7 @@ class VideoShelf:
 
 
 def _checked(identifier: str, key: str) -> str:
-    """An id is part of a file name, so nothing but the alphabet of ids may pass."""
+    """Return the id if it is valid, since it becomes part of a file name; raise InputError(key) otherwise."""
     if not _ID.fullmatch(identifier):
         raise InputError(key, id=identifier[:64])
     return identifier

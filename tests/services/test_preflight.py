@@ -247,7 +247,7 @@ def test_a_fault_of_the_look_itself_keeps_nobody_from_starting(
 
     monkeypatch.setattr(preflight, "subject_of", broken)
     assert refuse(config.load({}), tiny_text) == ()
-    assert "the look before the start failed" in caplog.text
+    assert "preflight failed" in caplog.text
     caplog.clear()
 
 

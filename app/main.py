@@ -28,7 +28,7 @@ from app.video import child_ready
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""
 _public = str(st.get_option("browser.serverAddress") or "localhost")
-allowed = AllowedHosts.of_server(
+allowed = AllowedHosts.for_server(
     st.get_option("server.address"),
     public_name="" if _public == "localhost" else _public,  # Streamlit's default, at whatever port
     public_port=int(st.get_option("browser.serverPort")),

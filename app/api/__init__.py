@@ -1,6 +1,6 @@
-"""The HTTP routes beside the pages: uploads, videos by byte ranges, frames, the library.
+"""HTTP routes beside the pages: uploads, videos by byte ranges, frames and the library.
 
-One file a resource, one gate for all.
+Each resource is a module; all of them use the same gate.
 """
 
 from __future__ import annotations
@@ -15,6 +15,6 @@ __all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
 
 
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
-    """All routes, below `base_path` + "/api". `base_path` is "" or "/name", as the server is set."""
+    """List all routes below `base_path` + "/api". `base_path` is the server's, "" or "/name"."""
     prefix = f"{base_path}/api"
     return [route for one in (uploads, videos, frames, library) for route in one.routes(gate, prefix)]

@@ -1,8 +1,8 @@
-"""Hosts and origins that may use the page, and the ASGI layer that checks them in front of everything.
+"""Allowed hosts and origins, and the ASGI middleware that checks them for pages, routes and the WebSocket.
 
-A browser names the address that it was sent to (Host) and the page that asks (Origin). Comparing one with the other is
-not enough: a website whose name is made to lead to this machine (DNS rebinding) has both right. So the name itself must
-be one of this server's, for pages, routes and the WebSocket alike.
+A browser sends the address of the request (Host) and the page that makes it (Origin). Comparing the two is not enough:
+with DNS rebinding, a website whose name resolves to this machine has both equal. So the name itself must be one of
+this server's.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from app.i18n import error_text, language_of
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"\[[0-9a-f:.]+\](:\d{1,5})?|[^\s/?#@:\[\]\\]+(:\d{1,5})?")
-_MOST_SHOWN = 200
+_MOST_SHOWN = 200  # characters of a header in an error
 
 
 @dataclass(frozen=True)
 class AllowedHosts:
-    """The names under which the page may be opened, and the pages that may ask for it.
+    """Names under which the page may be opened, and origins that may send requests to it.
 
     Attributes:
-        names: Host names in lower case without port. "*.example.org" stands for all names below, "*" for every name.
-        any_address: Whether every IP address may be the Host. A page at an IP address cannot be rebound: there is no
-            name that could lead elsewhere. Without it only the addresses of this machine alone (127.0.0.1, ::1) may.
-        origins: Origins ("https://frames.example.org") that may ask although they are not the Host's: a reverse
-            proxy's, where it does not pass the Host on.
+        names: Host names in lower case without port. "*.example.org" matches all subdomains, "*" every name.
+        any_address: Whether every IP address may be the Host. A page at an IP address has no name that could be
+            rebound. If false, only loopback addresses (127.0.0.1, ::1) may.
+        origins: Origins ("https://frames.example.org") that are allowed although they differ from the Host, for a
+            reverse proxy that doesn't forward the Host.
     """
 
     names: frozenset[str] = frozenset({"localhost"})
@@ -45,7 +45,7 @@ class AllowedHosts:
     origins: frozenset[str] = frozenset()
 
     @classmethod
-    def of_server(
+    def for_server(
         cls,
         address: str | None,
         *,
@@ -54,13 +54,13 @@ class AllowedHosts:
         more_names: Iterable[str] = (),
         more_origins: Iterable[str] = (),
     ) -> AllowedHosts:
-        """Return what a server at `address` is open to.
+        """Return the hosts and origins for a server at `address`.
 
         Args:
-            address: What the server listens on; None for all addresses.
-            public_name: The name under which a reverse proxy, or the network's DNS, knows this server.
-            public_port: The port that belongs to `public_name`, beside 80 and 443.
-            more_names: Further names, also "*.example.org".
+            address: The address that the server listens on; None for all addresses.
+            public_name: The server's name at a reverse proxy or in the network's DNS.
+            public_port: The port of `public_name`, in addition to 80 and 443.
+            more_names: Further names, also patterns such as "*.example.org".
             more_origins: Further origins.
         """
         names = {"localhost", *map(_plain, more_names)}
@@ -77,7 +77,11 @@ class AllowedHosts:
         return cls(frozenset(names - {""}), is_open, frozenset(origins))
 
     def check(self, headers: Headers) -> None:
-        """Raise InputError where a request with these headers does not come from a page of this server."""
+        """Check that a request with these headers comes from a page of this server.
+
+        Raises:
+            InputError: "route_host" or "route_origin", if it doesn't.
+        """
         host = headers.get("host", "").lower()
         if not self._is_name(host):
             raise InputError("route_host", host=host[:_MOST_SHOWN])
@@ -96,7 +100,7 @@ class AllowedHosts:
         return any(pattern.startswith("*.") and name.endswith(pattern[1:]) for pattern in self.names)
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether it is the page at `host`, whose name has been checked. Another port is another page."""
+        """Return whether the origin is the page at `host`, whose name was checked. A different port is another page."""
         if origin in self.origins:
             return True
         scheme, _, place = origin.partition("://")
@@ -105,7 +109,7 @@ class AllowedHosts:
 
 
 class PageProtection:
-    """ASGI layer: refuses other hosts and origins, and tells browsers what the page may load and who may frame it."""
+    """ASGI middleware that refuses other hosts and origins and adds security headers to responses."""
 
     def __init__(self, app: ASGIApp, *, allowed: AllowedHosts, policy: str) -> None:
         self._app = app
@@ -119,6 +123,7 @@ class PageProtection:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check an HTTP or WebSocket request and pass it on to the app."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -137,17 +142,17 @@ class PageProtection:
             await send(message)
 
         if headers.get("origin", "").lower() in self._allowed.origins:
-            # Streamlit would check an origin that differs from the Host again, and for that look up this machine's
-            # public address at a server outside.
+            # Streamlit would check an origin that differs from the Host again, and query an external server for this
+            # machine's public address.
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}
         await self._app(scope, receive, send_protected)
 
 
 def content_policy(page: str) -> str:
-    """Return the Content-Security-Policy for `page`, an HTML text: everything from this server, nothing from elsewhere.
+    """Return the Content-Security-Policy for an HTML page that loads everything from this server.
 
-    Scripts that are written into the page are allowed by their hashes. Streamlit loads components as `blob:` modules
-    and makes its styles by scripts.
+    Inline scripts are allowed by their hashes. Streamlit loads components as `blob:` modules and creates styles in
+    scripts.
     """
     inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline)
@@ -170,7 +175,7 @@ def content_policy(page: str) -> str:
 
 async def _refuse(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
-        await receive()  # the request to connect; a close in answer to it is a 403
+        await receive()  # the connection request; closing it now is answered with 403
         await send({"type": "websocket.close", "code": 1008, "reason": error.key})
         return
     text = error_text(error, language_of(Headers(scope=scope).get("accept-language")))

@@ -1,4 +1,4 @@
-"""The pictures of an analysis: each frame that was found or chosen, by its index in the video, in any size."""
+"""Route for the frames of an analysis, candidates and keyframes, by their index in the video and in any size."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 _SIDES = (64, 1280)
-"""Pixels of the longer side: less shows nothing, more than is kept cannot be had."""
+"""Range of the longer side in pixels: a smaller picture is useless, a larger one is not stored."""
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
-    """The routes of this resource below `prefix`."""
+    """List the routes of this resource below `prefix`."""
     return [gate.route(f"{prefix}/jobs/{{id}}/frames/{{index:int}}.jpg", _frame, "GET")]
 
 
 async def _frame(request: Request, services: Services) -> Response:
-    """The JPEG of the frame with this 0-based index, at most `?side=` pixels long; a chosen one before one that was
-    only found on the way.
+    """Return the JPEG of the frame with this 0-based index, at most `?side=` pixels long.
+
+    A keyframe is preferred to a candidate with the same index.
     """
-    side = side_of(request.query_params.get("side"), _SIDES)
+    side = parse_side(request.query_params.get("side"), _SIDES)
     jpeg = await run_in_threadpool(_picture, services, request.path_params["id"], request.path_params["index"], side)
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
@@ -42,8 +43,16 @@ def _picture(services: Services, job_id: str, index: int, side: int | None) -> b
     raise InputError("frame_unknown", id=job_id, number=index)
 
 
-def side_of(given: str | None, sides: tuple[int, int]) -> int | None:
-    """Return the pixels that `?side=` asks for, or None without it. Raises InputError outside of `sides`."""
+def parse_side(given: str | None, sides: tuple[int, int]) -> int | None:
+    """Parse the value of `?side=`, the longer side in pixels.
+
+    Args:
+        given: The value; None without the parameter, for which None is returned.
+        sides: The smallest and the largest allowed value.
+
+    Raises:
+        InputError: The value is not a number in this range.
+    """
     if given is None:
         return None
     low, high = sides

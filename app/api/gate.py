@@ -1,7 +1,7 @@
-"""The gate in front of every route: origin, key, language, and errors as JSON. It knows nothing of any resource.
+"""Gate in front of every route: it checks origin and key and returns errors as JSON. It is independent of resources.
 
-Streamlit's own protection against foreign pages does not cover added routes, so each request must carry the random
-key of this process (header `FrameLens-Key` or `?key=`) and come from a page of this server (`app.api.allowed_hosts`).
+Streamlit's own protection against other websites doesn't cover added routes, so each request must have the random key
+of this process (header `FrameLens-Key` or `?key=`) and come from a page of this server (`app.api.allowed_hosts`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _STATUS = {
     "disk_full": 507,
     "disk_full_now": 507,
 }
-# What a file or a picture may do in the browser: be shown, and nothing else.
+# A file or a picture may be displayed by the browser and nothing else.
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -55,7 +55,12 @@ _HEADERS = {
 
 
 class Gate:
-    """Lets the app's own pages and programs with the key through to the services, once these are open."""
+    """Access check for requests of the app's own pages and of programs with the key.
+
+    Attributes:
+        key: The random key of this process.
+        services: The services that endpoints use; None until they are open.
+    """
 
     def __init__(self, allowed: AllowedHosts) -> None:
         self.key = secrets.token_urlsafe(32)
@@ -63,7 +68,7 @@ class Gate:
         self._allowed = allowed
 
     def route(self, path: str, endpoint: Endpoint, *methods: str) -> Route:
-        """A route whose endpoint is called with (request, services) only after all checks have passed."""
+        """Return a route whose endpoint is called with (request, services) only after all checks have passed."""
 
         async def guarded(request: Request) -> Response:
             try:
@@ -73,7 +78,7 @@ class Gate:
                 response = await endpoint(request, self.services)
             except AppError as error:
                 response = error_response(error, request)
-            except Exception as error:  # noqa: BLE001 - the last door: a bug is logged and told, never shown raw
+            except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
                 _log.exception("%s %s failed", request.method, request.url.path)
                 log = self.services.log_path if self.services else ""
                 response = error_response(AppError("internal", kind=type(error).__name__, log=str(log)), request)
@@ -94,7 +99,7 @@ class Gate:
 
 
 def error_response(error: AppError, request: Request) -> JSONResponse:
-    """`{"error": text, "key": key}` in the reader's language with the status that fits."""
+    """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
     text = error_text(error, _language(request))
     return JSONResponse({"error": text, "key": error.key}, status_code=_status(error))
 

@@ -1,4 +1,4 @@
-"""The library's small pictures, and many of its reports as one ZIP."""
+"""Routes for the library's cover pictures and for a ZIP of several reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
-    """The routes of this resource below `prefix`."""
+    """List the routes of this resource below `prefix`."""
     return [
         gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET"),
         gate.route(f"{prefix}/library.zip", _export, "GET"),
@@ -46,9 +46,9 @@ async def _cover(request: Request, services: Services) -> Response:
 
 
 async def _export(request: Request, services: Services) -> Response:
-    """Return the reports `?ids=a,b` in `&formats=json,markdown` as one ZIP, made in a file that is gone afterwards.
+    """Return the reports `?ids=a,b` in `&formats=json,markdown` as one ZIP, made in a temporary file.
 
-    What has no report, or none with anything to say in these formats, is named in a text file in the ZIP, in the
+    Jobs without a report, or whose report would be empty in these formats, are listed in a text file in the ZIP, in the
     language of `&language=`.
     """
     ids = [one for one in request.query_params.get("ids", "").split(",") if _ID.fullmatch(one)]
@@ -78,7 +78,7 @@ def _zip(services: Services, ids: Sequence[str], formats: Sequence[str], languag
 
 
 def _files(services: Services, ids: Sequence[str], formats: Sequence[str], language: Language) -> Iterator[Entry]:
-    """The files of all reports; at the end the list of what is left out, where there is something."""
+    """Yield the files of all reports, then the list of jobs that are left out, if any."""
     left_out: list[str] = []
 
     def analyses() -> Iterator[Analysis]:

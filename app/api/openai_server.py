@@ -1,7 +1,7 @@
-"""The address that `framelens serve` opens: an engine behind the OpenAI API, with its key and its form of errors.
+"""OpenAI-compatible server of `framelens serve`, a proxy in server of an engine with its own key.
 
-Requests go on to the engine as they came, but for the model's name; answers come back as they are. What the engine
-refuses, and what becomes of it, is told as that API tells errors: `{"error": {message, type, param, code}}`.
+Requests and answers are forwarded unchanged except for the model's name. Refusals and failures of the engine are
+returned in the API's error format: `{"error": {message, type, param, code}}`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,24 @@ from app.i18n import error_text, t
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
 _MOST_BYTES = 512 << 20
+"""Limit for a request's body. Chosen by hand; not tuned."""
 _RETRY_SECONDS = 5
+"""Sent as Retry-After with status 503. Chosen by hand; not tuned."""
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 413: "request_too_large"}
 _PICTURES = {"image_url", "input_image", "image", "video_url", "input_video", "video"}
 
 
 @dataclass(frozen=True)
-class Served:
-    """What is served: the engine, the names that requests may call its model by (the first is the one that is listed
-    first), the key that they must carry, and whether they may hold pictures.
+class ServeOptions:
+    """Options of the server.
+
+    Attributes:
+        engine: The engine, which the server starts and stops.
+        names: The model names that requests may use, in the order of `/v1/models`.
+        api_key: The key that requests must have.
+        takes_pictures: Whether requests may contain pictures.
+        language: The language of error messages.
+        timeout_seconds: The timeout of requests to the engine.
     """
 
     engine: Engine
@@ -52,43 +61,45 @@ class Served:
 
 
 class _Refused(Exception):
-    """An answer of ours in place of the engine's."""
+    """An error response of the server itself."""
 
     def __init__(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> None:
         super().__init__(message)
         self.status, self.message, self.code, self.param = status, message, code, param
 
     def response(self) -> JSONResponse:
+        """Return the response in the API's error format."""
         headers = {"Retry-After": str(_RETRY_SECONDS)} if self.status == 503 else {}
         return JSONResponse(_error(self.status, self.message, self.code, self.param), self.status, headers=headers)
 
 
-def serve_app(served: Served) -> Starlette:
-    """The ASGI application. The engine is started with it and ended with it."""
-    front = _Front(served)
+def serve_app(options: ServeOptions) -> Starlette:
+    """Return the ASGI application, which starts the engine on startup and stops it on shutdown."""
+    server = _Server(options)
     return Starlette(
         routes=[
-            Route("/health", front.health),
-            Route("/v1/models", front.guarded(front.models)),
-            Route("/metrics", front.guarded(front.metrics)),
-            *(Route(path, front.guarded(front.ask), methods=["POST"]) for path in _ASKED),
-            Route("/{path:path}", front.guarded(front.unknown), methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
+            Route("/health", server.health),
+            Route("/v1/models", server.guarded(server.models)),
+            Route("/metrics", server.guarded(server.metrics)),
+            *(Route(path, server.guarded(server.ask), methods=["POST"]) for path in _ASKED),
+            Route("/{path:path}", server.guarded(server.unknown), methods=["GET", "POST", "PUT", "DELETE", "PATCH"]),
         ],
-        lifespan=front.life,
+        lifespan=server.life,
     )
 
 
-class _Front:
-    def __init__(self, served: Served) -> None:
-        self._served = served
-        self._engine = served.engine
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(served.timeout_seconds, connect=10.0), trust_env=False)
+class _Server:
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        self._engine = options.engine
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(options.timeout_seconds, connect=10.0), trust_env=False)
         self._closing = threading.Event()
         self._endpoint: Endpoint | None = None
         self._starting: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def life(self, _: Starlette) -> AsyncIterator[None]:
+        """Start the engine, and stop it when the application ends."""
         self._start()
         try:
             yield
@@ -100,52 +111,56 @@ class _Front:
     # ---- routes
 
     async def health(self, _: Request) -> Response:
-        """200 when it answers, 503 before; for who watches over it, without a key."""
+        """Return 200 if the engine is ready and else 503; for monitoring, without a key."""
         state = self._engine.status().state
         return JSONResponse({"status": state}, 200 if state == "ready" else 503)
 
     async def models(self, _: Request) -> Response:
+        """List the model under all its names."""
         info = self._engine.status().info
-        told = {"object": "model", "created": _STARTED, "owned_by": "framelens"}
+        common = {"object": "model", "created": _STARTED, "owned_by": "framelens"}
         if info and info.max_model_len:
-            told["max_model_len"] = info.max_model_len
-        return JSONResponse({"object": "list", "data": [{"id": name, **told} for name in self._served.names]})
+            common["max_model_len"] = info.max_model_len
+        return JSONResponse({"object": "list", "data": [{"id": name, **common} for name in self._options.names]})
 
     async def metrics(self, request: Request) -> Response:
+        """Forward the engine's metrics."""
         endpoint = self._ready()
         answer = await self._send(endpoint, "GET", "/metrics", None)
         await answer.aread()
         return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
 
     async def ask(self, request: Request) -> Response:
+        """Forward a request to the engine and its answer or stream to the client."""
         body = await self._body(request)
         named = body.get("model")
-        if named not in self._served.names:
+        if named not in self._options.names:
             if named is None:
                 raise _Refused(400, self._say("no_model"), param="model")
-            known = ", ".join(self._served.names)
+            known = ", ".join(self._options.names)
             raise _Refused(404, self._say("unknown_model", name=str(named)[:200], known=known), code="model_not_found")
-        if not self._served.takes_pictures and _has_pictures(body):
+        if not self._options.takes_pictures and _has_pictures(body):
             raise _Refused(400, self._say("no_pictures"), param="messages", code="pictures_not_taken")
         endpoint = self._ready()
         answer = await self._send(endpoint, "POST", request.url.path, {**body, "model": endpoint.model})
         name = str(named)
         if answer.status_code >= 400:
             await answer.aread()
-            raise _as_refused(answer, endpoint.model, name)
+            raise _converted_error(answer, endpoint.model, name)
         media = answer.headers.get("content-type", "application/json")
         if "event-stream" in media:
-            return StreamingResponse(self._lines(answer, endpoint.model, name), media_type=media)
+            return StreamingResponse(self._stream_lines(answer, endpoint.model, name), media_type=media)
         await answer.aread()
         return Response(_renamed(answer.content, name), answer.status_code, media_type=media)
 
     async def unknown(self, request: Request) -> Response:
+        """Refuse a path that the server doesn't have."""
         raise _Refused(404, self._say("unknown_path", path=request.url.path[:200]))
 
     def guarded(self, route: Any) -> Any:
-        """The route behind the key; whatever it raises is told in the API's form."""
+        """Return the route with a check of the key and with all errors in the API's format."""
 
-        async def inside(request: Request) -> Response:
+        async def checked(request: Request) -> Response:
             try:
                 self._check(request)
                 response: Response = await route(request)
@@ -158,13 +173,13 @@ class _Front:
                 log.exception("%s %s failed", request.method, request.url.path)
                 return _Refused(500, self._say("fault")).response()
 
-        return inside
+        return checked
 
-    # ---- what is asked
+    # ---- requests
 
     def _check(self, request: Request) -> None:
         kind, _, key = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not secrets.compare_digest(key.strip().encode(), self._served.api_key.encode()):
+        if kind.lower() != "bearer" or not secrets.compare_digest(key.strip().encode(), self._options.api_key.encode()):
             raise _Refused(401, self._say("wrong_key"), code="invalid_api_key")
 
     async def _body(self, request: Request) -> dict[str, Any]:
@@ -196,13 +211,17 @@ class _Front:
             log.exception("the engine could not be started")
 
     def _ready(self) -> Endpoint:
-        """Where the engine answers. Refuses while it starts, and starts it again where it has ended."""
+        """Return the engine's endpoint.
+
+        Raises:
+            _Refused: The engine is not ready. If it has ended, it is started again.
+        """
         status = self._engine.status()
         if status.state == "ready" and self._endpoint is not None:
             return self._endpoint
         self._start()
         if status.error:
-            raise _Refused(503, error_text(status.error, self._served.language), code="engine_failed")
+            raise _Refused(503, error_text(status.error, self._options.language), code="engine_failed")
         raise _Refused(503, self._say("starting"), code="engine_starting")
 
     async def _send(self, endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
@@ -216,30 +235,30 @@ class _Front:
         except httpx.TimeoutException as error:
             raise _Refused(504, self._say("no_answer"), code="engine_timeout") from error
         except httpx.HTTPError as error:
-            raise await self._died() from error
+            raise await self._engine_failure() from error
 
-    async def _died(self) -> _Refused:
-        """Why the engine gives no answer; it is started again meanwhile."""
+    async def _engine_failure(self) -> _Refused:
+        """Return the reason why the engine doesn't answer, and start it again."""
         error = await asyncio.to_thread(self._engine.end_if_unwell)
         self._start()
-        message = error_text(error, self._served.language) if error else self._say("broke_off")
+        message = error_text(error, self._options.language) if error else self._say("broke_off")
         return _Refused(502, message, code="engine_died")
 
-    async def _lines(self, answer: httpx.Response, inside: str, name: str) -> AsyncIterator[bytes]:
-        """The stream, event by event; one that breaks off ends with an event that says so."""
+    async def _stream_lines(self, answer: httpx.Response, engine_name: str, name: str) -> AsyncIterator[bytes]:
+        """Yield the events of a stream; one that breaks off ends with an error event."""
         try:
             async for line in answer.aiter_lines():
                 if line.startswith("data: {"):
-                    line = "data: " + _event(line[6:].encode(), inside, name).decode()
+                    line = "data: " + _event(line[6:].encode(), engine_name, name).decode()
                 yield line.encode() + b"\n"
         except httpx.HTTPError:
-            refused = await self._died()
+            refused = await self._engine_failure()
             yield b"data: " + json.dumps(_error(refused.status, refused.message, refused.code)).encode() + b"\n\n"
         finally:
             await answer.aclose()
 
     def _say(self, key: str, **values: object) -> str:
-        return t(f"serve.{key}", self._served.language, **values)
+        return t(f"serve.{key}", self._options.language, **values)
 
 
 _BARE = '{"error": "'
@@ -251,45 +270,51 @@ def _error(status: int, message: str, code: str | None = None, param: str | None
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def _as_refused(answer: httpx.Response, inside: str, name: str) -> _Refused:
-    """What the engine says against a request. vLLM, transformers and FastAPI each have a form of their own."""
+def _converted_error(answer: httpx.Response, engine_name: str, name: str) -> _Refused:
+    """Convert an engine's error response. vLLM, transformers and FastAPI each have their own format."""
     status = 400 if answer.status_code == 422 else answer.status_code
     try:
-        told = json.loads(answer.content)
+        parsed = json.loads(answer.content)
     except ValueError:
-        told = answer.text[:2000]
-    error = told.get("error", told) if isinstance(told, dict) else told
+        parsed = answer.text[:2000]
+    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
     message, code, param = error, None, None
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or json.dumps(error)
         code, param = error.get("code"), error.get("param")
     text = masked(message if isinstance(message, str) else json.dumps(message))
     return _Refused(
-        status, text.replace(inside, name), code=code if isinstance(code, str) else None, param=param and str(param)
+        status,
+        text.replace(engine_name, name),
+        code=code if isinstance(code, str) else None,
+        param=param and str(param),
     )
 
 
 def _renamed(content: bytes, name: str) -> bytes:
-    """The same JSON with the model called as it was asked for; engines name it by its folder, or with a revision."""
+    """Set the requested model name in a JSON answer; engines return its folder, or a name with a revision."""
     try:
-        told = json.loads(content)
+        parsed = json.loads(content)
     except ValueError:
         return content
-    if not isinstance(told, dict) or told.get("model", name) == name:
+    if not isinstance(parsed, dict) or parsed.get("model", name) == name:
         return content
-    return json.dumps({**told, "model": name}, ensure_ascii=False).encode()
+    return json.dumps({**parsed, "model": name}, ensure_ascii=False).encode()
 
 
-def _event(content: bytes, inside: str, name: str) -> bytes:
-    """An event of a stream, renamed. Of an error transformers makes a bare sentence, in JSON that its quotes break."""
+def _event(content: bytes, engine_name: str, name: str) -> bytes:
+    """Set the model name in an event of a stream, or convert an error.
+
+    Transformers sends errors as a plain sentence in JSON that is invalid if the sentence has quotation marks.
+    """
     try:
-        told = json.loads(content)
+        parsed = json.loads(content)
     except ValueError:
-        told = {"error": content.decode(errors="replace").removeprefix(_BARE).removesuffix('"}')}
-    error = told.get("error") if isinstance(told, dict) else None
+        parsed = {"error": content.decode(errors="replace").removeprefix(_BARE).removesuffix('"}')}
+    error = parsed.get("error") if isinstance(parsed, dict) else None
     if not isinstance(error, str):
         return _renamed(content, name)
-    return json.dumps(_error(500, masked(error).replace(inside, name)), ensure_ascii=False).encode()
+    return json.dumps(_error(500, masked(error).replace(engine_name, name)), ensure_ascii=False).encode()
 
 
 def _has_pictures(body: Mapping[str, Any]) -> bool:

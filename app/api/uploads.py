@@ -1,8 +1,8 @@
-"""Uploads in pieces, after the open protocol tus 1.0 (core and creation): what arrives goes straight to the disk.
+"""Routes for resumable uploads with the open protocol tus 1.0 (core and creation), written straight to the disk.
 
-POST creates an upload, HEAD tells how far it is, PATCH adds a piece at its end. A complete upload is a video with the
-same id; POST to its `check` probes it, and drops what is no video. Memory does not grow with the size of a file or of
-a piece.
+POST creates an upload, HEAD returns its offset, PATCH appends data. A complete upload is a video with the same id; POST
+to its `check` probes it and deletes a file that is not a video. Memory use doesn't depend on the size of a file or a
+request.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 _VERSION = "1.0.0"
-_WRITE_BYTES = 2**20
-_MAX_DIGITS = 18
+_WRITE_BYTES = 2**20  # written at once; chosen by hand, not tuned
+_MAX_DIGITS = 18  # of a size or an offset, which then fit into 64 bits
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
-    """The routes of this resource below `prefix`."""
+    """List the routes of this resource below `prefix`."""
     return [
         gate.route(f"{prefix}/uploads", _create, "POST"),
-        gate.route(f"{prefix}/uploads/{{id}}", _one, "HEAD", "PATCH"),
+        gate.route(f"{prefix}/uploads/{{id}}", _offset_or_append, "HEAD", "PATCH"),
         gate.route(f"{prefix}/uploads/{{id}}/check", _check, "POST"),
     ]
 
@@ -46,7 +46,7 @@ async def _create(request: Request, services: Services) -> Response:
     return _answer(201, upload, {"Location": f"{request.url.path}/{upload.id}"})
 
 
-async def _one(request: Request, services: Services) -> Response:
+async def _offset_or_append(request: Request, services: Services) -> Response:
     _check_version(request)
     upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
     if request.method == "HEAD":
@@ -69,7 +69,7 @@ async def _check(request: Request, services: Services) -> Response:
     try:
         await run_in_threadpool(probe, path)
     except InputError as error:
-        if error.key == "video_probe_timeout":  # the machine is busy; that says nothing about the file
+        if error.key == "video_probe_timeout":  # the machine is busy; the file may be fine
             return Response(status_code=204)
         await run_in_threadpool(services.videos.drop_upload, path)
         raise
@@ -77,18 +77,18 @@ async def _check(request: Request, services: Services) -> Response:
 
 
 async def _receive(request: Request, part: Part) -> None:
-    waiting = bytearray()
+    buffer = bytearray()
     try:
         async for piece in request.stream():
-            waiting += piece
-            if len(waiting) >= _WRITE_BYTES:
-                await run_in_threadpool(part.write, bytes(waiting))
-                waiting.clear()
+            buffer += piece
+            if len(buffer) >= _WRITE_BYTES:
+                await run_in_threadpool(part.write, bytes(buffer))
+                buffer.clear()
     except ClientDisconnect:
-        # The line broke or the reader paused: what arrived counts, and the next piece goes on from there.
+        # The connection broke or the user paused: keep the data so far; the next request resumes from there.
         pass
-    if waiting:
-        await run_in_threadpool(part.write, bytes(waiting))
+    if buffer:
+        await run_in_threadpool(part.write, bytes(buffer))
 
 
 def _check_version(request: Request) -> None:
@@ -98,7 +98,7 @@ def _check_version(request: Request) -> None:
 
 
 def _check_size(request: Request, upload: Upload, offset: int) -> None:
-    """Refuse a piece that is announced too long before a byte of it is read."""
+    """Refuse a request whose announced length is too large, before reading it."""
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and offset + int(length) > upload.size_bytes:
         raise InputError("upload_too_long", name=upload.name, size_bytes=upload.size_bytes)
@@ -112,7 +112,7 @@ def _number(request: Request, header: str, key: str) -> int:
 
 
 def _metadata(header: str) -> dict[str, str]:
-    """`key base64,key base64` as a dict; what cannot be read counts as not given."""
+    """Parse `key base64,key base64`; invalid pairs are ignored."""
     values = {}
     for pair in header.split(","):
         key, _, encoded = pair.strip().partition(" ")

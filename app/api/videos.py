@@ -1,5 +1,6 @@
-"""A video as the browser's player wants it: by byte ranges, so that any place of any file is there at once; and the
-picture at any time of it, for files that the browser cannot decode and for the filmstrip.
+"""Routes for videos by byte ranges, for the browser's player, and for stills at any time.
+
+Stills are for files that the browser can't decode and for the filmstrip.
 """
 
 from __future__ import annotations
@@ -11,27 +12,27 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
-from app.api.frames import side_of
+from app.api.frames import parse_side
 from app.api.gate import Gate
 from app.video.stills import SIDES
 
 if TYPE_CHECKING:
     from app.services.container import Services
 
-# Only what a player takes. Anything else goes out as plain bytes, so that an uploaded page is never a page of ours.
+# Types that players support. Other files are sent as plain bytes, so that an uploaded page is never shown as a page.
 _MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".m4v": "video/mp4",
-    ".mov": "video/mp4",  # browsers refuse "video/quicktime" unheard, yet play what is inside
+    ".mov": "video/mp4",  # browsers refuse "video/quicktime" but play its content
     ".webm": "video/webm",
-    ".mkv": "video/webm",  # the same container, and the only name of it that browsers know
+    ".mkv": "video/webm",  # a subset of the same container, and the only type that browsers support
     ".ogv": "video/ogg",
     ".gif": "image/gif",
 }
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
-    """The routes of this resource below `prefix`."""
+    """List the routes of this resource below `prefix`."""
     return [
         gate.route(f"{prefix}/videos/{{id}}", _video, "GET"),
         gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", _still, "GET"),
@@ -46,11 +47,11 @@ async def _video(request: Request, services: Services) -> Response:
 
 
 async def _still(request: Request, services: Services) -> Response:
-    """The JPEG of the frame on show so many milliseconds after the first, at most `?side=` pixels long.
+    """Return the JPEG of the frame shown at a time in milliseconds after the first, at most `?side=` pixels long.
 
-    The header `FrameLens-Time` gives the seconds at which that frame begins.
+    The header `FrameLens-Time` has the seconds at which the frame begins.
     """
-    side = side_of(request.query_params.get("side"), SIDES) or SIDES[1]
+    side = parse_side(request.query_params.get("side"), SIDES) or SIDES[1]
     seconds = request.path_params["milliseconds"] / 1000
     path = await run_in_threadpool(services.videos.path, request.path_params["id"])
     still = await run_in_threadpool(services.stills.at, path, seconds, side)

@@ -1,6 +1,6 @@
-"""Texts of the product: `t(key, language, **values)` reads zh.toml or en.toml, which have equal key sets.
+"""Translations: `t(key, language, **values)` looks up a text in zh.toml or en.toml, which have the same keys.
 
-A text chooses between singular and plural with `{n:finding|findings}`: the first word where the value is one.
+A text selects singular or plural with `{n:finding|findings}`: the first word if the value is one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 class _PluralFormatter(Formatter):
-    """`str.format` with one more format: "one|many" is the word that goes with a number."""
+    """`str.format` with an additional format spec "one|many" for the word after a number."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        """Format a value, or select the singular or plural."""
         one, bar, many = format_spec.partition("|")
         if bar:
             return one if value == 1 or str(value) == "1" else many
@@ -42,17 +43,26 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, 
 
 @cache
 def catalogue(language: Language) -> dict[str, str]:
-    """All texts of one language by dotted key."""
+    """Return all texts of a language by dotted key."""
     return dict(_flat(tomllib.loads((files(__name__) / f"{language}.toml").read_text(encoding="utf-8"))))
 
 
 def t(key: str, language: Language, /, **values: object) -> str:
-    """The text of `key` in `language` with `{name}` places filled. Raises KeyError for a key that has no text."""
+    """Return the text of a key with its placeholders filled.
+
+    Args:
+        key: The dotted key.
+        language: The language.
+        values: The values of the placeholders `{name}`.
+
+    Raises:
+        KeyError: There is no such key, or a placeholder has no value.
+    """
     return _FORMATTER.vformat(catalogue(language)[key], (), values)
 
 
 def sentences(texts: Iterable[str], language: Language) -> str:
-    """Join whole sentences; Chinese has no space between them. Empty ones are left out."""
+    """Join sentences, in Chinese without spaces; empty ones are left out."""
     return ("" if language == "zh" else " ").join(filter(None, texts))
 
 
@@ -62,28 +72,28 @@ def labelled(label: str, value: str, language: Language) -> str:
 
 
 def error_text(error: AppError, language: Language) -> str:
-    """What the user reads of an error."""
+    """Return the text of an error."""
     return t(f"error.{error.key}", language, **error.values)
 
 
 def notice_text(notice: Notice, language: Language) -> str:
-    """What the user reads of a notice; values that are notices themselves are put into words first."""
+    """Return the text of a notice; values that are notices themselves are replaced by their texts."""
     values = {
         name: notice_text(value, language) if isinstance(value, Notice) else value
         for name, value in notice.values.items()
     }
-    # A notice may have been kept by an earlier version, whose words had other places.
+    # An earlier version may have stored the notice, with other placeholders.
     text = catalogue(language)[f"{notice.table}.{notice.key}"]
     return _FORMATTER.vformat(text, (), defaultdict(lambda: "…", values))
 
 
 def has_notice(key: str, table: str) -> bool:
-    """Return whether there are words for a notice of this key."""
+    """Return whether there is a text for a notice of this key."""
     return f"{table}.{key}" in catalogue("en")
 
 
 def as_notice(error: AppError) -> Notice:
-    """The same words as a value that travels in reports and events."""
+    """Convert an error to a notice with the same text, for reports and events."""
     values = {
         name: value if isinstance(value, (str, int, float, Notice)) else str(value)
         for name, value in error.values.items()
@@ -92,5 +102,5 @@ def as_notice(error: AppError) -> Notice:
 
 
 def language_of(tag: str | None) -> Language:
-    """The language we have for a locale tag such as "zh-CN" or "en_US.UTF-8"; English where it is another."""
+    """Return the language for a locale tag such as "zh-CN" or "en_US.UTF-8"; English if it is any other."""
     return "zh" if (tag or "").lower().startswith("zh") else "en"

@@ -1,4 +1,4 @@
-"""Durations as people say them: "20–40 s", "1½ min", "3 h"."""
+"""Durations as short, rounded texts: "20–40 s", "1½ min", "3 h"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from app.core.domain import Language
 from app.i18n import t
 
 _MINUTE, _HOUR = 60.0, 3600.0
-_HALVES_UNTIL = 4 * _MINUTE  # half a minute matters only within a few minutes
+_HALVES_UNTIL = 4 * _MINUTE  # above this, durations are rounded to whole minutes; chosen by hand, not tuned
 
 
 def span(low: float, high: float, language: Language) -> str:
@@ -32,7 +32,7 @@ def two_figures(value: float) -> float:
 
 
 def _measure(seconds: float) -> tuple[str, str]:
-    """Return a number with one or two figures and its unit: "s", "min" or "h"."""
+    """Return a duration as a number with one or two digits and its unit: "s", "min" or "h"."""
     if seconds < 0.95 * _MINUTE:
         step = 1 if seconds < 10 else 5
         return str(max(1, step * round(seconds / step))), "s"

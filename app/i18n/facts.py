@@ -1,4 +1,4 @@
-"""Puts the measured facts of a keyframe into words, for the text prompt, the reports and the page alike."""
+"""Descriptions of the measured facts of a keyframe in words, for prompts, reports and pages."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from app.i18n import t
 
 _LIGHT = ((0.08, "black"), (0.3, "dark"), (0.7, "medium"), (float("inf"), "bright"))
 _MOTION = ((0.01, "none"), (0.06, "little"), (0.2, "much"), (float("inf"), "other"))
+"""Upper limits of brightness and motion for each word. Chosen by hand; not tuned."""
 
 
 def mark(frame: Keyframe, language: Language) -> str:
-    """What stands before a frame in a prompt, such as "[frame 3 · 00:04.500]"."""
+    """Return the mark before a frame in a prompt, such as "[frame 3 · 00:04.500]"."""
     return t("prompt.mark", language, number=frame.number, time=clock(frame.time_seconds))
 
 
 def origin(frame: Keyframe, language: Language) -> str:
-    """The shot of a frame and why it was chosen."""
+    """Return the shot of a frame and the reason why it was selected."""
     return t("facts.shot", language, number=frame.shot, reason=t(f"reason.{frame.reason}", language))
 
 
 def measured(facts: FrameFacts, language: Language) -> list[str]:
-    """Each measured fact as a phrase: text on screen, colours, light, movement."""
+    """List the measured facts as phrases: text on screen, colours, brightness, motion."""
     phrases = []
     if facts.texts:
         phrases.append(t("facts.texts", language, texts=" | ".join(line.text for line in facts.texts)))
@@ -35,7 +36,7 @@ def measured(facts: FrameFacts, language: Language) -> list[str]:
 
 
 def colours(facts: FrameFacts, language: Language) -> str:
-    """ "red 62 % (the whole frame), white 20 % (top)"."""
+    """Return the dominant colours, such as "red 62 % (the whole frame), white 20 % (top)"."""
     return t("facts.list", language).join(
         t(
             "facts.colour",

@@ -10,10 +10,10 @@ from starlette.datastructures import Headers
 from app.api import AllowedHosts, content_policy
 from app.core.errors import InputError
 
-LOCAL = AllowedHosts.of_server("127.0.0.1")
-OPEN = AllowedHosts.of_server("0.0.0.0")
-NAMED = AllowedHosts.of_server("127.0.0.1", public_name="frames.example.org", public_port=8443)
-LISTED = AllowedHosts.of_server("::1", more_names=["*.lab.example"], more_origins=["https://portal.example/"])
+LOCAL = AllowedHosts.for_server("127.0.0.1")
+OPEN = AllowedHosts.for_server("0.0.0.0")
+NAMED = AllowedHosts.for_server("127.0.0.1", public_name="frames.example.org", public_port=8443)
+LISTED = AllowedHosts.for_server("::1", more_names=["*.lab.example"], more_origins=["https://portal.example/"])
 
 
 def is_let_in(allowed: AllowedHosts, host: str, origin: str | None = None) -> bool:
@@ -38,8 +38,8 @@ def is_let_in(allowed: AllowedHosts, host: str, origin: str | None = None) -> bo
         (OPEN, "192.168.1.5:8501", "http://192.168.1.5:8501"),
         (OPEN, "[fd00::5]:8501", "http://[fd00::5]:8501"),
         (OPEN, f"{socket.gethostname()}:8501", None),
-        (AllowedHosts.of_server(None), "10.0.0.2:8501", None),
-        (AllowedHosts.of_server("gpu.lab.example"), "gpu.lab.example:8501", "http://gpu.lab.example:8501"),
+        (AllowedHosts.for_server(None), "10.0.0.2:8501", None),
+        (AllowedHosts.for_server("gpu.lab.example"), "gpu.lab.example:8501", "http://gpu.lab.example:8501"),
         (NAMED, "frames.example.org", "https://frames.example.org"),
         (NAMED, "frames.example.org", "https://frames.example.org:8443"),
         (NAMED, "127.0.0.1:8501", "https://frames.example.org"),

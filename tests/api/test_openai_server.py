@@ -17,7 +17,7 @@ import uvicorn
 
 from app.analysis.prompts import templates
 from app.analysis.task import Task
-from app.api.openai_server import Served, serve_app
+from app.api.openai_server import ServeOptions, serve_app
 from app.core.domain import AnalysisRequest, Finished
 from app.core.errors import EngineError
 from app.engine import Engine, ManagedEngine, RemoteEngine
@@ -52,7 +52,7 @@ class Lent:
 @contextmanager
 def served(engine: Engine, *names: str, **options: Any) -> Iterator[str]:
     """The address that programs are given."""
-    app = serve_app(Served(engine, names, KEY, **options))
+    app = serve_app(ServeOptions(engine, names, KEY, **options))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()

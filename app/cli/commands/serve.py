@@ -77,9 +77,9 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
     import uvicorn
 
-    from app.api.openai_server import Served, serve_app
+    from app.api.openai_server import ServeOptions, serve_app
 
-    served = Served(engine, names, key, given.force_type != "text", language, settings.timeout_seconds)
+    served = ServeOptions(engine, names, key, given.force_type != "text", language, settings.timeout_seconds)
     options = uvicorn.Config(serve_app(served), log_level="warning", timeout_graceful_shutdown=5)
     uvicorn.Server(options).run(sockets=[listening])
     return 0

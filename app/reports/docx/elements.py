@@ -1,7 +1,7 @@
-"""The elements of WordprocessingML (ISO/IEC 29500-1) that a report is made of.
+"""Builders of the WordprocessingML elements (ISO/IEC 29500-1) that a report uses.
 
-They are put together here rather than through python-docx's objects, which look through the whole document with each
-cell, link and picture that is added: with thousands of them that takes minutes.
+The elements are built directly rather than through python-docx's objects, which search the whole document for each
+added cell, link and picture: with thousands of them that takes minutes.
 """
 
 from __future__ import annotations
@@ -17,57 +17,58 @@ from docx.shared import Cm
 from app.reports.content.plain_text import printable
 
 Element = Any
-"""lxml's elements carry no types of their own."""
+"""lxml's elements are untyped."""
 _LOOK_HEADS, _LOOK_NAMES = "0620", "0680"
-"""Bits of a table's look: its first row, or its first column, is a head (0020, 0080); no stripes (0600)."""
+"""Flags of w:tblLook: the first row or the first column is a header (0020, 0080); no stripes (0600)."""
 
 
 def element(tag: str, *children: Element, **attributes: str) -> Element:
-    """An element such as "w:p"; attributes are of the same namespace."""
+    """Build an element such as "w:p"; its attributes are in the same namespace."""
     prefix = tag.partition(":")[0]
-    made = OxmlElement(tag)
+    built = OxmlElement(tag)
     for key, value in attributes.items():
-        made.set(qn(f"{prefix}:{key}"), value)
-    made.extend(children)
-    return made
+        built.set(qn(f"{prefix}:{key}"), value)
+    built.extend(children)
+    return built
 
 
 def run(text: str, *, style: str = "") -> Element:
-    """Words of one character style; line breaks and tabs stay what they are."""
-    made = element("w:r")
+    """Build a run of text in one character style; line breaks and tabs are kept."""
+    built = element("w:r")
     if style:
-        made.append(element("w:rPr", element("w:rStyle", val=style)))
+        built.append(element("w:rPr", element("w:rStyle", val=style)))
     for place, line in enumerate(printable(text).replace("\x85", "\n").splitlines() or [""]):
         if place:
-            made.append(element("w:br"))
-        made.append(_text(line))
-    return made
+            built.append(element("w:br"))
+        built.append(_text(line))
+    return built
 
 
 def paragraph(children: Iterable[Element], *, style: str = "", **properties: str) -> Element:
-    """A paragraph of runs and links. `properties` are elements of its properties, by name, with their value."""
+    """Build a paragraph of runs and links. `properties` are the values of its property elements, by name."""
     inside = [element("w:pStyle", val=style)] if style else []
     inside += [element(f"w:{name}", val=value) for name, value in properties.items()]
     return element("w:p", *([element("w:pPr", *inside)] if inside else []), *children)
 
 
 def link(runs: Iterable[Element], *, relation: str = "", anchor: str = "") -> Element:
-    """A link to a relation of the document, or to a bookmark in it."""
-    made = element("w:hyperlink", *runs, history="1")
+    """Build a link to a relation of the document or to a bookmark in it."""
+    built = element("w:hyperlink", *runs, history="1")
     if relation:
-        made.set(qn("r:id"), relation)
+        built.set(qn("r:id"), relation)
     else:
-        made.set(qn("w:anchor"), anchor)
-    return made
+        built.set(qn("w:anchor"), anchor)
+    return built
 
 
 def bookmarked(runs: Sequence[Element], *, number: int, name: str) -> list[Element]:
+    """Return the runs between the start and the end of a bookmark."""
     start = element("w:bookmarkStart", id=str(number), name=name)
     return [start, *runs, element("w:bookmarkEnd", id=str(number))]
 
 
 def picture(relation: str, *, number: int, alt: str, width_cm: float, height_cm: float) -> Element:
-    """A run that holds a picture; `alt` is read to those who do not see it."""
+    """Build a run with a picture; `alt` is its text for screen readers."""
     inline = CT_Inline.new_pic_inline(number, relation, f"picture-{number}", Cm(width_cm), Cm(height_cm))
     inline.docPr.set("descr", printable(alt))
     inline.set("distL", "0")
@@ -78,9 +79,12 @@ def picture(relation: str, *, number: int, alt: str, width_cm: float, height_cm:
 def table(
     heads: Sequence[Element], rows: Iterable[Sequence[Element]], *, style: str, widths_cm: Sequence[float]
 ) -> Element:
-    """A table of paragraphs. The row of heads is repeated on every page; without it the first column is the head."""
+    """Build a table of paragraphs.
+
+    The header row is repeated on every page; without `heads` the first column is the header.
+    """
     look = _LOOK_HEADS if heads else _LOOK_NAMES
-    made = element(
+    built = element(
         "w:tbl",
         element(
             "w:tblPr",
@@ -92,30 +96,30 @@ def table(
         element("w:tblGrid", *(element("w:gridCol", w=str(_twips(width))) for width in widths_cm)),
     )
     if heads:
-        made.append(_row(heads, widths_cm, element("w:tblHeader")))
-    made.extend(_row(row, widths_cm) for row in rows)
-    return made
+        built.append(_row(heads, widths_cm, element("w:tblHeader")))
+    built.extend(_row(row, widths_cm) for row in rows)
+    return built
 
 
 def field(instruction: str) -> Element:
-    """What the word processor works out itself, such as "PAGE"."""
+    """Build a field that the word processor computes, such as "PAGE"."""
     return element("w:fldSimple", element("w:r", _text("1")), instr=instruction)
 
 
 def _row(cells: Sequence[Element], widths_cm: Sequence[float], *properties: Element) -> Element:
-    made = element("w:tr", element("w:trPr", element("w:cantSplit"), *properties))
+    built = element("w:tr", element("w:trPr", element("w:cantSplit"), *properties))
     for cell, width in zip(cells, widths_cm, strict=True):
-        made.append(element("w:tc", element("w:tcPr", element("w:tcW", w=str(_twips(width)), type="dxa")), cell))
-    return made
+        built.append(element("w:tc", element("w:tcPr", element("w:tcW", w=str(_twips(width)), type="dxa")), cell))
+    return built
 
 
 def _text(text: str) -> Element:
-    made = element("w:t")
-    made.text = text
-    made.set("{http://www.w3.org/XML/1998/namespace}space", "preserve")
-    return made
+    built = element("w:t")
+    built.text = text
+    built.set("{http://www.w3.org/XML/1998/namespace}space", "preserve")
+    return built
 
 
 def _twips(width_cm: float) -> int:
-    """Twentieths of a point."""
+    """Convert centimetres to twentieths of a point."""
     return round(width_cm / 2.54 * 1440)

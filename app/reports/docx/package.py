@@ -1,4 +1,4 @@
-"""The file around a DOCX report: styles, head and foot, properties, the label of generated texts, and the ZIP."""
+"""Package of a DOCX report: styles, header and footer, properties, label of generated texts, and the ZIP."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from app.reports.docx.elements import Element, element, field, run
 from app.reports.files import Entry, zipped
 
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"
-"""Word and LibreOffice take a near one where a machine lacks these."""
+"""Word and LibreOffice substitute a similar font if one is missing."""
 CELL, PROMPT = "Cell", "Prompt"
-"""Ids of paragraph styles of our own."""
+"""Ids of the report's own paragraph styles."""
 BODY_CM = 17.0
-"""The width of the text."""
+"""The width of the text: A4 with margins of 2 cm."""
 _LANGUAGES: dict[Language, str] = {"zh": "zh-CN", "en": "en-GB"}
 _TONES = {"info": ("EAF2FB", "2F6DB0"), "warning": ("FFF6DF", "B7791F"), "error": ("FDECEA", "C0392B")}
 _PALE, _QUIET = "F4F6F9", "5B6472"
 _TONES |= {"label": (_PALE, _QUIET)}
-"""Ground and edge of what must be noticed."""
+"""Background and border colours of notices."""
 _LONGEST = 255
-"""Letters of a core property (ISO/IEC 29500-2 leaves it open; Word and python-docx do not)."""
+"""Characters of a core property; the limit of Word and python-docx (ISO/IEC 29500-2 has none)."""
 _CUSTOM = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     '<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/custom-properties" '
@@ -51,54 +51,57 @@ _CUSTOM = (
 
 
 def tone_style(tone: str) -> str:
-    """The id of the paragraph style of a tone."""
+    """Return the id of the paragraph style of a tone."""
     return f"Notice{tone.capitalize()}"
 
 
 class Package:
-    """A document with all that is the same in every report, to whose `body` blocks are appended."""
+    """A Word document with the parts that every report has; blocks are appended to its `body`."""
 
-    def __init__(self, told: Document) -> None:
+    def __init__(self, content: Document) -> None:
         self._document = new_document()
         self._relations: dict[str, str] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self._numbers = 0
         _drop_thumbnail(self._document)
-        _page(self._document, told)
-        _styles(self._document, told.language)
-        _properties(self._document, told)
-        if told.facts.aigc:
-            _label(self._document, printable(told.facts.aigc))
+        _set_page(self._document, content)
+        _add_styles(self._document, content.language)
+        _set_properties(self._document, content)
+        if content.facts.aigc:
+            _add_label(self._document, printable(content.facts.aigc))
         self.body = _Body(self._document)
 
     def link(self, target: str) -> str:
-        """The relation to an address outside."""
-        return self._related(target, RELATIONSHIP_TYPE.HYPERLINK, target, is_external=True)
+        """Return the relation to an external address, added on first use."""
+        return self._relate(target, RELATIONSHIP_TYPE.HYPERLINK, target, is_external=True)
 
     def image(self, data: bytes, suffix: str) -> tuple[str, tuple[int, int]]:
-        """The relation to a picture, which is kept once however often it is shown, and its size in pixels."""
+        """Return the relation to a picture and its size in pixels.
+
+        A picture that is used several times is stored once.
+        """
         key = hashlib.sha256(data).hexdigest()
         if key not in self._relations:
             read = Image.from_blob(data)
             name = PackURI(f"/word/media/{len(self._sizes) + 1}{suffix}")
             self._sizes[key] = (read.px_width, read.px_height)
             part = ImagePart.from_image(read, name)
-            self._related(key, RELATIONSHIP_TYPE.IMAGE, part, is_external=False)
+            self._relate(key, RELATIONSHIP_TYPE.IMAGE, part, is_external=False)
         return self._relations[key], self._sizes[key]
 
     def next_number(self) -> int:
-        """One that no other picture of the document has."""
+        """Return a number that no other picture of the document has."""
         self._numbers += 1
         return self._numbers
 
-    def packed(self) -> bytes:
-        """The same document gives the same bytes: nothing in the ZIP carries the time of day."""
+    def to_bytes(self) -> bytes:
+        """Return the file; the same document gives the same bytes, without the time of day."""
         buffer = BytesIO()
         self._document.save(buffer)
         with ZipFile(buffer) as archive:
             return zipped(Entry(name, archive.read(name)) for name in archive.namelist())
 
-    def _related(self, key: str, kind: str, target: str | Part, *, is_external: bool) -> str:
+    def _relate(self, key: str, kind: str, target: str | Part, *, is_external: bool) -> str:
         if key not in self._relations:
             self._relations[key] = f"rIdReport{len(self._relations) + 1}"
             self._document.part.load_rel(kind, target, self._relations[key], is_external)
@@ -106,66 +109,68 @@ class Package:
 
 
 class _Body:
-    """The place of blocks: before the properties of the last section, which end every body."""
+    """The body of a document, which inserts blocks before the section properties at its end."""
 
-    def __init__(self, made: DocxDocument) -> None:
-        self._end = made.element.body.sectPr
+    def __init__(self, docx: DocxDocument) -> None:
+        self._end = docx.element.body.sectPr
 
     def append(self, block: Element) -> None:
+        """Append a block."""
         self._end.addprevious(block)
 
     def extend(self, blocks: Iterable[Element]) -> None:
+        """Append several blocks."""
         for block in blocks:
             self.append(block)
 
 
-def _drop_thumbnail(made: DocxDocument) -> None:
-    """The picture of the empty document that python-docx begins with."""
-    relations = made.part.package.rels
+def _drop_thumbnail(docx: DocxDocument) -> None:
+    """Remove the thumbnail of the empty document that python-docx begins with."""
+    relations = docx.part.package.rels
     for key in [key for key, one in relations.items() if one.reltype == RELATIONSHIP_TYPE.THUMBNAIL]:
         del relations[key]
 
 
-def _page(made: DocxDocument, told: Document) -> None:
-    section = made.sections[0]
+def _set_page(docx: DocxDocument, content: Document) -> None:
+    section = docx.sections[0]
     section.page_width, section.page_height = Cm(21), Cm(29.7)
     section.left_margin = section.right_margin = Cm((21 - BODY_CM) / 2)
     section.top_margin = section.bottom_margin = Cm(2.2)
     head, foot = section.header.paragraphs[0], section.footer.paragraphs[0]
-    title = " ".join(told.title.split())
+    title = " ".join(content.title.split())
     head._p.append(run(f"{title[:80]}…" if len(title) > 80 else title))
-    foot._p.extend([run(f"{told.facts.generator} · "), field("PAGE"), run(" / "), field("NUMPAGES")])
+    foot._p.extend([run(f"{content.facts.generator} · "), field("PAGE"), run(" / "), field("NUMPAGES")])
 
 
-def _styles(made: DocxDocument, language: Language) -> None:
-    styles = made.styles
+def _add_styles(docx: DocxDocument, language: Language) -> None:
+    styles = docx.styles
     for name, size in {"Normal": 10, "Title": 20, "Heading 1": 15, "Heading 2": 11.5, "Caption": 8.5}.items():
-        _font(styles[name], LATIN, size)
+        _set_font(styles[name], LATIN, size)
     styles["Normal"].paragraph_format.space_after = Pt(6)
-    # What is Chinese is so whatever language the report is in; of the rest the two differ.
+    # East Asian text is Chinese in both languages of reports; only the Latin text differs.
     latin = _LANGUAGES["en"] if language == "en" else "en-US"
     styles["Normal"].element.get_or_add_rPr().append(element("w:lang", val=latin, eastAsia="zh-CN"))
     styles["Caption"].font.bold = False
     styles["Caption"].font.color.rgb = RGBColor.from_string(_QUIET)
     for tone, (ground, edge) in _TONES.items():
-        _boxed(_paragraph_style(made, tone_style(tone)), ground, edge)
-    prompt = _paragraph_style(made, PROMPT)
-    _boxed(prompt, _PALE, "D5DAE2")
-    _font(prompt, FIXED, 8)
-    _font(_paragraph_style(made, CELL, after=2), LATIN, 9)
+        _add_box(_add_paragraph_style(docx, tone_style(tone)), ground, edge)
+    prompt = _add_paragraph_style(docx, PROMPT)
+    _add_box(prompt, _PALE, "D5DAE2")
+    _set_font(prompt, FIXED, 8)
+    _set_font(_add_paragraph_style(docx, CELL, after=2), LATIN, 9)
     for name, colour in {"Doubt": "8A4B00", "Hyperlink": "24507C"}.items():
         styles.add_style(name, WD_STYLE_TYPE.CHARACTER).font.color.rgb = RGBColor.from_string(colour)
 
 
-def _paragraph_style(made: DocxDocument, name: str, *, after: float = 6) -> Any:
-    style = made.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH)
-    style.base_style = made.styles["Normal"]
+def _add_paragraph_style(docx: DocxDocument, name: str, *, after: float = 6) -> Any:
+    style = docx.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH)
+    style.base_style = docx.styles["Normal"]
     style.paragraph_format.space_after = Pt(after)
     return style
 
 
-def _font(style: Any, latin: str, size: float) -> None:
-    """In place of the fonts of a theme, which are the system's own choice."""
+def _set_font(style: Any, latin: str, size: float) -> None:
+    """Set the font of a style in place of the theme's fonts, which depend on the system."""
     style.font.size = Pt(size)
     properties = style.element.get_or_add_rPr()
     for old in properties.findall(qn("w:rFonts")):
@@ -173,23 +178,23 @@ def _font(style: Any, latin: str, size: float) -> None:
     properties.insert(0, element("w:rFonts", ascii=latin, hAnsi=latin, cs=latin, eastAsia=CHINESE))
 
 
-def _boxed(style: Any, ground: str, edge: str) -> None:
-    properties = style.element.get_or_add_pPr()  # whose elements have a fixed order: these come before distances
+def _add_box(style: Any, ground: str, edge: str) -> None:
+    properties = style.element.get_or_add_pPr()  # its children have a fixed order: these come before spacing
     properties.insert(0, element("w:shd", val="clear", color="auto", fill=ground))
     properties.insert(0, element("w:pBdr", element("w:left", val="single", sz="18", space="8", color=edge)))
 
 
-def _properties(made: DocxDocument, told: Document) -> None:
-    facts, core = told.facts, made.core_properties
+def _set_properties(docx: DocxDocument, content: Document) -> None:
+    facts, core = content.facts, docx.core_properties
     texts = {
-        "title": told.title,
+        "title": content.title,
         "author": facts.generator,
         "last_modified_by": facts.generator,
         "comments": facts.ai_label,
         "subject": facts.video,
         "keywords": facts.model,
         "identifier": facts.content_id,
-        "language": _LANGUAGES[told.language],
+        "language": _LANGUAGES[content.language],
     }
     for name, text in texts.items():
         setattr(core, name, " ".join(printable(text).split())[:_LONGEST])
@@ -197,9 +202,9 @@ def _properties(made: DocxDocument, told: Document) -> None:
         core.created = core.modified = when
 
 
-def _label(made: DocxDocument, label: str) -> None:
-    """As a custom property, for which python-docx has no name."""
-    package = made.part.package
+def _add_label(docx: DocxDocument, label: str) -> None:
+    """Add the label as a custom property, which python-docx doesn't support."""
+    package = docx.part.package
     blob = _CUSTOM.format(name=KEY, value=escape(label)).encode()
     kind = "application/vnd.openxmlformats-officedocument.custom-properties+xml"
     package.relate_to(Part(PackURI("/docProps/custom.xml"), kind, blob, package), RELATIONSHIP_TYPE.CUSTOM_PROPERTIES)

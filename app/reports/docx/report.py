@@ -1,7 +1,7 @@
-"""From the blocks of a report to the elements of a Word document: real headings, lists, tables and links.
+"""Report as a Word document (DOCX) with headings, lists, tables and links.
 
-Only what Word and LibreOffice read alike is in it. A time is a link to that moment of the video, which opens where the
-video lies beside the report.
+It uses only features that Word and LibreOffice support alike. A time is a link to that moment of the video, which works
+if the video is in the report's folder.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from app.reports.docx.package import BODY_CM, CELL, PROMPT, Package, tone_style
 from app.reports.graphics.chart_svg import png
 
 _PICTURE_SIDE = 1280
-"""The longer side in pixels. The gallery shows the same pictures once more, which costs the file nothing."""
+"""The longer side in pixels. The gallery reuses the same pictures, which takes no space. Chosen by hand; not tuned."""
 _PICTURE_CM = (15.0, 7.0)
-"""The most room of a picture, in width and height."""
+"""The largest width and height of a picture. Chosen by hand; not tuned."""
 _GALLERY_COLUMNS = 4
 _TABLE, _GALLERY = "LightList-Accent1", "TableNormal"
 _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
-"""Widths of a column of times, of names, of numbers."""
+"""Widths of columns of times, names and numbers."""
 MIME = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 class BodyWriter:
-    """Draws block after block into a package. `video` is the name of the file that times are links to."""
+    """Renderer of blocks as elements of a package. `video` is the file name that times are linked to."""
 
     def __init__(self, package: Package, video: str) -> None:
         self._package = package
@@ -51,9 +51,11 @@ class BodyWriter:
         self._relations: dict[int, str] = {}
 
     def title(self, title: str) -> Iterator[Element]:
+        """Yield the title's paragraph."""
         yield paragraph([run(" ".join(title.split()))], style="Title")
 
     def block(self, block: Block) -> Iterator[Element]:
+        """Yield the elements of a block."""
         match block:
             case Heading():
                 yield self._heading(block)
@@ -87,7 +89,7 @@ class BodyWriter:
         heads = [paragraph(self._runs(head), style=CELL, **align) for head in block.heads]
         rows = ([paragraph(self._runs(cell), style=CELL, **align) for cell in row] for row in block.rows)
         yield table(heads, rows, style=_TABLE, widths_cm=_widths(block, columns))
-        yield paragraph([])  # two tables with nothing between them would be one
+        yield paragraph([])  # adjacent tables would become one
 
     def _gallery(self, pictures: tuple[Picture, ...]) -> Iterator[Element]:
         cells = [self._thumbnail(one) for one in pictures]
@@ -135,7 +137,7 @@ class BodyWriter:
 
 
 def _widths(block: Table, columns: int) -> list[float]:
-    """What is said has twice the room of what it is called by."""
+    """Return the widths of the columns in centimetres; the last column is twice as wide as the middle ones."""
     if block.numbers:
         return [_NUMBER_CM] * columns
     first = _TIME_CM if block.heads else _NAME_CM
@@ -144,14 +146,11 @@ def _widths(block: Table, columns: int) -> list[float]:
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
-    """Office Open XML, about 60 KB for each keyframe; the same analysis gives the same bytes."""
-    from app.reports.docx.package import Package
-    # python-docx, which what only names formats need not wait for
-
-    told = document(analysis, language)
-    package = Package(told)
-    drawer = BodyWriter(package, told.facts.video)
-    package.body.extend(drawer.title(told.title))
-    for block in told.blocks:
-        package.body.extend(drawer.block(block))
-    return package.packed()
+    """Return the report as DOCX, about 60 KB per keyframe; the same analysis gives the same bytes."""
+    content = document(analysis, language)
+    package = Package(content)
+    body = BodyWriter(package, content.facts.video)
+    package.body.extend(body.title(content.title))
+    for block in content.blocks:
+        package.body.extend(body.block(block))
+    return package.to_bytes()

@@ -1,6 +1,6 @@
-"""The timeline of a video as a chart: what is drawn where, as shares of its length, whoever draws it.
+"""Renderer-independent timeline chart of a video, with positions as shares of the video's length.
 
-Shots are bands in turn, chapters stand above them, the curve is how much arrived anew, ticks are the keyframes.
+Shots are alternating bands with chapters above them, the curve is the change of the picture, ticks are the keyframes.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from itertools import pairwise
 
 from app.core.domain import Analysis, Measures, StretchType, clock
 
-_MOST_POINTS = 400
-_TICKS = 6
+_MOST_POINTS, _TICKS = 400, 6
+"""Points of the curve and labels of the scale, at most. Chosen by hand; not tuned."""
 _STEPS_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
 @dataclass(frozen=True)
 class Band:
-    """[start, end) as shares of the video's length, 0 … 1."""
+    """A range [start, end) in shares of the video's length, 0 … 1."""
 
     start: float
     end: float
@@ -26,7 +26,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Tick:
-    """A keyframe at `at`, a share of the length; `number` as the model cites it."""
+    """A keyframe at `at`, a share of the length, with the `number` that the model cites."""
 
     at: float
     number: int
@@ -35,7 +35,17 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """`curve` holds points (share of the length, 0 … 1 of the highest). `scale` are labelled times."""
+    """A timeline chart.
+
+    Attributes:
+        seconds: The length of the video.
+        shots: The shots, labelled with their numbers.
+        chapters: The chapters, labelled with their titles.
+        stretches: Black, frozen and flashing segments.
+        curve: Points (share of the length, share of the highest value).
+        frames: The keyframes.
+        scale: Labels of the time axis (share of the length, text).
+    """
 
     seconds: float
     shots: tuple[Band, ...]
@@ -47,7 +57,7 @@ class Chart:
 
 
 def chart_of(analysis: Analysis) -> Chart | None:
-    """None where nothing of the video could be read."""
+    """Return the chart of an analysis, or None if nothing of the video could be read."""
     decode, whole = analysis.decode, analysis.whole
     seconds = decode.readable_seconds
     if seconds <= 0:
@@ -73,7 +83,7 @@ def chart_of(analysis: Analysis) -> Chart | None:
 
 
 def _curve(measures: Measures, seconds: float) -> tuple[tuple[float, float], ...]:
-    """The highest of each stretch of time: an event of a moment must not vanish in a mean."""
+    """Return the maximum of each interval; a mean would hide short events."""
     values = measures.change
     highest = max(values, default=0.0)
     if highest <= 0:
@@ -95,5 +105,5 @@ def _scale(seconds: float) -> tuple[tuple[float, str], ...]:
 
 
 def _short(seconds: float, step: float) -> str:
-    """As `clock`, without the milliseconds that a step of whole seconds does not need."""
+    """Format a time like `clock`, without milliseconds if the step is whole seconds."""
     return clock(seconds)[: None if step < 1 else -4]

@@ -1,4 +1,4 @@
-"""Timeline chart as SVG (in the page's colours for HTML, in fixed colours elsewhere) and as PNG."""
+"""Timeline chart as SVG, in the page's colours for HTML and in fixed colours elsewhere, and as PNG."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _TEMPLATE = b"""
 #set page(width: 17cm, height: auto, margin: 0pt, fill: white)
 #image(bytes(sys.inputs.svg), width: 100%)
 """
-_DOTS_AN_INCH = 200.0
+_DOTS_PER_INCH = 200.0  # chosen by hand, not tuned
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours as SVG takes them. `bands` take turns; `stretches` lie over the curve."""
+    """Colours in SVG syntax. The two `bands` alternate; `stretches` are drawn over the curve."""
 
     bands: tuple[str, str] = ("#c9d6e8", "#e6ecf5")
     chapters: tuple[str, str] = ("#2f5d8a", "#47779f")
@@ -45,9 +45,14 @@ PRINTED = Palette()
 
 
 def svg(chart: Chart, alt: str, *, palette: Palette = PRINTED, links: bool = False, font: str = "sans-serif") -> str:
-    """An `<svg>` element that is as wide as its place. `alt` says in words what it shows.
+    """Return the chart as an `<svg>` element.
 
-    `links` makes each tick a link to the anchor of its frame.
+    Args:
+        chart: The chart.
+        alt: Its description in words.
+        palette: The colours.
+        links: Whether each tick is a link to the anchor of its frame.
+        font: The font family of the labels.
     """
     view = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {view} role="img" aria-label={_quoted(alt)}>'
@@ -84,14 +89,14 @@ def _rect(band: Band, top: int, height: int, colour: str, *, opacity: float = 1.
 
 
 def _title(band: Band, colour: str) -> str:
-    """As much of the chapter's title as fits into its band."""
+    """Return the part of a chapter's title that fits into its band, as an element."""
     top, height = _CHAPTERS
     fitting = _fitting(band.label, _x(band.end) - _x(band.start) - 12)
     return _text(_x(band.start) + 6, top + height - 8, fitting, colour) if fitting else ""
 
 
 def _fitting(text: str, width: float) -> str:
-    """The text, or its beginning with an ellipsis; "" where not even two letters fit."""
+    """Return the text, cut with an ellipsis if needed, or "" if not even two characters fit."""
     used, kept = 0.0, ""
     for letter in " ".join(printable(text).split()):
         used += _LETTERS * (1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.6)
@@ -122,7 +127,7 @@ def _text(x: float, y: float, text: str, colour: str, *, anchor: str = "start") 
 
 
 def _anchor(at: float) -> str:
-    """Labels at the borders stay within the picture."""
+    """Return the text anchor that keeps a label within the picture."""
     return "start" if at < 0.02 else "end" if at > 0.98 else "middle"
 
 
@@ -130,23 +135,23 @@ def _quoted(text: str) -> str:
     return f'"{escape(printable(text))}"'
 
 
-def lettered_svg(chart: Chart, alt: str) -> str:
-    """The drawing, with labels in letters of our own font: within a drawing Typst asks no second one."""
+def svg_in_own_font(chart: Chart, alt: str) -> str:
+    """Return the chart with labels in the project's own font, because Typst has no fallback fonts within an SVG."""
     faces = Faces(with_bundled=False)
     chapters = tuple(replace(band, label=faces.shown(band.label)) for band in chart.chapters)
     return svg(replace(chart, chapters=chapters), faces.shown(alt), font=FAMILY)
 
 
 def png(chart: Chart, alt: str) -> bytes:
-    """1339 pixels wide."""
+    """Return the chart as a PNG, 1339 pixels wide."""
     import typst
 
     drawn = typst.compile(
         _TEMPLATE,
         font_paths=typst.Fonts(include_system_fonts=False, font_paths=[FOLDER]),
         format="png",
-        ppi=_DOTS_AN_INCH,
-        sys_inputs={"svg": lettered_svg(chart, alt)},
+        ppi=_DOTS_PER_INCH,
+        sys_inputs={"svg": svg_in_own_font(chart, alt)},
     )
     assert isinstance(drawn, bytes)
     return drawn

@@ -1,8 +1,8 @@
-"""From keyframes to one JPEG on which all of them stand in rows, each with its number and time below it.
+"""Contact sheet: one JPEG with all keyframes in rows, each with its number and time below it.
 
-Its columns follow from how many frames there are and how wide they are; it is at most MAX_WIDTH pixels wide.
-
-Those of the machine are found by name. A character that the best font lacks is drawn as "?", never as an empty box.
+The number of columns follows from the number and shape of the frames; the sheet is at most MAX_WIDTH pixels wide.
+Texts are drawn in the project's own font or in a font of this machine, found by name, that has more of the characters.
+A character that the best font lacks is drawn as "?", never as an empty box.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from app.reports.graphics.fonts import REGULAR
 
 MAX_WIDTH = 3000
 _MARGIN, _GAP = 24, 12
-_TITLE_SIZES, _LABEL_SIZES = (28, 56), (18, 28)  # at least and at most, in pixels; they grow with the sheet
-_LEAST_WIDTH = 640  # of the sheet, so that a title has room
-_LEAST_SIDE, _LEAST_CELL = 240, 160  # smaller, a picture tells nothing and its label has no room
+_TITLE_SIZES, _LABEL_SIZES = (28, 56), (18, 28)  # minimum and maximum in pixels; sizes grow with the sheet
+_LEAST_WIDTH = 640  # of the sheet, for the title
+_LEAST_SIDE, _LEAST_CELL = 240, 160  # in a smaller picture nothing is recognisable, and its label doesn't fit
 _MOST_SIDE, _MOST_SIDE_ALONE = 640, 1280
 _MOST_ASPECT = 4.0
 _SHEET_ASPECT = 1.6
 _QUALITY = 88
+"""JPEG quality. This and the sizes above, which are in pixels, were chosen by hand; none is tuned."""
 _PAPER, _EDGE, _INK, _PALE = (255, 255, 255), (208, 208, 208), (24, 24, 24), (104, 104, 104)
 Font = ImageFont.FreeTypeFont
-# File and place in it: our own, then each system's usual ones, those that know Chinese first.
+# File and index in it: the project's own font, then the usual ones of each system, those with Chinese first.
 _FONTS = (
     (str(REGULAR), 0),
     ("NotoSansCJK-Regular.ttc", 2),
@@ -54,12 +55,12 @@ _NO_CHARACTER = "\uffff"
 _MISSING = "?"
 _ELLIPSIS = "…"
 _TAIL = 10
-"""Characters of a name's end that stay when it is shortened: its ending, and the number before it."""
+"""Characters kept at the end of a shortened name: its suffix and a number before it."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Columns and rows of cells; `width` and `height` are those of the picture in a cell, in pixels."""
+    """Columns and rows of cells. `width` and `height` are the size of the picture in a cell, in pixels."""
 
     columns: int
     rows: int
@@ -68,22 +69,26 @@ class Grid:
 
     @property
     def sheet_width(self) -> int:
+        """Return the width of the sheet in pixels."""
         return max(_LEAST_WIDTH, 2 * _MARGIN + self.columns * (self.width + _GAP) - _GAP)
 
     @property
     def sheet_height(self) -> int:
+        """Return the height of the sheet in pixels."""
         return self.corner(self.rows * self.columns)[1] + _MARGIN
 
     @property
     def title_size(self) -> int:
+        """Return the font size of the title in pixels."""
         return _within(self.sheet_width // 50, _TITLE_SIZES)
 
     @property
     def label_size(self) -> int:
+        """Return the font size of the labels in pixels."""
         return _within(self.width // 20, _LABEL_SIZES)
 
     def corner(self, place: int) -> tuple[int, int]:
-        """Where the cell of the frame at `place` (from 0) begins."""
+        """Return the top left corner of the cell at `place`, counted from 0."""
         row, column = divmod(place, self.columns)
         head = _MARGIN + 5 * self.title_size // 2
         return _MARGIN + column * (self.width + _GAP), head + row * (self.height + 5 * self.label_size // 2)
@@ -94,12 +99,12 @@ def _within(size: int, limits: tuple[int, int]) -> int:
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
-    """The sheet of an analysis, from its keyframes as they were kept."""
+    """Return the sheet of an analysis from its stored keyframes, as a JPEG."""
     return sheet_of(analysis.video, KeyframesChosen(analysis.keyframes, analysis.decode), language)
 
 
 def sheet_of(video: VideoInfo, chosen: KeyframesChosen, language: Language) -> bytes:
-    """The sheet of chosen keyframes, headed by the name of their video."""
+    """Return the sheet of chosen keyframes, titled with the name of their video, as a JPEG."""
     note = t(
         "report.sheet",
         language,
@@ -112,7 +117,7 @@ def sheet_of(video: VideoInfo, chosen: KeyframesChosen, language: Language) -> b
 
 
 def sheet(frames: Sequence[Keyframe], *, title: str, note: str) -> bytes:
-    """A JPEG: title, note, and the frames in their order."""
+    """Draw title, note and frames in their order, and return the sheet as a JPEG."""
     grid = grid_of(frames)
     paper = Image.new("RGB", (grid.sheet_width, grid.sheet_height), _PAPER)
     pen = ImageDraw.Draw(paper)
@@ -129,7 +134,7 @@ def sheet(frames: Sequence[Keyframe], *, title: str, note: str) -> bytes:
 
 
 def grid_of(frames: Sequence[Keyframe]) -> Grid:
-    """A sheet about as wide as a screen, with few cells left empty, and no picture enlarged but a tiny one."""
+    """Return a grid in the shape of a screen with few empty cells, which enlarges no pictures but tiny ones."""
     widths, heights = [frame.width for frame in frames] or [16], [frame.height for frame in frames] or [9]
     aspect = min(_MOST_ASPECT, max(1 / _MOST_ASPECT, max(widths) / max(heights)))
     least = max(_LEAST_CELL, round(_LEAST_SIDE * min(1.0, aspect)))
@@ -144,15 +149,15 @@ def grid_of(frames: Sequence[Keyframe]) -> Grid:
 def _columns(count: int, aspect: float, most: int) -> int:
     ideal = math.sqrt(max(1, count) * _SHEET_ASPECT / aspect)
     possible = {max(1, min(most, count, number)) for number in range(int(ideal), math.ceil(ideal) + 2)}
-    return min(possible, key=lambda number: (-count % number, -number))  # as few gaps as can be, rather wide than high
+    return min(possible, key=lambda number: (-count % number, -number))  # fewest gaps, then most columns
 
 
 def _place(paper: Image.Image, frame: Keyframe, left: int, top: int, grid: Grid) -> None:
     with Image.open(BytesIO(frame.jpeg)) as stored:
-        stored.draft("RGB", (grid.width, grid.height))  # decoded no larger than needed
+        stored.draft("RGB", (grid.width, grid.height))  # decode no larger than needed
         picture = ImageOps.contain(stored.convert("RGB"), (grid.width, grid.height))
     x, y = left + (grid.width - picture.width) // 2, top + (grid.height - picture.height) // 2
-    paper.paste(_EDGE, (x - 1, y - 1, x + picture.width + 1, y + picture.height + 1))  # a white slide has one, too
+    paper.paste(_EDGE, (x - 1, y - 1, x + picture.width + 1, y + picture.height + 1))  # visible on white
     paper.paste(picture, (x, y))
 
 
@@ -165,14 +170,14 @@ def _label(pen: ImageDraw.ImageDraw, frame: Keyframe, left: int, top: int, grid:
 def _write(
     pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, room: int, ink: tuple[int, int, int]
 ) -> int:
-    """Draws the text and tells how wide it became."""
-    font, drawable = lettered(text, size, room)
+    """Draw the text and return its width in pixels."""
+    font, drawable = fit_text(text, size, room)
     pen.text(place, drawable, font=font, fill=ink)
     return math.ceil(font.getlength(drawable))
 
 
-def lettered(text: str, size: int, width: int) -> tuple[Font, str]:
-    """The font to draw `text` with at `size` pixels, and the text as it can be drawn, shortened to `width` pixels."""
+def fit_text(text: str, size: int, width: int) -> tuple[Font, str]:
+    """Return the best font for `text` at `size` pixels, and the drawable text cut to `width` pixels."""
     text = "".join(letter if letter.isprintable() else _MISSING for letter in text)
     font = min(_fonts(size), key=lambda one: len(_lacking(one, text)))  # the first of the best
     lacking = _lacking(font, text + _ELLIPSIS)
@@ -181,7 +186,7 @@ def lettered(text: str, size: int, width: int) -> tuple[Font, str]:
 
 
 def _shortened(text: str, font: Font, width: int, ellipsis: str) -> str:
-    """Letters are taken out before the tail until it fits."""
+    """Remove characters before the tail until the text fits."""
     head, tail = text[:-_TAIL], text[-_TAIL:]
     while font.getlength(text) > width and (head or tail):
         head, tail = (head[:-1], tail) if head else (head, tail[1:])
@@ -203,7 +208,7 @@ def _found(size: int) -> Iterator[Font]:
 
 
 def _lacking(font: Font, text: str) -> set[str]:
-    """The letters for which the font has nothing but the sign for a missing one."""
+    """Return the characters that the font draws as its sign for a missing one."""
     return {
         letter for letter in set(text) if not letter.isspace() and _drawn(font, letter) == _drawn(font, _NO_CHARACTER)
     }

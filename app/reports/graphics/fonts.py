@@ -1,11 +1,11 @@
-"""The letters that reports are set in, so that no character ever comes out as an empty box.
+"""Fonts of PDF reports and charts, chosen so that no character is set as an empty box.
 
-Our own font comes with FrameLens (app/fonts, made by scripts/make_report_font.py) and knows what is common in Chinese,
-Japanese and western European texts; one that Typst brings along knows the letters of the rest of Europe. What both lack
-is looked for in the fonts of this machine; what none of them has is shown as its code point, such as "[U+1F600]".
+FrameLens ships a font (app/fonts, made by scripts/make_report_font.py) with the characters common in Chinese, Japanese
+and western European texts; one inside Typst has those of the rest of Europe. Characters that both lack are searched in
+the fonts of this machine; one that no font has is shown as its code point, such as "[U+1F600]".
 
-OpenType 1.9 describes it; formats 4 and 12 are read, which is what fonts of today hold. Nothing is read but the head of
-the file and this table, so that hundreds of fonts are looked through in a moment.
+The characters of a font are read from its table "cmap" (OpenType 1.9) in formats 4 and 12, which current fonts use.
+Only the file's header and this table are read, so hundreds of fonts are searched in a moment.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ FOLDER = Path(__file__).parents[2] / "fonts"
 REGULAR, BOLD = FOLDER / "FrameLensSans-Regular.otf", FOLDER / "FrameLensSans-Bold.otf"
 FAMILY = "FrameLens Sans"
 BUNDLED = "DejaVu Sans Mono"
-"""It is inside Typst, in both weights."""
+"""A font inside Typst, in both weights."""
 _BUNDLED_KNOWS = (
     *(range(0x00A0, 0x01C4), range(0x01FC, 0x0222), range(0x0250, 0x02BA), range(0x0300, 0x0340)),  # Latin
     *(range(0x03A3, 0x03CF), range(0x03F0, 0x0460), range(0x04CF, 0x04FA)),  # Greek, Cyrillic
     *(range(0x2190, 0x2214), range(0x2241, 0x226A), range(0x2500, 0x2630)),  # arrows, mathematics, signs
 )
-"""The longest runs of what it knows; its file is out of reach."""
+"""The longest ranges of its characters; its file is inside Typst and can't be read."""
 _MOST_FONTS = 4
+"""Fonts of this machine in one report, each of which is copied whole. Chosen by hand; not tuned."""
 _PLAIN = {"❌": "×"}
-"""What says the same where no font has a shape for it."""
-"""Of this machine, in one report: each is searched and carried along whole."""
+"""Substitutes for characters that no font has."""
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\ufe00-\ufe0f\ufeff]"
 )
-"""Characters without a shape of their own, which most fonts lack: joiners, variants, break marks."""
+"""Characters without a glyph of their own, which most fonts lack: joiners, variation selectors, break marks."""
 _PRIVATE = (range(0xE000, 0xF900), range(0xF0000, 0x110000))
-"""Every font puts something else there."""
+"""Private use areas, which differ in every font."""
 _BOXES = re.compile(r"(?i)last ?resort|adobe ?blank|bmp fallback|notdef|^\.")
-"""Fonts that have a box, or nothing, for every character there is; and those that a system keeps to itself."""
+"""Fonts with a box or nothing for every character, and the private fonts of a system."""
 _COLOURED = {"CBDT", "COLR", "SVG ", "sbix", "EBDT"}
-"""Tables of fonts that are pictures; what outlines these have may be empty."""
+"""Tables of bitmap and colour fonts, whose outlines may be empty."""
 _BEST = ((3, 10), (0, 6), (0, 4), (3, 1), (0, 3), (0, 2), (0, 1), (0, 0))
-"""Platform and encoding of the Unicode subtables, the fullest first."""
+"""Platform and encoding of the Unicode subtables, the most complete first."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A font of this machine: the file, its family, and the code points that it has a shape for."""
+    """A font of this machine. `known` contains the code points that it has a glyph for."""
 
     path: Path
     family: str
@@ -62,33 +62,39 @@ class Face:
 
 @dataclass(frozen=True)
 class Faces:
-    """Our own font and the bundled one, and with them the fonts of this machine that are needed, most useful first."""
+    """The project's font, the one inside Typst, and the needed fonts of this machine, most useful first."""
 
     others: tuple[Face, ...] = ()
     with_bundled: bool = True
 
     @property
     def families(self) -> tuple[str, ...]:
+        """Return the names of the font families in the order of their use."""
         return (FAMILY, *([BUNDLED] if self.with_bundled else []), *(face.family for face in self.others))
 
     def shown(self, text: str) -> str:
-        """The text as it can be set: line breaks stay, tabs are four blanks wide, what has no shape is named."""
+        """Return the text as it can be set: tabs become four spaces, characters without a glyph their code points."""
         prepared = _prepared(text)
         unknown = {letter for letter in set(prepared) if letter != "\n" and not self.has(letter)}
         return "".join(_named(letter) if letter in unknown else letter for letter in prepared) if unknown else prepared
 
     def has(self, letter: str) -> bool:
-        """Whether there is a shape for this character; of white space, whether it has a width."""
+        """Return whether a font has a glyph for this character or a width for this white space."""
         bundled = _BUNDLED_KNOWS if self.with_bundled else ()
         known = (own(), *bundled, *(face.known for face in self.others))
         return any(ord(letter) in one for one in known) and (_has_shape(letter) or letter.isspace())
 
 
 def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
-    """What is needed for this text; the fonts of the machine are looked at only where those at hand are not enough."""
+    """Return the fonts that a text needs; the machine's fonts are searched only if the others lack a character.
+
+    Args:
+        text: The text to set.
+        machine: The fonts to search; None for all fonts of this machine.
+    """
     lacking = {ord(letter) for letter in set(_prepared(text)) if _has_shape(letter) and not Faces().has(letter)}
     chosen: list[Face] = []
-    found = list(_of_machine() if machine is None else machine) if lacking else []
+    found = list(_machine_fonts() if machine is None else machine) if lacking else []
     while lacking and found and len(chosen) < _MOST_FONTS:
         known = [(face, {code for code in lacking if code in face.known}) for face in found]
         best, new = max(known, key=lambda one: len(one[1]))
@@ -101,17 +107,17 @@ def faces_for(text: str, *, machine: Iterable[Face] | None = None) -> Faces:
 
 @lru_cache(maxsize=1)
 def own() -> Container[int]:
-    """The code points that our own font has a shape for; both weights know the same."""
+    """Return the code points of the project's own font; both weights have the same."""
     return FontFile(REGULAR)
 
 
 @lru_cache(maxsize=1)
-def _of_machine() -> tuple[Face, ...]:
+def _machine_fonts() -> tuple[Face, ...]:
     return tuple(_found())
 
 
 def _found() -> Iterator[Face]:
-    """Upright fonts of normal weight, as Typst finds them; one that cannot be read is passed over."""
+    """Yield the upright fonts of normal weight that Typst finds; skip unreadable ones."""
     import typst
 
     for font in typst.Fonts(include_system_fonts=True, include_embedded_fonts=False).fonts():
@@ -119,7 +125,7 @@ def _found() -> Iterator[Face]:
         if upright and font.path and not _BOXES.search(font.family):
             try:
                 read = FontFile(Path(font.path), font.index)
-            except Exception:  # noqa: BLE001 - fonts of strangers are broken in every way there is
+            except Exception:  # noqa: BLE001 - a font of the machine may be broken in any way
                 continue
             if not _COLOURED & read.tables:
                 yield Face(Path(font.path), font.family, read)
@@ -139,8 +145,19 @@ def _named(letter: str) -> str:
 
 
 class FontFile:
-    """`code in FontFile(path, place)` says whether the font at `place` of a collection (0 of a single font) has a shape
-    for this code point. `tables` are the names of all its tables. Raises OSError, ValueError or struct.error.
+    """The characters of a font file: `code in FontFile(path, place)` is true if it has a glyph for the code point.
+
+    Args:
+        path: The font or collection of fonts.
+        place: The index of the font in a collection, 0 for a single font.
+
+    Attributes:
+        tables: The names of all tables.
+
+    Raises:
+        OSError: The file could not be read.
+        ValueError: The font has no character table that can be read.
+        struct.error: The file is damaged.
     """
 
     def __init__(self, path: Path, place: int = 0) -> None:
@@ -168,7 +185,7 @@ class FontFile:
 
 
 def _places(file: BinaryIO, place: int) -> dict[str, tuple[int, int]]:
-    """Table -> offset and length."""
+    """Read the offset and length of each table."""
     start = 0
     if file.read(4) == b"ttcf":
         file.seek(12 + 4 * place)
@@ -180,14 +197,14 @@ def _places(file: BinaryIO, place: int) -> dict[str, tuple[int, int]]:
 
 
 def _groups(table: bytes) -> list[tuple[int, int]]:
-    """Format 12: ranges of code points, each with the glyph of its first; glyph 0 is no shape."""
+    """Read format 12: ranges of code points with the glyph of the first one; glyph 0 is the missing glyph."""
     (count,) = struct.unpack_from(">L", table, 12)
     groups = struct.iter_unpack(">LLL", table[16 : 16 + 12 * count])
     return [(first if glyph else first + 1, last) for first, last, glyph in groups]
 
 
 def _segments(table: bytes) -> list[tuple[int, int]]:
-    """Format 4: the same for the first 65,536. A segment names its glyphs by a sum, or by a list that may have gaps."""
+    """Read format 4: ranges below 65,536, each with a glyph offset or a list of glyphs that may have gaps."""
     count = _short(table, 6) // 2
     ends, starts, deltas, offsets = (_shorts(table, 14 + at, count) for at in _columns(count))
     glyphs = _shorts(table, 16 + 8 * count, (len(table) - 16 - 8 * count) // 2)
@@ -198,14 +215,14 @@ def _segments(table: bytes) -> list[tuple[int, int]]:
             listed = (code for code in range(first, last + 1) if base + code < len(glyphs) and glyphs[base + code])
             found.extend((code, code) for code in listed)
         else:
-            none = -deltas[place] % 0x10000  # the one code whose sum is glyph 0
+            none = -deltas[place] % 0x10000  # the one code point that maps to glyph 0
             parts = ((first, none - 1), (none + 1, last)) if first <= none <= last else ((first, last),)
             found.extend(part for part in parts if part[0] <= part[1])
     return found
 
 
 def _columns(count: int) -> tuple[int, int, int, int]:
-    """Where ends, starts, sums and offsets of the segments stand; two bytes of padding lie behind the ends."""
+    """Return the offsets of the arrays of ends, starts, deltas and offsets; two bytes of padding follow the ends."""
     return 0, 2 + 2 * count, 2 + 4 * count, 2 + 6 * count
 
 

@@ -1,8 +1,8 @@
-"""Puts the label of generated texts (`ai_disclosure`) into a finished PDF: Typst writes no entries but its own.
+"""Writer of the label of generated texts (`ai_disclosure`) into a finished PDF, since Typst can't add own entries.
 
-It stands where programs look for it: as the entry AIGC of the information dictionary, and as the property AIGC in the
-XMP packet, which PDF/A wants described there. The PDF is not rewritten: what is new is appended, as PDF 1.7 (7.5.6,
-"Incremental updates") has it for changes. The PDF must be one of Typst's: objects in the open, one table of places.
+The label is the entry AIGC of the information dictionary and the property AIGC of the XMP packet, where PDF/A requires
+a description of it. It is appended as an incremental update (PDF 1.7, 7.5.6), without rewriting the file. Only PDFs of
+Typst are supported: uncompressed objects and a single cross-reference table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from html import escape
 from app.reports.content.ai_disclosure import KEY
 
 _NAMESPACE, _PREFIX = "http://www.tc260.org.cn/ns/AIGC/1.0/", "TC260"
-"""As the practice guide on labels in files by the standard's committee (TC260) names them."""
+"""Names from the practice guide on labels in files of the standard's committee (TC260)."""
 _EXTENSION = (
     '<rdf:li rdf:parseType="Resource"><pdfaSchema:schema>GB 45438-2025</pdfaSchema:schema>'
     f"<pdfaSchema:namespaceURI>{_NAMESPACE}</pdfaSchema:namespaceURI><pdfaSchema:prefix>{_PREFIX}</pdfaSchema:prefix>"
@@ -25,8 +25,8 @@ _EXTENSION = (
 )
 
 
-def labelled(pdf: bytes, label: str) -> bytes:
-    """The PDF with the label, which is JSON on one line; as it was where the label is empty."""
+def add_ai_label(pdf: bytes, label: str) -> bytes:
+    """Return the PDF with the label, which is JSON on one line; unchanged if the label is empty."""
     if not label:
         return pdf
     table = int(pdf[pdf.rindex(b"startxref") :].split()[1])
@@ -38,18 +38,18 @@ def labelled(pdf: bytes, label: str) -> bytes:
         info: _with_entry(_object(pdf, places, info), label),
         packet: _with_property(_object(pdf, places, packet), label),
     }
-    return _appended(pdf, changed, trailer.removesuffix(b">>") + b"/Prev %d>>" % table)
+    return _append_update(pdf, changed, trailer.removesuffix(b">>") + b"/Prev %d>>" % table)
 
 
 def _places(pdf: bytes, table: int) -> list[int]:
-    """Where each object begins, by its number; every entry of the table is 20 bytes long."""
+    """Read the offset of each object, by its number; every entry of the table has 20 bytes."""
     head = re.compile(rb"xref\s+0 (\d+)\s+").match(pdf, table)
     assert head
     return [int(pdf[at : at + 10]) for at in range(head.end(), head.end() + 20 * int(head[1]), 20)]
 
 
 def _object(pdf: bytes, places: list[int], number: int) -> bytes:
-    """What stands between "obj" and "endobj"; texts within it may hold these words, too."""
+    """Return the content between "obj" and "endobj", which may contain these words itself."""
     start = places[number]
     end = min(place for place in (*places, len(pdf)) if place > start)
     return pdf[start:end].split(b"obj", 1)[1].rpartition(b"endobj")[0].strip()
@@ -69,13 +69,13 @@ def _with_property(stream: bytes, label: str) -> bytes:
     return b"<</Length %d/Type/Metadata/Subtype/XML>>\nstream\n%s\nendstream" % (len(data), data)
 
 
-def _appended(pdf: bytes, changed: dict[int, bytes], trailer: bytes) -> bytes:
-    made, table = bytearray(pdf.rstrip() + b"\n"), bytearray(b"xref\n0 1\n0000000000 65535 f\r\n")
+def _append_update(pdf: bytes, changed: dict[int, bytes], trailer: bytes) -> bytes:
+    updated, table = bytearray(pdf.rstrip() + b"\n"), bytearray(b"xref\n0 1\n0000000000 65535 f\r\n")
     for number, content in sorted(changed.items()):
-        table += b"%d 1\n%010d 00000 n\r\n" % (number, len(made))
-        made += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    start = len(made)
-    return bytes(made + table + b"trailer\n" + trailer + b"\nstartxref\n%d\n%%%%EOF\n" % start)
+        table += b"%d 1\n%010d 00000 n\r\n" % (number, len(updated))
+        updated += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    start = len(updated)
+    return bytes(updated + table + b"trailer\n" + trailer + b"\nstartxref\n%d\n%%%%EOF\n" % start)
 
 
 def _number(pattern: bytes, text: bytes) -> int:

@@ -1,10 +1,10 @@
-"""The report as a PDF, set by Typst: for people who print, archive and hand on.
+"""Report as a PDF, typeset by Typst, for printing and archiving.
 
-It keeps to PDF/A-2a (archives) and PDF/UA-1 (screen readers), for which every character must have a shape. Typst gets a
-fixed template (pdf.typ) and the document as values, in a folder of its own, and needs no network.
+It conforms to PDF/A-2a (archives) and PDF/UA-1 (screen readers), which require a glyph for every character. Typst gets
+a fixed template (pdf.typ) and the document as values, in a folder of its own, and needs no network.
 
-Texts stay strings from here to the page, so none of them can become markup. Pictures and charts are files beside the
-template; here stand their names.
+Texts are passed as strings, so none of them can become markup. Pictures and charts are files beside the template; the
+values have their names.
 """
 
 from __future__ import annotations
@@ -38,92 +38,92 @@ from app.reports.content.document import (
 )
 from app.reports.content.labels import date_of, moment_address
 from app.reports.content.plain_text import printable
-from app.reports.graphics.chart_svg import lettered_svg
+from app.reports.graphics.chart_svg import svg_in_own_font
 from app.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
-from app.reports.pdf.metadata import labelled
+from app.reports.pdf.metadata import add_ai_label
 
 TEMPLATE = Path(__file__).with_name("pdf.typ")
 _PICTURE_SIDE = 800
-"""The longer side in pixels: 320 dots an inch at the width at which pictures are set."""
+"""The longer side in pixels: 320 dots per inch at the width of a picture."""
 PICTURE_CM = (6.4, 4.8)
-"""The most room of a picture, in width and height: its text stands beside it."""
+"""The largest width and height of a picture; its text is beside it. Chosen by hand; not tuned."""
 _RUNNING = 60
-"""Letters of the title that have room at the head of every page."""
+"""Characters of the title that fit into the header of every page."""
 Form = dict[str, Any]
 
 
 def write(analysis: Analysis, language: Language) -> bytes:
-    """PDF 1.7; the same analysis gives the same bytes where the same fonts are at hand."""
+    """Return the report as PDF 1.7; the same analysis gives the same bytes with the same fonts."""
     import typst
 
-    told = document(analysis, language)
-    values = form(told)
+    content = document(analysis, language)
+    values = form(content)
     faces = faces_for(json.dumps(values, ensure_ascii=False))
     try:
-        pdf = _set(told, values, faces)
+        pdf = _typeset(content, values, faces)
     except typst.TypstError:
         if not faces.others:
             raise
-        pdf = _set(told, values, Faces())  # a font of the machine does not hold what it says
-    return labelled(pdf, printable(told.facts.aigc))
+        pdf = _typeset(content, values, Faces())  # a font of the machine lacks glyphs that its table lists
+    return add_ai_label(pdf, printable(content.facts.aigc))
 
 
-def _set(told: Document, values: Form, faces: Faces) -> bytes:
+def _typeset(content: Document, values: Form, faces: Faces) -> bytes:
     import typst
 
-    made = date_of(told.facts.created)
+    created = date_of(content.facts.created)
     with TemporaryDirectory(prefix="framelens-pdf-") as name:
         folder = Path(name)
-        _lay_out(folder, told, values, faces, dated=made is not None)
+        _write_inputs(folder, content, values, faces, dated=created is not None)
         return typst.compile(
             folder / "main.typ",
             root=folder,
             font_paths=[folder],
             ignore_system_fonts=True,
-            pdf_standards=["a-2a", "ua-1"] if made else ["ua-1"],  # an archive asks for a date
+            pdf_standards=["a-2a", "ua-1"] if created else ["ua-1"],  # PDF/A requires a date
             package_path=folder,
-            timestamp=made or 0,
+            timestamp=created or 0,
         )
 
 
-def _lay_out(folder: Path, told: Document, values: Form, faces: Faces, *, dated: bool) -> None:
-    """Everything that Typst reads."""
+def _write_inputs(folder: Path, content: Document, values: Form, faces: Faces, *, dated: bool) -> None:
+    """Write all files that Typst reads."""
     for place, font in enumerate((REGULAR, BOLD, *(face.path for face in faces.others))):
         shutil.copyfile(font, folder / f"font-{place}{font.suffix}")
     shutil.copyfile(TEMPLATE, folder / "main.typ")
-    shown = strings(values, faces.shown) | {"dated": dated, "faces": list(faces.families)}
+    shown = map_strings(values, faces.shown) | {"dated": dated, "faces": list(faces.families)}
     (folder / "form.json").write_text(json.dumps(shown, ensure_ascii=False), encoding="utf-8")
-    for name, data in _images(told):
+    for name, data in _images(content):
         (folder / name).write_bytes(data)
 
 
-def _images(told: Document) -> Iterator[tuple[str, bytes]]:
-    for block in told.blocks:
+def _images(content: Document) -> Iterator[tuple[str, bytes]]:
+    for block in content.blocks:
         match block:
             case Picture():
                 yield picture_name(block), smaller(block.jpeg, _PICTURE_SIDE)
             case Timeline(_, chart, alt):
-                yield chart_name(block), lettered_svg(chart, alt).encode()
+                yield chart_name(block), svg_in_own_font(chart, alt).encode()
 
 
-def form(told: Document) -> Form:
-    """Everything that the template needs. Headings of the document are at levels 1 and 2 here, under its title."""
-    facts = told.facts
-    title = " ".join(told.title.split())
+def form(content: Document) -> Form:
+    """Build the values of the template. Headings are at levels 1 and 2, below the title."""
+    facts = content.facts
+    title = " ".join(content.title.split())
     return {
         "title": title,
         "running": f"{title[:_RUNNING]}…" if len(title) > _RUNNING else title,
-        "language": told.language,
+        "language": content.language,
         "generator": facts.generator,
         "description": facts.ai_label,
         "keywords": [word for word in (facts.video, facts.model) if word],
-        "contents": t("report.contents", told.language),
-        "blocks": _with_frames([made for block in told.blocks for made in _block(block, facts.video)]),
+        "contents": t("report.contents", content.language),
+        "blocks": _with_frames([value for block in content.blocks for value in _block(block, facts.video)]),
     }
 
 
 def _with_frames(blocks: Sequence[Form]) -> list[Form]:
-    """The same blocks, with each picture and its text, up to the next heading, as one block side by side."""
+    """Combine each picture with the blocks up to the next heading into one block, shown side by side."""
     grouped: list[Form] = []
     for block in blocks:
         if block["kind"] == "picture":
@@ -135,24 +135,26 @@ def _with_frames(blocks: Sequence[Form]) -> list[Form]:
     return grouped
 
 
-def strings(value: Any, change: Callable[[str], str]) -> Any:
-    """The same values with every string changed; keys stay."""
+def map_strings(value: Any, change: Callable[[str], str]) -> Any:
+    """Return nested values with every string changed; keys are kept."""
     match value:
         case str():
             return change(value)
         case list():
-            return [strings(one, change) for one in value]
+            return [map_strings(one, change) for one in value]
         case dict():
-            return {key: strings(one, change) for key, one in value.items()}
+            return {key: map_strings(one, change) for key, one in value.items()}
         case _:
             return value
 
 
 def picture_name(picture: Picture) -> str:
+    """Return the file name of a picture beside the template."""
     return f"{picture.number}.jpg"
 
 
 def chart_name(timeline: Timeline) -> str:
+    """Return the file name of a chart beside the template."""
     return f"{timeline.heading.anchor}.svg"
 
 
@@ -174,7 +176,7 @@ def _block(block: Block, video: str) -> Iterator[Form]:
                 "width": round(block.within(*PICTURE_CM)[0], 2),
             }
         case Gallery():
-            return  # each frame follows beside its text, and two pages of them show as many as a gallery does
+            return  # each frame is beside its text, and two pages show as many frames as a gallery
         case Timeline(heading, _, alt):
             yield _heading(heading, video)
             yield {"kind": "chart", "file": chart_name(block), "alt": alt}
@@ -183,7 +185,7 @@ def _block(block: Block, video: str) -> Iterator[Form]:
 
 
 def _heading(heading: Heading, video: str) -> Form:
-    """The contents list what is no frame; a title in that list cannot be a link of its own."""
+    """Return a heading's values. All but frames are in the table of contents, where a title can't be a link itself."""
     listed = not heading.anchor.startswith("frame-")
     line = [_span(Span(words(heading.line)), video)] if listed else _line(heading.line, video)
     return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": listed}

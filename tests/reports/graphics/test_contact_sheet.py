@@ -110,7 +110,7 @@ def no_box(text: str, font: contact_sheet.Font) -> bool:
 def test_chinese_is_written_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contact_sheet, "_FONTS", contact_sheet._FONTS[:1])
     contact_sheet._fonts.cache_clear()
-    font, drawn = contact_sheet.lettered("假期录像 01.mp4", 20, 1_000)
+    font, drawn = contact_sheet.fit_text("假期录像 01.mp4", 20, 1_000)
     contact_sheet._fonts.cache_clear()
     assert drawn == "假期录像 01.mp4"
     assert no_box(drawn, font)
@@ -120,18 +120,18 @@ def test_missing_glyphs_become_question_marks(monkeypatch: pytest.MonkeyPatch) -
     own = ImageFont.load_default(20)
     assert isinstance(own, ImageFont.FreeTypeFont)
     monkeypatch.setattr(contact_sheet, "_fonts", lambda size: (own,))
-    font, drawn = contact_sheet.lettered("假期录像 01.mp4", 20, 1_000)
+    font, drawn = contact_sheet.fit_text("假期录像 01.mp4", 20, 1_000)
     assert drawn == "???? 01.mp4"
     assert no_box(drawn, font)
-    assert no_box(contact_sheet.lettered("long " * 50, 20, 100)[1], font)
+    assert no_box(contact_sheet.fit_text("long " * 50, 20, 100)[1], font)
 
 
 def test_a_long_name_keeps_its_ending() -> None:
     for width in (40, 200, 400):
-        font, drawn = contact_sheet.lettered("a very long name of a video " * 9 + "0123.mp4", 20, width)
+        font, drawn = contact_sheet.fit_text("a very long name of a video " * 9 + "0123.mp4", 20, width)
         assert font.getlength(drawn) <= width
     assert drawn.endswith("0123.mp4") and drawn.startswith("a very")
 
 
 def test_what_cannot_be_printed_is_a_question_mark() -> None:
-    assert contact_sheet.lettered("a\nb\u202e\udcff", 20, 500)[1] == "a?b??"
+    assert contact_sheet.fit_text("a\nb\u202e\udcff", 20, 500)[1] == "a?b??"

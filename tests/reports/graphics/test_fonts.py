@@ -135,5 +135,5 @@ def test_fonts_of_the_machine_are_taken_only_where_they_help(tmp_path: Path) -> 
 
 
 def test_the_fonts_of_this_machine_can_be_looked_through() -> None:
-    for face in fonts._of_machine():
+    for face in fonts._machine_fonts():
         assert face.path.is_file() and face.family

@@ -20,7 +20,7 @@ from app.reports.content.document import Heading, words
 from app.reports.graphics import fonts
 from app.reports.graphics.fonts import REGULAR, Face, Faces
 from app.reports.pdf import report
-from app.reports.pdf.report import strings
+from app.reports.pdf.report import map_strings
 from app.services.container import SAMPLE
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis
@@ -77,7 +77,7 @@ def _glyphs(stream: Any, owner: Any, reader: PdfReader) -> Iterator[int]:
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """One without any font."""
-    monkeypatch.setattr(fonts, "_of_machine", tuple)
+    monkeypatch.setattr(fonts, "_machine_fonts", tuple)
 
 
 # ---- what it says
@@ -213,7 +213,7 @@ def test_an_empty_box_would_be_found() -> None:
 
 def test_lying_system_font_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     liar = Face(REGULAR, "FrameLens Sans", {ord("\N{GRINNING FACE}")})
-    monkeypatch.setattr(fonts, "_of_machine", lambda: (liar,))
+    monkeypatch.setattr(fonts, "_machine_fonts", lambda: (liar,))
     assert "[U+1F600]" in text_of(saying("\N{GRINNING FACE}"))
 
 
@@ -276,4 +276,4 @@ def test_long_tables_go_over_pages_with_their_heads() -> None:
 
 
 def test_keys_of_a_form_are_not_texts() -> None:
-    assert strings({"a": ["b", 1, None]}, str.upper) == {"a": ["B", 1, None]}
+    assert map_strings({"a": ["b", 1, None]}, str.upper) == {"a": ["B", 1, None]}

@@ -1,1 +1,1 @@
-"""From keyframes and a question to a streamed answer: messages, the LangChain chat model, and the text fallback."""
+"""Clients for language, speech and embedding models: messages, the LangChain chat model, streaming, and checks."""

@@ -1,7 +1,7 @@
-"""Answers that were given before: the same messages to the same model are not paid for twice.
+"""Answer cache: the same messages to the same model are not computed twice.
 
-The one door to langchain-community, whose SQLite cache keeps them; no frame and no message goes through that package,
-only the digest of a request and the text of its answer.
+This is the only module that uses langchain-community, whose SQLite cache stores the answers. It gets no frames and no
+messages, only the digest of a request and the text of its answer.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ log = logging.getLogger(__name__)
 
 
 class Answers:
-    """The answers of one model. `path` is the SQLite file, `model` names it with all that its answers depend on.
+    """Cache of one model's answers. A file that can't be used only causes a warning in the log.
 
-    A file that cannot be used costs a warning in the log and nothing else.
+    Args:
+        path: The SQLite file.
+        model: Key of the model, with everything that its answers depend on.
     """
 
     def __init__(self, path: Path, model: str) -> None:
@@ -42,30 +44,30 @@ class Answers:
         self._cache: BaseCache | None = None
 
     def recall(self, messages: Sequence[BaseMessage], form: object = None) -> Reply | None:
-        """The whole answer to exactly these messages in this form (a JSON schema), if it was given before."""
+        """Return the cached answer to exactly these messages in this form (a JSON schema), or None."""
         with self._lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # how the package reads its file is announced to change, at every reading
+            warnings.simplefilter("ignore")  # each read warns of a coming change in how the package reads
             try:
-                found = self._opened().lookup(_digest(messages, form), self._model)
+                found = self._open().lookup(_digest(messages, form), self._model)
             except Exception:
                 log.warning("the answers in %s cannot be read", self._path, exc_info=True)
                 return None
-        # What it cannot read it hands out as raw text; only what we kept has this mark.
-        return _reply(found[0]) if found and "usage" in (found[0].generation_info or {}) else None
+        # The package returns entries that it can't read as raw text; only entries stored here have this key.
+        return _parse_reply(found[0]) if found and "usage" in (found[0].generation_info or {}) else None
 
     def remember(self, messages: Sequence[BaseMessage], reply: Reply, form: object = None) -> None:
-        """Keep a complete answer; one that was cut off is not kept."""
+        """Store a complete answer; one that was cut off is not stored."""
         if reply.finish_reason != "stop":
             return
         info = {"usage": asdict(reply.usage) if reply.usage else None}
-        kept = Generation(text=reply.text, generation_info=info)
+        generation = Generation(text=reply.text, generation_info=info)
         with self._lock:
             try:
-                self._opened().update(_digest(messages, form), self._model, [kept])
+                self._open().update(_digest(messages, form), self._model, [generation])
             except Exception:
                 log.warning("the answers in %s cannot be written", self._path, exc_info=True)
 
-    def _opened(self) -> BaseCache:
+    def _open(self) -> BaseCache:
         if self._cache is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the package announces its sunset at every import
@@ -78,10 +80,10 @@ class Answers:
 
 
 def _digest(messages: Sequence[BaseMessage], form: object) -> str:
-    asked = [convert_to_openai_messages(list(messages)), *([] if form is None else [form])]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    request = [convert_to_openai_messages(list(messages)), *([] if form is None else [form])]
+    return hashlib.sha256(json.dumps(request).encode()).hexdigest()
 
 
-def _reply(generation: Generation) -> Reply:
+def _parse_reply(generation: Generation) -> Reply:
     usage = (generation.generation_info or {}).get("usage")
     return Reply(generation.text, "stop", Usage(**usage) if usage else None)

@@ -1,8 +1,8 @@
-"""The LangChain chat model over an engine that speaks OpenAI chat completions.
+"""LangChain chat model for engines with the OpenAI chat completions API.
 
-It asks as a stream, always, and hands the text on as it comes. LangChain's own class for this protocol does the same
-through OpenAI's client; with it, the app spent twice the processor on a request, and half a second more on importing.
-On a machine without a GPU that is the model's own time.
+Every request is streamed. LangChain's own class for this API uses OpenAI's client; with it the app needed twice the
+processor time per request and half a second more for importing. On a machine without a GPU that is time taken from the
+model.
 """
 
 from __future__ import annotations
@@ -24,16 +24,19 @@ from app.llm.error_mapping import refusal_in_stream, refused
 from app.llm.http import on_request_loop, posted
 
 _GATHER_SECONDS = 0.05
-"""Of text that comes faster than this, several pieces are handed on as one."""
+"""Pieces of text that arrive faster than this are combined. Chosen by hand; not tuned."""
 
 
 class EngineChat(BaseChatModel):
     """A chat model served by vLLM, `transformers serve` or any other OpenAI-compatible engine.
 
-    `base_url` ends in /v1; `timeout` bounds each wait for a piece of answer, in seconds. Whatever else is given to a
-    call, or bound, goes into the request's body as it is. `traced` False keeps what `app.llm.stream` asks out of
-    LangSmith, whatever the environment says. Raises the AppErrors of `app.llm.error_mapping` for what the engine
-    refuses, and aiohttp's errors for what the network does.
+    Other parameters, given to a call or bound, are copied into the request's body. A refusal raises an AppError of
+    `app.llm.error_mapping`, a network failure an error of aiohttp.
+
+    Attributes:
+        base_url: Address, ending in /v1.
+        timeout_seconds: Bounds each wait for a piece of the answer.
+        traced: False keeps requests made through `app.llm.stream` out of LangSmith, whatever the environment says.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -53,13 +56,13 @@ class EngineChat(BaseChatModel):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """False: the engine's address and key belong to this run and must not be written into anybody's file."""
+        """Return False: the engine's address and key belong to this run and must not be written to files."""
         return False
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "framelens"
-        # A model given for one call is the one that is asked, so it is the one to be recorded.
+        # A model given for one call is the one that gets the request, so it is the one to record.
         params["ls_model_name"] = kwargs.get("model") or self.model_name
         return params
 
@@ -98,25 +101,25 @@ class EngineChat(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         body, key = self._body(messages, stop, kwargs), self.api_key.get_secret_value()
-        asking = posted(
+        request = posted(
             f"{self.base_url}/chat/completions",
             api_key=key,
             timeout_seconds=self.timeout_seconds,
             data=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
             headers={"Content-Type": "application/json"},
         )
-        async with asking as response:
+        async with request as response:
             if response.status != 200:
                 text = await response.text(errors="replace")
                 raise refused(response.status, response.headers, text, model=self.model_name)
-            events, answer, shown = _Events(), _Answer(self.model_name), 0.0
+            events, answer, shown = _EventParser(), _PartialAnswer(self.model_name), 0.0
             async for data in response.content.iter_any():
-                for event in events.fed(data):
+                for event in events.feed(data):
                     answer.add(event)
                 if answer.text and time.monotonic() - shown >= _GATHER_SECONDS:
-                    yield _chunk(AIMessageChunk(content=answer.taken()))
+                    yield _chunk(AIMessageChunk(content=answer.take_text()))
                     shown = time.monotonic()
-            if events.any_came:
+            if events.any_received:
                 yield _chunk(answer.last())
 
     def _body(self, messages: Sequence[BaseMessage], stop: list[str] | None, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,25 +136,25 @@ class EngineChat(BaseChatModel):
         return {name: value for name, value in body.items() if value is not None}
 
 
-class _Events:
-    """The server-sent events of a stream, each of which is one line of JSON, up to the one that says it is done."""
+class _EventParser:
+    """Parser of a stream of server-sent events, each one line of JSON, up to "[DONE]"."""
 
     def __init__(self) -> None:
-        self.any_came = False
+        self.any_received = False
         self._rest = b""
 
-    def fed(self, data: bytes) -> Iterator[Mapping[str, Any]]:
-        """What is whole by now."""
+    def feed(self, data: bytes) -> Iterator[Mapping[str, Any]]:
+        """Add `data` and yield the events that are complete."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            told = line[5:].strip() if line.startswith(b"data:") else b""
-            if told and told != b"[DONE]":
-                self.any_came = True
-                yield json.loads(told)
+            event = line[5:].strip() if line.startswith(b"data:") else b""
+            if event and event != b"[DONE]":
+                self.any_received = True
+                yield json.loads(event)
 
 
-class _Answer:
-    """What the events of one answer say, of which the text is taken as often as one likes."""
+class _PartialAnswer:
+    """Accumulator of one answer's events; `take_text` returns the text in pieces."""
 
     def __init__(self, model: str) -> None:
         self.text = ""
@@ -160,26 +163,27 @@ class _Answer:
         self._usage: UsageMetadata | None = None
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Raises what an error event means."""
+        """Add an event; raise the AppError of an error event."""
         if error := event.get("error"):
             raise refusal_in_stream(error, model=self._model)
         for choice in event.get("choices") or ():
             self.text += (choice.get("delta") or {}).get("content") or ""
             self._reason = choice.get("finish_reason") or self._reason
-        if usage := event.get("usage"):  # of everything until now
-            asked, answered = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-            self._usage = UsageMetadata(input_tokens=asked, output_tokens=answered, total_tokens=asked + answered)
+        if usage := event.get("usage"):  # cumulative
+            prompt, completion = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+            self._usage = UsageMetadata(input_tokens=prompt, output_tokens=completion, total_tokens=prompt + completion)
 
-    def taken(self) -> str:
+    def take_text(self) -> str:
+        """Return and remove the text that has arrived."""
         text, self.text = self.text, ""
         return text
 
     def last(self) -> AIMessageChunk:
-        """What has not been taken, with all that is known at the end."""
-        told = {"finish_reason": self._reason} if self._reason else {}
+        """Build the last chunk: the remaining text, the finish reason and the usage."""
+        metadata = {"finish_reason": self._reason} if self._reason else {}
         return AIMessageChunk(
-            content=self.taken(),
-            response_metadata={**told, "model_name": self._model},
+            content=self.take_text(),
+            response_metadata={**metadata, "model_name": self._model},
             usage_metadata=self._usage,
             chunk_position="last",
         )
@@ -199,9 +203,16 @@ def connect(
     temperature: float = 0.0,
     traced: bool = False,
 ) -> EngineChat:
-    """A chat model for the engine at `base_url` (ending in /v1). `timeout_seconds` bounds each wait for a token.
+    """Create a chat model for an engine.
 
-    `traced`: whether LangSmith may record what is asked and answered, where the environment sets it up.
+    Args:
+        base_url: Address, ending in /v1.
+        api_key: Sent as a bearer token; "" for none.
+        model: Name by which the engine serves the model.
+        max_tokens: Longest answer.
+        timeout_seconds: Bounds each wait for a token.
+        temperature: 0 for the likeliest answer.
+        traced: Whether LangSmith, if the environment enables it, may record requests and answers.
     """
     return EngineChat(
         base_url=base_url,

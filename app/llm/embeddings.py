@@ -1,7 +1,7 @@
-"""From texts to vectors that lie near each other where the meaning does, asked of OpenAI's embeddings endpoint.
+"""Client for OpenAI-compatible embeddings endpoints, which map texts of similar meaning to nearby vectors.
 
-A server of one's own does it, such as vLLM with an embedding model (`vllm serve MODEL --runner pooling`), or another
-program. Texts are cut to what any such model takes.
+The server can be vLLM with an embedding model (`vllm serve MODEL --runner pooling`) or another program. Texts are cut
+to a length that any such model accepts.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from app.core.redaction import masked
 from app.llm.error_mapping import engine_error, refused
 from app.llm.http import authorization, client
 
-_AT_ONCE = 64
+_BATCH_SIZE = 64
+"""Texts per request. Chosen by hand; not tuned."""
 _LONGEST_TEXT, _SHORTEST_TEXT = 1000, 50
-"""Characters: a Chinese one is about a token, and small models take 512."""
+"""Characters; a Chinese character is about one token, and small models accept 512 tokens. Longer texts are halved until
+they fit."""
 
 
 @dataclass(frozen=True)
 class EmbeddingModel:
-    """Where it answers and what it is called; "" for the one that is served there."""
+    """An embedding model at an address; `model` "" means the one served there."""
 
     base_url: str
     model: str = ""
@@ -32,39 +34,45 @@ class EmbeddingModel:
     timeout_seconds: float = 60.0
 
     def __call__(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector for each text, all of one length. Raises EngineErrors."""
+        """Compute one vector for each text, all of the same length.
+
+        Raises:
+            EngineError: The server doesn't answer, refuses, or answers in another form.
+        """
         vectors: list[list[float]] = []
-        with client(self.base_url) as asking:
-            for start in range(0, len(texts), _AT_ONCE):
-                vectors += self._fitted(asking, [text[:_LONGEST_TEXT] for text in texts[start : start + _AT_ONCE]])
+        with client(self.base_url) as http:
+            for start in range(0, len(texts), _BATCH_SIZE):
+                vectors += self._embed_fitting(
+                    http, [text[:_LONGEST_TEXT] for text in texts[start : start + _BATCH_SIZE]]
+                )
         return vectors
 
-    def _fitted(self, asking: httpx.Client, texts: list[str]) -> list[list[float]]:
-        """What a smaller model does not take is cut shorter."""
+    def _embed_fitting(self, http: httpx.Client, texts: list[str]) -> list[list[float]]:
+        """Embed `texts`, cutting them in half as long as they exceed the model's context."""
         try:
-            return self._asked(asking, texts)
+            return self._embed(http, texts)
         except ContextExceeded:
             longest = max(map(len, texts)) // 2
             if longest < _SHORTEST_TEXT:
                 raise
-            return self._fitted(asking, [text[:longest] for text in texts])
+            return self._embed_fitting(http, [text[:longest] for text in texts])
 
-    def _asked(self, asking: httpx.Client, texts: list[str]) -> list[list[float]]:
-        asked: dict[str, object] = {"input": texts, "encoding_format": "float"}
+    def _embed(self, http: httpx.Client, texts: list[str]) -> list[list[float]]:
+        body: dict[str, object] = {"input": texts, "encoding_format": "float"}
         if self.model:
-            asked["model"] = self.model
+            body["model"] = self.model
         url, headers = f"{self.base_url}/embeddings", authorization(self.api_key)
         try:
-            response = asking.post(url, json=asked, headers=headers, timeout=self.timeout_seconds)
+            response = http.post(url, json=body, headers=headers, timeout=self.timeout_seconds)
             if response.status_code != 200:
                 raise refused(response.status_code, response.headers, response.text)
-            return _vectors(response.text, len(texts))
+            return _parse_vectors(response.text, len(texts))
         except httpx.HTTPError as error:
             raise engine_error(error, base_url=self.base_url) or error from error
 
 
-def _vectors(text: str, count: int) -> list[list[float]]:
-    """The vectors of an answer in the order in which they were asked for."""
+def _parse_vectors(text: str, count: int) -> list[list[float]]:
+    """Parse an answer into vectors, in the order of the texts."""
     try:
         answer = sorted(json.loads(text)["data"], key=lambda one: one["index"])
         vectors = [[float(value) for value in one["embedding"]] for one in answer]

@@ -1,6 +1,6 @@
-"""Sorts what an engine answers when it does not answer: which error of ours it is, and whether it means "no pictures".
+"""Mapping of engine error responses to AppErrors.
 
-Only PicturesRefused leads to the text prompt. A dead engine, a time-out or a full context never does.
+Only PicturesRefused leads to the text prompt. A dead engine, a timeout or a full context never does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from app.core.errors import (
 from app.core.failure_patterns import known_cause
 from app.core.redaction import masked
 
-# What engines say when a model or its server takes no pictures at all. Each line was seen from the engine named.
+# Messages of engines whose model or server accepts no images. Each one was observed from the engine named.
 _REFUSALS = re.compile(
     "|".join(
         (
@@ -50,7 +50,7 @@ _CONTEXT = re.compile(
     r"maximum context length|max(?:imum)?[_ ]model[_ ]len|context (?:size|length|window)|exceed\w* .*context|too long",
     re.IGNORECASE,
 )
-# A server that knows no schema for answers says so, or that it does not know the field.
+# A server without schemas for answers reports that, or an unknown field.
 _FORMAT = re.compile(
     r"response_format|json_schema|structured[ _]output|guided|grammar"
     r"|(?:unsupported|unexpected|unknown|extra) (?:fields?|keys?|inputs?|parameters?)",
@@ -62,10 +62,11 @@ _LIBRARIES = ("aiohttp", "httpx", "httpcore")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _UNSAID = "an error event that says no more"
 _LONGEST, _MOST_READ = 500, 20_000
+"""Characters of a message that are shown, and that are searched for secrets. Chosen by hand; not tuned."""
 
 
 class TooManyPictures(EngineError):
-    """The engine takes at most `limit` (>= 1) pictures in a request: ask in smaller parts."""
+    """The engine accepts at most `limit` (>= 1) images in a request: send smaller chunks."""
 
     def __init__(self, limit: int) -> None:
         super().__init__("too_many_pictures", limit=limit)
@@ -73,28 +74,35 @@ class TooManyPictures(EngineError):
 
 
 def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = "") -> AppError:
-    """The error that a whole HTTP answer means whose status is not 200. What it repeats of a key is masked."""
+    """Map an HTTP answer whose status is not 200 to an error; API keys in its text are redacted.
+
+    Args:
+        status: HTTP status.
+        headers: For redirects and Retry-After.
+        text: Body.
+        model: Name of the model that got the request; with it, known failure patterns are recognized.
+    """
     if status in _REDIRECTS and (target := headers.get("Location")):
         return EngineError("engine_redirects", status=status, target=masked(target)[:_LONGEST])
     try:
         body = json.loads(text)
     except ValueError:
         body = " ".join(text.split())
-    error = body.get("error", body) if isinstance(body, dict) else body  # engines put it at various depths
+    error = body.get("error", body) if isinstance(body, dict) else body  # engines nest it differently
     param = error.get("param") if isinstance(error, dict) else None
-    ours = refusal_of(status, _sentence(error) or f"HTTP {status}", param, model=model)
-    if isinstance(ours, EngineBusy):
-        ours.wait_seconds = retry_after(headers.get("Retry-After"))
-    return ours
+    mapped = refusal_of(status, _message(error) or f"HTTP {status}", param, model=model)
+    if isinstance(mapped, EngineBusy):
+        mapped.wait_seconds = retry_after(headers.get("Retry-After"))
+    return mapped
 
 
 def refusal_in_stream(error: object, *, model: str = "") -> AppError:
-    """The error that an error event means; transformers puts a bare sentence there."""
-    return refusal_of(500, _sentence(error) or _UNSAID, model=model)
+    """Map an error event of a stream to an error; in transformers the event is a plain string."""
+    return refusal_of(500, _message(error) or _UNSAID, model=model)
 
 
 def refusal_of(status: int, message: str, param: str | None = None, *, model: str = "") -> AppError:
-    """The error that an HTTP answer with this status and message means; `model` is whom it was asked of."""
+    """Map the status and message of an HTTP answer to an error; `param` and `model` refine it."""
     too_many = _TOO_MANY.search(message)
     if too_many and int(too_many[1]) > 0:
         return TooManyPictures(int(too_many[1]))
@@ -119,7 +127,7 @@ def refusal_of(status: int, message: str, param: str | None = None, *, model: st
 
 
 def engine_error(error: Exception, *, base_url: str) -> AppError | None:
-    """The AppError that an exception of a client library means; None for what is a bug of ours."""
+    """Map an exception of a client library to an AppError; None means that it is a bug of this program."""
     if isinstance(error, AppError):
         return error
     library = type(error).__module__.split(".")[0]
@@ -133,7 +141,7 @@ def engine_error(error: Exception, *, base_url: str) -> AppError | None:
 
 
 def retry_after(header: str | None) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110, 10.2.3), which gives them as a number or as a date; None for none."""
+    """Parse a Retry-After header, a number or a date (RFC 9110, 10.2.3), into seconds; None if absent or invalid."""
     if not header:
         return None
     try:
@@ -146,11 +154,11 @@ def retry_after(header: str | None) -> float | None:
         return None
 
 
-def _sentence(error: object) -> str:
-    told = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-    return masked(str(told or "")[:_MOST_READ])[:_LONGEST]
+def _message(error: object) -> str:
+    message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+    return masked(str(message or "")[:_MOST_READ])[:_LONGEST]
 
 
 def fallback_notice(reason: Notice) -> Notice:
-    """What page, log and report say when the pictures are not used: ⚠️ Messages 格式不支持，使用文本模式."""
+    """Build the notice for page, log and report that images are not used: ⚠️ Messages 格式不支持，使用文本模式."""
     return Notice("text_mode", {"reason": reason})

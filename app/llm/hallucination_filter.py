@@ -1,7 +1,7 @@
-"""Which of a speech model's segments are to be believed: such models go on talking where nobody does.
+"""Filter for hallucinated segments of a speech model, which may transcribe speech where there is none.
 
-What is known of them (Whisper above all): over silence they say a sentence of their training again and again. Nothing
-is judged by what it says.
+Over silence such models (Whisper above all) repeat a sentence of their training data. Segments are judged by the
+model's scores, by loudness and by repetition, never by the meaning of the text.
 """
 
 from __future__ import annotations
@@ -17,99 +17,100 @@ from numpy.typing import NDArray
 
 from app.core.domain import Cue, SoundPiece
 
-# What Whisper's own program takes for no speech, and for text that goes round in circles.
-_NO_SPEECH, _UNSURE, _CIRCLES = 0.6, -1.0, 2.4
+# Thresholds of OpenAI's whisper program: no_speech_threshold, logprob_threshold, compression_ratio_threshold.
+_NO_SPEECH, _UNSURE, _REPETITIVE = 0.6, -1.0, 2.4
 _WAV_HEADER_BYTES = 44
 _SAMPLES_A_SECOND = 16_000
 _NOTHING = 16.0
-"""Root mean square, of 32768, below which nobody can be heard: -66 dB."""
+"""Root mean square, of 32768, below which no voice can be heard: -66 dB. Chosen by hand; not tuned."""
 _QUIET_SHARE = 0.1
-"""Of how loud the piece is where it is loud."""
+"""Share of the piece's loudest level below which a repeated segment is dropped. Chosen by hand; not tuned."""
 _LONGEST = 1000
+"""Characters of a segment that are kept. Chosen by hand; not tuned."""
 _MARKS = re.compile(r"<\|[^|<>]{0,20}\|>")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """What the model says of a part of a piece, in seconds of the piece; None for the whole of it."""
+    """A segment of the model's answer. Times are in seconds of the piece, None for the whole of it."""
 
     text: str
     start_seconds: float | None = None
     end_seconds: float | None = None
-    no_speech: float | None = None
-    sureness: float | None = None
-    circling: float | None = None
+    no_speech_probability: float | None = None
+    mean_log_probability: float | None = None
+    compression_ratio: float | None = None
 
 
 def segments_of(answer: Mapping[str, Any]) -> list[Segment]:
-    """The segments of an answer; its text as one where it has none. Those without words are left out."""
+    """Parse the segments of an answer, or its text as one segment. Empty segments are left out."""
     listed = answer.get("segments")
     parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
-    found = [_segment(part) for part in parts] or [Segment(_words(answer.get("text")))]
+    found = [_parse_segment(part) for part in parts] or [Segment(_clean_text(answer.get("text")))]
     return [segment for segment in found if segment.text]
 
 
-def _segment(part: Mapping[str, Any]) -> Segment:
+def _parse_segment(part: Mapping[str, Any]) -> Segment:
     return Segment(
-        _words(part.get("text")),
-        _number(part.get("start")),
-        _number(part.get("end")),
-        _number(part.get("no_speech_prob")),
-        _number(part.get("avg_logprob")),
-        _number(part.get("compression_ratio")),
+        _clean_text(part.get("text")),
+        _finite_number(part.get("start")),
+        _finite_number(part.get("end")),
+        _finite_number(part.get("no_speech_prob")),
+        _finite_number(part.get("avg_logprob")),
+        _finite_number(part.get("compression_ratio")),
     )
 
 
-def _words(value: object) -> str:
+def _clean_text(value: object) -> str:
     return " ".join(_MARKS.sub(" ", value).split())[:_LONGEST] if isinstance(value, str) else ""
 
 
-def _number(value: object) -> float | None:
+def _finite_number(value: object) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if is_number else None  # type: ignore[arg-type]  # mypy does not see through the flag
 
 
-class Sieve:
-    """`believed` is called with the pieces in time order: a repeat is one of what was said last."""
+class HallucinationFilter:
+    """Filter for the segments of one recording, piece by piece in time order: repeats are of the last kept segment."""
 
     def __init__(self) -> None:
         self._last = ""
 
-    def believed(self, piece: SoundPiece, segments: list[Segment]) -> tuple[tuple[Cue, ...], int]:
-        """The cues on the axis of the piece, within its bounds, and how many were left out."""
+    def filter(self, piece: SoundPiece, segments: list[Segment]) -> tuple[tuple[Cue, ...], int]:
+        """Return the credible segments as cues on the recording's time axis, and the number of dropped ones."""
         levels = _levels(piece)
         cues = []
         for segment in segments:
             start, end = _bounds(segment, piece)
-            if end > start and not self._is_made_up(segment, _level(levels, start, end), levels):
+            if end > start and not self._is_hallucinated(segment, _level(levels, start, end), levels):
                 cues.append(
                     Cue(round(piece.start_seconds + start, 3), round(piece.start_seconds + end, 3), segment.text)
                 )
                 self._last = segment.text
         return tuple(sorted(cues, key=lambda cue: cue.start_seconds)), len(segments) - len(cues)
 
-    def _is_made_up(self, segment: Segment, level: float, levels: NDArray[np.float64]) -> bool:
+    def _is_hallucinated(self, segment: Segment, level: float, levels: NDArray[np.float64]) -> bool:
         if level < _NOTHING:
             return True
-        if (segment.no_speech or 0.0) > _NO_SPEECH and (segment.sureness or 0.0) < _UNSURE:
+        if (segment.no_speech_probability or 0.0) > _NO_SPEECH and (segment.mean_log_probability or 0.0) < _UNSURE:
             return True
-        if (segment.circling or 0.0) > _CIRCLES:
+        if (segment.compression_ratio or 0.0) > _REPETITIVE:
             return True
         return segment.text == self._last and level < _QUIET_SHARE * float(levels.max())
 
 
 def _bounds(segment: Segment, piece: SoundPiece) -> tuple[float, float]:
-    """(start, end) within the piece; a segment that lies in the silence added to a short piece has no length."""
+    """Return [start, end) within the piece; empty for a segment in the silence that pads a short piece."""
     length = piece.end_seconds - piece.start_seconds
     start = min(max(segment.start_seconds or 0.0, 0.0), length)
     end = length if segment.end_seconds is None else min(max(segment.end_seconds, 0.0), length)
     if end <= start < length and segment.start_seconds == segment.end_seconds:
-        end = length  # an end that the model did not get to
+        end = length  # an end that the model did not reach
     return start, end
 
 
 def _levels(piece: SoundPiece) -> NDArray[np.float64]:
-    """The root mean square of each tenth of a second; one at least."""
+    """Compute the root mean square of each tenth of a second, at least one."""
     samples = np.frombuffer(piece.wav[_WAV_HEADER_BYTES:], "<i2").astype(np.float64)
     tenth = _SAMPLES_A_SECOND // 10
     samples = np.pad(samples, (0, -len(samples) % tenth or (0 if len(samples) else tenth)))
@@ -118,6 +119,6 @@ def _levels(piece: SoundPiece) -> NDArray[np.float64]:
 
 
 def _level(levels: NDArray[np.float64], start: float, end: float) -> float:
-    """How loud it is at the loudest of [start, end)."""
+    """Return the highest level in [start, end) seconds."""
     first = min(int(start * 10), len(levels) - 1)
     return float(levels[first : max(first + 1, math.ceil(end * 10))].max())

@@ -1,4 +1,4 @@
-"""HTTP clients for engines. One on this machine is never asked through the proxy that the environment names."""
+"""HTTP clients for engines. An engine on this machine is never reached through the environment's proxy."""
 
 from __future__ import annotations
 
@@ -25,23 +25,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
+"""Chosen by hand; not tuned."""
 _POLL_SECONDS = 0.1
+"""Documented delay of cancelling."""
 _KEPT_SECONDS = 1.0
-"""Of a connection without a request. Servers hang up after some more, uvicorn and llama.cpp after 5; a request that
-meets that has to be sent again."""
-_HANG_UP_SECONDS = 1.0
-_first = threading.Lock()
-_kept: dict[bool, aiohttp.ClientSession] = {}
-"""The request loop's, by whether the engine is on this machine."""
+"""Life of an idle connection. Less than the servers' own limit (uvicorn and llama.cpp: 5), since a request on a
+connection that the server closes has to be sent again."""
+_CLOSE_SECONDS = 1.0
+"""Limit for closing all connections at exit. Chosen by hand; not tuned."""
+_loop_lock = threading.Lock()
+_sessions: dict[bool, aiohttp.ClientSession] = {}
+"""Sessions of the request loop, by whether the engine is on this machine."""
 
 
 def client(base_url: str) -> httpx.Client:
-    """For short questions; close it, or use it in a `with`."""
-    return httpx.Client(trust_env=not _is_here(base_url), verify=_certificates())
+    """Create a client for short requests; close it, or use it in a `with`."""
+    return httpx.Client(trust_env=not _is_local(base_url), verify=_certificates())
 
 
 def authorization(api_key: str) -> dict[str, str]:
-    """The header that shows the key; none without one, since an empty one is no header that can be sent."""
+    """Return the header with the key; no header for "", since an empty value cannot be sent."""
     remember_secret(api_key)
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
@@ -50,46 +53,54 @@ def authorization(api_key: str) -> dict[str, str]:
 async def posted(
     url: str, *, api_key: str, timeout_seconds: float, data: Any, headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer to a POST, from its first line on; each wait for more is bounded. What is not read to its end takes
-    its connection with it, so that an engine notices. A redirect is an answer like any other: neither the key nor the
-    frames are sent on to where it points.
+    """Send a POST request and yield the response once its headers have arrived.
 
-    `data` is as aiohttp takes it: bytes, or a form.
+    A response that is not read to its end closes its connection, so that the engine notices. A redirect is returned
+    like any other answer: neither the key nor the frames are sent to its target.
+
+    Args:
+        url: Address.
+        api_key: Sent as a bearer token; "" for none.
+        timeout_seconds: Bounds each wait for data.
+        data: Body as aiohttp accepts it: bytes or a form.
+        headers: Further headers.
     """
-    import aiohttp  # a tenth of a second, which what only imports this need not wait for
+    import aiohttp  # takes a tenth of a second, so it is imported on first use
 
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=timeout_seconds)
     headers = {**authorization(api_key), **(headers or {})}
     async with _session(url) as session:
-        asking = session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
-        async with asking as response:
+        request = session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
+        async with request as response:
             yield response
 
 
 def request_loop() -> asyncio.AbstractEventLoop:
-    """The one event loop of all long requests, in a daemon thread of its own."""
-    with _first:
-        return _the_loop()
+    """Return the event loop of all long requests, which runs in a daemon thread of its own."""
+    with _loop_lock:
+        return _create_loop()
 
 
 def on_request_loop(pieces: AsyncIterator[T], cancel: threading.Event | None = None) -> Generator[T, None, None]:
-    """The pieces as they come, made by a task of the request loop, which ends with the iterator.
+    """Run `pieces` as a task of the request loop and yield its items; the task ends with the iterator.
 
-    Raises what making them raises, and Cancelled within 0.1 s of `cancel` being set.
+    Raises:
+        Cancelled: Within 0.1 s of `cancel` being set.
+        Exception: Any exception of `pieces`.
     """
-    made: queue.SimpleQueue[tuple[T] | None] = queue.SimpleQueue()
+    produced: queue.SimpleQueue[tuple[T] | None] = queue.SimpleQueue()
 
-    async def make() -> None:
+    async def produce() -> None:
         try:
             async for piece in pieces:
-                made.put((piece,))
+                produced.put((piece,))
         finally:
-            made.put(None)
+            produced.put(None)
 
-    task = asyncio.run_coroutine_threadsafe(make(), request_loop())
+    task = asyncio.run_coroutine_threadsafe(produce(), request_loop())
     try:
-        while (come := _next(made, cancel)) is not None:
-            yield come[0]
+        while (item := _next(produced, cancel)) is not None:
+            yield item[0]
         task.result()
     except CancelledError:
         raise Cancelled from None
@@ -97,56 +108,56 @@ def on_request_loop(pieces: AsyncIterator[T], cancel: threading.Event | None = N
         task.cancel()
 
 
-def _next(made: queue.SimpleQueue[T], cancel: threading.Event | None) -> T:
+def _next(produced: queue.SimpleQueue[T], cancel: threading.Event | None) -> T:
     while True:
         if cancel and cancel.is_set():
             raise Cancelled
         with contextlib.suppress(queue.Empty):
-            return made.get(timeout=_POLL_SECONDS)
+            return produced.get(timeout=_POLL_SECONDS)
 
 
 @cache
-def _the_loop() -> asyncio.AbstractEventLoop:
+def _create_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="engine-requests", daemon=True).start()
-    atexit.register(_hang_up)  # else aiohttp complains of sessions that nobody has closed
+    atexit.register(_close_sessions)  # or aiohttp complains about unclosed sessions
     return loop
 
 
-def _hang_up() -> None:
+def _close_sessions() -> None:
     async def close() -> None:
-        for session in _kept.values():
+        for session in _sessions.values():
             await session.close()
 
-    asyncio.run_coroutine_threadsafe(close(), _the_loop()).result(timeout=_HANG_UP_SECONDS)
+    asyncio.run_coroutine_threadsafe(close(), _create_loop()).result(timeout=_CLOSE_SECONDS)
 
 
 @contextlib.asynccontextmanager
 async def _session(url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """The request loop's, which keeps its connections from one request to the next; on any other loop a new one."""
+    """Yield the request loop's session, which keeps connections alive; on any other loop a new session."""
     if asyncio.get_running_loop() is not request_loop():
-        async with _opened(url) as session:
+        async with _new_session(url) as session:
             yield session
         return
-    is_here = _is_here(url)
-    if is_here not in _kept:
-        _kept[is_here] = _opened(url)
-    yield _kept[is_here]
+    is_local = _is_local(url)
+    if is_local not in _sessions:
+        _sessions[is_local] = _new_session(url)
+    yield _sessions[is_local]
 
 
-def _opened(url: str) -> aiohttp.ClientSession:
+def _new_session(url: str) -> aiohttp.ClientSession:
     import aiohttp
 
     connector = aiohttp.TCPConnector(ssl=_certificates(), limit=0, keepalive_timeout=_KEPT_SECONDS)
-    return aiohttp.ClientSession(trust_env=not _is_here(url), connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(trust_env=not _is_local(url), connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Read once: that takes 30 ms, which every part's request would pay."""
+    """Return the TLS context. It is created once, since that takes 30 ms."""
     return httpx.create_ssl_context()
 
 
-def _is_here(base_url: str) -> bool:
+def _is_local(base_url: str) -> bool:
     host = urlsplit(base_url).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")

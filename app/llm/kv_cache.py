@@ -1,4 +1,4 @@
-"""How many tokens an engine can hold at the same time, from what it says of itself; vLLM tells it in its metrics."""
+"""Size of an engine's key-value cache, as vLLM publishes it in its metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CACHE = "vllm:cache_config_info"
 
 
 def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -> int | None:
-    """Tokens of the key-value cache, which all requests in flight share; None where the engine does not tell."""
+    """Get the size in tokens of the key-value cache that all running requests share, or None if not published."""
     try:
         with client(base_url) as http:
             answer = http.get(
@@ -21,13 +21,16 @@ def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -
         return None
     if answer.status_code != 200:
         return None
-    told = next((labels for _, labels, _ in prometheus_text.read(answer.text, {_CACHE})), {})
-    for tokens in (told.get("kv_cache_size_tokens"), _product(told.get("num_gpu_blocks"), told.get("block_size"))):
+    labels = next((labels for _, labels, _ in prometheus_text.read(answer.text, {_CACHE})), {})
+    for tokens in (
+        labels.get("kv_cache_size_tokens"),
+        _product(labels.get("num_gpu_blocks"), labels.get("block_size")),
+    ):
         if tokens and tokens.isdecimal() and int(tokens) > 0:
             return int(tokens)
     return None
 
 
 def _product(blocks: str | None, size: str | None) -> str | None:
-    """Older versions tell the blocks alone."""
+    """Return blocks times block size; older versions publish only these."""
     return str(int(blocks) * int(size)) if blocks and size and blocks.isdecimal() and size.isdecimal() else None

@@ -1,8 +1,8 @@
-"""Builds the chat messages: a time mark before every frame, frames in time order, the question last.
+"""Chat messages: a time mark before every frame, frames in time order, the question last.
 
-Frames come before the question so that asking again about the same frames hits the engine's prefix cache.
+Frames come before the question so that another question about the same frames hits the engine's prefix cache.
 
-Nothing is guessed here: text that was read, colours and light that were measured, shots that were found.
+Text prompts contain only measured facts: recognized text, colours, brightness, detected shots.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from app.i18n import t
 from app.i18n.facts import mark, measured, origin
 
 _QUALITY = 90
-"""Of the JPEGs sent: what a model reads of small letters suffers before the eye sees anything."""
+"""JPEG quality of sent frames: compression impairs a model's reading of small letters before it becomes visible. Chosen
+by hand; not tuned."""
 
 
 def data_url(frame: Keyframe, side: int) -> str:
-    """The frame as a base64 JPEG whose longer side is at most `side` pixels."""
+    """Encode the frame as a base64 JPEG whose longer side is at most `side` pixels."""
     data = smaller(frame.jpeg, side, quality=_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
 
@@ -30,9 +31,9 @@ def data_url(frame: Keyframe, side: int) -> str:
 def with_pictures(
     frames: Sequence[Keyframe], question: str, *, system: str, language: Language, url: Callable[[Keyframe], str]
 ) -> list[BaseMessage]:
-    """Messages whose user turn is mark, picture, mark, picture, … question; `url` gives a frame as `data_url` does."""
+    """Build messages whose user turn is mark, image, mark, image, … question; `url` encodes a frame like `data_url`."""
     content: list[str | dict[str, object]] = []
-    for frame in _in_order(frames):
+    for frame in _by_time(frames):
         content.append({"type": "text", "text": mark(frame, language)})
         content.append({"type": "image_url", "image_url": {"url": url(frame)}})
     content.append({"type": "text", "text": question})
@@ -40,13 +41,13 @@ def with_pictures(
 
 
 def text_only(prompt: str, *, system: str) -> list[BaseMessage]:
-    """Messages without pictures; the content is a plain string, which every engine takes."""
+    """Build messages without images; the content is a plain string, which every engine accepts."""
     return [SystemMessage(system), HumanMessage(prompt)]
 
 
 def in_words(sent: Sequence[BaseMessage], frames: Sequence[Keyframe], language: Language) -> str:
-    """Messages as people read them, word for word; where one of the frames stands as a picture, its number."""
-    numbers = (frame.number for frame in _in_order(frames))
+    """Format messages word for word for readers, with the frame's number in place of each image."""
+    numbers = (frame.number for frame in _by_time(frames))
 
     def lines(message: BaseMessage) -> Iterator[str]:
         for part in [message.content] if isinstance(message.content, str) else message.content:
@@ -56,12 +57,12 @@ def in_words(sent: Sequence[BaseMessage], frames: Sequence[Keyframe], language: 
     return "\n\n".join("\n".join(lines(message)) for message in sent)
 
 
-def _in_order(frames: Sequence[Keyframe]) -> list[Keyframe]:
+def _by_time(frames: Sequence[Keyframe]) -> list[Keyframe]:
     return sorted(frames, key=lambda frame: frame.time_seconds)
 
 
 def describe(frame: Keyframe, facts: FrameFacts | None, language: Language) -> str:
-    """One line: the mark, the shot, and every measured fact of the frame."""
+    """Describe a frame in one line: its mark, its shot and all its measured facts."""
     parts = [origin(frame, language), *(measured(facts, language) if facts else [])]
     return mark(frame, language) + " " + t("facts.joint", language).join(parts)
 
@@ -69,7 +70,7 @@ def describe(frame: Keyframe, facts: FrameFacts | None, language: Language) -> s
 def text_prompt(
     frames: Sequence[Keyframe], facts: Mapping[int, FrameFacts], question: str, *, language: Language
 ) -> str:
-    """The whole text prompt: that no picture is there, what was measured on each frame, the question."""
+    """Build the text prompt: a note that there are no images, each frame's measured facts, the question."""
     if not frames:
         return t("prompt.no_frames", language) + "\n\n" + question
     lines = [describe(frame, facts.get(frame.number), language) for frame in frames]

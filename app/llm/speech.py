@@ -1,7 +1,7 @@
-"""From pieces of sound to cues, asked from a server of OpenAI's transcription endpoint, such as vLLM with a Whisper.
+"""Speech transcription through OpenAI's transcription endpoint, such as vLLM with a Whisper model.
 
-Cues come back on the time axis of the pieces. What a speech model makes up where nothing is said is left out and
-counted: `app.llm.hallucination_filter` says by what it is known. No sound is decoded here.
+Cues are on the time axis of the recording. Hallucinated segments are dropped and counted, see
+`app.llm.hallucination_filter`. No sound is decoded here.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from app.core.domain import Cue, SoundPiece
 from app.core.errors import Cancelled, EngineError
 from app.core.redaction import masked
 from app.llm.error_mapping import engine_error, refused, retry_after
-from app.llm.hallucination_filter import Sieve, segments_of
+from app.llm.hallucination_filter import HallucinationFilter, segments_of
 from app.llm.http import posted, request_loop
 
 if TYPE_CHECKING:
     from aiohttp import FormData
 
 _POLL_SECONDS = 0.1
+"""Documented delay of cancelling."""
 _ATTEMPTS, _BUSY = 4, (429, 503)
+"""Requests to a busy server, 1, 2 and 4 s apart unless it names a time. Chosen by hand; not tuned."""
 _LONGEST_WAIT_SECONDS = 60.0
+"""Longest time from Retry-After that is waited for. Chosen by hand; not tuned."""
 _NOT_THIS_FORMAT = (400, 415, 422, 501)
 
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """Where it answers and what it is called. `language` is what is spoken (ISO 639-1), "" for it to find out."""
+    """A speech model at an address. `language` is the spoken one (ISO 639-1), "" to detect it."""
 
     base_url: str
     api_key: str
@@ -44,7 +47,7 @@ class SpeechModel:
 
 @dataclass(frozen=True)
 class Spoken:
-    """What was heard in one piece that ends at `end_seconds`; `num_dropped` cues were not believed."""
+    """Transcript of one piece that ends at `end_seconds`; `num_dropped` segments were hallucinations."""
 
     end_seconds: float
     cues: tuple[Cue, ...]
@@ -58,37 +61,45 @@ def transcribe(
     cancel: threading.Event | None = None,
     at_once: int = 4,
 ) -> Iterator[Spoken]:
-    """What is said in each piece, in their order; `at_once` of them are asked about, and held, at the same time.
+    """Transcribe the pieces in their order. Closing the iterator aborts running requests.
 
-    Raises the AppErrors of `refusal`, EngineError for an answer that is no transcription, or Cancelled within 0.1 s.
-    Closing the iterator aborts what is under way.
+    Args:
+        pieces: In time order.
+        model: The speech model.
+        cancel: Ends the iteration within 0.1 s of being set.
+        at_once: Number of pieces that are requested, and held in memory, at the same time.
+
+    Raises:
+        AppError: The engine refuses (see `app.llm.error_mapping`) or doesn't answer.
+        EngineError: An answer is not a transcription.
+        Cancelled: `cancel` was set.
     """
-    asker, sieve = _Asker(model), Sieve()
+    requester, hallucinations = _Requester(model), HallucinationFilter()
     waiting: deque[tuple[SoundPiece, Future[Mapping[str, Any]]]] = deque()
     try:
         for piece in pieces:
-            waiting.append((piece, asyncio.run_coroutine_threadsafe(asker.ask(piece), request_loop())))
+            waiting.append((piece, asyncio.run_coroutine_threadsafe(requester.request(piece), request_loop())))
             if len(waiting) >= at_once:
-                yield _heard(*waiting.popleft(), model, sieve, cancel)
+                yield _wait_for(*waiting.popleft(), model, hallucinations, cancel)
         while waiting:
-            yield _heard(*waiting.popleft(), model, sieve, cancel)
+            yield _wait_for(*waiting.popleft(), model, hallucinations, cancel)
     finally:
         for _, task in waiting:
             task.cancel()
 
 
-def _heard(
+def _wait_for(
     piece: SoundPiece,
     task: Future[Mapping[str, Any]],
     model: SpeechModel,
-    sieve: Sieve,
+    hallucinations: HallucinationFilter,
     cancel: threading.Event | None,
 ) -> Spoken:
     try:
         answer = _result(task, model.base_url, cancel)
     finally:
         task.cancel()
-    cues, num_dropped = sieve.believed(piece, segments_of(answer))
+    cues, num_dropped = hallucinations.filter(piece, segments_of(answer))
     return Spoken(piece.end_seconds, cues, num_dropped)
 
 
@@ -101,55 +112,55 @@ def _result(task: Future[Mapping[str, Any]], base_url: str, cancel: threading.Ev
         return task.result()
     except CancelledError:
         raise Cancelled from None
-    except Exception as error:  # sorted here: ours, or a bug that goes on as it is
-        ours = engine_error(error, base_url=base_url)
-        if ours is None:
+    except Exception as error:  # mapped to an AppError, or a bug that is raised unchanged
+        mapped = engine_error(error, base_url=base_url)
+        if mapped is None:
             raise
-        raise ours from error
+        raise mapped from error
 
 
-class _Asker:
-    """Asks for segments with times; of a server that does not give them, for the text alone from then on."""
+class _Requester:
+    """Sender of requests for segments with times; after a server has refused them, for the text alone."""
 
     def __init__(self, model: SpeechModel) -> None:
         self._model = model
-        self._gives_times: bool | None = None
+        self._supports_times: bool | None = None
 
-    async def ask(self, piece: SoundPiece) -> Mapping[str, Any]:
-        """The parsed answer about one piece."""
-        if self._gives_times is False:
-            return _parsed(await self._post(piece, "json"))
+    async def request(self, piece: SoundPiece) -> Mapping[str, Any]:
+        """Request one piece and return the parsed answer."""
+        if self._supports_times is False:
+            return _parse(await self._post(piece, "json"))
         response = await self._post(piece, "verbose_json")
-        if response.status in _NOT_THIS_FORMAT and not self._gives_times:
-            plain = _parsed(await self._post(piece, "json"))
-            self._gives_times = False
+        if response.status in _NOT_THIS_FORMAT and not self._supports_times:
+            plain = _parse(await self._post(piece, "json"))
+            self._supports_times = False
             return plain
-        answer = _parsed(response)
+        answer = _parse(response)
         if segments_of(answer):
-            self._gives_times = True
-        elif self._gives_times is None:
-            # A model that was not taught times gives no segments, and then vLLM gives no text either.
-            return _parsed(await self._post(piece, "json"))
+            self._supports_times = True
+        elif self._supports_times is None:
+            # A model without timestamps gives no segments, and then vLLM gives no text either.
+            return _parse(await self._post(piece, "json"))
         return answer
 
     async def _post(self, piece: SoundPiece, form: str) -> _Response:
-        """The response, whatever its status, but that of a busy server only after some patience."""
+        """Return the response whatever its status; a busy server is asked again first."""
         model = self._model
         for attempt in range(_ATTEMPTS):
-            asking = posted(
+            request = posted(
                 f"{model.base_url}/audio/transcriptions",
                 api_key=model.api_key,
                 timeout_seconds=model.timeout_seconds,
                 data=_form(piece, model=model.model, response_format=form, language=model.language),
             )
-            async with asking as answer:
+            async with request as answer:
                 response = _Response(
                     answer.status, answer.headers, await answer.text(errors="replace"), str(answer.url)
                 )
             if response.status not in _BUSY or attempt == _ATTEMPTS - 1:
                 break
-            told = retry_after(response.headers.get("Retry-After"))
-            await asyncio.sleep(2.0**attempt if told is None else min(told, _LONGEST_WAIT_SECONDS))
+            wait_seconds = retry_after(response.headers.get("Retry-After"))
+            await asyncio.sleep(2.0**attempt if wait_seconds is None else min(wait_seconds, _LONGEST_WAIT_SECONDS))
         return response
 
 
@@ -161,15 +172,15 @@ class _Response(NamedTuple):
 
 
 def _form(piece: SoundPiece, **fields: str) -> FormData:
-    from aiohttp import FormData  # only who has sound to send waits for it
+    from aiohttp import FormData  # slow to import, needed only for transcription
 
     form = FormData({name: value for name, value in fields.items() if value})
     form.add_field("file", piece.wav, filename="sound.wav", content_type="audio/wav")
     return form
 
 
-def _parsed(response: _Response) -> Mapping[str, Any]:
-    """The answer. Raises the AppErrors of `refusal`, and EngineError for what is no transcription."""
+def _parse(response: _Response) -> Mapping[str, Any]:
+    """Parse a response; raise the AppError of a refusal, and EngineError if it is not a transcription."""
     if response.status != 200:
         raise refused(response.status, response.headers, response.text)
     try:

@@ -1,7 +1,7 @@
-"""One request, streamed: yields pieces of text, ends with the whole Reply; a set cancel event ends it within 0.1 s.
+"""Streamed chat requests: pieces of text, then the whole Reply; a cancel event takes effect within 0.1 s.
 
-The request runs as a task on the loop of `app.llm.http`, because only a task can be cancelled while it waits for a
-token; cancelling closes the connection, and vLLM then aborts the request.
+A request runs as a task on the loop of `app.llm.http`, because only a task can be cancelled while it waits for a token.
+Cancelling closes the connection, and vLLM then aborts the request.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
 
 log = logging.getLogger(__name__)
-# What the client library meets in an answer that is no JSON, no text, or of another shape: a proxy's page, for one.
+# Exceptions of the client library for an answer that is not JSON, not text, or of another shape, as a proxy's page.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer: the sum of the streamed pieces. `usage` is None where the engine does not tell."""
+    """A complete answer: the sum of the streamed pieces. `usage` is None if the engine doesn't report it."""
 
     text: str
     finish_reason: str
     usage: Usage | None
 
 
-class _Answer:
-    """The pieces so far. Adding up whole chunks, as LangChain can, costs the more the longer the answer is."""
+class _PartialReply:
+    """Accumulator of the received pieces. LangChain's sum of chunks costs more the longer the answer is."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -46,20 +46,20 @@ class _Answer:
         self._is_empty = True
 
     def add(self, chunk: AIMessageChunk) -> str:
-        """The text of this piece."""
+        """Add a chunk and return its text."""
         self._is_empty = False
         text = str(chunk.text)
         self._texts.append(text)
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
-        if counted := chunk.usage_metadata:  # of everything until now
+        if counted := chunk.usage_metadata:  # cumulative
             self._usage = Usage(counted["input_tokens"], counted["output_tokens"])
         return text
 
     def reply(self, base_url: str) -> Reply:
-        """The whole. Raises EngineError where there is none."""
+        """Return the complete answer; raise EngineError if it is empty or was cut off."""
         if self._is_empty:
             raise EngineError("engine_empty_answer")
-        if not self._reason:  # the connection was closed in an orderly way, but before the answer's end
+        if not self._reason:  # the connection was closed cleanly, but before the answer's end
             raise EngineBrokeOff("engine_broke_off", base_url=base_url)
         return Reply("".join(self._texts), self._reason, self._usage)
 
@@ -71,28 +71,39 @@ def stream(
     cancel: threading.Event | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Generator[str, None, Reply]:
-    """Ask and yield the text as it comes; returns the Reply. Raises the AppErrors of `refusal`, or Cancelled.
+    """Send a request and yield the text as it arrives.
 
-    `options` are parameters of this one request, such as temperature or max_tokens.
+    Args:
+        chat: The chat model.
+        messages: The request.
+        cancel: Ends the request within 0.1 s of being set.
+        options: Parameters of this request, such as temperature or max_tokens.
+
+    Returns:
+        The Reply, as the generator's return value.
+
+    Raises:
+        AppError: The engine refuses (see `app.llm.error_mapping`), fails, or answers nothing.
+        Cancelled: `cancel` was set.
     """
-    answer, address = _Answer(), str(getattr(chat, "base_url", ""))
-    asked = chat.astream(list(messages), **(options or {}))
-    chunks = on_request_loop(asked if getattr(chat, "traced", False) else _untraced(asked), cancel)
+    answer, address = _PartialReply(), str(getattr(chat, "base_url", ""))
+    received = chat.astream(list(messages), **(options or {}))
+    chunks = on_request_loop(received if getattr(chat, "traced", False) else _untraced(received), cancel)
     try:
         with closing(chunks):
             for chunk in chunks:
                 if text := answer.add(chunk):
                     yield text
-    except Exception as error:  # sorted here: ours, or a bug that goes on as it is
-        ours = _ours(error, address)
-        if ours is None:
+    except Exception as error:  # mapped to an AppError, or a bug that is raised unchanged
+        mapped = _app_error(error, address)
+        if mapped is None:
             raise
-        raise ours from error
+        raise mapped from error
     return answer.reply(address)
 
 
 async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
-    """The same, kept out of LangSmith: LANGSMITH_TRACING is set for other programs, and frames are private."""
+    """Yield the chunks without LangSmith: LANGSMITH_TRACING is set for other programs, and frames are private."""
     from langsmith import tracing_context
 
     with tracing_context(enabled=False):
@@ -101,7 +112,7 @@ async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMe
 
 
 def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
-    """The whole answer at once, over the same path."""
+    """Send a request through `stream` and return the complete answer; raises the same errors."""
     pieces = stream(chat, messages, cancel=cancel)
     while True:
         try:
@@ -111,9 +122,9 @@ def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threadi
             return reply
 
 
-def _ours(error: Exception, base_url: str) -> AppError | None:
-    ours = engine_error(error, base_url=base_url)
-    if ours is None and isinstance(error, _UNREADABLE):
+def _app_error(error: Exception, base_url: str) -> AppError | None:
+    mapped = engine_error(error, base_url=base_url)
+    if mapped is None and isinstance(error, _UNREADABLE):
         log.warning("an answer of %s could not be read", base_url, exc_info=True)
         return EngineError("engine_garbage", base_url=base_url, reason=masked(f"{type(error).__name__}: {error}")[:200])
-    return ours
+    return mapped

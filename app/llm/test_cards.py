@@ -1,6 +1,6 @@
-"""Draws the test cards of the vision check: a colour over the whole picture, and on it a shape's outline with a digit.
+"""Test cards of the vision check: a coloured image with the outline of a shape and a digit.
 
-Colour, shape and digit are told apart by ever finer sight: the first survives any shrinking, the last needs the pixels.
+Colour, shape and digit need increasing resolution: the colour survives any downscaling, the digit needs the pixels.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ _INKS: dict[Colour, tuple[int, int, int]] = {
 _STAR = ((0, -1), (0.26, -0.36), (0.95, -0.31), (0.43, 0.14), (0.59, 0.81), (0, 0.44), (-0.59, 0.81), (-0.43, 0.14),
          (-0.95, -0.31), (-0.26, -0.36))  # fmt: skip
 _SIZE = 0.3
-"""Half the height of a shape as a share of the picture's shorter side."""
+"""Half the height of a shape as a share of the image's shorter side. Chosen by hand; not tuned."""
 _QUALITY = 92
+"""JPEG quality. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """What one picture shows; `digit` is 0 … 9."""
+    """Content of one test card; `digit` is 0 … 9."""
 
     colour: Colour
     form: Form
@@ -40,7 +41,7 @@ class Card:
 
 
 def cards(count: int, *, turn: int = 0) -> tuple[Card, ...]:
-    """`count` cards, no two neighbours alike in anything; another `turn` gives another order."""
+    """List `count` cards, of which neighbours differ in everything; another `turn` gives another order."""
     return tuple(
         Card(COLOURS[(place * 3 + turn) % 8], FORMS[(place + turn) % 4], (place * 7 + 3 + turn) % 10)
         for place in range(count)
@@ -48,7 +49,7 @@ def cards(count: int, *, turn: int = 0) -> tuple[Card, ...]:
 
 
 def draw(card: Card, width: int, height: int) -> bytes:
-    """The card as a JPEG of that many pixels."""
+    """Draw the card as a JPEG of `width` x `height` pixels."""
     picture = Image.new("RGB", (width, height), _INKS[card.colour])
     pen, ink = ImageDraw.Draw(picture), _contrast(_INKS[card.colour])
     size, middle = _SIZE * min(width, height), (width / 2, height / 2)
@@ -70,7 +71,7 @@ def draw(card: Card, width: int, height: int) -> bytes:
 
 
 def as_frames(shown: Sequence[Card], width: int, height: int) -> list[Keyframe]:
-    """The cards as the keyframes of a video that shows one a second."""
+    """Convert the cards to keyframes of a video that shows one per second."""
     return [
         Keyframe(place + 1, place, float(place), "shot", 1, width, height, draw(card, width, height))
         for place, card in enumerate(shown)
@@ -78,6 +79,6 @@ def as_frames(shown: Sequence[Card], width: int, height: int) -> list[Keyframe]:
 
 
 def _contrast(colour: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Black on what is light, white on what is dark."""
+    """Return black for a light colour, white for a dark one."""
     red, green, blue = colour
     return (0, 0, 0) if 0.3 * red + 0.59 * green + 0.11 * blue > 128 else (255, 255, 255)

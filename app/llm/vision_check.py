@@ -1,8 +1,8 @@
-"""The vision check: does this model, at this quantisation and resolution, see frames and keep their order?
+"""Vision check: whether a model, at its quantisation and resolution, sees frames and keeps their order.
 
-Test cards are sent as frames of a video are, each with its mark, in time order, and the model reads them back. What it
-says is read as leniently as a person would: in a list or in prose, in English or Chinese, with or without numbers. No
-answer is an error; one that says nothing of the cards scores nothing.
+Test cards are sent like the frames of a video, each with its mark, in time order, and the model describes them. Its
+answer is parsed as tolerantly as a person would read it: list or prose, English or Chinese, with or without numbers. No
+answer is an error; an answer that doesn't mention the cards scores zero.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ from app.llm.test_cards import COLOURS, FORMS, Card, as_frames, cards
 from app.llm.vision_probe import prove_sight
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
-"""well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no pictures."""
+"""well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no images."""
 
 COUNT = 8
+"""One card for each colour."""
 SIZE = (448, 252)
+"""Pixels, 16:9. The longer side is that of frames sent on a CPU."""
 _ENOUGH = 0.75
+"""Share of the cards that must be recognized. Chosen by hand; not tuned."""
 _ANSWER_TOKENS = 400
 _LONGEST_SAID = 120
+"""Characters of an answer about one card that are kept. Both were chosen by hand; not tuned."""
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _ITEM = re.compile(r"(?:^|[\n;；|])\s*(?:[-*•]\s*)?[\[(（【]?\s*(?:frame|card|picture|image|第)?\s*(\d{1,2})"
                    r"(?:\s*[帧张])?[^\n:：.)、\]]{0,16}[\])）】]?\s*[:：.)、]", re.IGNORECASE)  # fmt: skip
@@ -46,7 +50,7 @@ _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class CardSeen:
-    """What the model said of one card, and what of it is right."""
+    """The model's description of one card, and which parts of it are right."""
 
     card: Card
     said: str
@@ -57,10 +61,19 @@ class CardSeen:
 
 @dataclass(frozen=True)
 class Seen:
-    """How many of `shown` cards were seen, by what is on them, in whatever order.
+    """Result of a vision check.
 
-    `ordered`: the colours that were named came in the order of the cards, at least two of them. `width`, `height`: of
-    the frames sent, in pixels. `reason`: why the verdict is "blind".
+    Attributes:
+        shown: Number of cards sent.
+        colours: Number of cards whose colour was recognized.
+        forms: Number of cards whose shape was recognized.
+        digits: Number of cards whose digit was recognized.
+        ordered: Whether at least two colours were named, in the order of the cards.
+        width: Width of the sent frames in pixels.
+        height: Height of the sent frames in pixels.
+        answer: The model's answer, shortened.
+        reason: Why the verdict is "blind".
+        cards: Results by card.
     """
 
     shown: int
@@ -76,6 +89,7 @@ class Seen:
 
     @property
     def verdict(self) -> Verdict:
+        """Return the verdict that the numbers give."""
         if self.reason is not None:
             return "blind"
         enough = self.shown * _ENOUGH
@@ -94,10 +108,20 @@ def check_vision(
     on_progress: Callable[[str], None] = lambda key: None,
     cancel: threading.Event | None = None,
 ) -> Seen:
-    """Prove that pictures arrive, show `count` cards of `size` pixels (fewer where the model takes fewer), and score.
+    """Check that images arrive, send test cards, and score the answer.
 
-    `count` is 8 at most, for each has its own colour; `turn` shows other cards. on_progress gets "proving" and
-    "reading", keys below `sight.`. Raises the AppErrors of an engine that is dead, busy or full, and Cancelled.
+    Args:
+        chat: The chat model.
+        size: (width, height) of the cards in pixels.
+        count: Number of cards, at most 8, since each has its own colour; fewer are sent if the model accepts fewer.
+        turn: Another number gives other cards.
+        language: Language of the question.
+        on_progress: Called with "proving" and "reading", keys below `sight.`.
+        cancel: Ends the check within 0.1 s of being set.
+
+    Raises:
+        AppError: The engine is dead, busy or full.
+        Cancelled: `cancel` was set.
     """
     on_progress("proving")
     sight = prove_sight(chat, cancel=cancel)
@@ -106,21 +130,21 @@ def check_vision(
     on_progress("reading")
     shown = cards(count, turn=turn)
     try:
-        return _asked(chat, shown, size, language, cancel)
+        return _ask_about(chat, shown, size, language, cancel)
     except TooManyPictures as refused:
         try:
-            return _asked(chat, shown[: refused.limit], size, language, cancel)
-        except TooManyPictures:  # it says another number each time
+            return _ask_about(chat, shown[: refused.limit], size, language, cancel)
+        except TooManyPictures:  # it gives another limit each time
             return _blind(Notice("pictures_rejected", {"reason": str(refused)}), size)
     except PicturesRefused as refused:
         return _blind(Notice("pictures_rejected", {"reason": str(refused.values["reason"])}), size)
 
 
 def score(answer: str, shown: Sequence[Card], size: tuple[int, int] = SIZE) -> Seen:
-    """What of the cards `answer` tells, card by card where it counts them, else piece by piece in its order."""
+    """Score an answer about the `shown` cards, card by card if it numbers them, else piece by piece in its order."""
     text = _THOUGHT.sub("", answer)
-    pieces = _pieces(text, len(shown))
-    read = tuple(_read(card, _piece_of(card, place, pieces)) for place, card in enumerate(shown, 1))
+    pieces = _split_by_card(text, len(shown))
+    read = tuple(_score_card(card, _piece_about(card, place, pieces)) for place, card in enumerate(shown, 1))
     return Seen(
         shown=len(shown),
         colours=sum(one.colour for one in read),
@@ -134,7 +158,7 @@ def score(answer: str, shown: Sequence[Card], size: tuple[int, int] = SIZE) -> S
     )
 
 
-def _asked(
+def _ask_about(
     chat: BaseChatModel,
     shown: Sequence[Card],
     size: tuple[int, int],
@@ -157,54 +181,58 @@ def _blind(reason: Notice, size: tuple[int, int]) -> Seen:
 # ---- reading the answer ----------------------------------------------------------------------------------------------
 
 
-def _pieces(text: str, count: int) -> dict[int, str]:
-    """What is said of each card, by its number from 1. Where cards are not numbered, the lines and sentences that name
-    a colour are counted; where all stands in one of them, what follows each colour.
+def _split_by_card(text: str, count: int) -> dict[int, str]:
+    """Split an answer into the text about each card, by number from 1.
+
+    Without numbers, the lines and sentences that name a colour are counted; if there is only one, it is split at each
+    colour.
     """
     found = list(_ITEM.finditer(text))
     if len({one[1] for one in found}) > 1 or (found and count == 1):
         ends = [*(one.start() for one in found[1:]), len(text)]
-        told: dict[int, str] = {}
+        numbered: dict[int, str] = {}
         for one, end in zip(found, ends, strict=True):
-            told.setdefault(int(one[1]), text[one.end() : end])
-        return dict(sorted(told.items()))
-    parts = [part for part in re.split(r"[\n;；。]|(?<!\d)\.\s", text) if _named(part, COLOURS)]
+            numbered.setdefault(int(one[1]), text[one.end() : end])
+        return dict(sorted(numbered.items()))
+    parts = [part for part in re.split(r"[\n;；。]|(?<!\d)\.\s", text) if _find_names(part, COLOURS)]
     if len(parts) == 1:
-        starts = [start for start, _ in _named(text, COLOURS)]
+        starts = [start for start, _ in _find_names(text, COLOURS)]
         parts = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
     return dict(enumerate(parts, 1))
 
 
-def _piece_of(card: Card, place: int, pieces: Mapping[int, str]) -> str:
-    """What is said of this card: under its number, unless that names another colour and another piece names its own."""
+def _piece_about(card: Card, place: int, pieces: Mapping[int, str]) -> str:
+    """Return the text under a card's number, unless its colour is another and another piece names the card's."""
     own = pieces.get(place, "")
-    if _colour(own) == card.colour:
+    if _first_colour(own) == card.colour:
         return own
-    return next((piece for piece in pieces.values() if _colour(piece) == card.colour), own)
+    return next((piece for piece in pieces.values() if _first_colour(piece) == card.colour), own)
 
 
-def _colour(piece: str) -> str:
-    """The first colour that is named; "" for none."""
-    return next((name for _, name in _named(piece, COLOURS)), "")
+def _first_colour(piece: str) -> str:
+    """Return the first colour named in `piece`, "" for none."""
+    return next((name for _, name in _find_names(piece, COLOURS)), "")
 
 
-def _read(card: Card, piece: str) -> CardSeen:
-    """Whether its colour is the first that is named, its shape the only one, and its digit the last."""
+def _score_card(card: Card, piece: str) -> CardSeen:
+    """Score the text about a card: its colour must be the first named, its shape the only one, its digit the last."""
     digits = re.findall(r"(?<!\d)\d(?!\d)", piece)
-    forms = {name for _, name in _named(piece, FORMS)}
+    forms = {name for _, name in _find_names(piece, FORMS)}
     said = piece.strip(" \t\n*-;；,，、")[:_LONGEST_SAID]
-    return CardSeen(card, said, _colour(piece) == card.colour, forms == {card.form}, digits[-1:] == [str(card.digit)])
+    return CardSeen(
+        card, said, _first_colour(piece) == card.colour, forms == {card.form}, digits[-1:] == [str(card.digit)]
+    )
 
 
 def _is_ordered(pieces: Mapping[int, str], shown: Sequence[Card]) -> bool:
     order = {card.colour: place for place, card in enumerate(shown)}
-    named = [place for piece in pieces.values() for colour, place in order.items() if _colour(piece) == colour]
+    named = [place for piece in pieces.values() for colour, place in order.items() if _first_colour(piece) == colour]
     firsts = list(dict.fromkeys(named))
     return len(firsts) >= min(2, len(shown)) and firsts == sorted(firsts)
 
 
-def _named(text: str, wanted: Sequence[str]) -> list[tuple[int, str]]:
-    """Where the text names which of `wanted`, in its order; the longer of two names at one place."""
+def _find_names(text: str, wanted: Sequence[str]) -> list[tuple[int, str]]:
+    """Find the names of `wanted` in the text as (position, name), in its order; at one position the longer one."""
     found: dict[int, tuple[int, str]] = {}
     for name in wanted:
         for word in (name, *_OTHER_WORDS[name]):

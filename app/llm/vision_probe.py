@@ -1,7 +1,7 @@
-"""Does the engine really take pictures in? Proven by counting prompt tokens with and without them, never assumed.
+"""Vision probe: whether an engine really processes images, measured by prompt tokens with and without them.
 
-`transformers serve` and several desktop servers answer 200 and silently drop pictures; the only trace of it is that
-the prompt has no more tokens with two pictures than without. The answer is remembered by the caller, per engine.
+`transformers serve` and several desktop servers answer 200 and silently drop images; the only sign is that a prompt
+with two images has no more tokens than one without. The caller stores the result per engine.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from app.llm.error_mapping import TooManyPictures
 from app.llm.stream import ask
 
 CARD_SIDE = 112  # pixels; 16 tokens in Qwen2.5-VL
-# Two pictures cost at least 12 tokens in the smallest vision model we know, two textual placeholders at most 6.
+# Two images cost at least 12 tokens in the smallest known vision model, two textual placeholders at most 6.
 _FEWEST_TOKENS = 8
 
 
 @dataclass(frozen=True)
 class Sight:
-    """`sees` is None where the engine does not count tokens. `reason` says why it does not see.
+    """Result of a vision probe.
 
-    `tokens_per_card` is the measured prompt cost of one 112 x 112 picture.
+    Attributes:
+        sees: Whether images are processed; None if the engine doesn't count tokens.
+        tokens_per_card: Measured prompt tokens of one 112 x 112 image.
+        reason: Why images are not processed.
     """
 
     sees: bool | None
@@ -38,14 +41,19 @@ class Sight:
 
 
 def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> Sight:
-    """Ask for one token twice, with and without two plain pictures, and compare what the engine counted."""
+    """Request one token twice, with and without two plain images, and compare the engine's token counts.
+
+    Raises:
+        AppError: The engine fails otherwise than by refusing images.
+        Cancelled: `cancel` was set.
+    """
     words: list[str | dict[str, object]] = [{"type": "text", "text": "Which colours?"}]
     pictures: list[str | dict[str, object]] = [_card("red"), _card("blue")]
     short = chat.bind(max_tokens=1)
     without = ask(short, [HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
     try:
         with_two = ask(short, [HumanMessage(content=pictures + words)], cancel=cancel).usage  # type: ignore[arg-type]
-    except TooManyPictures:  # one at a time is seeing, too
+    except TooManyPictures:  # one image at a time is enough
         return Sight(True)
     except PicturesRefused as refused:
         return Sight(False, reason=Notice("pictures_rejected", {"reason": str(refused.values["reason"])}))

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
 from app.core.errors import AppError
 from app.video.keyframes import pipeline
-from app.video.readers import decoder_messages, open_reader
+from app.video.readers import damage, open_reader
 
 SECONDS, SIDE, FRAMES = 5, 480, 8
 CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where encoded files are kept for the next run")
     parser.add_argument("--verbose", action="store_true", help="print each file with a fault")
     asked = parser.parse_args(arguments)
-    decoder_messages.watch()
+    damage.watch()
     found: dict[str, list[Result]] = {}
     seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
     with tempfile.TemporaryDirectory(prefix="framelens-damage-") as made:

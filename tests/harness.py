@@ -29,7 +29,7 @@ from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Se
 from app.core.errors import AppError
 from app.i18n import LANGUAGES, error_text, notice_text
 from app.video import limits
-from app.video.readers import decoder_messages
+from app.video.readers import damage
 from app.video.worker import events_of
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
@@ -218,7 +218,7 @@ def _peak_megabytes() -> float:
 
 
 def main() -> None:
-    decoder_messages.watch()
+    damage.watch()
     faulthandler.enable()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(sys.stderr.fileno(), 1)  # what a library prints is not an answer

@@ -13,19 +13,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.video.cache_version import version
-    from app.video.extractor import extract, extract_named, full_pictures, probe
-    from app.video.hashing import picture_key, sha256_of
-    from app.video.keyframes.early_keyframes import Opening
-    from app.video.keyframes.timestamp_selection import Known
-    from app.video.sound import sound_pieces
+    from app.video.extractor import (
+        extract,
+        extract_named,
+        full_pictures,
+        may_have_subtitles,
+        probe,
+        sound_pieces,
+        subtitles_of,
+    )
+    from app.video.hashing import picture_key, sha256_of, version
+    from app.video.keyframes.timestamp_selection import Known, Opening
     from app.video.stills import Still, Stills
-    from app.video.subtitles.client import may_have_subtitles, subtitles_of
     from app.video.worker_pool import child_begun, child_ready
 
 _MODULES = {
     "Known": "keyframes.timestamp_selection",
-    "Opening": "keyframes.early_keyframes",
+    "Opening": "keyframes.timestamp_selection",
     "Still": "stills",
     "Stills": "stills",
     "child_begun": "worker_pool",
@@ -33,13 +37,13 @@ _MODULES = {
     "extract": "extractor",
     "extract_named": "extractor",
     "full_pictures": "extractor",
-    "may_have_subtitles": "subtitles.client",
+    "may_have_subtitles": "extractor",
     "picture_key": "hashing",
     "probe": "extractor",
     "sha256_of": "hashing",
-    "sound_pieces": "sound",
-    "subtitles_of": "subtitles.client",
-    "version": "cache_version",
+    "sound_pieces": "extractor",
+    "subtitles_of": "extractor",
+    "version": "hashing",
 }
 __all__ = [
     "Known",

@@ -31,7 +31,7 @@ from app.core.domain import DecodeSummary, Keyframe, Notice, VideoInfo
 from app.core.errors import AppError
 from app.video.features.frame_signature import Glance
 from app.video.limits import move_on
-from app.video.readers import decoder_messages
+from app.video.readers import damage
 from app.video.readers.base import FrameReader, Image, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.pyav import AvPicture, open_video
@@ -304,9 +304,9 @@ class _Second:
         """A picture that libjpeg reads without a warning."""
         if not packet.size or packet.pts is None:
             return {}
-        decoder_messages.has_damage()
+        damage.has_damage()
         image = cv2.imdecode(np.frombuffer(bytes(packet), np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
-        return {} if image is None or decoder_messages.has_damage() else {self._seconds(packet.pts): 0}
+        return {} if image is None or damage.has_damage() else {self._seconds(packet.pts): 0}
 
 
 def _print_of(levels: Image) -> int:

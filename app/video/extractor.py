@@ -1,12 +1,13 @@
-"""From a path to VideoInfo and to the stream of video events, with all decoding in a child process.
+"""Video access for the rest of the application: probing, extraction, sound and subtitles, decoded in a worker process.
 
-Nothing here looks at a picture; it checks the file, starts the child, and hands on what it says.
+Checks the file, starts the worker and forwards its events; nothing here decodes. Only text subtitles can be read; those
+stored as pictures are reported by name. Speech recognition happens elsewhere, from `sound_pieces`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
@@ -17,9 +18,14 @@ from app.core.domain import (
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
+    Language,
+    Notice,
+    Noticed,
     Probed,
     ScreenText,
     Selection,
+    SoundPiece,
+    Transcript,
     VideoEvent,
     VideoInfo,
 )
@@ -27,9 +33,9 @@ from app.core.errors import Cancelled, DecodeError
 from app.core.filenames import readable
 from app.video.files import check_file, printable
 from app.video.hashing import picture_key
-from app.video.keyframes.early_keyframes import Opening
-from app.video.keyframes.timestamp_selection import Fetched, Known, in_shots, wishes_of
-from app.video.worker_process import DecodingChild
+from app.video.keyframes.timestamp_selection import Fetched, Known, Opening, in_shots, wishes_of
+from app.video.subtitles.discovery import files_beside
+from app.video.worker_pool import DecodingChild
 
 _PROBE_SECONDS = 60
 """Nobody can cancel a probe, so it ends by itself; decoding one frame takes well under a second."""
@@ -163,3 +169,42 @@ def full_pictures(
         found = (event.keyframe for event in child.events(cancel) if isinstance(event, KeyframeFound))
         for keyframe, full in zip(ordered, found, strict=True):
             yield replace(keyframe, width=full.width, height=full.height, jpeg=full.jpeg)
+
+
+def sound_pieces(
+    path: Path, *, start_seconds: float = 0.0, end_seconds: float | None = None, cancel: threading.Event | None = None
+) -> Generator[SoundPiece, None, None]:
+    """The sound of [start_seconds, end_seconds) in time order, in pieces of at most 30 s that are cut at quiet places.
+
+    Times count from the first displayed picture. Stretches without any sound are left out, so a silent video gives no
+    piece, and neither does one without a sound track. Memory does not grow with the length of the video.
+    Raises what `probe` raises, DecodeError where none of the sound can be decoded, and Cancelled.
+    """
+    check_file(path)
+    with DecodingChild("sound", path, start_seconds=start_seconds, end_seconds=end_seconds) as child:
+        yield from (event for event in child.events(cancel) if isinstance(event, SoundPiece))
+
+
+def may_have_subtitles(video: VideoInfo) -> bool:
+    """Return whether a child must look for subtitles: there is a track in the file, or a file beside it."""
+    return video.has_subtitle_tracks or any(files_beside(video.path))
+
+
+def subtitles_of(
+    path: Path, language: Language, *, cancel: threading.Event | None = None
+) -> tuple[Transcript | None, tuple[Notice, ...]]:
+    """The subtitles in `language` if there are such, else those marked as default, else the first; None without any.
+
+    Times count from the first displayed picture. What else there is, and what could not be read, is in the notices.
+    Raises what `probe` raises, and Cancelled.
+    """
+    check_file(path)
+    transcript: Transcript | None = None
+    notices: list[Notice] = []
+    with DecodingChild("subtitles", path, language=language) as child:
+        for event in child.events(cancel):
+            if isinstance(event, Transcript):
+                transcript = event
+            elif isinstance(event, Noticed):
+                notices.append(event.notice)
+    return transcript, tuple(notices)

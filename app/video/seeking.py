@@ -1,8 +1,8 @@
-"""From times to the very pictures shown at them, decoding only what is needed; in order from the start where the file
-cannot be trusted with jumps.
+"""Accurate seeking: the pictures shown at given times, decoding only what is needed.
 
-A jump goes to the frame stored whole before the wanted one, and decoding goes on from there to the wanted timestamp.
-It counts only if a frame with exactly that timestamp comes out.
+A seek goes to the keyframe before the wanted frame, and decoding continues to the wanted timestamp. It counts only if a
+frame with exactly that timestamp comes out. A file whose seeks cannot be trusted is decoded from the start, and no
+reader that starts late is offered for it. Frame numbers and times are those of the whole video.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from av.video.stream import VideoStream
 from app.core.domain import VideoInfo
 from app.video.keyframes.strategies import SAME_SECONDS
 from app.video.limits import move_on
-from app.video.readers import decoder_messages, open_reader
-from app.video.readers.base import Picture
+from app.video.readers import damage, open_reader
+from app.video.readers.base import Image, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.display_order import Pace
 from app.video.readers.pyav import SPARE_CODECS, AvPicture, open_video
@@ -273,5 +273,53 @@ class Jumper:
         except av.error.FFmpegError:
             self.num_damaged += 1
             return
-        self.num_damaged += decoder_messages.has_damage()
+        self.num_damaged += damage.has_damage()
         yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+
+
+class LateReader:
+    """A FrameReader whose first frame is the first one at or after `start_seconds`. Raises NotExact.
+
+    It does not tell whether the file is whole, which takes reading all of it.
+    """
+
+    name = "pyav"
+    reached_seconds = 0.0
+    tail = (0, 0.0)
+
+    def __init__(self, video: VideoInfo, start_seconds: float) -> None:
+        self.info = video
+        self.declared_seconds: float | None = None
+        self._jumper = Jumper(video)
+        try:
+            self._pictures = self._jumper.pictures_from(start_seconds)
+            self._first = next(self._pictures)
+        except (StopIteration, av.error.FFmpegError) as error:
+            self.close()
+            raise NotExact from error
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def num_damaged(self) -> int:
+        return self._jumper.num_damaged
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._jumper.close()
+
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        return self._jumper.is_variable_frame_rate()
+
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        return ()
+
+    def frames(self) -> Iterator[Picture]:
+        return chain([self._first], self._pictures)

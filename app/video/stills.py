@@ -15,7 +15,7 @@ from app.core.domain import KeyframeFound
 from app.core.errors import AppError, InputError
 from app.video import worker_pool
 from app.video.files import check_file, printable
-from app.video.worker_process import DecodingChild
+from app.video.worker_pool import DecodingChild
 
 SIDES = (96, 1280)
 """Pixels of the longer side that may be asked for."""

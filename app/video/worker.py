@@ -33,9 +33,8 @@ from app.core.errors import AppError, DecodeError
 from app.video import limits
 from app.video.files import printable
 from app.video.hashing import picture_key
-from app.video.keyframes.early_keyframes import Opening
 from app.video.keyframes.strategies import Wish
-from app.video.keyframes.timestamp_selection import Fetched, Known
+from app.video.keyframes.timestamp_selection import Fetched, Known, Opening
 from app.video.protocol import private_output, send
 
 if TYPE_CHECKING:
@@ -181,9 +180,9 @@ def _note_pictures(event: object, reading: TextReading, have_text: Collection[st
 
 
 def main() -> NoReturn:
-    from app.video.readers import decoder_messages
+    from app.video.readers import damage
 
-    decoder_messages.watch()
+    damage.watch()
     faulthandler.enable()
     output = private_output()
     if "--background" in sys.argv[1:]:

@@ -11,7 +11,7 @@ import pytest
 
 from app.core.domain import Keyframe, KeyframesChosen
 from app.video import extract, full_pictures
-from app.video.readers.decoder_messages import Messages
+from app.video.readers.damage import Messages
 from benchmarks.damage import cells, differs, flipped, payloads, shown
 from tests.media import Image, moving, solid, textured, write_video
 

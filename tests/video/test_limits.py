@@ -15,7 +15,7 @@ from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
 from app.video import extract
 from app.video.limits import MEMORY_BYTES, is_out_of_memory
-from app.video.worker_process import DecodingChild
+from app.video.worker_pool import DecodingChild
 from tests.media import moving, write_video
 from tests.video.conftest import decoding_children
 

@@ -3,6 +3,8 @@
 A Glance costs little and is taken of every frame; a Look knows details as well and is taken where a frame may be kept.
 `change` asks whether two frames in succession belong to one shot; `distance` asks whether two pictures would look
 alike to a reader. Both are 0 for equal pictures and about 1 for black against white.
+
+The channels are luma, the two colour differences, and how busy the cell is (edges: what text is made of).
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from app.video.readers.base import CELL_SIZE, Image, as_image, scaled
 
 ALIKE = 0.012
 """Two pictures nearer than this look the same to a reader (noise of a still camera stays below)."""
-
 _NEARLY_BLACK = 0.12
 _FLAT = 0.04
 _BRIGHTEST = 8  # cells: a word or two
@@ -26,6 +27,13 @@ _LIT = 0.08
 """What cells with thin bright letters are lighter than a black ground, at least; noise makes none so light."""
 _DIM = 0.3
 _BUSIEST_SHARE = 10  # one cell in ten
+Blocks = NDArray[np.float32]
+"""4 x cells: luma, Cb, Cr and edges of each cell of the CELL_SIZE grid, by rows, each 0 … LEVELS - 1."""
+LEVELS = 32
+NUM_CELLS = CELL_SIZE[0] * CELL_SIZE[1]
+_LUMA_STEP = 8.0  # of 256: coarser than a camera's noise, finer than any contrast that is meant to be seen
+_CHROMA_STEP = 4.0  # colour differences of real pictures use half the range
+EDGE_STEPS = 4.0  # a doubling of the edges is four levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,3 +121,11 @@ def distances(many: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np
     cells = np.abs(many - one).sum(axis=1)
     busiest = max(1, cells.shape[1] // _BUSIEST_SHARE)
     return np.asarray((cells.mean(axis=1) + np.partition(cells, -busiest, axis=1)[:, -busiest:].mean(axis=1)) / 2)
+
+
+def blocks_of(look: Look) -> Blocks:
+    blocks = np.concatenate([look.levels, look.edges[None]], dtype=np.float32)
+    blocks[0] /= _LUMA_STEP
+    blocks[1:3] = (blocks[1:3] - 64) / _CHROMA_STEP
+    blocks[3] = np.log2(1 + blocks[3]) * EDGE_STEPS
+    return np.asarray(np.clip(blocks, 0, LEVELS - 1), np.float32)

@@ -1,7 +1,7 @@
-"""From frames in order to candidates: one for the opening of each shot, and one for each state of the picture.
+"""Collector of keyframe candidates: the best frame after each shot's start, and one for each stable picture.
 
-Opening windows start where a cut is suspected and count as openings once it is confirmed. States last a few seconds at
-most, so one pass serves a video of any length.
+A window opens where a cut is suspected and counts once the cut is confirmed; it closes when its time is over or the
+next one opens. A stable segment lasts a few seconds at most, so one pass serves a video of any length.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.video.features.frame_signature import Glance, Look, look_at
-from app.video.keyframes.best_frame_window import Window
 from app.video.keyframes.candidate_pool import Candidate, Pool, keep_within
-from app.video.keyframes.novelty import Cells
+from app.video.keyframes.novelty import Arrival, Cells
 from app.video.keyframes.stable_segments import SAMPLE_SECONDS, States
 from app.video.readers.base import Picture
 
@@ -22,6 +21,11 @@ _OPENING_SECONDS = 0.4
 _LEARNING_SAMPLES = 16
 """In so many too little is known of a video to tell what arrives in it from what always moves, but for cuts; what stays
 is told by a later candidate."""
+_BETTER = 1.15
+_BRIGHTER = 1.08
+_LONGEST_SECONDS = 2.5
+_FRESHNESS = (0.8, 0.9)
+"""The first frames after a cut may be a blend of both shots, or coarse: they count a little less."""
 
 
 def sample_seconds(frames: int, duration_seconds: float | None) -> float:
@@ -128,3 +132,35 @@ class Gatherer:
         pool.add(candidate)
         keep_within([self._openings, self._tellings], _RAW_BYTES, self._max_side)
         return candidate
+
+
+class Window:
+    """Open over [start, until); `best` is the best frame offered so far, `opens` where the shot may begin."""
+
+    def __init__(self, start_seconds: float, length_seconds: float, opens: int) -> None:
+        self.opens = opens
+        self.best: Candidate | None = None
+        self._until = start_seconds + length_seconds
+        self._latest = start_seconds + max(length_seconds, _LONGEST_SECONDS)
+        self._length = length_seconds
+        self._worth = 0.0
+
+    def is_over(self, time_seconds: float) -> bool:
+        return self.best is not None and time_seconds >= self._until
+
+    def offer(self, picture: Picture, look: Look, arrival: Arrival) -> None:
+        worth = look.quality * self._freshness(picture.index)
+        if self.best is not None and worth <= _BETTER * self._worth:
+            return
+        if self.best is not None and look.brightness > _BRIGHTER * self.best.look.brightness:
+            # A picture still rising from black: wait for it.
+            self._until = min(self._latest, max(self._until, picture.time_seconds + self._length))
+        self.best = Candidate.of(picture, look, self.opens)
+        self.best.arrival = arrival
+        self._worth = worth
+
+    def _freshness(self, index: int) -> float:
+        if not self.opens:  # the first frame of the video follows no cut
+            return 1.0
+        age = index - self.opens
+        return _FRESHNESS[age] if age < len(_FRESHNESS) else 1.0

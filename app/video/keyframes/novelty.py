@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.features.block_features import EDGE_STEPS, LEVELS, NUM_CELLS, Blocks
+from app.video.features.frame_signature import EDGE_STEPS, LEVELS, NUM_CELLS, Blocks
 from app.video.readers.base import CELL_SIZE
 
 Cells = NDArray[np.float32]

@@ -1,14 +1,19 @@
-"""From an opened reader and a Selection to the events of its extraction. Runs in the decoding child.
+"""Extraction pipeline: from an opened reader and a Selection to events. Runs in the decoder worker.
 
-Everything is surveyed through a Clip. "auto" is app.video.keyframes.extraction; the other strategies take the shots
-from that survey, name times, and have exactly the pictures of those times fetched. What is known of a whole video is
-told, so that its next selection that names times needs no survey, see `named`.
+The range is surveyed through a Clip. "auto" chooses among the survey's candidates; the other strategies take its shots,
+name times, and get exactly the frames at those times. What was found in a whole video is reported, so that its next
+selection of times needs no survey (see `named`).
+
+With an Opening the choice is made twice: for the beginning as soon as it was read, and at the end for the rest, where
+what the beginning shows counts as shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+
+import cv2
 
 from app.core.domain import (
     DecodeSummary,
@@ -23,17 +28,24 @@ from app.core.domain import (
 from app.core.errors import InputError
 from app.video.corruption import CheckedReader, with_damaged, with_parts
 from app.video.files import printable
-from app.video.keyframes import extraction
 from app.video.keyframes.candidate_collector import sample_seconds
+from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.clip import Clip
-from app.video.keyframes.early_keyframes import Opening
+from app.video.keyframes.selector import Choice, choose
 from app.video.keyframes.strategies import SAME_SECONDS, Wish
 from app.video.keyframes.survey import OpeningRead, Survey
-from app.video.keyframes.timestamp_selection import Fetched, Known, in_shots, is_whole, opening_wishes, wishes_of
+from app.video.keyframes.timestamp_selection import (
+    Fetched,
+    Known,
+    Opening,
+    in_shots,
+    is_whole,
+    opening_wishes,
+    wishes_of,
+)
 from app.video.readers import open_reader
 from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
-from app.video.seek_reader import LateReader
-from app.video.seeking import NotExact, pictures_at
+from app.video.seeking import LateReader, NotExact, pictures_at
 
 _FULL_QUALITY = 95
 _FRAMES_FOR_TIMES = 1
@@ -58,7 +70,7 @@ def run(
         yield from _named(clip, selection, frames, max_side, opening)
         return
     check = _Check(clip, selection)
-    for event in extraction.run(clip, frames=frames, max_side=max_side, opening=opening, checked=check.again):
+    for event in run_survey(clip, frames=frames, max_side=max_side, opening=opening, checked=check.again):
         if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, frames):
             yield clip.known(event.decode)
         yield check.named(event if is_whole(selection) else clip.placed(event))
@@ -137,7 +149,7 @@ def _begun(reader: FrameReader, start_seconds: float) -> FrameReader:
 def _named(
     clip: Clip, selection: Selection, frames: int, max_side: int, opening: Opening | None
 ) -> Iterator[VideoEvent | Known]:
-    survey = extraction.begun(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
+    survey = begun_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
     begins: tuple[Keyframe, ...] = ()
     for event in survey.events():
         if isinstance(event, SurveyProgress):
@@ -180,3 +192,59 @@ def _fetched(
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
         yield Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg)
+
+
+def run_survey(
+    reader: FrameReader,
+    *,
+    frames: int,
+    max_side: int,
+    opening: Opening | None = None,
+    checked: Callable[[Survey], FrameReader | None] = lambda _: None,
+) -> Iterator[VideoEvent]:
+    """Yields what app.video.extract promises, after Probed and before the facts.
+
+    Where `checked` returns a reader for a finished survey, frames are chosen in a second survey of that.
+    """
+    survey = begun_survey(reader, frames=frames, max_side=max_side, opening=opening)
+    begins: list[Candidate] = []
+    for event in survey.events():
+        if not isinstance(event, OpeningRead):
+            yield event
+        elif opening is not None and (choices := _opening_choices(survey, opening)):
+            begins = [choice.candidate for choice in choices]
+            yield OpeningChosen(_keyframes(choices, max_side))
+    if (again := checked(survey)) is not None:
+        with again:
+            survey = begun_survey(again, frames=frames, max_side=max_side)
+            yield from (event for event in survey.events() if isinstance(event, SurveyProgress))
+            summary = survey.summary()
+    else:
+        summary = survey.summary()
+    candidates = survey.candidates()
+    if opening is not None and begins:
+        candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]
+    choices = choose(candidates, summary.shots, frames, worths=survey.worths(candidates), num_fixed=len(begins))
+    yield KeyframesChosen(_keyframes(choices, max_side), summary)
+
+
+def begun_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Survey:
+    """A survey that has the machine as it likes it."""
+    cv2.setNumThreads(1)  # the decoder's own threads have the cores; these pictures are small
+    return Survey(reader, frames=frames, max_side=max_side, opening=opening)
+
+
+def _opening_choices(survey: Survey, opening: Opening) -> list[Choice]:
+    candidates = [one for one in survey.candidates() if one.time_seconds < opening.seconds]
+    shots = survey.shots_until(opening.seconds)
+    return choose(candidates, shots, opening.frames, worths=survey.worths(candidates), goes_on=True)
+
+
+def _keyframes(choices: Sequence[Choice], max_side: int) -> tuple[Keyframe, ...]:
+    return tuple(_keyframe(number, choice, max_side) for number, choice in enumerate(choices, 1))
+
+
+def _keyframe(number: int, choice: Choice, max_side: int) -> Keyframe:
+    item = choice.candidate
+    jpeg, width, height = item.jpeg(max_side)
+    return Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)

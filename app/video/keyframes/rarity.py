@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.features.block_features import LEVELS, NUM_CELLS, Blocks
+from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks
 
 _WEIGHTS = np.array([1.0, 0.7, 0.7, 0.7], np.float32)  # of the channels; luma carries most of a picture
 _COMMON_SHARE = 0.75

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.features.block_features import Blocks
+from app.video.features.frame_signature import Blocks
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.novelty import Cells
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image

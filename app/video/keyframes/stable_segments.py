@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.video.features.block_features import Blocks, blocks_of
-from app.video.features.frame_signature import Look
+from app.video.features.frame_signature import Blocks, Look, blocks_of
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.novelty import Arrival, Arrivals, Cells
 from app.video.keyframes.rarity import Habit

@@ -1,15 +1,19 @@
-"""From a reader to shots, candidates and a summary of the decoding, in one pass over the frames.
+"""Survey: shots, keyframe candidates and a decoding summary from one pass over the frames.
 
-Memory does not grow with the length of the video: of what is not a candidate, only shot boundaries and measurements in
-steps are kept. Which candidates become keyframes is decided in app.video.keyframes.selector.
+Memory does not grow with the length of the video: apart from candidates, only shot boundaries and measurements in steps
+are kept. Which candidates become keyframes is decided in `selector`. Decoding releases the interpreter's lock, so the
+next frames are decoded in a thread while the last one is examined.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.core.domain import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress
 from app.video.corruption import Suspects
@@ -17,20 +21,22 @@ from app.video.features.frame_signature import ALIKE, distance, glance_at
 from app.video.features.timeline_metrics import Meter
 from app.video.keyframes.candidate_collector import Gatherer
 from app.video.keyframes.candidate_pool import Candidate
-from app.video.keyframes.early_keyframes import Opening
 from app.video.keyframes.novelty import Cells
-from app.video.keyframes.prefetch import ahead
+from app.video.keyframes.timestamp_selection import Opening
 from app.video.readers import FIRST_READER
 from app.video.readers.base import FrameReader, Picture
 from app.video.shots.cut_detector import CutDetector, Settled
-from app.video.shots.cut_refinement import Between, first_frames, first_of
 from app.video.shots.gradual_transitions import Gradual, GradualDetector
-from app.video.shots.shot_list import joined, middle, shots_between
+from app.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
 
 _PROGRESS_SECONDS = 0.3
 _MISSING_SECONDS = 0.5
 _MISSING_SHARE = 0.02
 _MOST_LOOSE = 256
+_T = TypeVar("_T")
+_DEPTH = 6
+"""Frames that wait at most: enough for a frame that is looked at for long, little against what the decoder holds."""
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -223,3 +229,41 @@ def clock_text(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def ahead(items: Iterator[_T]) -> Iterator[_T]:
+    """The same items in the same order, and the same exception where one ends them. Closing it ends the thread."""
+    ready: queue.Queue[tuple[_T | None, BaseException | None]] = queue.Queue(_DEPTH)
+    is_closed = threading.Event()
+
+    def put(item: _T | None, end: BaseException | None) -> None:
+        while not is_closed.is_set():
+            try:
+                ready.put((item, end), timeout=_POLL_SECONDS)
+                return
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                put(item, None)
+                if is_closed.is_set():
+                    return
+            put(None, StopIteration())
+        except BaseException as error:  # noqa: BLE001 - handed on to who walks
+            put(None, error)
+
+    thread = threading.Thread(target=work, name="decoding", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, end = ready.get()
+            if isinstance(end, StopIteration):
+                return
+            if end is not None:
+                raise end
+            yield item  # type: ignore[misc]
+    finally:
+        is_closed.set()
+        thread.join()

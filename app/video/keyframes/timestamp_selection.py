@@ -1,6 +1,6 @@
-"""From what a survey found to the times at which frames are wanted, for every strategy that names times.
+"""Timestamps of wanted frames, for strategies that name times, and the early keyframes of an opening.
 
-Needs neither the video nor a decoder, so that frames of a video that was surveyed before can be named without it.
+Needs neither the video nor a decoder, so frames of a video that was surveyed before can be named without it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from app.core.domain import DecodeSummary, Keyframe, Notice, Selection, Shot
 from app.core.errors import InputError
 from app.video.files import printable
-from app.video.keyframes.early_keyframes import Opening
 from app.video.keyframes.strategies import SAME_SECONDS, TIMES, Surveyed, Wish, evenly, thinned
+
+_SETTLES_SECONDS = 3.0
+"""What began this long ago has been judged: a cut, the best frame after it, the state of a picture, a dissolve."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,20 @@ def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyf
     starts = [shot.start_seconds for shot in shots]
     numbers = (max(1, bisect_right(starts, one.time_seconds + SAME_SECONDS)) for one in keyframes)
     return tuple(replace(one, shot=number) for one, number in zip(keyframes, numbers, strict=True))
+
+
+@dataclass(frozen=True)
+class Opening:
+    """At most `frames` keyframes of the first `seconds` of the range are chosen as soon as those have been read."""
+
+    seconds: float
+    frames: int
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0 or self.frames < 1:
+            raise ValueError(f"an opening of {self.seconds} s with {self.frames} frames; more than 0 and 1 are needed")
+
+    @property
+    def settled_seconds(self) -> float:
+        """When so much has been read that all that lies in the opening is known for what it is."""
+        return self.seconds + _SETTLES_SECONDS

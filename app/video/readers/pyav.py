@@ -32,7 +32,7 @@ from app.core.errors import DecodeError, InputError
 from app.core.filenames import readable
 from app.video.files import printable
 from app.video.limits import move_on
-from app.video.readers import decoder_messages
+from app.video.readers import damage
 from app.video.readers.base import (
     CELL_SIZE,
     LUMA_SIZE,
@@ -308,10 +308,10 @@ class AvReader:
                 raise
             except av.error.FFmpegError:
                 self.num_damaged += 1
-                decoder_messages.has_damage()  # about the same
+                damage.has_damage()  # about the same
                 continue
             self._num_packets += 1
-            if decoder_messages.has_damage():
+            if damage.has_damage():
                 self._note_message(frames)
             yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 

@@ -1,7 +1,11 @@
-"""From glances a few times a second to dissolves and wipes: stretches in which one picture turns into another one.
+"""Gradual transitions, found in samples a few times a second: dissolves and wipes.
 
-Within a dissolve every picture is a mixture of the same two, with ever more of the second. What moves is no mixture,
-and light that changes mixes a picture with itself: neither is a dissolve. Wipes are read in app.video.shots.wipes.
+Within a dissolve every picture is a mixture of the same two, with ever more of the second. Motion is no mixture, and
+changing light mixes a picture with itself: neither is a dissolve.
+
+In a wipe each cell shows the first picture, then the second, with nothing between; the time of its change depends on
+its place: along a line in any direction, or from or to the middle. An object that moves through the picture changes
+cells back again.
 """
 
 from __future__ import annotations
@@ -9,15 +13,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.video.features.frame_signature import Glance
+from app.video.readers.base import CELL_SIZE
 from app.video.shots.cut_detector import likeness
-from app.video.shots.wipes import swept
 
 STEP_SECONDS = 0.07
 _LENGTHS_SECONDS = (0.45, 0.75, 1.1, 1.6)  # the usual transitions of editors; a shorter one reads as a cut
@@ -35,6 +39,21 @@ _LEAST_TOGETHER = 0.75
 where somebody moves in it 0.49 to 0.73."""
 _FLAT = 0.012
 """Standard deviation of the luma, 0..1: what comes from or goes to an empty picture is a fade."""
+_CHANGED = 0.08
+"""Distance of a cell's two colours, 0..1 a channel, from which on it can be told when it changed."""
+_LEAST_CHANGED, _LEAST_CLEAN = 0.45, 0.75  # of all cells, and of those that changed
+_MOST_BETWEEN = 2  # samples in which the edge may cross a cell
+_STEADY = 0.9  # of the samples in which a cell shows one picture before its moment and the other after it
+_LEAST_STEPS = 5  # samples that the edge takes across the picture
+_ORDERED = 0.85  # of the variance of the moments, what place explains
+_AT_ONCE = 0.35  # of the cells; more in one sample is a cut
+_ENDS = 0.02  # of the cells may have changed before and after
+_across, _down = np.meshgrid(
+    (np.arange(CELL_SIZE[0]) + 0.5) / CELL_SIZE[0], (np.arange(CELL_SIZE[1]) + 0.5) / CELL_SIZE[1]
+)
+_LINE = np.stack([_across.ravel(), _down.ravel(), np.ones(_across.size)], axis=1)
+_out_across, _out_down = np.abs(_across - 0.5).ravel(), np.abs(_down - 0.5).ravel()
+_MIDDLE = np.stack([_out_across, _out_down, np.hypot(_out_across, _out_down), np.ones(_across.size)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -131,3 +150,49 @@ def _unmixed(cells: NDArray[np.float32]) -> float | None:
 
 def _is_empty(glance: Glance) -> bool:
     return glance.is_black or glance.contrast < _FLAT
+
+
+class Swept(NamedTuple):
+    """A moving edge is on its way from sample `first` to `last`; `rest` is what it leaves unexplained, 0 … 0.15."""
+
+    rest: float
+    first: int
+    last: int
+
+
+def swept(cells: NDArray[np.float32]) -> Swept | None:
+    """How a moving edge explains the samples (n x 3 x cells, 0..1), None where there is no wipe."""
+    whole = cells[-1] - cells[0]
+    size = (whole**2).sum(axis=0)
+    changed = np.flatnonzero(size > _CHANGED**2)
+    if changed.size < _LEAST_CHANGED * size.size:
+        return None
+    shares = ((cells - cells[0]) * whole).sum(axis=1)[:, changed] / size[changed]
+    between = np.count_nonzero((shares > 0.2) & (shares < 0.8), axis=0) <= _MOST_BETWEEN
+    if np.count_nonzero(between) < _LEAST_CLEAN * changed.size:
+        return None
+    after = shares > 0.5
+    moments = after.argmax(axis=0)
+    stays = after == (np.arange(len(cells))[:, None] >= moments)
+    clean = between & (np.count_nonzero(stays, axis=0) > _STEADY * len(cells))
+    if np.count_nonzero(clean) < _LEAST_CLEAN * changed.size:
+        return None
+    rest = _disorder(moments[clean], changed[clean], len(cells))
+    if rest is None:
+        return None
+    first, last = np.quantile(moments[clean], (_ENDS, 1 - _ENDS))
+    return Swept(rest, max(0, int(first) - 1), int(last))
+
+
+def _disorder(moments: NDArray[np.intp], places: NDArray[np.intp], num_samples: int) -> float | None:
+    counts = np.bincount(moments, minlength=num_samples)
+    if (counts > 0).sum() < _LEAST_STEPS or counts.max() > _AT_ONCE * moments.size:
+        return None
+    rests = [_unexplained(moments.astype(np.float64), basis[places]) for basis in (_LINE, _MIDDLE)]
+    rest = min(rests)
+    return rest if rest <= 1 - _ORDERED else None
+
+
+def _unexplained(moments: NDArray[np.float64], basis: NDArray[np.float64]) -> float:
+    fitted = basis @ np.linalg.lstsq(basis, moments, rcond=None)[0]
+    return float(((moments - fitted) ** 2).sum() / ((moments - moments.mean()) ** 2).sum())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.core.domain import Shot
-from app.video.keyframes import extraction
+from app.video.keyframes import pipeline
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.selector import choose
 from app.video.readers import open_reader
@@ -89,7 +89,7 @@ def test_what_moves_from_the_start_is_no_news_there(folder: Path) -> None:
     """As long as nothing is known of a video all that moves would be."""
     path = write_video(folder / "moves_from_the_start.mp4", moving(200))
     with open_reader(path) as reader:
-        survey = extraction.begun(reader, frames=16, max_side=160)
+        survey = pipeline.begun_survey(reader, frames=16, max_side=160)
         list(survey.events())
     found = survey.candidates()
     early = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.video.features.block_features import LEVELS, NUM_CELLS, Blocks, blocks_of
+from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, blocks_of
 from app.video.keyframes.novelty import Arrivals
 from app.video.keyframes.rarity import Habit
 from tests.media import moving, textured

@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from app.video.features.block_features import blocks_of
+from app.video.features.frame_signature import blocks_of
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.recurrence import times_again
 from app.video.keyframes.selector import choose

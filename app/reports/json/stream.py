@@ -24,7 +24,7 @@ _MOST_GAIN = 4
 the third that Base64 adds."""
 _CHUNK = 1 << 20
 _PICTURE = re.compile(rb'"picture"\s{0,16}:\s{0,16}"data:image/jpeg;base64,')
-_LONGEST_MATCH = 80
+_LONGEST_MATCH = 80  # more than the 66 bytes that _PICTURE can match
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""FrameLens: video analysis with vision-language models."""

@@ -1,8 +1,7 @@
-"""Settings from the environment, then `.env`, then the model that was chosen on the page, then the defaults below: the
-only reader of the environment.
+"""Settings from the environment, then `.env`, then the model chosen on the page, then the defaults below.
 
-`VLLM_MODEL_PATH` (a string) and `VLLM_CONFIG` (a dict) can be imported from here; they are read at that moment.
-Nothing here touches the network or imports an engine.
+This is the only reader of the environment. `VLLM_MODEL_PATH` (a string) and `VLLM_CONFIG` (a dict) can be imported from
+here; they are read at that moment. Nothing here uses the network or imports an engine.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ DEFAULT_VLLM_CONFIG: dict[str, Any] = {
     "gpu_memory_utilization": 0.80,
     "tensor_parallel_size": 1,
     "dtype": "half",
-    # None of the recommended models needs it, and true runs a stranger's code on this machine.
+    # No recommended model needs it, and true runs untrusted code on this machine.
     "trust_remote_code": False,
 }
 EngineKind = Literal["vllm", "transformers"]
@@ -34,17 +33,18 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 VLLM_MODEL_PATH: str
 VLLM_CONFIG: dict[str, Any]
-# Variables of other programs that may stand in .env, too: the hub's client, vLLM, CUDA, and what connects machines.
+# Our own variables among those with a prefix of _PASSED_ON.
 _OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
-# With any of these set, what was chosen on the page does not count.
+# If any of these is set, the choice on the page is ignored.
 _CHOOSING = ("VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_BASE_URL", "FRAMELENS_ENGINE")
 _KEPT = (*_CHOOSING, "FRAMELENS_API_KEY")
+# Prefixes of other programs' variables that .env may set: the hub's client, vLLM, CUDA, links between machines.
 _PASSED_ON = ("HF_", "HUGGING_FACE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "HTTP_", "HTTPS_", "NO_PROXY")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set. `base_url` empty means that FrameLens starts an engine itself."""
+    """All settings. An empty `base_url` means that FrameLens starts an engine itself."""
 
     model_path: str
     model_chosen: bool  # the user named a model; otherwise it is the default
@@ -63,32 +63,39 @@ class Settings:
     answer_form: AnswerForm
     tracing: bool  # LangSmith may record prompts, frames and answers
     template_dir: Path
-    speech_model_path: str  # "" for none; with a base URL, what the model is called there
+    speech_model_path: str  # "" for none; with a base URL, the model's name there
     speech_base_url: str
     speech_api_key: str = field(repr=False)
     speech_config: dict[str, Any]
     speech_language: str
-    embedding_base_url: str  # "" for no search by meaning
+    embedding_base_url: str  # "" for no semantic search
     embedding_model: str
     embedding_api_key: str = field(repr=False)
-    serve_api_key: str = field(repr=False)  # what `framelens serve` asks of its callers
-    passed_on: dict[str, str] = field(repr=False)  # what .env says to other programs: the hub's client, the engine
+    serve_api_key: str = field(repr=False)  # key for callers of `framelens serve`
+    passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
 
     @property
     def asked_model(self) -> str:
-        """What an engine elsewhere is asked for; "" where nobody named a model, and it answers with its own."""
+        """Return the model to request from a remote engine; "" if the user named none, so that it uses its own."""
         return self.model_path if self.model_chosen else ""
 
 
 def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> dict[str, str]:
-    """Every variable as the environment and `.env` set it, before anything is checked."""
+    """Return every variable as set by the environment and `.env`, before any check."""
     return _values(os.environ if environ is None else environ, dotenv)
 
 
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
-    """Read all settings. Raises ConfigError naming the key, the value and what is allowed.
+    """Read all settings.
 
-    The secrets among them, and those of other programs, are hidden from then on in all that comes from outside.
+    The secrets among them, and those of other programs, are hidden from then on in all external text.
+
+    Args:
+        environ: Environment variables; os.environ by default.
+        dotenv: The `.env` file; by default that of the working directory, else of the repository.
+
+    Raises:
+        ConfigError: A value is wrong; the error has the key, the value and the allowed values.
     """
     values = _values(os.environ if environ is None else environ, dotenv)
     for name, value in values.items():
@@ -126,7 +133,11 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
 
 
 def engine_arguments(text: str) -> dict[str, Any]:
-    """vLLM's arguments as they are written, without any of our defaults. Raises ConfigError."""
+    """Parse vLLM's arguments as written, without our defaults.
+
+    Raises:
+        ConfigError: The text isn't a JSON object, or vLLM would refuse an argument.
+    """
     if not text.strip():
         return {}
     try:
@@ -135,15 +146,16 @@ def engine_arguments(text: str) -> dict[str, Any]:
         raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
     if not isinstance(given, dict):
         raise ConfigError("vllm_config_not_object", value=text)
-    from app.core import vllm_arguments  # reads source text, which who sets none need not wait for
+    from app.core import vllm_arguments  # slow: parses vLLM's source
 
     vllm_arguments.check(given)
     return given
 
 
 def keep_choice(settings: Settings) -> None:
-    """Keep the model of these settings for the next start, or the engine elsewhere with its key, where the environment
-    and `.env` name none. The file can be read by its owner alone. Raises OSError.
+    """Store the model of these settings, or the remote engine with its key, for the next start.
+
+    It is used unless the environment or `.env` name a model. Only its owner can read the file. Raises OSError.
     """
     chosen = {
         "VLLM_MODEL_PATH": settings.model_path,
@@ -177,11 +189,11 @@ def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
 
 
 def _kept_choice(given: Mapping[str, str]) -> dict[str, str]:
-    """What `keep_choice` has kept; nothing where it cannot be read."""
+    """Return the values stored by `keep_choice`, or nothing if they can't be read."""
     try:
         text = _choice_path(_data_dir(given.get("FRAMELENS_DATA_DIR", ""))).read_text(encoding="utf-8")
         kept = json.loads(text)
-    except (ImportError, OSError, ValueError):  # a Python without our libraries reads the model's path, too
+    except (ImportError, OSError, ValueError):  # also in a Python without our libraries
         return {}
     return {key: value for key, value in kept.items() if key in _KEPT and isinstance(value, str)}
 
@@ -192,7 +204,7 @@ def _choice_path(data_dir: Path) -> Path:
 
 @cache
 def _read_dotenv(path: Path, _changed: int) -> dict[str, str]:
-    from dotenv import dotenv_values  # here for the same reason as platformdirs
+    from dotenv import dotenv_values  # imported late, like platformdirs
 
     return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value}
 
@@ -215,7 +227,7 @@ def _model_path(values: Mapping[str, str]) -> str:
 def _data_dir(text: str) -> Path:
     if text.strip():
         return Path(text.strip()).expanduser().absolute()
-    from platformdirs import user_data_path  # here, so that any Python can read the model's path from this module
+    from platformdirs import user_data_path  # imported late, so that a Python without it can read the model's path
 
     return user_data_path("framelens", appauthor=False)
 

@@ -1,7 +1,6 @@
-"""The application as `streamlit run app/main.py` finds it: pages, routes, and the lifespan of the services.
+"""Streamlit application as `streamlit run app/main.py` finds it: pages, routes, and the lifespan of the services.
 
-What the parts are is decided in `app.services.container`, what a page shows in `app.ui`; nothing here but their birth
-and death.
+`app.services.container` builds the services, `app.ui` draws the pages; this module only starts and stops them.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ gate = Gate(allowed)
 
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
-    """Opens the services for all pages and routes. A wrong setting is told in the page instead of ending the server."""
+    """Open the services for all pages and routes. A wrong setting is shown on the page instead of ending the server."""
     try:
         services = await asyncio.to_thread(open_services)
     except AppError as error:
@@ -66,5 +65,5 @@ ROUTES = routes(gate, base_path=_base_path)
 _PAGE = Path(st.__file__).with_name("static") / "index.html"
 MIDDLEWARE = [Middleware(PageProtection, allowed=allowed, policy=content_policy(_PAGE.read_text(encoding="utf-8")))]
 
-# Streamlit finds this by reading the source: it must stay an assignment of a call, written out.
+# Streamlit finds this by parsing the source: it must stay an assignment of a literal call.
 app = st.App(ENTRY, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE, on_script_error=show_error)

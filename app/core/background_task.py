@@ -1,6 +1,6 @@
-"""One piece of work at a time, in a thread of its own, for a page that comes and looks: how far it is, how it ended.
+"""Cancellable background task, one at a time, with progress and result for polling.
 
-It goes on whether or not anybody looks, and ends with the program.
+It runs in its own thread whether or not it is polled, and ends with the program.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Work = Callable[[Listener, threading.Event], T]
 
 @dataclass(frozen=True)
 class Errand(Generic[T]):
-    """How the work about `model` stands. `result` is there once it is done, `error` where it failed."""
+    """State of the task about `model`: `result` is set once it is done, `error` if it failed."""
 
     model: str
     state: Literal["running", "done", "failed", "cancelled"]
@@ -32,7 +32,7 @@ class Errand(Generic[T]):
 
 
 class Errands(Generic[T]):
-    """All methods may be called from any thread."""
+    """Runner of one background task at a time. All methods are thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,17 +42,25 @@ class Errands(Generic[T]):
 
     @property
     def now(self) -> Errand[T] | None:
-        """The one that runs, or the last one; None before the first."""
+        """Return the running task, or the last one; None before the first."""
         return self._now
 
     @property
     def runs(self) -> bool:
-        """Whether one is under way."""
+        """Return whether a task is running."""
         now = self._now
         return now is not None and now.state == "running"
 
     def begin(self, model: str, work: Work[T]) -> None:
-        """Do `work(on_progress, cancel)`. Raises AppError("errand_under_way") while another one runs."""
+        """Start `work(on_progress, cancel)` in a thread.
+
+        Args:
+            model: The model that the task is about.
+            work: Returns the result; should raise Cancelled soon after `cancel` is set.
+
+        Raises:
+            AppError: "errand_under_way" while another task runs.
+        """
         with self._lock:
             if self._now and self._now.state == "running":
                 raise AppError("errand_under_way", model=self._now.model)
@@ -61,28 +69,28 @@ class Errands(Generic[T]):
             self._thread.start()
 
     def cancel(self) -> None:
-        """Give up the one that runs; it is told as cancelled when nothing of it is left."""
+        """Request cancellation; the state becomes "cancelled" when the task has ended."""
         self._cancel.set()
 
     def close(self) -> None:
-        """Give up, and wait until nothing of it runs."""
+        """Cancel the task and wait until it has ended."""
         self.cancel()
         if self._thread:
             self._thread.join()
 
     def _run(self, work: Work[T], cancel: threading.Event) -> None:
         try:
-            result = work(lambda progress: self._tell(progress=progress), cancel)
+            result = work(lambda progress: self._update(progress=progress), cancel)
         except Cancelled:
-            self._tell(state="cancelled")
+            self._update(state="cancelled")
         except Exception as error:
             log.warning("an errand failed", exc_info=True)
             ours = error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
-            self._tell(state="failed", error=ours)
+            self._update(state="failed", error=ours)
         else:
-            self._tell(state="done", result=result)
+            self._update(state="done", result=result)
 
-    def _tell(self, **news: object) -> None:
+    def _update(self, **changes: object) -> None:
         with self._lock:
             assert self._now
-            self._now = replace(self._now, **news)  # type: ignore[arg-type]
+            self._now = replace(self._now, **changes)  # type: ignore[arg-type]

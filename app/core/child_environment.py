@@ -1,7 +1,7 @@
-"""Environments of child processes: each kind of child gets the variables that it needs, and none that holds a secret.
+"""Environments of child processes: each kind gets the variables that it needs, and no secrets.
 
-The app's own environment may hold keys of engines, hubs and clouds. A decoder reads files of strangers, and an engine
-may run a stranger's model code; neither has any use for them.
+The app's own environment may hold keys of engines, hubs and clouds. A decoder reads untrusted files, and an engine may
+run untrusted model code; neither needs the keys.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app.core.redaction import is_secret
 
-# Names and beginnings of names, in capitals: Windows knows no others, and proxies are also written small.
+# Names and prefixes in upper case: Windows knows no others, and proxies are also written in lower case.
 _SYSTEM = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_", "TZ", "TMP", "TEMP", "XDG_", "LD_", "DYLD_"),
     *("PYTHON", "VIRTUAL_ENV", "CONDA_", "SSL_CERT_", "COVERAGE_"),
@@ -34,15 +34,15 @@ _ENGINE = (
     *("CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
     *("MAX_JOBS", "NO_PROXY"),
 )
-# Beginnings that are whole names: nothing else that begins so is meant.
+# Entries that are whole names and not prefixes.
 _WHOLE = frozenset({"PATH", "HOME", "USER", "SHELL", "CC", "CXX", "RANK", "LANG", "TZ"})
 _HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
 
 
 def reader_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a process of this package gets that reads files of strangers: videos, reports to be imported.
+    """Return the environment of a process of this package that reads untrusted files: videos, imported reports.
 
-    That is paths, language, and numbers of threads, with the package itself on Python's path.
+    It has paths, language, and numbers of threads, with the package itself on Python's path.
     """
     kept = _kept(environ, _READER)
     paths = (str(Path(__file__).resolve().parents[2]), kept.get("PYTHONPATH"))
@@ -50,12 +50,12 @@ def reader_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
 
 
 def engine_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a process gets that runs a model: what configures drivers, PyTorch, vLLM and transformers."""
+    """Return the environment of a process that runs a model: settings of drivers, PyTorch, vLLM and transformers."""
     return _kept(environ, _ENGINE)
 
 
 def hub_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a process needs to reach the model hub: its token, and the proxies with their passwords."""
+    """Return the environment of a process that uses the model hub: its token, and the proxies with their passwords."""
     return _kept(environ, (*_SYSTEM, *_HUB), also=_HUB_TOKENS)
 
 

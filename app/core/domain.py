@@ -1,8 +1,8 @@
-"""The values and events that travel through FrameLens, from a video file to a report.
+"""Domain values and events of FrameLens, from a video file to a report.
 
-Everything here is frozen, imports nothing of ours, and names its units. All time ranges are half-open,
-[start, end). All times are seconds counted from the first displayed frame of the video track, taken from the
-container's presentation timestamps. A repr shows shapes and sizes, never pixels.
+Everything here is frozen, imports nothing of ours, and has units in its names. All time ranges are half-open,
+[start, end). All times are seconds from the first displayed frame of the video track, taken from the container's
+presentation timestamps. A repr shows shapes and sizes, never pixels.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
 
 
 NOWHERE = Path("not-on-this-machine")
-"""The path of a video of which only a report is here: what a file from elsewhere names must not be opened."""
+"""Path of the video of an imported report: a path in a foreign file must not be opened."""
 
 
 def _positive(owner: object, **values: float) -> None:
@@ -33,7 +33,7 @@ def _positive(owner: object, **values: float) -> None:
 
 
 def clock(seconds: float) -> str:
-    """A time as people read it: "mm:ss.mmm", or "h:mm:ss.mmm" from an hour on, rounded to the millisecond."""
+    """Format a time as "mm:ss.mmm", or "h:mm:ss.mmm" from an hour on, rounded to the millisecond."""
     total, milliseconds = divmod(round(seconds * 1000), 1000)
     minutes, second = divmod(total, 60)
     hours, minute = divmod(minutes, 60)
@@ -43,9 +43,9 @@ def clock(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the probe found, proved by decoding one frame.
+    """Metadata found by the probe, which decodes one frame as a proof.
 
-    `width` and `height` are those of the picture as shown (rotation and sample aspect ratio applied).
+    `width` and `height` are those of the displayed picture (rotation and sample aspect ratio applied).
     `start_seconds` is the container time of the first displayed frame; it is 0.0 on the time axis of everything else.
     """
 
@@ -63,7 +63,7 @@ class VideoInfo:
     num_frames_from_header: int | None
     start_seconds: float
     has_audio: bool
-    has_subtitle_tracks: bool = True  # where nobody has looked there may be some
+    has_subtitle_tracks: bool = True  # True if unknown
 
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)
@@ -71,7 +71,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class Shot:
-    """A run of frames between two cuts: [start_seconds, end_seconds), numbered from 1."""
+    """A run of frames between two cuts, [start_seconds, end_seconds), numbered from 1."""
 
     number: int
     start_seconds: float
@@ -84,9 +84,9 @@ class Shot:
 
 @dataclass(frozen=True)
 class Boundary:
-    """Where one shot becomes the next: the transition fills [start_seconds, end_seconds); a cut has no length.
+    """A transition between two shots, [start_seconds, end_seconds).
 
-    A cut stands at the time of the first frame of the new shot.
+    A cut has no length; its time is that of the first frame of the new shot.
     """
 
     start_seconds: float
@@ -96,9 +96,12 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Keyframe:
-    """One chosen frame. `number` counts from 1 in time order and is what the model cites.
+    """A chosen frame.
 
-    `frame_index` is the frame's 0-based place in display order; `jpeg` holds the picture, turned upright.
+    Attributes:
+        number: Number from 1 in time order, which the model cites.
+        frame_index: 0-based position in display order.
+        jpeg: The upright picture.
     """
 
     number: int
@@ -115,19 +118,20 @@ class Keyframe:
 
     @cached_property
     def jpeg_sha256(self) -> str:
-        """In hex digits; worked out once, since a large picture takes a millisecond."""
+        """Return the hash of the picture in hex digits; cached, since a large picture takes a millisecond."""
         return hashlib.sha256(self.jpeg).hexdigest()
 
     def numbered(self, number: int) -> Keyframe:
+        """Return the same frame with another number."""
         return replace(self, number=number)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """How keyframes are chosen, and from which range [start_seconds, end_seconds) of the video.
+    """Strategy for choosing keyframes, and the range [start_seconds, end_seconds) of the video.
 
-    "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each `every_seconds`;
-    "scenes" the first frame of each shot; "codec" the frames the codec stored whole; "times" those on show at
+    "auto" looks for events; "uniform" divides the range evenly; "every" takes a frame each `every_seconds`; "scenes"
+    takes the first frame of each shot; "codec" the codec's intra-coded frames; "times" the frames displayed at
     `times_seconds`.
     """
 
@@ -158,9 +162,13 @@ class ScreenText:
 
 @dataclass(frozen=True)
 class ColourArea:
-    """A main colour of the frame: its name (a key of the colour names in i18n), sRGB, share of the picture, and place.
+    """A main colour of the frame.
 
-    `place` is one of the nine cells "top-left" … "bottom-right", or "all" where it is spread over the whole frame.
+    Attributes:
+        name: Key of the colour names in i18n.
+        rgb: The colour in sRGB.
+        share: Share of the picture, 0 to 1.
+        place: One of the nine cells "top-left" … "bottom-right", or "all" if it is spread over the whole frame.
     """
 
     name: str
@@ -171,11 +179,12 @@ class ColourArea:
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """What was measured on one keyframe, without a model.
+    """Measurements on one keyframe, without a model.
 
-    brightness: mean luma, 0 (black) … 1 (white). sharpness: variance of the Laplacian of the luma in 8-bit units,
-    at the size that facts are measured at. motion: mean absolute luma difference to the keyframe before, 0 … 1,
-    None for the first.
+    Attributes:
+        brightness: Mean luma, 0 (black) … 1 (white).
+        sharpness: Variance of the Laplacian of the luma in 8-bit units, at the size that facts are measured at.
+        motion: Mean absolute luma difference to the previous keyframe, 0 … 1; None for the first.
     """
 
     number: int
@@ -188,7 +197,7 @@ class FrameFacts:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the reader must be told: an i18n key under `table` with its values. `level` orders them."""
+    """A message for the reader: an i18n key under `table` with its values. `level` orders messages."""
 
     key: str
     values: Mapping[str, NoticeValue] = field(default_factory=dict)
@@ -201,12 +210,16 @@ NoticeValue = str | int | float | Notice
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured along the video, a value for each step of `step_seconds` from `start_seconds` on.
+    """Measurements along the video, a value for each step of `step_seconds` from `start_seconds` on.
 
     All tuples have the same length.
-    change: the most that arrived anew at once in the step, 0 … 1 of what is unusual in this video. motion: mean
-    absolute luma difference a second, 0 … 1. brightness: mean luma, 0 … 1. sharpness: variance of the Laplacian of the
-    luma in 8-bit units, at the size that the survey looks at. colourfulness: 0 (grey) … about 1.
+
+    Attributes:
+        change: Largest novelty at one moment of the step, 0 … 1, relative to what is unusual in this video.
+        motion: Mean absolute luma difference per second, 0 … 1.
+        brightness: Mean luma, 0 … 1.
+        sharpness: Variance of the Laplacian of the luma in 8-bit units, at the size of the survey.
+        colourfulness: 0 (grey) … about 1.
     """
 
     step_seconds: float
@@ -220,7 +233,7 @@ class Measures:
 
 @dataclass(frozen=True)
 class Stretch:
-    """[start_seconds, end_seconds) in which the picture is black, does not move at all, or flashes."""
+    """A segment [start_seconds, end_seconds) in which the picture is black, frozen or flashing."""
 
     start_seconds: float
     end_seconds: float
@@ -229,7 +242,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class DecodeSummary:
-    """What the decoding pass really read. `readable_seconds` is the end of the last frame that could be decoded."""
+    """Results of the decoding pass. `readable_seconds` is the end of the last frame that could be decoded."""
 
     frames_decoded: int
     readable_seconds: float
@@ -244,7 +257,7 @@ class DecodeSummary:
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """The engine that answered. `sees` is None until it has been proven one way or the other."""
+    """The engine that answered. `sees` is None until vision has been proved or disproved."""
 
     kind: Literal["vllm", "transformers", "remote"]
     model: str
@@ -267,10 +280,11 @@ class Usage:
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence or line of the model's answer with the numbers of the frames it rests on.
+    """One sentence or line of the model's answer with the numbers of the frames that it cites.
 
-    `issues` names what could not be verified (keys under `unverified.` in i18n); empty means every citation holds.
-    `fields` are what the template asks for beside the text, by the field's key: a kind of event, a place, a severity.
+    Attributes:
+        issues: What could not be verified (keys under `unverified.` in i18n); empty if every citation holds.
+        fields: Further values that the template asks for, by key: a kind of event, a place, a severity.
     """
 
     text: str
@@ -281,7 +295,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Subject:
-    """A person or a thing that must be known again later in the video: what it is called, and how it looks."""
+    """A person or a thing that must be recognised later in the video: its name and its look."""
 
     name: str
     look: str
@@ -289,8 +303,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A part of the video as the model divides it. `first_frame` is the number of the keyframe it begins with; the app
-    puts in `start_seconds` and `end_seconds`, which follow one another without a gap.
+    """A chapter of the video by the model.
+
+    `first_frame` is the number of its first keyframe; `start_seconds` and `end_seconds` are set by the app, without
+    gaps.
     """
 
     title: str
@@ -302,7 +318,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Cue:
-    """What is said, or written as a subtitle, in [start_seconds, end_seconds)."""
+    """Speech or a subtitle in [start_seconds, end_seconds)."""
 
     start_seconds: float
     end_seconds: float
@@ -315,8 +331,11 @@ class Cue:
 
 @dataclass(frozen=True)
 class Transcript:
-    """The cues of a video in time order. "subtitles" are a track inside the file or a file beside it, "speech" was
-    heard by a model. `label` is the track's language or title, or the model's name.
+    """The cues of a video in time order.
+
+    Attributes:
+        source: "subtitles" for a track inside the file or a file beside it, "speech" for a speech model.
+        label: Language or title of the track, or name of the model.
     """
 
     source: Literal["subtitles", "speech"]
@@ -326,8 +345,9 @@ class Transcript:
 
 @dataclass(frozen=True)
 class SoundPiece:
-    """The sound of [start_seconds, end_seconds) as a WAV file: 16 kHz, one channel, 16 bit. Of a short piece the file
-    goes on in silence up to a second.
+    """Audio of [start_seconds, end_seconds) as a WAV file: 16 kHz, one channel, 16 bit.
+
+    A shorter one is padded with silence to one second.
     """
 
     start_seconds: float
@@ -336,22 +356,30 @@ class SoundPiece:
 
 
 BREAKS = frozenset(("repeats", "cut", "empty"))
-"""Troubles (keys under `trouble.` in i18n) with which an answer is not usable as a whole."""
+"""Troubles (keys under `trouble.` in i18n) that make a whole answer unusable."""
 
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """The answer to one request over a run of keyframes, complete with how it was asked.
+    """The answer to one request over a run of keyframes, with the request.
 
-    `findings` are about single frames, `overview` is about the whole run. The summary of several chunks is a
-    ChunkResult numbered 0 without findings. `subjects` are who and what must be known again. A request about the whole
-    video also gives `title`, `chapters` and, where a question was asked, `reply`.
-    `fallback` is the Notice that says why pictures were not seen, when mode is "text" although frames were there.
-    `troubles` names what was wrong with the answer to the end (keys under `trouble.` in i18n); `attempts` counts how
-    often it was asked. `usage` and `seconds` are those of all attempts; `prompt` is what this answer was given to, in
-    words.
-    `number` is that of its first frame, by which parts are told apart and ordered. `key` is a digest of what the answer
-    rests on (frames, question, settings): a result is taken over into a resumed run only where that is the same.
+    The summary of several chunks is a ChunkResult numbered 0 without findings. A request about the whole video also
+    gives `title`, `chapters` and, if a question was asked, `reply`.
+
+    Attributes:
+        number: Number of its first frame, which identifies and orders chunks.
+        findings: Statements about single frames.
+        overview: Statements about the whole run.
+        subjects: Persons and things that must be recognised later.
+        fallback: Why the pictures were not used, if mode is "text" although there were frames.
+        troubles: Problems of the final answer (keys under `trouble.` in i18n).
+        attempts: Number of attempts.
+        usage: Tokens of all attempts.
+        seconds: Time of all attempts.
+        prompt: The text of the final request.
+        key: Digest of what the answer depends on (frames, question, settings); a resumed run reuses a result only if
+            its
+            key is the same.
     """
 
     number: int
@@ -365,7 +393,7 @@ class ChunkResult:
     usage: Usage
     seconds: float
     fallback: Notice | None = None
-    recalled: bool = False  # the same model gave this answer to the same request before; no token was spent now
+    recalled: bool = False  # a cached answer of the same model to the same request; no tokens were used
     subjects: tuple[Subject, ...] = ()
     title: str = ""
     chapters: tuple[Chapter, ...] = ()
@@ -376,16 +404,20 @@ class ChunkResult:
 
     @property
     def is_broken(self) -> bool:
-        """Whether it repeats itself, was cut off, or is empty: no headline is taken from it."""
+        """Return whether the answer repeats itself, was cut off, or is empty; it then gives no headline."""
         return not BREAKS.isdisjoint(self.troubles)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the frames are laid out over requests. `side`: the longer side of a sent frame in pixels. `parts`: the
-    numbers of the frames of each request, in time order; `per_part` at most in each. `in_flight`: requests at the same
-    time.
-    `tokens_per_frame` is what one frame costs in a request; `is_exact` where the engine itself has counted that.
+    """Distribution of the frames over requests.
+
+    Attributes:
+        side: Longer side of a sent frame in pixels.
+        parts: Numbers of the frames of each request, in time order; at most `per_part` in each.
+        in_flight: Number of concurrent requests.
+        tokens_per_frame: Cost of one frame in a request.
+        is_exact: Whether the engine itself has counted that cost.
     """
 
     side: int
@@ -397,14 +429,19 @@ class Layout:
 
 
 MOST_FRAMES = 256
-"""The most keyframes of one analysis."""
+"""Limit of keyframes in one analysis."""
 
 
 @dataclass(frozen=True)
 class AnalysisRequest:
-    """What the user asked for. `template` is a key of a template; `frames` is the budget, and
-    `selection` says how it is spent and on which range of the video. `side` is the longer side of sent frames in
-    pixels; None leaves it to the settings, and where they are silent to what fits one request.
+    """The user's request.
+
+    Attributes:
+        template: Key of a template.
+        frames: Maximum number of keyframes.
+        selection: How they are chosen, and from which range of the video.
+        side: Longer side of sent frames in pixels; None for the setting, or without one for a size that fits one
+            request.
     """
 
     path: Path
@@ -425,10 +462,13 @@ class AnalysisRequest:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A finished analysis: the source of truth from which every report is a pure function.
+    """A finished analysis: every report is a pure function of it.
 
-    `summary` joins the parts; `joins` are the steps on the way to it where there are many. `conditions` are the
-    settings that the answers depend on, and `field_names` what the keys of `Finding.fields` are called.
+    Attributes:
+        summary: Summary of the chunks.
+        joins: Intermediate summaries, if there are many chunks.
+        conditions: Settings that the answers depend on.
+        field_names: Names of the keys of `Finding.fields`.
     """
 
     id: str
@@ -453,56 +493,56 @@ class Analysis:
 
     @property
     def mode(self) -> AnswerMode:
-        """How the frames reached a model: "messages" only if every chunk was seen as pictures."""
+        """Return how the frames reached a model: "messages" only if every chunk was seen as pictures."""
         modes = {chunk.mode for chunk in self.chunks}
         return "none" if not modes else "text" if "text" in modes else "messages"
 
     @property
     def answered_by(self) -> str:
-        """The model that has answered; "" where none has."""
+        """Return the model that has answered, or "" if none has."""
         return self.engine.model if self.engine and self.requests else ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is said of the frames, in the order of the parts."""
+        """Return the statements about frames, in the order of the chunks."""
         return tuple(finding for chunk in self.chunks for finding in chunk.findings)
 
     @property
     def overview(self) -> tuple[Finding, ...]:
-        """What is said of the video as a whole."""
+        """Return the statements about the video as a whole."""
         return self.summary.overview if self.summary else tuple(f for chunk in self.chunks for f in chunk.overview)
 
     @property
     def whole(self) -> ChunkResult | None:
-        """The answer that is about the whole video: the summary, or that to the only part."""
+        """Return the answer about the whole video: the summary, or that of the only chunk."""
         return self.summary or (self.chunks[0] if len(self.chunks) == 1 else None)
 
     @property
     def title(self) -> str:
-        """The headline by the model; "" where it gave none, or where its answer repeats itself or was cut off."""
+        """Return the model's headline; "" if it gave none, or if its answer repeats itself or was cut off."""
         return self.whole.title if self.whole and not self.whole.is_broken else ""
 
     @property
     def reply(self) -> tuple[Finding, ...]:
-        """The answer to the question."""
+        """Return the answer to the question."""
         return self.whole.reply if self.whole else ()
 
     @property
     def broken_answer(self) -> ChunkResult | None:
-        """The answer about the whole video where it is not usable; of parts without a summary the first, if none is."""
+        """Return the unusable answer about the whole video; without a summary the first, if all are unusable."""
         if self.whole:
             return self.whole if self.whole.is_broken else None
         return self.chunks[0] if self.chunks and all(chunk.is_broken for chunk in self.chunks) else None
 
     @property
     def requests(self) -> tuple[ChunkResult, ...]:
-        """All requests in the order in which one reads of them: the parts, the joins on the way, the summary."""
+        """Return all requests in reading order: the chunks, the intermediate summaries, the summary."""
         joins = sorted(self.joins, key=lambda join: -join.number)
         return (*self.chunks, *joins, *((self.summary,) if self.summary else ()))
 
     @property
     def usage(self) -> Usage:
-        """What this analysis cost; recalled answers cost nothing."""
+        """Return the tokens that this analysis used; cached answers use none."""
         return sum((one.usage for one in self.requests if not one.recalled), Usage())
 
 
@@ -511,12 +551,14 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Probed:
+    """The probe has read the metadata."""
+
     video: VideoInfo
 
 
 @dataclass(frozen=True)
 class SurveyProgress:
-    """The decoder has reached `time_seconds` of `duration_seconds` (None where the header does not tell)."""
+    """The decoder has reached `time_seconds` of `duration_seconds` (None if the header has no duration)."""
 
     time_seconds: float
     duration_seconds: float | None
@@ -524,15 +566,16 @@ class SurveyProgress:
 
 @dataclass(frozen=True)
 class KeyframeFound:
-    """A frame worth showing while the survey runs; the final choice comes with KeyframesChosen. Its number is 0."""
+    """A candidate frame to show while the survey runs; the final choice comes with KeyframesChosen. Its number is 0."""
 
     keyframe: Keyframe
 
 
 @dataclass(frozen=True)
 class OpeningChosen:
-    """The keyframes of the beginning, told while the rest is still being read: KeyframesChosen begins with these very
-    frames. Only their `shot` and `reason` may be told otherwise then, when all shots are known.
+    """The keyframes of the beginning, published while the rest is still being read.
+
+    KeyframesChosen starts with the same frames; only their `shot` and `reason` may differ, when all shots are known.
     """
 
     keyframes: tuple[Keyframe, ...]
@@ -540,30 +583,36 @@ class OpeningChosen:
 
 @dataclass(frozen=True)
 class KeyframesChosen:
+    """The survey has ended, with the final keyframes."""
+
     keyframes: tuple[Keyframe, ...]
     decode: DecodeSummary
 
 
 @dataclass(frozen=True)
 class FactsMeasured:
+    """One keyframe has been measured."""
+
     facts: FrameFacts
 
 
 @dataclass(frozen=True)
 class Noticed:
+    """A message for the reader has come up."""
+
     notice: Notice
 
 
 VideoEvent = Probed | SurveyProgress | KeyframeFound | OpeningChosen | KeyframesChosen | FactsMeasured | Noticed
 
-# ---- events of the analysis (analysis.run.analyse yields these beside the ones above) --------------------------------
+# ---- events of the analysis (analysis.pipeline.analyse yields these and the ones above) ------------------------------
 
 Stage = Literal["survey", "facts", "engine", "ask", "summary", "done"]
 
 
 @dataclass(frozen=True)
 class StageStarted:
-    """A stage begins; `total` is its number of steps, or None where it cannot be counted."""
+    """A stage has begun; `total` is its number of steps, or None if it can't be counted."""
 
     stage: Stage
     total: int | None = None
@@ -579,7 +628,7 @@ class EngineProgress:
 
 @dataclass(frozen=True)
 class ModeChosen:
-    """How chunk `chunk` is asked. For mode "text", `reason` says why the pictures are not used."""
+    """The mode of requests for a chunk; for mode "text", `reason` says why the pictures are not used."""
 
     chunk: int
     mode: AnswerMode
@@ -590,7 +639,7 @@ class ModeChosen:
 class AnswerDelta:
     """A piece of text of chunk `chunk` (0 is the summary). The whole answer is the sum of its pieces.
 
-    `restart` true means what was shown of this chunk so far is void (it is being asked again in another mode).
+    `restart` discards the earlier text of this chunk, which is requested again in another mode.
     """
 
     chunk: int
@@ -600,34 +649,36 @@ class AnswerDelta:
 
 @dataclass(frozen=True)
 class ChunkDone:
-    """A request is answered to the end. Joins on the way to the summary have numbers below 0."""
+    """A request has been answered completely. Intermediate summaries have negative numbers."""
 
     result: ChunkResult
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The layout is settled, or settled anew because a part was too much for the engine."""
+    """The layout is final, or has changed because a chunk was too large for the engine."""
 
     layout: Layout
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What is said in the video, once it is known; None where there is nothing to read or to hear."""
+    """The transcript is known; None if there are no subtitles and no speech."""
 
     transcript: Transcript | None
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The report with everything but facts that are still being measured; Finished comes when all of them are there."""
+    """The report without the facts that are still being measured; Finished follows when they are complete."""
 
     analysis: Analysis
 
 
 @dataclass(frozen=True)
 class Finished:
+    """The analysis is complete."""
+
     analysis: Analysis
 
 

@@ -1,24 +1,24 @@
-"""One tree of errors.
+"""Error tree of the application.
 
     AppError                    may be shown to the user: an i18n key and its values
     ├── ConfigError             a setting is wrong                                (exit code 2)
     ├── InputError              the given file cannot be used                     (exit code 3)
     │   └── DecodeError         it is a video, but the decoder failed on it
-    ├── EngineError             the engine cannot be started, reached or is dead  (exit code 4)
+    ├── EngineError             the engine can't be started or reached, or died   (exit code 4)
     │   ├── ModelNotFound       neither a folder nor in the cache nor on the hub
-    │   ├── EngineBrokeOff      the connection to it failed or ended in mid-answer
+    │   ├── EngineBrokeOff      the connection failed or ended in mid-answer
     │   ├── ContextExceeded     the request does not fit the model's context
-    │   ├── ImageRejected       one picture could not be read by the engine
+    │   ├── ImageRejected       the engine could not read one picture
     │   ├── EngineTimeout       no answer in time
-    │   ├── EngineBusy          it asks to come back later
-    │   ├── FormatRefused       it takes no schema for its answer (leads to the schema in words, never to the user)
-    │   └── PicturesRefused     the model takes no pictures (leads to text mode, never to the user)
+    │   ├── EngineBusy          it asks to retry later
+    │   ├── FormatRefused       no support for a schema of its answer (the schema is described in words instead)
+    │   └── PicturesRefused     the model takes no pictures (text mode is used instead)
     ├── StorageError            the disk or the store refused                     (exit code 5)
     └── Cancelled               the user stopped it                               (exit code 130)
-        └── Paused              the user will go on later
+        └── Paused              the user will resume it later
 
 Anything that is not an AppError is a bug: its traceback goes to the log and the user reads a sentence about it.
-Each key has its text in app/i18n: what was given, what is wrong, what to do next.
+Each key has its text in app/i18n: what was given, the problem, and the next step.
 """
 
 from __future__ import annotations
@@ -40,43 +40,61 @@ class AppError(Exception):
 
 
 class ConfigError(AppError):
+    """A wrong setting or option."""
+
     exit_code = 2
 
 
 class InputError(AppError):
+    """A given file that can't be used."""
+
     exit_code = 3
 
 
 class DecodeError(InputError):
+    """A video on which the decoder failed."""
+
     pass
 
 
 class EngineError(AppError):
+    """An engine that can't be started or reached, or has died."""
+
     exit_code = 4
 
 
 class ModelNotFound(EngineError):
+    """A model that is neither a folder nor in the cache nor on the hub."""
+
     pass
 
 
 class EngineBrokeOff(EngineError):
+    """A connection to the engine that failed or ended in mid-answer."""
+
     pass
 
 
 class ContextExceeded(EngineError):
+    """A request that doesn't fit the model's context."""
+
     pass
 
 
 class ImageRejected(EngineError):
+    """A picture that the engine could not read."""
+
     pass
 
 
 class EngineTimeout(EngineError):
+    """An engine that didn't answer in time."""
+
     pass
 
 
 class EngineBusy(EngineError):
-    """`wait_seconds` is how long the engine asked to be left alone, None where it did not say."""
+    """An engine that asks to retry later, after `wait_seconds` (None if it didn't say)."""
 
     def __init__(self, key: str, /, *, wait_seconds: float | None = None, **values: object) -> None:
         super().__init__(key, **values)
@@ -84,18 +102,26 @@ class EngineBusy(EngineError):
 
 
 class FormatRefused(EngineError):
+    """An engine that doesn't support a schema for its answer. Handled internally, never shown to the user."""
+
     pass
 
 
 class PicturesRefused(EngineError):
+    """A model that takes no pictures. Handled internally, never shown to the user."""
+
     pass
 
 
 class StorageError(AppError):
+    """A disk or store that refused an operation."""
+
     exit_code = 5
 
 
 class Cancelled(AppError):
+    """A stop by the user."""
+
     exit_code = 130
 
     def __init__(self) -> None:
@@ -103,4 +129,6 @@ class Cancelled(AppError):
 
 
 class Paused(Cancelled):
+    """A stop by the user who will resume later."""
+
     pass

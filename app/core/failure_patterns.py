@@ -1,8 +1,8 @@
-"""What engines say when they fail, and which failure of ours that is: a text in, an error with its own remedy out.
+"""Patterns of engines' failure messages: maps a text to an error with its own remedy.
 
-The same failure is worded differently by vLLM, torch, transformers and their older versions; every wording leads to one
-key. Read by `engine.diagnose` for logs and by `llm.refusal` for HTTP answers. Each key has a text in app/i18n and its
-place in docs/troubleshooting.
+vLLM, torch, transformers and their older versions word the same failure differently; every wording leads to one key.
+Used for logs by `app.engine.diagnostics` and for HTTP answers by `app.llm.error_mapping`. Each key has a text in
+app/i18n and its place in docs/troubleshooting.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from app.core.errors import EngineError, ModelNotFound
 
-# (key, how it is worded); named groups become values of the error. Where several are found, the first is the cause.
+# (key, wordings); named groups become values of the error. If several match, the first is the cause.
 _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "cuda_out_of_memory",
@@ -153,12 +153,17 @@ _BROKEN_MODEL = {"model_files_missing", "weights_broken"}
 
 
 def keys() -> Iterator[str]:
-    """Every failure that is known by its words, in the order in which they are looked for."""
+    """List the keys of all known failures, in the order in which they are searched."""
     return (key for key, _ in _WORDINGS)
 
 
 def known_cause(text: str, model: str) -> EngineError | None:
-    """The error that `text` of an engine with `model` means; None where no wording in it is known."""
+    """Return the error that a text of an engine means, or None if no known wording matches.
+
+    Args:
+        text: A log or the body of an answer.
+        model: Name of the model, for the message.
+    """
     for key, wording in _CAUSES:
         if (match := wording.search(text)) is not None:
             groups = match.groupdict().items()

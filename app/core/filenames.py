@@ -1,4 +1,4 @@
-"""Names of files that anybody may have given, for people to read and for any file system to take."""
+"""Safe file names: arbitrary names made displayable, storable and valid on every file system."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from pathlib import Path
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-# What Windows refuses in a file name; "/" and the control characters are refused everywhere.
+# Characters that Windows refuses in a file name; "/" and the control characters are refused everywhere.
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
-"""Devices of Windows, whatever stands behind the point."""
-# ext4 takes 255 bytes, encrypted home folders 143; a Chinese character is three.
+"""Devices of Windows, with any extension."""
+# ext4 allows 255 bytes, encrypted home folders 143; a Chinese character has three.
 _LONGEST_NAME_BYTES = 140
 _LONGEST_SHOWN = 512
-"""Characters: Windows takes paths of 260, and nobody names longer ones by hand."""
+"""Characters of a displayed path: Windows allows 260, and longer ones are rarely typed. Chosen by hand; not tuned."""
 _ESCAPED_PATH = "\0"
-"""Marks a stored path that is not UTF-8. No system has this character in a path."""
+"""Prefix of a stored path that is not UTF-8. No system allows this character in a path."""
 _SURROGATES, _STAND_INS = range(0xDC80, 0xDD00), range(0x10DC80, 0x10DD00)
-"""The bytes above 127 as Python holds them in a path (PEP 383), and characters that any UTF-8 text may hold."""
+"""Bytes above 127 as Python represents them in a path (PEP 383), and characters allowed in any UTF-8 text."""
 _AWAY = dict(zip(_SURROGATES, _STAND_INS, strict=True))
 _BACK = dict(zip(_STAND_INS, _SURROGATES, strict=True))
 
@@ -26,36 +26,37 @@ def readable(text: str) -> str:
     r"""Return `text` as valid Unicode: bytes of a file name that are not UTF-8 become escapes such as \xe9."""
     try:
         return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    except UnicodeEncodeError:  # half a pair, as Windows allows
+    except UnicodeEncodeError:  # a lone surrogate, as Windows allows
         return text.encode(errors="backslashreplace").decode()
 
 
 def shown_path(path: Path | str) -> str:
-    """Return a path for a sentence: valid Unicode, and without the middle of what is too long to read."""
+    """Return a path for display: valid Unicode, without the middle of a path that is too long to read."""
     text = readable(str(path))
     cut = len(text) > _LONGEST_SHOWN
     return f"{text[: _LONGEST_SHOWN // 2]}…{text[-_LONGEST_SHOWN // 2 :]}" if cut else text
 
 
 def storable(path: Path) -> Path:
-    """Return `path` so that it can be stored as UTF-8; `restored` gives back the same one."""
+    """Return `path` so that it can be stored as UTF-8; `restored` reverses this."""
     text = str(path)
     return path if text.isascii() or readable(text) == text else Path(_ESCAPED_PATH + text.translate(_AWAY))
 
 
 def restored(path: Path) -> Path:
-    """Return the path that `storable` was given."""
+    """Return the original path of a result of `storable`."""
     text = str(path)
     return Path(text.removeprefix(_ESCAPED_PATH).translate(_BACK)) if text.startswith(_ESCAPED_PATH) else path
 
 
-# A path made of an address has lost one slash of two.
+# An address that became a path has lost one of its two slashes.
 _ADDRESS = re.compile(r"(?:^|[/\\])([a-z][a-z0-9+.-]+):[/\\]{1,3}(?:[^/\\@]*@)?(.+)", re.IGNORECASE)
 
 
 def address_in(text: str) -> str:
-    """Return the web or camera address that `text` is, or was before it became a path; "" where it is none. Names and
-    passwords in it are left out.
+    """Return the web or camera address that `text` is, or was before it became a path; "" if it is none.
+
+    Names and passwords in it are removed.
 
     >>> address_in("/home/me/https:/example.org/clip.mp4")
     'https://example.org/clip.mp4'
@@ -67,27 +68,27 @@ def address_in(text: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """A file's name on one line, without the folders some browsers send and without marks that reorder text."""
+    """Return a file's name on one line, without folders that some browsers send and marks that reorder text."""
     return one_line(re.split(r"[/\\]", name)[-1]) or "video"
 
 
 def one_line(text: str) -> str:
-    """Words on one line, without marks that reorder text and what lies far behind; may be empty."""
+    """Return text on one line, without marks that reorder it, at most 255 characters; may be empty."""
     return _CONTROL.sub(" ", readable(text)).strip()[:255]
 
 
 def last_part(path: str) -> str:
-    """The last name of a folder or of a model on the hub, whichever system wrote it."""
+    """Return the last name of a folder or of a model on the hub, with either kind of slash."""
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def safe_stem(name: str) -> str:
-    """The same as `safe_file_name` without the extension, for files that are made of that one."""
+    """Return `safe_file_name` without the extension, for files derived from that one."""
     return Path(safe_file_name(name)).stem
 
 
 def safe_file_name(name: str) -> str:
-    """A name that Linux, macOS and Windows all take, as near to `name` as can be; the extension stays."""
+    """Return a name that is valid on Linux, macOS and Windows, as close to `name` as possible, with its extension."""
     clean = _UNSAFE.sub("_", shown_name(name)).strip(" .") or "video"
     clean = f"_{clean}" if _RESERVED.match(clean) else clean
     suffix = Path(clean).suffix if len(Path(clean).suffix.encode()) <= 16 else ""

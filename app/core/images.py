@@ -1,4 +1,4 @@
-"""From a JPEG to a smaller one, for whoever shows or sends it: the page, a report, a request to a model."""
+"""Downscaling of JPEG pictures, for the web page, reports and requests to models."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from io import BytesIO
 from types import ModuleType
 
 _WIDE_BLUR = 0.8
-"""Standard deviation in pixels, from which on a blur takes five pixels instead of three."""
+"""Standard deviation in pixels from which on a blur uses a kernel of five pixels instead of three. Not tuned."""
 
 
 def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
-    """The picture with its longer side at most `side` pixels; one that is no larger comes back as it is.
+    """Return the picture with its longer side at most `side` pixels; a picture that isn't larger is returned unchanged.
 
-    It is blurred first, by as much as makes its sharpness fit the smaller size (Lowe's account of a picture: a blur of
-    half a pixel, in either size), and then scaled cubically. Small letters are read from that as well as from the mean
-    of what each pixel covers, which takes four times as long, and better than after Lanczos' filter (98.5 %, 98.5 % and
+    It is blurred first, so that its sharpness fits the smaller size (Lowe's model of a picture: a blur of half a pixel
+    in either size), and then scaled cubically. Small letters are read from that as well as from the mean of the pixels
+    that each pixel covers, which takes four times as long, and better than after Lanczos' filter (98.5 %, 98.5 % and
     98.0 % by RapidOCR, 12 to 28 pixels high in 1280x720, English and Chinese).
+
+    Args:
+        jpeg: The encoded picture; its orientation tag is ignored.
+        side: Limit of the longer side, in pixels.
+        quality: JPEG quality of the result, 0 to 100.
+
+    Raises:
+        ValueError: The data can't be decoded.
+        OSError: The header can't be read.
     """
-    import numpy as np  # what only imports this need not wait for them
+    import numpy as np  # slow imports, not needed to import this module
     from PIL import Image
 
     cv2 = _opencv()
@@ -28,7 +37,7 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     longer = max(size)
     if longer <= side:
         return jpeg
-    # Decodes no more than is needed, where that is half or less; what the file says of turning is left as it is.
+    # Decode at a reduced size where half or less is needed; ignore the orientation tag.
     parts = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
     colours = next((flag for part, flag in parts.items() if longer >= 2 * side * part), cv2.IMREAD_COLOR)
     picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), colours | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -43,7 +52,7 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
 
 @cache
 def _opencv() -> ModuleType:
-    """With one thread: for pictures of this size the others cost more than they save, and others need the cores."""
+    """Import OpenCV and limit it to one thread: more cost time with small pictures, and others need the cores."""
     import cv2
 
     cv2.setNumThreads(1)

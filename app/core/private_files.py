@@ -1,7 +1,7 @@
-"""Files and folders that their owner alone can read: how the data folder is made, and kept so.
+"""Files and folders that only their owner can read: creation and permissions of the data folder.
 
-Other accounts on the machine see neither videos nor reports nor keys. Windows keeps a user's folders to
-the user by itself; there the modes mean nothing.
+Other accounts on the machine see neither videos nor reports nor keys. Windows keeps a user's folders private by itself;
+there the modes have no effect.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ _log = logging.getLogger(__name__)
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create `folder` and the parents that are missing, each with mode 0700. One that exists is left as it is."""
+    """Create `folder` and its missing parents, each with mode 0700. An existing one keeps its mode.
+
+    Raises:
+        OSError: A folder can't be created, or the path isn't a folder.
+    """
     for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_dir():
@@ -31,16 +35,20 @@ def private_opener(path: str, flags: int) -> int:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file with mode 0600."""
+    """Write a file with mode 0600; raise OSError."""
     with os.fdopen(private_opener(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
         file.write(data)
 
 
 def narrow(folder: Path, names: Iterable[str]) -> None:
-    """Take `folder`, and what is called by the patterns `names` in it, away from everybody but its owner.
+    """Remove all permissions of others from `folder` and from everything in it that matches `names`.
 
-    Links are not followed below `folder`, and what belongs to somebody else, or to everybody as /tmp does, is left.
-    What the system refuses is a warning in the log: the analyses are not to fail for it.
+    Links are not followed below `folder`, and files of other owners, or shared folders such as /tmp, keep their modes.
+    A failure is only logged as a warning, since analyses shouldn't fail for it.
+
+    Args:
+        folder: The folder.
+        names: Glob patterns below it.
     """
     if os.name == "nt":
         return
@@ -56,7 +64,7 @@ def narrow(folder: Path, names: Iterable[str]) -> None:
 
 
 def _narrow(path: Path, *, is_top: bool = False) -> bool:
-    """Whether others could get at it, and cannot any more."""
+    """Remove the permissions of others; return whether there were any that could be removed."""
     status = path.stat() if is_top else path.lstat()
     mode = stat.S_IMODE(status.st_mode)
     if not mode & _OTHERS or mode & stat.S_ISVTX or status.st_uid != os.geteuid():

@@ -1,6 +1,6 @@
-"""Prometheus's text format, in which engines publish their metrics: from a text to named values with their labels.
+"""Parser of Prometheus's text format, in which engines publish their metrics.
 
-Only what is asked for by name is read; lines that are not of the format are passed over.
+Only the requested names are read; other lines and invalid ones are ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 def metrics_url(base_url: str) -> str:
-    """Where the engine at `base_url`, which ends in its version, publishes its metrics.
+    """Return the address of the metrics of the engine at `base_url`, which ends in a version.
 
     >>> metrics_url("http://127.0.0.1:8000/v1")
     'http://127.0.0.1:8000/metrics'
@@ -23,7 +23,7 @@ def metrics_url(base_url: str) -> str:
 
 
 def read(text: str, names: Collection[str]) -> Iterator[tuple[str, dict[str, str], float]]:
-    """(name, labels, value) of each line whose name is among `names`, in their order."""
+    """Parse (name, labels, value) of each line whose name is among `names`, in their order."""
     for line in text.splitlines():
         found = _LINE.match(line)
         if found is None or found["name"] not in names:

@@ -1,8 +1,8 @@
-"""Redaction of secrets in text that comes from outside: keys, tokens, and passwords in addresses.
+"""Redaction of secrets in external text: keys, tokens, and passwords in addresses.
 
-Used for what engines, hubs and logs say before it is shown, logged or stored, and for everything that a user is asked
-to paste into a report. It hides too much rather than too little. Secrets that this process uses are hidden wherever
-they appear; others by how they look.
+Applied to texts of engines, hubs and logs before they are shown, logged or stored, and to everything that a user is
+asked to paste into a report. It hides too much rather than too little. Secrets that this process uses are hidden
+wherever they appear; others by their look.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )
 _SHORTEST, _SHORTEST_WORD, _LONGEST_WORD = 6, 8, 15
-"""Characters. A secret of fewer would hide parts of ordinary text; one without a digit may be a word of that length."""
+"""Lengths in characters. A shorter secret would hide parts of ordinary text; one without digits may be a word of that
+length. Chosen by hand; not tuned."""
 _known: dict[str, re.Pattern[str]] = {}
 
 
 def remember_secret(value: str) -> None:
-    """Hide `value` in every text from now on. One that might be an ordinary word is hidden where it stands alone."""
+    """Hide `value` in every text from now on. One that may be an ordinary word is hidden only as a whole word."""
     value = value.strip()
     is_word = len(value) <= _LONGEST_WORD and not any(letter.isdigit() for letter in value)
     if len(value) < (_SHORTEST_WORD if is_word else _SHORTEST) or value in _known:
@@ -44,12 +45,12 @@ def remember_secret(value: str) -> None:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a setting or variable called `name` holds what nobody else should see."""
+    """Return whether a setting or variable called `name` holds a secret."""
     return _SECRET_SETTING.search(name) is not None
 
 
 def masked(text: str) -> str:
-    """`text` with what looks like a secret replaced.
+    """Return `text` with everything that looks like a secret replaced.
 
     >>> masked("GET https://me:pw@host/v1?token=abc Authorization: Bearer sk-1234567890")
     'GET https://***@host/v1?token=*** Authorization: ***'
@@ -62,5 +63,5 @@ def masked(text: str) -> str:
 
 
 def masked_setting(name: str, value: str) -> str:
-    """The value of a setting as it may be shown; of a secret one, only that it is set."""
+    """Return the value of a setting for display; for a secret one, only whether it is set."""
     return (HIDDEN if value else "") if is_secret(name) else masked(value)

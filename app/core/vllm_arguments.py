@@ -1,7 +1,7 @@
-"""vLLM's engine arguments, known without importing vLLM: names, types, choices and bounds, and their command line.
+"""vLLM's engine arguments, read without importing vLLM: names, types, choices, bounds, and the command line.
 
-They are read from the source text of the installed vLLM (a tenth of a second, instead of ten for importing it), so
-they are that version's own. Where no vLLM is installed nothing is known, and only what JSON can say is checked.
+They are parsed from the source text of the installed vLLM (a tenth of a second, instead of ten for importing it), so
+they are that version's own. Without vLLM nothing is known, and only JSON syntax is checked.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _COMPARE: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 _JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "dict": "object", "list": "array"}
 _PLAIN = {"bool", *_JSON_NAMES}
 _LISTS = {"list", "List", "set", "tuple", "Sequence"}
-_READABLE = re.compile(r"-1|auto|\d+(?:\.\d+)?[kKmMgGtT]?")  # what the command line takes for some numbers: 8k, 32K
+_READABLE = re.compile(r"-1|auto|\d+(?:\.\d+)?[kKmMgGtT]?")  # forms of some numbers on the command line: 8k, 32K
 _QUANTIZED = re.compile(r"(?:u?int|fp|nf|q)\d.*|awq.*|gptq.*|float8.*|e\dm\d.*", re.IGNORECASE)
 _OURS = {"model": "VLLM_MODEL_PATH"}
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument: the JSON types it takes, its choices if it takes no others, and its bounds."""
+    """One argument: the JSON types it accepts, its choices if it accepts no others, and its bounds."""
 
     name: str
     types: frozenset[str]
@@ -47,7 +47,7 @@ class Argument:
 
     @property
     def allowed(self) -> str:
-        """What it takes, for people."""
+        """Return the allowed values for display."""
         limits = ", ".join(f"{_COMPARE[word][0]} {limit:g}" for word, limit in self.bounds)
         named = ["true", "false"] if "bool" in self.types else []
         named += [json.dumps(choice) for choice in self.choices]
@@ -58,8 +58,8 @@ class Argument:
 def check(arguments: Mapping[str, object]) -> None:
     """Raise ConfigError for the first argument that the installed vLLM would refuse.
 
-    Named are the key, the value, what is allowed, and the nearest name for an unknown key. None means vLLM's default
-    and is always right.
+    The error has the key, the value, the allowed values, and the nearest name for an unknown key. None means vLLM's
+    default and is always accepted.
     """
     known = installed_arguments()
     for key, value in arguments.items():
@@ -73,7 +73,9 @@ def check(arguments: Mapping[str, object]) -> None:
 
 
 def arguments_to_argv(arguments: Mapping[str, object]) -> list[str]:
-    """`arguments` as flags of vLLM's server: true and false as --flag and --no-flag, mappings as JSON, None left out.
+    """Convert `arguments` to flags of vLLM's server.
+
+    Booleans become --flag and --no-flag, mappings JSON; None is omitted.
 
     >>> arguments_to_argv({"max_model_len": 8192, "enforce_eager": True, "trust_remote_code": False})
     ['--max-model-len=8192', '--enforce-eager', '--no-trust-remote-code']
@@ -138,14 +140,14 @@ def _fits(types: frozenset[str], value: object) -> bool:
 
 @functools.cache
 def installed_arguments() -> dict[str, Argument]:
-    """What vLLM's server takes on its command line, by Python name; empty where vLLM is not installed."""
+    """Return the arguments of vLLM's server by Python name; empty if vLLM isn't installed."""
     spec = find_spec("vllm")
     folder = Path(spec.origin).parent if spec is not None and spec.origin else None
     return dict(_Source(folder).arguments()) if folder is not None else {}
 
 
 class _Source:
-    """The parsed files that say what the arguments are."""
+    """The parsed source files that define the arguments."""
 
     def __init__(self, vllm: Path) -> None:
         self._engine = _parse(vllm / "engine" / "arg_utils.py")
@@ -166,6 +168,7 @@ class _Source:
                     self._names[name] = value
 
     def arguments(self) -> Iterator[tuple[str, Argument]]:
+        """List all arguments by name."""
         flags, readable = _flags(self._engine), _readable_numbers(self._engine)
         for class_name in ("EngineArgs", "AsyncEngineArgs"):
             for name, field in _fields(_class(self._engine, class_name)):
@@ -182,7 +185,7 @@ class _Source:
                 choices += self._literals(member)
             else:
                 types |= self._json_types(member)
-        if "?" in types:  # a name from elsewhere: vLLM itself has to judge the value
+        if "?" in types:  # an imported name: only vLLM can check the value
             types |= set() if "str" in types or choices else {"str", "int", "float", "dict", "list"}
         return Argument(
             name=name,
@@ -193,7 +196,7 @@ class _Source:
         )
 
     def _json_types(self, member: ast.expr) -> set[str]:
-        """The JSON types that stand for a Python one; a configuration object is written as a mapping."""
+        """Return the JSON types of a Python type; a configuration object is written as a mapping."""
         if isinstance(member, ast.Constant) and member.value is None:
             return set()
         name = _name(member.value) if isinstance(member, ast.Subscript) else _name(member)
@@ -204,7 +207,7 @@ class _Source:
         return {name} if name in _PLAIN else {"str"} if name in {"type", "dtype", "Path"} else {"?"}
 
     def _members(self, annotation: ast.expr) -> Iterator[ast.expr]:
-        """The alternatives of a type: unions opened, our aliases followed, quoted types read."""
+        """List the alternatives of a type: unions expanded, aliases resolved, quoted types parsed."""
         match annotation:
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 yield from self._members(left)
@@ -227,7 +230,7 @@ class _Source:
                 yield from self._literals(inner)
 
     def _origin(self, name: str, field: ast.AnnAssign) -> ast.AnnAssign | None:
-        """The configuration's field that this argument sets: named as its default, or the only one of its name."""
+        """Find the configuration field that this argument sets: the one in its default, or the only one of its name."""
         match field.value:
             case ast.Attribute(value=ast.Name(id=owner), attr=attribute):
                 return self._classes.get(owner, {}).get(attribute)
@@ -237,7 +240,7 @@ class _Source:
         return same_name[0] if len(same_name) == 1 else None
 
     def _bounds(self, name: str, field: ast.AnnAssign) -> Bounds:
-        """gt, ge, lt and le of the pydantic field behind the argument."""
+        """Return gt, ge, lt and le of the pydantic field behind the argument."""
         origin = self._origin(name, field)
         if origin is None or not isinstance(origin.value, ast.Call):
             return ()
@@ -253,7 +256,7 @@ class _Source:
 def _parse(file: Path) -> ast.Module:
     try:
         return ast.parse(file.read_text(encoding="utf-8"))
-    except OSError:  # a version that keeps them elsewhere: its arguments are then not known, and not refused
+    except OSError:  # another version's layout: its arguments are unknown and not refused
         return ast.Module(body=[], type_ignores=[])
 
 
@@ -272,13 +275,13 @@ def _name(node: ast.expr) -> str:
 
 
 def _flags(module: ast.Module) -> set[str]:
-    """Python names of every --flag in the module."""
+    """Return the Python names of every --flag in the module."""
     words = (node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str))
     return {word[2:].replace("-", "_") for word in words if re.fullmatch(r"--[a-z][a-z0-9-]+", word)}
 
 
 def _readable_numbers(module: ast.Module) -> set[str]:
-    """Arguments whose numbers may be written as 8k; max_model_len is treated apart in vLLM itself."""
+    """Return the arguments whose numbers may be written as 8k; vLLM handles max_model_len separately."""
     for node in ast.walk(module):
         match node:
             case ast.Assign(targets=[ast.Name(id="human_readable_int_args")], value=ast.Set(elts=names)):

@@ -1,1 +1,1 @@
-"""From a request to a finished Analysis, as a generator of typed events."""
+"""Analysis of one video: from a request to a finished Analysis, as a generator of typed events."""

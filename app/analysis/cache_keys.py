@@ -1,7 +1,7 @@
-"""What an answer rests on, as a key, and which earlier answers stay in the report of a run that fails.
+"""Cache keys of answers, and the choice of earlier answers for the report of a failed run.
 
-A key is "<settings>.<form>.<content>", three digests: the request with the settings that answers depend on; how it was
-put; and the frames, or the text that is joined. Answers with different settings never stand in one report.
+A key is "<settings>.<form>.<content>", three digests: the request with the settings that answers depend on; the form
+of the request; and the frames, or the text that is joined. Answers with different settings never share a report.
 """
 
 from __future__ import annotations
@@ -19,24 +19,29 @@ from app.i18n import as_notice
 def part_key(
     request: AnalysisRequest, conditions: Mapping[str, str], frames: Sequence[Keyframe], *, side: int, is_whole: bool
 ) -> str:
-    """Of an answer about these frames, sent with `side` pixels at most."""
+    """Return the key of an answer about `frames`, sent with a longer side of `side` pixels at most."""
     return f"{_settings(request, conditions)}.{_digest([side, is_whole])}.{_content(frames)}"
 
 
 def join_key(request: AnalysisRequest, conditions: Mapping[str, str], prompt: str) -> str:
-    """Of an answer that joins what is quoted in the prompt."""
+    """Return the key of an answer that joins the parts quoted in `prompt`."""
     return f"{_settings(request, conditions)}.join.{_digest(prompt)}"
 
 
 def have_same_settings(one: ChunkResult, other: ChunkResult) -> bool:
-    """Whether two answers may stand in one report."""
+    """Return True if two answers may share a report."""
     return one.key.partition(".")[0] == other.key.partition(".")[0]
 
 
 def kept(done: Done, fresh: Mapping[int, ChunkResult], frames: Sequence[Keyframe]) -> dict[int, ChunkResult]:
-    """The answers of a run that failed by their numbers: its own, and those of before that it has not replaced.
+    """Merge the answers of a failed run with the earlier ones that it has not replaced, by number.
 
-    What was joined of the parts stays where none of them has changed.
+    Earlier joins are kept if no part has changed.
+
+    Args:
+        done: Results of the earlier run.
+        fresh: Answers of the failed run, by number.
+        frames: Keyframes of the failed run.
     """
     by_number = {frame.number: frame for frame in frames}
     held = {number for result in fresh.values() for number in result.frames}
@@ -74,5 +79,5 @@ def _content(frames: Sequence[Keyframe]) -> str:
     return _digest([[frame.number, frame.frame_index, frame.time_seconds, frame.jpeg_sha256] for frame in frames])
 
 
-def _digest(what: object) -> str:
-    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32]
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]

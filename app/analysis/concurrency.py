@@ -1,4 +1,4 @@
-"""Runs parts of an analysis side by side in threads, and hands their events to the one generator that yields them."""
+"""Background threads of an analysis, with one queue for their events."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _POLL_SECONDS = 0.1
 
 
 class Background:
-    """Threads with one queue of events.
+    """Context manager for daemon threads that share one event queue.
 
-    `cancel` is the user's; `stop` is what the threads watch: it is set when the `with` block ends in any way.
+    Attributes:
+        cancel: Set by the user.
+        stop: Watched by the threads; set when the `with` block ends in any way.
     """
 
     def __init__(self, cancel: threading.Event) -> None:
@@ -34,26 +36,28 @@ class Background:
         self.stop.set()
 
     def start(self, name: str, work: Callable[[Emit], T]) -> Future[T]:
-        """Run `work(emit)` in a daemon thread; its result or exception is in the Future."""
+        """Run `work(emit)` in a daemon thread and return a Future with its result or exception."""
         future: Future[T] = Future()
 
         def run() -> None:
             try:
                 future.set_result(work(self._events.put))
-            except BaseException as error:  # noqa: BLE001  # carried to whoever waits for the result
+            except BaseException as error:  # noqa: BLE001  # raised again by future.result()
                 future.set_exception(error)
 
         threading.Thread(target=run, name=f"analysis-{name}", daemon=True).start()
         return future
 
     def drain(self) -> Iterator[AnalysisEvent]:
-        """The events that are there now, without waiting."""
+        """Yield the queued events without waiting."""
         while not self._events.empty():
             yield self._events.get()
 
     def until(self, future: Future[Any]) -> Iterator[AnalysisEvent]:
-        """Events as they come, until `future` is done. Raises Cancelled within 0.1 s of a cancel, after what came
-        before it: an answer that is there is not thrown away.
+        """Yield events as they arrive until `future` is done.
+
+        Raises:
+            Cancelled: Within 0.1 s of a cancel, after the queued events, so that no finished answer is lost.
         """
         while not future.done():
             if self.cancel.is_set():
@@ -67,7 +71,7 @@ class Background:
 
 
 def attend(future: Future[T], check: Callable[[], None]) -> None:
-    """Wait until `future` is done; `check` is called ten times a second and raises where there is no use in waiting."""
+    """Wait until `future` is done, calling `check`, which may raise to stop waiting, ten times a second."""
     while not future.done():
         check()
         wait([future], timeout=_POLL_SECONDS)

@@ -1,9 +1,9 @@
-"""Tries a model's shape on this very machine before anything is downloaded: how long it loads, what memory it takes,
-how long a frame and a word last.
+"""Benchmark of a model with dummy weights on this machine, before its weights are downloaded.
 
-vLLM is started on a folder with the shape alone and makes the weights up, so what it says is noise and how long it
-takes is true. Every picture is a new one, or the engine would find it in its cache. An answer's pace is the difference
-between a long and a short answer to the same prompt.
+It measures the time to load, the memory, and the time per frame and per token. vLLM is started on a folder that holds
+only the model's config and makes up the weights: the answers are noise, the timings are real. Each picture is sent
+once, or the engine would find it in its cache. The speed of generation is the difference between a long and a short
+answer to the same prompt.
 """
 
 from __future__ import annotations
@@ -36,20 +36,23 @@ from app.models.dummy_model import write_folder
 from app.models.serving_plan import GIB, Device
 
 SIZES = ((448, 252), (896, 504))
-"""Of the frames, in pixels: what is sent on a CPU, and four times as much of the picture."""
-_ANSWER = 33
-_SPARE = 32
-"""Tokens of the context that are left alone: a mark may be longer than the first one."""
-_LOOK_SECONDS = 0.25
-_PATIENCE_SECONDS = 120.0
-"""For the eight frames of another size."""
+"""Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""
+_ANSWER_TOKENS = 33
+"""Length of the long answer. Chosen by hand; not tuned."""
+_SPARE_TOKENS = 32
+"""Unused tokens of the context: a frame's mark may be longer than the first one. Chosen by hand; not tuned."""
+_MEMORY_POLL_SECONDS = 0.25
+"""Chosen by hand; not tuned."""
+_LONGEST_SECONDS = 120.0
+"""A larger size is skipped if its eight frames would take longer. Chosen by hand; not tuned."""
 _TIMEOUT_SECONDS = 3600.0
+"""Longest wait for a token. Chosen by hand; not tuned."""
 _QUESTION = "Say what you see."
 Listener = Callable[[EngineProgress], None]
 
 
 def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device: Device, free_bytes: int) -> None:
-    """Raise EngineError where the model, served so, needs more on its fullest card than `free_bytes`."""
+    """Raise EngineError if the model, served with `arguments`, needs more than `free_bytes` on its fullest card."""
     needed = memory_of(shape, plan_of(arguments, device=device, sequences=REQUESTS)).card_bytes
     if needed > free_bytes:
         gib = {"needed": f"{needed / GIB:.1f}", "free": f"{free_bytes / GIB:.1f}"}
@@ -66,10 +69,26 @@ def try_shape(
     cancel: threading.Event,
     sizes: Sequence[tuple[int, int]] = SIZES,
 ) -> Trial:
-    """Measure the model whose config.json is `config`, served with vLLM's `arguments`; minutes, for a large one.
+    """Measure the model whose config.json is `config`, served with vLLM's `arguments`.
 
-    The engine is ended in any case. Raises ModelNotFound for a shape that cannot be tried, EngineError where vLLM or
-    the memory for it is missing or the start fails, Cancelled.
+    This takes minutes for a large model. The engine is stopped in any case.
+
+    Args:
+        model: Name of the model.
+        config: Its config.json.
+        arguments: Arguments of vLLM.
+        log_dir: Folder for the engine's log.
+        on_progress: Called with the engine's progress.
+        cancel: Event that stops the benchmark.
+        sizes: Width and height in pixels of the frames to measure.
+
+    Returns:
+        The measurements.
+
+    Raises:
+        ModelNotFound: The model can't be run with dummy weights.
+        EngineError: vLLM or the memory is missing, or the engine doesn't start.
+        Cancelled: `cancel` was set.
     """
     device, version = installed_vllm() or ("cpu", "")
     shape = read_shape(config)
@@ -92,11 +111,11 @@ def try_shape(
     )
 
 
-# ---- asking ----------------------------------------------------------------------------------------------------------
+# ---- requests --------------------------------------------------------------------------------------------------------
 
 
 class _Asking:
-    """Times requests to one engine, one after the other."""
+    """Timer of requests to one engine, one at a time."""
 
     def __init__(self, endpoint: Endpoint, length: int, on_progress: Listener, cancel: threading.Event) -> None:
         self._chat: EngineChat = connect(
@@ -108,22 +127,24 @@ class _Asking:
         self._length, self._on_progress, self._cancel = length, on_progress, cancel
 
     def tokens_per_second(self) -> float:
-        """How fast an answer grows that is alone."""
+        """Measure the generation speed of a single request."""
         self._on_progress(EngineProgress("trying_words"))
         words = text_only(_QUESTION, system="")
-        self._timed(words, 1)  # the engine's own first time, which keeps the prompt
+        self._timed(words, 1)  # warm-up, which also caches the prompt
         short, _ = self._timed(words, 1)
-        long, usage = self._timed(words, _ANSWER)
-        written = usage.completion_tokens if usage else _ANSWER
+        long, usage = self._timed(words, _ANSWER_TOKENS)
+        written = usage.completion_tokens if usage else _ANSWER_TOKENS
         return max(1, written - 1) / max(long - short, 1e-6)
 
     def frame_costs(self, sizes: Sequence[tuple[int, int]]) -> Iterator[FrameCost]:
-        """What frames of each size cost; a size of which the context does not hold one is left out, and so is one that
-        would take very long, going by the one before.
+        """Yield the cost of a frame for each size.
+
+        A size is skipped if the context doesn't hold one frame, or if it would take too long judging by the size
+        before.
         """
         cost: FrameCost | None = None
         for width, height in sizes:
-            if cost and TOGETHER * cost.each_seconds * width * height / (cost.width * cost.height) > _PATIENCE_SECONDS:
+            if cost and TOGETHER * cost.each_seconds * width * height / (cost.width * cost.height) > _LONGEST_SECONDS:
                 continue
             with suppress(ContextExceeded):
                 cost = self._frame_cost(width, height)
@@ -137,7 +158,7 @@ class _Asking:
         one, with_one = self._timed(_about([alone]), 1)
         text = without.prompt_tokens if without else 0
         tokens = with_one.prompt_tokens - text if with_one else 0
-        together = max(1, min(TOGETHER, (self._length - text - _SPARE) // max(tokens, 1)))
+        together = max(1, min(TOGETHER, (self._length - text - _SPARE_TOKENS) // max(tokens, 1)))
         self._on_progress(EngineProgress("trying_frames", {"width": width, "height": height, "n": together}))
         many, _ = self._timed(_about(others[:together]), 1)
         return FrameCost(width, height, tokens, max(0.0, one - nothing), together, max(0.0, many - nothing) / together)
@@ -157,7 +178,7 @@ def _about(frames: Sequence[Keyframe]) -> list[BaseMessage]:
 
 
 class _Peak:
-    """Looks again and again at the memory that the engine takes, and keeps the most."""
+    """Context manager that polls the memory of the engine and keeps the peak in `bytes`."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
@@ -187,7 +208,7 @@ class _Peak:
         self._reader.close()
 
     def _watch(self) -> None:
-        while not self._over.wait(_LOOK_SECONDS):
+        while not self._over.wait(_MEMORY_POLL_SECONDS):
             self.bytes = max(self.bytes, self._taken())
 
     def _taken(self) -> int:

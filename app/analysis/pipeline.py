@@ -1,11 +1,11 @@
-"""Runs one analysis from file to finished Analysis, yielding typed events as things happen.
+"""Pipeline of one analysis, from the file to the finished Analysis, as a generator of typed events.
 
-The engine starts, the file is hashed, what is said is read or heard, and the frames are chosen side by side; the first
-frames are asked about while the rest is read, and facts are measured while the engine answers. The report does not
-wait for them: `Answered` carries it as soon as all is answered, and `Finished` follows with the facts. Page, command
-line and tests are three listeners of this generator. Cancel and pause are events of the task.
+Starting the engine, hashing the file, transcribing and choosing frames run in parallel; the first frames are asked
+about while the rest is read, and facts are measured while the engine answers. The report doesn't wait for them:
+`Answered` carries it once all is answered, and `Finished` follows with the facts. Page, command line and tests consume
+the same generator. Cancel and pause are events of the task.
 
-When something fails after the frames were chosen, `Finished` comes first with all that is there, then the error is
+If something fails after the frames are chosen, `Finished` is yielded with all results so far before the error is
 raised: nothing is lost.
 """
 
@@ -74,12 +74,18 @@ Hear = Callable[..., tuple[Transcript | None, tuple[Notice, ...]]]
 
 @dataclass(frozen=True)
 class Tools:
-    """What an analysis is made with; `app.services.container` puts in the real parts.
+    """Dependencies of an analysis; `app.services.container` supplies the real ones.
 
-    probe(path), extract(path, wanted, cancel) and digest(path, cancel) are those of app.video, with a memory; `hear` is
-    a Hearing. open_engine(on_progress, cancel) gives a ready engine, and is None where there is none to ask. `room` and
-    `side` are what the settings say of the engine's requests before it is there. template(key) raises ConfigError;
-    conditions(request) are the settings that answers depend on.
+    Attributes:
+        probe: probe(path) of app.video, cached.
+        extract: extract(path, wanted, cancel) of app.video, cached.
+        digest: digest(path, cancel) returns the SHA-256 of the file, cached.
+        hear: Transcriber, see app.analysis.inputs.transcription.
+        open_engine: open_engine(on_progress, cancel) returns a ready engine; None if there is none.
+        room: Room of a request by the settings, before the engine is ready.
+        side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
+        template: template(key) returns a template or raises ConfigError.
+        conditions: conditions(request) returns the settings that answers depend on.
     """
 
     probe: Callable[[Path], VideoInfo]
@@ -94,7 +100,12 @@ class Tools:
 
 
 def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:
-    """Yield the events of the whole run; the last is Finished. Raises AppErrors, see the module's docstring."""
+    """Run an analysis and yield its events; the last is Finished.
+
+    Raises:
+        AppError: The run failed; after Finished if the frames were chosen.
+        Cancelled: The run was cancelled, or paused (Paused).
+    """
     with Background(task.control.cancel) as background:
         run = _Run(task, tools, background)
         yield from run.missing_facts(task.done.report) if task.done.report else run.events()
@@ -124,6 +135,7 @@ class _Run:
         self._stage: tuple[Stage, float] | None = None
 
     def events(self) -> Iterator[AnalysisEvent]:
+        """Yield the events of a run, and record the results that they carry."""
         for event in self._all():
             self._note(event)
             yield event
@@ -179,7 +191,7 @@ class _Run:
             yield from self._settle(heard, digest)
             self.results = kept(self.task.done, self.results, self.keyframes)
             self.layout = self.layout or self.task.done.layout
-            if not self.results:  # a report of facts alone, which nobody has to wait for
+            if not self.results:  # a report of facts alone: show it at once
                 yield from self._pending(video)
             yield from self.background.until(video)
             yield Finished(self._analysis())
@@ -190,12 +202,12 @@ class _Run:
         return self.request.use_model and self.tools.open_engine is not None
 
     def _opening(self) -> Opening | None:
-        """How much of the beginning is asked about early. The probe costs a moment: only many frames are worth it."""
+        """Return the opening to ask about early, if any. Probing takes a moment, so few frames skip it."""
         if not self._wants_model() or self.request.frames <= SURELY_ONE_PART:
             return None
         return opening_of(self.tools.probe(self.request.path), self.request, self.tools.room, self.tools.side)
 
-    # ---- the parts that run side by side
+    # ---- parallel tasks
 
     def _digest(self, _emit: Emit) -> str:
         return self.tools.digest(self.request.path, self.background.stop)
@@ -229,14 +241,14 @@ class _Run:
         return self.tools.open_engine(emit, self.background.stop)
 
     def _ask(self, opened: Future[Opened], opening: Future[Opening | None], emit: Emit) -> None:
-        """All questions; an engine that ends on the way is started once more, and goes on where the other one ended."""
+        """Send all requests; an engine that dies is restarted once, and the new one continues where it ended."""
         speaker, self.engine = opened.result()
         from app.analysis.requests.request_executor import (
             EngineEnded,  # LangChain, which the opened engine has imported by now
         )
 
-        begun = opening.result()
-        opening_seconds = begun.seconds if begun else None
+        early = opening.result()
+        opening_seconds = early.seconds if early else None
         asking = self._asking(self.task, speaker, emit)
         try:
             asking.run(opening_seconds)
@@ -251,7 +263,7 @@ class _Run:
     def _asking(self, task: Task, speaker: Speaker, emit: Emit) -> Asking:
         from app.analysis.requests.orchestrator import Asking
 
-        # A server may serve another model than the last time; then its answers must not be mixed with those of before.
+        # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
         served = self.engine.model if self.engine else ""
         speaker = replace(speaker, conditions={**self.conditions, "served": served})
         return Asking(task, self.template, speaker, self.feed, emit, self.background.stop)
@@ -280,8 +292,9 @@ class _Run:
         yield from self._wait(asking)
 
     def _rest(self, video: Future[None]) -> Iterator[AnalysisEvent]:
-        """Yield the report with the facts that are there, then the remaining facts. Where they cannot be measured, a
-        notice says so: the answers are whole.
+        """Yield the report with the facts so far, then the remaining facts.
+
+        If they can't be measured, a notice reports it: the answers are complete.
         """
         yield from self._pending(video)
         try:

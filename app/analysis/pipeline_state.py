@@ -1,4 +1,4 @@
-"""Hands what the video side finds to the asking, which waits for it in threads of its own."""
+"""State shared by the video side of a run, which fills it, and the request threads, which wait for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ Frames = tuple[Keyframe, ...]
 
 
 class Feed:
-    """Filled by `note` and `fail`; everything else waits, and raises Cancelled, Paused, or what the video side met."""
+    """Results of the video side, for threads that wait for them.
+
+    `note`, `hear` and `fail` fill it. The getters block until their value is known and raise Cancelled, Paused or the
+    error of the video side.
+    """
 
     def __init__(self, control: Control, stop: threading.Event) -> None:
         self._control = control
@@ -44,7 +48,7 @@ class Feed:
         self._error: BaseException | None = None
 
     def note(self, event: AnalysisEvent) -> None:
-        """Take in what is of use here."""
+        """Store the result that `event` carries; other events are ignored."""
         with self._changed:
             match event:
                 case Probed(video):
@@ -62,67 +66,68 @@ class Feed:
             self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
-        """Nothing more will come; those who wait are told why."""
+        """Raise `error` in all waiting threads: no more results will follow."""
         with self._changed:
             self._error = error
             self._changed.notify_all()
 
     def video(self) -> VideoInfo:
+        """Return the video's metadata."""
         self._until(lambda: self._video is not None)
         assert self._video
         return self._video
 
     def opening(self) -> Frames:
-        """The frames of the beginning, while the rest is still being read; none where all are chosen at once."""
+        """Return the frames of the opening, chosen before the rest is read; none if all are chosen at once."""
         self._until(lambda: bool(self._opening or self._chosen))
         return self._opening
 
     @property
     def has_chosen(self) -> bool:
-        """Whether all frames are known by now."""
+        """Return True if all frames are chosen."""
         return self._chosen is not None
 
     def chosen(self) -> tuple[Frames, DecodeSummary]:
-        """All frames, and what was read of the video."""
+        """Return all frames and the summary of the decoding."""
         self._until(lambda: self._chosen is not None)
         assert self._chosen
         return self._chosen
 
     def end_seconds(self) -> float:
-        """The end of the video, as far as is known by now."""
+        """Return the end of the video as known so far, without waiting."""
         if self._chosen:
             return self._chosen[1].readable_seconds
         return (self._video.duration_seconds_from_header if self._video else None) or 0.0
 
     def facts(self, frames: Frames) -> dict[int, FrameFacts]:
-        """What was measured on these frames, and perhaps on others."""
+        """Return the facts of at least these frames, by number."""
         self._until(lambda: all(frame.number in self._facts for frame in frames))
         return self._facts
 
     def hear(self, reached_seconds: float, cues: Sequence[Cue]) -> None:
-        """More has been transcribed: all up to this time of the video."""
+        """Add new cues; everything up to `reached_seconds` of the video is transcribed."""
         with self._changed:
             self._cues.extend(cues)
             self._reached_seconds = reached_seconds
             self._changed.notify_all()
 
     def cues(self, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
-        """What is said in [start_seconds, end_seconds), once that is known."""
+        """Return the cues in [start_seconds, end_seconds) once all of them are transcribed."""
         self._until(lambda: self._heard is not None or self._reached_seconds >= end_seconds)
         if self._heard:
             return cues_between(self._heard.transcript, start_seconds, end_seconds)
         return cues_between(Transcript("speech", "", tuple(self._cues)), start_seconds, end_seconds)
 
     def check(self) -> None:
-        """Raise Paused or Cancelled where that was asked for."""
+        """Raise Cancelled or Paused if the run is to stop."""
         if self._control.cancel.is_set() or self._stop.is_set():
             raise Cancelled
         if self._control.pause.is_set():
             raise Paused
 
-    def _until(self, is_there: Callable[[], bool]) -> None:
+    def _until(self, is_ready: Callable[[], bool]) -> None:
         with self._changed:
-            while not is_there():
+            while not is_ready():
                 if self._error:
                     raise self._error
                 self.check()

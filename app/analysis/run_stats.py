@@ -1,4 +1,4 @@
-"""Watches a run go by and remembers what it took, for the forecasts of later ones. It changes nothing of the run."""
+"""Timing statistics of a run, recorded from its events for later estimates. The run itself is not changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.store.timing_stats import Paces, Surveyed
 
 @dataclass
 class _Reading:
-    """When things were seen of the reading of the video; only a run that reads tells of its progress."""
+    """Times of the survey, in seconds of the monotonic clock; only a run that decodes reports progress."""
 
     is_read: bool = False
     chosen_at: float = 0.0
@@ -32,7 +32,7 @@ class _Reading:
 
 
 def noted(events: Iterator[AnalysisEvent], task: Task, paces: Paces, engine: str) -> Iterator[AnalysisEvent]:
-    """The events as they are. At the report, what was answered and read in this very run is remembered of `engine`."""
+    """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
     before = {result.key for result in task.done.results}
     answered: dict[int, ChunkResult] = {}
     reading = _Reading()

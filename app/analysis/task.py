@@ -1,4 +1,4 @@
-"""What one run of an analysis is given: the request, how it is stopped, and what an earlier run of it had finished."""
+"""Input of one analysis run: the request, its stop events, and the results of an earlier run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from app.core.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, 
 
 @dataclass(frozen=True)
 class Done:
-    """What is there of an earlier run of the same job: its layout and its answers, joins among them.
+    """Results of an earlier run of the same job.
 
-    An answer is taken over where it rests on the same frames, question and settings; `again` are the numbers of those
-    that are not wanted any more. `engine` gave the answers, as far as that is known. `report` is there where all is
-    answered and only facts are missing: then no model is asked.
+    An answer is reused if its key (frames, question and settings) matches.
+
+    Attributes:
+        layout: Layout of the earlier run.
+        results: Its answers, joins included.
+        again: Numbers of the answers to ask for again.
+        engine: Engine that gave the answers, if known.
+        report: Report with all answers that lacks only facts; if given, no model is asked.
     """
 
     layout: Layout | None = None
@@ -24,7 +29,7 @@ class Done:
     report: Analysis | None = None
 
     def result(self, key: str, number: int) -> ChunkResult | None:
-        """The answer with this key, if it is to be taken over."""
+        """Return the answer with this key, or None if there is none or it is to be asked for again."""
         found = next((one for one in self.results if one.key == key), None)
         return None if number in self.again else found
 
@@ -34,7 +39,7 @@ NOTHING_DONE = Done()
 
 @dataclass
 class Control:
-    """How a run is stopped: `cancel` ends it within a second, `pause` after the answers that are on their way."""
+    """Stop events of a run: `cancel` ends it within a second, `pause` after the running requests."""
 
     cancel: threading.Event = field(default_factory=threading.Event)
     pause: threading.Event = field(default_factory=threading.Event)
@@ -42,7 +47,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Task:
-    """One run. `job_id` becomes the id of the analysis."""
+    """Input of one run. `job_id` becomes the id of the analysis."""
 
     request: AnalysisRequest
     job_id: str

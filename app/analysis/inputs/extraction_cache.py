@@ -1,10 +1,8 @@
-"""From a video to the events of its extraction, recalled where the same content was extracted in the same way before.
+"""Cache of extractions: the events of a video whose content was extracted in the same way before.
 
-What identifies a video is its SHA-256, wherever it lies and whatever it is called. What is kept are the events without
-the progress; what the survey of a whole video found, with which frames at named times need no other survey; and the
-texts on its frames, which are read once.
-
-Each is kept under a key with the version of the program that found it, since a changed program finds other things.
+A video is identified by its SHA-256, whatever its path and name. The cache holds the events without the progress; the
+result of a survey of the whole video, so that frames at named times need no other survey; and the texts on frames. Keys
+include the version of the program, since another version may find other things.
 """
 
 from __future__ import annotations
@@ -40,17 +38,22 @@ from app.video.keyframes.timestamp_selection import names_times
 from app.video.protocol import receive, send
 
 _QUICKLY_READ_BYTES = 64 << 20
-"""A file up to this size is read through (a tenth of a second) before it is decoded, a larger one only if known."""
+"""A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
 _WHOLE = Selection()
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
-"""Pictures of one video; their keys fit on the command line of a decoding child."""
+"""Pictures of one video; their keys fit on the command line of a decoder worker."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is wanted of a video: at most `frames` keyframes, chosen as `selection` says, and with `facts` what can be
-    measured on them; with an `opening` those of the beginning at once.
+    """Requested extraction of a video.
+
+    Attributes:
+        frames: Most keyframes.
+        selection: How they are chosen.
+        facts: Measure facts on them.
+        opening: Opening whose frames are reported early; None for no opening.
     """
 
     frames: int
@@ -60,18 +63,18 @@ class Wanted:
 
 
 class Recall:
-    """`extract` and `sha256` as app.video has them, with a memory."""
+    """Cached versions of `extract` and `sha256` of app.video."""
 
     def __init__(self, surveys: Surveys) -> None:
         self._surveys = surveys
 
     def extract(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> Iterator[VideoEvent]:
-        """The events of app.video.extract, without progress where recalled, and without facts that are not wanted."""
+        """Yield the events of app.video.extract, without progress if cached, and without facts that are not wanted."""
         known = self.find(path, wanted, cancel)
         yield from self.make(path, wanted, cancel) if known is None else known
 
     def make(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> Iterator[VideoEvent]:
-        """The same, decoded in any case, as far as it must be, and kept."""
+        """Yield the same events, but decode as far as needed without looking for cached ones; then cache them."""
         kept: list[VideoEvent] = []
         surveys: list[Known] = []
         state = file_state(path)
@@ -102,7 +105,7 @@ class Recall:
         )
 
     def find(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> list[VideoEvent] | None:
-        """The recalled events, or None where the video must be decoded. Raises what `sha256` raises."""
+        """Return the cached events, or None if the video must be decoded. Raises what `sha256` raises."""
         if (sha256 := self.quick_sha256(path, cancel)) is None:
             return None
         before = Remembered(self._surveys, sha256)
@@ -113,12 +116,12 @@ class Recall:
         return None
 
     def is_known(self, path: Path, wanted: Wanted) -> bool:
-        """Whether this very wish was fulfilled before, as far as that can be told without reading the file."""
+        """Return True if this very extraction is cached, as far as known without reading the file."""
         sha256 = self._surveys.known_sha256(path)
         return sha256 is not None and Remembered(self._surveys, sha256).has_events(asdict(wanted))
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
-        """As app.video.sha256_of, but a file that has not changed is not read again."""
+        """Return the SHA-256 like app.video.sha256_of, but don't read an unchanged file again."""
         check_file(path)
         if known := self._surveys.known_sha256(path):
             return known
@@ -128,7 +131,7 @@ class Recall:
         return sha256
 
     def quick_sha256(self, path: Path, cancel: threading.Event | None = None) -> str | None:
-        """The SHA-256 where it is known or quickly worked out, else None. Raises what `sha256` raises."""
+        """Return the SHA-256 if it is known or quick to compute, else None. Raises what `sha256` raises."""
         check_file(path)
         if known := self._surveys.known_sha256(path):
             return known
@@ -157,54 +160,56 @@ class Recall:
 
 
 def open_recall(data_dir: Path) -> Recall:
-    """Return the reading of videos with the memory that lies in the data folder."""
+    """Return the cache of extractions in the data folder."""
     return Recall(Surveys(data_dir / "surveys"))
 
 
 def _renamed(event: VideoEvent, path: Path) -> VideoEvent:
-    """As of the file that `path` names now."""
+    """Return the event with the current path and name of the file."""
     return Probed(replace(event.video, path=path, name=readable(path.name))) if isinstance(event, Probed) else event
 
 
 class Remembered:
-    """What `surveys` keeps of the video with this SHA-256. What was damaged on the disk is as good as never kept."""
+    """Cached results of the video with this SHA-256; damaged entries count as missing."""
 
     def __init__(self, surveys: Surveys, sha256: str) -> None:
         self._surveys = surveys
         self._sha256 = sha256
 
     def events(self, wanted: object) -> list[VideoEvent]:
-        """Those that were kept as an answer to `wanted` (anything that JSON can hold); none where there are none."""
+        """Return the cached events for `wanted` (any JSON value); an empty list if there are none."""
         events = cast(list[VideoEvent], self._get(wanted))
         return events if any(isinstance(event, KeyframesChosen) for event in events) else []
 
     def has_events(self, wanted: object) -> bool:
-        """Whether an answer to `wanted` is kept, without reading it."""
+        """Return True if events for `wanted` are cached, without reading them."""
         return self._surveys.has(self._key(wanted))
 
     def keep_events(self, wanted: object, events: Iterable[VideoEvent]) -> None:
+        """Cache the events for `wanted`."""
         self._put(wanted, events)
 
     def known(self) -> video.Known | None:
-        """What the survey of the whole video found."""
+        """Return the result of the survey of the whole video, or None."""
         known = next(iter(self._get("known")), None)
         return known if isinstance(known, video.Known) else None
 
     def keep_known(self, known: video.Known) -> None:
+        """Cache the result of the survey of the whole video."""
         self._put("known", [known])
 
     def texts(self) -> dict[str, tuple[ScreenText, ...]]:
-        """The texts on pictures of this video, by `video.picture_key`."""
+        """Return the texts on pictures of this video, by `video.picture_key`."""
         texts = next(iter(self._get("texts")), None)
         return texts if isinstance(texts, dict) else {}
 
     def keep_texts(self, events: Sequence[VideoEvent]) -> None:
-        """Those in the facts among `events`, beside the ones that are kept already."""
+        """Cache the texts in the facts among `events`, in addition to earlier ones."""
         texts = {**self.texts(), **_texts_in(events)}
         self._put("texts", [dict(list(texts.items())[-_MOST_TEXTS:])])
 
-    def _get(self, of: object) -> list[object]:
-        data = self._surveys.get(self._key(of))
+    def _get(self, subject: object) -> list[object]:
+        data = self._surveys.get(self._key(subject))
         if data is None:
             return []
         stream = BytesIO(data)
@@ -217,14 +222,14 @@ class Remembered:
             return []
         return values
 
-    def _put(self, of: object, values: Iterable[object]) -> None:
+    def _put(self, subject: object, values: Iterable[object]) -> None:
         buffer = BytesIO()
         for value in values:
             send(buffer, value)
-        self._surveys.put(self._key(of), buffer.getvalue())
+        self._surveys.put(self._key(subject), buffer.getvalue())
 
-    def _key(self, of: object) -> str:
-        described = json.dumps([self._sha256, of, video.version()], sort_keys=True)
+    def _key(self, subject: object) -> str:
+        described = json.dumps([self._sha256, subject, video.version()], sort_keys=True)
         return hashlib.sha256(described.encode()).hexdigest()
 
 

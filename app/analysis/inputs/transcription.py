@@ -1,7 +1,7 @@
-"""From a video to its transcript: its subtitles where it has some, else what a speech model hears.
+"""Transcript of a video: its subtitles if it has some, else the output of a speech model.
 
-Whatever fails here costs the transcript and a sentence about it, never the analysis. What was heard once is kept by the
-content of the file, so that nothing is transcribed twice. What the frames show is not looked at.
+A failure costs the transcript and adds a notice, but never ends the analysis. Transcripts are cached by the content of
+the file, so that nothing is transcribed twice. Frames are not looked at.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from app.video.protocol import receive, send
 
 log = logging.getLogger(__name__)
 _FORM = 1
-"""Of what is kept; another number forgets everything."""
+"""Version of the cached form; another number invalidates all entries."""
 Found = tuple[Transcript | None, tuple[Notice, ...]]
 OnProgress = Callable[[float, tuple[Cue, ...]], None]
 
 
 def cues_between(transcript: Transcript | None, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
-    """The cues that are on at some moment of [start_seconds, end_seconds), in time order."""
+    """Return the cues that overlap [start_seconds, end_seconds), in time order."""
     if transcript is None:
         return ()
     before = bisect_left(transcript.cues, end_seconds, key=lambda cue: cue.start_seconds)
@@ -40,10 +40,14 @@ def cues_between(transcript: Transcript | None, start_seconds: float, end_second
 
 
 class Hearing:
-    """Called once for an analysis, in a thread of its own; several may run at the same time.
+    """Transcriber, called once per analysis in a thread of its own; several may run at the same time.
 
-    `engine` serves the speech model; it is started when there is sound to transcribe, and stopped when nobody needs it.
-    None means that no speech model is set. `language` is what is spoken (ISO 639-1), "" for the model to find out.
+    Args:
+        engine: Engine of the speech model; None if none is set. It is started when there is sound to transcribe, and
+            stopped after the last user.
+        surveys: Store of the cached transcripts.
+        language: Spoken language (ISO 639-1); "" lets the model detect it.
+        timeout_seconds: Longest wait for an answer of the speech model.
     """
 
     def __init__(
@@ -66,11 +70,19 @@ class Hearing:
         after: Callable[[], object] | None = None,
         on_progress: OnProgress = lambda reached_seconds, cues: None,
     ) -> Found:
-        """The transcript, None where there is none, and what the reader must be told about it. Raises only Cancelled.
+        """Return the transcript, or None, and the notices for the report.
 
-        `sha256` is asked only where sound is to be transcribed. `after` is called, and may block, before the engine is
-        started: two engines must not measure the free memory of a GPU at the same moment. `on_progress` is told, piece
-        by piece, up to which second of the video all is transcribed, and the cues that are new.
+        Args:
+            info: Metadata of the video.
+            request: Request of the analysis.
+            sha256: Returns the file's SHA-256; called only if there is sound to transcribe.
+            cancel: Event that stops the work.
+            after: Called before the engine is started and may block: two engines must not measure the free memory of a
+                GPU at the same moment.
+            on_progress: Called piece by piece with the second up to which all is transcribed, and the new cues.
+
+        Raises:
+            Cancelled: `cancel` was set; nothing else is raised.
         """
         try:
             transcript: Transcript | None = None
@@ -111,7 +123,7 @@ class Hearing:
         pieces = video.sound_pieces(info.path, start_seconds=start, end_seconds=end, cancel=cancel)
         try:
             first = next(pieces, None)
-            if first is None:  # not a sound in it: no model needs to listen
+            if first is None:  # silence: the model is not needed
                 return Transcript("speech", model, ()), ()
             with self._ready(cancel, after) as endpoint:
                 found, is_whole = self._listen(chain([first], pieces), endpoint, cancel, on_progress)
@@ -124,8 +136,8 @@ class Hearing:
     def _listen(
         self, pieces: Iterator[SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
     ) -> tuple[Found, bool]:
-        """What was heard up to the end, or up to where it failed, and whether it is all."""
-        from app.llm.speech import SpeechModel, transcribe  # NumPy: most analyses have no speech model
+        """Transcribe up to the end or a failure; return the result and whether it is complete."""
+        from app.llm.speech import SpeechModel, transcribe  # imports NumPy; most analyses have no speech model
 
         model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, self._language, self._timeout_seconds)
         cues: list[Cue] = []
@@ -149,7 +161,7 @@ class Hearing:
 
     @contextmanager
     def _ready(self, cancel: threading.Event, after: Callable[[], object] | None) -> Iterator[Endpoint]:
-        """The endpoint of the started engine; the last to leave stops it."""
+        """Yield the endpoint of the started engine; the last user stops it."""
         assert self._engine is not None
         if after is not None:
             with suppress(AppError):
@@ -182,13 +194,13 @@ def _packed(found: Found) -> bytes:
 
 
 def _unpacked(data: bytes | None) -> Found | None:
-    """What was kept; None for nothing, and for what is damaged."""
+    """Parse a cached transcript; return None if it is missing or damaged."""
     stream = BytesIO(data or b"")
     notices: list[Notice] = []
     try:
         transcript = receive(stream)
         while (event := receive(stream)) is not None:
-            notices.append(event.notice)  # type: ignore[attr-defined]  # anything else is damage
+            notices.append(event.notice)  # type: ignore[attr-defined]  # anything else is damaged
     except (EOFError, ValueError, KeyError, TypeError, AttributeError):
         log.warning("a kept transcript cannot be read", exc_info=True)
         return None

@@ -1,11 +1,11 @@
-"""Reads the answer of a model into findings, chapters and the rest, whatever form it came in.
+"""Parser of model answers in any form, finished or still growing.
 
-Nothing that was said is lost silently: what departs from the form is put right where that is safe, kept as it stands
-where not, and named in `troubles` or in the issues of a finding. A frame number is one only if that frame was sent, and
-no time but that of a frame gets out of here as fact. Never raises.
+`read` parses a finished answer into findings, chapters and the rest. It never raises and drops nothing silently:
+deviations from the form are fixed where that is safe, else kept unchanged, and named in `troubles` or in the issues of
+a finding. Only numbers of frames that were sent are citations, and only times of these frames are passed on as facts.
 
-It is called for every few pieces that arrive, so it goes through the text once. What it gives is for the eye alone;
-the finished answer is read by app.analysis.parsing.answer_parser.
+`so_far` makes a growing answer readable for display only. It is called for every few pieces that arrive, so it goes
+through the text once.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from app.core.domain import Chapter, Finding, Language, Subject
 
 __all__ = ["Reading", "read", "so_far"]
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
-_LONGEST_TITLE = 120
+_LONGEST_TITLE = 120  # characters; chosen by hand, not tuned
 _BEGINNING = re.compile(r"(?:```(?:json)?\s*)?(?:\{\s*(?:[\"'“]|\Z)|\[\s*\{|\{?\Z)|```\w*\s*\Z")
 _FRAME_KEYS = ("frames", "frame", "first_frame")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What an answer says. `troubles` are keys under `trouble.` in i18n, of what was wrong with the answer itself."""
+    """Parsed answer. `troubles` are keys under `trouble.` in i18n that name what is wrong with the answer itself."""
 
     findings: tuple[Finding, ...] = ()
     overview: tuple[Finding, ...] = ()
@@ -47,7 +47,16 @@ class Reading:
 def read(
     text: str, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
 ) -> Reading:
-    """What `text` says of the frames in `times` (number to seconds); `end_seconds` is where the last chapter ends."""
+    """Parse the answer `text`; never raises.
+
+    Args:
+        text: Whole answer of the model.
+        scope: Kind of the request.
+        template: Template of the analysis, which defines the fields of findings.
+        language: Language of the report.
+        times: Seconds of the frames that were sent, by number.
+        end_seconds: End of the last chapter.
+    """
     return _Reader(scope, template, language, times, end_seconds).read(without_thoughts(text))
 
 
@@ -55,7 +64,7 @@ class _Reader:
     def __init__(
         self, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
     ) -> None:
-        self._rest = "overview" if scope == "join" else "findings"  # where goes what has no place of its own
+        self._rest = "overview" if scope == "join" else "findings"  # the list for entries without a known key
         self._fields = template.fields
         self._times = times
         self._end_seconds = end_seconds
@@ -95,10 +104,10 @@ class _Reader:
             reply=self._entries.statements(parts.get("reply", [])),
         )
 
-    # ---- which part of the answer is what
+    # ---- lists of the answer
 
     def _arranged(self, value: Any, depth: int = 0) -> dict[str, list[Any]]:
-        """The lists of an answer by their keys; what has no key that is known counts as findings."""
+        """Return the lists of an answer by their keys; values without a known key count as findings."""
         parts: dict[str, list[Any]] = {}
         if isinstance(value, list):
             self._note("odd_form")
@@ -133,7 +142,7 @@ class _Reader:
         return [value]
 
     def _under(self, key: str, value: Any) -> list[Any]:
-        """What stands under a key of the model's own, which may be the number of a frame."""
+        """Return the entries under a key of the model's own, which may be the number of a frame."""
         if isinstance(value, list) and any(map(is_entry, value)):
             return value
         numbers = citations.cited_in(key) or (citations.numbers_in(key) if _NUMBERS.fullmatch(key) else [])
@@ -141,7 +150,7 @@ class _Reader:
             return [{"frames": numbers, **value} if numbers else {**value, "": key}]
         return [{"frames": numbers, "text": value} if numbers else f"{key}: {as_line(value)}"]
 
-    # ---- what is not a finding
+    # ---- subjects, chapters and title
 
     def _subjects(self, items: list[Any]) -> tuple[Subject, ...]:
         found: dict[str, Subject] = {}
@@ -159,7 +168,7 @@ class _Reader:
         return tuple(found.values())
 
     def _chapters(self, items: list[Any]) -> tuple[Chapter, ...]:
-        """In the order of time, from 0 to the end without a gap; two that begin together are one."""
+        """Return the chapters in time order, from 0 to the end without gaps; those with one start are merged."""
         begun: dict[int, tuple[str, str]] = {}
         for number, title, text in map(self._chapter, flat(items)):
             if number not in self._times:
@@ -176,7 +185,7 @@ class _Reader:
         return tuple(Chapter(*begun[number], number, *edge) for number, edge in zip(numbers, ranges, strict=True))
 
     def _chapter(self, item: Any) -> tuple[int, str, str]:
-        """(number of the first frame, title, text); the number is -1 where none can be made out."""
+        """Return the number of the first frame (-1 if unclear), title and text."""
         if isinstance(item, dict):
             given = folded_keys(item)
             own, _ = self._entries.frames([next((given[key] for key in FRAME_KEYS if key in given), None)])
@@ -190,12 +199,12 @@ class _Reader:
         return self._untimed(as_line(value))
 
     def _title(self, line: str) -> str:
-        """What is longer than a heading may be is the model's repeating itself; the answer keeps it whole."""
-        told = self._untimed(line)
-        return told if len(told) <= _LONGEST_TITLE else f"{told[: _LONGEST_TITLE - 1].rstrip()}…"
+        """Return the title, cut if the model repeats itself; the stored answer keeps it whole."""
+        title = self._untimed(line)
+        return title if len(title) <= _LONGEST_TITLE else f"{title[: _LONGEST_TITLE - 1].rstrip()}…"
 
     def _untimed(self, text: str) -> str:
-        """A text that cannot be marked as unverified, so that times of the model's own have to go."""
+        """Remove times that are not those of frames, since this text can't be marked as unverified."""
         kept = citations.without_own_times(text, self._times)
         self._note("chapter_time", kept != text)
         return kept
@@ -207,7 +216,7 @@ def _add(parts: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:
 
 
 def so_far(text: str) -> str:
-    """What `text` says up to now; prose stays as it is."""
+    """Return the readable text of the growing answer `text`, a line per entry; prose is unchanged."""
     return _shown(text).encode("utf-8", "replace").decode()  # half of an escaped pair is no character
 
 
@@ -240,10 +249,10 @@ def _lines(value: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    """ "3, 4: moves · left · A man walks." """
+    """Return one line for an entry, like "3, 4: moves · left · A man walks."."""
     numbers = [one for key in _FRAME_KEYS for one in _as_list(entry.get(key))]
-    told = [value for key, value in entry.items() if key not in _FRAME_KEYS]
-    words = " · ".join(str(one) for one in told if isinstance(one, (str, int, float)) and one not in ("", "…"))
+    values = [value for key, value in entry.items() if key not in _FRAME_KEYS]
+    words = " · ".join(str(one) for one in values if isinstance(one, (str, int, float)) and one not in ("", "…"))
     frames = ", ".join(str(number) for number in numbers)
     return f"{frames}: {words}" if frames and words else words
 

@@ -1,7 +1,7 @@
-"""Turns an answer into findings with the frames they rest on, and flags what the frames do not bear out.
+"""Citations in answers: findings with the frames they rest on, and checks of the times they claim.
 
 The model cites frame numbers; the app turns them into times. A time of the model's own that is not the time of a
-frame it cites, a frame that was not sent, or no frame at all is named in `Finding.issues`, never passed on as fact.
+cited frame, a frame that was not sent, or a missing citation is named in `Finding.issues`, never passed on as fact.
 """
 
 from __future__ import annotations
@@ -42,19 +42,23 @@ _MINUTES = re.compile(
     r"(?:\s*(?:and\s*)?(?P<s>\d+)\s*(?:seconds?\b|secs?\b|s\b|秒))?",
     re.IGNORECASE,
 )
-# Words copied from a sign or a screen; in what is left of a JSON, straight marks are not those of a quotation.
+# Words copied from a sign or a screen. Straight quotes inside a piece of JSON are not quotations.
 _QUOTED = re.compile(r"“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|«[^»\n]*»")
 _QUOTED_STRAIGHT = re.compile(r'"[^"\n]*"')
 _JSON = re.compile(r'"\s*:|^\s*[{\[]')
 _CLOSE_SECONDS = 1.0  # "00:04" for a frame at 4.5 s is the frame's time, cut to the second
-_WIDEST_RANGE = 256
+_WIDEST_RANGE = 256  # frames; a wider range is taken for two numbers. Chosen by hand; not tuned.
 
 
 def read(answer: str, times: Mapping[int, float]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """(what is said of single frames, what is said of the whole) of an answer in prose, each in its order.
+    """Parse an answer in prose.
 
-    `times` maps the numbers of the frames that were sent to their seconds. The whole is what follows a line that
-    starts with "Summary:" or "总结：".
+    Args:
+        answer: Text of the answer.
+        times: Seconds of the frames that were sent, by number.
+
+    Returns:
+        Findings on single frames, and the overview: what follows a line that starts with "Summary:" or "总结：".
     """
     heads = list(_OVERVIEW.finditer(answer))
     if not heads:
@@ -63,12 +67,12 @@ def read(answer: str, times: Mapping[int, float]) -> tuple[tuple[Finding, ...], 
 
 
 def statements(text: str, times: Mapping[int, float]) -> tuple[Finding, ...]:
-    """Each line as a finding of its own, resting on the frames that it cites."""
+    """Return each line as a finding that rests on the frames it cites."""
     return tuple(finding(line, (), times) for line in _lines(_OVERVIEW.sub("", text)))
 
 
 def findings(answer: str, times: Mapping[int, float]) -> tuple[Finding, ...]:
-    """The numbered items of an answer; lines without a number stay findings of their own."""
+    """Return the numbered items of an answer; lines without a number are findings of their own."""
     starts = list(_ITEM.finditer(answer))
     if not starts:
         return statements(answer, times)
@@ -90,10 +94,15 @@ def finding(
     quoted: Sequence[str] = (),
     issues: Sequence[str] = (),
 ) -> Finding:
-    """`text` with `fields` as a finding that rests on the frames `own` and on those that it cites.
+    """Build a finding from `text` and `fields`, and check its citations and times.
 
-    `quoted` are the keys of fields whose words are copied from the picture: what looks like a time or a citation in
-    them is none. `issues` are those that are known already.
+    Args:
+        text: Text of the finding.
+        own: Numbers of its frames, besides those that the texts cite.
+        times: Seconds of the frames that were sent, by number.
+        fields: Values of the template's fields, by key.
+        quoted: Keys of fields that are copied from the picture; times and citations in them are ignored.
+        issues: Issues that are known already.
     """
     fields = fields or {}
     said = [text, *(value for key, value in fields.items() if key not in quoted)]
@@ -110,7 +119,7 @@ def finding(
 
 
 def cited_in(text: str) -> list[int]:
-    """The numbers of the frames that a text cites, in their order; a range stands for all in it."""
+    """Return the sorted numbers of the frames that a text cites, ranges expanded."""
     numbers: list[int] = []
     for match in _CITED.finditer(_SPELT_RANGE.sub(r"\1", text)):
         numbers += numbers_in(match[1] or match[2] or match[3])
@@ -118,7 +127,7 @@ def cited_in(text: str) -> list[int]:
 
 
 def numbers_in(text: str) -> list[int]:
-    """All whole numbers of a text, with those of the ranges in it."""
+    """Return the sorted whole numbers of a text, ranges expanded."""
     numbers = [int(number) for number in re.findall(r"\d+", text[:1000])]
     for low, high in _RANGE.findall(text[:1000]):
         if int(high) - int(low) < _WIDEST_RANGE:
@@ -127,12 +136,12 @@ def numbers_in(text: str) -> list[int]:
 
 
 def names_a_time(text: str) -> bool:
-    """Whether a text holds a clock or a place in time at all."""
+    """Return True if a text names any time."""
     return bool(_claims(text))
 
 
 def without_own_times(text: str, times: Mapping[int, float]) -> str:
-    """`text` with "…" in the place of each time that is not that of a frame."""
+    """Replace each time in `text` that is not that of a frame by "…"."""
     for match in reversed(_own_times(text, tuple(times), times)):
         text = text[: match.start()] + "…" + text[match.end() :]
     return text
@@ -143,7 +152,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _claims(text: str) -> list[re.Match[str]]:
-    """The places in time that a text names, in their order and none within another. What it quotes is not its own."""
+    """Return the times that a text names, in order and without overlaps; quotations are left out."""
     quoted = [match.span() for pattern in _quotations(text) for match in pattern.finditer(text)]
     found = sorted(
         (
@@ -166,7 +175,7 @@ def _quotations(text: str) -> tuple[re.Pattern[str], ...]:
 
 
 def _own_times(text: str, frames: Sequence[int], times: Mapping[int, float]) -> list[re.Match[str]]:
-    """The claims that none of `frames` bears out."""
+    """Return the claimed times that match none of `frames`."""
     return [
         match
         for match in _claims(text)

@@ -1,7 +1,7 @@
-"""Reads the entries of an answer's lists, loosely as models fill them in: frames, template fields, text.
+"""Tolerant parser of the entries in an answer's lists: frames, template fields, text.
 
-A frame number may come as 3, "3", "frame 3", "1-3" or in a list; a time in its place is no number. What has no place
-of its own is kept in the text. Which list is what is the business of app.analysis.parsing.answer_parser.
+A frame number may be written as 3, "3", "frame 3", "1-3" or in a list; a time in its place is an issue. Values without
+a field of their own are kept in the text. app.analysis.parsing.answer_parser finds the lists.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ TIME = re.compile(r"\d\s*[.:：]\s*\d|\d\s*(?:s\b|sec|秒|分)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{1,9})?")
 _UNSAID = ("…", "...", "null", "none", "n/a")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
-_MOST_NUMBERS = 512
-DEEPEST = 6
+_MOST_NUMBERS = 512  # frame numbers of an entry; chosen by hand, not tuned
+DEEPEST = 6  # nested lists and objects; chosen by hand, not tuned
 
 
 class Entries:
-    """Makes findings of entries. `note_odd` is called where one departs from the form."""
+    """Parser of one answer's entries. `note_odd` is called for each deviation from the form."""
 
     def __init__(self, language: Language, times: Mapping[int, float], note_odd: Callable[[], None]) -> None:
         self._language = language
@@ -34,11 +34,11 @@ class Entries:
         self._note_odd = note_odd
 
     def findings(self, items: list[Any], fields: Sequence[Field]) -> tuple[Finding, ...]:
-        """What is said of single frames, each thing once. A line of text begins with its frame: "3: …"."""
+        """Return the findings on single frames without duplicates; a bare line starts with its frame: "3: …"."""
         return self._read(items, fields, citations.findings)
 
     def statements(self, items: list[Any]) -> tuple[Finding, ...]:
-        """What is said of several frames as a whole. A number before a line of text counts lines, not frames."""
+        """Return the statements on several frames; a number before a bare line counts lines, not frames."""
         return self._read(items, (), citations.statements)
 
     def _read(
@@ -63,24 +63,24 @@ class Entries:
     def _finding(self, item: Mapping[str, Any], fields: Sequence[Field]) -> Iterator[Finding]:
         given = folded_keys(item)
         own, issues = self.frames(next((given.pop(key) for key in FRAME_KEYS if key in given), []))
-        told: dict[str, str] = {}
+        values: dict[str, str] = {}
         for field in fields:
             names = [name for name in (field.key, field.name.en.lower(), field.name.zh) if name in given]
             value, is_known = self._field(field, given.pop(names[0]) if names else None)
             if value:
-                told[field.key] = value
+                values[field.key] = value
             issues += [] if is_known else ["unknown_value"]
         text = next((words for key in _TEXT_KEYS if key in given and (words := as_line(given.pop(key)))), "")
         more = [f"{key}: {words}" if key else words for key, value in given.items() if (words := as_line(value))]
         if more:
             self._note_odd()
-        text = f"{text} ({'; '.join(more)})" if text and more else text or "; ".join(more) or ", ".join(told.values())
+        text = f"{text} ({'; '.join(more)})" if text and more else text or "; ".join(more) or ", ".join(values.values())
         if text:
             quoted = [field.key for field in fields if field.quoted]
-            yield citations.finding(text, own, self._times, fields=told, quoted=quoted, issues=issues)
+            yield citations.finding(text, own, self._times, fields=values, quoted=quoted, issues=issues)
 
     def _field(self, field: Field, value: Any) -> tuple[str, bool]:
-        """The value in the words of the report, and whether it is one that the field can have."""
+        """Return the value in the report's language, and whether the field allows it."""
         words = as_line(value)
         if field.kind == "number":
             return words, not words or bool(_NUMBER.fullmatch(words))
@@ -92,7 +92,7 @@ class Entries:
         return words, False
 
     def frames(self, value: Any, depth: int = 0) -> tuple[list[int], list[str]]:
-        """Numbers of frames, and what is wrong with them: a time in their place is no number."""
+        """Return the frame numbers in `value`, and their issues: "own_time" for a time in place of a number."""
         if isinstance(value, (list, tuple, dict)) and depth < DEEPEST:
             if depth > 0 or isinstance(value, dict):
                 self._note_odd()
@@ -117,11 +117,12 @@ class Entries:
 
 
 def folded_keys(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with its keys in small letters and without spaces."""
+    """Return the entry with its keys in lower case and underscores for spaces."""
     return {as_line(key).lower().replace(" ", "_"): value for key, value in item.items()}
 
 
 def flat(items: list[Any], depth: int = 0) -> Iterator[Any]:
+    """Yield the items of nested lists, without None."""
     for item in items:
         if isinstance(item, list) and depth < DEEPEST:
             yield from flat(item, depth + 1)
@@ -134,13 +135,13 @@ def _folded(text: str) -> str:
 
 
 def as_line(value: Any, depth: int = 0) -> str:
-    """Any value as one clean line; "" for what says nothing, such as the "…" of the form itself."""
+    """Return any value as one clean line; "" for a placeholder such as the "…" of the form itself."""
     if isinstance(value, (list, dict)):
         if depth == DEEPEST:
             return "…"
         entries = value.items() if isinstance(value, dict) else (("", one) for one in value)
-        told = ((as_line(key), as_line(one, depth + 1)) for key, one in entries)
-        return ", ".join(f"{key}: {words}" if key else words for key, words in told if words)
+        pairs = ((as_line(key), as_line(one, depth + 1)) for key, one in entries)
+        return ", ".join(f"{key}: {words}" if key else words for key, words in pairs if words)
     if isinstance(value, float):
         value = int(value) if value.is_integer() and abs(value) < 1e15 else value
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**18:

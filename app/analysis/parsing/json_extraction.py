@@ -1,7 +1,6 @@
-"""Finds the JSON in an answer: alone, in fences, among words, behind thoughts, in several pieces, or cut off.
+"""Extraction of the JSON in an answer: alone, in fences, among words, behind thoughts, in several pieces, or cut off.
 
-What the values mean is known to app.analysis.parsing.answer_parser; here only whether something looks like an answer at
-all.
+It only checks whether a value looks like an answer; app.analysis.parsing.answer_parser interprets it.
 """
 
 from __future__ import annotations
@@ -19,12 +18,18 @@ _ENTRY_KEYS = ("frames", "frame", "first_frame", "text")
 _THOUGHTS = re.compile(r"^\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _OPENING = re.compile(r"\{\s*[\"'“\w}]|\[\s*\{|\{\s*\Z")
 _FENCE = re.compile(r"```\w*")
-_MOST_TRIALS = 24
+_MOST_ATTEMPTS = 24  # openings of JSON to try; chosen by hand, not tuned
 
 
 @dataclass(frozen=True)
 class Found:
-    """`value` is a dict, a list or None. The flags tell how it was come by."""
+    """JSON found in an answer.
+
+    Attributes:
+        value: A dict, a list or None.
+        is_cut: The text ended too early.
+        is_odd: The text was not plain JSON.
+    """
 
     value: Any
     is_cut: bool = False
@@ -32,21 +37,21 @@ class Found:
 
 
 def canonical(key: str) -> str:
-    """The key of an answer that is meant: "Finding" is "findings", "summary" is "overview"; "" for another."""
+    """Return the known key that `key` means ("Finding" is "findings", "summary" is "overview"), or ""."""
     bare = re.sub(r"[^a-z]", "", key.lower())
     meant = _SYNONYMS.get(bare, bare)
     return next((known for known in ANSWER_KEYS if known.rstrip("s") == meant.rstrip("s")), "")
 
 
 def is_entry(value: Any) -> bool:
-    """Whether it is one statement with frames rather than a whole answer, which holds lists."""
+    """Return True if `value` is one statement with frames rather than a whole answer, which holds lists."""
     if not isinstance(value, dict) or not any(key.strip().lower() in _ENTRY_KEYS for key in value):
         return False
     return not any(canonical(key) and isinstance(one, (list, dict)) for key, one in value.items())
 
 
 def is_answer(value: Any) -> bool:
-    """Whether it holds anything that an answer holds, at once or one level down."""
+    """Return True if `value` has any part of an answer, at the top or one level down."""
     return _holds_any(value) or (
         isinstance(value, (dict, list)) and any(map(_holds_any, value.values() if isinstance(value, dict) else value))
     )
@@ -57,17 +62,17 @@ def _holds_any(value: Any) -> bool:
 
 
 def without_thoughts(answer: str) -> str:
-    """An answer without the <think> … </think> that some models begin with, finished or not."""
+    """Remove the <think> … </think> that some models start with, finished or not."""
     return _THOUGHTS.sub("", answer.replace("\ufeff", "")).strip()
 
 
 def find(text: str) -> Found | None:
-    """The JSON of an answer without thoughts; None where there is none."""
+    """Find the JSON of an answer without thoughts; return None if there is none."""
     try:
         value = json.loads(text, strict=False, object_pairs_hook=merged)
     except (ValueError, RecursionError):
         return _among_words(text)
-    if isinstance(value, str) and value != text:  # JSON that was put into a string
+    if isinstance(value, str) and value != text:  # JSON inside a string
         inner = find(value.strip())
         return inner and Found(inner.value, inner.is_cut, True)
     return Found(value) if isinstance(value, (dict, list)) else None
@@ -76,7 +81,7 @@ def find(text: str) -> Found | None:
 def _among_words(text: str) -> Found | None:
     pieces: list[Any] = []
     first, at, is_cut, is_odd = 0, 0, False, False
-    for _ in range(_MOST_TRIALS):
+    for _ in range(_MOST_ATTEMPTS):
         opening = _OPENING.search(text, at)
         if not opening:
             break
@@ -96,7 +101,7 @@ def _among_words(text: str) -> Found | None:
 
 
 def _bare_json(text: str) -> Found | None:
-    """JSON that does not look like an answer, or not yet, where there is nothing else."""
+    """Find JSON that doesn't look like an answer, or not yet, if there is nothing else."""
     bare = _FENCE.sub("", text, count=1).lstrip()
     if not bare.startswith("{"):
         return None
@@ -105,7 +110,7 @@ def _bare_json(text: str) -> Found | None:
 
 
 def _together(pieces: list[Any]) -> Any:
-    """Several values that follow one another, as one."""
+    """Merge several consecutive values into one."""
     entries = [one for piece in pieces for one in (piece if isinstance(piece, list) else [piece]) if is_entry(one)]
     answers = [piece for piece in pieces if isinstance(piece, dict) and not is_entry(piece)]
     if not answers:

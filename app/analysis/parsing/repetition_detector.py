@@ -1,27 +1,31 @@
-"""Notices that a model has lost its way and only repeats itself, while its answer is still coming.
+"""Detector of a model that only repeats itself, while its answer is still streamed.
 
-What counts is the end of the text: the same piece, letter for letter, over and over. Entries that differ in the numbers
-of their frames are no repetition, however alike; nor are table lines and the brackets of JSON.
+It looks at the end of the text for the same piece, letter for letter, over and over. Entries that differ in their frame
+numbers are not a repetition, however alike; nor are table lines and the brackets of JSON.
 """
 
 from __future__ import annotations
 
 from math import ceil
 
-_WINDOW = 6000  # characters looked back on
-_ANCHOR = 16  # the end of the text that is looked for before it
-_STEP = 32  # characters between two looks
-_MOST_PERIODS = 12  # earlier places of the anchor that are tried
+# Lengths are in characters. Chosen by hand; not tuned.
+_WINDOW = 6000  # end of the text that is searched
+_ANCHOR = 16  # end of the text that is searched for in the window
+_STEP = 32  # distance between two checks
+_MOST_PERIODS = 12  # earlier positions of the anchor that are tried
 _LONGEST_PERIOD = 1200
 _FEWEST = 4  # repetitions
-_LEAST_WIDTH = 240  # that they fill together, in Latin characters
-_MOST_NUMBERS = 150  # in a row, with nothing but commas and spaces between them
+_LEAST_WIDTH = 240  # width of all repetitions together, in Latin characters
+_MOST_NUMBERS = 150  # longest row of numbers with only commas and spaces between them
 _BETWEEN_NUMBERS = "0123456789 \n,.;:、，-"
 
 
 class Loop:
-    """Watches one answer: `push` its pieces as they come. Where it sees a loop depends on the answer alone, not on the
-    pieces; `length` is the number of characters that it has looked at by then.
+    """Detector for one streamed answer; the position where it finds a loop doesn't depend on the size of the pieces.
+
+    Attributes:
+        is_looping: True once the answer repeats itself.
+        length: Number of characters checked.
     """
 
     def __init__(self) -> None:
@@ -31,7 +35,7 @@ class Loop:
         self._unseen = ""
 
     def push(self, piece: str) -> bool:
-        """Whether the answer repeats itself by now; once it does, that stays so."""
+        """Add a piece of the answer and return True if the answer repeats itself, now or before."""
         self._unseen += piece
         while len(self._unseen) >= _STEP and not self.is_looping:
             self._tail = (self._tail + self._unseen[:_STEP])[-_WINDOW:]
@@ -42,7 +46,7 @@ class Loop:
 
 
 def is_looping(text: str) -> bool:
-    """Whether a whole answer repeats itself anywhere."""
+    """Return True if a whole answer repeats itself anywhere."""
     return Loop().push(text)
 
 
@@ -63,11 +67,11 @@ def _repeats(text: str) -> bool:
 
 
 def _width(text: str) -> int:
-    """Its length, with a Chinese character for two: it says as much as two Latin ones, and costs as much."""
+    """Return the length with a Chinese character counted as two, as it holds and costs as much as two Latin ones."""
     return len(text) + sum(character >= "\u2e80" for character in text)
 
 
 def _counts(text: str) -> bool:
-    """Whether it ends in a long row of bare numbers."""
+    """Return True if the text ends in a long row of bare numbers."""
     row = text[len(text.rstrip(_BETWEEN_NUMBERS)) :]
     return len(row) > _MOST_NUMBERS and len(row.replace(",", " ").split()) > _MOST_NUMBERS

@@ -1,7 +1,6 @@
-"""Reads JSON as models write it: cut off in the middle, without commas, with bare or unescaped quotes.
+"""Tolerant parser of JSON as models write it: cut off, without commas, with bare or unescaped quotes.
 
-Goes through the text once, never fails, and takes linear time, so that a growing answer can be read again and again.
-What the values mean is not known here.
+It never fails and takes linear time, so a growing answer can be parsed repeatedly. It doesn't interpret values.
 """
 
 from __future__ import annotations
@@ -14,18 +13,23 @@ _CLOSING = {'"': '"', "'": "'", "“": "”"}  # Chinese quotes, colons and comm
 _SPACE = re.compile(r"[\s,，]*")
 _PLAIN = re.compile(r"[^\"'”\\]+")
 _BARE = re.compile(r"[^\s,，:：{}\[\]\"“][^,，:：{}\[\]\"\n]*")
-# What may follow a quote that ends a text: the end, a bracket, or a comma and the next value. A colon ends keys alone.
+# A quote ends a string if the end, a bracket, or a comma and the next value follow. A colon ends only keys.
 _AFTER_VALUE = re.compile(r"\s*(?:$|[}\]]|[,，]\s*(?:$|[\"'“{\[}\]]|-?\d|true\b|false\b|null\b|\w+\s*[:：]))")
 _AFTER_KEY = re.compile(r"\s*(?:$|[:：])")
 _CUT_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$")
 _BAD_ESCAPE = re.compile(r"\\(?![\"\\/bfnrt]|u[0-9a-fA-F]{4})")
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
-_DEEPEST = 32
+_DEEPEST = 32  # nested lists and objects; chosen by hand, not tuned
 
 
 class Lenient:
-    """One reading of `text` from `start` on. Afterwards `at` is where it ended, `is_cut` tells that the text ended too
-    early, and `is_odd` that it was not quite JSON.
+    """Parser of one JSON value in `text` from `start` on.
+
+    Attributes:
+        text: Text to parse.
+        at: Position, after the value once it is parsed.
+        is_cut: The text ended too early.
+        is_odd: The text was not valid JSON.
     """
 
     def __init__(self, text: str, start: int = 0) -> None:
@@ -36,7 +40,7 @@ class Lenient:
         self._depth = 0
 
     def value(self) -> Any:
-        """The value that begins here; None where there is none."""
+        """Parse the value at the current position; return None if there is none."""
         self._skip()
         if self._ended():
             return None
@@ -59,7 +63,7 @@ class Lenient:
                 pairs.append((key, self.value()))
             elif not self._ended():
                 self.is_odd = True
-                pairs.append((key, ""))  # a text without a key: kept as one
+                pairs.append((key, ""))  # a string without a value: kept as a key
         return merged(pairs)
 
     def _list(self) -> list[Any]:
@@ -71,7 +75,7 @@ class Lenient:
         return values
 
     def _closes(self, bracket: str) -> bool:
-        """Whether the object or list ends here: by its bracket, by that of what it stands in, or with the text."""
+        """Return True if the object or list ends here: by its bracket, by that of its parent, or with the text."""
         self._skip()
         if self._ended():
             return True
@@ -79,7 +83,7 @@ class Lenient:
         if found == bracket:
             self.at += 1
         elif found in "}]":
-            self.is_odd = True  # its own bracket is missing; this one is taken by what it stands in
+            self.is_odd = True  # its own bracket is missing; this one is left to the parent
             self.at += 1 if self._depth == 1 else 0
         return found in "}]"
 
@@ -112,9 +116,9 @@ class Lenient:
             return raw
 
     def _bare(self, *, is_key: bool = False) -> Any:
-        """A number, true, false, null, or words without quotes."""
+        """Parse a number, true, false, null, or words without quotes."""
         found = _BARE.match(self.text, self.at)
-        if not found:  # a bracket or colon that nothing asked for
+        if not found:  # an unexpected bracket or colon
             self.is_odd = True
             self.at += 1
             return None
@@ -122,7 +126,7 @@ class Lenient:
         word = found[0].strip()
         if self._is_at_end() and not is_key:
             self.is_cut = True
-            return None  # "1" may have been going to be "12"
+            return None  # "1" may be the beginning of "12"
         if word.lower() in _WORDS:
             return _WORDS[word.lower()]
         try:
@@ -144,7 +148,7 @@ class Lenient:
 
 
 def merged(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object from its pairs; what stands under a key that comes twice is put together, not lost."""
+    """Build an object from its pairs; values of a repeated key are combined, not lost."""
     table: dict[str, Any] = {}
     for key, value in pairs:
         if key not in table or table[key] in (None, "", []):

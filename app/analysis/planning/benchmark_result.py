@@ -1,7 +1,6 @@
-"""What a trial of a model's shape has measured, and what follows from it: how long an analysis will take here.
+"""Result of a model benchmark, and the estimate of an analysis that follows from it.
 
-Values alone; `app.analysis.model_benchmark` measures them, the data folder keeps them as documents, and the page reads
-those.
+Values only: `app.analysis.model_benchmark` measures them, and the data folder keeps them as documents for the page.
 """
 
 from __future__ import annotations
@@ -22,16 +21,27 @@ from app.models.serving_plan import GIB, Device
 from app.store.timing_stats import Asked, Known
 
 TOGETHER = 8
-"""So many frames are sent in one request at most."""
+"""Most frames of one test request. Chosen by hand; not tuned."""
 REQUESTS = 2
-"""So many of the full length does the cache hold."""
-_LENGTH = 8192
+"""Requests of full length that the KV cache holds. Chosen by hand; not tuned."""
+_MAX_MODEL_LEN = 8192
+"""Longest context of a benchmark, in tokens. Chosen by hand; not tuned."""
 _ANSWER_TOKENS = 1024
+"""Tokens kept free for an answer in the estimate. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class FrameCost:
-    """A frame of that size costs `tokens` with its mark, and so many seconds alone, or as one of `together`."""
+    """Cost of a frame of one size.
+
+    Attributes:
+        width: Width in pixels.
+        height: Height in pixels.
+        tokens: Prompt tokens of a frame with its mark.
+        alone_seconds: Time of a frame that is sent alone.
+        together: Number of frames sent in one request for `each_seconds`.
+        each_seconds: Time of each of these frames.
+    """
 
     width: int
     height: int
@@ -43,8 +53,18 @@ class FrameCost:
 
 @dataclass(frozen=True)
 class Trial:
-    """What was measured. `peak_bytes` is the most that the engine took while it loaded and answered: of ordinary
-    memory, or with `device` "gpu" of all cards together. `machine` names what it computed on.
+    """Measurements of one model on this machine.
+
+    Attributes:
+        model: Name of the model.
+        machine: Name of the processor or the cards.
+        device: "cpu" or "gpu".
+        engine: Name and version of the engine.
+        arguments: Arguments of vLLM.
+        load_seconds: Time until the engine was ready.
+        peak_bytes: Peak memory while it loaded and answered: RAM, or for "gpu" the memory of all cards together.
+        tokens_per_second: Generation speed of a single request.
+        frames: Cost of a frame for each measured size.
     """
 
     model: str
@@ -59,12 +79,17 @@ class Trial:
 
 
 def settings_of(proposal: Proposal, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """VLLM_CONFIG as proposed for this machine, no longer than a trial needs, with what `given` has otherwise, and with
-    a cache of known size, so that the memory measured is what the model takes and not all that there is.
+    """Return the VLLM_CONFIG for a benchmark: the proposed one with a short context and a KV cache of known size.
+
+    The size of the cache is fixed so that the measured memory is what the model needs, not all that is free.
+
+    Args:
+        proposal: Model with the settings proposed for this machine.
+        given: Settings of the user, which win where they differ from the proposal.
     """
     proposed, shape = proposal.config, proposal.entry.shape
     own = {name: value for name, value in (given or {}).items() if name not in proposed or proposed[name] != value}
-    chosen = {**proposed, "max_model_len": min(proposal.plan.max_model_len, _LENGTH)}
+    chosen = {**proposed, "max_model_len": min(proposal.plan.max_model_len, _MAX_MODEL_LEN)}
     if shape.vision:
         chosen["limit_mm_per_prompt"] = {"image": TOGETHER, "video": 0}
     chosen |= own
@@ -73,7 +98,7 @@ def settings_of(proposal: Proposal, given: Mapping[str, Any] | None = None) -> d
 
 
 def tried_of(document: Mapping[str, Any]) -> Trial | None:
-    """The trial that was kept as `document`; None where the document is not whole."""
+    """Parse the result that was stored as `document`; return None if the document is incomplete."""
     try:
         figures = {name: document[name] for name in Trial.__dataclass_fields__ if name != "frames"}
         trial = Trial(**figures, frames=tuple(FrameCost(**one) for one in document["frames"]))
@@ -84,8 +109,15 @@ def tried_of(document: Mapping[str, Any]) -> Trial | None:
 
 
 def forecast(trial: Trial, frames: int, video: VideoInfo | None = None) -> Forecast | None:
-    """What the engine will take for so many frames with this model here, by the planner that lays out the run; None for
-    a model that sees no pictures. `video`: whose frames they are, where that is known.
+    """Estimate an analysis of so many frames with the measured model, by the planner that lays out the run.
+
+    Args:
+        trial: Measurements of the model.
+        frames: Number of frames.
+        video: Video that the frames are from, if known.
+
+    Returns:
+        The estimate, or None for a model without image input.
     """
     if not trial.frames:
         return None
@@ -103,7 +135,7 @@ def forecast(trial: Trial, frames: int, video: VideoInfo | None = None) -> Forec
 
 
 def _as_asked(trial: Trial, most: int) -> tuple[Asked, ...]:
-    """A part and a join as they would have lasted, from what their frames and words lasted."""
+    """Compute the timing of a chunk and of a join from the measured cost of frames and tokens."""
     cost = trial.frames[0]
     answer, join = usual_answer(cost.together, None, most), usual_answer(0, None, most)
     prompt = max(1, round(cost.together * cost.tokens))

@@ -1,7 +1,7 @@
-"""What an analysis will be like, told before it starts: its frames, parts and tokens, and how long it may take.
+"""Estimate of an analysis before it starts: its frames, chunks, tokens and time.
 
-It is laid out by the very functions that lay out the run. Of an engine that is ready the tokens are those that it
-counts itself; of another one they are reckoned, and that is said. Nothing is started for a forecast.
+The functions that lay out the run lay out the estimate, too. An engine that is ready counts the tokens itself; for
+another one they are estimated, and the text says so. Nothing is started for an estimate.
 """
 
 from __future__ import annotations
@@ -22,20 +22,31 @@ from app.i18n.durations import span, two_figures
 from app.store.timing_stats import Known
 from app.video import Opening
 
-_TOLD = 0.9  # the share of an answer's tokens that a join is told: its words without its form
-_INTRODUCTION = 0.2  # the share of an answer that tells who is seen
-_CAUTION = 1.5  # so much larger than they are does the run take texts to be when it groups them
+# Chosen by hand; not tuned.
+_QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form
+_INTRODUCTION_SHARE = 0.2  # share of an answer that lists the subjects
+_GROUPING_MARGIN = 1.5  # factor by which the run overestimates texts when it groups them
 Measure = Callable[[AnalysisRequest, VideoInfo, tuple[str, str]], "tuple[Layout, Room] | None"]
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """`frames` at most, exactly so many where `is_budget`; in `parts` requests, `in_flight` of them at the same time
-    (None where nobody knows yet), joined by `joins` more. Tokens are of all requests together. `seconds` is from … to,
-    None where this engine has answered nothing so far; `survey_seconds` to find the frames and `facts_seconds` to
-    measure what is on them, while the engine answers, are None where nothing was read so far, and 0 where all that is
-    known of this video. `is_exact` where the engine itself has counted what a frame costs. `held_frames`: as many
-    frames as one request holds.
+    """Estimated size and time of an analysis.
+
+    Attributes:
+        frames: Number of frames: exact if `is_budget`, else the upper limit.
+        is_budget: The selection uses its whole budget of frames.
+        parts: Number of requests with frames.
+        joins: Number of requests that join their answers.
+        side: Longer side of sent frames, in pixels.
+        in_flight: Number of requests at the same time; None if unknown.
+        prompt_tokens: Prompt tokens of all requests together.
+        answer_tokens: Tokens of all answers together.
+        seconds: Shortest and longest time of the requests; None if this engine hasn't answered anything yet.
+        is_exact: The engine itself counted the tokens of a frame.
+        survey_seconds: Time to find the frames; None if no video was read yet, 0 if this one is cached.
+        facts_seconds: Time to measure the frames while the engine answers; None and 0 as for `survey_seconds`.
+        held_frames: Number of frames that one request holds.
     """
 
     frames: int
@@ -54,7 +65,7 @@ class Forecast:
 
     @property
     def whole_seconds(self) -> tuple[float, float] | None:
-        """From … to: all together, as far as it is known; None where what the engine takes is not, or nothing is."""
+        """Return the shortest and longest time of the whole run; None if unknown."""
         survey, facts = self.survey_seconds or 0.0, self.facts_seconds or 0.0
         if self.seconds:
             low, high = self.seconds
@@ -64,11 +75,15 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Planner:
-    """`planner(video, request, template)` is the forecast.
+    """Estimator of analyses: `planner(video, request, template)` returns the estimate.
 
-    measure(request, video, words) is the layout and room by a ready engine, None where there is none. `room`, `side`
-    and `in_flight` are what the settings say; known() is what was seen of this engine before. is_read(video, request,
-    opening) tells whether the frames of that are known already.
+    Attributes:
+        measure: measure(request, video, words) returns the layout and room as measured by a ready engine, or None.
+        room: Room of a request by the settings.
+        side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
+        in_flight: Number of requests at the same time by the settings; None if not set.
+        known: Returns what was observed of this engine before.
+        is_read: is_read(video, request, opening) returns True if the frames are cached.
     """
 
     measure: Measure
@@ -79,8 +94,9 @@ class Planner:
     is_read: Callable[[VideoInfo, AnalysisRequest, Opening | None], bool]
 
     def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Forecast:
+        """Estimate the analysis that `request` and `template` describe."""
         known = self.known()
-        layout, room, is_told = self._laid_out(video, request, template, known)
+        layout, room, knows_in_flight = self._laid_out(video, request, template, known)
         frames = _expected_frames(video, request)
         pace = pace_of(known.runs)
         opening = opening_of(video, request, self.room, self.side) if request.use_model else None
@@ -93,7 +109,7 @@ class Planner:
             parts=len(sizes),
             joins=sum(one.number for one in coming if not one.frames),
             side=layout.side,
-            in_flight=layout.in_flight if is_told else None,
+            in_flight=layout.in_flight if knows_in_flight else None,
             prompt_tokens=sum(one.number * one.prompt_tokens for one in coming),
             answer_tokens=sum(one.number * one.completion_tokens for one in coming),
             seconds=pace.seconds(coming) if pace and request.use_model else None,
@@ -104,17 +120,17 @@ class Planner:
         )
 
     def held_frames(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> int:
-        """As many frames as one request holds, at most MOST_FRAMES: at the smallest size where that is free."""
+        """Return how many frames one request holds, at most MOST_FRAMES; at the smallest size if none is set."""
         most = replace(request, frames=MOST_FRAMES)
         return self._laid_out(video, most, template, self.known())[0].per_part
 
     def _laid_out(
         self, video: VideoInfo, request: AnalysisRequest, template: Template, known: Known
     ) -> tuple[Layout, Room, bool]:
-        """Layout and room, and whether it is known how many requests are asked at the same time."""
-        told = self.measure(request, video, usual_words(request, template)) if request.use_model else None
-        if told:
-            return *told, True
+        """Return the layout, the room, and whether the number of simultaneous requests is known."""
+        measured = self.measure(request, video, usual_words(request, template)) if request.use_model else None
+        if measured:
+            return *measured, True
         room = replace(self.room, max_model_len=self.room.max_model_len or known.max_model_len)
         in_flight = self.in_flight or known.in_flight
         side = plan.side_of(request, video, room, self.side)
@@ -122,7 +138,7 @@ class Planner:
 
 
 def _sizes(layout: Layout, frames: int, opening: Opening | None) -> list[int]:
-    """How many frames each part holds; the opening's parts first."""
+    """Return the number of frames of each part; the opening's parts first."""
     first = min(opening.frames, frames) if opening else 0
     return [size for share in (first, frames - first) for size in _even(share, layout.per_part)]
 
@@ -133,16 +149,16 @@ def _even(frames: int, per_part: int) -> list[int]:
 
 
 def _first_share(request: AnalysisRequest, template: Template, parts: int) -> float:
-    """The share of the words that are reckoned with which the first part is sent: nothing is carried to it."""
+    """Return the length of the first part's prompt as a share of the usual one: it has no context of earlier parts."""
     system, usual = usual_words(request, template)
     first = system_prompt(request.language, scope_of(parts)) + chunk_question(request, template, (), parts)
     return len(first) / len(system + usual)
 
 
 def _requests(sizes: list[int], layout: Layout, room: Room, pace: Pace | None, first_share: float) -> list[Requests]:
-    """The first part, which is alone until it has told who is seen; the others; and the rounds of joins."""
+    """Return the first part, which runs alone until it has listed the subjects; the other parts; and the joins."""
     kinds = []
-    ahead = _INTRODUCTION if layout.in_flight > 1 and len(sizes) > 1 else 1.0
+    ahead = _INTRODUCTION_SHARE if layout.in_flight > 1 and len(sizes) > 1 else 1.0
     rest = (sizes[1:], layout.in_flight, 1.0, 1.0)
     for part, at_once, share, waited_for in ((sizes[:1], 1, first_share, ahead), rest):
         if part:
@@ -150,25 +166,25 @@ def _requests(sizes: list[int], layout: Layout, room: Room, pace: Pace | None, f
             prompt = round(frames * layout.tokens_per_frame + room.text_tokens * share)
             answer = usual_answer(round(frames), pace, room.answer_tokens)
             kinds.append(Requests(len(part), round(frames), prompt, answer, at_once, waited_for))
-    told = [round(_TOLD * usual_answer(size, pace, room.answer_tokens)) for size in sizes]
-    return kinds + _joins(told, layout, room, pace) if len(sizes) > 1 else kinds
+    quoted = [round(_QUOTED_SHARE * usual_answer(size, pace, room.answer_tokens)) for size in sizes]
+    return kinds + _joins(quoted, layout, room, pace) if len(sizes) > 1 else kinds
 
 
-def _joins(told: list[int], layout: Layout, room: Room, pace: Pace | None) -> list[Requests]:
+def _joins(quoted: list[int], layout: Layout, room: Room, pace: Pace | None) -> list[Requests]:
     answer = usual_answer(0, pace, room.answer_tokens)
-    space = round(Room(room.max_model_len, room.answer_tokens).for_frames / _CAUTION)
+    space = round(Room(room.max_model_len, room.answer_tokens).for_frames / _GROUPING_MARGIN)
     rounds = []
     while True:
-        groups = [sum(told[place] for place in places) for places in plan.groups(told, space)]
+        groups = [sum(quoted[place] for place in places) for places in plan.groups(quoted, space)]
         at_once = 1 if len(groups) == 1 else layout.in_flight
         rounds.append(Requests(len(groups), 0, sum(groups) // len(groups) + room.text_tokens, answer, at_once))
         if len(groups) == 1:
             return rounds
-        told = [round(_TOLD * answer)] * len(groups)
+        quoted = [round(_QUOTED_SHARE * answer)] * len(groups)
 
 
 def _expected_frames(video: VideoInfo, request: AnalysisRequest) -> int:
-    """As many as will be looked at, at most, as far as that can be told before the video was read."""
+    """Return the most frames that will be analysed, as far as that is known before the video is read."""
     selection, most = request.selection, request.frames
     if selection.strategy == "times":
         return min(most, len(selection.times_seconds))
@@ -178,7 +194,7 @@ def _expected_frames(video: VideoInfo, request: AnalysisRequest) -> int:
 
 
 def _seconds(video: VideoInfo, request: AnalysisRequest) -> float:
-    """How much of the video it is about; 0 where the header does not tell."""
+    """Return the length of the requested range; 0 if the header lacks the duration."""
     duration, end = video.duration_seconds_from_header, request.selection.end_seconds
     last = min(one for one in (duration, end) if one is not None) if duration or end else 0.0
     return max(0.0, last - request.selection.start_seconds)
@@ -187,14 +203,17 @@ def _seconds(video: VideoInfo, request: AnalysisRequest) -> float:
 def _reading(
     video: VideoInfo, request: AnalysisRequest, frames: int, known: Known
 ) -> tuple[float | None, float | None]:
-    """Seconds to find the frames, and to measure what is on them."""
+    """Return the seconds to find the frames and the seconds to measure them."""
     rate, each, seconds = survey_rate(known.surveys), facts_rate(known.surveys), _seconds(video, request)
     survey = rate * seconds * megapixels(video) if rate is not None and seconds else None
     return survey, None if each is None else each * frames
 
 
 def headline(forecast: Forecast, language: Language) -> str:
-    """ "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine"."""
+    """Return the estimate in one line, with rounded figures.
+
+    Example: "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine".
+    """
     frames = t("plan.frames" if forecast.is_budget else "plan.frames_most", language, n=forecast.frames)
     if not forecast.parts:
         return " · ".join([frames, t("plan.no_model", language), *_time_alone(forecast, language)])
@@ -203,7 +222,7 @@ def headline(forecast: Forecast, language: Language) -> str:
 
 
 def details(forecast: Forecast, language: Language) -> list[str]:
-    """What else is known, a sentence each."""
+    """Return further details, one sentence each."""
     lines = []
     if forecast.parts:
         key = "plan.counted" if forecast.is_exact else "plan.reckoned"

@@ -1,9 +1,10 @@
-"""Lays the keyframes out over requests that fit the model's context, along the shots, and chooses their size.
+"""Layout of a run's requests: the size of frames, their split into chunks along the shots, and the early opening.
 
-The run and the forecast before it use the same functions: they differ in what is known of the engine alone.
+The run and the estimate before it use the same functions; they differ only in what is known of the engine.
 
-Only where the frames will not fit one request: cutting those that do would cost a request more and a part's view of the
-whole. It is decided before the engine is there, from settings alone, so that a resumed run decides the same.
+The opening of a video is asked about while the rest is still being read, but only if the frames don't fit one request:
+otherwise it would cost one more request, and no part would see the whole. The decision rests on the settings alone,
+before the engine is ready, so that a resumed run decides the same.
 """
 
 from __future__ import annotations
@@ -19,20 +20,31 @@ from app.video import Opening
 
 # Longer sides in pixels. 896 keeps small writing readable; at 448 a frame of 16:9 costs about 150 tokens.
 SIDES = (896, 640, 448)
-_TEXT_TOKENS = 900  # system message, question, form and what is carried forward, measured 500 to 900
-DEFAULT_CONTEXT = 8192  # where an engine does not tell its limit
+_TEXT_TOKENS = 900  # system message, question, form and context of earlier parts: measured 500 to 900
+DEFAULT_CONTEXT = 8192  # for an engine that doesn't report its limit; chosen by hand, not tuned
 _WITHIN_A_SHOT = 0.25
-"""What a border inside a shot costs, in squares of the share that a part differs from the mean length."""
-_SHARE = 0.05
-_LONGEST_SECONDS = 60.0
+"""Cost of a border inside a shot, in squares of a part's relative deviation from the mean length. Chosen by hand; not
+tuned."""
+# The opening: its share of the video, its longest duration, and the shortest video that has one. Chosen by hand; not
+# tuned.
+_OPENING_SHARE = 0.05
+_LONGEST_OPENING_SECONDS = 60.0
 _SHORTEST_VIDEO_SECONDS = 180.0
 SURELY_ONE_PART = 8
-"""So few frames are asked about at once; no video needs to be looked into to know that."""
+"""Number of frames that always fit one request, so that the video needn't be probed for an opening. Chosen by hand; not
+tuned."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What one request can hold. `text_tokens` are those of a request without its frames."""
+    """Room of one request.
+
+    Attributes:
+        max_model_len: Context length in tokens; None if the engine doesn't report it.
+        answer_tokens: Tokens reserved for the answer.
+        text_tokens: Tokens of a request without its frames.
+        max_pictures: Most pictures of a request; None if unlimited.
+    """
 
     max_model_len: int | None
     answer_tokens: int
@@ -41,20 +53,24 @@ class Room:
 
     @property
     def for_frames(self) -> int:
-        """Tokens left for frames when text and answer have theirs; at least a tenth of the context."""
+        """Return the tokens left for frames beside text and answer; at least a tenth of the context."""
         context = self.max_model_len or DEFAULT_CONTEXT
         return max(context - min(self.answer_tokens, context // 4) - min(self.text_tokens, context // 3), context // 10)
 
     def frames(self, tokens_per_frame: float) -> int:
-        """How many frames of that cost; one at least."""
+        """Return how many frames of this cost fit; at least one."""
         held = int(self.for_frames // max(tokens_per_frame, 1.0))
         return max(1, min(held, self.max_pictures or held))
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What an engine has counted: tokens of a frame with its mark, and of a request without its frames; None for what
-    it did not tell. `max_pictures` is the most it takes in one request, None where it names no limit.
+    """Token counts reported by an engine; None for what it doesn't report.
+
+    Attributes:
+        frame_tokens: Tokens of a frame with its mark.
+        text_tokens: Tokens of a request without its frames.
+        max_pictures: Most pictures of a request; None if the engine names no limit.
     """
 
     frame_tokens: float | None = None
@@ -63,7 +79,7 @@ class Counted:
 
 
 def side_of(request: AnalysisRequest, video: VideoInfo, room: Room, settled: int | None) -> int:
-    """The longer side of sent frames in pixels: as asked for, else as `settled`, else the largest that fits."""
+    """Return the longer side of sent frames in pixels: as requested, else `settled`, else the largest that fits."""
     return request.side or settled or usual_side(video.width, video.height, request.frames, room)
 
 
@@ -75,9 +91,15 @@ def basis(
     counted: Counted | None,
     in_flight: Callable[[int], int],
 ) -> tuple[Layout, Room]:
-    """The layout without its parts, and what one request really holds.
+    """Return the layout without its parts, and the actual room of a request.
 
-    `counted` is None where the engine told nothing; in_flight(tokens) is how many requests of so many tokens it takes.
+    Args:
+        request: Request of the analysis.
+        video: Metadata of the video.
+        room: Room of a request by the settings.
+        side: Longer side of sent frames, in pixels.
+        counted: Counts of the engine; None if it reports none.
+        in_flight: in_flight(tokens) returns how many requests of so many tokens the engine runs at the same time.
     """
     counted = counted or Counted()
     cost = counted.frame_tokens or float(estimate_frame_tokens(video.width, video.height, side))
@@ -89,20 +111,26 @@ def basis(
 
 
 def usual_side(width: int, height: int, frames: int, room: Room) -> int:
-    """The largest of SIDES at which one request holds all frames, else the smallest."""
+    """Return the largest of SIDES at which one request holds all frames, else the smallest."""
     fitting = (side for side in SIDES if room.frames(estimate_frame_tokens(width, height, side)) >= frames)
     return next(fitting, SIDES[-1])
 
 
 def lay_out(layout: Layout, frames: Sequence[Keyframe], *, opening: int = 0) -> Layout:
-    """`layout` with the parts of these frames; none holds frames of the first `opening` and others."""
+    """Return `layout` with its parts filled; no part mixes the first `opening` frames with others."""
     parts = [*split(frames[:opening], layout.per_part), *split(frames[opening:], layout.per_part)]
     return replace(layout, parts=tuple(tuple(frame.number for frame in part) for part in parts))
 
 
 def groups(costs: Sequence[int], room: int) -> list[range]:
-    """Neighbours that are joined by one request, as ranges of places: as many as fit `room` tokens, two at least, so
-    that every round of joins gets shorter.
+    """Group neighbouring parts to be joined by one request.
+
+    Args:
+        costs: Tokens of each part.
+        room: Most tokens of a group.
+
+    Returns:
+        Ranges of indexes. A group has at least two parts, even beyond `room`, so that each round of joins is shorter.
     """
     starts, filled = [0], 0
     for place, cost in enumerate(costs):
@@ -114,7 +142,7 @@ def groups(costs: Sequence[int], room: int) -> list[range]:
 
 
 def finer(layout: Layout, frames: Sequence[Keyframe], finished: Sequence[Sequence[int]], per_part: int) -> Layout:
-    """`layout` with at most `per_part` frames in each part but the finished ones, which stay as they are."""
+    """Return `layout` with at most `per_part` frames in each unfinished part; finished parts are unchanged."""
     kept = {part[0]: tuple(part) for part in finished}
     parts: list[tuple[int, ...]] = []
     run: list[Keyframe] = []
@@ -131,8 +159,9 @@ def finer(layout: Layout, frames: Sequence[Keyframe], finished: Sequence[Sequenc
 
 
 def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]:
-    """The fewest parts of at most `per_part` frames, of nearly even length, with their borders between shots where that
-    makes them little less even.
+    """Split `frames` into the fewest parts of at most `per_part` frames and nearly equal length.
+
+    Borders move to a change of shot if that makes the lengths only slightly less equal.
     """
     number = ceil(len(frames) / per_part)
     if number < 2:
@@ -143,13 +172,13 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
         within = end < len(frames) and frames[end - 1].shot == frames[end].shot
         return ((end - start - mean) / mean) ** 2 + (_WITHIN_A_SHOT if within else 0.0)
 
-    # best[parts][end]: the least cost of laying out frames[:end] over so many parts, and where the last one starts.
+    # best[parts][end]: the least cost of splitting frames[:end] into so many parts, and the start of the last one.
     best: list[dict[int, tuple[float, int]]] = [{0: (0.0, 0)}]
     for _ in range(number):
         row: dict[int, tuple[float, int]] = {}
-        for start, (so_far, _) in best[-1].items():
+        for start, (partial, _) in best[-1].items():
             for end in range(start + 1, min(start + per_part, len(frames)) + 1):
-                total = so_far + cost(start, end)
+                total = partial + cost(start, end)
                 if total < row.get(end, (inf, 0))[0]:
                     row[end] = (total, start)
         best.append(row)
@@ -161,7 +190,7 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
 
 
 def opening_of(video: VideoInfo, request: AnalysisRequest, room: Room, side: int | None) -> Opening | None:
-    """The opening of this video for this request; None where all is asked about at once."""
+    """Return the opening to ask about early; None if all frames are sent at once."""
     if request.frames <= SURELY_ONE_PART:
         return None
     start, end = request.selection.start_seconds, request.selection.end_seconds or video.duration_seconds_from_header
@@ -171,6 +200,6 @@ def opening_of(video: VideoInfo, request: AnalysisRequest, room: Room, side: int
     held = room.frames(estimate_frame_tokens(video.width, video.height, request.side or side or SIDES[-1]))
     if request.frames <= held:
         return None
-    seconds = min(_SHARE * duration, _LONGEST_SECONDS)
-    frames = ceil(request.frames * seconds / duration)  # more would be missing where more happens
+    seconds = min(_OPENING_SHARE * duration, _LONGEST_OPENING_SECONDS)
+    frames = ceil(request.frames * seconds / duration)  # no more: the rest of the video would lack them
     return Opening(seconds, min(frames, held))

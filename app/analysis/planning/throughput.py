@@ -1,8 +1,8 @@
-"""How fast an engine answers: from what its requests really took to the seconds of requests to come.
+"""Throughput of an engine, fitted to the timing of earlier requests, and the estimated time of further ones.
 
-One request is taken to last `prefill * at_once * prompt tokens + decode * at_once ** 0.25 * completion tokens`: prompts
-of requests at the same time queue for the processor, their answers grow side by side at nearly the speed of one. The
-two rates are fitted to what was measured; with little to go by they are held near each other's usual proportion.
+The model of a request's time is `prefill * at_once * prompt tokens + decode * at_once ** 0.25 * completion tokens`:
+prompts of simultaneous requests queue for the processor, while their answers are generated in parallel at nearly the
+speed of one. Both rates are fitted by least squares; with few measurements they stay near their usual proportion.
 """
 
 from __future__ import annotations
@@ -15,20 +15,28 @@ from statistics import median
 from app.core.domain import ChunkResult, VideoInfo
 from app.store.timing_stats import Asked, Surveyed
 
-_DECODE_CROWD = 0.25
-_USUAL_PROPORTION = 8.0  # a token of an answer takes about so many times as long as one of a prompt
-_TRUST_IN_IT = 0.05
-_FADING = 0.9  # each run counts so much less than the one after it
-_MANY_RUNS = 3
-_LEAST_SPREAD, _SPREAD_OF_FEW = 0.25, 0.6
+# Chosen by hand; not tuned.
+_DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones
+_USUAL_PROPORTION = 8.0  # time of an answer's token by that of a prompt's token
+_PROPORTION_WEIGHT = 0.05  # weight of the usual proportion in the fit
+_FADING = 0.9  # weight of a run relative to the one after it
+_MANY_RUNS = 3  # number of runs from which the smaller spread holds
+_LEAST_SPREAD, _SPREAD_OF_FEW = 0.25, 0.6  # least uncertainty of an estimate, with many runs and with few
+# Tokens of usual answers, before the length of an engine's answers is known.
 _WORDS_OF_A_PART, _WORDS_OF_A_FRAME, _WORDS_OF_A_JOIN = 60, 45, 250
-"""Tokens of usual answers, before an engine has shown how much it says."""
 
 
 @dataclass(frozen=True)
 class Requests:
-    """`number` requests to come, each of so many tokens, `at_once` of them at the same time. `frames` in each. What
-    comes next begins after the share `waited_for` of an answer.
+    """Planned requests of one kind.
+
+    Attributes:
+        number: Number of requests.
+        frames: Frames of each.
+        prompt_tokens: Prompt tokens of each.
+        completion_tokens: Tokens of each answer.
+        at_once: Number of requests at the same time.
+        waited_for: Share of an answer after which the next kind starts.
     """
 
     number: int
@@ -41,8 +49,13 @@ class Requests:
 
 @dataclass(frozen=True)
 class Pace:
-    """`prefill` and `decode` in seconds a token. `talk` is how much more it says than is usual. `spread` is how far off
-    an estimate may be, as a share of it.
+    """Fitted throughput of an engine.
+
+    Attributes:
+        prefill: Seconds per prompt token.
+        decode: Seconds per answer token.
+        talk: Length of its answers relative to the usual one.
+        spread: Uncertainty of an estimate, as a share of it.
     """
 
     prefill: float
@@ -51,25 +64,25 @@ class Pace:
     spread: float
 
     def seconds(self, coming: Iterable[Requests]) -> tuple[float, float]:
-        """From … to: how long all of these take, one kind after the other."""
+        """Estimate the shortest and longest time of all requests, one kind after the other."""
         total = sum((ceil(one.number / one.at_once) * self._one(one) for one in coming), 0.0)
         return total / (1 + self.spread), total * (1 + self.spread)
 
     def _one(self, request: Requests) -> float:
-        """How long one of them takes beside the others."""
+        """Estimate the seconds of one request beside the others of its kind."""
         crowd = min(request.at_once, request.number)
         decode = self.decode * _slowed(crowd) * request.completion_tokens * request.waited_for
         return self.prefill * crowd * request.prompt_tokens + decode
 
 
 def usual_answer(frames: int, pace: Pace | None, most: int) -> int:
-    """How many tokens the answer about so many frames (0: a join) has, at most `most`."""
+    """Return the usual tokens of an answer about so many frames (0 for a join), at most `most`."""
     words = _WORDS_OF_A_PART + _WORDS_OF_A_FRAME * frames if frames else _WORDS_OF_A_JOIN
     return min(most, round(words * (pace.talk if pace else 1.0)))
 
 
 def pace_of(runs: Sequence[Sequence[Asked]]) -> Pace | None:
-    """The pace that fits these runs, the latest last; None where there is none."""
+    """Fit the throughput to `runs`, the latest last; return None if nothing was measured."""
     weighed = [
         (_FADING**age, one)
         for age, run in enumerate(reversed(runs))
@@ -89,7 +102,7 @@ def pace_of(runs: Sequence[Sequence[Asked]]) -> Pace | None:
 
 
 def survey_rate(surveys: Sequence[Surveyed]) -> float | None:
-    """Seconds for each second of a video and million pixels of its picture; None before anything was read."""
+    """Return the survey's seconds per second of video and megapixel of its picture; None without measurements."""
     rates = [
         one.seconds / (one.video_seconds * one.megapixels) for one in surveys if one.video_seconds * one.megapixels
     ]
@@ -97,24 +110,26 @@ def survey_rate(surveys: Sequence[Surveyed]) -> float | None:
 
 
 def facts_rate(surveys: Sequence[Surveyed]) -> float | None:
-    """Seconds for what is measured on a frame; None before anything was."""
+    """Return the seconds to measure the facts of a frame; None without measurements."""
     rates = [one.facts_seconds / one.frames for one in surveys if one.frames]
     return median(rates) if rates else None
 
 
 def megapixels(video: VideoInfo) -> float:
-    """Million pixels of one picture."""
+    """Return the megapixels of one picture of the video."""
     return video.width * video.height / 1e6
 
 
 def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[Asked, ...]:
-    """What these answers of one run took, by kind: the first part, which is asked ahead, the others, and the joins.
+    """Sum up the timing of one run's answers by kind: the first part, the other parts, the joins, the summary.
 
-    Answers that were recalled, or that the engine did not count, tell nothing.
+    Cached answers, and those without token counts, are left out.
     """
-    told = [one for one in results if not one.recalled and one.usage.completion_tokens and one.seconds > 0]
-    parts = sorted((one for one in told if one.number > 0), key=lambda one: one.number)
-    kinds = (parts[:1], parts[1:], [one for one in told if one.number < 0], [one for one in told if one.number == 0])
+    measured = [one for one in results if not one.recalled and one.usage.completion_tokens and one.seconds > 0]
+    parts = sorted((one for one in measured if one.number > 0), key=lambda one: one.number)
+    joins = [one for one in measured if one.number < 0]
+    summary = [one for one in measured if one.number == 0]
+    kinds = (parts[:1], parts[1:], joins, summary)
     return tuple(_summed(kind, in_flight) for kind in kinds if kind)
 
 
@@ -136,21 +151,22 @@ def _usual(one: Asked) -> int:
 
 
 def _shares(one: Asked) -> tuple[float, float]:
-    """What the two rates are multiplied with, for each second that was measured: an error is a share of the time."""
+    """Return the factors of the two rates per measured second, so that an error is a share of the time."""
     prompt = one.at_once * one.prompt_tokens / one.seconds
     return prompt, _slowed(one.at_once) * one.completion_tokens / one.seconds
 
 
 def _slowed(at_once: int) -> float:
-    """How many times as long an answer takes beside the others as alone."""
+    """Return the slowdown of an answer by simultaneous ones, as a factor."""
     return float(at_once**_DECODE_CROWD)
 
 
 def _fitted(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """The least squares of `prefill * prompt + decode * answer = 1` over rows of (weight, prompt, answer), neither
-    below zero, with one more row that speaks for the usual proportion.
+    """Solve `prefill * prompt + decode * answer = 1` by non-negative least squares over rows (weight, prompt, answer).
+
+    One more row pulls the rates towards their usual proportion.
     """
-    pull = _TRUST_IN_IT * sum(weight * answer for weight, _, answer in rows) / len(rows)
+    pull = _PROPORTION_WEIGHT * sum(weight * answer for weight, _, answer in rows) / len(rows)
     rows = [*((weight * prompt, weight * answer, weight) for weight, prompt, answer in rows),
             (pull * _USUAL_PROPORTION, -pull, 0.0)]  # fmt: skip
     pp, pa, aa = (sum(row[i] * row[j] for row in rows) for i, j in ((0, 0), (0, 1), (1, 1)))

@@ -1,6 +1,6 @@
-"""Which frames of a video, as people say it: times and ranges from text to seconds and back, and how many at most.
+"""Parsing of written times and ranges, and the usual number of frames; shared by command line and page.
 
-Command line and page share this. Whether the video has a frame at a time is found out by those who decode it.
+It doesn't check whether the video has a frame at a time; decoding does.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ _BUDGETED: tuple[Strategy, ...] = ("auto", "uniform")
 
 
 def is_budgeted(strategy: Strategy) -> bool:
-    """Whether it takes as many frames as it is given; the others take what there is, at most so many."""
+    """Return True if the strategy uses its whole budget of frames; for others the number is an upper limit."""
     return strategy in _BUDGETED
 
 
 def usual_frames(strategy: Strategy, budget: int) -> int:
-    """How many frames at most where nobody says: the budget, or all that there are."""
+    """Return the default number of frames: the budget, or MOST_FRAMES for a strategy without one."""
     return budget if is_budgeted(strategy) else MOST_FRAMES
 
 
 def seconds(text: str) -> float:
-    """Seconds, or a clock as reports write it: "75.5", "1:15.5", "0:01:15.5". Raises ValueError for anything else."""
+    """Parse seconds or a clock time as reports write it: "75.5", "1:15.5", "0:01:15.5".
+
+    Raises:
+        ValueError: The text is something else.
+    """
     parts = text.strip().split(":")
     try:
         numbers = [float(part) for part in parts]
@@ -36,17 +40,21 @@ def seconds(text: str) -> float:
 
 
 def times(text: str) -> tuple[float, ...]:
-    """Times with commas between them, Chinese ones too; one at least. Raises ValueError."""
+    """Parse one or more times separated by commas, Chinese ones included.
+
+    Raises:
+        ValueError: One of them is not a time, or there is none.
+    """
     return tuple(seconds(part) for part in text.replace("，", ",").strip().removesuffix(",").split(","))
 
 
 def has_range(selection: Selection) -> bool:
-    """Whether it is about a part of the video alone."""
+    """Return True if the selection covers only a part of the video."""
     return bool(selection.start_seconds) or selection.end_seconds is not None
 
 
 def range_notice(selection: Selection) -> Notice | None:
-    """What a report on a part of a video says about that in its first lines; None for a whole video."""
+    """Return the notice of a report on a part of a video; None for a whole video."""
     if not has_range(selection):
         return None
     start = clock(selection.start_seconds)
@@ -56,9 +64,17 @@ def range_notice(selection: Selection) -> Notice | None:
 
 
 def between(start: str, end: str) -> tuple[float, float | None] | None:
-    """The range that two written times name; None for none. An empty start is the beginning, an empty end the end.
+    """Parse a range from two written times.
 
-    Raises InputError for what is no time, and where the end does not come after the start.
+    Args:
+        start: First time; empty for the beginning of the video.
+        end: Last time; empty for the end of the video.
+
+    Returns:
+        Start and end in seconds, None for the end of the video; None instead of both for the whole video.
+
+    Raises:
+        InputError: A text is not a time, or the end doesn't come after the start.
     """
     first, last = (_written(text) for text in (start, end))
     if not first and last is None:

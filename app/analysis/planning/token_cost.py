@@ -1,4 +1,4 @@
-"""From an engine and a video to the layout of its requests: the cost of a frame counted where the engine tells it."""
+"""Token cost of frames, counted by the engine if it can, and the layout of requests that follows from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from app.llm.error_mapping import TooManyPictures
 
 
 def base_layout(speaker: Speaker, request: AnalysisRequest, video: VideoInfo, words: Sequence[str]) -> Layout:
-    """The layout without its parts. `words` are the system message and the longest question there will be."""
+    """Return the layout without its parts.
+
+    Args:
+        speaker: Engine that counts.
+        request: Request of the analysis.
+        video: Metadata of the video.
+        words: System message and longest question.
+    """
     room = Room(speaker.max_model_len, speaker.answer_tokens)
     side = plan.side_of(request, video, room, speaker.side)
     counted = _counted(speaker, video, side, words, request.language)
@@ -28,10 +35,10 @@ def base_layout(speaker: Speaker, request: AnalysisRequest, video: VideoInfo, wo
 
 
 class Measuring:
-    """The same before a run, with what one request holds, by the engine at hand; each thing is counted once."""
+    """Layout before a run, measured by the engine that is available; each count is cached."""
 
-    def __init__(self, at_hand: Callable[[], Speaker | None]) -> None:
-        self._at_hand = at_hand
+    def __init__(self, available: Callable[[], Speaker | None]) -> None:
+        self._available = available
         self._speaker: Speaker | None = None
         self._counted: dict[object, Counted | None] = {}
         self._in_flight: dict[int, int] = {}
@@ -40,9 +47,9 @@ class Measuring:
     def __call__(
         self, request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]
     ) -> tuple[Layout, Room] | None:
-        """None where no engine is at hand."""
+        """Return the layout without its parts and the room of a request; None if no engine is available."""
         with self._lock:
-            if (speaker := self._at_hand()) is None:
+            if (speaker := self._available()) is None:
                 return None
             if self._speaker is None or self._speaker.chat is not speaker.chat:
                 self._speaker, self._counted, self._in_flight = speaker, {}, {}
@@ -61,15 +68,15 @@ class Measuring:
 
 
 def _counted(speaker: Speaker, video: VideoInfo, side: int, words: Sequence[str], language: Language) -> Counted | None:
-    """What the engine counts on blank frames of the video's shape; None where it tells nothing."""
+    """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
     if speaker.sight.sees is False:
         return None
     system, question = words
 
     def count(frames: int) -> int | None:
         pictures = [_blank(video, side, number) for number in range(1, frames + 1)]
-        told = speaker.count(_messages(pictures, question, system, language, side))
-        return told.count if told else None
+        counted = speaker.count(_messages(pictures, question, system, language, side))
+        return counted.count if counted else None
 
     limit = None
     try:
@@ -78,7 +85,7 @@ def _counted(speaker: Speaker, video: VideoInfo, side: int, words: Sequence[str]
             three = count(3)
         except TooManyPictures as too_many:
             three, limit = None, too_many.limit
-    except AppError:  # the request itself will say what is wrong
+    except AppError:  # the request itself will report what is wrong
         return None
     if one is None or three is None:
         return None if limit is None else Counted(max_pictures=limit)
@@ -94,7 +101,7 @@ def _messages(
 
 
 def _blank(video: VideoInfo, side: int, number: int) -> Keyframe:
-    """A frame of the video's shape, with as long a mark as there can be."""
+    """Build a frame of the video's shape with the longest possible mark."""
     scale = min(1.0, side / max(video.width, video.height, 1))
     width, height = max(1, round(video.width * scale)), max(1, round(video.height * scale))
     buffer = BytesIO()

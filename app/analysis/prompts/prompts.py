@@ -1,9 +1,8 @@
-"""The words of every request: what stands before and behind the frames of a chunk, and what joins the answers of
-several.
+"""Prompts of all requests: the text before and after the frames of a chunk, and the request that joins answers.
 
-Before the frames stands what all chunks and questions share, so that an engine's prefix cache holds it from chunk to
-chunk; behind them everything that changes from question to question, so that it holds the frames as well. The texts are
-in app.i18n and in the templates; the form of the answer is in app.analysis.prompts.schema.
+The text that all chunks and questions share comes before the frames, so that the engine's prefix cache holds it from
+chunk to chunk. Everything that changes with the question comes after them, so that the cache holds the frames, too. The
+texts are in app.i18n and in the templates; the form of the answer is in app.analysis.prompts.schema.
 """
 
 from __future__ import annotations
@@ -17,24 +16,26 @@ from app.core.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe
 from app.i18n import t
 from app.i18n.facts import mark
 
-# What is carried along must not push the frames out of a small context.
+# Limits of the context of earlier chunks, so that it leaves room for frames in a small context. Chosen by hand; not
+# tuned.
 MOST_KNOWN = 12
 MOST_KNOWN_CHARACTERS = 160
 MOST_EARLIER_CHARACTERS = 800
 MOST_CUE_CHARACTERS = 3000
-# What is usually carried along; it may be up to the limits above.
+# Usual amount of that context: subjects, and characters of a name, a look and the story. Chosen by hand; not tuned.
 _USUAL_KNOWN, _USUAL_NAME, _USUAL_LOOK, _USUAL_STORY = 4, 24, 60, 250
 _CITATIONS = frozenset({"frame_not_sent", "no_frame", "own_time"})
 
 
 def scope_of(num_chunks: int) -> Scope:
-    """What a chunk's answer has to hold: that of a single chunk is about the whole video."""
+    """Return the scope of a chunk's answer; a single chunk covers the whole video."""
     return "part" if num_chunks > 1 else "whole"
 
 
 def system_prompt(language: Language, scope: Scope) -> str:
-    """The system message of every request of this scope: only what is visible, resting on frame numbers, people by
-    their looks; and the form of the answer.
+    """Return the system message of every request of this scope.
+
+    It asks for visible facts only, with frame numbers and people named by their looks, and gives the answer's form.
     """
     return "\n".join([t("prompt.system", language), shared_words(language, scope)])
 
@@ -49,10 +50,16 @@ def chunk_question(
     earlier: Sequence[str] = (),
     cues: Sequence[Cue] = (),
 ) -> str:
-    """What follows the frames of one of `num_chunks` chunks.
+    """Return the text after the frames of one of `num_chunks` chunks.
 
-    `known` are who and what was seen before, `earlier` the sentences on the chunk before, `cues` what was said during
-    this one; of each, as much as fits the limits above.
+    Args:
+        request: Request of the analysis.
+        template: Its template.
+        frames: Frames of the chunk.
+        num_chunks: Number of chunks of the analysis.
+        known: Subjects of earlier chunks; cut to the limits above.
+        earlier: Sentences on the previous chunk; cut to the limits above.
+        cues: Speech during this chunk; cut to the limits above.
     """
     language, scope = request.language, scope_of(num_chunks)
     parts = [template.ask.of(language), *_question(request, scope), *_place(request, frames, num_chunks)]
@@ -65,30 +72,34 @@ def chunk_question(
 def join_question(
     request: AnalysisRequest, template: Template, parts: Sequence[ChunkResult], *, cues_note: str = ""
 ) -> str:
-    """The request that joins several parts into one account; it is sent without pictures.
+    """Return the request that joins several parts into one account; it is sent without pictures.
 
-    A part is an answer on frames or the account of an earlier round. `cues_note` says what is known of the sound.
+    Args:
+        request: Request of the analysis.
+        template: Its template.
+        parts: Answers on frames, or the accounts of an earlier round.
+        cues_note: Note on the speech.
     """
     language = request.language
     accounts = [account(part, template, language) for part in parts]
-    told = [t("prompt.join", language), template.join.of(language), *_question(request, "join"), cues_note]
+    asked = [t("prompt.join", language), template.join.of(language), *_question(request, "join"), cues_note]
     numbers = sorted({number for part in parts for number in part.frames})
     form = _form(request, template, "join", numbers)
-    return "\n\n".join([*accounts, "\n".join([*(one for one in told if one), form])])
+    return "\n\n".join([*accounts, "\n".join([*(one for one in asked if one), form])])
 
 
 def account(part: ChunkResult, template: Template, language: Language) -> str:
-    """What stands for one part where parts are joined: its findings and what is said of it as a whole, with frames.
+    """Return the text of one part in a join: its findings, overview and chapters, with frames.
 
-    What could not be verified is left out, except where nothing else is left of the part; then it is marked.
+    Unverified findings are left out, unless the part has no others; then they are marked.
     """
     said = [*part.findings, *part.overview, *part.reply]
     keep_all = not any(_is_borne_out(finding) for finding in said) and not part.chapters
     lines = [t("prompt.part_head", language, first=part.frames[0], last=part.frames[-1])] if part.frames else []
     lines += _lines(part.findings, template, language, keep_all)
     for head, findings in (("whole_head", part.overview), ("reply_head", part.reply)):
-        if told := _lines(findings, template, language, keep_all):
-            lines += [t(f"prompt.{head}", language), *told]
+        if quoted := _lines(findings, template, language, keep_all):
+            lines += [t(f"prompt.{head}", language), *quoted]
     if part.chapters:
         lines.append(t("prompt.chapters_head", language))
         lines += [
@@ -99,7 +110,7 @@ def account(part: ChunkResult, template: Template, language: Language) -> str:
 
 
 def usual_words(request: AnalysisRequest, template: Template) -> tuple[str, str]:
-    """System message and question of a part as long as they usually get: what the room for frames is reckoned with."""
+    """Return a system message and question of usual length, for the estimate of the room left for frames."""
     rules = t("prompt.system", request.language)
     known = [Subject(rules[:_USUAL_NAME], rules[:_USUAL_LOOK])] * _USUAL_KNOWN
     part = chunk_question(request, template, (), 2, known=known, earlier=[rules[:_USUAL_STORY]])
@@ -118,9 +129,9 @@ def exact_prompt(
     earlier: Sequence[str] = (),
     cues: Sequence[Cue] = (),
 ) -> list[tuple[str, str]]:
-    """(role, text) of each message as it is sent, with a placeholder where each picture stands.
+    """Return (role, text) of each message exactly as sent, with a placeholder for each picture.
 
-    Where no frames are chosen yet, two stand for them, without their times.
+    If no frames are chosen yet, two examples without times take their place.
     """
     language = request.language
     shown = [(frame.number, mark(frame, language)) for frame in frames]
@@ -132,7 +143,7 @@ def exact_prompt(
 
 
 def _stand_ins(request: AnalysisRequest) -> list[Keyframe]:
-    """Two frames, at the ends of the range that was asked for."""
+    """Return two example frames, at both ends of the requested range."""
     start, end = request.selection.start_seconds, request.selection.end_seconds
     times = (start, start if end is None else end)
     return [Keyframe(number, 0, seconds, "asked", 1, 0, 0, b"") for number, seconds in enumerate(times, 1)]
@@ -160,7 +171,7 @@ def _form(request: AnalysisRequest, template: Template, scope: Scope, numbers: S
 
 
 def _known(known: Sequence[Subject], language: Language) -> list[str]:
-    """The latest of them, a line each."""
+    """Return the latest subjects, a line each, with their heading."""
     lines = [
         t("prompt.known_one", language, name=_short(one.name, MOST_KNOWN_CHARACTERS // 2),
           look=_short(one.look, MOST_KNOWN_CHARACTERS))
@@ -170,7 +181,7 @@ def _known(known: Sequence[Subject], language: Language) -> list[str]:
 
 
 def _earlier(earlier: Sequence[str], language: Language) -> list[str]:
-    """The last sentences, as many as there is room for."""
+    """Return the last sentences that fit, with their heading."""
     lines: list[str] = []
     room = MOST_EARLIER_CHARACTERS
     for text in reversed(earlier):
@@ -182,7 +193,7 @@ def _earlier(earlier: Sequence[str], language: Language) -> list[str]:
 
 
 def _cues(cues: Sequence[Cue], frames: Sequence[Keyframe], language: Language) -> list[str]:
-    """What was said, a line for each frame that is nearest to something said; what is longest is cut first."""
+    """Return the speech, a line for each frame nearest to a cue; the longest lines are cut first."""
     near: dict[int, list[str]] = {}
     for cue in cues if frames else ():
         frame = min(range(len(frames)), key=lambda place: abs(frames[place].time_seconds - cue.start_seconds))
@@ -198,7 +209,7 @@ def _cues(cues: Sequence[Cue], frames: Sequence[Keyframe], language: Language) -
 
 
 def _level(lengths: Sequence[int], room: int) -> int:
-    """The length to which texts must be cut so that all of them together take at most `room`."""
+    """Return the length to which texts must be cut so that together they take at most `room` characters."""
     for count, length in zip(range(len(lengths), 0, -1), sorted(lengths), strict=True):
         if length * count > room:
             return max(room // count, 1)

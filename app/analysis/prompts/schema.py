@@ -1,9 +1,9 @@
-"""The form of an answer: as a JSON Schema for engines that hold a model to it, and in words for the prompt. What all
-requests share of the words is told apart from the rest, since it stands before the frames.
+"""Form of an answer: a JSON Schema for structured outputs, and its description for the prompt.
 
-The schema keeps to what vLLM's xgrammar takes, and bounds every list and number. It depends on template, language,
-scope and on whether there is a question to answer, not on the frames: all chunks of a video share one, which the
-engine compiles once. Answers are read by app.analysis.parsing.answer_parser.
+The schema uses only what vLLM's xgrammar supports, and bounds every list and number. It depends on the template, the
+language, the scope and whether there is a question, not on the frames: all chunks of a video share one schema, which
+the engine compiles once. The description has two parts, since the one that all requests share comes before the frames.
+app.analysis.parsing.answer_parser parses the answers.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ KEYS: dict[Scope, tuple[str, ...]] = {
     "whole": ("findings", "title", "overview", "chapters"),
     "join": ("title", "overview", "chapters"),
 }
-"""What an answer holds, in its order; "reply" follows in "whole" and "join" where a question was asked.
+"""Keys of an answer, in order; "reply" follows in "whole" and "join" if a question was asked.
 
-A part names first who is seen: its findings then use these names, and other parts need not wait for all of its answer.
+A part lists its subjects first: its findings then use these names, and other parts need not wait for the whole answer.
 """
 
-# The most entries of each list.
+# The most entries of each list. Chosen by hand; not tuned.
 _FINDINGS, _STATEMENTS, _SUBJECTS, _CHAPTERS, _CITED = 64, 12, 12, 40, 32
 _LARGEST_NUMBER = 1_000_000
 # Texts have no maxLength: with one of 600, xgrammar takes 12 s instead of 0.04 s to compile a single text for 150,000
-# tokens, and 13 times as long for each token. app.analysis.parsing.repetition_detector and the limit of tokens end a
-# text that goes on.
+# tokens, and 13 times as long for each token. app.analysis.parsing.repetition_detector and the token limit end an
+# endless text.
 _TEXT: Schema = {"type": "string"}
 
 
 def keys_of(scope: Scope, *, with_reply: bool) -> tuple[str, ...]:
-    """The keys of an answer, in their order."""
+    """Return the keys of an answer, in order."""
     return (*KEYS[scope], "reply") if with_reply and scope != "part" else KEYS[scope]
 
 
 def schema_of(template: Template, language: Language, scope: Scope, *, with_reply: bool) -> Schema:
-    """The JSON Schema of one answer. The values of choices are their names in `language`."""
+    """Return the JSON Schema of one answer; the values of choices are their names in `language`."""
     statements = _list(_object({"frames": _FRAMES, "text": _TEXT}), _STATEMENTS)
     fields = {field.key: _field(field, language) for field in template.fields}
     parts: dict[str, Schema] = {
@@ -59,27 +59,30 @@ def schema_of(template: Template, language: Language, scope: Scope, *, with_repl
 
 
 def shared_words(language: Language, scope: Scope) -> str:
-    """The form as the prompt tells it, as far as it is the same for every template and question: what each key means,
-    a line each.
-    """
-    told = [t(f"prompt.form.{'join_overview' if (key, scope) == ('overview', 'join') else key}", language)
+    """Describe the part of the form that all templates and questions share: the meaning of each key, a line each."""
+    keys = [t(f"prompt.form.{'join_overview' if (key, scope) == ('overview', 'join') else key}", language)
             for key in KEYS[scope]]  # fmt: skip
-    return "\n".join([t("prompt.form.head", language), *(f"- {line}" for line in told)])
+    return "\n".join([t("prompt.form.head", language), *(f"- {line}" for line in keys)])
 
 
 def own_words(
     template: Template, language: Language, scope: Scope, *, with_reply: bool, frames: tuple[int, int] = (1, 2)
 ) -> str:
-    """The rest of the form: what the template and a question add to it, and last one line that shows the whole.
+    """Describe the rest of the form: the additions of template and question, and a last line with an example.
 
-    `frames` are numbers of frames that were sent, for the example.
+    Args:
+        template: Template of the analysis.
+        language: Language of the report.
+        scope: Kind of the request.
+        with_reply: A question was asked.
+        frames: Two numbers of frames that were sent, for the example.
     """
     keys = keys_of(scope, with_reply=with_reply)
-    told = [_field_in_words(field, language) for field in template.fields] if "findings" in keys else []
-    told += [t("prompt.form.reply", language)] if "reply" in keys else []
-    more = [t("prompt.form.more", language), *(f"- {line}" for line in told)] if told else []
+    lines = [_field_in_words(field, language) for field in template.fields] if "findings" in keys else []
+    lines += [t("prompt.form.reply", language)] if "reply" in keys else []
+    more = [t("prompt.form.more", language), *(f"- {line}" for line in lines)] if lines else []
     example = {key: _example(key, template, frames) for key in keys}
-    shown = json.dumps(example, ensure_ascii=False, separators=(",", ":"))  # as the engines that we start hold it to
+    shown = json.dumps(example, ensure_ascii=False, separators=(",", ":"))  # the form that local engines enforce
     return "\n".join([*more, t("prompt.form.tail", language), shown])
 
 

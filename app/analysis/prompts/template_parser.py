@@ -1,7 +1,7 @@
-"""Turns the text of one TOML file into a Template, or says what is wrong with it and in which line.
+"""Parser of one template file (TOML) that reports errors with their line.
 
-A text may be given in both languages, in one, or as a plain string, which then stands for both. Nothing is guessed: a
-misspelt key is named, not passed over. Which files there are is the business of app.analysis.prompts.templates.
+A text may be given in both languages, in one, or as a plain string for both. Nothing is guessed: a misspelt key is an
+error. app.analysis.prompts.templates finds the files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_FIELDS = 8
 MOST_CHOICES = 32
 _TEMPLATE_KEY = (re.compile(r"\w[\w-]{0,63}"), "a-z 0-9 _ -, 1 – 64")
 _FIELD_KEY = (re.compile(r"[a-z][a-z0-9_]{0,31}"), "a-z 0-9 _, 1 – 32")
-_RESERVED = ("frames", "frame", "first_frame", "text")  # what every finding has beside its fields
+_RESERVED = ("frames", "frame", "first_frame", "text")  # keys that every finding has
 _TEMPLATE_KEYS = ("key", "name", "about", "ask", "join", "needs_question", "fields")
 _FIELD_KEYS = ("key", "kind", "name", "about", "choices", "quoted")
 _MOST_CHARACTERS = {"name": 60, "about": 300, "ask": 4000, "join": 4000}
@@ -35,12 +35,13 @@ class Words:
     en: str = ""
 
     def of(self, language: Language) -> str:
+        """Return the text in `language`."""
         return self.zh if language == "zh" else self.en
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One value that a field of kind "choice" can take. The model reads and writes its name."""
+    """Value of a field of kind "choice". The model reads and writes its name."""
 
     key: str
     name: Words
@@ -48,9 +49,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Field:
-    """What a finding tells beside its text. `about` explains it to the model; `choices` are for kind "choice" alone.
+    """Field of a finding, besides its text.
 
-    `quoted`: it is copied from the picture, so that "21:15" in it is no time that the model claims.
+    Attributes:
+        key: Key in the JSON of the answer.
+        kind: "text", "choice" or "number".
+        name: Name for people.
+        about: Explanation for the model.
+        choices: Allowed values of kind "choice".
+        quoted: The value is copied from the picture, so that "21:15" in it is not a time that the model claims.
     """
 
     key: str
@@ -63,9 +70,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Template:
-    """One way of asking. `about` is a line for people; `ask` is said about frames, `join` about the whole video.
+    """Kind of report.
 
-    `needs_question`: there is nothing to ask without the user's own words. `join` may be empty.
+    Attributes:
+        key: Unique key.
+        name: Name for people.
+        about: One line for people.
+        ask: Prompt about frames.
+        join: Prompt about the whole video; may be empty.
+        fields: Fields of each finding.
+        needs_question: The template needs a question of the user.
     """
 
     key: str
@@ -78,7 +92,16 @@ class Template:
 
 
 def parse(text: str, *, file: str, stem: str) -> Template:
-    """The template that `text` describes; its key is `stem` where it names none. Raises ConfigError."""
+    """Parse a template.
+
+    Args:
+        text: Content of the file.
+        file: Path of the file, for errors.
+        stem: Key of a template that names none.
+
+    Raises:
+        ConfigError: The text is not TOML, or a key or value is wrong; with the line.
+    """
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: a number of 5,000 digits, 1,000 brackets
@@ -89,7 +112,7 @@ def parse(text: str, *, file: str, stem: str) -> Template:
 
 
 class _Reader:
-    """Checks the values of one file; `_wrong` finds the line."""
+    """Validator of one file's values; `_wrong` finds the line."""
 
     def __init__(self, text: str, file: str) -> None:
         self._lines = text.splitlines()
@@ -174,7 +197,7 @@ class _Reader:
     def _words(
         self, table: Mapping[str, Any], key: str, place: int, *, default: str | None = None, most: int | None = None
     ) -> Words:
-        """A text in both languages; the one that is there stands in for one that is missing."""
+        """Return a text in both languages; a missing one is replaced by the other."""
         if key not in table and default is not None:
             return Words(default, default)
         given = self._required(table, key, place)
@@ -211,7 +234,7 @@ class _Reader:
         return ConfigError("template_key_twice", file=self._file, line=self._line(key, place), key=key, given=given)
 
     def _line(self, key: str, place: int) -> int:
-        """The line, from 1, in which `key` is set: at the top (place 0) or in the field number `place`."""
+        """Return the line, from 1, that sets `key`: at the top (place 0) or in field number `place`."""
         heads = [number for number, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*fields\s*\]\]", line)]
         start = heads[place - 1] if 0 < place <= len(heads) else 0
         end = heads[place] if place < len(heads) and key != "fields" else len(self._lines)

@@ -1,7 +1,7 @@
-"""What can be asked for: the templates of FrameLens and those that the user has put into a folder, each a TOML file.
+"""Report templates: the built-in ones and those of a user's folder, each a TOML file.
 
-A bad file is told as a problem and never keeps the others from working. Nothing is asked here; the words of a request
-are made by app.analysis.prompts.prompts, its form by app.analysis.prompts.schema.
+A bad file is reported as a problem; the others still work. app.analysis.prompts.prompts writes the prompts,
+app.analysis.prompts.schema the form of answers.
 """
 
 from __future__ import annotations
@@ -23,19 +23,23 @@ __all__ = ["Choice", "Field", "FieldKind", "Template", "Templates", "Words", "bu
 _ORDER = (
     "describe", "log", "slides", "steps", "sport", "safety", "meeting", "script", "quality", "question",
 )  # fmt: skip
-_MOST_BYTES = 256 * 1024
-_MOST_FILES = 200
+_MOST_BYTES = 256 * 1024  # of a file; chosen by hand, not tuned
+_MOST_FILES = 200  # of the folder; chosen by hand, not tuned
 
 
 @dataclass(frozen=True)
 class Templates:
-    """All templates by key, ours first, and what was wrong with files that gave none."""
+    """All templates by key, built-in ones first, and the problems of files that could not be loaded."""
 
     by_key: Mapping[str, Template]
     problems: tuple[AppError, ...] = field(default=())
 
     def find(self, key: str) -> Template:
-        """Raises ConfigError for a key that no template has."""
+        """Return the template with this key.
+
+        Raises:
+            ConfigError: No template has the key.
+        """
         if key not in self.by_key:
             raise ConfigError("template_absent", key=key, allowed=", ".join(self.by_key))
         return self.by_key[key]
@@ -43,16 +47,16 @@ class Templates:
 
 @cache
 def built_in() -> Mapping[str, Template]:
-    """The templates that come with FrameLens, by key, in the order in which they are offered."""
+    """Return the templates of FrameLens by key, in the order of the menu."""
     folder = files("app.analysis") / "templates"
     texts = {key: (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
     return MappingProxyType({key: parse(text, file=f"{key}.toml", stem=key) for key, text in texts.items()})
 
 
 def load(folder: Path | None) -> Templates:
-    """The built-in templates and those of the *.toml files in `folder`, by name; a folder that is not there is empty.
+    """Load the built-in templates and those of the *.toml files in `folder`, sorted by name.
 
-    A file that takes a key which is taken already is a problem too, and the first one stays.
+    A missing folder counts as empty. A file whose key is already in use is a problem; the first one is kept.
     """
     found = dict(built_in())
     problems: list[AppError] = []
@@ -67,7 +71,7 @@ def load(folder: Path | None) -> Templates:
 
 
 def digest(template: Template) -> str:
-    """SHA-256 in hex of all that the template says: equal for equal templates, whatever file they come from."""
+    """Return the SHA-256 in hex of the template's content, which doesn't depend on the file."""
     return hashlib.sha256(json.dumps(asdict(template), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -87,7 +91,7 @@ def _own(folder: Path) -> Iterator[tuple[Path, Template] | AppError]:
 
 
 def _read(path: Path) -> str:
-    """The file's text, with or without a byte order mark. Raises ConfigError."""
+    """Read a file with or without a byte order mark; raise ConfigError if that fails."""
     try:
         if not path.is_file():
             raise ConfigError("template_unreadable", file=str(path), reason="not a file")

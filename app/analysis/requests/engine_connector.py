@@ -1,4 +1,4 @@
-"""Opens an engine for asking: makes it ready, connects the chat model, proves its sight once and remembers it."""
+"""Connector to an engine: starts it, connects the chat model, and checks its image input once per endpoint."""
 
 from __future__ import annotations
 
@@ -18,21 +18,27 @@ from app.llm.kv_cache import cache_tokens
 from app.llm.token_count import count_tokens
 from app.llm.vision_probe import Sight, prove_sight
 
-_UNKNOWN_CONTEXT = 8192
-_MOST_IN_FLIGHT = 16
-_IN_FLIGHT_UNTOLD = 4  # where the engine does not tell what it holds
-_PATIENCE_SECONDS = 5.0  # of somebody who only wants to know what an analysis would cost
-_DEATH_SHOWS_SECONDS = 2.0  # from a broken connection to a process that is seen to have ended
+# Chosen by hand; not tuned.
+_UNKNOWN_CONTEXT = 8192  # tokens, if the engine doesn't report its context
+_MOST_IN_FLIGHT = 16  # requests at the same time
+_DEFAULT_IN_FLIGHT = 4  # if the engine doesn't report the size of its cache
+_ESTIMATE_TIMEOUT_SECONDS = 5.0  # for counting tokens before a run, while the page waits
+_EXIT_WAIT_SECONDS = 2.0  # from a broken connection until the process is seen to have ended
 
 
 @dataclass
 class Opener:
-    """`opener(on_progress, cancel)` gives a ready engine to an analysis; what was proven is kept for each endpoint.
+    """Connector: `connector(on_progress, cancel)` returns a ready engine; the vision check is cached per endpoint.
 
-    answers: what the engine, once it is ready, is known to have answered before; None where nobody can know whether it
-    is still the same model. timeout_seconds bounds each wait for a token; side fixes the size of sent frames in pixels,
-    in_flight the number of requests at the same time. takes_schema: whether answers are held to a schema.
-    traced: whether LangSmith may record the requests.
+    Attributes:
+        engine: Engine to start and connect to.
+        answers: Returns the cached answers of the ready engine; None if it may serve another model by now.
+        answer_tokens: Longest answer.
+        timeout_seconds: Longest wait for a token.
+        side: Longer side of sent frames in pixels; None lets the plan choose.
+        in_flight: Number of requests at the same time; None lets the engine's cache decide.
+        takes_schema: Hold answers to a JSON Schema.
+        traced: Let LangSmith record the requests.
     """
 
     engine: Engine
@@ -49,6 +55,7 @@ class Opener:
     def __call__(
         self, on_progress: Callable[[EngineProgress], None], cancel: threading.Event
     ) -> tuple[Speaker, EngineInfo]:
+        """Start the engine if needed, connect to it, and check its image input if that wasn't done before."""
         endpoint = self.engine.ensure_ready(on_progress, cancel)
         info = self.engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
         speaker = self._speaker(endpoint, info)
@@ -63,7 +70,7 @@ class Opener:
         return speaker, replace(info, sees=sight.sees)
 
     def at_hand(self) -> Speaker | None:
-        """The engine that was opened last, if it is ready still; its counts do not keep anybody waiting for long."""
+        """Return the engine that was connected last if it is still ready; its token counts time out soon."""
         info = self.engine.status().info
         if self._latest is None or info is None:
             return None
@@ -71,7 +78,7 @@ class Opener:
         if (info.base_url, info.model) != (endpoint.base_url, endpoint.model):
             return None
         count = partial(
-            count_tokens, endpoint.base_url, endpoint.api_key, endpoint.model, timeout_seconds=_PATIENCE_SECONDS
+            count_tokens, endpoint.base_url, endpoint.api_key, endpoint.model, timeout_seconds=_ESTIMATE_TIMEOUT_SECONDS
         )
         return replace(speaker, count=count)
 
@@ -98,17 +105,17 @@ class Opener:
         )
 
     def _in_flight(self, endpoint: Endpoint, tokens: int) -> int:
-        """As many requests of so many tokens as the engine's cache holds; what is more would only wait there."""
+        """Return how many requests of so many tokens the engine's KV cache holds; more would only wait there."""
         if self.in_flight:
             return self.in_flight
-        if endpoint.kind == "transformers":  # it answers one after the other
+        if endpoint.kind == "transformers":  # answers one request at a time
             return 1
         held = cache_tokens(endpoint.base_url, endpoint.api_key)
-        return _IN_FLIGHT_UNTOLD if held is None else max(1, min(_MOST_IN_FLIGHT, held // max(tokens, 1)))
+        return _DEFAULT_IN_FLIGHT if held is None else max(1, min(_MOST_IN_FLIGHT, held // max(tokens, 1)))
 
     def _death(self) -> AppError | None:
-        deadline = time.monotonic() + _DEATH_SHOWS_SECONDS
+        deadline = time.monotonic() + _EXIT_WAIT_SECONDS
         while (error := self.engine.status().error) is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        # A server whose core has died still says so for a while, and of an orderly end that takes long.
+        # A server whose core has died still reports that for a while; so does one whose shutdown takes long.
         return error or self.engine.end_if_unwell()

@@ -1,8 +1,8 @@
-"""Asks an engine about all keyframes: the first part ahead, then many at the same time, then one account of all.
+"""Orchestration of one run's requests: the opening early, then all parts, then the joins.
 
-A part is asked as pictures where the engine sees, as text from measured facts where it does not; a refusal of pictures
-met on the way counts for the rest of the run. A part that is too much for the engine makes all that are not finished
-smaller. In which order parts are asked, and what they are told of each other, is app.analysis.requests.scheduler.
+A part is sent as pictures if the engine has image input, else as text from measured facts; once pictures are refused,
+the rest of the run uses text. If a part is too large for the engine, all unfinished parts are made smaller.
+app.analysis.requests.scheduler decides the order of the parts and the context that they pass on.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _POLL_SECONDS = 0.1
 
 
 class Ahead(NamedTuple):
-    """The first part, on its way before the others are known."""
+    """First part, sent before the others are known."""
 
     part: Part
     future: Future[None]
 
 
 class Asking:
-    """One run's questions to the engine; what is answered is told in ChunkDone events."""
+    """Orchestrator of one run's requests; it emits a ChunkDone event for each answer."""
 
     def __init__(
         self, task: Task, template: Template, speaker: Speaker, feed: Feed, emit: Emit, stop: threading.Event
@@ -62,20 +62,25 @@ class Asking:
         self._opening_end: float | None = None
         self._introduction = self._awaited_introduction()
         self._answering = Answering(
-            speaker, task.request, template, end_seconds=feed.end_seconds, emit=self._tell, cancel=self._abort
+            speaker, task.request, template, end_seconds=feed.end_seconds, emit=self._forward, cancel=self._abort
         )
 
     @property
     def done(self) -> Done:
-        """All that is answered by now, for another run to go on from."""
+        """Return the answers so far, for another run to continue from."""
         before = self._task.done
         fresh = tuple(self._results[number] for number in sorted(self._results))
         return Done(self._layout, (*fresh, *before.results), before.again - self._results.keys())
 
     def run(self, opening_seconds: float | None) -> None:
-        """Ask everything. `opening_seconds`: the frames of so much of the beginning come before the others.
+        """Send all requests.
 
-        Raises what ends it, or the first failure of a part after all others have been asked.
+        Args:
+            opening_seconds: Length of the beginning whose frames are sent before the others; None for no opening.
+
+        Raises:
+            AppError: The error that ended the run, or the first failure of a part after all others were sent.
+            EngineEnded: The engine has died.
         """
         known = self._task.done.layout
         video = self._feed.video()
@@ -100,8 +105,10 @@ class Asking:
     def _ask_opening(
         self, layout: Layout, frames: Frames, seconds: float | None, pool: ThreadPoolExecutor
     ) -> Ahead | None:
-        """The first part, while the rest of the video is still being read: until it is answered, or all frames are
-        known. Returned is what is on its way then. What has failed before is asked again with the rest.
+        """Ask about the first part until it is answered or all frames are known.
+
+        Returns:
+            The part if it is still running; else None. A part that failed is asked about again with the rest.
         """
         if not frames or not seconds:
             return None
@@ -132,7 +139,7 @@ class Asking:
             layout, ahead = self._finer(layout, frames, too_much), None
 
     def _round(self, parts: Sequence[Part], pool: ThreadPoolExecutor, ahead: Ahead | None) -> EngineError | None:
-        """Ask about all parts that have no result; returned is why one was too much."""
+        """Ask about all parts without a result; return the error of one that was too large, if any."""
         if ahead and self._questions.key(ahead.part) != self._questions.key(parts[0]):
             attend(ahead.future, self._check)
             ahead = None
@@ -154,10 +161,10 @@ class Asking:
         return too_much
 
     def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[Part]:
-        """The parts with the spans of the video that they stand for: each up to the next one's first frame."""
+        """Return the parts with the ranges of the video that they represent, each up to the next one's first frame."""
         starts = [part[0].time_seconds if part else 0.0 for part in parts]
         starts[0] = self._task.request.selection.start_seconds
-        if self._opening_end:  # nobody knew the next frame when the opening was asked about
+        if self._opening_end:  # the next frame was not known when the opening was sent
             border = bisect_left(starts, self._opening_end)
             starts[border : border + 1] = [self._opening_end] if border < len(starts) else []
         ends = [*starts[1:], max(starts[-1], end_seconds)]
@@ -170,7 +177,7 @@ class Asking:
         language = self._task.request.language
         return Introduction(lambda text: read(text, "part", self._template, language, {}, 0.0).subjects)
 
-    def _tell(self, event: AnalysisEvent) -> None:
+    def _forward(self, event: AnalysisEvent) -> None:
         self._introduction.note(event)
         self._emit(event)
 
@@ -179,24 +186,24 @@ class Asking:
             self._questions.expect(part)
 
     def _ask(self, part: Part) -> None:
-        """One part to its result, in a thread of its own."""
+        """Get the result of one part, from the earlier run or the engine; runs in a thread of its own."""
         done, number = self._task.done, part.number
         result = done.result(self._questions.key(part), number)
         if result is None:
             part = replace(part, cues=self._feed.cues(part.start_seconds, part.end_seconds))
-            again = number in done.again
+            vary = number in done.again
             try:
-                result = self._answering.answer(self._questions.about(part), otherwise=again)
+                result = self._answering.answer(self._questions.about(part), vary=vary)
             except PicturesRefused as refused:
                 self._questions.blind(refused)
-                result = self._answering.answer(self._questions.about(part), otherwise=again)
+                result = self._answering.answer(self._questions.about(part), vary=vary)
         else:
-            self._tell(AnswerDelta(number, result.answer, restart=True))
+            self._forward(AnswerDelta(number, result.answer, restart=True))
         self._results[number] = result
         self._emit(ChunkDone(result))
 
     def _is_answered(self, part: Part) -> bool:
-        """Whether there is a result about just these frames, in the form that is wanted now."""
+        """Return True if there is a result about exactly these frames in the current form."""
         result = self._results.get(part.number)
         return result is not None and result.key == self._questions.key(part)
 
@@ -210,7 +217,7 @@ class Asking:
 
     @contextmanager
     def _pool(self, layout: Layout) -> Iterator[ThreadPoolExecutor]:
-        """Threads for requests; whatever ends the block otherwise than in order ends the requests, too."""
+        """Yield threads for requests; an exception in the block aborts the requests."""
         with ThreadPoolExecutor(layout.in_flight, thread_name_prefix="part") as pool:
             try:
                 yield pool
@@ -221,12 +228,12 @@ class Asking:
                 self._preparing.shutdown(wait=False, cancel_futures=True)
 
     def _check(self) -> None:
-        """Raise Cancelled where nobody waits any more."""
+        """Raise Cancelled if the run is cancelled or over."""
         if self._stop.is_set() or self._task.control.cancel.is_set():
             raise Cancelled
 
 
 def _parts(layout: Layout, frames: Frames) -> list[Frames]:
-    """The frames of each part; one part without frames where there are none."""
+    """Return the frames of each part; one part without frames if the layout has none."""
     by_number = {frame.number: frame for frame in frames}
     return [tuple(by_number[number] for number in part) for part in layout.parts] or [()]

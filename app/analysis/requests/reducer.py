@@ -1,6 +1,6 @@
-"""From the answers to the parts to one account of the whole video, in several rounds where they do not fit one request.
+"""Reducer that joins the answers about parts into one account of the video, in several rounds if needed.
 
-What is joined are the findings with their frames, as they were read and checked, not the words of the answers.
+It joins the parsed and checked findings with their frames, not the text of the answers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SUMMARY = 0
 
 
 class Joining:
-    """One run's joins. Those on the way to the summary are numbered -1, -2, … and run at the same time."""
+    """Reducer of one run. Intermediate joins are numbered -1, -2, … and run at the same time."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Joining:
         self._number = 0
 
     def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:
-        """Join to the end; the results are in ChunkDone events, the summary's last."""
+        """Join all parts; ChunkDone events carry the results, that of the summary last."""
         room = self._room
         while True:
             try:
@@ -68,7 +68,7 @@ class Joining:
         self._awaited(self._pool.submit(self._join, _SUMMARY, parts, frames))
 
     def _awaited(self, future: Future[ChunkResult]) -> ChunkResult:
-        """The result; `check` raises where it is not waited for any more."""
+        """Wait for the result; `check` raises if the run is cancelled."""
         attend(future, self._check)
         return future.result()
 
@@ -80,14 +80,14 @@ class Joining:
         result = self._done.result(asked.key, number)
         if result is None:
             self._emit(ModeChosen(number, "text"))
-            result = self._answering.answer(asked, otherwise=number in self._done.again)
+            result = self._answering.answer(asked, vary=number in self._done.again)
         else:
             self._emit(AnswerDelta(number, result.answer, restart=True))
         self._emit(ChunkDone(result))
         return result
 
     def _groups(self, parts: Sequence[ChunkResult], room: int) -> list[list[ChunkResult]]:
-        """Neighbours together as long as what is said of them fits."""
+        """Group neighbouring parts whose texts fit one request."""
         costs = [estimate_text_tokens(self._questions.quoted(part)) for part in parts]
         return [[parts[place] for place in places] for places in groups(costs, room)]
 

@@ -1,4 +1,4 @@
-"""Builds the requests of one run: each part's as pictures or as text, and those that join parts into one account."""
+"""Builder of one run's requests: chunks as pictures or as text, and joins; pictures are encoded ahead."""
 
 from __future__ import annotations
 
@@ -27,13 +27,21 @@ from app.llm.messages import data_url
 from app.llm.token_count import estimate_text_tokens
 
 log = logging.getLogger(__name__)
-_SLACK = 0.01  # of the context, which estimates of words may be off by
+_SLACK = 0.01  # share of the context by which text estimates may be off; chosen by hand, not tuned
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one part's request is about: the frames that stand for [start_seconds, end_seconds) of the video. `total` is
-    the number of parts of the whole.
+    """Chunk of the video for one request.
+
+    Attributes:
+        frames: Frames that represent [start_seconds, end_seconds) of the video.
+        total: Number of parts of the whole video.
+        layout: Layout that the part belongs to.
+        start_seconds: Start of the range.
+        end_seconds: End of the range.
+        carried: Context of earlier parts.
+        cues: Speech in the range.
     """
 
     frames: Frames
@@ -46,11 +54,12 @@ class Part:
 
     @property
     def number(self) -> int:
+        """Return the number of the part: that of its first frame, or 1 without frames."""
         return self.frames[0].number if self.frames else 1
 
 
 class Questions:
-    """What is asked, by whom and of what. That the engine takes no pictures is remembered once it was met."""
+    """Builder of the requests of one run; it falls back to text for the rest of the run once pictures are refused."""
 
     def __init__(
         self,
@@ -72,44 +81,48 @@ class Questions:
 
     @property
     def are_pictures(self) -> bool:
-        """Whether pictures are sent, as far as is known."""
+        """Return True if pictures are sent, as far as known."""
         return self._sight.sees is not False
 
     def blind(self, refused: PicturesRefused) -> None:
-        """The engine has refused pictures: text from here on."""
+        """Send text from now on, since the engine has refused pictures."""
         reason = Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
         self._sight = replace(self._sight, sees=False, reason=reason)
 
     def key(self, part: Part) -> str:
-        """The digest of what an answer about this part rests on, before it is asked."""
+        """Return the cache key of an answer about this part."""
         return part_key(
             self._request, self._speaker.conditions, part.frames, side=part.layout.side, is_whole=part.total < 2
         )
 
     def expect(self, part: Part) -> None:
-        """This part is asked about soon."""
+        """Encode the pictures of this part ahead, since it will be sent soon."""
         if self.are_pictures:
             self._pictures.expect(part.frames, part.layout.side)
 
     def about(self, part: Part) -> Question:
-        """The request about this part. Raises ContextExceeded where the engine tells that it is too long."""
+        """Build the request about this part.
+
+        Raises:
+            ContextExceeded: The engine reports that the request is too long.
+        """
         if part.frames and self.are_pictures:
             return self._in_pictures(part)
         return self._in_text(part)
 
     def joining(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> Question:
-        """The request that makes one account of these parts' answers; `frames` are all that they may cite."""
+        """Build the request that joins the answers of `parts`; they may cite `frames`."""
         prompt = prompts.join_question(self._request, self._template, parts)
         sent = messages.text_only(prompt, system=self._system("join"))
         key = join_key(self._request, self._speaker.conditions, prompt)
         return Question(number, frames, "text", sent, "join", key)
 
     def quoted(self, part: ChunkResult) -> str:
-        """What a join is told of this part."""
+        """Return the text of this part in a join."""
         return prompts.account(part, self._template, self._request.language)
 
     def words(self) -> tuple[str, str]:
-        """System message and question of a part, as long as they usually get."""
+        """Return a system message and question of usual length."""
         return self._usual_words
 
     def _in_pictures(self, part: Part) -> Question:
@@ -155,8 +168,10 @@ class Questions:
         return prompts.system_prompt(self._request.language, scope)
 
     def _is_tight(self, part: Part, words: str) -> bool:
-        """Whether it is worth asking the engine how long this is: it takes every picture in once for that, and where it
-        has counted a frame, only words beyond the usual ones can make it longer than was planned.
+        """Return True if the engine should count the tokens of this request.
+
+        Counting costs the engine one pass over every picture. If it has counted a frame before, only unusually long
+        texts can make a request longer than planned.
         """
         usual = estimate_text_tokens("".join(self._usual_words))
         more = estimate_text_tokens(words) - usual
@@ -164,14 +179,19 @@ class Questions:
         return not part.layout.is_exact or more > _SLACK * context
 
     def _check_length(self, sent: Sequence[BaseMessage]) -> None:
-        told = self._speaker.count(sent)
-        if told and told.count + min(self._speaker.answer_tokens, told.max_model_len // 8) > told.max_model_len:
-            raise ContextExceeded("context_exceeded", reason=f"{told.count} tokens + answer > {told.max_model_len}")
+        counted = self._speaker.count(sent)
+        if counted is None:
+            return
+        tokens, most = counted.count, counted.max_model_len
+        if tokens + min(self._speaker.answer_tokens, most // 8) > most:
+            raise ContextExceeded("context_exceeded", reason=f"{tokens} tokens + answer > {most}")
 
 
 class Pictures:
-    """Each is made once in a thread of `executor`, kept until it is taken, and made on the spot where it was not
-    expected. May be used from several threads; one frame is taken by one of them.
+    """Frames encoded ahead in a thread of `executor`, so that the engine needn't wait for the pictures of a part.
+
+    A frame is encoded once and kept until it is taken; a frame that was not expected is encoded when taken. It may be
+    used from several threads, but a frame is taken by one of them only.
     """
 
     def __init__(self, executor: Executor) -> None:
@@ -179,13 +199,13 @@ class Pictures:
         self._made: dict[tuple[int, int], Future[str]] = {}
 
     def expect(self, frames: Iterable[Keyframe], side: int) -> None:
-        """These will be wanted soon, with a longer side of `side` pixels at most."""
+        """Start to encode these frames with a longer side of `side` pixels at most."""
         for frame in frames:
             key = (frame.number, side)
             if key not in self._made:
                 self._made[key] = self._executor.submit(data_url, frame, side)
 
     def take(self, frame: Keyframe, side: int) -> str:
-        """The frame as a data URL."""
+        """Return the frame as a data URL."""
         made = self._made.pop((frame.number, side), None)
         return made.result() if made and not made.cancel() else data_url(frame, side)

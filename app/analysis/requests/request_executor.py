@@ -1,8 +1,8 @@
-"""One request to the engine, to the end: recalled, streamed, asked again where the answer is not fit to be used.
+"""Execution of one request to the engine: from the cache or streamed, with retries for unusable answers.
 
-An answer that repeats itself, is cut off or has not the form that was asked for is asked for again, twice at most, each
-time said differently; the best one is kept and what is wrong with it is named. An engine that is busy, or whose
-connection breaks while it lives on, is asked again a few times. Every other failure is raised as it is.
+An answer that repeats itself, is cut off or lacks the requested form is requested again with a different prompt or
+different options, at most twice; the best one is kept and its problems are named. A busy engine, or one whose
+connection breaks while it keeps running, is tried again a few times. Every other failure is raised unchanged.
 """
 
 from __future__ import annotations
@@ -41,19 +41,20 @@ from app.llm.vision_probe import Sight
 
 Frames = tuple[Keyframe, ...]
 Emit = Callable[[AnalysisEvent], None]
+# Chosen by hand; not tuned.
 _ATTEMPTS = 3
 _BUSY_ATTEMPTS = 6
 _LONGEST_WAIT_SECONDS = 120.0
 _BROKEN_ATTEMPTS = 3
 _BROKEN_PAUSE_SECONDS = 1.0
-_OTHERWISE = {"temperature": 0.4, "frequency_penalty": 0.4}
-"""What makes a model that repeats itself say something else."""
+_VARIED = {"temperature": 0.4, "frequency_penalty": 0.4}
+"""Options that make a model which repeats itself say something else."""
 _FUTILE_FORMS = 2
-"""After so many answers without the form, in spite of having been asked twice, it is not asked for a second time."""
+"""Number of requests without the form after all attempts, from which the form isn't requested again."""
 
 
 class EngineEnded(Exception):
-    """The engine was there and ended by itself; `error` says why."""
+    """Raised if the engine has died during a run; `error` has the reason."""
 
     def __init__(self, error: AppError) -> None:
         super().__init__(str(error))
@@ -62,14 +63,20 @@ class EngineEnded(Exception):
 
 @dataclass(frozen=True)
 class Speaker:
-    """The engine as the asking needs it.
+    """Connected engine.
 
-    `answers` are those that the same model is known to have given before.
-    `death` says what ended an engine that broke off or gave no answer in time, None where it is well or nobody knows.
-    `count` gives the exact tokens of messages, or None where the engine does not tell. `side` fixes the longer side of
-    sent frames in pixels; None lets the plan choose. `in_flight` says how many requests of so many tokens the engine
-    takes at the same time; `takes_schema` whether answers are held to a schema. `conditions` are the settings that its
-    answers depend on.
+    Attributes:
+        chat: Chat model.
+        sight: Result of the vision check.
+        max_model_len: Context length in tokens; None if the engine doesn't report it.
+        answer_tokens: Longest answer in tokens.
+        count: Returns the exact tokens of messages, or None if the engine doesn't report them.
+        answers: Cache of answers that the same model gave before; None without one.
+        death: Returns the error of an engine that broke off or timed out; None if it is well or the reason unknown.
+        side: Longer side of sent frames in pixels; None lets the plan choose.
+        in_flight: Returns how many requests of so many tokens the engine runs at the same time.
+        takes_schema: Answers are held to a JSON Schema.
+        conditions: Settings that answers depend on.
     """
 
     chat: BaseChatModel
@@ -87,7 +94,17 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Question:
-    """One request: what is sent, over which frames, and how that came. `key` is that of ChunkResult."""
+    """Request to send.
+
+    Attributes:
+        number: Number of the part, or of the join (0 for the summary, below 0 for others).
+        frames: Frames that the answer may cite.
+        mode: How frames are sent.
+        sent: Messages.
+        scope: Kind of the request.
+        key: Cache key of the answer, see app.analysis.cache_keys.
+        fallback: Why text is sent in place of pictures.
+    """
 
     number: int
     frames: Frames
@@ -99,8 +116,9 @@ class Question:
 
 
 class Answering:
-    """Answers questions of one run; may be used from several threads. `end_seconds` tells the end of the video as far
-    as it is known.
+    """Executor of one run's requests; may be used from several threads.
+
+    `end_seconds` returns the end of the video as known so far.
     """
 
     def __init__(
@@ -122,27 +140,34 @@ class Answering:
         self._takes_schema = speaker.takes_schema
         self._formless = 0
 
-    def answer(self, asked: Question, *, otherwise: bool = False) -> ChunkResult:
-        """The result, with AnswerDelta events on the way. `otherwise`: the usual answer is known and not wanted.
+    def answer(self, asked: Question, *, vary: bool = False) -> ChunkResult:
+        """Return the result of a request, and emit AnswerDelta events on the way.
 
-        Raises the AppErrors of app.llm.error_mapping, EngineEnded, or Cancelled.
+        Args:
+            asked: Request to send.
+            vary: Skip the cache and ask for another answer than the usual one.
+
+        Raises:
+            AppError: The errors of app.llm.error_mapping.
+            EngineEnded: The engine has died.
+            Cancelled: The run was cancelled.
         """
         started = time.monotonic()
         best: ChunkResult | None = None
         usage, trouble = Usage(), ""
         for attempt in range(1, _ATTEMPTS + 1):
-            options = {**self._options(trouble), **(_OTHERWISE if otherwise else {})}
+            options = {**self._options(trouble), **(_VARIED if vary else {})}
             sent = (
                 _with_hint(asked.sent, t(f"prompt.again.{trouble}", self._request.language)) if trouble else asked.sent
             )
-            result = self._attempt(asked, sent, options, may_recall=not otherwise)
+            result = self._attempt(asked, sent, options, may_recall=not vary)
             usage += result.usage
             best = result if best is None or _rank(result) < _rank(best) else best
             trouble = self._worth_asking_again(result, attempt)
             if not trouble:
                 break
         assert best
-        if best.troubles and best.answer != result.answer:  # what is shown is the last one
+        if best.troubles and best.answer != result.answer:  # the last one is shown
             self._emit(AnswerDelta(asked.number, best.answer, restart=True))
         seconds = time.monotonic() - started
         return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
@@ -157,28 +182,28 @@ class Answering:
         form = self._with_schema(asked.scope, options)
         if recalled := answers and answers.recall(sent, form):
             self._emit(AnswerDelta(asked.number, recalled.text))
-        reply, loops = (recalled, False) if recalled else self._patiently(asked, sent, options)
+        reply, loops = (recalled, False) if recalled else self._with_retries(asked, sent, options)
         result = self._result(asked, sent, reply, loops=loops, recalled=recalled is not None)
         if answers and not recalled and not result.troubles:
             answers.remember(sent, reply, form)
         return result
 
-    def _patiently(self, asked: Question, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
+    def _with_retries(self, asked: Question, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         busy, broken = 0, 0
         while True:
             formed = self._with_schema(asked.scope, options)
             try:
                 return self._streamed(asked, sent, formed)
             except FormatRefused:
-                if formed is options:  # it was asked in words alone
+                if formed is options:  # no schema was sent
                     raise
                 self._takes_schema = False
-            except EngineBusy as engine_is:
+            except EngineBusy as error:
                 busy += 1
                 if busy == _BUSY_ATTEMPTS:
                     raise
                 self._emit(Noticed(Notice("engine_was_busy", {}, "info")))
-                self._wait(min(engine_is.wait_seconds or 2.0**busy, _LONGEST_WAIT_SECONDS))
+                self._wait(min(error.wait_seconds or 2.0**busy, _LONGEST_WAIT_SECONDS))
             except EngineBrokeOff as error:
                 if death := self._speaker.death():
                     raise EngineEnded(death) from error
@@ -197,7 +222,7 @@ class Answering:
             self._emit(AnswerDelta(asked.number, "", restart=True))
 
     def _streamed(self, asked: Question, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
-        """The reply, and whether it was broken off because it only repeated itself."""
+        """Return the reply, and whether it was cut because it only repeated itself."""
         loop, text = Loop(), ""
         pieces = stream(self._speaker.chat, sent, cancel=self._cancel, options=options)
         try:
@@ -243,7 +268,7 @@ class Answering:
         times = {frame.number: frame.time_seconds for frame in asked.frames}
         return read(text, asked.scope, self._template, self._request.language, times, self._end_seconds())
 
-    # ---- how it is asked
+    # ---- options
 
     def _with_schema(self, scope: Scope, options: dict[str, Any]) -> dict[str, Any]:
         if not self._takes_schema:
@@ -256,18 +281,18 @@ class Answering:
 
     def _options(self, trouble: str) -> dict[str, Any]:
         if trouble == "repeats":
-            return dict(_OTHERWISE)
+            return dict(_VARIED)
         if trouble == "cut":
             return {"max_tokens": self._longest()}
         return {}
 
     def _longest(self) -> int:
-        """Twice the room for an answer, as far as half of the context goes."""
+        """Return twice the longest answer, at most half of the context."""
         tokens = self._speaker.answer_tokens
         return min(2 * tokens, max(tokens, (self._speaker.max_model_len or 0) // 2))
 
     def _worth_asking_again(self, result: ChunkResult, attempt: int) -> str:
-        """The trouble that another attempt may mend; "" where none is worth it."""
+        """Return the trouble that another attempt may fix; "" if none is worth it."""
         if "repeats" in result.troubles:
             return "repeats"
         if "cut" in result.troubles:
@@ -280,7 +305,7 @@ class Answering:
         return "form" if attempt < _ATTEMPTS - 1 else ""
 
     def _death_behind(self, error: EngineError) -> AppError | None:
-        """What has ended the engine where it could still say that it is ending: out of memory, a core that crashed."""
+        """Return the error of an engine that answers while it dies: out of memory, or a crashed core."""
         status = error.values.get("status")
         return self._speaker.death() if isinstance(status, int) and status >= 500 else None
 
@@ -290,12 +315,12 @@ class Answering:
 
 
 def _rank(result: ChunkResult) -> tuple[int, int]:
-    """Lower is better."""
+    """Return the sort key of a result; lower is better."""
     return len(result.troubles), -len(result.findings) - len(result.overview)
 
 
 def _with_hint(sent: Sequence[BaseMessage], hint: str) -> list[BaseMessage]:
-    """The messages with one more line at the end of the last."""
+    """Return the messages with `hint` as a last line."""
     *before, last = sent
     if isinstance(last.content, str):
         return [*before, HumanMessage(f"{last.content}\n{hint}")]

@@ -1,7 +1,7 @@
-"""One round of asking about parts: as many at the same time as the engine takes, each when all it is told of is there.
+"""Scheduler of the requests about parts: as many at once as the engine runs, each when its context is complete.
 
-What a part is told of those before it depends on the layout alone, never on which answer came first: the same run sends
-the same requests. One part that fails does not keep the others from being asked.
+The context that a part gets from earlier ones depends on the layout alone, never on the order of answers: the same run
+sends the same requests. A part that fails doesn't stop the others.
 """
 
 from __future__ import annotations
@@ -29,18 +29,23 @@ from app.i18n import as_notice
 from app.llm.error_mapping import TooManyPictures
 
 ENDS_ALL = (Cancelled, EngineEnded, EngineBrokeOff, EngineTimeout, EngineBusy, ModelNotFound)
-"""After these there is no use in asking about another part."""
+"""Errors that end the run: asking about another part would be useless."""
 _TOO_MUCH = (ContextExceeded, TooManyPictures)
 _MOST_FAILURES = 3
-"""So many parts may fail without one being answered between them, before the rest is left."""
+"""Number of consecutive failures that ends the run. Chosen by hand; not tuned."""
 _POLL_SECONDS = 0.1
 
 
 class Round:
-    """`results` by number hold what is answered already; `ask` begins to ask about a part and adds what it comes to.
-    `expect` is told of a part some time before it is asked.
+    """Scheduler of one round over all parts; `failures` has the errors by the number of the part.
 
-    Failures by the number of the part are in `failures`.
+    Args:
+        parts: Parts in order.
+        results: Answers so far, by number of the part.
+        introduction: Subjects of the first part.
+        emit: Receives the events.
+        ask: Starts the request about a part and adds the answer to `results`.
+        expect: Called with a part some time before it is asked about.
     """
 
     def __init__(
@@ -62,19 +67,30 @@ class Round:
         self._ask = ask
         self._expect = expect
         self._expected = 0
-        self._over = {place for place, part in enumerate(parts) if part.number in results}
+        self._finished = {place for place, part in enumerate(parts) if part.number in results}
         self._running: dict[Future[None], int] = {}
-        self._failed_in_a_row = 0
+        self._consecutive_failures = 0
         self._too_much: EngineError | None = None
         self._ended: EngineError | EngineEnded | None = None
 
     def run(
         self, first: Future[None] | None, check: Callable[[], None], is_paused: Callable[[], bool]
     ) -> EngineError | None:
-        """Ask about all that have no result; `first` is the first part, where it is on its way. Ends early, and returns
-        why, where one was too much.
+        """Ask about all parts without a result.
 
-        What is on its way when something ends it all is still waited for: it may have been answered.
+        Requests that run when an error ends the round are still waited for, since they may have been answered.
+
+        Args:
+            first: Running request about the first part, if any.
+            check: Called repeatedly; raises to stop waiting.
+            is_paused: Returns True if no more parts are to be sent.
+
+        Returns:
+            The error of a part that was too large, which ends the round early; None if all were sent.
+
+        Raises:
+            EngineError: An error that ends the run.
+            EngineEnded: The engine has died.
         """
         if first:
             self._running[first] = 0
@@ -88,38 +104,40 @@ class Round:
             if not self._running:
                 break
             check()
-            for future in self._until_news():
+            for future in self._wait_for_any():
                 self._note(future)
         if self._ended:
             raise self._ended
         return self._too_much
 
     def _ready(self) -> list[int]:
-        """The places whose turn it is, as many as there is room for."""
+        """Return the indexes of the parts to send now."""
         known = len(self._parts) if self._introduction.known.done() else 1
-        begun = {*self._over, *self._running.values()}
-        turn = (
-            one for one in range(known) if one not in begun and self._over.issuperset(sources(one, self._in_flight))
+        started = {*self._finished, *self._running.values()}
+        ready = (
+            one
+            for one in range(known)
+            if one not in started and self._finished.issuperset(sources(one, self._in_flight))
         )
-        return [place for place, _ in zip(turn, range(self._in_flight - len(self._running)), strict=False)]
+        return [place for place, _ in zip(ready, range(self._in_flight - len(self._running)), strict=False)]
 
     def _look_ahead(self) -> None:
-        """As many parts as are asked at the same time are expected after the last that is being asked."""
+        """Announce the next parts after the last running one, as many as run at the same time."""
         last = max(self._running.values(), default=0)
         for place in range(max(self._expected, last + 1), min(last + 1 + self._in_flight, len(self._parts))):
-            if place not in self._over:
+            if place not in self._finished:
                 self._expect(self._parts[place])
         self._expected = max(self._expected, last + 1 + self._in_flight)
 
-    def _until_news(self) -> set[Future[Any]]:
-        """Those that have ended, once one has or it is known who is seen in the first part."""
+    def _wait_for_any(self) -> set[Future[Any]]:
+        """Wait until a request ends or the first part's subjects are known; return the requests that have ended."""
         known = self._introduction.known
         waited: set[Future[Any]] = {*self._running} if known.done() else {*self._running, known}
         return wait(waited, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED).done - {known}
 
     def _note(self, future: Future[None]) -> None:
         place = self._running.pop(future)
-        self._over.add(place)
+        self._finished.add(place)
         try:
             self._too_much = self._outcome(future, self._parts[place]) or self._too_much
         except (EngineError, EngineEnded) as error:
@@ -127,31 +145,31 @@ class Round:
         self._introduce()
 
     def _introduce(self) -> None:
-        """Once nothing more will come of the first part, those that wait for it need not."""
-        if 0 in self._over:
+        """Release the parts that wait for the first one if it has ended."""
+        if 0 in self._finished:
             first = self._results.get(self._parts[0].number)
-            self._introduction.tell(first.subjects if first else ())
+            self._introduction.publish(first.subjects if first else ())
 
     def _carried(self, place: int) -> Carried:
         if place == 0:
             return NOTHING
-        told = {one: self._results.get(self._parts[one].number) for one in sources(place, self._in_flight)}
-        answered = {one: result for one, result in told.items() if result}
+        earlier = {one: self._results.get(self._parts[one].number) for one in sources(place, self._in_flight)}
+        answered = {one: result for one, result in earlier.items() if result}
         return carried(self._introduction.known.result(), answered)
 
     def _outcome(self, future: Future[None], part: Part) -> EngineError | None:
-        """What a part came to: None, or why it was too much. Raises what ends all."""
+        """Return None, or the error of a part that was too large; raise an error that ends the run."""
         error = future.exception()
         if error is None:
-            self._failed_in_a_row = 0
+            self._consecutive_failures = 0
             return None
         if isinstance(error, _TOO_MUCH) and len(part.frames) > 1:
             return error
         if isinstance(error, ENDS_ALL) or not isinstance(error, AppError):
             raise error
         self.failures[part.number] = error
-        self._failed_in_a_row += 1
-        if self._failed_in_a_row == _MOST_FAILURES or part.total < 2:
+        self._consecutive_failures += 1
+        if self._consecutive_failures == _MOST_FAILURES or part.total < 2:
             raise error
         first, last = (clock(frame.time_seconds) for frame in (part.frames[0], part.frames[-1]))
         self._emit(Noticed(Notice("part_failed", {"first": first, "last": last, "reason": as_notice(error)}, "error")))

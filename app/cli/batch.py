@@ -175,7 +175,7 @@ def _begin(batch: Batch, item: Input, services: Services, progress: ProgressOfMa
         if job_id := None if given.anew else jobs.unfinished(request):
             jobs.resume(job_id, listener=events.put)
         else:
-            job_id = jobs.submit(request, name=name, anew=given.anew, listener=events.put)
+            job_id = jobs.submit(request, name=name, force=given.anew, listener=events.put)
         return _Running(item.path, job_id, known is not None and known.id == job_id, events, progress.begin(name))
     except ConfigError:
         raise

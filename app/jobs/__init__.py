@@ -4,9 +4,9 @@ A job outlives the page that started it. Import from here what other packages us
 """
 
 from app.jobs.engine_switcher import EngineRoom, Switch
-from app.jobs.job_repository import Sameness
+from app.jobs.job_repository import Deduplicator
 from app.jobs.queue import WORKERS, Jobs
 from app.jobs.snapshot import JobSnapshot
 from app.jobs.worker import Run
 
-__all__ = ["WORKERS", "EngineRoom", "JobSnapshot", "Jobs", "Run", "Sameness", "Switch"]
+__all__ = ["WORKERS", "Deduplicator", "EngineRoom", "JobSnapshot", "Jobs", "Run", "Switch"]

@@ -16,7 +16,7 @@ _POLL_SECONDS = 1.0
 
 
 @dataclass
-class Live:
+class ActiveJob:
     """A job that waits or runs in this process.
 
     `same` is its deduplication key, "" while that is unknown; `listener` is called with every event.
@@ -30,64 +30,64 @@ class Live:
     listener: Listener | None = None
 
 
-class InHand:
+class ActiveJobs:
     """Thread-safe collection of the jobs that wait or run in this process.
 
-    Nothing in it changes while a thread holds `held`.
+    Nothing in it changes while a thread holds `condition`.
     """
 
     def __init__(self) -> None:
-        self.held = threading.Condition(threading.RLock())
-        self._live: dict[str, Live] = {}
+        self.condition = threading.Condition(threading.RLock())
+        self._live: dict[str, ActiveJob] = {}
 
-    def add(self, live: Live) -> None:
+    def add(self, live: ActiveJob) -> None:
         """Add a job and wake the workers."""
-        with self.held:
+        with self.condition:
             self._live[live.job.id] = live
-            self.held.notify_all()
+            self.condition.notify_all()
 
-    def get(self, job_id: str) -> Live | None:
+    def get(self, job_id: str) -> ActiveJob | None:
         """Get a job by id, or None if it neither waits nor runs here."""
-        with self.held:
+        with self.condition:
             return self._live.get(job_id)
 
-    def all(self) -> list[Live]:
+    def all(self) -> list[ActiveJob]:
         """List all jobs in order of submission."""
-        with self.held:
+        with self.condition:
             return list(self._live.values())
 
-    def waiting(self) -> list[Live]:
+    def waiting(self) -> list[ActiveJob]:
         """List the waiting jobs in the order in which they will run."""
         waiting = [one for one in self.all() if not one.is_running]
         return sorted(waiting, key=lambda one: -one.job.priority)  # stable: first in, first out within a priority
 
-    def begin(self, is_closing: threading.Event) -> Live | None:
+    def start_next(self, is_closing: threading.Event) -> ActiveJob | None:
         """Wait for the next job and mark it as running.
 
         Returns:
             The job, or None once `is_closing` is set.
         """
-        with self.held:
+        with self.condition:
             while not is_closing.is_set():
                 if turn := self.waiting():
                     turn[0].is_running = True
                     return turn[0]
-                self.held.wait(_POLL_SECONDS)
+                self.condition.wait(_POLL_SECONDS)
         return None
 
-    def change(self, live: Live, change: Callable[[JobSnapshot], JobSnapshot]) -> None:
+    def change(self, live: ActiveJob, change: Callable[[JobSnapshot], JobSnapshot]) -> None:
         """Replace the job's snapshot by `change(snapshot)`."""
-        with self.held:
+        with self.condition:
             live.job = change(live.job)
 
     def drop(self, job_id: str) -> None:
         """Remove a job if it is here."""
-        with self.held:
+        with self.condition:
             self._live.pop(job_id, None)
 
     def cancel_all(self) -> None:
         """Ask all jobs to stop, and wake the workers that wait for one."""
-        with self.held:
+        with self.condition:
             for live in self._live.values():
                 live.control.cancel.set()
-            self.held.notify_all()
+            self.condition.notify_all()

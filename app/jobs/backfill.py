@@ -12,7 +12,7 @@ from app.core.errors import AppError
 log = logging.getLogger(__name__)
 
 
-class CatchingUp(ABC):
+class Backfill(ABC):
     """A backfill of data derived from jobs. Safe to use from several threads.
 
     `num_left` is the number of jobs still to do, `error` the reason why the last run ended early.
@@ -39,7 +39,7 @@ class CatchingUp(ABC):
         if self._thread is None or not self._thread.is_alive():
             self.num_left = len(self._missing())
             if self.num_left:
-                self._thread = threading.Thread(target=self._catch_up_quietly, name=self._name, daemon=True)
+                self._thread = threading.Thread(target=self._catch_up_and_log, name=self._name, daemon=True)
                 self._thread.start()
 
     def catch_up(self) -> None:
@@ -64,7 +64,7 @@ class CatchingUp(ABC):
         if self._thread:
             self._thread.join(timeout=10)
 
-    def _catch_up_quietly(self) -> None:
+    def _catch_up_and_log(self) -> None:
         try:
             self.catch_up()
         except AppError as error:

@@ -1,4 +1,4 @@
-"""Repository of jobs: saves them to the store, reads them whole or in brief, and caches finished reports.
+"""Repository of jobs, which saves, reads and caches them, and the deduplication keys of analyses.
 
 A job that the store refuses to save stays in memory until it can be saved. Nothing is run here.
 """
@@ -23,7 +23,7 @@ _REMEMBERED = 3
 """Number of reports cached with their images, which take some 10 MB each. Chosen by hand; not tuned."""
 
 
-class Archive:
+class JobRepository:
     """Jobs of all processes on one store. Safe to use from several threads.
 
     `owner` is this process: it saves its own jobs and also reads those of others.
@@ -33,11 +33,11 @@ class Archive:
         self._store = store
         self._owner = owner
         self._lock = threading.Lock()
-        self._over: OrderedDict[str, JobSnapshot] = OrderedDict()
+        self._finished: OrderedDict[str, JobSnapshot] = OrderedDict()
         self._stamp = 0
         self._unsaved: dict[str, JobSnapshot] = {}
 
-    def keep(self, job: JobSnapshot, same: str) -> None:
+    def save(self, job: JobSnapshot, same: str) -> None:
         """Save the job with its deduplication key `same`.
 
         Raises:
@@ -46,19 +46,19 @@ class Archive:
         self._store.save(to_row(job, self._owner.name, same))
         self._unsaved.pop(job.id, None)
 
-    def keep_at_least_here(self, job: JobSnapshot, same: str) -> None:
-        """Save the job as `keep` does, but keep it in memory until the process ends if it cannot be stored.
+    def save_or_remember(self, job: JobSnapshot, same: str) -> None:
+        """Save the job as `save` does, but keep it in memory until the process ends if it cannot be stored.
 
         Raises:
             AppError: The reason why it could not be stored.
         """
         try:
-            self.keep(job, same)
+            self.save(job, same)
         except AppError:
             self._unsaved[job.id] = job
             raise
 
-    def whole(self, job_id: str) -> JobSnapshot:
+    def get(self, job_id: str) -> JobSnapshot:
         """Get a job with its images and answers.
 
         Raises:
@@ -68,14 +68,14 @@ class Archive:
             return unsaved
         self._forget_if_stale()
         with self._lock:
-            if known := self._over.get(job_id):
+            if known := self._finished.get(job_id):
                 return known
-        job = self.stored(job_id)
+        job = self.get_stored(job_id)
         if job.is_over:
             self._remember(job)
         return job
 
-    def stored(self, job_id: str) -> JobSnapshot:
+    def get_stored(self, job_id: str) -> JobSnapshot:
         """Get a job as the store has it now, bypassing the cache.
 
         Raises:
@@ -84,14 +84,14 @@ class Archive:
         row = self._store.get(job_id)
         if row is None:
             raise InputError("job_unknown", id=job_id)
-        return self.whole_of(row)
+        return self.read_row(row)
 
-    def whole_of(self, row: Row) -> JobSnapshot:
+    def read_row(self, row: Row) -> JobSnapshot:
         """Build the job of this row with its images and answers."""
         results = [result_from_text(text) for text in self._store.results(row.id).values()]
-        return with_results(with_pictures(self.brief(row), self._store.frames(row.id)), results)
+        return with_results(with_pictures(self.read_brief(row), self._store.frames(row.id)), results)
 
-    def brief(self, row: Row) -> JobSnapshot:
+    def read_brief(self, row: Row) -> JobSnapshot:
         """Build the job of this row without images and answers."""
         if unsaved := self._unsaved.get(row.id):
             return unsaved
@@ -100,7 +100,7 @@ class Archive:
     def forget(self, job_id: str) -> None:
         """Drop a job from the cache because it will change."""
         with self._lock:
-            self._over.pop(job_id, None)
+            self._finished.pop(job_id, None)
 
     def drop(self, job_id: str) -> None:
         """Forget a job that was deleted from the store."""
@@ -113,18 +113,18 @@ class Archive:
         with self._lock:
             if stamp != self._stamp:
                 self._stamp = stamp
-                self._over.clear()
+                self._finished.clear()
 
     def _remember(self, job: JobSnapshot) -> None:
         """Cache a report: it is requested once for each of its images, and no longer changes."""
         with self._lock:
-            self._over[job.id] = job
-            if len(self._over) > _REMEMBERED:
-                self._over.popitem(last=False)
+            self._finished[job.id] = job
+            if len(self._finished) > _REMEMBERED:
+                self._finished.popitem(last=False)
 
 
 @dataclass(frozen=True)
-class Sameness:
+class Deduplicator:
     """Builder of deduplication keys.
 
     `conditions(request)` returns the settings that answers depend on; `known_sha256(path)` returns the digest of the
@@ -134,7 +134,7 @@ class Sameness:
     conditions: Callable[[AnalysisRequest], Mapping[str, str]]
     known_sha256: Callable[[Path], str | None]
 
-    def known(self, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
+    def key_of_request(self, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
         """Return the key of a request that has not run yet, "" if the digest of its file is not known."""
         try:
             sha256 = self.known_sha256(request.path)
@@ -142,7 +142,7 @@ class Sameness:
             return ""
         return _digest(sha256, request, conditions) if sha256 else ""
 
-    def of(self, job: JobSnapshot) -> str:
+    def key_of_job(self, job: JobSnapshot) -> str:
         """Return the key of a job that has a report, else ""."""
         if job.analysis is None or not job.analysis.sha256:
             return ""

@@ -21,10 +21,10 @@ from app.analysis.task import Control, Done
 from app.core.domain import Analysis, AnalysisRequest
 from app.core.errors import AppError, Cancelled, InputError
 from app.core.filenames import one_line
-from app.jobs.active_jobs import InHand, Listener, Live
-from app.jobs.job_repository import Archive, Sameness
+from app.jobs.active_jobs import ActiveJob, ActiveJobs, Listener
+from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import Indexing
-from app.jobs.snapshot import JobSnapshot, State, from_elsewhere, result_to_text, to_row
+from app.jobs.snapshot import JobSnapshot, State, imported_job, result_to_text, to_row
 from app.jobs.worker import Admitted, Run, Worker
 from app.store.database import Row, Store
 from app.store.library_index import Entry, Library
@@ -33,7 +33,7 @@ from app.store.process_lock import Owner
 log = logging.getLogger(__name__)
 WORKERS = 2
 """Two, so that one video is read while the engine answers about another."""
-_WISH_SECONDS = 1.0
+_CONTROL_POLL_SECONDS = 1.0
 """How often the control requests of other processes are polled. Chosen by hand; not tuned."""
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop. It does within a second, or within two if another process runs it."""
@@ -48,7 +48,7 @@ class Jobs:
         store: Where jobs are kept.
         owner: This process among those that share the store.
         run: Runs one analysis and yields its events.
-        sameness: Builds deduplication keys.
+        deduplicator: Builds deduplication keys.
         log_path: The log file, named in the message of an unexpected error.
         adopts: Resume the jobs that processes which are gone left behind.
         admitted: Context inside which the settings don't change; a job waits until it may enter.
@@ -63,7 +63,7 @@ class Jobs:
         store: Store,
         owner: Owner,
         run: Run,
-        sameness: Sameness,
+        deduplicator: Deduplicator,
         *,
         log_path: Path,
         adopts: bool = True,
@@ -72,23 +72,23 @@ class Jobs:
     ) -> None:
         self._store = store
         self._owner = owner
-        self._archive = Archive(store, owner)
+        self._repository = JobRepository(store, owner)
         self.library = Library(store)
-        self.indexing = Indexing(self._archive, self.library)
-        self._sameness = sameness
-        self._in_hand = InHand()
-        self._beginning = threading.Lock()  # a job that is over is restarted once, however many ask for it
+        self.indexing = Indexing(self._repository, self.library)
+        self._deduplicator = deduplicator
+        self._active = ActiveJobs()
+        self._restart_lock = threading.Lock()  # a job that is over is restarted once, however many ask for it
         self._is_closing = threading.Event()
         self._worker = Worker(
-            self._in_hand, self._archive, store, sameness, run, admitted,
-            take_up=self.indexing.take_up, is_closing=self._is_closing, log_path=log_path,
+            self._active, self._repository, store, deduplicator, run, admitted,
+            index=self.indexing.index, is_closing=self._is_closing, log_path=log_path,
         )  # fmt: skip
         if adopts:
             self._adopt()
         self._threads = [
             threading.Thread(target=self._worker.work, name=f"jobs-{number}", daemon=True) for number in range(workers)
         ]
-        self._threads.append(threading.Thread(target=self._heed_wishes, name="jobs-wishes", daemon=True))
+        self._threads.append(threading.Thread(target=self._poll_control_requests, name="jobs-wishes", daemon=True))
         for thread in self._threads:
             thread.start()
 
@@ -100,7 +100,7 @@ class Jobs:
         *,
         name: str,
         follows: str = "",
-        anew: bool = False,
+        force: bool = False,
         listener: Listener | None = None,
     ) -> str:
         """Queue an analysis.
@@ -109,34 +109,34 @@ class Jobs:
             request: The analysis.
             name: Name of the video as shown to the user.
             follows: Id of the job whose report led to this one.
-            anew: Analyse even if the same file was analysed in the same way before.
+            force: Analyse even if the same file was analysed in the same way before.
             listener: Called with every event, in the worker's thread.
 
         Returns:
-            The id of the job; that of the finished one if the same analysis was done before and `anew` is false.
+            The id of the job; that of the finished one if the same analysis was done before and `force` is false.
 
         Raises:
             StorageError: The job could not be stored.
         """
-        conditions = dict(self._sameness.conditions(request))
-        same = self._sameness.known(request, conditions)
-        if not anew and (known := self._stored(same)):
+        conditions = dict(self._deduplicator.conditions(request))
+        same = self._deduplicator.key_of_request(request, conditions)
+        if not force and (known := self._stored(same)):
             return known.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         job = JobSnapshot(secrets.token_urlsafe(9), name, created, request, follows, conditions=conditions)
-        self._enqueue(Live(job, Control(), same=same, listener=listener))
+        self._enqueue(ActiveJob(job, Control(), same=same, listener=listener))
         return job.id
 
     def unfinished(self, request: AnalysisRequest) -> str | None:
         """Get the id of a job on the same content, request and settings that stopped early, or None."""
-        same = self._sameness.known(request, self._sameness.conditions(request))
-        rows = [row for row in self._store.same_as(same) if same and self._archive.brief(row).can_go_on]
+        same = self._deduplicator.key_of_request(request, self._deduplicator.conditions(request))
+        rows = [row for row in self._store.same_as(same) if same and self._repository.read_brief(row).can_resume]
         return rows[0].id if rows else None
 
     def finished(self, request: AnalysisRequest) -> JobSnapshot | None:
         """Get the finished job on the same content, request and settings, without images and answers, or None."""
-        row = self._stored(self._sameness.known(request, self._sameness.conditions(request)))
-        return self._archive.brief(row) if row else None
+        row = self._stored(self._deduplicator.key_of_request(request, self._deduplicator.conditions(request)))
+        return self._repository.read_brief(row) if row else None
 
     def _stored(self, same: str) -> Row | None:
         """Get the row of the newest report with this key; some of its facts may still follow."""
@@ -144,8 +144,8 @@ class Jobs:
         return next((row for row in rows if self._is_report(row)), None)
 
     def _is_report(self, row: Row) -> bool:
-        live = self._in_hand.get(row.id)
-        job = live.job if live else self._archive.brief(row)
+        live = self._active.get(row.id)
+        job = live.job if live else self._repository.read_brief(row)
         return job.is_complete and job.request.path.exists()
 
     def snapshot(self, job_id: str) -> JobSnapshot:
@@ -154,22 +154,22 @@ class Jobs:
         Raises:
             InputError: "job_unknown".
         """
-        live = self._in_hand.get(job_id)
-        return live.job if live else self._archive.whole(job_id)
+        live = self._active.get(job_id)
+        return live.job if live else self._repository.get(job_id)
 
     def recent(self, limit: int = 20) -> list[JobSnapshot]:
         """List the newest jobs first, without images and answers."""
         rows = self._store.recent(limit)
-        live = {one.job.id: one.job for one in self._in_hand.all()}
-        return [live.get(row.id) or self._archive.brief(row) for row in rows]
+        live = {one.job.id: one.job for one in self._active.all()}
+        return [live.get(row.id) or self._repository.read_brief(row) for row in rows]
 
     def waiting(self) -> list[JobSnapshot]:
         """List the waiting jobs of this process in the order in which they will run."""
-        return [one.job for one in self._in_hand.waiting()]
+        return [one.job for one in self._active.waiting()]
 
     def running(self) -> tuple[str, ...]:
         """List the ids of the jobs that run in this process."""
-        return tuple(one.job.id for one in self._in_hand.all() if one.is_running)
+        return tuple(one.job.id for one in self._active.all() if one.is_running)
 
     def cancel(self, job_id: str) -> None:
         """Ask a queued or running job to stop; it does within a second. Other jobs are left alone."""
@@ -191,7 +191,7 @@ class Jobs:
             InputError: "job_unknown".
         """
         job = self.snapshot(job_id)
-        now = dict(self._sameness.conditions(job.request))
+        now = dict(self._deduplicator.conditions(job.request))
         names = sorted(job.conditions.keys() | now.keys())
         then = job.conditions
         return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
@@ -208,17 +208,17 @@ class Jobs:
         Raises:
             InputError: "job_unknown", or "settings_changed" if they have and `accept_changes` is false.
         """
-        if live := self._in_hand.get(job_id):
+        if live := self._active.get(job_id):
             live.control.pause.clear()
-        with self._beginning:
+        with self._restart_lock:
             job = self.snapshot(job_id)
-            if not job.can_go_on:
+            if not job.can_resume:
                 return
             is_answered = job.lacks_only_facts and not accept_changes
             changes = {} if is_answered else self.changes(job_id)
             if changes and job.results and not accept_changes:
                 raise InputError("settings_changed", names=", ".join(changes))
-            self._begin_again(job, changed=bool(changes), listener=listener)
+            self._restart(job, changed=bool(changes), listener=listener)
 
     def retry(self, job_id: str, number: int) -> None:
         """Request the chunk whose first frame has this number once more, and merge the answers again.
@@ -226,33 +226,33 @@ class Jobs:
         Raises:
             InputError: "job_unknown", "job_still_runs", "video_not_here" for an imported report, or "settings_changed".
         """
-        with self._beginning:
-            job = self._settled(job_id) if self.snapshot(job_id).state == "measuring" else self.snapshot(job_id)
+        with self._restart_lock:
+            job = self._cancel_and_wait(job_id) if self.snapshot(job_id).state == "measuring" else self.snapshot(job_id)
             if not job.is_over:
                 return
-            if job.is_from_elsewhere:
+            if job.is_imported:
                 raise InputError("video_not_here", name=job.name)
             if changes := self.changes(job_id):
                 raise InputError("settings_changed", names=", ".join(changes))
             again = tuple(result.number for result in job.results if result.number == number)
-            self._begin_again(replace(job, again=again), changed=False)
+            self._restart(replace(job, again=again), changed=False)
 
     def put_first(self, job_id: str) -> None:
         """Move a waiting job to the front of the queue."""
-        with self._in_hand.held:
-            live = self._in_hand.get(job_id)
+        with self._active.condition:
+            live = self._active.get(job_id)
             if live is None or live.is_running:
                 return
-            first = max(one.job.priority for one in self._in_hand.all()) + 1
+            first = max(one.job.priority for one in self._active.all()) + 1
             live.job = replace(live.job, priority=first)
-            self._archive.keep(live.job, live.same)
+            self._repository.save(live.job, live.same)
 
     def state_of(self, entry: Entry) -> State:
         """Return the state of a library entry; a job that ran in a process that is gone is interrupted."""
         state = cast(State, entry.state)
         if state not in ("queued", "running", "measuring"):
             return state
-        is_here = self._in_hand.get(entry.id) is not None
+        is_here = self._active.get(entry.id) is not None
         is_elsewhere = entry.owner != self._owner.name and self._owner.is_alive(entry.owner)
         return state if is_here or is_elsewhere else "interrupted"
 
@@ -265,20 +265,20 @@ class Jobs:
         name = one_line(name)
         if not name:
             raise InputError("name_empty")
-        with self._beginning, self._in_hand.held:
-            if live := self._in_hand.get(job_id):
+        with self._restart_lock, self._active.condition:
+            if live := self._active.get(job_id):
                 live.job = replace(live.job, name=name)
-                self._archive.keep(live.job, live.same)
+                self._repository.save(live.job, live.same)
                 return
-            job, row = self._archive.stored(job_id), self._store.get(job_id)
+            job, row = self._repository.get_stored(job_id), self._store.get(job_id)
             if row is None or not job.is_over:
                 raise InputError("job_still_runs", name=job.name)
             renamed = replace(job, name=name)
-            self._archive.keep(renamed, row.same)
-            self._archive.forget(job_id)
-        self.indexing.take_up(renamed)
+            self._repository.save(renamed, row.same)
+            self._repository.forget(job_id)
+        self.indexing.index(renamed)
 
-    def take_in(self, analysis: Analysis) -> str:
+    def import_report(self, analysis: Analysis) -> str:
         """Import a report of another machine (app.reports.json.reader) as a finished job.
 
         Returns:
@@ -287,14 +287,14 @@ class Jobs:
         Raises:
             StorageError: The report could not be stored.
         """
-        job = from_elsewhere(analysis)
+        job = imported_job(analysis)
         if self._store.get(job.id):
             return job.id
         self._store.save(to_row(job, self._owner.name))
         self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.keyframes))
         for result in job.results:
             self._store.save_result(job.id, result.number, result_to_text(result))
-        self.indexing.take_up(job)
+        self.indexing.index(job)
         return job.id
 
     def remove(self, job_id: str) -> JobSnapshot:
@@ -306,13 +306,13 @@ class Jobs:
         Raises:
             InputError: "job_unknown", or "job_still_runs" if it does not stop.
         """
-        with self._beginning:
-            job = self._settled(job_id)
+        with self._restart_lock:
+            job = self._cancel_and_wait(job_id)
             self.library.delete(job_id)
-            self._archive.drop(job_id)
+            self._repository.drop(job_id)
         return job
 
-    def _settled(self, job_id: str) -> JobSnapshot:
+    def _cancel_and_wait(self, job_id: str) -> JobSnapshot:
         """Cancel the job and wait until no process works on it.
 
         Raises:
@@ -329,7 +329,7 @@ class Jobs:
     def close(self) -> None:
         """Stop the workers. Running and waiting jobs resume when the next process starts."""
         self._is_closing.set()
-        self._in_hand.cancel_all()
+        self._active.cancel_all()
         for thread in self._threads:
             thread.join(timeout=10)
         self.indexing.close()
@@ -337,22 +337,22 @@ class Jobs:
 
     # ---- the queue
 
-    def _enqueue(self, live: Live) -> None:
-        self._archive.keep(live.job, live.same)
-        with self._in_hand.held:
-            self._archive.forget(live.job.id)
-            self._in_hand.add(live)
+    def _enqueue(self, live: ActiveJob) -> None:
+        self._repository.save(live.job, live.same)
+        with self._active.condition:
+            self._repository.forget(live.job.id)
+            self._active.add(live)
 
-    def _begin_again(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
+    def _restart(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
         """Queue a job that is over, unless another process is doing so."""
         if not self._claim(job.id):
             return
         if changed:  # answers made with the old settings must not be mixed with those made with the new ones
             self._store.keep_results(job.id, ())
-            conditions = dict(self._sameness.conditions(job.request))
+            conditions = dict(self._deduplicator.conditions(job.request))
             job = replace(job, conditions=conditions, layout=None, chunks=(), again=(), analysis=None)
-        same = self._sameness.known(job.request, job.conditions)
-        self._enqueue(Live(job.begun_anew(), Control(), done=_done_of(job), same=same, listener=listener))
+        same = self._deduplicator.key_of_request(job.request, job.conditions)
+        self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=same, listener=listener))
 
     def _claim(self, job_id: str) -> bool:
         """Take over a job that is over; return whether this process is the one that resumes it."""
@@ -365,8 +365,8 @@ class Jobs:
         return self._store.take_over(row, self._owner.name, "queued")
 
     def _stop(self, job_id: str, wish: str) -> None:
-        with self._in_hand.held:
-            live = self._in_hand.get(job_id)
+        with self._active.condition:
+            live = self._active.get(job_id)
             if live:
                 (live.control.cancel if wish == "cancel" else live.control.pause).set()
                 if not live.is_running:
@@ -376,11 +376,11 @@ class Jobs:
                         self._worker.end(live, "paused", None)
                 return
         row = self._store.get(job_id)
-        if row and not self._archive.brief(row).is_over:
+        if row and not self._repository.read_brief(row).is_over:
             self._store.wish(job_id, wish)
 
-    def _heed_wishes(self) -> None:
-        while not self._is_closing.wait(_WISH_SECONDS):
+    def _poll_control_requests(self) -> None:
+        while not self._is_closing.wait(_CONTROL_POLL_SECONDS):
             try:
                 for job_id, wish in self._store.wishes(self._owner.name).items():
                     self._stop(job_id, wish)
@@ -393,19 +393,19 @@ class Jobs:
             if self._owner.is_alive(row.owner) or not self._store.take_over(row, self._owner.name, row.state):
                 continue
             try:
-                self._go_on(row)
+                self._requeue(row)
             except (AppError, ValueError):  # its document is damaged, or its request is no longer valid
                 log.warning("job %s of another process cannot be resumed", row.id, exc_info=True)
 
-    def _go_on(self, row: Row) -> None:
+    def _requeue(self, row: Row) -> None:
         """Queue a job that was taken over, or mark it as interrupted if the user has to decide."""
-        job = self._archive.whole_of(replace(row, owner=self._owner.name))
+        job = self._repository.read_row(replace(row, owner=self._owner.name))
         job = replace(job, interruptions=job.interruptions + (row.state in ("running", "measuring")))
-        is_same = row.state == "measuring" or dict(self._sameness.conditions(job.request)) == job.conditions
+        is_same = row.state == "measuring" or dict(self._deduplicator.conditions(job.request)) == job.conditions
         if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
-            self._archive.keep(replace(job, state="interrupted", eta_seconds=None), row.same)
+            self._repository.save(replace(job, state="interrupted", eta_seconds=None), row.same)
             return
-        self._enqueue(Live(job.begun_anew(), Control(), done=_done_of(job), same=row.same))
+        self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=row.same))
 
 
 def _done_of(job: JobSnapshot) -> Done:

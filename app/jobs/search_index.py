@@ -13,8 +13,8 @@ from io import BytesIO
 from app.core.domain import ChunkResult, Finding, Keyframe
 from app.core.errors import AppError
 from app.core.filenames import one_line, readable, storable
-from app.jobs.backfill import CatchingUp
-from app.jobs.job_repository import Archive
+from app.jobs.backfill import Backfill
+from app.jobs.job_repository import JobRepository
 from app.jobs.snapshot import JobSnapshot
 from app.store.library_index import About, Kind, Library, Passage
 
@@ -25,20 +25,20 @@ _NEITHER_BLACK_NOR_WHITE = (0.12, 0.9)
 """Mean brightness of a frame that shows something. Chosen by hand; not tuned."""
 
 
-class Indexing(CatchingUp):
+class Indexing(Backfill):
     """Indexer that keeps the library in step with the jobs of an archive."""
 
-    def __init__(self, archive: Archive, library: Library) -> None:
+    def __init__(self, repository: JobRepository, library: Library) -> None:
         super().__init__("library")
-        self._archive = archive
+        self._repository = repository
         self._library = library
-        self.on_taken_up: Callable[[], None] = lambda: None
+        self.on_indexed: Callable[[], None] = lambda: None
 
-    def take_up(self, job: JobSnapshot) -> None:
+    def index(self, job: JobSnapshot) -> None:
         """Index the job in its current state. Never raises: an entry can be made again, a job cannot."""
         try:
             self._library.put(job.id, about(job), tuple(passages(job)), cover(job))
-            self.on_taken_up()
+            self.on_indexed()
         except Exception:
             log.exception("job %s could not be added to the library", job.id)
 
@@ -47,7 +47,7 @@ class Indexing(CatchingUp):
 
     def _make(self, job_id: str) -> None:
         try:
-            self.take_up(self._archive.stored(job_id))
+            self.index(self._repository.get_stored(job_id))
         except (AppError, ValueError):  # it is gone meanwhile, or its document is damaged
             log.warning("job %s could not be read for the library", job_id, exc_info=True)
 
@@ -86,11 +86,11 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     whole = job.analysis.whole if job.analysis else None
     if whole:
         yield from _passage("summary", job.analysis.title if job.analysis else "", None)
-        yield from _told("summary", (*whole.overview, *whole.reply), times)
+        yield from _of_findings("summary", (*whole.overview, *whole.reply), times)
         for chapter in whole.chapters:
             yield from _passage("chapter", f"{chapter.title}: {chapter.text}", chapter.start_seconds)
     for part in (result for result in job.results if result.number > 0):
-        yield from _told("finding", _of_part(part, is_whole=part is whole), times)
+        yield from _of_findings("finding", _of_part(part, is_whole=part is whole), times)
         for subject in part.subjects:
             yield from _passage("finding", f"{subject.name}: {subject.look}", times.get(part.number))
     for cue in job.transcript.cues if job.transcript else ():
@@ -117,7 +117,7 @@ def _of_part(part: ChunkResult, *, is_whole: bool) -> Sequence[Finding]:
     return part.findings if is_whole else (*part.findings, *part.overview)
 
 
-def _told(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:
+def _of_findings(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:
     for finding in findings:
         seconds = min((times[number] for number in finding.frames if number in times), default=None)
         yield from _passage(kind, " · ".join((finding.text, *finding.fields.values())), seconds)

@@ -143,21 +143,21 @@ class JobSnapshot:
         return self.is_over or self.state == "measuring"
 
     @property
-    def is_from_elsewhere(self) -> bool:
+    def is_imported(self) -> bool:
         """Return whether the job is a report imported from another machine, so that its video is not here."""
         return self.request.path == NOWHERE
 
     @property
-    def can_go_on(self) -> bool:
+    def can_resume(self) -> bool:
         """Return whether the job stopped early, or no model answered although one was requested."""
-        if self.is_from_elsewhere or (self.state == "without_model" and not self.request.use_model):
+        if self.is_imported or (self.state == "without_model" and not self.request.use_model):
             return False
         return self.state in ("paused", "without_model", "failed", "cancelled", "interrupted")
 
     @property
     def is_complete(self) -> bool:
         """Return whether the report has everything that was requested; facts may still follow."""
-        return self.state in ("done", "measuring") or (self.state == "without_model" and not self.can_go_on)
+        return self.state in ("done", "measuring") or (self.state == "without_model" and not self.can_resume)
 
     @property
     def is_without_model(self) -> bool:
@@ -178,7 +178,7 @@ class JobSnapshot:
         """Return whether everything is answered, but the last run ended before every frame was measured."""
         return self.analysis is not None and _are_pending(self.analysis.notices) and not self.again
 
-    def begun_anew(self) -> JobSnapshot:
+    def restarted(self) -> JobSnapshot:
         """Return the snapshot reset for another run: answers are kept, everything else that the run reports is not."""
         if self.lacks_only_facts:
             return replace(self, state="measuring", failure=None)
@@ -360,7 +360,7 @@ def _with_paths(job: JobSnapshot, changed: Callable[[Path], Path]) -> JobSnapsho
     return replace(job, request=request(job.request), video=job.video and video(job.video), analysis=analysis)
 
 
-def from_elsewhere(analysis: Analysis) -> JobSnapshot:
+def imported_job(analysis: Analysis) -> JobSnapshot:
     """Build a finished job from a report of another machine. Its id and time are kept if they are valid here."""
     job_id = analysis.id if _ID.fullmatch(analysis.id) else secrets.token_urlsafe(9)
     analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=NOWHERE))

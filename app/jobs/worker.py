@@ -13,8 +13,8 @@ from pathlib import Path
 from app.analysis.task import Control, Task
 from app.core.domain import AnalysisEvent, Answered, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
 from app.core.errors import AppError, Cancelled, Paused, StorageError
-from app.jobs.active_jobs import InHand, Live
-from app.jobs.job_repository import Archive, Sameness
+from app.jobs.active_jobs import ActiveJob, ActiveJobs
+from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.snapshot import (
     Failure,
     JobSnapshot,
@@ -36,75 +36,75 @@ class Worker:
     """Runner of jobs; several threads may call `work`.
 
     Attributes:
-        in_hand: The jobs that wait or run.
-        archive: Where jobs are saved.
+        active: The jobs that wait or run.
+        repository: Where jobs are saved.
         store: Where images and answers are saved.
-        sameness: Builds deduplication keys.
+        deduplicator: Builds deduplication keys.
         run: Runs one analysis and yields its events.
         admitted: Context inside which the settings don't change.
-        take_up: Called with each job that has a report or is over.
+        index: Called with each job that has a report or is over.
         is_closing: Once set, jobs that stop are left for the next process.
         log_path: The log file, named in the message of an unexpected error.
     """
 
-    in_hand: InHand
-    archive: Archive
+    active: ActiveJobs
+    repository: JobRepository
     store: Store
-    sameness: Sameness
+    deduplicator: Deduplicator
     run: Run
     admitted: Admitted
-    take_up: Callable[[JobSnapshot], None]
+    index: Callable[[JobSnapshot], None]
     is_closing: threading.Event
     log_path: Path
 
     def work(self) -> None:
         """Run jobs until the program closes."""
-        while (live := self.in_hand.begin(self.is_closing)) is not None:
+        while (live := self.active.start_next(self.is_closing)) is not None:
             try:
-                self._do(live)
+                self._run_job(live)
             except Exception:
                 log.exception("job %s", live.job.id)
-                self.in_hand.drop(live.job.id)
+                self.active.drop(live.job.id)
 
-    def end(self, live: Live, state: State, error: AppError | None) -> None:
+    def end(self, live: ActiveJob, state: State, error: AppError | None) -> None:
         """Persist the final state before publishing it; the job may restart from then on."""
         failure = Failure.of(error) if error else None
         job = replace(live.job, state=state, failure=failure, eta_seconds=None)
         try:
-            self.archive.keep_at_least_here(job, self.sameness.of(job) or live.same)
+            self.repository.save_or_remember(job, self.deduplicator.key_of_job(job) or live.same)
         except AppError:
             log.exception("analysis %s could not be stored", job.id)
         if state != "cancelled":  # a caller that cancels waits for the end, but not for the library
-            self.take_up(job)
-        with self.in_hand.held:
-            self.in_hand.drop(job.id)
-            self.archive.forget(job.id)
+            self.index(job)
+        with self.active.condition:
+            self.active.drop(job.id)
+            self.repository.forget(job.id)
         if state == "cancelled":
-            self.take_up(job)
+            self.index(job)
 
-    def stop(self, live: Live, error: AppError) -> None:
+    def stop(self, live: ActiveJob, error: AppError) -> None:
         """End a job that was cancelled. A report that exists is kept, without the missing facts."""
         if live.job.state == "measuring":
-            self.in_hand.change(live, lambda job: without_missing_facts(job, error))
+            self.active.change(live, lambda job: without_missing_facts(job, error))
             self.end(live, final_state(live.job, None), None)
         else:
             self.end(live, "cancelled", error)
 
-    def _do(self, live: Live) -> None:
+    def _run_job(self, live: ActiveJob) -> None:
         job_id = live.job.id
         try:
             with self.admitted(live.control):
                 if live.done.report is None:
-                    self.in_hand.change(live, lambda job: replace(job, state="running"))  # its turn has come
-                    self._settle(live)
-                    self.archive.keep(live.job, live.same)
-                self._run_through(live)
+                    self.active.change(live, lambda job: replace(job, state="running"))  # its turn has come
+                    self._adopt_changed_settings(live)
+                    self.repository.save(live.job, live.same)
+                self._process_events(live)
             self.end(live, final_state(live.job, None), None)
         except Paused as error:
             self.end(live, "paused", error)
         except Cancelled as error:
             if self.is_closing.is_set():
-                self._leave(live)
+                self._requeue_for_next_process(live)
             else:
                 self.stop(live, error)
         except AppError as error:
@@ -114,21 +114,21 @@ class Worker:
             log.exception("analysis %s failed", job_id)
             self.end(live, "failed", AppError("internal", kind=type(error).__name__, log=str(self.log_path)))
 
-    def _settle(self, live: Live) -> None:
+    def _adopt_changed_settings(self, live: ActiveJob) -> None:
         """Adopt settings that changed while the job waited.
 
         Raises:
             Paused: The job has answers made with the old settings, so the user has to decide.
         """
-        now = dict(self.sameness.conditions(live.job.request))
+        now = dict(self.deduplicator.conditions(live.job.request))
         if now == live.job.conditions:
             return
         if live.job.results:
             raise Paused
-        self.in_hand.change(live, lambda job: replace(job, conditions=now))
-        live.same = self.sameness.known(live.job.request, now)
+        self.active.change(live, lambda job: replace(job, conditions=now))
+        live.same = self.deduplicator.key_of_request(live.job.request, now)
 
-    def _run_through(self, live: Live) -> None:
+    def _process_events(self, live: ActiveJob) -> None:
         """Process all events of the run.
 
         If the store refuses, requests in flight are finished and kept in memory before the error is raised.
@@ -137,12 +137,12 @@ class Worker:
         events = self.run(Task(live.job.request, live.job.id, live.control, live.done))
         try:
             for event in events:
-                self.in_hand.change(live, partial(fold, event=event))
+                self.active.change(live, partial(fold, event=event))
                 if live.listener:
                     live.listener(event)
                 try:
                     if refused is None:
-                        self._store_worthy(live, event)
+                        self._store_event(live, event)
                 except StorageError as error:
                     refused = error
                     live.control.pause.set()
@@ -155,28 +155,28 @@ class Worker:
         if refused:
             raise refused
 
-    def _store_worthy(self, live: Live, event: AnalysisEvent) -> None:
+    def _store_event(self, live: ActiveJob, event: AnalysisEvent) -> None:
         job_id = live.job.id
         match event:
             case OpeningChosen(keyframes) | KeyframesChosen(keyframes):
                 self.store.save_frames(job_id, ((frame.number, frame.jpeg) for frame in keyframes))
-                live.same = live.same or self.sameness.known(live.job.request, live.job.conditions)
-                self.archive.keep(live.job, live.same)
+                live.same = live.same or self.deduplicator.key_of_request(live.job.request, live.job.conditions)
+                self.repository.save(live.job, live.same)
             case ChunkDone(result):
                 self.store.save_result(job_id, result.number, result_to_text(result))
                 self.store.keep_results(job_id, (one.number for one in live.job.results))
             case Planned():
-                self.archive.keep(live.job, live.same)
+                self.repository.save(live.job, live.same)
             case Answered() | Finished():
-                live.same = self.sameness.of(live.job) or live.same
+                live.same = self.deduplicator.key_of_job(live.job) or live.same
                 self.store.keep_results(job_id, (one.number for one in live.job.results))
-                self.archive.keep(live.job, live.same)
+                self.repository.save(live.job, live.same)
                 if isinstance(event, Answered):
-                    self.take_up(live.job)
+                    self.index(live.job)
             case _:
                 pass
 
-    def _leave(self, live: Live) -> None:
+    def _requeue_for_next_process(self, live: ActiveJob) -> None:
         """Queue the job for the next process: an orderly shutdown doesn't count as an interruption."""
-        self.archive.keep(replace(live.job, state="queued"), live.same)
-        self.in_hand.drop(live.job.id)
+        self.repository.save(replace(live.job, state="queued"), live.same)
+        self.active.drop(live.job.id)

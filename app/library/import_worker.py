@@ -23,7 +23,7 @@ from app.core.domain import Analysis, Keyframe
 from app.core.errors import InputError
 from app.i18n import LANGUAGES
 from app.jobs.search_index import about, passages
-from app.jobs.snapshot import from_elsewhere
+from app.jobs.snapshot import imported_job
 from app.reports import FORMATS
 from app.reports.json.reader import read
 from app.reports.json.stream import Budget, split
@@ -143,7 +143,7 @@ def _try_out(analysis: Analysis, name: str) -> None:
     """Raise InputError if the library or a format cannot show the report."""
     place = "library"
     try:
-        job = from_elsewhere(analysis)
+        job = imported_job(analysis)
         about(job)
         list(passages(job))
         for place, form in FORMATS.items():

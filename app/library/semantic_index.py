@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from app.jobs.backfill import CatchingUp
+from app.jobs.backfill import Backfill
 from app.store.library_index import Library, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
@@ -46,7 +46,7 @@ class _Known:
     lengths: NDArray[np.float32]
 
 
-class Meanings(CatchingUp):
+class Meanings(Backfill):
     """Semantic index of a library.
 
     `embed` makes the vectors; `model` names it, so that vectors of another model are not mixed with its own.

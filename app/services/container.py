@@ -292,7 +292,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from app.jobs import WORKERS, EngineRoom, Jobs, Sameness  # other commands do without
+    from app.jobs import WORKERS, Deduplicator, EngineRoom, Jobs  # other commands do without
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
@@ -307,7 +307,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         store,
         Owner(settings.data_dir / "running"),
         lambda task: room.bench.run(task),
-        Sameness(now, open_recall(settings.data_dir).quick_sha256),
+        Deduplicator(now, open_recall(settings.data_dir).quick_sha256),
         log_path=log_path,
         adopts=adopts,
         admitted=room.admitted,
@@ -336,7 +336,7 @@ def _meanings(settings: Settings, jobs: Jobs) -> Meanings | None:
 
     url, name = normal_base_url(settings.embedding_base_url), settings.embedding_model
     meanings = Meanings(jobs.library, f"{name} {url}".strip(), EmbeddingModel(url, name, settings.embedding_api_key))
-    jobs.indexing.on_taken_up = meanings.begin
+    jobs.indexing.on_indexed = meanings.begin
     return meanings
 
 

@@ -9,14 +9,14 @@ from zipfile import ZipFile
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.jobs.snapshot import from_elsewhere, to_row
+from app.jobs.snapshot import imported_job, to_row
 from app.library.bulk_operations import reports_of
 from app.services.container import Services
 from tests.reports.test_reports import analysis
 
 
 def test_a_small_picture_of_each_analysis(client: TestClient, services: Services) -> None:
-    job_id = services.jobs.take_in(analysis(id="job123456"))
+    job_id = services.jobs.import_report(analysis(id="job123456"))
     answer = client.get(f"/api/library/{job_id}.jpg")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     assert max(Image.open(BytesIO(answer.content)).size) <= 320
@@ -24,7 +24,7 @@ def test_a_small_picture_of_each_analysis(client: TestClient, services: Services
 
 
 def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> None:
-    ids = [services.jobs.take_in(analysis(id=f"job12345{number}")) for number in range(2)]
+    ids = [services.jobs.import_report(analysis(id=f"job12345{number}")) for number in range(2)]
     answer = client.get(f"/api/library.zip?ids={','.join(ids)}&formats=json,markdown")
     assert answer.headers["content-type"] == "application/zip"
     assert "attachment" in answer.headers["content-disposition"]
@@ -32,9 +32,9 @@ def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> No
 
 
 def test_zip_names_what_has_no_report_in_it(client: TestClient, services: Services) -> None:
-    with_report = services.jobs.take_in(analysis(id="job123456"))
+    with_report = services.jobs.import_report(analysis(id="job123456"))
     without = "job999999"
-    job = replace(from_elsewhere(analysis(id=without)), name="gate.mp4", state="cancelled", analysis=None)
+    job = replace(imported_job(analysis(id=without)), name="gate.mp4", state="cancelled", analysis=None)
     services.store.save(to_row(job, ""))
     answer = client.get(f"/api/library.zip?ids={with_report},{without}&formats=json&language=en")
     with ZipFile(BytesIO(answer.content)) as archive:

@@ -179,7 +179,7 @@ def test_a_cancelled_job_is_over_before_the_library_has_it(
         shut.wait(20)
         taken.set()
 
-    monkeypatch.setattr(Indexing, "take_up", slow)
+    monkeypatch.setattr(Indexing, "index", slow)
     jobs = queue(store, endless, tmp_path)
     job_id = jobs.submit(REQUEST, name="a")
     assert started.wait(20)

@@ -470,7 +470,7 @@ def test_two_programs_own_jobs_but_stop_on_request(tmp_path: Path, undisturbed: 
             other.resume(job_id)
             assert other.waiting() == []
             other.pause(job_id)
-            live = one._in_hand.get(job_id)
+            live = one._active.get(job_id)
             assert live and live.control.pause.wait(60)
             gate.opened.set()
             assert ended(one, job_id).state == "paused"

@@ -13,7 +13,7 @@ from typing import Any
 from app.analysis.pipeline import Tools, analyse
 from app.core.domain import Analysis, AnalysisRequest, ChunkResult, Usage
 from app.i18n import LANGUAGES, t
-from app.jobs import Jobs, JobSnapshot, Sameness
+from app.jobs import Deduplicator, Jobs, JobSnapshot
 from app.store.database import Store
 from app.store.process_lock import Owner
 from tests.analysis.test_pipeline import tools
@@ -38,7 +38,7 @@ def jobs_in(folder: Path, made: Tools, *, adopts: bool = True, **more: Any) -> I
         store,
         Owner(folder / "running"),
         lambda task: analyse(task, made),
-        Sameness(made.conditions, lambda path: None),
+        Deduplicator(made.conditions, lambda path: None),
         log_path=folder / "framelens.log",
         adopts=adopts,
         **more,

@@ -57,7 +57,7 @@ def uploaded(videos: VideoShelf, name: str = "clip.mp4") -> Path:
 
 
 def finished(jobs: Jobs, path: Path) -> str:
-    job_id = jobs.submit(replace(REQUEST, path=path), name=path.name, anew=True)
+    job_id = jobs.submit(replace(REQUEST, path=path), name=path.name, force=True)
     until(jobs, job_id, lambda job: job.state == "done")
     return job_id
 
@@ -179,19 +179,19 @@ def test_one_that_cannot_be_deleted_does_not_keep_the_others(jobs: Jobs, videos:
 def test_imported_report_is_complete_and_exports_equal(jobs: Jobs) -> None:
     given = rich.rich(AnalysisRequest(Path("/v/clip.mp4")), "job123456", parts=2, findings=3)
     there = read(FORMATS["json"].write(given, "en"), name="r.json")
-    job_id = jobs.take_in(there)
+    job_id = jobs.import_report(there)
     job = jobs.snapshot(job_id)
-    assert job.analysis and job.is_from_elsewhere
+    assert job.analysis and job.is_imported
     assert plain(job.analysis) == plain(replace(there, request=replace(there.request, path=NOWHERE)))
     assert job.analysis.keyframes == given.keyframes
     assert FORMATS["json"].write(job.analysis, "en") == FORMATS["json"].write(there, "en")
     assert ids(jobs, "parcel") == [job_id]
-    assert jobs.take_in(there) == job_id
+    assert jobs.import_report(there) == job_id
     assert len(jobs.recent()) == 1
 
 
 def test_report_without_video_offers_no_new_question(jobs: Jobs) -> None:
-    job_id = jobs.take_in(read(FORMATS["json"].write(analysis(id="job123456"), "en"), name="r.json"))
+    job_id = jobs.import_report(read(FORMATS["json"].write(analysis(id="job123456"), "en"), name="r.json"))
     with pytest.raises(InputError, match="video_not_here"):
         jobs.retry(job_id, 1)
     jobs.resume(job_id)
@@ -200,7 +200,7 @@ def test_report_without_video_offers_no_new_question(jobs: Jobs) -> None:
 
 
 def test_an_id_that_is_none_of_ours_is_replaced(jobs: Jobs) -> None:
-    job_id = jobs.take_in(replace(analysis(), id="../../x", created="yesterday"))
+    job_id = jobs.import_report(replace(analysis(), id="../../x", created="yesterday"))
     assert "/" not in job_id
     assert jobs.snapshot(job_id).created.startswith("20")
 

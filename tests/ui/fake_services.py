@@ -51,7 +51,7 @@ from app.core.domain import (
 from app.core.errors import Cancelled, Paused
 from app.engine import Endpoint, LoadReader, Monitor
 from app.engine.base import EngineStatus
-from app.jobs import EngineRoom, Jobs, JobSnapshot, Sameness
+from app.jobs import Deduplicator, EngineRoom, Jobs, JobSnapshot
 from app.jobs.worker import Run
 from app.services.container import Services
 from app.services.engine_session import Workbench
@@ -123,10 +123,10 @@ def with_bench(services: Services, **changes: Any) -> Services:
     return replace(services, room=EngineRoom(replace(services.room.bench, **changes)))
 
 
-def queue(store: Store, run: Run, folder: Path, sameness: Sameness | None = None) -> Jobs:
+def queue(store: Store, run: Run, folder: Path, deduplicator: Deduplicator | None = None) -> Jobs:
     """A queue on this store in which nothing is the same as anything, unless told otherwise."""
-    nothing = Sameness(lambda request: {}, lambda path: None)
-    return Jobs(store, Owner(folder / "running"), run, sameness or nothing, log_path=folder / "framelens.log")
+    nothing = Deduplicator(lambda request: {}, lambda path: None)
+    return Jobs(store, Owner(folder / "running"), run, deduplicator or nothing, log_path=folder / "framelens.log")
 
 
 def video_info(path: Path) -> VideoInfo:

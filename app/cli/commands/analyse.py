@@ -143,7 +143,7 @@ def _analysed(
             progress.say(t("cli.goes_on", language, answered=answered))
             jobs.resume(unfinished, listener=events.put)
         name = readable(request.path.name)
-        job_id = unfinished or jobs.submit(request, name=name, anew=given.anew, listener=events.put)
+        job_id = unfinished or jobs.submit(request, name=name, force=given.anew, listener=events.put)
         job = jobs.snapshot(job_id)
         if job.is_complete:
             progress.say(t("cli.analysed_before", language, created=local_minute(job.created)))

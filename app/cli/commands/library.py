@@ -244,7 +244,7 @@ def _delete(services: Services, given: argparse.Namespace, language: Language) -
 def _import(services: Services, given: argparse.Namespace, language: Language) -> int:
     from app.library.bulk_operations import reports_in
 
-    ids = [services.jobs.take_in(analysis) for analysis in reports_in(given.files)]
+    ids = [services.jobs.import_report(analysis) for analysis in reports_in(given.files)]
     return _print_entries(services, list(dict.fromkeys(ids)), given)
 
 

@@ -55,7 +55,7 @@ def draw() -> None:
                 video = _draw_video(services, video_id, job, language)
         elif job is None:
             video_picker.draw(services, language)
-        elif job.is_from_elsewhere:
+        elif job.is_imported:
             st.info(t("library.elsewhere_why", language), icon=":material/devices:")
         else:
             st.info(plain(t("ui.video_elsewhere", language, name=job.name)))

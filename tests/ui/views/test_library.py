@@ -57,16 +57,16 @@ def names(page: AppTest) -> list[str]:
     return [card["name"] for card in cards(page)]
 
 
-def take_in(services: Services, number: int, name: str, **changes: object) -> str:
+def import_report(services: Services, number: int, name: str, **changes: object) -> str:
     given = analysis(id=f"job{number:03d}abc", created=f"2026-01-01T00:00:{number % 60:02d}+00:00", **changes)
-    return services.jobs.take_in(replace(given, video=replace(given.video, name=name)))
+    return services.jobs.import_report(replace(given, video=replace(given.video, name=name)))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_analysis_is_a_card_with_what_there_is_to_know(
     show: Show, services: Services, language: Language
 ) -> None:
-    job_id = take_in(services, 1, "<b>gate</b>.mp4")
+    job_id = import_report(services, 1, "<b>gate</b>.mp4")
     services.jobs.rename(job_id, "<b>gate</b> *1*")
     services.jobs.library.tag([job_id], "大门")
     (card,) = cards(show(language))
@@ -82,8 +82,8 @@ def test_analyses_of_one_video_are_told_apart(show: Show, services: Services) ->
     """By the model's title, then file, question, range and model."""
     part = Selection(start_seconds=1.0, end_seconds=61.0)
     request = AnalysisRequest(Path("/v/clip.mp4"), question="Is there a red car?", selection=part)
-    services.jobs.take_in(rich.rich(request, "job123456", parts=2, findings=3))
-    take_in(services, 1, "gate.mp4")
+    services.jobs.import_report(rich.rich(request, "job123456", parts=2, findings=3))
+    import_report(services, 1, "gate.mp4")
     first, second = cards(show())
     assert (first["title"], first["name"]) == ("An afternoon at the gate", "clip.mp4")
     assert first["facts"][:2] == ["“Is there a red car?”", "00:01–01:01 · Tiny-VL · 8 frames · 6 findings"]
@@ -101,21 +101,21 @@ def test_failed_analysis_shows_its_state_in_place_of_a_picture(show: Show, servi
 def test_times_are_those_of_the_readers_time_zone(
     show: Show, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_in(services, 1, "gate.mp4")
+    import_report(services, 1, "gate.mp4")
     monkeypatch.setattr(formatting, "_zone", lambda: ZoneInfo("Asia/Shanghai"))
     (card,) = cards(show())
     assert "2026-01-01 08:00" in card["facts"][1]
 
 
 def test_add_after_enter_has_nothing_to_do(show: Show, services: Services) -> None:
-    job_id = take_in(services, 1, "gate.mp4")
+    job_id = import_report(services, 1, "gate.mp4")
     page = show(chosen=frozenset({job_id}))
     next(one for one in page.button if "Add" in one.label).click().run()
     assert not page.error
 
 
 def test_delete_is_red_and_comes_after_cancel(show: Show, services: Services) -> None:
-    page = show(chosen=frozenset({take_in(services, 1, "gate.mp4")}))
+    page = show(chosen=frozenset({import_report(services, 1, "gate.mp4")}))
     page.button(key="library_delete").click().run()
     cancel, delete = (one for one in page.button if one.key in ("library_delete_not", "library_delete_sure"))
     assert (cancel.key, delete.key) == ("library_delete_not", "library_delete_sure")
@@ -124,13 +124,13 @@ def test_delete_is_red_and_comes_after_cancel(show: Show, services: Services) ->
 
 def test_empty_library_differs_from_empty_search(show: Show, services: Services) -> None:
     assert "no analysis yet" in texts(show())
-    take_in(services, 1, "gate.mp4")
+    import_report(services, 1, "gate.mp4")
     assert "No analysis matches" in texts(show(q="lorry"))
 
 
 def test_the_address_says_what_is_looked_for(show: Show, services: Services) -> None:
-    take_in(services, 1, "gate.mp4")
-    take_in(services, 2, "停车场.mp4")
+    import_report(services, 1, "gate.mp4")
+    import_report(services, 2, "停车场.mp4")
     assert names(show(q="停车")) == ["停车场.mp4"]
     assert names(show(sort="name")) == ["gate.mp4", "停车场.mp4"]
     assert names(show(state="failed")) == []
@@ -142,8 +142,8 @@ def test_the_address_says_what_is_looked_for(show: Show, services: Services) -> 
 
 
 def test_what_is_typed_and_chosen_goes_into_the_address(show: Show, services: Services) -> None:
-    take_in(services, 1, "gate.mp4")
-    take_in(services, 2, "yard.mp4")
+    import_report(services, 1, "gate.mp4")
+    import_report(services, 2, "yard.mp4")
     page = show(page="2")
     page.text_input(key="library_q").set_value(" gate ").run()
     assert page.query_params["q"] == "gate"
@@ -162,20 +162,20 @@ def test_what_is_typed_and_chosen_goes_into_the_address(show: Show, services: Se
 def test_an_address_that_somebody_has_written_does_no_harm(
     show: Show, services: Services, address: dict[str, str]
 ) -> None:
-    take_in(services, 1, "gate.mp4")
+    import_report(services, 1, "gate.mp4")
     assert names(show(**address)) == ([] if "state" in address else ["gate.mp4"])
 
 
 def test_a_long_library_comes_in_pages(show: Show, services: Services) -> None:
     for number in range(30):
-        take_in(services, number, f"{number:02d}.mp4")
+        import_report(services, number, f"{number:02d}.mp4")
     assert len(names(show())) == 24
     assert names(show(page="2")) == [f"{number:02d}.mp4" for number in range(5, -1, -1)]
     assert "25–30 of 30" in texts(show(page="2"))
 
 
 def test_the_selected_are_deleted_only_when_that_is_said_twice(show: Show, services: Services) -> None:
-    kept, gone = take_in(services, 1, "kept.mp4"), take_in(services, 2, "gone.mp4")
+    kept, gone = import_report(services, 1, "kept.mp4"), import_report(services, 2, "gone.mp4")
     page = show(chosen=frozenset({gone}))
     assert [card["is_chosen"] for card in cards(page)] == [True, False]
     page.button(key="library_delete").click().run()
@@ -189,7 +189,7 @@ def test_the_selected_are_deleted_only_when_that_is_said_twice(show: Show, servi
 
 
 def test_tag_is_added_to_and_removed_from_selection(show: Show, services: Services) -> None:
-    ids = [take_in(services, number, f"{number}.mp4") for number in (1, 2)]
+    ids = [import_report(services, number, f"{number}.mp4") for number in (1, 2)]
     page = show(chosen=frozenset(ids))
     page.text_input(key="library_tag_new").set_value("gate")
     next(one for one in page.button if "Add" in one.label).click().run()
@@ -199,7 +199,7 @@ def test_tag_is_added_to_and_removed_from_selection(show: Show, services: Servic
 
 
 def test_two_selected_are_compared_on_the_page_of_reports(show: Show, services: Services) -> None:
-    first, second = take_in(services, 1, "a.mp4"), take_in(services, 2, "b.mp4")
+    first, second = import_report(services, 1, "a.mp4"), import_report(services, 2, "b.mp4")
     page = show(chosen=frozenset({first, second}))
     page.button(key="library_compare").click().run()
     assert page.query_params["job"] == first
@@ -208,17 +208,17 @@ def test_two_selected_are_compared_on_the_page_of_reports(show: Show, services: 
 
 
 def test_a_zip_of_the_selected_is_offered_under_an_address(show: Show, services: Services) -> None:
-    job_id = take_in(services, 1, "a.mp4")
+    job_id = import_report(services, 1, "a.mp4")
     (link,) = show(chosen=frozenset({job_id})).get("link_button")
     assert f"library.zip?key=key&ids={job_id}&formats=html,json&language=en" in link.proto.url
 
 
 def test_what_has_no_report_is_named_before_the_export(show: Show, services: Services) -> None:
-    with_report = take_in(services, 1, "a.mp4")
-    without = take_in(services, 2, "gate.mp4")
+    with_report = import_report(services, 1, "a.mp4")
+    without = import_report(services, 2, "gate.mp4")
     job = replace(services.jobs.snapshot(without), state="cancelled", analysis=None)
     services.store.save(to_row(job, ""))
-    services.jobs.indexing.take_up(job)
+    services.jobs.indexing.index(job)
     page = show(chosen=frozenset({with_report, without}))
     assert "1 of 2 selected has no report and is left out: gate.mp4 (cancelled)" in texts(page)
     (link,) = page.get("link_button")
@@ -226,7 +226,7 @@ def test_what_has_no_report_is_named_before_the_export(show: Show, services: Ser
 
 
 def test_imported_report_has_no_player_and_says_so(page: AppTest, services: Services) -> None:
-    page.query_params["job"] = take_in(services, 1, "a.mp4")
+    page.query_params["job"] = import_report(services, 1, "a.mp4")
     page.run()
     assert not page.exception
     assert "made on another machine" in texts(page)

@@ -188,7 +188,7 @@ def resubmit(services: Services, job: JobSnapshot) -> None:
     """Submit the same request as a new analysis."""
     state = page_state()
     with state.catching_errors():
-        state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.follows, anew=True))
+        state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.follows, force=True))
 
 
 def draw_estimate(

@@ -41,7 +41,7 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
         st.markdown(kept)
     for notice in answers.failures(job).values():
         st.warning(plain(notice_text(notice, language)), icon=":material/error:")
-    changes = services.jobs.changes(job.id) if job.can_go_on and job.results else {}
+    changes = services.jobs.changes(job.id) if job.can_resume and job.results else {}
     if changes and page_state().left_as_is != job.id:
         _draw_changes(services, job, changes, language)
     else:
@@ -52,7 +52,7 @@ def _draw_without_model(services: Services, job: JobSnapshot, language: Language
     """Show that no model has seen the frames, the ways to one that will, and the reason in a fold."""
     st.markdown(f"#### {t('ui.state_without_model', language)}")
     st.markdown(t("ui.without_model_is", language))
-    if not job.is_from_elsewhere:
+    if not job.is_imported:
         _draw_ways_to_a_model(services, job, language)
     if job.error:
         with st.expander(t("ui.engine_why", language)):
@@ -67,7 +67,7 @@ def _draw_ways_to_a_model(services: Services, job: JobSnapshot, language: Langua
             model = short_model_name(services.engine.status().model)
             _draw_with_model(services, job, t("ui.analyse_with", language, model=model), now, primary=True)
         missing_model.draw_choose(language, primary=not has_another)
-        if not has_another and job.can_go_on:
+        if not has_another and job.can_resume:
             downloads = now.kind == "download" and now.has_room
             words = missing_model.start_words(now, language) if downloads else t("ui.try_again", language)
             _draw_with_model(services, job, words, now, primary=False)
@@ -89,7 +89,7 @@ def _resume_with_model(services: Services, job: JobSnapshot, now: Readiness) -> 
     state = page_state()
     with state.catching_errors():
         missing_model.confirm(services, now)
-        if job.can_go_on:
+        if job.can_resume:
             services.jobs.resume(job.id, accept_changes=True)
         else:
             request = replace(job.request, use_model=True)
@@ -176,4 +176,4 @@ def _submit(services: Services, job: JobSnapshot, use_model: bool) -> None:
     state = page_state()
     with state.catching_errors():
         request = replace(job.request, use_model=use_model)
-        state.open_job(services.jobs.submit(request, name=job.name, anew=True))
+        state.open_job(services.jobs.submit(request, name=job.name, force=True))

@@ -166,6 +166,6 @@ def _import(services: Services, key: str, language: Language) -> None:
     ids: list[str] = []
     with state.catching_errors():
         files = [(file.name, file) for file in st.session_state[key]]
-        ids += [services.jobs.take_in(analysis) for analysis in reports_of(files)]
+        ids += [services.jobs.import_report(analysis) for analysis in reports_of(files)]
     state.imports += 1  # a new key empties the uploader
     st.toast(t("library.imported", language, n=len(set(ids))), icon=":material/check_circle:")

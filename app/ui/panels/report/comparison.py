@@ -102,7 +102,7 @@ def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> No
 def _draw_ask_model_in_use(services: Services, job: JobSnapshot, language: Language) -> None:
     """Draw the button that asks the model in use the same, where it isn't the report's model."""
     changes = services.jobs.changes(job.id)
-    if job.is_from_elsewhere or not {"model", "engine"} & changes.keys() or not job.request.use_model:
+    if job.is_imported or not {"model", "engine"} & changes.keys() or not job.request.use_model:
         return
     now = missing_model.ready(services)
     if now.kind == "ready":

@@ -52,8 +52,8 @@ def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language
     if not job.is_without_model:  # stopped_job shows it, with the ways to a model
         st.caption(about, help=plain(ai_label(analysis, language)) or None)
     with st.container(horizontal=True, gap="small", key="report_actions"):
-        export.draw(analysis, language, is_first=not problem and (job.is_from_elsewhere or not job.is_without_model))
-        if not job.is_from_elsewhere:
+        export.draw(analysis, language, is_first=not problem and (job.is_imported or not job.is_without_model))
+        if not job.is_imported:
             follow_up.draw(services, job, language)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
         range_reanalysis.draw_way_back(services, job, language)
@@ -67,7 +67,7 @@ def _draw_unusable(services: Services, job: JobSnapshot, problem: str, language:
     """Show why the answer is unusable, and what may help."""
     with st.container(border=True, gap="small", key="unusable"):
         st.markdown(f":red[:material/error:] **{plain(problem)}**")
-        if job.is_from_elsewhere:
+        if job.is_imported:
             return
         with st.container(horizontal=True):
             st.button(

@@ -18,7 +18,7 @@ from app.analysis.planning.plan import Room
 from app.analysis.prompts.templates import built_in, load
 from app.core.domain import AnalysisRequest
 from app.i18n import LANGUAGES, t
-from app.jobs import Sameness
+from app.jobs import Deduplicator
 from app.services.container import Services
 from app.store.timing_stats import Asked, Known
 from app.ui import resources
@@ -220,7 +220,7 @@ def test_a_single_job_needs_no_queue(
 
 def test_repeated_request_opens_existing_report(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(script())
-    same = Sameness(lambda request: {}, lambda path: "ab" * 32)
+    same = Deduplicator(lambda request: {}, lambda path: "ab" * 32)
     jobs = queue(services.store, script(), tmp_path / "second", same)
     install(services, jobs=jobs)
     try:

@@ -27,7 +27,7 @@ from app.core.domain import (
 )
 from app.core.errors import EngineError
 from app.i18n import LANGUAGES, notice_text, t
-from app.jobs import Sameness
+from app.jobs import Deduplicator
 from app.reports.json import reader, writer
 from app.services.container import Services
 from app.ui import resources
@@ -169,7 +169,7 @@ def test_parts_without_an_answer_are_named_with_their_time(page_of: Callable[...
 def test_changed_settings_are_compared_before_resume(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(rich.script())
     settings = {"model": "/models/Tiny-VL"}
-    same = Sameness(lambda request: dict(settings), lambda path: None)
+    same = Deduplicator(lambda request: dict(settings), lambda path: None)
     jobs = queue(services.store, stopping(2, EngineError("engine_empty_answer")), tmp_path / "other", same)
     resources.install(resources.Installed(services=replace(services, jobs=jobs), key="key"))
     job = jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="cards.mp4")
@@ -237,7 +237,7 @@ def test_a_comparison_with_what_is_not_there_is_told(page_of: Callable[..., Any]
 
 def test_asking_the_same_again_says_that_nothing_is_new(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(rich.script())
-    same = Sameness(lambda request: {}, lambda path: "ab" * 32)
+    same = Deduplicator(lambda request: {}, lambda path: "ab" * 32)
     jobs = queue(services.store, rich.script(), tmp_path / "other", same)
     resources.install(resources.Installed(services=replace(services, jobs=jobs), key="key"))
     job = jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="cards.mp4")
@@ -256,7 +256,7 @@ def test_imported_report_offers_no_impossible_question(
     page, services, job = page_of(rich.script())
     made = services.jobs.snapshot(job).analysis
     again = reader.read(writer.write(replace(made, id="elsewhere"), "en"), name="report.json")
-    page.query_params["job"] = services.jobs.take_in(again)
+    page.query_params["job"] = services.jobs.import_report(again)
     page.run()
     assert not page.exception
     told = written(page)

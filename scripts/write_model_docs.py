@@ -17,7 +17,7 @@ sys.path.insert(0, str(REPOSITORY))
 from app.cli.models.tables import format_cells  # noqa: E402
 from app.core.domain import Language  # noqa: E402
 from app.i18n import t  # noqa: E402
-from app.models import FORMATS, Card, Plan, Proposal, built_in, memory_of, on_cards, on_cpu  # noqa: E402
+from app.models import FORMATS, GpuCard, Plan, Proposal, built_in, estimate_memory, propose_for_cards, propose_for_cpu  # noqa: E402
 from app.models.formats import format_of  # noqa: E402
 from app.models.serving_plan import GIB  # noqa: E402
 
@@ -26,8 +26,8 @@ DOCUMENTS: dict[Language, Path] = {
     "zh": REPOSITORY / "docs" / "models.zh.md",
 }
 _MACHINES = (
-    ("24 GB", Card(24)), ("16 GB", Card(16)), ("12 GB", Card(12)), ("11 GB (RTX 2080 Ti)", Card(11, 7.5)),
-    ("8 GB", Card(8)), ("CPU, 32 GB", 32.0), ("CPU, 16 GB", 16.0), ("CPU, 8 GB", 8.0),
+    ("24 GB", GpuCard(24)), ("16 GB", GpuCard(16)), ("12 GB", GpuCard(12)), ("11 GB (RTX 2080 Ti)", GpuCard(11, 7.5)),
+    ("8 GB", GpuCard(8)), ("CPU, 32 GB", 32.0), ("CPU, 16 GB", 16.0), ("CPU, 8 GB", 8.0),
 )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def _catalogue(language: Language) -> str:
     rows = []
     for entry in built_in().by_id.values():
         shape = entry.shape
-        weights = memory_of(shape, Plan()).of("text_weights", "vision_weights")
+        weights = estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
         cells = [f"`{entry.id}`", f"{shape.parameters / 1e9:.3g} B", t(f"models.{_sight(entry.sees)}", language)]
         cells += [t(f"models.format.{format_of(shape).key}.name", language), f"{weights / GIB:.1f} GiB"]
         cells += [f"{shape.text.max_positions:,}", entry.licence, entry.about[language]]
@@ -71,7 +71,9 @@ def _fit(language: Language) -> str:
     entries = tuple(built_in().by_id.values())
     rows = []
     for name, machine in _MACHINES:
-        best = (on_cards(machine, entries) if isinstance(machine, Card) else on_cpu(machine, entries))[0]
+        best = (
+            propose_for_cards(machine, entries) if isinstance(machine, GpuCard) else propose_for_cpu(machine, entries)
+        )[0]
         rows.append(
             [name, f"`{best.entry.id}`", f"{best.sum.card_bytes / GIB:.1f} GiB", str(best.frames), _settings(best)]
         )

@@ -158,7 +158,7 @@ def test_both_languages_carry_the_same_commands() -> None:
 def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two_cores = hardware_profile.Place("here", None, memory_gib=16, speed=reference(2))
+    two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16, speed=reference(2))
     monkeypatch.setattr("app.cli.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]

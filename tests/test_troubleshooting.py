@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.failure_patterns import keys, known_cause
+from app.core.failure_patterns import keys, match_failure
 
 DOCS = Path(__file__).parent.parent / "docs"
 _ROW = re.compile(r"^\| ((?:(`+).+?\2(?:<br>)?)+) \|", re.MULTILINE)
@@ -22,7 +22,7 @@ def messages(language: str) -> list[str]:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_troubleshooting_table_matches_known_causes(language: str) -> None:
-    found = {message: known_cause(message, "m") for message in messages(language)}
+    found = {message: match_failure(message, "m") for message in messages(language)}
     assert [message for message, error in found.items() if error is None] == []
     assert {error.key for error in found.values() if error} == set(keys())
 

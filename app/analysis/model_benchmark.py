@@ -31,7 +31,7 @@ from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask
 from app.llm.test_cards import as_frames, cards
-from app.models import Shape, memory_of, plan_of, read_shape
+from app.models import Shape, estimate_memory, parse_plan, read_shape
 from app.models.dummy_model import write_folder
 from app.models.serving_plan import GIB, Device
 
@@ -53,7 +53,7 @@ Listener = Callable[[EngineProgress], None]
 
 def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device: Device, free_bytes: int) -> None:
     """Raise EngineError if the model, served with `arguments`, needs more than `free_bytes` on its fullest card."""
-    needed = memory_of(shape, plan_of(arguments, device=device, sequences=REQUESTS)).card_bytes
+    needed = estimate_memory(shape, parse_plan(arguments, device=device, sequences=REQUESTS)).card_bytes
     if needed > free_bytes:
         gib = {"needed": f"{needed / GIB:.1f}", "free": f"{free_bytes / GIB:.1f}"}
         raise EngineError("trial_memory", model=model, **gib)
@@ -101,7 +101,7 @@ def try_shape(
             started = time.monotonic()
             endpoint = engine.ensure_ready(on_progress, cancel)
             load_seconds = time.monotonic() - started
-            asking = _Asking(endpoint, plan_of(arguments, device=device).max_model_len, on_progress, cancel)
+            asking = _Asking(endpoint, parse_plan(arguments, device=device).max_model_len, on_progress, cancel)
             pace = asking.tokens_per_second()
             frames = tuple(asking.frame_costs(sizes)) if shape.vision else ()
         finally:

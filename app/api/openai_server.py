@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from app.core.domain import Language
 from app.core.errors import AppError
-from app.core.redaction import masked, remember_secret
+from app.core.redaction import redact, remember_secret
 from app.engine import Endpoint, Engine
 from app.i18n import error_text, t
 
@@ -282,7 +282,7 @@ def _converted_error(answer: httpx.Response, engine_name: str, name: str) -> _Re
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or json.dumps(error)
         code, param = error.get("code"), error.get("param")
-    text = masked(message if isinstance(message, str) else json.dumps(message))
+    text = redact(message if isinstance(message, str) else json.dumps(message))
     return _Refused(
         status,
         text.replace(engine_name, name),
@@ -314,7 +314,7 @@ def _event(content: bytes, engine_name: str, name: str) -> bytes:
     error = parsed.get("error") if isinstance(parsed, dict) else None
     if not isinstance(error, str):
         return _renamed(content, name)
-    return json.dumps(_error(500, masked(error).replace(engine_name, name)), ensure_ascii=False).encode()
+    return json.dumps(_error(500, redact(error).replace(engine_name, name)), ensure_ascii=False).encode()
 
 
 def _has_pictures(body: Mapping[str, Any]) -> bool:

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app.cli.common import cancel_on_signals, worst
+from app.cli.common import cancel_on_signals, worst_exit_code
 from app.cli.inputs import Input
-from app.cli.progress import ProgressOfMany, Row
+from app.cli.progress import BatchProgress, Row
 from app.cli.report_output import Output
 from app.config import Settings
 from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
@@ -116,7 +116,7 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
     with child_ready():
         services = open_services(batch.settings, adopts=False, workers=given.jobs)
         try:
-            with ProgressOfMany(language, total, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+            with BatchProgress(language, total, quiet=given.quiet or not sys.stderr.isatty()) as progress:
                 for notice in services.engine_notices if not given.no_model else ():
                     progress.say(notice_text(notice, language), sys.stderr)
                 for outcome in _outcomes(batch, waiting, services, progress, cancel):
@@ -127,11 +127,11 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
             services.close()
     _sum_up(outcomes, total, time.monotonic() - since, batch)
     codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
-    return worst(codes)
+    return worst_exit_code(codes)
 
 
 def _outcomes(
-    batch: Batch, waiting: deque[Input], services: Services, progress: ProgressOfMany, cancel: threading.Event
+    batch: Batch, waiting: deque[Input], services: Services, progress: BatchProgress, cancel: threading.Event
 ) -> Iterator[Outcome]:
     running: list[_Running] = []
     while running or (waiting and not cancel.is_set()):
@@ -159,7 +159,7 @@ def _outcomes(
             time.sleep(_POLL_SECONDS)
 
 
-def _begin(batch: Batch, item: Input, services: Services, progress: ProgressOfMany) -> _Running | Outcome:
+def _begin(batch: Batch, item: Input, services: Services, progress: BatchProgress) -> _Running | Outcome:
     """Submit or resume one video's job, or return its outcome if that isn't needed or not possible."""
     jobs, given = services.jobs, batch.given
     try:

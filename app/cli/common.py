@@ -55,7 +55,7 @@ def interval(text: str) -> float:
     return length
 
 
-def add_choice(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_selection_options(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the options for choosing frames and a range; each command adds `--frames` with its own help text."""
     seconds, times = partial(_read, time_parsing.seconds), partial(_read, time_parsing.times)
     parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy", language))
@@ -65,7 +65,7 @@ def add_choice(parser: argparse.ArgumentParser, language: Language) -> None:
     parser.add_argument("--end", type=seconds, metavar="T", help=t("cli.end", language))
 
 
-def selection_of(given: argparse.Namespace) -> Selection:
+def parse_selection(given: argparse.Namespace) -> Selection:
     """Build the selection from the options; --every or --at imply their strategy.
 
     Raises:
@@ -85,7 +85,7 @@ def selection_of(given: argparse.Namespace) -> Selection:
     return Selection(strategy, given.every, given.at or (), given.start, given.end)
 
 
-def frames_of(given: argparse.Namespace, selection: Selection, usual: int, fit: Callable[[], int]) -> int:
+def frame_limit(given: argparse.Namespace, selection: Selection, usual: int, fit: Callable[[], int]) -> int:
     """Return the maximum number of frames.
 
     Args:
@@ -107,7 +107,7 @@ def _read(read: Callable[[str], T], text: str) -> T:
         raise ConfigError("time_unreadable", given=text) from error
 
 
-def add_output(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:
+def add_output_options(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:
     """Add the options of commands that print tables or documents.
 
     `default` is argparse.SUPPRESS for a subcommand, so that options given before its name still apply.
@@ -125,7 +125,7 @@ def wide_console() -> Console:
 
 
 @contextmanager
-def not_written(key: str, path: Path) -> Iterator[None]:
+def storage_errors(key: str, path: Path) -> Iterator[None]:
     """Convert an OSError inside the block to StorageError(key) with the path."""
     try:
         yield
@@ -133,7 +133,7 @@ def not_written(key: str, path: Path) -> Iterator[None]:
         raise StorageError(key, path=str(path), reason=error.strerror or str(error)) from error
 
 
-def worst(exit_codes: Iterable[int]) -> int:
+def worst_exit_code(exit_codes: Iterable[int]) -> int:
     """Return the most severe of several exit codes.
 
     The order is: stopped, internal error, disk, engine, video, usage.

@@ -14,7 +14,7 @@ LATEST = "latest"
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Services]:
+def open_library(settings: Settings) -> Iterator[Services]:
     """Open the services and close them afterwards; jobs of other programs aren't resumed."""
     services = open_services(settings, adopts=False)
     try:
@@ -23,7 +23,7 @@ def opened(settings: Settings) -> Iterator[Services]:
         services.close()
 
 
-def whole_id(services: Services, given: str) -> str:
+def resolve_id(services: Services, given: str) -> str:
     """Return the full id of an analysis.
 
     Args:

@@ -16,7 +16,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
-from app.cli.parser import Parser, speak
+from app.cli.parser import Parser, set_language
 from app.core.errors import AppError, Cancelled
 from app.i18n import LANGUAGES, error_text, language_of, t
 
@@ -101,7 +101,7 @@ def build_parser(language: Language, *, only: str | None = None) -> argparse.Arg
             are
             not imported. None builds the arguments of every command.
     """
-    speak(language)
+    set_language(language)
     parser: argparse.ArgumentParser = Parser("framelens", description=t("cli.description", language))
     parser.add_argument("--version", action=_Version, help=t("cli.argparse.version", language))
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command", language))

@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
 _spoken: Language = "en"
 
 
-def speak(language: Language) -> None:
+def set_language(language: Language) -> None:
     """Set the language of argparse's own messages ("usage", "expected one argument").
 
     argparse looks them up in gettext, which knows only the language of the environment and needs compiled files.

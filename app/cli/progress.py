@@ -109,7 +109,7 @@ class Progress:
         self._print(f"{times}  {finding.text}" if times else finding.text)
 
 
-class ProgressOfMany:
+class BatchProgress:
     """Progress of several analyses: a row for each running one, one for all of them, and results above."""
 
     def __init__(self, language: Language, total: int, *, quiet: bool) -> None:
@@ -117,7 +117,7 @@ class ProgressOfMany:
         self._bar = _bar(Console(stderr=True, highlight=False), quiet=quiet, redirects=False)
         self._whole = self._bar.add_task(t("cli.batch_progress", language), total=total)
 
-    def __enter__(self) -> ProgressOfMany:
+    def __enter__(self) -> BatchProgress:
         self._bar.start()
         return self
 

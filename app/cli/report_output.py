@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
-from app.cli.common import not_written
+from app.cli.common import storage_errors
 from app.core.domain import Analysis, Language
 from app.core.errors import ConfigError
 from app.reports import FORMATS, files_of, format_of
@@ -40,12 +40,12 @@ class Output:
             StorageError: A file can't be written.
             InputError: The format has no content for this report.
         """
-        with not_written("report_not_written", path):
+        with storage_errors("report_not_written", path):
             for _ in written(files_of(self.format, analysis, language, path.name), path.parent):
                 pass
 
 
-def output_of(given: argparse.Namespace, *, is_one: bool) -> Output:
+def parse_output(given: argparse.Namespace, *, is_one: bool) -> Output:
     """Read --output, --format and --json; several videos need a folder.
 
     Raises:

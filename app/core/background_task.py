@@ -21,7 +21,7 @@ Work = Callable[[Listener, threading.Event], T]
 
 
 @dataclass(frozen=True)
-class Errand(Generic[T]):
+class BackgroundTask(Generic[T]):
     """State of the task about `model`: `result` is set once it is done, `error` if it failed."""
 
     model: str
@@ -31,17 +31,17 @@ class Errand(Generic[T]):
     error: AppError | None = None
 
 
-class Errands(Generic[T]):
+class BackgroundTaskRunner(Generic[T]):
     """Runner of one background task at a time. All methods are thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._now: Errand[T] | None = None
+        self._now: BackgroundTask[T] | None = None
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
-    def now(self) -> Errand[T] | None:
+    def now(self) -> BackgroundTask[T] | None:
         """Return the running task, or the last one; None before the first."""
         return self._now
 
@@ -64,7 +64,7 @@ class Errands(Generic[T]):
         with self._lock:
             if self._now and self._now.state == "running":
                 raise AppError("errand_under_way", model=self._now.model)
-            self._now, self._cancel = Errand(model, "running"), threading.Event()
+            self._now, self._cancel = BackgroundTask(model, "running"), threading.Event()
             self._thread = threading.Thread(target=self._run, args=(work, self._cancel), name="errand", daemon=True)
             self._thread.start()
 

@@ -22,7 +22,7 @@ Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec",
 Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
 
 
-NOWHERE = Path("not-on-this-machine")
+UNKNOWN_PATH = Path("not-on-this-machine")
 """Path of the video of an imported report: a path in a foreign file must not be opened."""
 
 

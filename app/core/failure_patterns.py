@@ -157,7 +157,7 @@ def keys() -> Iterator[str]:
     return (key for key, _ in _WORDINGS)
 
 
-def known_cause(text: str, model: str) -> EngineError | None:
+def match_failure(text: str, model: str) -> EngineError | None:
     """Return the error that a text of an engine means, or None if no known wording matches.
 
     Args:

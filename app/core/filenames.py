@@ -77,7 +77,7 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", readable(text)).strip()[:255]
 
 
-def last_part(path: str) -> str:
+def base_name(path: str) -> str:
     """Return the last name of a folder or of a model on the hub, with either kind of slash."""
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 

@@ -40,7 +40,7 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def narrow(folder: Path, names: Iterable[str]) -> None:
+def restrict_to_owner(folder: Path, names: Iterable[str]) -> None:
     """Remove all permissions of others from `folder` and from everything in it that matches `names`.
 
     Links are not followed below `folder`, and files of other owners, or shared folders such as /tmp, keep their modes.

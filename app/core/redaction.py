@@ -49,10 +49,10 @@ def is_secret(name: str) -> bool:
     return _SECRET_SETTING.search(name) is not None
 
 
-def masked(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` with everything that looks like a secret replaced.
 
-    >>> masked("GET https://me:pw@host/v1?token=abc Authorization: Bearer sk-1234567890")
+    >>> redact("GET https://me:pw@host/v1?token=abc Authorization: Bearer sk-1234567890")
     'GET https://***@host/v1?token=*** Authorization: ***'
     """
     for known in tuple(_known.values()):
@@ -62,6 +62,6 @@ def masked(text: str) -> str:
     return text
 
 
-def masked_setting(name: str, value: str) -> str:
+def redact_setting(name: str, value: str) -> str:
     """Return the value of a setting for display; for a secret one, only whether it is set."""
-    return (HIDDEN if value else "") if is_secret(name) else masked(value)
+    return (HIDDEN if value else "") if is_secret(name) else redact(value)

@@ -13,7 +13,7 @@ from http.client import HTTPException, HTTPMessage
 from typing import IO
 from urllib.parse import urlsplit
 
-from app.core.redaction import masked, remember_secret
+from app.core.redaction import redact, remember_secret
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -27,9 +27,9 @@ class NoAnswer(Exception):
     """
 
     def __init__(self, reason: str, status: int | None = None, *, redirect: str = "") -> None:
-        super().__init__(masked(reason))
+        super().__init__(redact(reason))
         self.status = status
-        self.redirect = masked(redirect)
+        self.redirect = redact(redirect)
 
 
 class _Redirected(urllib.error.HTTPError):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.core.domain import EngineProgress, Notice
 from app.core.errors import AppError, Cancelled, EngineError
-from app.core.redaction import masked
+from app.core.redaction import redact
 from app.engine.base import Endpoint, EngineStatus, Launcher, ProgressListener
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import diagnose
@@ -182,7 +182,7 @@ class ManagedEngine:
         """Return the end of the newest engine log with secrets redacted, "" before the first start."""
         startup = self._startup
         path = (startup.log_path if startup is not None else None) or self._log_path
-        return masked(tail(path, lines)) if path is not None else ""
+        return redact(tail(path, lines)) if path is not None else ""
 
     def stop(self) -> None:
         """End the engine or its start; return when none of its processes is left. It may be started again."""

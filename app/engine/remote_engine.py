@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from app.core.domain import EngineInfo, EngineProgress
 from app.core.errors import AppError, Cancelled, ConfigError, EngineError
-from app.core.redaction import masked
+from app.core.redaction import redact
 from app.engine.base import Endpoint, EngineStatus, ProgressListener
 from app.engine.http_client import NoAnswer, get_json, served_models
 
@@ -121,7 +121,7 @@ class RemoteEngine:
             return served[0]
         if not served:
             raise EngineError("remote_serves_nothing", base_url=self._base_url)
-        listed = masked(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
+        listed = redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
         if not self._model:
             raise EngineError("remote_model_unchosen", base_url=self._base_url, served=listed)
         nearest = (difflib.get_close_matches(self._model, served, 1, 0.0) or served)[0]

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from app.analysis.cache_keys import facts_incomplete, have_same_settings
 from app.core import errors
 from app.core.domain import (
-    NOWHERE,
+    UNKNOWN_PATH,
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
@@ -145,7 +145,7 @@ class JobSnapshot:
     @property
     def is_imported(self) -> bool:
         """Return whether the job is a report imported from another machine, so that its video is not here."""
-        return self.request.path == NOWHERE
+        return self.request.path == UNKNOWN_PATH
 
     @property
     def can_resume(self) -> bool:
@@ -363,7 +363,7 @@ def _with_paths(job: JobSnapshot, changed: Callable[[Path], Path]) -> JobSnapsho
 def imported_job(analysis: Analysis) -> JobSnapshot:
     """Build a finished job from a report of another machine. Its id and time are kept if they are valid here."""
     job_id = analysis.id if _ID.fullmatch(analysis.id) else secrets.token_urlsafe(9)
-    analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=NOWHERE))
+    analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=UNKNOWN_PATH))
     return JobSnapshot(
         id=job_id,
         name=shown_name(analysis.video.name),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from app.core.errors import ContextExceeded, EngineError
-from app.core.redaction import masked
+from app.core.redaction import redact
 from app.llm.error_mapping import engine_error, refused
 from app.llm.http import authorization, client
 
@@ -77,7 +77,7 @@ def _parse_vectors(text: str, count: int) -> list[list[float]]:
         answer = sorted(json.loads(text)["data"], key=lambda one: one["index"])
         vectors = [[float(value) for value in one["embedding"]] for one in answer]
     except (KeyError, TypeError, ValueError) as error:
-        raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {masked(text[:2000])[:200]}") from error
+        raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {redact(text[:2000])[:200]}") from error
     if len(vectors) != count or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
         raise EngineError("embeddings_odd", reason=f"{len(vectors)} != {count}")
     return vectors

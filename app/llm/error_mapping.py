@@ -24,8 +24,8 @@ from app.core.errors import (
     ModelNotFound,
     PicturesRefused,
 )
-from app.core.failure_patterns import known_cause
-from app.core.redaction import masked
+from app.core.failure_patterns import match_failure
+from app.core.redaction import redact
 
 # Messages of engines whose model or server accepts no images. Each one was observed from the engine named.
 _REFUSALS = re.compile(
@@ -83,7 +83,7 @@ def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = 
         model: Name of the model that got the request; with it, known failure patterns are recognized.
     """
     if status in _REDIRECTS and (target := headers.get("Location")):
-        return EngineError("engine_redirects", status=status, target=masked(target)[:_LONGEST])
+        return EngineError("engine_redirects", status=status, target=redact(target)[:_LONGEST])
     try:
         body = json.loads(text)
     except ValueError:
@@ -122,7 +122,7 @@ def refusal_of(status: int, message: str, param: str | None = None, *, model: st
         return EngineError("engine_path_unknown", status=status, reason=message)
     if status == 404:
         return ModelNotFound("model_not_served", reason=message)
-    known = known_cause(message, model) if status >= 500 and model else None
+    known = match_failure(message, model) if status >= 500 and model else None
     return known or EngineError("engine_refused", status=status, reason=message)
 
 
@@ -135,7 +135,7 @@ def engine_error(error: Exception, *, base_url: str) -> AppError | None:
         return EngineTimeout("engine_timeout", base_url=base_url)
     if library in _LIBRARIES:
         return EngineBrokeOff(
-            "engine_unreachable", base_url=base_url, reason=masked(str(error)) or type(error).__name__
+            "engine_unreachable", base_url=base_url, reason=redact(str(error)) or type(error).__name__
         )
     return None
 
@@ -156,7 +156,7 @@ def retry_after(header: str | None) -> float | None:
 
 def _message(error: object) -> str:
     message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-    return masked(str(message or "")[:_MOST_READ])[:_LONGEST]
+    return redact(str(message or "")[:_MOST_READ])[:_LONGEST]
 
 
 def fallback_notice(reason: Notice) -> Notice:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.core.domain import Cue, SoundPiece
 from app.core.errors import Cancelled, EngineError
-from app.core.redaction import masked
+from app.core.redaction import redact
 from app.llm.error_mapping import engine_error, refused, retry_after
 from app.llm.hallucination_filter import HallucinationFilter, segments_of
 from app.llm.http import posted, request_loop
@@ -188,6 +188,6 @@ def _parse(response: _Response) -> Mapping[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
-        shown = masked(" ".join(response.text[:2000].split()))[:200]
+        shown = redact(" ".join(response.text[:2000].split()))[:200]
         raise EngineError("speech_answer_unreadable", base_url=response.url, answer=shown)
     return answer

@@ -18,7 +18,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from app.core.domain import Usage
 from app.core.errors import AppError, EngineBrokeOff, EngineError
-from app.core.redaction import masked
+from app.core.redaction import redact
 from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
 
@@ -126,5 +126,5 @@ def _app_error(error: Exception, base_url: str) -> AppError | None:
     mapped = engine_error(error, base_url=base_url)
     if mapped is None and isinstance(error, _UNREADABLE):
         log.warning("an answer of %s could not be read", base_url, exc_info=True)
-        return EngineError("engine_garbage", base_url=base_url, reason=masked(f"{type(error).__name__}: {error}")[:200])
+        return EngineError("engine_garbage", base_url=base_url, reason=redact(f"{type(error).__name__}: {error}")[:200])
     return mapped

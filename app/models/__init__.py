@@ -5,17 +5,35 @@ Pure functions over data that comes with FrameLens: they download nothing, ask n
 
 from app.models.architecture import Shape
 from app.models.catalogue import Catalogue, Match, built_in, load
-from app.models.catalogue_parser import Entry
+from app.models.catalogue_parser import CatalogueEntry
 from app.models.config.parser import read_shape
 from app.models.formats import FORMATS, NumberFormat
-from app.models.gpu_database import Card, card_called
-from app.models.memory import Sum, memory_of
-from app.models.placement import Need, Proposal, need_of, on_cards, on_cpu
-from app.models.serving_plan import Plan, plan_of
+from app.models.gpu_database import GpuCard, find_card
+from app.models.memory import MemoryEstimate, estimate_memory
+from app.models.placement import MemoryNeed, Proposal, estimate_need, propose_for_cards, propose_for_cpu
+from app.models.serving_plan import Plan, parse_plan
 from app.models.vision_tokens import image_tokens
 
 __all__ = [
-    "FORMATS", "Card", "Catalogue", "Entry", "Match", "Need", "NumberFormat", "Plan", "Proposal", "Shape", "Sum",
-    "built_in", "card_called", "image_tokens", "load", "memory_of", "need_of", "on_cards", "on_cpu", "plan_of",
+    "FORMATS",
+    "Catalogue",
+    "CatalogueEntry",
+    "GpuCard",
+    "Match",
+    "MemoryEstimate",
+    "MemoryNeed",
+    "NumberFormat",
+    "Plan",
+    "Proposal",
+    "Shape",
+    "built_in",
+    "estimate_memory",
+    "estimate_need",
+    "find_card",
+    "image_tokens",
+    "load",
+    "parse_plan",
+    "propose_for_cards",
+    "propose_for_cpu",
     "read_shape",
 ]  # fmt: skip

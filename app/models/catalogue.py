@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from app.core.domain import Language
 from app.core.errors import AppError, ConfigError, ModelNotFound
-from app.models.catalogue_parser import Entry, EntryFile, Misnamed, parse, raw_models
+from app.models.catalogue_parser import CatalogueEntry, EntryFile, Misnamed, parse, raw_models
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
@@ -41,9 +41,9 @@ class Match:
     """
 
     asked: str
-    entry: Entry
+    entry: CatalogueEntry
     why: Why = "exact"
-    others: tuple[Entry, ...] = ()
+    others: tuple[CatalogueEntry, ...] = ()
     reason: Mapping[Language, str] | None = None
 
 
@@ -51,7 +51,7 @@ class Match:
 class Catalogue:
     """All entries by id, built-in ones first, and the errors of files that gave none."""
 
-    by_id: Mapping[str, Entry]
+    by_id: Mapping[str, CatalogueEntry]
     misnamed: tuple[Misnamed, ...] = ()
     problems: tuple[AppError, ...] = ()
 
@@ -129,7 +129,7 @@ def built_in() -> Catalogue:
     """Return the models that come with FrameLens, in the order in which families are recommended for video."""
     folder = files("app.models") / "catalogue"
     texts = {f"{key}.toml": (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
-    found: dict[str, Entry] = {}
+    found: dict[str, CatalogueEntry] = {}
     misnamed: list[Misnamed] = []
     raw: dict[str, Mapping[str, Any]] = {}
     for file, text in texts.items():

@@ -27,7 +27,7 @@ _DATE = re.compile(r"\d{4}-\d{2}")
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """One model of the catalogue.
 
     Attributes:
@@ -64,7 +64,7 @@ class Entry:
         return self.shape.vision is not None
 
 
-def entry_of_config(name: str, config: Mapping[str, Any]) -> Entry:
+def entry_of_config(name: str, config: Mapping[str, Any]) -> CatalogueEntry:
     """Build an entry for a model that no catalogue describes, from its config.json alone.
 
     Raises:
@@ -72,7 +72,7 @@ def entry_of_config(name: str, config: Mapping[str, Any]) -> Entry:
     """
     shape = read_shape(config)
     nothing: Mapping[Language, str] = {"zh": "", "en": ""}
-    return Entry(name, "", shape.parameters, "", "", nothing, shape, config=config)
+    return CatalogueEntry(name, "", shape.parameters, "", "", nothing, shape, config=config)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Misnamed:
 class EntryFile:
     """The parsed contents of one file."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[CatalogueEntry, ...]
     misnamed: tuple[Misnamed, ...] = ()
 
 
@@ -139,12 +139,12 @@ class _Reader:
             self._known[model["id"]] = model
         return EntryFile(tuple(found), tuple(self._misnamed(one) for one in table.get("misnamed", [])))
 
-    def _entry(self, given: Mapping[str, Any], family: str, place: int) -> Entry:
+    def _entry(self, given: Mapping[str, Any], family: str, place: int) -> CatalogueEntry:
         for key in given:
             if key not in _KEYS:
                 raise self._wrong(key, given[key], ", ".join(_KEYS), place)
         model = self._with_base(given, place)
-        return Entry(
+        return CatalogueEntry(
             id=self._text(model, "id", place),
             family=family,
             parameters=self._count(model, place),

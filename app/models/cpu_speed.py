@@ -24,8 +24,8 @@ from typing import Any
 from app.models.architecture import Part, Shape
 from app.models.catalogue import built_in
 from app.models.formats import stored
-from app.models.memory import memory_of
-from app.models.serving_plan import Plan, number_bytes, plan_of
+from app.models.memory import estimate_memory
+from app.models.serving_plan import Plan, number_bytes, parse_plan
 from app.models.vision_tokens import image_tokens
 
 FRAME = (448, 252)
@@ -40,7 +40,7 @@ _SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class Work:
+class ComputeWork:
     """The cost of a model's computation.
 
     Attributes:
@@ -59,7 +59,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Pace:
+class SpeedEstimate:
     """Seconds to process one frame, and the speed of a single answer."""
 
     frame_seconds: float
@@ -72,7 +72,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Speed:
+class ProcessorRates:
     """Operations and bytes per second, each for weights of 16 bits, for packed layers and for weights of 32 bits."""
 
     computes: float = 1.0
@@ -82,20 +82,20 @@ class Speed:
     computes_wide: float = 1.0
     reads_wide: float = 1.0
 
-    def pace(self, work: Work) -> Pace:
+    def pace(self, work: ComputeWork) -> SpeedEstimate:
         """Return how long this work takes."""
         if work.is_wide:
-            return Pace((work.tower + work.layers) / self.computes_wide, self.reads_wide / work.token_bytes)
+            return SpeedEstimate((work.tower + work.layers) / self.computes_wide, self.reads_wide / work.token_bytes)
         computes = self.computes_packed if work.is_packed else self.computes
         reads = self.reads_packed if work.is_packed else self.reads
-        return Pace(work.tower / self.computes + work.layers / computes, reads / work.token_bytes)
+        return SpeedEstimate(work.tower / self.computes + work.layers / computes, reads / work.token_bytes)
 
-    def times(self, computes: float, reads: float) -> Speed:
+    def times(self, computes: float, reads: float) -> ProcessorRates:
         """Return the rates of a machine that is so many times as fast.
 
         A token from packed layers is limited by computing rather than by reading.
         """
-        return Speed(
+        return ProcessorRates(
             self.computes * computes, self.reads * reads,
             self.computes_packed * computes, self.reads_packed * computes,
             self.computes_wide * computes, self.reads_wide * reads,
@@ -103,14 +103,14 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Run:
+class MeasuredRun:
     """A measurement: this work was done at that speed."""
 
-    work: Work
-    pace: Pace
+    work: ComputeWork
+    pace: SpeedEstimate
 
 
-def work_of(shape: Shape, plan: Plan, frame_tokens: float | None = None) -> Work:
+def estimate_work(shape: Shape, plan: Plan, frame_tokens: float | None = None) -> ComputeWork:
     """Return the work of a model served by `plan`.
 
     Args:
@@ -123,7 +123,7 @@ def work_of(shape: Shape, plan: Plan, frame_tokens: float | None = None) -> Work
     packing, plain = stored(shape, plan.format), number_bytes(shape, plan)
     cost = image_tokens(vision, *FRAME, together=_TOGETHER) if vision else 0
     patches = cost * vision.patches_per_token if vision else 0
-    return Work(
+    return ComputeWork(
         tower=2.0 * shape.count(*_TOWER) * patches,
         layers=2.0 * layers * ((frame_tokens or cost) if vision else 0),
         token_bytes=layers * (packing.bits_per_weight / 8 if packing else plain) + head * plain,
@@ -132,21 +132,21 @@ def work_of(shape: Shape, plan: Plan, frame_tokens: float | None = None) -> Work
     )
 
 
-def run_of(shape: Shape, trial: Mapping[str, Any]) -> Run | None:
+def parse_run(shape: Shape, trial: Mapping[str, Any]) -> MeasuredRun | None:
     """Read the run of a stored benchmark, or return None if a figure is missing or its frames had another size."""
     try:
         seen = next((one for one in trial["frames"] if (one["width"], one["height"]) == FRAME), None)
-        pace = Pace(float(seen["each_seconds"]) if seen else 0.0, float(trial["tokens_per_second"]))
+        pace = SpeedEstimate(float(seen["each_seconds"]) if seen else 0.0, float(trial["tokens_per_second"]))
         tokens = float(seen["tokens"]) if seen else None
-        plan = plan_of(trial["arguments"], device="cpu")
+        plan = parse_plan(trial["arguments"], device="cpu")
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     if pace.tokens_per_second <= 0 or (shape.vision and pace.frame_seconds <= 0):
         return None
-    return Run(work_of(shape, plan, tokens), pace)
+    return MeasuredRun(estimate_work(shape, plan, tokens), pace)
 
 
-def speed_of(runs: Iterable[Run], usual: Speed) -> Speed:
+def fit_rates(runs: Iterable[MeasuredRun], usual: ProcessorRates) -> ProcessorRates:
     """Return the rates that fit these runs.
 
     Each is the median over the runs that measure it; a rate that none measures keeps its proportion to the others in
@@ -172,19 +172,19 @@ def speed_of(runs: Iterable[Run], usual: Speed) -> Speed:
     )
 
 
-def _sees(run: Run) -> bool:
+def _sees(run: MeasuredRun) -> bool:
     return run.work.tower > 0
 
 
-def _computing(run: Run) -> float:
+def _computing(run: MeasuredRun) -> float:
     return (run.work.tower + run.work.layers) / run.pace.frame_seconds
 
 
-def _reading(run: Run) -> float:
+def _reading(run: MeasuredRun) -> float:
     return run.work.token_bytes * run.pace.tokens_per_second
 
 
-def _unpacking(run: Run, computes: float) -> float:
+def _unpacking(run: MeasuredRun, computes: float) -> float:
     """Return the operations per second in packed layers, in the time that the tower leaves (at least a tenth)."""
     left = run.pace.frame_seconds - run.work.tower / computes
     return run.work.layers / max(left, run.pace.frame_seconds / 10)
@@ -204,7 +204,7 @@ def _first(*rates: float | None) -> float:
 
 
 @cache
-def reference(cores: int | None = None, *, bfloat16: bool = True) -> Speed:
+def reference(cores: int | None = None, *, bfloat16: bool = True) -> ProcessorRates:
     """Return the rates of the machine of the catalogue's measurements, scaled to a number of cores.
 
     Computing grows with the cores; the memory rate is kept, since one core alone uses much of the bandwidth.
@@ -214,10 +214,10 @@ def reference(cores: int | None = None, *, bfloat16: bool = True) -> Speed:
         bfloat16: Whether the processor has instructions for bfloat16.
     """
     text = (files("app.models") / "catalogue" / "measured.toml").read_text(encoding="utf-8")
-    entries, usual = built_in().by_id, Speed()
+    entries, usual = built_in().by_id, ProcessorRates()
     for machine in tomllib.loads(text)["machines"]:  # rates not measured on the second are the first's
-        runs = [run_of(entries[one["model"]].shape, one) for one in machine["runs"]]
-        usual = speed_of([run for run in runs if run], usual)
+        runs = [parse_run(entries[one["model"]].shape, one) for one in machine["runs"]]
+        usual = fit_rates([run for run in runs if run], usual)
         if machine["bfloat16"] is bfloat16:
             break
     return usual.times((cores or machine["cores"]) / machine["cores"], 1.0)
@@ -228,31 +228,33 @@ def has_bfloat16(flags: Set[str]) -> bool:
     return not flags or not _INSTRUCTIONS.isdisjoint(flags)
 
 
-def usual_speed(flags: Set[str], cores: int | None = None) -> Speed:
+def estimate_rates(flags: Set[str], cores: int | None = None) -> ProcessorRates:
     """Estimate a processor's rates from its flags and its number of cores."""
     return reference(cores, bfloat16=has_bfloat16(flags))
 
 
-def paces(shape: Shape, arguments: Mapping[str, Any], speed: Speed) -> tuple[Pace, Pace]:
+def estimate_speeds(
+    shape: Shape, arguments: Mapping[str, Any], speed: ProcessorRates
+) -> tuple[SpeedEstimate, SpeedEstimate]:
     """Return the speed in bfloat16 and in float32."""
-    narrow, wide = (plan_of({**arguments, "dtype": dtype}, device="cpu") for dtype in ("bfloat16", "float32"))
-    return speed.pace(work_of(shape, narrow)), speed.pace(work_of(shape, wide))
+    narrow, wide = (parse_plan({**arguments, "dtype": dtype}, device="cpu") for dtype in ("bfloat16", "float32"))
+    return speed.pace(estimate_work(shape, narrow)), speed.pace(estimate_work(shape, wide))
 
 
 def float32_bytes(shape: Shape, arguments: Mapping[str, Any], cache_bytes: int) -> int:
     """Return the bytes that the model needs in float32 on a CPU, with a cache of `cache_bytes`."""
-    needed = memory_of(shape, plan_of({**arguments, "dtype": "float32"}, device="cpu"))
-    return needed.card_bytes - needed.of("cache") + cache_bytes
+    needed = estimate_memory(shape, parse_plan({**arguments, "dtype": "float32"}, device="cpu"))
+    return needed.card_bytes - needed.bytes_of("cache") + cache_bytes
 
 
-def is_better_wide(shape: Shape | None, arguments: Mapping[str, Any], speed: Speed) -> bool:
+def is_better_wide(shape: Shape | None, arguments: Mapping[str, Any], speed: ProcessorRates) -> bool:
     """Return whether a frame with its share of the answer is faster in float32.
 
     False for a quantised model, whose kernels compute in 16 bits only, and for one whose shape is unknown.
     """
     if shape is None or shape.quantisation is not None:
         return False
-    narrow, wide = paces(shape, arguments, speed)
+    narrow, wide = estimate_speeds(shape, arguments, speed)
     return wide.each_seconds < narrow.each_seconds
 
 

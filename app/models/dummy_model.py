@@ -14,7 +14,7 @@ from typing import Any
 
 from app.core.errors import ModelNotFound
 from app.models.architecture import Shape, Vision
-from app.models.catalogue_parser import Entry
+from app.models.catalogue_parser import CatalogueEntry
 from app.models.config.parser import read_shape
 
 _END, _TURN, _END_OF_TEXT = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
@@ -50,7 +50,7 @@ _CHAT_TEMPLATE = """\
 {% endif %}"""
 
 
-def check_entry(entry: Entry) -> None:
+def check_entry(entry: CatalogueEntry) -> None:
     """Raise ModelNotFound, with the reason, if the shape of `entry` can't be benchmarked."""
     if entry.engine != "vllm":
         raise ModelNotFound("trial_other_engine", model=entry.id)

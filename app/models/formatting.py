@@ -6,11 +6,11 @@ from app.core.domain import Language
 from app.i18n import t
 from app.models.architecture import Shape
 from app.models.catalogue import Match
-from app.models.catalogue_parser import Entry
+from app.models.catalogue_parser import CatalogueEntry
 from app.models.formats import format_of
-from app.models.gpu_database import Card
-from app.models.memory import memory_of
-from app.models.placement import Need, least_bytes
+from app.models.gpu_database import GpuCard
+from app.models.memory import estimate_memory
+from app.models.placement import MemoryNeed, least_bytes
 from app.models.serving_plan import GIB, Device, Plan
 
 
@@ -29,7 +29,7 @@ def gib_text(size_bytes: float) -> str:
     return f"{size_bytes / GIB:.1f}"
 
 
-def need_text(need: Need, language: Language) -> str:
+def need_text(need: MemoryNeed, language: Language) -> str:
     """Return one or two sentences about what a model needs of this memory, and whether it fits."""
     values = {
         "needed": gib_text(need.needed_bytes),
@@ -43,14 +43,14 @@ def need_text(need: Need, language: Language) -> str:
     return t("models.need_settings" if need.can_fit else "models.need_not", language, **values)
 
 
-def why_nothing_fits(entry: Entry, card: Card | None, need: Need, language: Language) -> str:
+def why_nothing_fits(entry: CatalogueEntry, card: GpuCard | None, need: MemoryNeed, language: Language) -> str:
     """Return why no settings make a model run on `card` (None: a CPU)."""
     if need.can_fit:
         return f"{why_not(entry, card, language)}."
     return need_text(need, language)
 
 
-def why_not(entry: Entry, card: Card | None, language: Language) -> str:
+def why_not(entry: CatalogueEntry, card: GpuCard | None, language: Language) -> str:
     """Return what a model needs that doesn't run on `card` (None: a CPU)."""
     least = format_of(entry.shape).least_capability
     if card is not None and entry.shape.quantisation is not None and least is not None and card.runs < least:
@@ -61,7 +61,7 @@ def why_not(entry: Entry, card: Card | None, language: Language) -> str:
 
 def weights_bytes(shape: Shape) -> int:
     """Return the bytes of the weights in the checkpoint's own format."""
-    return memory_of(shape, Plan()).of("text_weights", "vision_weights")
+    return estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
 
 
 def parameters_text(shape: Shape, language: Language) -> str:

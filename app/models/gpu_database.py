@@ -25,7 +25,7 @@ _KNOWN: tuple[tuple[str, float, float], ...] = (
 
 
 @dataclass(frozen=True)
-class Card:
+class GpuCard:
     """A graphics card: its memory, and its compute capability where it is known."""
 
     memory_gib: float
@@ -38,10 +38,10 @@ class Card:
         return self.capability if self.capability is not None else _USUAL_CAPABILITY
 
 
-def card_called(name: str, memory_gib: float | None = None) -> Card | None:
+def find_card(name: str, memory_gib: float | None = None) -> GpuCard | None:
     """Find a graphics card by the name that a driver or a person uses; return None if it is unknown.
 
-    >>> card_called("NVIDIA GeForce RTX 2080 Ti").capability
+    >>> find_card("NVIDIA GeForce RTX 2080 Ti").capability
     7.5
 
     Args:
@@ -52,5 +52,5 @@ def card_called(name: str, memory_gib: float | None = None) -> Card | None:
     text = f" {' '.join(words)} ".replace(" 4090d ", " 4090 ")
     for known, usual_gib, capability in sorted(_KNOWN, key=lambda one: -len(one[0])):
         if f" {known} " in text:
-            return Card(memory_gib or usual_gib, capability, name)
-    return Card(memory_gib, None, name) if memory_gib else None
+            return GpuCard(memory_gib or usual_gib, capability, name)
+    return GpuCard(memory_gib, None, name) if memory_gib else None

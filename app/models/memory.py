@@ -40,7 +40,7 @@ _BYTES_PER_LOGIT = 28
 
 
 @dataclass(frozen=True)
-class Term:
+class MemoryTerm:
     """One term of the estimate: bytes on the fullest card and on all cards together.
 
     `formula` names the text `models.sum.<formula>`, which explains with `values` how the bytes were calculated.
@@ -54,11 +54,11 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Sum:
+class MemoryEstimate:
     """The whole memory estimate of one model served by `plan`."""
 
     plan: Plan
-    terms: tuple[Term, ...]
+    terms: tuple[MemoryTerm, ...]
     cache_bytes_per_token: int
     """Bytes per token on the fullest card."""
 
@@ -72,22 +72,22 @@ class Sum:
         """Return the bytes on all cards together."""
         return sum(term.total_bytes for term in self.terms)
 
-    def of(self, *keys: TermKey) -> int:
+    def bytes_of(self, *keys: TermKey) -> int:
         """Return the bytes of these terms on the fullest card."""
         return sum(term.card_bytes for term in self.terms if term.key in keys)
 
     def cache_tokens(self, budget_bytes: int) -> int:
         """Return the number of tokens that the cache holds if the engine may use `budget_bytes` of each card."""
-        left = budget_bytes - self.of("text_weights", "vision_weights", "working", "engine")
+        left = budget_bytes - self.bytes_of("text_weights", "vision_weights", "working", "engine")
         return tokens_in(max(0, left), self.cache_bytes_per_token, self.plan.device)
 
 
-def memory_of(shape: Shape, plan: Plan) -> Sum:
+def estimate_memory(shape: Shape, plan: Plan) -> MemoryEstimate:
     """Estimate the memory that `shape` needs when it is served by `plan`."""
     seeing = (_weights("vision_weights", shape, plan, vision=True),) if shape.vision else ()
     weights = (_weights("text_weights", shape, plan, vision=False), *seeing)
     terms = (*weights, _cache(shape, plan), _working(shape, plan), _engine(shape, plan, weights))
-    return Sum(plan, terms, cache_bytes_per_token(shape, plan))
+    return MemoryEstimate(plan, terms, cache_bytes_per_token(shape, plan))
 
 
 def tokens_in(cache_bytes: int, bytes_per_token: int, device: Device) -> int:
@@ -104,7 +104,7 @@ def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
 # ---- weights ---------------------------------------------------------------------------------------------------------
 
 
-def _weights(key: TermKey, shape: Shape, plan: Plan, *, vision: bool) -> Term:
+def _weights(key: TermKey, shape: Shape, plan: Plan, *, vision: bool) -> MemoryTerm:
     keeping, plain = stored(shape, plan.format), number_bytes(shape, plan)
     parts = [weights for weights in shape.weights if (weights.part in _VISION_PARTS) == vision]
     packed = [weights for weights in parts if _is_packed(weights, keeping, vision)]
@@ -121,7 +121,7 @@ def _weights(key: TermKey, shape: Shape, plan: Plan, *, vision: bool) -> Term:
     }  # fmt: skip
     formula = "weights_packed" if packed else "weights"
     total = sum(stages) * plan.tensor_parallel
-    return Term(key, math.ceil(max(stages)), math.ceil(total), formula, values)
+    return MemoryTerm(key, math.ceil(max(stages)), math.ceil(total), formula, values)
 
 
 def _is_packed(weights: Weights, keeping: Quantisation | None, vision: bool) -> bool:
@@ -147,7 +147,7 @@ def _cached(shape: Shape, plan: Plan, layers: int) -> int:
     return on_stage * cache.heads_per_card(plan.tensor_parallel) * cache.numbers_per_head * number_bytes(shape, plan)
 
 
-def _cache(shape: Shape, plan: Plan) -> Term:
+def _cache(shape: Shape, plan: Plan) -> MemoryTerm:
     """Calculate the cache.
 
     All layers keep every token, except those with a sliding window, which keep the window and the batch.
@@ -162,27 +162,27 @@ def _cache(shape: Shape, plan: Plan) -> Term:
         "layers": cache.layers, "heads": cache.heads, "head_dim": cache.head_dim, "bytes": number_bytes(shape, plan),
         "tokens": plan.max_model_len, "sequences": plan.sequences, "cards": plan.cards,
     }  # fmt: skip
-    return Term("cache", card, card * plan.cards, "cache_latent" if cache.latent else "cache", values)
+    return MemoryTerm("cache", card, card * plan.cards, "cache_latent" if cache.latent else "cache", values)
 
 
 # ---- estimates -------------------------------------------------------------------------------------------------------
 
 
-def _working(shape: Shape, plan: Plan) -> Term:
+def _working(shape: Shape, plan: Plan) -> MemoryTerm:
     card = working_bytes(shape, plan)
     values = {
         "batched": plan.batched_tokens, "hidden": shape.text.hidden, "intermediate": shape.text.intermediate,
         "rows": min(plan.max_num_seqs, plan.batched_tokens), "vocab": shape.text.vocab,
         "picture": picture_tokens(shape.vision, plan) if shape.vision else 0,
     }  # fmt: skip
-    return Term("working", card, card * plan.cards, "working_seeing" if shape.vision else "working", values)
+    return MemoryTerm("working", card, card * plan.cards, "working_seeing" if shape.vision else "working", values)
 
 
-def _engine(shape: Shape, plan: Plan, weights: Sequence[Term]) -> Term:
+def _engine(shape: Shape, plan: Plan, weights: Sequence[MemoryTerm]) -> MemoryTerm:
     packed = sum(one.values["packed"] * one.values["bits"] for one in weights) / 8
     card = engine_bytes(shape, plan, sum(one.card_bytes for one in weights), math.ceil(packed))
     formula = "engine_cpu" if plan.device == "cpu" else "engine_eager" if plan.eager else "engine_graphs"
-    return Term("engine", card, card * plan.cards, formula, {"layers": shape.text.layers, "cards": plan.cards})
+    return MemoryTerm("engine", card, card * plan.cards, formula, {"layers": shape.text.layers, "cards": plan.cards})
 
 
 def working_bytes(shape: Shape, plan: Plan) -> int:

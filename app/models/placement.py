@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.models.architecture import Shape
-from app.models.catalogue_parser import Entry
-from app.models.cpu_speed import Pace, Speed, reference, work_of
+from app.models.catalogue_parser import CatalogueEntry
+from app.models.cpu_speed import ProcessorRates, SpeedEstimate, estimate_work, reference
 from app.models.formats import BY_KEY, FormatKey, NumberFormat, format_of
-from app.models.gpu_database import Card
-from app.models.memory import Sum, memory_of
+from app.models.gpu_database import GpuCard
+from app.models.memory import MemoryEstimate, estimate_memory
 from app.models.serving_plan import GIB, Device, Plan
 from app.models.vision_tokens import image_tokens
 
@@ -54,16 +54,16 @@ class Proposal:
         pace: Estimated speed; for a CPU only.
     """
 
-    entry: Entry
+    entry: CatalogueEntry
     format: NumberFormat
     plan: Plan
-    sum: Sum
+    sum: MemoryEstimate
     budget_bytes: int
     concurrency: float
     frames: int
     config: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
-    pace: Pace | None = None
+    pace: SpeedEstimate | None = None
 
     @property
     def is_slow(self) -> bool:
@@ -72,7 +72,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Need:
+class MemoryNeed:
     """Memory that a model needs, in bytes, on the fullest card or of ordinary memory, and the available memory.
 
     Attributes:
@@ -103,11 +103,11 @@ class Need:
         return self.least_bytes <= int(self.there_bytes * USABLE)
 
 
-def need_of(shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> Need:
+def estimate_need(shape: Shape, plan: Plan, there_bytes: int, *, usable: float = USABLE) -> MemoryNeed:
     """Estimate what a model served by `plan` needs of `there_bytes` of memory."""
     least = least_bytes(shape, plan.device)
-    needed = memory_of(shape, plan).card_bytes
-    return Need(needed, min(least, needed), there_bytes, usable)
+    needed = estimate_memory(shape, plan).card_bytes
+    return MemoryNeed(needed, min(least, needed), there_bytes, usable)
 
 
 def least_bytes(shape: Shape, device: Device) -> int:
@@ -117,16 +117,18 @@ def least_bytes(shape: Shape, device: Device) -> int:
     """
     longest = shape.text.max_positions or USUAL_LENGTH
     plan = replace(_plan(shape, None, device, 1, 1), max_model_len=min(_LENGTHS[-1], longest), eager=True)
-    return memory_of(shape, plan).card_bytes
+    return estimate_memory(shape, plan).card_bytes
 
 
-def on_cards(card: Card, entries: Iterable[Entry], *, cards: int = 1) -> tuple[Proposal, ...]:
+def propose_for_cards(card: GpuCard, entries: Iterable[CatalogueEntry], *, cards: int = 1) -> tuple[Proposal, ...]:
     """Propose models for `cards` cards like `card`, best first."""
     found = (_on_cards(entry, card, cards) for entry in entries)
     return _sorted([proposal for proposal in found if proposal is not None], entries)
 
 
-def on_cpu(memory_gib: float, entries: Iterable[Entry], *, speed: Speed | None = None) -> tuple[Proposal, ...]:
+def propose_for_cpu(
+    memory_gib: float, entries: Iterable[CatalogueEntry], *, speed: ProcessorRates | None = None
+) -> tuple[Proposal, ...]:
     """Propose models for `memory_gib` of ordinary memory, best first.
 
     Args:
@@ -165,7 +167,7 @@ def _divides(shape: Shape, size: int) -> bool:
 # ---- one model -------------------------------------------------------------------------------------------------------
 
 
-def _on_cards(entry: Entry, card: Card, cards: int) -> Proposal | None:
+def _on_cards(entry: CatalogueEntry, card: GpuCard, cards: int) -> Proposal | None:
     tensor, pipeline = ways_to_divide(entry.shape, cards)
     budget = int(card.memory_gib * GIB * USABLE)
     for chosen in _formats(entry, card):
@@ -176,7 +178,7 @@ def _on_cards(entry: Entry, card: Card, cards: int) -> Proposal | None:
     return None
 
 
-def _formats(entry: Entry, card: Card) -> Iterator[FormatKey | None]:
+def _formats(entry: CatalogueEntry, card: GpuCard) -> Iterator[FormatKey | None]:
     """List the formats to try: the checkpoint's own if the card runs it, then vLLM's conversions while loading."""
     least = format_of(entry.shape).least_capability
     halved = entry.shape.quantisation is None and card.runs < _AMPERE
@@ -187,7 +189,7 @@ def _formats(entry: Entry, card: Card) -> Iterator[FormatKey | None]:
         yield "fp8"
 
 
-def _on_cpu(entry: Entry, memory_gib: float, speed: Speed) -> Proposal | None:
+def _on_cpu(entry: CatalogueEntry, memory_gib: float, speed: ProcessorRates) -> Proposal | None:
     """Propose 16 or 32 bits, whichever is faster here and fits; transformers uses the stored format."""
     stored = format_of(entry.shape)
     is_mixture_in_4_bits = entry.shape.text.experts > 0 and stored.bits < 8
@@ -201,7 +203,7 @@ def _on_cpu(entry: Entry, memory_gib: float, speed: Speed) -> Proposal | None:
     for chosen in widths:
         base = _plan(entry.shape, chosen, "cpu", 1, 1)
         if fitted := _fitted(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None):
-            found.append(replace(fitted, pace=speed.pace(work_of(entry.shape, fitted.plan))))
+            found.append(replace(fitted, pace=speed.pace(estimate_work(entry.shape, fitted.plan))))
     return min(found, key=lambda one: one.pace.each_seconds if one.pace else 0.0, default=None)
 
 
@@ -219,7 +221,7 @@ def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, p
     )
 
 
-def _fitted(entry: Entry, key: FormatKey, base: Plan, budget: int, card: Card | None) -> Proposal | None:
+def _fitted(entry: CatalogueEntry, key: FormatKey, base: Plan, budget: int, card: GpuCard | None) -> Proposal | None:
     """Choose the longest context that the cache holds twice, else the longest that it holds once; eager if needed."""
     longest = entry.shape.text.max_positions or USUAL_LENGTH
     lengths = [length for length in _LENGTHS if length <= longest] or [longest]
@@ -227,7 +229,7 @@ def _fitted(entry: Entry, key: FormatKey, base: Plan, budget: int, card: Card | 
     for least, eager, tried in ((2, base.eager, lengths), (1, base.eager, usual), (1, True, usual)):
         for length in tried:
             plan = replace(base, max_model_len=length, eager=eager)
-            sum_ = memory_of(entry.shape, plan)
+            sum_ = estimate_memory(entry.shape, plan)
             held = sum_.cache_tokens(budget) / length
             if held >= least:
                 return _proposal(entry, key, plan, sum_, budget, held, card)
@@ -235,7 +237,13 @@ def _fitted(entry: Entry, key: FormatKey, base: Plan, budget: int, card: Card | 
 
 
 def _proposal(
-    entry: Entry, key: FormatKey, plan: Plan, sum_: Sum, budget: int, held: float, card: Card | None
+    entry: CatalogueEntry,
+    key: FormatKey,
+    plan: Plan,
+    sum_: MemoryEstimate,
+    budget: int,
+    held: float,
+    card: GpuCard | None,
 ) -> Proposal:
     vision, frames = entry.shape.vision, 0
     if vision is not None:
@@ -254,7 +262,7 @@ def _proposal(
     return Proposal(entry, BY_KEY[key], plan, sum_, budget, held, frames, config, environment)
 
 
-def _config(entry: Entry, key: FormatKey, plan: Plan, frames: int, card: Card | None) -> dict[str, Any]:
+def _config(entry: CatalogueEntry, key: FormatKey, plan: Plan, frames: int, card: GpuCard | None) -> dict[str, Any]:
     """Build VLLM_CONFIG.
 
     A card before Ampere computes in half, and so do checkpoints stored in it; a CPU may compute in 32 bits.
@@ -285,7 +293,7 @@ def _config(entry: Entry, key: FormatKey, plan: Plan, frames: int, card: Card | 
 # ---- which is best ---------------------------------------------------------------------------------------------------
 
 
-def _sorted(proposals: list[Proposal], entries: Iterable[Entry]) -> tuple[Proposal, ...]:
+def _sorted(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple[Proposal, ...]:
     places = {family: place for place, family in enumerate(dict.fromkeys(entry.family for entry in entries))}
 
     def rank(proposal: Proposal) -> tuple[object, ...]:

@@ -45,7 +45,7 @@ class Plan:
         return self.tensor_parallel * self.pipeline_parallel
 
 
-def plan_of(arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: int = 1) -> Plan:
+def parse_plan(arguments: Mapping[str, Any], *, device: Device = "gpu", sequences: int = 1) -> Plan:
     """Build the plan that a VLLM_CONFIG means; missing settings are vLLM's defaults, with a length of 8192.
 
     Args:

@@ -21,7 +21,7 @@ from app.analysis.planning.estimate import Planner
 from app.analysis.prompts.templates import Templates, load
 from app.analysis.task import Control
 from app.config import Settings
-from app.core.background_task import Errands, Listener
+from app.core.background_task import BackgroundTaskRunner, Listener
 from app.core.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import DownloadManager, Engine, Monitor, check_model_folder, resolve_model
 from app.engine.remote_engine import normal_base_url
@@ -65,9 +65,9 @@ class Services:
     templates: Templates
     monitor: Monitor
     fetching: DownloadManager = field(default_factory=DownloadManager)
-    trying: Errands[Measured] = field(default_factory=Errands)
-    looking: Errands[Measured] = field(default_factory=Errands)
-    calling: Errands[model_benchmarks.Elsewhere] = field(default_factory=Errands)
+    trying: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
+    looking: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
+    calling: BackgroundTaskRunner[model_benchmarks.Elsewhere] = field(default_factory=BackgroundTaskRunner)
     meanings: Meanings | None = None
     stills: Stills = field(default_factory=Stills)
 

@@ -11,8 +11,27 @@ from app.core.domain import Language
 from app.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.engine.monitoring.gpu import CardReader
 from app.i18n import t
-from app.models import Card, Entry, Need, Proposal, Shape, card_called, need_of, on_cards, on_cpu, plan_of
-from app.models.cpu_speed import Pace, Speed, reference, run_of, speed_of, usual_speed, work_of
+from app.models import (
+    CatalogueEntry,
+    GpuCard,
+    MemoryNeed,
+    Proposal,
+    Shape,
+    estimate_need,
+    find_card,
+    parse_plan,
+    propose_for_cards,
+    propose_for_cpu,
+)
+from app.models.cpu_speed import (
+    ProcessorRates,
+    SpeedEstimate,
+    estimate_rates,
+    estimate_work,
+    fit_rates,
+    parse_run,
+    reference,
+)
 from app.models.placement import USABLE
 from app.models.serving_plan import GIB, Device
 
@@ -23,7 +42,7 @@ _USUAL_GIB = (24, 16, 12, 8)
 
 
 @dataclass(frozen=True)
-class Place:
+class HardwareProfile:
     """Hardware to run a model on.
 
     Attributes:
@@ -34,10 +53,10 @@ class Place:
     """
 
     key: str
-    card: Card | None
+    card: GpuCard | None
     cards: int = 1
     memory_gib: float = 0
-    speed: Speed | None = None
+    speed: ProcessorRates | None = None
 
     @property
     def device(self) -> Device:
@@ -49,13 +68,13 @@ class Place:
         """Return the memory of one card, or of the whole machine on a CPU."""
         return int((self.card.memory_gib if self.card else self.memory_gib) * GIB)
 
-    def proposals(self, entries: Sequence[Entry]) -> tuple[Proposal, ...]:
+    def proposals(self, entries: Sequence[CatalogueEntry]) -> tuple[Proposal, ...]:
         """List the models that run on this hardware, the best first."""
         if self.card is None:
-            return on_cpu(self.memory_gib, entries, speed=self.speed)
-        return on_cards(self.card, entries, cards=self.cards)
+            return propose_for_cpu(self.memory_gib, entries, speed=self.speed)
+        return propose_for_cards(self.card, entries, cards=self.cards)
 
-    def need(self, shape: Shape, arguments: Mapping[str, Any]) -> Need:
+    def need(self, shape: Shape, arguments: Mapping[str, Any]) -> MemoryNeed:
         """Return the memory that a model served with these vLLM arguments needs on this hardware.
 
         Args:
@@ -64,22 +83,24 @@ class Place:
         """
         share = arguments.get("gpu_memory_utilization") if self.card else None
         usable = float(share) if isinstance(share, int | float) else USABLE
-        return need_of(shape, plan_of(arguments, device=self.device), self.bytes_each, usable=usable)
+        return estimate_need(shape, parse_plan(arguments, device=self.device), self.bytes_each, usable=usable)
 
-    def pace(self, entry: Entry) -> Pace | None:
+    def pace(self, entry: CatalogueEntry) -> SpeedEstimate | None:
         """Return the estimated throughput of a model here, whether or not it fits; None on cards (no estimates)."""
         if self.card is not None:
             return None
         found = self.proposals((entry,))
         if found:
             return found[0].pace
-        return (self.speed or reference()).pace(work_of(entry.shape, plan_of({}, device="cpu")))
+        return (self.speed or reference()).pace(estimate_work(entry.shape, parse_plan({}, device="cpu")))
 
-    def as_measured(self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, Entry]) -> Place:
+    def as_measured(
+        self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, CatalogueEntry]
+    ) -> HardwareProfile:
         """Return the profile with the processor speed that benchmarks on this machine have measured."""
         known = [one for one in trials if (one.get("device"), one.get("machine")) == ("cpu", cpu_name())]
-        runs = [run_of(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
-        return replace(self, speed=speed_of((run for run in runs if run), self.speed or reference()))
+        runs = [parse_run(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
+        return replace(self, speed=fit_rates((run for run in runs if run), self.speed or reference()))
 
     def words(self, language: Language) -> str:
         """Return a description for the user."""
@@ -89,7 +110,7 @@ class Place:
 
 
 @cache
-def here() -> Place:
+def here() -> HardwareProfile:
     """Return the profile of this machine, detected once: hardware isn't added while the program runs.
 
     All cards count as the smallest of them, and none if the installed vLLM computes on the CPU.
@@ -97,10 +118,10 @@ def here() -> Place:
     reader = CardReader()
     sizes = [(one.memory_bytes / GIB, one.name) for one in reader().cards if one.memory_bytes]
     reader.close()
-    return place_of(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)
+    return build_profile(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)
 
 
-def place_of(cards: Iterable[tuple[float, str]], device: Device, memory_gib: float) -> Place:
+def build_profile(cards: Iterable[tuple[float, str]], device: Device, memory_gib: float) -> HardwareProfile:
     """Return the profile of this machine for these cards.
 
     Args:
@@ -110,19 +131,19 @@ def place_of(cards: Iterable[tuple[float, str]], device: Device, memory_gib: flo
     """
     found = sorted(cards)
     if not found or device == "cpu":
-        return Place("here", None, memory_gib=memory_gib, speed=speed_here())
+        return HardwareProfile("here", None, memory_gib=memory_gib, speed=speed_here())
     least_gib, name = found[0]
-    return Place("here", card_called(name, least_gib), len(found))
+    return HardwareProfile("here", find_card(name, least_gib), len(found))
 
 
-def speed_here() -> Speed:
+def speed_here() -> ProcessorRates:
     """Return the speed of this processor as estimated without a benchmark."""
-    return usual_speed(cpu_flags(), cpu_cores())
+    return estimate_rates(cpu_flags(), cpu_cores())
 
 
-def all_places(ours: Place) -> dict[str, Place]:
+def all_profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
     """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
-    places = [ours, *(Place(f"{gib} GB", Card(gib)) for gib in _USUAL_GIB)]
+    places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
     if ours.card:
-        places.append(Place("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
+        places.append(HardwareProfile("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
     return {place.key: place for place in places}

@@ -24,8 +24,8 @@ from app.engine.http_client import NoAnswer, get_json, served_models
 from app.engine.monitoring.gpu import CardReader
 from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
 from app.i18n import LANGUAGES, notice_text, t
-from app.models import Proposal, load, memory_of, plan_of, read_shape
-from app.models.cpu_speed import Pace
+from app.models import Proposal, estimate_memory, load, parse_plan, read_shape
+from app.models.cpu_speed import SpeedEstimate
 from app.models.dummy_model import check_entry
 from app.models.formats import format_of
 from app.models.serving_plan import GIB, Device
@@ -65,12 +65,12 @@ def needed_bytes(proposal: Proposal, arguments: Mapping[str, Any]) -> int:
         proposal: The proposed model and arguments.
         arguments: vLLM arguments that override those of the proposal.
     """
-    plan = plan_of(
+    plan = parse_plan(
         benchmark_result.settings_of(proposal, arguments),
         device=proposal.plan.device,
         sequences=benchmark_result.REQUESTS,
     )
-    return memory_of(proposal.entry.shape, plan).card_bytes
+    return estimate_memory(proposal.entry.shape, plan).card_bytes
 
 
 def free_bytes() -> int:
@@ -200,7 +200,7 @@ def pace_text(trial: Measured, language: Language) -> str:
     return t("models.page.measured", language, gib=gib, pace=pace, each=f"{found.frames[0].each_seconds:.1f}")
 
 
-def speed_text(pace: Pace | None, sees: bool, measured: Measured | None, language: Language) -> str:
+def speed_text(pace: SpeedEstimate | None, sees: bool, measured: Measured | None, language: Language) -> str:
     """Describe the throughput of a model: measured here, else estimated; "" if neither is known."""
     measured_text = pace_text(measured, language) if measured else ""
     if measured_text or pace is None:
@@ -232,7 +232,7 @@ def _format(settings: Settings) -> str:
         shape = shape or load(settings.data_dir / "models").find(settings.model_path).entry.shape
     except (AppError, OSError, ValueError):
         return ""
-    chosen = plan_of(settings.vllm_config).format if settings.engine == "vllm" else None
+    chosen = parse_plan(settings.vllm_config).format if settings.engine == "vllm" else None
     return chosen if chosen and shape.quantisation is None else format_of(shape).key
 
 

@@ -23,10 +23,21 @@ from app.engine import Facts, Wanted, gather, installed_vllm, resolve_model, sup
 from app.engine.downloads.hub import hub_config
 from app.engine.hardware import cpu_cores, cpu_flags, memory_bytes, memory_nodes
 from app.engine.vllm import fit_arguments, kv_cache_gib
-from app.models import Card, Catalogue, Entry, Match, Proposal, Shape, load, on_cards, on_cpu, read_shape
+from app.models import (
+    Catalogue,
+    CatalogueEntry,
+    GpuCard,
+    Match,
+    Proposal,
+    Shape,
+    load,
+    propose_for_cards,
+    propose_for_cpu,
+    read_shape,
+)
 from app.models.catalogue import raw_built_in
 from app.models.cpu_speed import fits_wide, has_bfloat16, is_better_wide
-from app.models.preflight import CardState, Finding, Machine, Model, Program, Subject, check
+from app.models.preflight import CardState, MachineState, Model, PreflightFinding, PreflightSubject, Program, check
 from app.models.serving_plan import GIB
 
 log = logging.getLogger(__name__)
@@ -36,7 +47,7 @@ _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_temp
 
 def preflight(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
-) -> tuple[Finding, ...]:
+) -> tuple[PreflightFinding, ...]:
     """Check the engine that `settings` describe.
 
     Args:
@@ -84,7 +95,7 @@ def computes_wide(settings: Settings) -> bool:
     flags = cpu_flags()
     if has_bfloat16(flags) or (installed_vllm() or ("", ""))[0] != "cpu":
         return False
-    machine = Machine(cpu_flags=flags, cpu_cores=cpu_cores(), memory_bytes=memory_bytes())
+    machine = MachineState(cpu_flags=flags, cpu_cores=cpu_cores(), memory_bytes=memory_bytes())
     return _is_wide(_shape_of(settings), settings.vllm_config, machine)
 
 
@@ -94,7 +105,7 @@ def effective_arguments(settings: Settings) -> Mapping[str, Any]:
     return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
 
 
-def _is_wide(shape: Shape | None, given: Mapping[str, Any], machine: Machine) -> bool:
+def _is_wide(shape: Shape | None, given: Mapping[str, Any], machine: MachineState) -> bool:
     if shape is None or machine.kind != "cpu" or not is_better_wide(shape, given, machine.speed):
         return False
     memory, cache = machine.memory_bytes or 0, given.get("kv_cache_memory_bytes")
@@ -115,7 +126,7 @@ def _shape_of(settings: Settings) -> Shape | None:
 
 def subject_of(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
-) -> Subject:
+) -> PreflightSubject:
     """Gather the facts about these settings on this machine. The arguments are those of `preflight`."""
     given = settings.vllm_config if given is None else given
     wanted = Wanted(settings.model_path, settings.data_dir, engine=settings.engine, port=settings.engine_port)
@@ -127,7 +138,7 @@ def subject_of(
     environment = _environment(settings, given) if settings.engine == "vllm" and not fault else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
         environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will change
-    return Subject(
+    return PreflightSubject(
         model=model,
         given=given,
         arguments=arguments if settings.engine == "vllm" else {},
@@ -251,7 +262,7 @@ def _weights_bytes(shape: Shape) -> int:
 # ---- the machine and the engine --------------------------------------------------------------------------------------
 
 
-def _machine(facts: Facts, *, engine_runs: bool) -> Machine:
+def _machine(facts: Facts, *, engine_runs: bool) -> MachineState:
     """Describe the machine. The device is that of the installed vLLM; `transformers serve` uses a card if it can."""
     installed = installed_vllm()
     kind = installed[0] if installed else ("gpu" if facts.cards else "cpu")
@@ -264,7 +275,7 @@ def _machine(facts: Facts, *, engine_runs: bool) -> Machine:
         )
         for card in facts.cards
     )
-    return Machine(
+    return MachineState(
         kind=kind,
         cards=cards,
         cpu_flags=frozenset(facts.cpu_features),
@@ -302,25 +313,25 @@ def _program(settings: Settings, model: Model, facts: Facts) -> Program:
     )
 
 
-def _alternative(machine: Machine, catalogue: Catalogue) -> str:
+def _alternative(machine: MachineState, catalogue: Catalogue) -> str:
     """Return the id of the best model in the catalogue for this machine, "" for none."""
     found = _proposals(machine, tuple(catalogue.by_id.values()))
     return found[0].entry.id if found else ""
 
 
-def _fitting(model: Model, machine: Machine, catalogue: Catalogue) -> Mapping[str, Any]:
+def _fitting(model: Model, machine: MachineState, catalogue: Catalogue) -> Mapping[str, Any]:
     """Return a VLLM_CONFIG with which this model runs here, {} if none is known."""
     entry = catalogue.by_id.get(model.name)
     found = _proposals(machine, (entry,)) if entry else ()
     return found[0].config if found else {}
 
 
-def _proposals(machine: Machine, entries: tuple[Entry, ...]) -> tuple[Proposal, ...]:
+def _proposals(machine: MachineState, entries: tuple[CatalogueEntry, ...]) -> tuple[Proposal, ...]:
     if machine.kind == "gpu":
         size = machine.least_card_bytes
         if size is None:
             return ()
         least = machine.least_capability
-        card = Card(size / GIB, float(f"{least[0]}.{least[1]}") if least else None)
-        return on_cards(card, entries, cards=max(1, len(machine.cards)))
-    return on_cpu((machine.memory_bytes or 0) / GIB, entries, speed=machine.speed)
+        card = GpuCard(size / GIB, float(f"{least[0]}.{least[1]}") if least else None)
+        return propose_for_cards(card, entries, cards=max(1, len(machine.cards)))
+    return propose_for_cpu((machine.memory_bytes or 0) / GIB, entries, speed=machine.speed)

@@ -16,12 +16,12 @@ from app.core.errors import AppError, ModelNotFound
 from app.engine import AbsentEngine, Engine, resolve_model
 from app.engine.diagnostics.facts import is_offline
 from app.engine.model_resolution import hub_cache_folder
-from app.models import Entry, Need, Proposal, load
-from app.models.cpu_speed import Pace
+from app.models import CatalogueEntry, MemoryNeed, Proposal, load
+from app.models.cpu_speed import SpeedEstimate
 from app.models.formatting import weights_bytes
 from app.models.placement import USABLE
 from app.services import hardware_profile
-from app.services.hardware_profile import Place
+from app.services.hardware_profile import HardwareProfile
 from app.services.preflight import effective_arguments
 from app.store.benchmark_store import trials
 
@@ -31,7 +31,7 @@ _OFFERS = 2
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ModelCandidate:
     """A model that could be used.
 
     Attributes:
@@ -43,10 +43,10 @@ class Candidate:
 
     model: str
     download_bytes: int | None
-    need: Need | None = None
-    pace: Pace | None = None
+    need: MemoryNeed | None = None
+    pace: SpeedEstimate | None = None
     config: Mapping[str, Any] | None = None
-    entry: Entry | None = None
+    entry: CatalogueEntry | None = None
 
     @property
     def name(self) -> str:
@@ -68,9 +68,9 @@ class Readiness:
     """
 
     kind: Kind
-    model: Candidate | None = None
+    model: ModelCandidate | None = None
     error: AppError | None = None
-    offers: tuple[Candidate, ...] = ()
+    offers: tuple[ModelCandidate, ...] = ()
     free_bytes: int = 0
 
     @property
@@ -108,16 +108,16 @@ def free_bytes() -> int:
     return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.is_dir())).free
 
 
-def _wanted(hub_id: str, settings: Settings) -> Candidate:
+def _wanted(hub_id: str, settings: Settings) -> ModelCandidate:
     entry = load(settings.data_dir / "models").by_id.get(hub_id)
     if entry is None:
-        return Candidate(hub_id, None)
+        return ModelCandidate(hub_id, None)
     place = _place(settings)
     need = place.need(entry.shape, effective_arguments(settings))
-    return Candidate(hub_id, weights_bytes(entry.shape), need, place.pace(entry), entry=entry)
+    return ModelCandidate(hub_id, weights_bytes(entry.shape), need, place.pace(entry), entry=entry)
 
 
-def _offers(settings: Settings) -> tuple[Candidate, ...]:
+def _offers(settings: Settings) -> tuple[ModelCandidate, ...]:
     """List vision models that run here, those on this machine first.
 
     The model of the settings is included only if it fits with a configuration for this machine but not with theirs.
@@ -132,15 +132,15 @@ def _offers(settings: Settings) -> tuple[Candidate, ...]:
     return tuple([*here, *(one for one in found if one.download_bytes)][:_OFFERS])
 
 
-def _place(settings: Settings) -> Place:
+def _place(settings: Settings) -> HardwareProfile:
     place = hardware_profile.here()
     if place.card is not None:
         return place
     return place.as_measured(trials(settings.data_dir).all(), load(settings.data_dir / "models").by_id)
 
 
-def _offer(proposal: Proposal) -> Candidate:
+def _offer(proposal: Proposal) -> ModelCandidate:
     entry, needed = proposal.entry, proposal.sum.card_bytes
     size = 0 if resolve_model(entry.id).folder is not None else weights_bytes(entry.shape)
-    need = Need(needed, needed, round(proposal.budget_bytes / USABLE))
-    return Candidate(entry.id, size, need, proposal.pace, proposal.config, entry)
+    need = MemoryNeed(needed, needed, round(proposal.budget_bytes / USABLE))
+    return ModelCandidate(entry.id, size, need, proposal.pace, proposal.config, entry)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import StorageError
-from app.core.private_files import make_private_folder, narrow, private_opener, write_private
-from app.core.redaction import masked
+from app.core.private_files import make_private_folder, private_opener, restrict_to_owner, write_private
+from app.core.redaction import redact
 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine")
@@ -96,7 +96,7 @@ class _MaskedFormatter(logging.Formatter):
     """Formatter that hides secrets in messages and tracebacks, in which libraries quote requests and answers."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return masked(super().format(record))
+        return redact(super().format(record))
 
 
 def log_to(data_dir: Path) -> Path:
@@ -123,5 +123,5 @@ def log_to(data_dir: Path) -> Path:
         old.close()
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    narrow(data_dir, _KEPT)
+    restrict_to_owner(data_dir, _KEPT)
     return path

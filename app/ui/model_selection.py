@@ -10,9 +10,9 @@ from typing import Any
 
 from app.core.errors import ModelNotFound
 from app.engine.model_resolution import resolve_model
-from app.models import Catalogue, Entry, Match, Proposal, Shape, read_shape
+from app.models import Catalogue, CatalogueEntry, Match, Proposal, Shape, read_shape
 from app.models.formatting import weights_bytes
-from app.services.hardware_profile import Place
+from app.services.hardware_profile import HardwareProfile
 
 _MAX_BYTES = 4 * 1024**2
 """Largest config.json that is read. Chosen by hand; not tuned."""
@@ -30,7 +30,7 @@ class ModelChoice:
     """
 
     model: str
-    entry: Entry | None
+    entry: CatalogueEntry | None
     match: Match | None = None
     folder: Path | None = None
 
@@ -106,7 +106,7 @@ def _look_up(name: str, catalogue: Catalogue) -> tuple[Match | None, ModelNotFou
         return None, error
 
 
-def _entry_of(folder: Path, match: Match | None) -> Entry:
+def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry:
     """Return an entry for the folder's own model, with what only its makers publish from the catalogue.
 
     Raises:
@@ -117,7 +117,7 @@ def _entry_of(folder: Path, match: Match | None) -> Entry:
         return replace(match.entry, shape=shape)
     nothing = {"zh": "", "en": ""}
     name = folder.absolute().name
-    return Entry(name, "", shape.parameters, "", "", nothing, shape)  # type: ignore[arg-type]
+    return CatalogueEntry(name, "", shape.parameters, "", "", nothing, shape)  # type: ignore[arg-type]
 
 
 def _shape_of(folder: Path) -> Shape:
@@ -133,7 +133,7 @@ def _shape_of(folder: Path) -> Shape:
         raise ModelNotFound("model_config_broken", model=str(folder), reason=str(error)) from error
 
 
-def proposal_for(choice: ModelChoice, place: Place) -> Proposal | None:
+def proposal_for(choice: ModelChoice, place: HardwareProfile) -> Proposal | None:
     """Return settings with which the model fits; None where it doesn't or nothing is known of it."""
     return next(iter(place.proposals((choice.entry,))), None) if choice.entry else None
 

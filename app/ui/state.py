@@ -18,7 +18,7 @@ from app.core.errors import AppError
 from app.ui.frame_edits import Edits
 
 if TYPE_CHECKING:
-    from app.models.preflight import Finding
+    from app.models.preflight import PreflightFinding
     from app.ui.model_selection import ModelSettings
 
 _KEY = "framelens"
@@ -61,7 +61,7 @@ class PageState:
     requested_page: str = ""
     open_section: str = ""
     model_error: AppError | None = None
-    model_found: tuple[ModelSettings, tuple[Finding, ...]] | None = None
+    model_found: tuple[ModelSettings, tuple[PreflightFinding, ...]] | None = None
     chosen: frozenset[str] = frozenset()
     imports: int = 0
     refused: tuple[str, ...] = ()

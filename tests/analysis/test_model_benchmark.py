@@ -17,7 +17,7 @@ from app.analysis.planning.benchmark_result import FrameCost, Trial, forecast, s
 from app.core.domain import EngineProgress
 from app.core.errors import Cancelled, EngineError
 from app.engine.child_process import GUARD
-from app.models import built_in, on_cpu, plan_of, read_shape
+from app.models import built_in, parse_plan, propose_for_cpu, read_shape
 from app.models.serving_plan import GIB
 from app.store.benchmark_store import trials as kept_trials
 
@@ -38,16 +38,16 @@ def small() -> dict[str, Any]:
 
 
 def test_benchmark_uses_proposed_settings_and_fixed_cache() -> None:
-    (proposal,) = on_cpu(24, [VL_3B])
+    (proposal,) = propose_for_cpu(24, [VL_3B])
     settings = settings_of(proposal)
     assert settings["max_model_len"] == 8192 < proposal.plan.max_model_len
     assert settings["mm_processor_kwargs"] == proposal.config["mm_processor_kwargs"]
     assert settings["kv_cache_memory_bytes"] == 2 * 8192 * proposal.sum.cache_bytes_per_token
-    assert settings_of(on_cpu(24, [built_in().by_id["Qwen/Qwen3-0.6B"]])[0]).get("limit_mm_per_prompt") is None
+    assert settings_of(propose_for_cpu(24, [built_in().by_id["Qwen/Qwen3-0.6B"]])[0]).get("limit_mm_per_prompt") is None
 
 
 def test_given_arguments_override_the_proposal() -> None:
-    (proposal,) = on_cpu(24, [VL_3B])
+    (proposal,) = propose_for_cpu(24, [VL_3B])
     assert settings_of(proposal, proposal.config) == settings_of(proposal), "as proposed is not otherwise"
     longer = settings_of(proposal, {"max_model_len": 16384})
     assert (longer["dtype"], longer["max_model_len"]) == ("bfloat16", 16384)
@@ -55,13 +55,13 @@ def test_given_arguments_override_the_proposal() -> None:
 
 
 def test_model_larger_than_free_memory_is_refused() -> None:
-    (proposal,) = on_cpu(24, [VL_3B])
+    (proposal,) = propose_for_cpu(24, [VL_3B])
     settings = settings_of(proposal)
     check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 16 * GIB)
     with pytest.raises(EngineError) as caught:
         check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 4 * GIB)
     assert caught.value.key == "trial_memory" and float(str(caught.value.values["needed"])) > 8
-    assert plan_of(settings, device="cpu").max_model_len == 8192
+    assert parse_plan(settings, device="cpu").max_model_len == 8192
 
 
 def test_the_time_of_an_analysis_follows_from_frames_and_words() -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from app.cli import progress
-from app.cli.progress import ProgressOfMany
+from app.cli.progress import BatchProgress
 from app.core.domain import StageStarted
 
 _STEP = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]|(\r)|(\n)|([^\x1b\r\n]+)")
@@ -45,7 +45,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         progress, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=60, color_system=None)
     )
     results = [f"[{number}/3] done · {number}.mp4 {'and more ' * number}" for number in (1, 2, 3)]
-    with ProgressOfMany("en", 3, quiet=False) as shown:
+    with BatchProgress("en", 3, quiet=False) as shown:
         for result in results:
             row, other = shown.begin("a.mp4"), shown.begin("b.mp4")
             row.show(StageStarted("survey", None))
@@ -60,7 +60,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_goes_to_a_file_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, file = Terminal(), StringIO()
     monkeypatch.setattr(progress, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=60))
-    with ProgressOfMany("en", 1, quiet=False) as shown:
+    with BatchProgress("en", 1, quiet=False) as shown:
         shown.say("[1/1] done", file)
     assert file.getvalue() == "[1/1] done\n"
     assert "[1/1] done" not in terminal.getvalue()

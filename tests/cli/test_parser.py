@@ -11,7 +11,7 @@ from unicodedata import east_asian_width
 import pytest
 
 from app.cli import main
-from app.cli.parser import speak
+from app.cli.parser import set_language
 from app.i18n import catalogue
 
 # Messages of Python versions other than the one that runs the test.
@@ -25,7 +25,7 @@ def system_language(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
     monkeypatch.setenv("COLUMNS", "80")
     yield
-    speak("en")
+    set_language("en")
 
 
 def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:

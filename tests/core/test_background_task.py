@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from app.core.background_task import Errand, Errands, Listener
+from app.core.background_task import BackgroundTask, BackgroundTaskRunner, Listener
 from app.core.domain import EngineProgress
 from app.core.errors import AppError, Cancelled, EngineError
 
 
-def over(errands: Errands[int]) -> Errand[int]:
+def over(errands: BackgroundTaskRunner[int]) -> BackgroundTask[int]:
     while errands.runs:
         time.sleep(0.01)
     assert errands.now
@@ -26,14 +26,14 @@ def waiting(on_progress: Listener, cancel: threading.Event) -> int:
 
 
 def test_what_it_says_and_what_came_out_stay_to_be_seen() -> None:
-    errands: Errands[int] = Errands()
+    errands: BackgroundTaskRunner[int] = BackgroundTaskRunner()
     assert errands.now is None
     errands.begin("m", lambda tell, _: tell(EngineProgress("importing")) or 7)
-    assert over(errands) == Errand("m", "done", EngineProgress("importing"), 7)
+    assert over(errands) == BackgroundTask("m", "done", EngineProgress("importing"), 7)
 
 
 def test_a_failure_is_told_and_the_next_one_may_begin() -> None:
-    errands: Errands[int] = Errands()
+    errands: BackgroundTaskRunner[int] = BackgroundTaskRunner()
 
     def fail(*_: object) -> int:
         raise EngineError("cuda_out_of_memory", model="m")
@@ -46,7 +46,7 @@ def test_a_failure_is_told_and_the_next_one_may_begin() -> None:
 
 
 def test_one_at_a_time_and_closing_leaves_nothing_running() -> None:
-    errands: Errands[int] = Errands()
+    errands: BackgroundTaskRunner[int] = BackgroundTaskRunner()
     errands.begin("m", waiting)
     with pytest.raises(AppError) as caught:
         errands.begin("other", lambda *_: 1)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.redaction import is_secret, masked, masked_setting
+from app.core.redaction import is_secret, redact, redact_setting
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from app.core.redaction import is_secret, masked, masked_setting
     ],
 )
 def test_what_is_secret_is_hidden(text: str) -> None:
-    assert "sesame1234" not in masked(text) and "***" in masked(text)
+    assert "sesame1234" not in redact(text) and "***" in redact(text)
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def test_what_is_secret_is_hidden(text: str) -> None:
     ],
 )
 def test_what_is_not_stays_as_it_is(text: str) -> None:
-    assert masked(text) == text
+    assert redact(text) == text
 
 
 def test_of_a_secret_setting_only_that_it_is_set_is_shown() -> None:
-    assert masked_setting("FRAMELENS_API_KEY", "sesame") == "***" and masked_setting("HF_TOKEN", "") == ""
-    assert masked_setting("FRAMELENS_ANSWER_TOKENS", "512") == "512"
+    assert redact_setting("FRAMELENS_API_KEY", "sesame") == "***" and redact_setting("HF_TOKEN", "") == ""
+    assert redact_setting("FRAMELENS_ANSWER_TOKENS", "512") == "512"
     assert not is_secret("tokenizer") and is_secret("AWS_SECRET_ACCESS_KEY")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.task import Task
-from app.core.domain import NOWHERE, AnalysisEvent, AnalysisRequest, Finished
+from app.core.domain import UNKNOWN_PATH, AnalysisEvent, AnalysisRequest, Finished
 from app.core.errors import Cancelled, InputError
 from app.jobs import Jobs
 from app.library.bulk_operations import remove, reports_of
@@ -182,7 +182,7 @@ def test_imported_report_is_complete_and_exports_equal(jobs: Jobs) -> None:
     job_id = jobs.import_report(there)
     job = jobs.snapshot(job_id)
     assert job.analysis and job.is_imported
-    assert plain(job.analysis) == plain(replace(there, request=replace(there.request, path=NOWHERE)))
+    assert plain(job.analysis) == plain(replace(there, request=replace(there.request, path=UNKNOWN_PATH)))
     assert job.analysis.keyframes == given.keyframes
     assert FORMATS["json"].write(job.analysis, "en") == FORMATS["json"].write(there, "en")
     assert ids(jobs, "parcel") == [job_id]

@@ -16,7 +16,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from app.core.errors import AppError, EngineError
-from app.core.redaction import masked, remember_secret
+from app.core.redaction import redact, remember_secret
 from app.engine import RemoteEngine
 from app.engine.downloads.hub import hub_config
 from app.engine.http_client import NoAnswer, get_json
@@ -164,7 +164,7 @@ def test_a_key_is_not_written_into_the_log(tmp_path: Path) -> None:
 def test_an_ordinary_word_as_a_key_hides_only_itself() -> None:
     remember_secret("correcthorse")
     remember_secret("short")
-    assert masked("key correcthorse, correcthorses, short") == "key ***, correcthorses, short"
+    assert redact("key correcthorse, correcthorses, short") == "key ***, correcthorses, short"
 
 
 _ASKING = """

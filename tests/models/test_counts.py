@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.models import Entry, built_in, read_shape
+from app.models import CatalogueEntry, built_in, read_shape
 from app.models.catalogue import raw_built_in
 
 HERE = Path(__file__).parent
@@ -45,7 +45,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def own_entries() -> list[Entry]:
+def own_entries() -> list[CatalogueEntry]:
     """Those that are not another one stored differently."""
     return [entry for entry in built_in().by_id.values() if not entry.base]
 
@@ -82,7 +82,7 @@ def test_variants_are_counted_as_transformers_counts_them(name: str, counted: di
 
 
 @pytest.mark.parametrize("entry", built_in().by_id.values(), ids=lambda entry: entry.id)
-def test_parameter_counts_match_published_ones(entry: Entry) -> None:
+def test_parameter_counts_match_published_ones(entry: CatalogueEntry) -> None:
     assert entry.shape.parameters == pytest.approx(entry.parameters, rel=0.02)
 
 

@@ -13,7 +13,7 @@ from app.engine.supported_architectures import fitting_engine
 from app.i18n import error_text, notice_text
 from app.models import built_in
 from app.models.catalogue import raw_built_in
-from app.models.preflight import Finding, Fix, Machine, Model, Program, Subject, check
+from app.models.preflight import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program, check
 from app.services import preflight
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
@@ -38,7 +38,7 @@ def config_of(id_: str) -> dict[str, Any]:
     return dict(raw_built_in()[id_]["config"])
 
 
-def looked_at(config: dict[str, Any], engine: Any) -> list[Finding]:
+def looked_at(config: dict[str, Any], engine: Any) -> list[PreflightFinding]:
     """What stops a folder with this config.json, by the engines that are installed here."""
     model_type = str(config["model_type"])
     program = Program(
@@ -51,7 +51,9 @@ def looked_at(config: dict[str, Any], engine: Any) -> list[Finding]:
         through_transformers=supported_architectures.may_run_in_vllm(model_type),
     )
     found = check(
-        Subject(Model("m", "/models/m", config=config, has_template=True), machine=Machine(), program=program)
+        PreflightSubject(
+            Model("m", "/models/m", config=config, has_template=True), machine=MachineState(), program=program
+        )
     )
     return [finding for finding in found if finding.severity == "stops"]
 
@@ -127,7 +129,7 @@ def test_old_cpu_uses_transformers_engine(features: set[str], engine: str) -> No
     assert found == {"cpu": engine, "gpu": "vllm"}  # on a card it is the card that counts
 
 
-def stops(model: str) -> list[Finding]:
+def stops(model: str) -> list[PreflightFinding]:
     found = preflight.preflight(replace(config.load({}), model_path=model))
     return [finding for finding in found if finding.severity == "stops"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.engine import ManagedEngine
 from app.engine.child_process import GUARD
-from app.models import Plan, memory_of, read_shape
+from app.models import Plan, estimate_memory, read_shape
 from app.models.memory import tokens_in
 from app.models.serving_plan import GIB
 from tests.conftest import ENGINE_ARGUMENTS, ready
@@ -40,7 +40,7 @@ def test_the_cache_holds_what_the_engine_says_it_holds(
     shape = read_shape(json.loads((tiny_vl.parent / name / "config.json").read_text()))
     assert ENGINE_ARGUMENTS["max_model_len"] == _PLAN.max_model_len and ENGINE_ARGUMENTS["dtype"] == "float32"
     tokens, length, requests = reported(vl_engine if name == "tiny-vl" else text_engine)
-    ours = tokens_in(GIB, memory_of(shape, _PLAN).cache_bytes_per_token, "cpu")
+    ours = tokens_in(GIB, estimate_memory(shape, _PLAN).cache_bytes_per_token, "cpu")
     assert ours == pytest.approx(tokens, rel=0.01)
     assert ours / length == pytest.approx(requests, rel=0.01)
 
@@ -54,8 +54,8 @@ def test_a_small_models_processes_take_what_the_sum_says(
     """
     shape = read_shape(json.loads((tiny_vl.parent / name / "config.json").read_text()))
     ready(vl_engine if name == "tiny-vl" else text_engine)
-    ours = memory_of(shape, _PLAN)
-    expected = ours.card_bytes - ours.of("cache", "working") + GIB
+    ours = estimate_memory(shape, _PLAN)
+    expected = ours.card_bytes - ours.bytes_of("cache", "working") + GIB
     assert taken(name) == pytest.approx(expected, rel=0.10)
 
 
@@ -73,4 +73,4 @@ def test_the_weights_are_those_of_the_file(name: str, tiny_vl: Path) -> None:
     with (folder / "model.safetensors").open("rb") as file:
         header_bytes = struct.unpack("<Q", file.read(8))[0]
     data = (folder / "model.safetensors").stat().st_size - 8 - header_bytes
-    assert memory_of(shape, Plan()).of("text_weights", "vision_weights") == data
+    assert estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights") == data

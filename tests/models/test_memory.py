@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.i18n import LANGUAGES, t
-from app.models import Plan, Shape, Sum, built_in, memory_of, plan_of, read_shape
+from app.models import MemoryEstimate, Plan, Shape, built_in, estimate_memory, parse_plan, read_shape
 from app.models.serving_plan import GIB
 
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -17,8 +17,8 @@ def shape_of(id_: str) -> Shape:
     return built_in().by_id[id_].shape
 
 
-def sum_of(id_: str, **settings: object) -> Sum:
-    return memory_of(shape_of(id_), Plan(**settings))  # type: ignore[arg-type]
+def sum_of(id_: str, **settings: object) -> MemoryEstimate:
+    return estimate_memory(shape_of(id_), Plan(**settings))  # type: ignore[arg-type]
 
 
 # ---- published figures -----------------------------------------------------------------------------------------------
@@ -27,7 +27,7 @@ def sum_of(id_: str, **settings: object) -> Sum:
 def test_7b_in_16_bits_takes_14_gb_and_20_to_24_with_vision() -> None:
     """The figures of the application's own guide: weights ~14 GB, in all ~20 to 24 GB."""
     sum_ = sum_of(VL_7B, format="fp16")
-    assert sum_.of("text_weights") / GIB == pytest.approx(14, rel=0.1)
+    assert sum_.bytes_of("text_weights") / GIB == pytest.approx(14, rel=0.1)
     assert 20e9 <= sum_.total_bytes <= 24e9
 
 
@@ -36,7 +36,7 @@ def test_7b_in_16_bits_takes_14_gb_and_20_to_24_with_vision() -> None:
 )
 def test_a_7b_takes_what_the_table_of_formats_says(format_: str, gigabytes: float) -> None:
     """Of numbers of exactly 7 billion; a 7B has 7.6, of which embeddings stay as they are in 8 and 4 bits."""
-    weights = sum_of(R1_7B, format=format_).of("text_weights")
+    weights = sum_of(R1_7B, format=format_).bytes_of("text_weights")
     assert 1.0 <= weights / (gigabytes * 1e9) <= 1.65
 
 
@@ -65,14 +65,14 @@ def test_72b_on_sixteen_11_gb_gpus_takes_about_149_gb() -> None:
     ],
 )
 def test_a_cards_weights_are_what_vllm_has_logged_for_it(id_: str, cards: int, gib: float) -> None:
-    weights = sum_of(id_, tensor_parallel=cards).of("text_weights", "vision_weights")
+    weights = sum_of(id_, tensor_parallel=cards).bytes_of("text_weights", "vision_weights")
     assert weights / GIB == pytest.approx(gib, rel=0.02)
 
 
 def test_the_cache_of_llama_8b_is_what_vllm_has_logged() -> None:
     """4.60 GiB were 2356 blocks of 16 tokens."""
     sum_ = sum_of("deepseek-ai/DeepSeek-R1-Distill-Llama-8B")
-    rest = sum_.of("text_weights", "working", "engine")
+    rest = sum_.bytes_of("text_weights", "working", "engine")
     assert sum_.cache_tokens(rest + int(4.60 * GIB)) == pytest.approx(2356 * 16, rel=0.01)
 
 
@@ -81,35 +81,37 @@ def test_the_cache_of_llama_8b_is_what_vllm_has_logged() -> None:
 
 def test_only_cache_grows_with_length_and_requests() -> None:
     one, twice, both = (sum_of(VL_7B, max_model_len=n, sequences=k) for n, k in ((4096, 1), (8192, 1), (8192, 2)))
-    assert one.of("cache") * 4 == twice.of("cache") * 2 == both.of("cache")
-    assert one.total_bytes - one.of("cache") == both.total_bytes - both.of("cache")
-    assert twice.of("cache") == 28 * 2 * 4 * 128 * 2 * 8192
+    assert one.bytes_of("cache") * 4 == twice.bytes_of("cache") * 2 == both.bytes_of("cache")
+    assert one.total_bytes - one.bytes_of("cache") == both.total_bytes - both.bytes_of("cache")
+    assert twice.bytes_of("cache") == 28 * 2 * 4 * 128 * 2 * 8192
 
 
 def test_more_cards_than_heads_of_the_cache_keep_heads_twice() -> None:
     four, eight = (sum_of("Qwen/Qwen2.5-7B-Instruct", tensor_parallel=n) for n in (4, 8))
-    assert four.of("cache") == eight.of("cache")
-    assert eight.of("text_weights") < four.of("text_weights") < 1.05 * 2 * eight.of("text_weights")
+    assert four.bytes_of("cache") == eight.bytes_of("cache")
+    assert eight.bytes_of("text_weights") < four.bytes_of("text_weights") < 1.05 * 2 * eight.bytes_of("text_weights")
 
 
 def test_norms_lie_on_every_card_and_the_tower_on_every_stage() -> None:
     whole, cut = sum_of(VL_7B), sum_of(VL_7B, pipeline_parallel=2)
-    assert cut.of("vision_weights") == whole.of("vision_weights")
-    assert sum(term.total_bytes for term in cut.terms if term.key == "vision_weights") == 2 * whole.of("vision_weights")
-    assert whole.of("text_weights") / 2 < cut.of("text_weights") < whole.of("text_weights")
+    assert cut.bytes_of("vision_weights") == whole.bytes_of("vision_weights")
+    assert sum(term.total_bytes for term in cut.terms if term.key == "vision_weights") == 2 * whole.bytes_of(
+        "vision_weights"
+    )
+    assert whole.bytes_of("text_weights") / 2 < cut.bytes_of("text_weights") < whole.bytes_of("text_weights")
 
 
 def test_tied_embeddings_lie_at_both_ends_of_a_pipeline() -> None:
     whole, cut = sum_of("Qwen/Qwen3-4B"), sum_of("Qwen/Qwen3-4B", pipeline_parallel=2)
     twice = next(term for term in cut.terms if term.key == "text_weights").total_bytes
-    assert twice - whole.of("text_weights") == pytest.approx(151936 * 2560 * 2, rel=0.001)
+    assert twice - whole.bytes_of("text_weights") == pytest.approx(151936 * 2560 * 2, rel=0.001)
 
 
 def test_awq_leaves_the_tower_and_the_embeddings_as_they_are() -> None:
     plain, packed = sum_of(VL_7B), sum_of(f"{VL_7B}-AWQ")
-    assert packed.of("vision_weights") == plain.of("vision_weights")
-    assert packed.of("text_weights") > 2 * 152064 * 3584 * 2
-    assert packed.of("text_weights") < 0.4 * plain.of("text_weights")
+    assert packed.bytes_of("vision_weights") == plain.bytes_of("vision_weights")
+    assert packed.bytes_of("text_weights") > 2 * 152064 * 3584 * 2
+    assert packed.bytes_of("text_weights") < 0.4 * plain.bytes_of("text_weights")
 
 
 def test_awq_takes_what_its_tensors_take() -> None:
@@ -122,7 +124,7 @@ def test_awq_takes_what_its_tensors_take() -> None:
     layers = [(256, 256)] * 4 + [(256, 640)] * 2 + [(640, 256)]
     linear = 3 * sum(i * o // 2 + i // 128 * o * 2 + i // 128 * o // 2 for i, o in layers)
     rest = 2 * (512 * 256 + 3 * 2 * 256 + 256)
-    assert memory_of(read_shape(config), Plan()).of("text_weights") == linear + rest
+    assert estimate_memory(read_shape(config), Plan()).bytes_of("text_weights") == linear + rest
 
 
 def test_dtype_does_not_unpack_quantised_model() -> None:
@@ -132,13 +134,15 @@ def test_dtype_does_not_unpack_quantised_model() -> None:
 def test_float32_takes_twice_the_memory_of_half() -> None:
     half, brain, full = (sum_of(VL_7B, format=key) for key in ("fp16", "bf16", "fp32"))
     assert half.total_bytes == brain.total_bytes
-    assert full.of("text_weights", "vision_weights", "cache") == 2 * half.of("text_weights", "vision_weights", "cache")
+    assert full.bytes_of("text_weights", "vision_weights", "cache") == 2 * half.bytes_of(
+        "text_weights", "vision_weights", "cache"
+    )
 
 
 def test_smaller_images_and_fewer_requests_need_less() -> None:
     usual, small = sum_of(VL_7B), sum_of(VL_7B, largest_picture_px=1003520, max_num_seqs=8)
-    assert small.of("working") < usual.of("working") / 4
-    assert usual.of("engine") > sum_of(VL_7B, eager=True).of("engine")
+    assert small.bytes_of("working") < usual.bytes_of("working") / 4
+    assert usual.bytes_of("engine") > sum_of(VL_7B, eager=True).bytes_of("engine")
 
 
 def test_layers_with_a_sliding_window_keep_the_window_alone() -> None:
@@ -147,34 +151,34 @@ def test_layers_with_a_sliding_window_keep_the_window_alone() -> None:
         "num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": 512, "sliding_window": 1024,
     }  # fmt: skip
     all_tokens, window = (
-        memory_of(read_shape(given), Plan(max_model_len=32768)).of("cache")
+        estimate_memory(read_shape(given), Plan(max_model_len=32768)).bytes_of("cache")
         for given in ({**config, "sliding_window": None}, config)
     )
     assert all_tokens == window * 32768 / (1024 + 2048)
 
 
 def test_vllm_config_says_how_a_model_is_served() -> None:
-    plan = plan_of(
+    plan = parse_plan(
         {"max_model_len": "8k", "dtype": "half", "tensor_parallel_size": 2, "enforce_eager": True, "max_num_seqs": 4,
          "mm_processor_kwargs": {"max_pixels": 1003520}}, sequences=3,
     )  # fmt: skip
     assert plan == Plan(8000, 3, "fp16", 1003520, 2, max_num_seqs=4, eager=True)
-    assert plan_of({}) == Plan()
-    assert plan_of({"quantization": "fp8"}).format == "fp8"
-    assert plan_of({"max_model_len": "auto"}, device="cpu") == Plan(device="cpu", max_num_seqs=128, eager=True)
+    assert parse_plan({}) == Plan()
+    assert parse_plan({"quantization": "fp8"}).format == "fp8"
+    assert parse_plan({"max_model_len": "auto"}, device="cpu") == Plan(device="cpu", max_num_seqs=128, eager=True)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("id_", [VL_7B, f"{VL_7B}-AWQ", "Qwen/Qwen3-8B", "deepseek-ai/deepseek-vl2-small"])
 def test_every_term_says_in_words_what_it_was_made_from(id_: str, language: str) -> None:
     for plan in (Plan(), Plan(eager=True), Plan(device="cpu")):
-        for term in memory_of(shape_of(id_), plan).terms:
+        for term in estimate_memory(shape_of(id_), plan).terms:
             assert t(f"models.sum.{term.formula}", language, **term.values)  # type: ignore[arg-type]
             assert t(f"models.term.{term.key}", language)  # type: ignore[arg-type]
 
 
 def test_what_is_left_of_a_card_is_counted_in_whole_blocks() -> None:
     sum_ = sum_of(VL_7B)
-    rest = sum_.total_bytes - sum_.of("cache")
+    rest = sum_.total_bytes - sum_.bytes_of("cache")
     assert sum_.cache_tokens(rest - 1) == sum_.cache_tokens(rest + 15 * 57344) == 0
     assert sum_.cache_tokens(rest + 16 * 57344) == 16

@@ -10,7 +10,16 @@ import pytest
 
 from app import config
 from app.core import vllm_arguments
-from app.models import Card, Proposal, built_in, card_called, memory_of, on_cards, on_cpu, plan_of
+from app.models import (
+    GpuCard,
+    Proposal,
+    built_in,
+    estimate_memory,
+    find_card,
+    parse_plan,
+    propose_for_cards,
+    propose_for_cpu,
+)
 from app.models.placement import ways_to_divide
 from app.models.serving_plan import GIB
 
@@ -18,22 +27,22 @@ ENTRIES = tuple(built_in().by_id.values())
 
 
 def on(name: str, cards: int = 1) -> tuple[Proposal, ...]:
-    card = card_called(name)
+    card = find_card(name)
     assert card
-    return on_cards(card, ENTRIES, cards=cards)
+    return propose_for_cards(card, ENTRIES, cards=cards)
 
 
 MACHINES: dict[str, tuple[Proposal, ...]] = {
-    "24 GB": on_cards(Card(24), ENTRIES),
-    "16 GB": on_cards(Card(16), ENTRIES),
-    "12 GB": on_cards(Card(12), ENTRIES),
-    "8 GB": on_cards(Card(8), ENTRIES),
+    "24 GB": propose_for_cards(GpuCard(24), ENTRIES),
+    "16 GB": propose_for_cards(GpuCard(16), ENTRIES),
+    "12 GB": propose_for_cards(GpuCard(12), ENTRIES),
+    "8 GB": propose_for_cards(GpuCard(8), ENTRIES),
     "RTX 2080 Ti": on("RTX 2080 Ti"),
     "16 × RTX 2080 Ti": on("RTX 2080 Ti", 16),
     "RTX 4090": on("NVIDIA GeForce RTX 4090 D"),
     "2 × RTX 4090": on("RTX 4090", 2),
-    "CPU 8": on_cpu(8, ENTRIES),
-    "CPU 32": on_cpu(32, ENTRIES),
+    "CPU 8": propose_for_cpu(8, ENTRIES),
+    "CPU 32": propose_for_cpu(32, ENTRIES),
 }
 each_machine = pytest.mark.parametrize("machine", MACHINES)
 
@@ -43,8 +52,8 @@ def test_proposed_settings_fit_by_their_own_estimate(machine: str) -> None:
     for proposal in MACHINES[machine]:
         if proposal.entry.engine != "vllm":
             continue
-        plan = plan_of(proposal.config, device=proposal.plan.device)
-        again = memory_of(proposal.entry.shape, plan)
+        plan = parse_plan(proposal.config, device=proposal.plan.device)
+        again = estimate_memory(proposal.entry.shape, plan)
         assert again.card_bytes <= proposal.budget_bytes, proposal.entry.id
         assert again.card_bytes == proposal.sum.card_bytes
         assert proposal.concurrency >= 1
@@ -89,13 +98,13 @@ def test_online_fp8_needs_gpus_with_fp8() -> None:
 
 
 def test_32b_fits_two_24_gb_gpus_only_as_awq() -> None:
-    names = {proposal.entry.name for proposal in on_cards(Card(24, 8.6), ENTRIES, cards=2)}
+    names = {proposal.entry.name for proposal in propose_for_cards(GpuCard(24, 8.6), ENTRIES, cards=2)}
     assert "DeepSeek-R1-Distill-Qwen-32B" not in names
     assert {"QwQ-32B-AWQ", "Qwen2.5-VL-32B-Instruct-AWQ"} <= names
 
 
 def test_four_bit_moe_is_never_proposed_for_cpu() -> None:
-    names = {proposal.entry.id for proposal in on_cpu(4000, ENTRIES)}
+    names = {proposal.entry.id for proposal in propose_for_cpu(4000, ENTRIES)}
     assert "cognitivecomputations/DeepSeek-R1-AWQ" not in names
     assert {"Qwen/QwQ-32B-AWQ", "Qwen/Qwen2.5-VL-72B-Instruct"} <= names
 
@@ -129,9 +138,9 @@ def test_heads_and_groups_limit_tensor_parallel_size(id_: str, cards: int, sizes
 
 
 def test_more_memory_never_offers_less() -> None:
-    names = [{one.entry.id for one in on_cards(Card(gib), ENTRIES)} for gib in (8, 12, 16, 24, 48, 80)]
+    names = [{one.entry.id for one in propose_for_cards(GpuCard(gib), ENTRIES)} for gib in (8, 12, 16, 24, 48, 80)]
     assert all(before <= after for before, after in pairwise(names))
-    assert on_cards(Card(0.5), ENTRIES) == on_cpu(0.5, ENTRIES) == ()
+    assert propose_for_cards(GpuCard(0.5), ENTRIES) == propose_for_cpu(0.5, ENTRIES) == ()
 
 
 def test_frames_of_a_proposal_fit_its_context() -> None:
@@ -143,8 +152,8 @@ def test_frames_of_a_proposal_fit_its_context() -> None:
 
 
 def test_cards_are_known_by_what_drivers_call_them() -> None:
-    cards = [card_called(name) for name in ("NVIDIA GeForce RTX 3090", "rtx4090", "Tesla T4", "NVIDIA L40S")]
+    cards = [find_card(name) for name in ("NVIDIA GeForce RTX 3090", "rtx4090", "Tesla T4", "NVIDIA L40S")]
     assert [(card.memory_gib, card.capability) for card in cards if card] == [(24, 8.6), (24, 8.9), (16, 7.5)]
-    told = card_called("NVIDIA Something New", 32.0)
-    assert told == Card(32.0, None, "NVIDIA Something New")
+    told = find_card("NVIDIA Something New", 32.0)
+    assert told == GpuCard(32.0, None, "NVIDIA Something New")
     assert told.memory_gib * GIB > 0

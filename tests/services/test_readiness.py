@@ -15,7 +15,7 @@ from app.engine import AbsentEngine
 from app.models.formatting import need_text
 from app.services import hardware_profile, readiness
 from app.services.engine_session import build_engine, confirmed_downloads
-from app.services.hardware_profile import place_of
+from app.services.hardware_profile import build_profile
 from tests.ui.fake_services import ScriptedEngine
 
 BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen2.5-VL-3B-Instruct"
@@ -27,7 +27,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(hardware_profile, "here", lambda: place_of([], "cpu", 20))
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
     return config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data")}, dotenv=tmp_path / "no.env")
 
 
@@ -43,7 +43,7 @@ def test_an_absent_model_costs_a_download(settings: Settings) -> None:
 
 
 def test_a_model_with_smaller_settings_is_offered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware_profile, "here", lambda: place_of([(24, "RTX 4090")], "gpu", 64))
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([(24, "RTX 4090")], "gpu", 64))
     now = readiness.readiness(replace(settings, vllm_config={"max_model_len": 120_000}), ScriptedEngine())
     assert now.model and now.model.need and not now.model.need.fits and now.model.need.can_fit
     assert now.offers[0].model == BIG

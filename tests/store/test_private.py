@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.private_files import make_private_folder, narrow
+from app.core.private_files import make_private_folder, restrict_to_owner
 from app.store.benchmark_store import trials
 from app.store.database import Row, Store
 from app.store.extraction_cache import Surveys
@@ -105,7 +105,7 @@ def test_shared_or_foreign_folder_keeps_its_mode(tmp_path: Path) -> None:
     (shared / "somebody.txt").write_text("")
     (shared / "framelens.log").write_text("")
     shared.chmod(0o1777)
-    narrow(shared, ("framelens.*",))
+    restrict_to_owner(shared, ("framelens.*",))
     assert (mode(shared), mode(shared / "somebody.txt")) == (0o1777, 0o644)
     assert mode(shared / "framelens.log") == 0o600
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import ModelNotFound
-from app.models import Card, built_in
+from app.models import GpuCard, built_in
 from app.models.preflight import Fix
-from app.services.hardware_profile import Place, place_of, speed_here
+from app.services.hardware_profile import HardwareProfile, build_profile, speed_here
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
 from app.ui.panels.models.apply import with_fix
 
@@ -61,9 +61,9 @@ def test_what_is_no_model_says_so(typed: str, key: str) -> None:
 
 def test_proposed_settings_round_trip() -> None:
     choice = find_model("Qwen/Qwen2.5-VL-7B-Instruct", built_in())
-    proposal = proposal_for(choice, Place("here", Card(24)))
+    proposal = proposal_for(choice, HardwareProfile("here", GpuCard(24)))
     assert proposal and json.loads(config_text(proposal.config)) == proposal.config
-    assert proposal_for(choice, Place("here", Card(4))) is None
+    assert proposal_for(choice, HardwareProfile("here", GpuCard(4))) is None
     assert json.loads(config_text({})) == {}
 
 
@@ -91,7 +91,7 @@ def test_fix_changes_settings_and_removes_defaults() -> None:
 
 def test_hardware_is_smallest_gpu_unless_engine_is_on_cpu() -> None:
     cards = [(24.0, "NVIDIA GeForce RTX 4090"), (11.0, "NVIDIA GeForce RTX 2080 Ti")]
-    place = place_of(cards, "gpu", 64)
+    place = build_profile(cards, "gpu", 64)
     assert place.card and (place.card.memory_gib, place.card.capability, place.cards) == (11.0, 7.5, 2)
-    on_processor = Place("here", None, memory_gib=64, speed=speed_here())
-    assert place_of(cards, "cpu", 64) == place_of([], "gpu", 64) == on_processor
+    on_processor = HardwareProfile("here", None, memory_gib=64, speed=speed_here())
+    assert build_profile(cards, "cpu", 64) == build_profile([], "gpu", 64) == on_processor

@@ -16,7 +16,7 @@ from app.analysis.planning.plan import Counted, Room
 from app.analysis.planning.throughput import usual_answer
 from app.analysis.prompts.templates import built_in
 from app.core.domain import AnalysisRequest, Layout, VideoInfo
-from app.models import Proposal, memory_of, plan_of
+from app.models import Proposal, estimate_memory, parse_plan
 from app.models.serving_plan import GIB, Device
 from app.store.timing_stats import Asked, Known
 
@@ -93,8 +93,8 @@ def settings_of(proposal: Proposal, given: Mapping[str, Any] | None = None) -> d
     if shape.vision:
         chosen["limit_mm_per_prompt"] = {"image": TOGETHER, "video": 0}
     chosen |= own
-    held = plan_of(chosen, device=proposal.plan.device, sequences=REQUESTS)
-    return {"kv_cache_memory_bytes": max(memory_of(shape, held).of("cache"), GIB // 4), **chosen}
+    held = parse_plan(chosen, device=proposal.plan.device, sequences=REQUESTS)
+    return {"kv_cache_memory_bytes": max(estimate_memory(shape, held).bytes_of("cache"), GIB // 4), **chosen}
 
 
 def tried_of(document: Mapping[str, Any]) -> Trial | None:
@@ -123,7 +123,7 @@ def forecast(trial: Trial, frames: int, video: VideoInfo | None = None) -> Forec
         return None
     width, height = trial.frames[0].width, trial.frames[0].height
     counted = Counted(frame_tokens=trial.frames[0].tokens)
-    room = Room(plan_of(trial.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
+    room = Room(parse_plan(trial.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
     known = Known(runs=(_as_asked(trial, room.answer_tokens),), in_flight=1)
 
     def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, Room]:

@@ -21,10 +21,17 @@ from typing import TYPE_CHECKING
 
 from app import config
 from app.analysis.prompts.templates import Templates, built_in, load
-from app.cli.common import add_choice, cancel_on_signals, frame_count, frames_of, selection_of, worst
+from app.cli.common import (
+    add_selection_options,
+    cancel_on_signals,
+    frame_count,
+    frame_limit,
+    parse_selection,
+    worst_exit_code,
+)
 from app.cli.inputs import Inputs, resolve
 from app.cli.models.download_question import print_missing, settle
-from app.cli.report_output import Output, output_of
+from app.cli.report_output import Output, parse_output
 from app.config import Settings
 from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.core.errors import AppError, Cancelled, ConfigError, EngineError
@@ -49,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos", language))
     parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.frames", language))
-    add_choice(parser, language)
+    add_selection_options(parser, language)
     parser.add_argument("--template", metavar="NAME", help=t("cli.template", language, names=", ".join(built_in())))
     parser.add_argument("--question", default="", help=t("cli.question", language))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
@@ -103,7 +110,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
         return _show_prompt(make(inputs.items[0].path), templates)
     if given.plan:
         return _show_plans(inputs, make, settings, templates, given, language)
-    output = output_of(given, is_one=inputs.is_one_file)
+    output = parse_output(given, is_one=inputs.is_one_file)
     if not inputs.is_one_file or given.skip_done:
         from app.cli import batch  # not needed for one video
 
@@ -205,7 +212,7 @@ def _show_plans(
             print(line)
     if not (given.no_model or given.json):
         print_missing(settings, language)
-    return worst(codes)
+    return worst_exit_code(codes)
 
 
 def _request(
@@ -214,7 +221,7 @@ def _request(
     template = given.template or ("question" if given.question else "describe")
     if templates.find(template).needs_question and not given.question.strip():
         raise ConfigError("question_missing")
-    selection = selection_of(given)
+    selection = parse_selection(given)
     request = AnalysisRequest(
         path=path,
         template=template,
@@ -223,7 +230,7 @@ def _request(
         use_model=not given.no_model,
         selection=selection,
     )
-    frames = frames_of(given, selection, _BUDGET, lambda: _held_frames(request, settings, templates))
+    frames = frame_limit(given, selection, _BUDGET, lambda: _held_frames(request, settings, templates))
     return replace(request, frames=frames)
 
 

@@ -17,7 +17,7 @@ from app import config
 from app.config import Settings
 from app.core.domain import Language, Notice
 from app.core.errors import AppError, ConfigError
-from app.core.redaction import masked, masked_setting
+from app.core.redaction import redact, redact_setting
 from app.engine import Facts, Wanted, examine, gather
 from app.engine.downloads.errors import human_bytes
 from app.i18n import LANGUAGES, notice_text, t
@@ -65,7 +65,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     findings = examine(facts, wanted)
     if fault is None:
         findings = _with_more(findings, settings)
-    shown = {name: masked_setting(name, value) for name, value in sorted(values.items()) if _is_relevant(name)}
+    shown = {name: redact_setting(name, value) for name, value in sorted(values.items()) if _is_relevant(name)}
     if given.json:
         print(json.dumps(_as_json(facts, findings, settings, shown, language), ensure_ascii=False, indent=2))
     else:
@@ -114,14 +114,14 @@ def _effective(settings: Settings) -> Iterator[tuple[str, str]]:
         text = "" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
         if isinstance(value, tuple):
             text = os.pathsep.join(map(str, value))
-        yield field.name, masked_setting(field.name, text)
+        yield field.name, redact_setting(field.name, text)
 
 
 def _lines(
     facts: Facts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
 ) -> Iterator[str]:
     for finding in findings:
-        text = masked(notice_text(finding, language)).removeprefix("❌ ")
+        text = redact(notice_text(finding, language)).removeprefix("❌ ")
         yield f"{_MARKS[finding.level]} {text}"
     sections = {
         "machine": _machine(facts),
@@ -174,7 +174,7 @@ def _as_json(
     facts: Facts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
 ) -> dict[str, object]:
     items = [
-        {"level": finding.level, "key": finding.key, "text": masked(notice_text(finding, language))}
+        {"level": finding.level, "key": finding.key, "text": redact(notice_text(finding, language))}
         for finding in findings
     ]
     return {
@@ -197,5 +197,5 @@ def _plain(value: object) -> object:
         case AppError():
             return value.key
         case str():
-            return masked(value)
+            return redact(value)
     return value

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from app import config
-from app.cli.common import not_written
-from app.cli.library_access import opened, whole_id
+from app.cli.common import storage_errors
+from app.cli.library_access import open_library, resolve_id
 from app.core.domain import Analysis, Language
 from app.core.errors import ConfigError, InputError
 from app.i18n import LANGUAGES, error_text, t
@@ -68,8 +68,8 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
         paths = _write(reports_in([given.json_file]), given)
     else:
-        with opened(config.load()) as services:
-            ids = [whole_id(services, one) for one in given.ids]
+        with open_library(config.load()) as services:
+            ids = [resolve_id(services, one) for one in given.ids]
             paths = _write(_reports(ids, lambda one: services.jobs.snapshot(one).analysis, missing), given)
     if given.json:
         print(json.dumps([str(path) for path in paths], ensure_ascii=False))
@@ -97,6 +97,6 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path
     folder: Path = given.output
     suffixes = tuple(FORMATS[name].suffix for name in given.format)
     files = bundle(analyses, given.format, given.language, is_free=lambda name: not (folder / name).exists())
-    with not_written("report_not_written", folder):
+    with storage_errors("report_not_written", folder):
         names = [file.name for file in written(files, folder)]
     return [folder / name for name in names if "/" not in name and name.endswith(suffixes)]

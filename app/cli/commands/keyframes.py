@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from app import config
-from app.cli.common import add_choice, cancel_on_signals, frame_count, frames_of, not_written, selection_of
+from app.cli.common import (
+    add_selection_options,
+    cancel_on_signals,
+    frame_count,
+    frame_limit,
+    parse_selection,
+    storage_errors,
+)
 from app.config import Settings
 from app.core.domain import (
     AnalysisRequest,
@@ -41,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command."""
     parser.add_argument("video", type=Path, help=t("cli.video", language))
     parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.keyframes_frames", language))
-    add_choice(parser, language)
+    add_selection_options(parser, language)
     parser.add_argument("--json", action="store_true", help=t("cli.keyframes_json", language))
     parser.add_argument("--zip", type=Path, metavar="FILE", help=t("cli.zip", language))
     parser.add_argument("--output", type=Path, metavar="DIR", help=t("cli.frames_output", language))
@@ -68,11 +75,11 @@ def _run(given: argparse.Namespace, language: Language) -> int:
 
     settings = config.load()
     language = given.language or settings.language or language
-    selection = selection_of(given)
+    selection = parse_selection(given)
     log_to(settings.data_dir)
     cancel = cancel_on_signals()
     path = given.video.expanduser().absolute()
-    frames = frames_of(given, selection, _BUDGET, lambda: _held_frames(settings, path))
+    frames = frame_limit(given, selection, _BUDGET, lambda: _held_frames(settings, path))
     wanted = Wanted(frames, selection, facts=False)
     recall = open_recall(settings.data_dir)
     known = recall.find(path, wanted, cancel)
@@ -145,7 +152,7 @@ def deliver(
     if given.sheet:
         from app.reports.graphics import contact_sheet
 
-        with not_written("sheet_not_written", given.sheet), _replacing(given.sheet) as target:
+        with storage_errors("sheet_not_written", given.sheet), _replacing(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen, language))
     if given.json:  # last, so that its reader knows that the files exist
         sys.stdout.buffer.write(document)
@@ -165,7 +172,7 @@ def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel
     from app.video import full_pictures
 
     pictures = files.frame_entries(full_pictures(path, chosen.keyframes, cancel=cancel))
-    with not_written("frames_not_written", given.zip or given.output):
+    with storage_errors("frames_not_written", given.zip or given.output):
         if given.output:
             pictures = files.written(pictures, given.output)
         if given.zip is None:

@@ -18,11 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from app import config
-from app.cli.common import add_output, wide_console
-from app.cli.library_access import opened, whole_id
+from app.cli.common import add_output_options, wide_console
+from app.cli.library_access import open_library, resolve_id
 from app.core.domain import Language, clock
 from app.core.errors import AppError, ConfigError, InputError
-from app.core.filenames import last_part
+from app.core.filenames import base_name
 from app.i18n import error_text, t
 from app.jobs.snapshot import State
 from app.reports.content.labels import local_minute, title_and_details
@@ -37,13 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command, which lists analyses by default, and its subcommands."""
     parser.set_defaults(ask=_list)
     _filters(parser, language)
-    add_output(parser, language, None)
+    add_output_options(parser, language, None)
     asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
 
     def add(name: str, ask: Ask) -> argparse.ArgumentParser:
         one = asks.add_parser(name, help=t(f"cli.library_{name}", language))
         one.set_defaults(ask=ask)
-        add_output(one, language, argparse.SUPPRESS)
+        add_output_options(one, language, argparse.SUPPRESS)
         return one
 
     _filters(add("list", _list), language, again=True)
@@ -100,7 +100,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     """
     settings = config.load()
     language = given.language or settings.language or language
-    with opened(settings) as services:
+    with open_library(settings) as services:
         services.jobs.indexing.catch_up()
         return int(given.ask(services, given, language))
 
@@ -160,7 +160,7 @@ def _table(services: Services, found: list[Entry], hits: Mapping[str, list[Hit]]
         cells = (
             length,
             t(f"library.state.{services.jobs.state_of(entry)}", language),
-            last_part(entry.model),
+            base_name(entry.model),
         )
         table.add_row(entry.id, local_minute(entry.created), Text("\n").join(words), *cells, ", ".join(entry.tags))
     return table
@@ -193,7 +193,7 @@ def _show(services: Services, given: argparse.Namespace, language: Language) -> 
     from app.reports.json import writer
     from app.reports.text import markdown  # slow imports that listing doesn't need
 
-    job_id = whole_id(services, given.id)
+    job_id = resolve_id(services, given.id)
     job, entry = services.jobs.snapshot(job_id), services.jobs.library.entry(job_id)
     if job.analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
@@ -207,13 +207,13 @@ def _show(services: Services, given: argparse.Namespace, language: Language) -> 
 
 
 def _rename(services: Services, given: argparse.Namespace, language: Language) -> int:
-    job_id = whole_id(services, given.id)
+    job_id = resolve_id(services, given.id)
     services.jobs.rename(job_id, given.to)
     return _print_entries(services, [job_id], given)
 
 
 def _tag(services: Services, given: argparse.Namespace, language: Language) -> int:
-    job_id, library = whole_id(services, given.id), services.jobs.library
+    job_id, library = resolve_id(services, given.id), services.jobs.library
     for tag in filter(None, (one.strip() for one in given.tags)):
         (library.untag if given.remove else library.tag)([job_id], tag)
     return _print_entries(services, [job_id], given)
@@ -222,7 +222,7 @@ def _tag(services: Services, given: argparse.Namespace, language: Language) -> i
 def _delete(services: Services, given: argparse.Namespace, language: Language) -> int:
     from app.library.bulk_operations import remove
 
-    ids = list(dict.fromkeys(whole_id(services, one) for one in given.ids))
+    ids = list(dict.fromkeys(resolve_id(services, one) for one in given.ids))
     if not given.yes:
         names = ", ".join(_line(entry.name) for one in ids if (entry := services.jobs.library.entry(one)))
         if not sys.stdin.isatty():

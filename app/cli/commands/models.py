@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app import config
-from app.cli.common import add_output
+from app.cli.common import add_output_options
 from app.cli.models import benchmark, preflight, tables, vision_check
 from app.config import Settings
 from app.core.domain import Language
@@ -23,23 +23,23 @@ from app.core.errors import ConfigError, EngineError, ModelNotFound
 from app.engine.hardware import memory_bytes
 from app.i18n import error_text, t
 from app.models import (
-    Card,
     Catalogue,
-    Entry,
+    CatalogueEntry,
+    GpuCard,
     Match,
-    Need,
+    MemoryNeed,
     Shape,
-    card_called,
+    estimate_memory,
+    find_card,
     load,
-    memory_of,
-    plan_of,
+    parse_plan,
     read_shape,
 )
 from app.models.catalogue_parser import entry_of_config
 from app.models.dummy_model import check_entry
 from app.models.formatting import match_text, need_text, why_nothing_fits
 from app.models.serving_plan import GIB
-from app.services.hardware_profile import Place, here, speed_here
+from app.services.hardware_profile import HardwareProfile, here, speed_here
 from app.services.model_benchmarks import latest_trials, pace_text
 from app.services.preflight import effective_arguments
 from app.store.benchmark_store import Measured, trials
@@ -50,7 +50,7 @@ _MOST_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command, which lists the catalogue by default, and its subcommands."""
     parser.set_defaults(ask=_catalogue)
-    add_output(parser, language, None)
+    add_output_options(parser, language, None)
     asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
 
     show = asks.add_parser("show", help=t("cli.models_show", language))
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     formats.set_defaults(ask=_formats)
     others = (preflight.add_parser(asks, language), vision_check.add_parser(asks, language))
     for one in (show, fit, trial, formats, *others):
-        add_output(one, language, argparse.SUPPRESS)
+        add_output_options(one, language, argparse.SUPPRESS)
 
 
 def run(given: argparse.Namespace, language: Language) -> int:
@@ -114,8 +114,8 @@ def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalog
 def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
     arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
     match, shape = _asked(given.model, catalogue)
-    plan = plan_of(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
-    sum_ = memory_of(shape, plan)
+    plan = parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
+    sum_ = estimate_memory(shape, plan)
     measured, place = _measured(settings), here()
     named = match.entry.id if match else given.model
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
@@ -131,12 +131,12 @@ def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, s
     return None
 
 
-def _need_document(need: Need) -> dict[str, Any]:
+def _need_document(need: MemoryNeed) -> dict[str, Any]:
     """Convert what this machine has for the model to JSON, in bytes."""
     return {**asdict(need), "usable_bytes": need.usable_bytes, "fits": need.fits}
 
 
-def _to_try(name: str, catalogue: Catalogue, language: Language) -> Entry:
+def _to_try(name: str, catalogue: Catalogue, language: Language) -> CatalogueEntry:
     """Return the catalogue's entry, or one for a folder's own config.json."""
     file = _config_file(name)
     if file.is_file():
@@ -197,7 +197,7 @@ def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
     return None
 
 
-def _nothing_fits(entry: Entry, place: Place, language: Language) -> EngineError:
+def _nothing_fits(entry: CatalogueEntry, place: HardwareProfile, language: Language) -> EngineError:
     why = why_nothing_fits(entry, place.card, place.need(entry.shape, {}), language)
     return EngineError("nothing_fits", model=entry.id, machine=place.words(language), why=why)
 
@@ -237,23 +237,23 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured], langua
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-def _here(settings: Settings, catalogue: Catalogue) -> Place:
+def _here(settings: Settings, catalogue: Catalogue) -> HardwareProfile:
     """Return this machine with the speed that benchmarks have measured."""
     place = here()
     return place if place.card else place.as_measured(trials(settings.data_dir).all(), catalogue.by_id)
 
 
-def _named_place(text: str, cards: int, ours: Place) -> Place:
+def _named_place(text: str, cards: int, ours: HardwareProfile) -> HardwareProfile:
     """Parse "24", "24GB", "RTX 4090", "cpu" or "cpu:32"; a CPU is this machine's. Raises ConfigError."""
     plain = text.strip().lower()
     where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)
     number = _gigabytes(amount)
     if where == "cpu" and (number or not amount):
-        return Place(text, None, memory_gib=number or memory_bytes() / GIB, speed=ours.speed or speed_here())
-    card = Card(number) if number and not where else card_called(text)
+        return HardwareProfile(text, None, memory_gib=number or memory_bytes() / GIB, speed=ours.speed or speed_here())
+    card = GpuCard(number) if number and not where else find_card(text)
     if card is None:
         raise ConfigError("card_unknown", given=text)
-    return Place(text, card, cards)
+    return HardwareProfile(text, card, cards)
 
 
 def _gigabytes(text: str) -> float | None:

@@ -21,7 +21,7 @@ from app.engine import installed_vllm, resolve_model, supported_architectures
 from app.engine.diagnostics.facts import cpu_features
 from app.engine.supported_architectures import Kind, WantedDevice, fitting_engine
 from app.i18n import LANGUAGES, notice_text, t
-from app.models import Entry, load, read_shape
+from app.models import CatalogueEntry, load, read_shape
 from app.services.engine_session import build_engine
 from app.store.fs_utils import log_to
 
@@ -107,7 +107,7 @@ def _settings(given: argparse.Namespace) -> Settings:
     )
 
 
-def _config_of(settings: Settings) -> Mapping[str, Any] | Entry | None:
+def _config_of(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | None:
     """Return what is known of the model before it is loaded: its config.json, or its catalogue entry."""
     try:
         folder = resolve_model(settings.model_path).folder
@@ -125,7 +125,7 @@ def _config_of(settings: Settings) -> Mapping[str, Any] | Entry | None:
         return None
 
 
-def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, Any] | Entry | None) -> Kind:
+def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, Any] | CatalogueEntry | None) -> Kind:
     if given.engine != "auto":
         chosen: Kind = given.engine
         return chosen
@@ -135,13 +135,13 @@ def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, A
         given.device,
         installed=(installed_vllm() or (None,))[0],
         known=supported_architectures.architectures(),
-        prefers=known.engine if isinstance(known, Entry) else None,
+        prefers=known.engine if isinstance(known, CatalogueEntry) else None,
         cpu_features=frozenset(cpu_features()),
     )
 
 
-def _sees(known: Mapping[str, Any] | Entry | None, settings: Settings) -> bool | None:
-    if isinstance(known, Entry):
+def _sees(known: Mapping[str, Any] | CatalogueEntry | None, settings: Settings) -> bool | None:
+    if isinstance(known, CatalogueEntry):
         return known.sees
     if known is None:
         return None

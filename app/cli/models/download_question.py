@@ -17,7 +17,7 @@ from app.services import hardware_profile
 from app.services.container import chosen
 from app.services.engine_session import build_engine, confirmed_downloads
 from app.services.model_benchmarks import latest_trials, speed_text
-from app.services.readiness import Candidate, Readiness, readiness
+from app.services.readiness import ModelCandidate, Readiness, readiness
 
 
 def settle(settings: Settings, given: argparse.Namespace, language: Language) -> Settings:
@@ -53,7 +53,7 @@ def print_missing(settings: Settings, language: Language) -> None:
 
 
 def _lines(
-    now: Readiness, model: Candidate, settings: Settings, language: Language, *, is_asked: bool
+    now: Readiness, model: ModelCandidate, settings: Settings, language: Language, *, is_asked: bool
 ) -> Iterator[str]:
     yield t("models.missing.absent", language, model=model.model)
     values = {"size": human_bytes(model.download_bytes or 0), "free": human_bytes(now.free_bytes)}
@@ -69,19 +69,19 @@ def _lines(
         yield f"  {number if is_asked else '-'}  {_about(one, settings, language)}"
 
 
-def _about(one: Candidate, settings: Settings, language: Language) -> str:
+def _about(one: ModelCandidate, settings: Settings, language: Language) -> str:
     size = human_bytes(one.download_bytes or 0)
     place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
     return " · ".join(filter(None, (one.model, place, _speed(one, settings, language))))
 
 
-def _speed(one: Candidate, settings: Settings, language: Language) -> str:
+def _speed(one: ModelCandidate, settings: Settings, language: Language) -> str:
     measured = latest_trials(settings.data_dir, hardware_profile.here().device).get(one.model)
     return speed_text(one.pace, one.entry is None or one.entry.sees, measured, language)
 
 
 def _asked(
-    now: Readiness, model: Candidate, settings: Settings, given: argparse.Namespace, language: Language
+    now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace, language: Language
 ) -> Settings:
     """Ask until the answer is one of those offered, and return the settings."""
     size = human_bytes(model.download_bytes) if model.download_bytes else "?"

@@ -17,7 +17,7 @@ from app import config
 from app.core.domain import Language
 from app.core.errors import ConfigError
 from app.i18n import notice_text, t
-from app.models.preflight import Finding, Severity
+from app.models.preflight import PreflightFinding, Severity
 from app.services.engine_session import pass_on
 from app.services.preflight import preflight
 
@@ -55,7 +55,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     return 4 if any(finding.severity == "stops" for finding in found) else 0
 
 
-def document(finding: Finding, language: Language) -> dict[str, Any]:
+def document(finding: PreflightFinding, language: Language) -> dict[str, Any]:
     """Convert a finding to JSON; its fix is null if no setting of the engine helps."""
     fix = finding.fix
     return {
@@ -68,7 +68,7 @@ def document(finding: Finding, language: Language) -> dict[str, Any]:
     }
 
 
-def _lines(found: tuple[Finding, ...], language: Language) -> list[str]:
+def _lines(found: tuple[PreflightFinding, ...], language: Language) -> list[str]:
     lines = []
     for finding in found:
         lines.append(f"{_MARKS[finding.severity]} {notice_text(finding.notice, language).removeprefix('❌ ')}")

@@ -11,7 +11,17 @@ from rich.table import Table
 from app.cli.common import wide_console
 from app.core.domain import Language
 from app.i18n import labelled, t
-from app.models import FORMATS, Card, Entry, Match, NumberFormat, Proposal, Shape, Sum, image_tokens
+from app.models import (
+    FORMATS,
+    CatalogueEntry,
+    GpuCard,
+    Match,
+    MemoryEstimate,
+    NumberFormat,
+    Proposal,
+    Shape,
+    image_tokens,
+)
 from app.models.formats import format_of
 from app.models.formatting import parameters_text, weights_bytes, why_not
 from app.models.serving_plan import GIB
@@ -25,7 +35,11 @@ _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 
 
 def print_catalogue(
-    entries: Iterable[Entry], fitting: Mapping[str, Proposal], machine: str, card: Card | None, language: Language
+    entries: Iterable[CatalogueEntry],
+    fitting: Mapping[str, Proposal],
+    machine: str,
+    card: GpuCard | None,
+    language: Language,
 ) -> None:
     """Print all models, those that fit first."""
     right = ("parameters", "context", "weights")
@@ -49,7 +63,7 @@ def print_catalogue(
     console.print(table)
 
 
-def entry_document(entry: Entry, proposal: Proposal | None) -> dict[str, Any]:
+def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str, Any]:
     """Convert one model to JSON; `here` is null if it doesn't fit."""
     shape = entry.shape
     return {
@@ -70,14 +84,14 @@ def entry_document(entry: Entry, proposal: Proposal | None) -> dict[str, Any]:
     }
 
 
-def _here(entry: Entry, proposal: Proposal | None, card: Card | None, language: Language) -> str:
+def _here(entry: CatalogueEntry, proposal: Proposal | None, card: GpuCard | None, language: Language) -> str:
     return t("models.fits", language) if proposal is not None else why_not(entry, card, language)
 
 
 # ---- one model -------------------------------------------------------------------------------------------------------
 
 
-def print_sum(entry: Entry | None, asked: str, shape: Shape, sum_: Sum, language: Language) -> None:
+def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: MemoryEstimate, language: Language) -> None:
     """Print the memory estimate of one model, term by term."""
     console, plan = wide_console(), sum_.plan
     console.print(entry.id if entry else asked)
@@ -104,7 +118,7 @@ def print_sum(entry: Entry | None, asked: str, shape: Shape, sum_: Sum, language
     console.print(t("models.estimate", language))
 
 
-def _sum_table(sum_: Sum, language: Language) -> Table:
+def _sum_table(sum_: MemoryEstimate, language: Language) -> Table:
     several = sum_.plan.cards > 1
     names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
     table = _table(names, ("card", "total"), language)
@@ -117,7 +131,7 @@ def _sum_table(sum_: Sum, language: Language) -> Table:
     return table
 
 
-def sum_document(match: Match | None, shape: Shape, sum_: Sum) -> dict[str, Any]:
+def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dict[str, Any]:
     """Convert one model's memory estimate to JSON; `model` is null for a folder that isn't in the catalogue."""
     found = match and {
         "asked": match.asked,

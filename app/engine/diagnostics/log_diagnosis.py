@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 
 from app.core.errors import EngineError
-from app.core.failure_patterns import known_cause
-from app.core.redaction import masked
+from app.core.failure_patterns import match_failure
+from app.core.redaction import redact
 
 _PREFIX = re.compile(r"^\([^()]*pid=\d+\) ?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?)?")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: .*)?")
@@ -54,7 +54,7 @@ def diagnose(log: str, exit_status: int, *, model: str, was_ready: bool = False)
         fatal = next((number for number, line in enumerate(lines) if _FATAL in line), len(lines) - _LAST_LINES)
         lines = lines[max(0, fatal) :]
     text = "\n".join(lines)
-    if (known := known_cause(text, model)) is not None:
+    if (known := match_failure(text, model)) is not None:
         return known
     cause = _root_cause(lines)
     if exit_status == 128 + 9 or (cause is None and _KILLED.search(text)):
@@ -63,7 +63,7 @@ def diagnose(log: str, exit_status: int, *, model: str, was_ready: bool = False)
     if cause is None:
         key = "engine_died" if was_ready else "engine_silent"
         return EngineError(key, model=model, status=exit_status, lines=said)
-    return EngineError("engine_crashed" if was_ready else "engine_failed", model=model, cause=masked(cause), lines=said)
+    return EngineError("engine_crashed" if was_ready else "engine_failed", model=model, cause=redact(cause), lines=said)
 
 
 def failure_in(log: str, *, model: str) -> EngineError | None:
@@ -85,7 +85,7 @@ def meaningful_lines(log: str, max_lines: int = 6) -> tuple[str, ...]:
     plain = [(_PREFIX.sub("", line), bool(_ERROR_LINE.search(line))) for line in lines]
     meaningful = [(text, is_error) for text, is_error in plain if not _is_noise(text)]
     shown = [text for text, is_error in meaningful if is_error] or [text for text, _ in meaningful]
-    return tuple(masked(text.strip())[:_LONGEST_LINE] for text in list(dict.fromkeys(shown))[-max_lines:])
+    return tuple(redact(text.strip())[:_LONGEST_LINE] for text in list(dict.fromkeys(shown))[-max_lines:])
 
 
 def _is_noise(text: str) -> bool:

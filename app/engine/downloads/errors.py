@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from app.core.errors import ModelNotFound, StorageError
-from app.core.redaction import masked
+from app.core.redaction import redact
 
 
 def human_bytes(size: float) -> str:
@@ -33,7 +33,7 @@ def failure(outcome: Mapping[str, object], model: str, endpoint: str, folder: Pa
         endpoint: The hub's address.
         folder: Folder into which the model was to be downloaded.
     """
-    detail = masked(str(outcome.get("detail", "")))
+    detail = redact(str(outcome.get("detail", "")))
     match outcome["error"]:
         case "missing":
             return ModelNotFound("model_not_on_hub", model=model, endpoint=endpoint)
@@ -69,7 +69,7 @@ def proxy_for(endpoint: str) -> str:
     proxies = getproxies()
     if not address.hostname or proxy_bypass(address.hostname):
         return ""
-    return masked(proxies.get(address.scheme) or proxies.get("all") or "")
+    return redact(proxies.get(address.scheme) or proxies.get("all") or "")
 
 
 def _unreachable(model: str, endpoint: str, reason: str) -> ModelNotFound:

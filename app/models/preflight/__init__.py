@@ -10,17 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from app.models.preflight import architecture, dtype_quantisation, files, memory, parallelism
-from app.models.preflight.context import CardState, Machine, Model, Program, Subject
-from app.models.preflight.finding import SEVERITIES, Finding, Fix, Severity, apply_fix
+from app.models.preflight.context import CardState, MachineState, Model, PreflightSubject, Program
+from app.models.preflight.finding import SEVERITIES, Fix, PreflightFinding, Severity, apply_fix
 
 __all__ = [
-    "CardState", "Finding", "Fix", "Machine", "Model", "Program", "Severity", "Subject", "apply_fix", "check",
+    "CardState",
+    "Fix",
+    "MachineState",
+    "Model",
+    "PreflightFinding",
+    "PreflightSubject",
+    "Program",
+    "Severity",
+    "apply_fix",
+    "check",
 ]  # fmt: skip
 
-_FIRST: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+_FIRST: tuple[Callable[[PreflightSubject], Iterator[PreflightFinding]], ...] = (
     files.settings, files.port, files.folder, architecture.original,
 )  # fmt: skip
-_CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+_CHECKS: tuple[Callable[[PreflightSubject], Iterator[PreflightFinding]], ...] = (
     files.templates, files.absent,
     architecture.code, architecture.known, architecture.foreign,
     dtype_quantisation.in_bfloat16, dtype_quantisation.without_instructions, dtype_quantisation.in_half,
@@ -31,7 +40,7 @@ _CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 )  # fmt: skip
 
 
-def check(subject: Subject) -> tuple[Finding, ...]:
+def check(subject: PreflightSubject) -> tuple[PreflightFinding, ...]:
     """Run all checks and return their findings: those that stop a start, those that hinder, information.
 
     If the model itself can't be used, only that is reported.

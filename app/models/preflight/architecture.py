@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.models.preflight.context import Subject
-from app.models.preflight.finding import Finding, Fix, preflight_notice
+from app.models.preflight.context import PreflightSubject
+from app.models.preflight.finding import Fix, PreflightFinding, preflight_notice
 
 # Any of these is equivalent to the others: vLLM finds a pooling model by its generating one.
 _ENDINGS = (
@@ -26,7 +26,7 @@ _ORIGINAL = "multi_modality"
 _CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}
 
 
-def original(subject: Subject) -> Iterator[Finding]:
+def original(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for DeepSeek-VL in the format of its own program.
 
     Janus, which also generates pictures, has the same type, but other conversions.
@@ -38,20 +38,20 @@ def original(subject: Subject) -> Iterator[Finding]:
     is_hybrid = isinstance(seeing, Mapping) and seeing.get("cls") == "HybridVisionTower"
     converted = _CONVERTED["hybrid" if is_hybrid else "plain"]
     values = {"model": subject.name, "id": converted}
-    yield Finding("checkpoint_original", values, "stops", Fix(model=converted, engine="transformers"))
+    yield PreflightFinding("checkpoint_original", values, "stops", Fix(model=converted, engine="transformers"))
 
 
-def code(subject: Subject) -> Iterator[Finding]:
+def code(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for a config.json that only the model's own code can read, and that code isn't allowed to run."""
     config = _config(subject)
     if config is None or _knows_type(subject, config) or not _brings(config, "AutoConfig"):
         return
     if not subject.arguments.get("trust_remote_code"):
         fix = Fix({"trust_remote_code": True})
-        yield Finding("remote_code_needed", {"model": subject.name}, "stops", fix)
+        yield PreflightFinding("remote_code_needed", {"model": subject.name}, "stops", fix)
 
 
-def known(subject: Subject) -> Iterator[Finding]:
+def known(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that the engine has the architecture."""
     config = _config(subject)
     if config is None:
@@ -74,7 +74,7 @@ def known(subject: Subject) -> Iterator[Finding]:
         yield _unsupported(subject, ", ".join(names))
 
 
-def foreign(subject: Subject) -> Iterator[Finding]:
+def foreign(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that the second engine can read the type; it is started without permission to run a model's own code."""
     config, program = subject.config, subject.program
     if program.kind != "transformers" or config is None or not program.model_types:
@@ -84,17 +84,17 @@ def foreign(subject: Subject) -> Iterator[Finding]:
         has = any(_has(program.architectures, str(name)) for name in names) if isinstance(names, list) else False
         fix = Fix(engine="vllm") if has else Fix(model=subject.alternative) if subject.alternative else None
         values = {"model": subject.name, "architecture": str(config["model_type"])}
-        yield Finding("transformers_lacks_type", values, "stops", fix)
+        yield PreflightFinding("transformers_lacks_type", values, "stops", fix)
 
 
-def _config(subject: Subject) -> Mapping[str, Any] | None:
+def _config(subject: PreflightSubject) -> Mapping[str, Any] | None:
     """Return the config to check, or None for the other engine or if its source can't be read."""
     program = subject.program
     is_known = program.kind == "vllm" and program.architectures and program.model_types
     return subject.config if is_known else None
 
 
-def _knows_type(subject: Subject, config: Mapping[str, Any]) -> bool:
+def _knows_type(subject: PreflightSubject, config: Mapping[str, Any]) -> bool:
     """Return whether the engine knows the type; a config.json without one is left to the engine."""
     return not config.get("model_type") or str(config["model_type"]) in subject.program.model_types
 
@@ -111,7 +111,7 @@ def _has(architectures: frozenset[str], name: str) -> bool:
     return any(stem + ending in architectures for stem in stems for ending in _ENDINGS)
 
 
-def _unsupported(subject: Subject, architecture: str, fix: Fix | None = None) -> Finding:
+def _unsupported(subject: PreflightSubject, architecture: str, fix: Fix | None = None) -> PreflightFinding:
     values = {"model": subject.name, "architecture": architecture}
     another = Fix(model=subject.alternative) if subject.alternative else None
-    return Finding("architecture_unsupported", values, "stops", fix or another)
+    return PreflightFinding("architecture_unsupported", values, "stops", fix or another)

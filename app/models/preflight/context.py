@@ -12,8 +12,8 @@ from typing import Any, Literal
 from app.core.errors import AppError
 from app.models.architecture import Quantisation, Shape
 from app.models.catalogue import Match
-from app.models.cpu_speed import Speed, usual_speed
-from app.models.serving_plan import Device, Plan, plan_of
+from app.models.cpu_speed import ProcessorRates, estimate_rates
+from app.models.serving_plan import Device, Plan, parse_plan
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")
 
@@ -52,7 +52,7 @@ class CardState:
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineState:
     """The computing device: `kind` is that of the installed engine. Flags as in /proc/cpuinfo; empty if unknown."""
 
     kind: Device = "cpu"
@@ -67,9 +67,9 @@ class Machine:
     disk_folder: str = ""
 
     @property
-    def speed(self) -> Speed:
+    def speed(self) -> ProcessorRates:
         """Return the processor's estimated rates, from its flags and cores."""
-        return usual_speed(self.cpu_flags, self.cpu_cores)
+        return estimate_rates(self.cpu_flags, self.cpu_cores)
 
     @property
     def least_capability(self) -> tuple[int, int] | None:
@@ -105,7 +105,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Subject:
+class PreflightSubject:
     """A model with settings on a machine.
 
     Attributes:
@@ -121,7 +121,7 @@ class Subject:
     model: Model
     given: Mapping[str, Any] = field(default_factory=dict)
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    machine: Machine = field(default_factory=Machine)
+    machine: MachineState = field(default_factory=MachineState)
     program: Program = field(default_factory=Program)
     environment: Mapping[str, str] = field(default_factory=dict)
     settings_fault: AppError | None = None
@@ -172,14 +172,14 @@ class Subject:
         """Return the requested length, or None if the engine chooses it."""
         if self.arguments.get("max_model_len") in (None, -1, "-1", "auto"):
             return None
-        return plan_of(self.arguments).max_model_len
+        return parse_plan(self.arguments).max_model_len
 
     @property
     def plan(self) -> Plan:
         """Return the serving plan. With "auto" vLLM computes in 16 bits what is stored in 32."""
         stored = self.shape.dtype if self.shape else ""
         dtype = {"dtype": "bfloat16"} if self.dtype == "auto" and stored == "float32" else {}
-        return plan_of({**self.arguments, **dtype}, device=self.machine.kind)
+        return parse_plan({**self.arguments, **dtype}, device=self.machine.kind)
 
     def _size(self, key: str) -> int:
         given = self.arguments.get(key, 1)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.models.cpu_speed import fits_wide, float32_bytes, is_better_wide, paces
-from app.models.preflight.context import Subject
-from app.models.preflight.finding import Finding, Fix, gib, preflight_notice
+from app.models.cpu_speed import estimate_speeds, fits_wide, float32_bytes, is_better_wide
+from app.models.preflight.context import PreflightSubject
+from app.models.preflight.finding import Fix, PreflightFinding, gib, preflight_notice
 from app.models.serving_plan import GIB
 
 _BFLOAT16 = (8, 0)
@@ -24,21 +24,21 @@ _BESIDE = {"quantize_config.json", "quant_config.json"}  # quantisation settings
 _LEAST = {"awq": (7, 5), "fp8": (7, 5), "mxfp4": (8, 0)}
 
 
-def in_bfloat16(subject: Subject) -> Iterator[Finding]:
+def in_bfloat16(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for bfloat16 on cards below 8.0, where only "auto" falls back by itself."""
     least = subject.machine.least_capability
     if subject.machine.kind == "gpu" and subject.dtype == "bfloat16" and least is not None and least < _BFLOAT16:
-        yield Finding("bfloat16_unsupported", {"model": subject.name}, "stops", Fix({"dtype": "half"}))
+        yield PreflightFinding("bfloat16_unsupported", {"model": subject.name}, "stops", Fix({"dtype": "half"}))
 
 
-def without_instructions(subject: Subject) -> Iterator[Finding]:
+def without_instructions(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for bfloat16 on a processor that has to convert every number, where float32 is faster."""
     shape, memory, speed = subject.shape, subject.machine.memory_bytes, subject.machine.speed
     if shape is None or memory is None or subject.machine.kind != "cpu" or subject.program.kind != "vllm":
         return
     if subject.dtype not in ("bfloat16", "auto") or not is_better_wide(shape, subject.arguments, speed):
         return
-    narrow, wide = (f"{pace.each_seconds:.0f}" for pace in paces(shape, subject.arguments, speed))
+    narrow, wide = (f"{pace.each_seconds:.0f}" for pace in estimate_speeds(shape, subject.arguments, speed))
     needed = gib(float32_bytes(shape, subject.arguments, GIB))
     values = {"model": subject.name, "seconds": narrow, "wide": wide, "needed": needed, "memory": gib(memory)}
     if fits_wide(shape, subject.arguments, memory, GIB):
@@ -47,7 +47,7 @@ def without_instructions(subject: Subject) -> Iterator[Finding]:
         yield preflight_notice("emulated", values, "tells")
 
 
-def in_half(subject: Subject) -> Iterator[Finding]:
+def in_half(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for float16 with a model type that vLLM refuses in it."""
     config = subject.config
     if config is None or subject.program.kind != "vllm" or config.get("model_type") not in _NOT_IN_HALF:
@@ -56,18 +56,18 @@ def in_half(subject: Subject) -> Iterator[Finding]:
         least = subject.machine.least_capability
         better = "float" if least is not None and least < _BFLOAT16 else "bfloat16"
         values = {"model": subject.name, "type": config["model_type"]}
-        yield Finding("float16_unsupported", values, "stops", Fix({"dtype": better}))
+        yield PreflightFinding("float16_unsupported", values, "stops", Fix({"dtype": better}))
 
 
-def quantised_in_float(subject: Subject) -> Iterator[Finding]:
+def quantised_in_float(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for float32 with a quantised model that computes in 16 bits only."""
     quantisation = subject.quantisation
     if quantisation is not None and quantisation.method in _IN_16_BITS and subject.dtype == "float":
         values = {"model": subject.name, "dtype": "float32", "method": quantisation.method}
-        yield Finding("quantization_dtype", values, "stops", Fix({"dtype": "half"}))
+        yield PreflightFinding("quantization_dtype", values, "stops", Fix({"dtype": "half"}))
 
 
-def method(subject: Subject) -> Iterator[Finding]:
+def method(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for a quantisation method that the engine lacks, or that isn't the checkpoint's."""
     if subject.config is None or subject.program.kind != "vllm":
         return
@@ -79,14 +79,14 @@ def method(subject: Subject) -> Iterator[Finding]:
         yield _unknown(subject, stored, Fix(model=subject.alternative) if subject.alternative else None)
     elif asked in _KINDS and stored in _KINDS and asked != stored:
         values = {"model": subject.name, "asked": asked, "stored": stored}
-        yield Finding("quantization_differs", values, "stops", Fix(remove=("quantization",)))
+        yield PreflightFinding("quantization_differs", values, "stops", Fix(remove=("quantization",)))
     elif asked in _IN_16_BITS and not stored and subject.model.folder and not _BESIDE & subject.model.files:
-        yield Finding(
+        yield PreflightFinding(
             "quantization_none", {"model": subject.name, "asked": asked}, "stops", Fix(remove=("quantization",))
         )
 
 
-def generation(subject: Subject) -> Iterator[Finding]:
+def generation(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for cards that are too old, for the method or for the installed vLLM."""
     least = subject.machine.least_capability
     if subject.machine.kind != "gpu" or least is None or subject.program.kind != "vllm":
@@ -95,13 +95,13 @@ def generation(subject: Subject) -> Iterator[Finding]:
     if least < _OLDEST:
         number = next(number for number, card in enumerate(subject.machine.cards) if card.capability == least)
         named = {"number": number, "name": subject.machine.cards[number].name, "capability": _written(least)}
-        yield Finding("doctor_card_old", named, "hinders", table="notice")
+        yield PreflightFinding("doctor_card_old", named, "hinders", table="notice")
     elif wanted is not None and least < wanted:
         values = {"minimum": _whole(wanted), "capability": _whole(least)}
-        yield Finding("quantization_too_new", {"model": subject.name, **values}, "stops")
+        yield PreflightFinding("quantization_too_new", {"model": subject.name, **values}, "stops")
 
 
-def mixture(subject: Subject) -> Iterator[Finding]:
+def mixture(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check for a mixture of experts in 4 bits on a CPU without AMX.
 
     vLLM failed there with `assert self.quant_method is not None`.
@@ -112,10 +112,10 @@ def mixture(subject: Subject) -> Iterator[Finding]:
     is_packed = quantisation.method in _IN_16_BITS and quantisation.bits == 4 and shape.text.experts > 0
     if is_packed and flags and "amx_tile" not in flags and not subject.program.has_zentorch:
         fix = Fix(model=subject.alternative) if subject.alternative else None
-        yield Finding("quantization_needs_gpu", {"model": subject.name}, "stops", fix)
+        yield PreflightFinding("quantization_needs_gpu", {"model": subject.name}, "stops", fix)
 
 
-def sizes(subject: Subject) -> Iterator[Finding]:
+def sizes(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that the CPU's kernel accepts a model's AWQ matrices: sides in multiples of 32 on each process."""
     quantisation, shape, ways = subject.quantisation, subject.shape, subject.tensor_parallel
     if quantisation is None or shape is None or quantisation.method != "awq" or subject.machine.kind != "cpu":
@@ -130,18 +130,18 @@ def sizes(subject: Subject) -> Iterator[Finding]:
         values = {"model": subject.name, "size": wrong, "multiple": _CPU_MULTIPLE}
         fix = Fix({"tensor_parallel_size": 1}) if ways > 1 else None
         fix = fix or (Fix(model=subject.alternative) if subject.alternative else None)
-        yield Finding("quantization_sizes", values, "stops", fix)
+        yield PreflightFinding("quantization_sizes", values, "stops", fix)
 
 
-def _stored(subject: Subject) -> str:
+def _stored(subject: PreflightSubject) -> str:
     """Return vLLM's name of the checkpoint's method, or "" for none."""
     return (
         subject.quantisation.method.replace("compressed_tensors", "compressed-tensors") if subject.quantisation else ""
     )
 
 
-def _unknown(subject: Subject, name: str, fix: Fix | None) -> Finding:
-    return Finding("quantization_absent", {"model": subject.name, "method": name}, "stops", fix)
+def _unknown(subject: PreflightSubject, name: str, fix: Fix | None) -> PreflightFinding:
+    return PreflightFinding("quantization_absent", {"model": subject.name, "method": name}, "stops", fix)
 
 
 def _written(capability: tuple[int, int]) -> str:

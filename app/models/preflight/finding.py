@@ -45,7 +45,7 @@ class Fix:
 
 
 @dataclass(frozen=True)
-class Finding:
+class PreflightFinding:
     """A problem; `key` with `values` has its text in `table` of the language files.
 
     One that stops a start is always an error. The key is that of `app.core.failure_patterns` if a started engine would
@@ -70,16 +70,16 @@ class Finding:
         return EngineError(self.key, **self.values)
 
 
-def of_error(error: AppError, severity: Severity = "stops", fix: Fix | None = None) -> Finding:
+def of_error(error: AppError, severity: Severity = "stops", fix: Fix | None = None) -> PreflightFinding:
     """Build a finding from an error that another check has raised."""
-    return Finding(error.key, error.values, severity, fix)
+    return PreflightFinding(error.key, error.values, severity, fix)
 
 
 def preflight_notice(
     key: str, values: Mapping[str, Any], severity: Severity = "hinders", fix: Fix | None = None
-) -> Finding:
+) -> PreflightFinding:
     """Build a finding that doesn't stop a start, with its own text `notice.preflight_<key>`."""
-    return Finding(f"preflight_{key}", values, severity, fix, "notice")
+    return PreflightFinding(f"preflight_{key}", values, severity, fix, "notice")
 
 
 def gib(size_bytes: float) -> str:

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from app.models.architecture import Shape
-from app.models.memory import memory_of, tokens_in
-from app.models.placement import need_of
-from app.models.preflight.context import Subject
-from app.models.preflight.finding import Finding, Fix, gib, preflight_notice
+from app.models.memory import estimate_memory, tokens_in
+from app.models.placement import estimate_need
+from app.models.preflight.context import PreflightSubject
+from app.models.preflight.finding import Fix, PreflightFinding, gib, preflight_notice
 from app.models.serving_plan import GIB
 from app.models.vision_tokens import image_tokens
 
@@ -29,7 +29,7 @@ _REST_TOKENS = 1024
 """Least tokens for question and answer beside the pictures. Chosen by hand; not tuned."""
 
 
-def length(subject: Subject) -> Iterator[Finding]:
+def length(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that the length doesn't exceed the model's own, by the most generous reading of its config.json."""
     config, wanted = subject.config, subject.max_model_len
     if config is None or wanted is None or subject.environment.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0") != "0":
@@ -37,10 +37,10 @@ def length(subject: Subject) -> Iterator[Finding]:
     possible = _longest(config)
     if subject.program.kind == "vllm" and possible is not None and wanted > possible:
         values = {"model": subject.name, "length": wanted, "possible": possible}
-        yield Finding("context_exceeds_model", values, "stops", Fix({"max_model_len": possible}))
+        yield PreflightFinding("context_exceeds_model", values, "stops", Fix({"max_model_len": possible}))
 
 
-def cache(subject: Subject) -> Iterator[Finding]:
+def cache(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that one request fits in a cache of fixed size; a CPU's cache always has one."""
     shape, wanted, space = subject.shape, subject.max_model_len, _cache_bytes(subject)
     if space is None or subject.program.kind != "vllm":
@@ -48,29 +48,29 @@ def cache(subject: Subject) -> Iterator[Finding]:
     total = subject.machine.memory_bytes
     if subject.machine.kind == "cpu" and total is not None and space > total:
         values = {"model": subject.name, "cache": gib(space), "memory": gib(total)}
-        yield Finding("cache_exceeds_memory", values, "stops")
+        yield PreflightFinding("cache_exceeds_memory", values, "stops")
     elif shape is not None and wanted is not None and _is_counted(subject):
-        one = memory_of(shape, replace(subject.plan, sequences=1))
-        if one.of("cache") > space * _MARGIN:
+        one = estimate_memory(shape, replace(subject.plan, sequences=1))
+        if one.bytes_of("cache") > space * _MARGIN:
             possible = tokens_in(space, one.cache_bytes_per_token, subject.machine.kind)
             fix = Fix({"max_model_len": possible}) if possible else None
             figures = {"model": subject.name, "length": wanted, "possible": possible}
-            yield Finding("context_exceeds_cache", figures, "stops", fix)
+            yield PreflightFinding("context_exceeds_cache", figures, "stops", fix)
 
 
-def cards(subject: Subject) -> Iterator[Finding]:
+def cards(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that weights, working memory and the cache of one request fit in the smallest card."""
     shape, size = subject.shape, subject.machine.least_card_bytes
     if shape is None or size is None or subject.machine.kind != "gpu" or subject.program.kind != "vllm":
         return
     if any(subject.arguments.get(key) for key in _OFFLOADS):
         return
-    needed = memory_of(shape, subject.plan)
-    weights = needed.of("text_weights", "vision_weights")
+    needed = estimate_memory(shape, subject.plan)
+    weights = needed.bytes_of("text_weights", "vision_weights")
     if weights > size:
         values = {"model": subject.name, "weights": gib(weights), "memory": gib(size)}
         fix = Fix(model=subject.alternative) if subject.alternative else None
-        yield Finding("weights_exceed_card", values, "stops", fix)
+        yield PreflightFinding("weights_exceed_card", values, "stops", fix)
         return
     budget = int(size * _utilisation(subject.arguments))
     if not needed.cache_bytes_per_token:
@@ -83,7 +83,7 @@ def cards(subject: Subject) -> Iterator[Finding]:
         yield preflight_notice("cache_short", figures, fix=fix)
 
 
-def busy_cards(subject: Subject) -> Iterator[Finding]:
+def busy_cards(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that other programs leave free what the engine will reserve; the second engine reserves nothing."""
     share, is_claimed = _utilisation(subject.arguments), (subject.machine.kind, subject.program.kind) == ("gpu", "vllm")
     for number, card in enumerate(subject.machine.cards if is_claimed else ()):
@@ -94,12 +94,12 @@ def busy_cards(subject: Subject) -> Iterator[Finding]:
             yield preflight_notice("card_busy", values, fix=fix)
 
 
-def ordinary(subject: Subject) -> Iterator[Finding]:
+def ordinary(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that the whole estimate fits in a CPU's usable memory, then in its free memory."""
     shape, there, free = subject.shape, subject.machine.memory_bytes, subject.machine.free_bytes
     if shape is None or there is None or subject.machine.kind != "cpu":
         return
-    need = need_of(shape, subject.plan, there)
+    need = estimate_need(shape, subject.plan, there)
     needed = need.needed_bytes + _cache_beyond_one_request(subject, shape)
     values = {
         "model": subject.name,
@@ -114,16 +114,16 @@ def ordinary(subject: Subject) -> Iterator[Finding]:
         yield preflight_notice("memory_busy", {**values, "free": gib(free)}, fix=_smaller(subject))
 
 
-def _cache_beyond_one_request(subject: Subject, shape: Shape) -> int:
+def _cache_beyond_one_request(subject: PreflightSubject, shape: Shape) -> int:
     """Return the bytes of a cache of the user's size beyond those in the estimate.
 
     The size that FrameLens sets follows from the free memory and is allocated only as it is filled.
     """
     space = _cache_bytes(subject) if subject.sets_cache else None
-    return max(0, (space or 0) - memory_of(shape, subject.plan).of("cache"))
+    return max(0, (space or 0) - estimate_memory(shape, subject.plan).bytes_of("cache"))
 
 
-def _smaller(subject: Subject) -> Fix | None:
+def _smaller(subject: PreflightSubject) -> Fix | None:
     """Return settings with which the model fits, or another model."""
     change = {key: value for key, value in subject.fitting.items() if subject.given.get(key) != value}
     if change:
@@ -131,7 +131,7 @@ def _smaller(subject: Subject) -> Fix | None:
     return Fix(model=subject.alternative) if subject.alternative else None
 
 
-def pictures(subject: Subject) -> Iterator[Finding]:
+def pictures(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that a request holds as many pictures of 1280 × 720 as are allowed."""
     shape, wanted = subject.shape, subject.max_model_len
     limits = subject.arguments.get("limit_mm_per_prompt")
@@ -150,7 +150,7 @@ def pictures(subject: Subject) -> Iterator[Finding]:
         yield preflight_notice("pictures_exceed", values, "hinders" if possible == 0 else "tells")
 
 
-def blind(subject: Subject) -> Iterator[Finding]:
+def blind(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Report a model without vision."""
     if subject.shape is not None and subject.shape.vision is None:
         yield preflight_notice("blind", {"model": subject.name}, "tells")
@@ -169,7 +169,7 @@ def _longest(config: Mapping[str, Any]) -> int | None:
     return max(int(inner["max_position_embeddings"] * max(1.0, factor)), *lengths, 0)
 
 
-def _is_counted(subject: Subject) -> bool:
+def _is_counted(subject: PreflightSubject) -> bool:
     """Return whether the estimate covers this cache: every layer keeps every token, in the type that is computed in.
 
     A `head_dim` of its own is used by some families only; the others divide `hidden` among the heads regardless.
@@ -182,7 +182,7 @@ def _is_counted(subject: Subject) -> bool:
     return has_own and not kept.window_layers and not kept.latent
 
 
-def _cache_bytes(subject: Subject) -> int | None:
+def _cache_bytes(subject: PreflightSubject) -> int | None:
     """Return the configured size of the cache; on a CPU the variable takes precedence over the argument."""
     space = subject.environment.get("VLLM_CPU_KVCACHE_SPACE", "")
     if subject.machine.kind == "cpu" and space.isdecimal() and int(space):

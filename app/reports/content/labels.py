@@ -11,7 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
 from app.core.domain import BREAKS, Analysis, ChunkResult, Finding, Language, clock
-from app.core.filenames import last_part, shown_name
+from app.core.filenames import base_name, shown_name
 from app.i18n import catalogue, notice_text, t
 from app.reports.content.document import Line, Span
 from app.reports.content.plain_text import one_line, printable
@@ -39,7 +39,7 @@ def _without_private_values(value: str) -> str:
     if value.startswith(("http://", "https://")):
         return "remote"
     path, note, rest = value.partition(" (")
-    return f"{last_part(path)}{note}{rest}" if _IS_PATH.match(path) else value
+    return f"{base_name(path)}{note}{rest}" if _IS_PATH.match(path) else value
 
 
 def headline(analysis: Analysis, language: Language) -> str:
@@ -56,7 +56,7 @@ def title_and_details(
     video and model.
     """
     asked = f"“{question}”" if question else ""
-    rest = (name if title else "", asked, part, last_part(model))
+    rest = (name if title else "", asked, part, base_name(model))
     return title or name, " · ".join(filter(None, rest))
 
 

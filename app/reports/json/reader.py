@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from app.core.domain import (
     MOST_FRAMES,
-    NOWHERE,
+    UNKNOWN_PATH,
     Analysis,
     AnalysisRequest,
     Boundary,
@@ -145,7 +145,7 @@ def _analysis(form: ReportForm, pictures: Sequence[bytes]) -> Analysis:
     return Analysis(
         id=form.id,
         created=form.created,
-        request=AnalysisRequest(NOWHERE, **{name: getattr(request, name) for name in type(request).model_fields}),
+        request=AnalysisRequest(UNKNOWN_PATH, **{name: getattr(request, name) for name in type(request).model_fields}),
         video=_video(form.source),
         sha256=form.source.sha256,
         decode=_decode(form),
@@ -167,7 +167,7 @@ def _analysis(form: ReportForm, pictures: Sequence[bytes]) -> Analysis:
 
 def _video(source: SourceForm) -> VideoInfo:
     return VideoInfo(
-        path=NOWHERE,
+        path=UNKNOWN_PATH,
         name=source.name,
         size_bytes=source.size_bytes,
         container=source.container,

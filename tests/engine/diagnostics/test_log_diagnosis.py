@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import ModelNotFound
-from app.core.failure_patterns import keys, known_cause
+from app.core.failure_patterns import keys, match_failure
 from app.engine.diagnostics.log_diagnosis import diagnose, meaningful_lines
 from app.i18n import error_text
 
@@ -175,12 +175,12 @@ def test_every_cause_has_a_sample_and_words() -> None:
 def test_nothing_is_found_in_the_log_of_an_engine_that_is_well(name: str) -> None:
     log = log_of(name)
     assert "Application startup complete" in log
-    assert known_cause(log, "m") is None
+    assert match_failure(log, "m") is None
     assert diagnose(log, 0, model="m", was_ready=True).key == "engine_died"
 
 
 def test_a_port_that_was_taken_and_replaced_is_no_cause() -> None:
-    assert known_cause("WARNING [parallel.py:746] Address already in use. Retrying with a new port.", "m") is None
+    assert match_failure("WARNING [parallel.py:746] Address already in use. Retrying with a new port.", "m") is None
 
 
 def test_unknown_failure_shows_log_end_and_how_to_report() -> None:

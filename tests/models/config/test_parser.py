@@ -6,7 +6,7 @@ import pytest
 
 from app.core.errors import ModelNotFound
 from app.i18n import error_text
-from app.models import Plan, built_in, image_tokens, memory_of, read_shape
+from app.models import Plan, built_in, estimate_memory, image_tokens, read_shape
 from app.models.architecture import Shape
 from app.models.catalogue import raw_built_in
 from app.models.vision_tokens import largest_picture_tokens
@@ -62,7 +62,7 @@ def test_any_config_gives_an_estimate_or_an_error(id_: str) -> None:
         for odd in (None, 0, -1, 1, 1.5, True, "x", [], {}, [[]], 10**9):
             table[key] = odd
             try:
-                assert memory_of(read_shape(config), Plan(tensor_parallel=2)).total_bytes > 0
+                assert estimate_memory(read_shape(config), Plan(tensor_parallel=2)).total_bytes > 0
             except ModelNotFound as error:
                 assert error_text(error, "zh")
         table[key] = was

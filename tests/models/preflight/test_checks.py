@@ -11,7 +11,17 @@ import pytest
 from app.core.errors import ConfigError, ModelNotFound
 from app.i18n import error_text, notice_text
 from app.models import built_in, read_shape
-from app.models.preflight import CardState, Finding, Fix, Machine, Model, Program, Subject, apply_fix, check
+from app.models.preflight import (
+    CardState,
+    Fix,
+    MachineState,
+    Model,
+    PreflightFinding,
+    PreflightSubject,
+    Program,
+    apply_fix,
+    check,
+)
 from app.models.serving_plan import GIB
 from tests.models.checkpoints import AWQ, GEMMA3, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
 
@@ -21,7 +31,7 @@ PROGRAM = Program(
     model_types=frozenset({"qwen2", "qwen2_5_vl", "qwen3_moe", "gemma3_text"}),
     quantisations=frozenset({"awq", "gptq", "fp8", "compressed-tensors"}),
 )
-CPU = Machine("cpu", cpu_flags=frozenset({"avx2", "avx512_bf16"}), memory_nodes=1, memory_bytes=32 * GIB,
+CPU = MachineState("cpu", cpu_flags=frozenset({"avx2", "avx512_bf16"}), memory_nodes=1, memory_bytes=32 * GIB,
               free_bytes=24 * GIB, shm_bytes=8 * GIB, disk_free_bytes=100 * GIB, disk_folder="/cache")  # fmt: skip
 OLD_CPU = replace(CPU, cpu_flags=frozenset({"avx2", "avx512f"}), cpu_cores=2)
 AMPERE = CardState("RTX 3090", (8, 6), 24 * GIB, 24 * GIB)
@@ -37,11 +47,11 @@ LARGE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def cards(card: CardState, number: int = 1) -> Machine:
+def cards(card: CardState, number: int = 1) -> MachineState:
     return replace(CPU, kind="gpu", cards=(card,) * number)
 
 
-def subject(config: dict[str, Any] = QWEN2, machine: Machine = CPU, **arguments: Any) -> Subject:
+def subject(config: dict[str, Any] = QWEN2, machine: MachineState = CPU, **arguments: Any) -> PreflightSubject:
     """A whole model in a folder; arguments set to None are left out."""
     try:
         shape = read_shape(config)
@@ -49,10 +59,10 @@ def subject(config: dict[str, Any] = QWEN2, machine: Machine = CPU, **arguments:
         shape = None
     given = {key: value for key, value in {**USUAL, **arguments}.items() if value is not None}
     model = Model("tiny", "/models/tiny", FILES, config, shape, has_template=True)
-    return Subject(model, given, given, machine, PROGRAM)
+    return PreflightSubject(model, given, given, machine, PROGRAM)
 
 
-def told(subject: Subject) -> list[str]:
+def told(subject: PreflightSubject) -> list[str]:
     """What stops or hinders."""
     found = check(subject)
     for finding in found:
@@ -64,13 +74,13 @@ def told(subject: Subject) -> list[str]:
     return [finding.key for finding in found if finding.severity != "tells"]
 
 
-def only(subject: Subject) -> Finding:
+def only(subject: PreflightSubject) -> PreflightFinding:
     found = [finding for finding in check(subject) if finding.severity != "tells"]
     assert len(found) == 1, found
     return found[0]
 
 
-PAIRS: dict[str, tuple[str, Callable[[], Subject], Callable[[], Subject]]] = {
+PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], PreflightSubject]]] = {
     "heads": (
         "heads_not_divisible",
         lambda: subject(machine=cards(AMPERE, 3), tensor_parallel_size=3),
@@ -317,14 +327,16 @@ def test_it_is_told_when_it_is_there_and_not_when_it_is_not(name: str) -> None:
 
 @pytest.mark.parametrize("config", [QWEN2, QWEN2_VL, QWEN3_MOE], ids=["text", "vision", "experts"])
 @pytest.mark.parametrize("machine", [CPU, cards(AMPERE), cards(TURING)], ids=["CPU", "Ampere", "Turing"])
-def test_nothing_is_said_against_a_model_that_runs(config: dict[str, Any], machine: Machine) -> None:
+def test_nothing_is_said_against_a_model_that_runs(config: dict[str, Any], machine: MachineState) -> None:
     assert told(subject(config, machine)) == []
 
 
 def test_where_nothing_is_known_nothing_is_said() -> None:
-    nothing = Subject(Model("m", "/m", has_template=True), {}, {"tensor_parallel_size": 1}, Machine(), Program())
+    nothing = PreflightSubject(
+        Model("m", "/m", has_template=True), {}, {"tensor_parallel_size": 1}, MachineState(), Program()
+    )
     assert told(nothing) == []
-    assert told(replace(nothing, machine=Machine("gpu", (CardState(),)))) == []
+    assert told(replace(nothing, machine=MachineState("gpu", (CardState(),)))) == []
 
 
 def test_a_config_that_is_overridden_is_not_judged_by() -> None:

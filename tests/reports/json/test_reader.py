@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.core.domain import NOWHERE, Analysis, Boundary, Language, Measures, Selection, Stretch
+from app.core.domain import UNKNOWN_PATH, Analysis, Boundary, Language, Measures, Selection, Stretch
 from app.core.errors import InputError
 from app.i18n import error_text
 from app.reports import FORMATS
@@ -157,4 +157,4 @@ def test_what_a_later_version_adds_is_passed_over() -> None:
 def test_no_file_that_a_report_names_is_opened_here() -> None:
     source = json.loads(writer.write(rich(), "en"))["source"]
     made = read(changed(source={**source, "name": "/etc/passwd"}), name=NAME)
-    assert made.video.path == made.request.path == NOWHERE
+    assert made.video.path == made.request.path == UNKNOWN_PATH

@@ -18,10 +18,10 @@ from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Languag
 from app.core.errors import EngineError, ModelNotFound
 from app.engine import DownloadManager, Endpoint, EngineStatus, Launcher
 from app.i18n import LANGUAGES, error_text, t
-from app.models import Card
+from app.models import GpuCard
 from app.services import hardware_profile
 from app.services.container import Services
-from app.services.hardware_profile import Place
+from app.services.hardware_profile import HardwareProfile
 from app.ui import resources
 from app.ui.state import PageState
 from tests.engine.fakes import fake_launcher
@@ -46,11 +46,13 @@ def show(services: Services, monkeypatch: pytest.MonkeyPatch) -> Show:
     def show_with(
         status: EngineStatus | None = None,
         *,
-        place: Place | None = None,
+        place: HardwareProfile | None = None,
         language: Language = "en",
         changed: Services | None = None,
     ) -> AppTest:
-        monkeypatch.setattr(hardware_profile, "here", lambda: place or Place("here", Card(24, 8.9, "RTX 4090")))
+        monkeypatch.setattr(
+            hardware_profile, "here", lambda: place or HardwareProfile("here", GpuCard(24, 8.9, "RTX 4090"))
+        )
         shown = changed or (with_bench(services, engine=ScriptedEngine(status)) if status else services)
         resources.install(resources.Installed(services=shown, key="key"))
         page = AppTest.from_function(models_page, default_timeout=60)
@@ -110,7 +112,7 @@ def test_model_list_is_ranked_for_the_memory(show: Show, language: Language) -> 
 
 
 def test_a_cpu_is_a_place_too(show: Show) -> None:
-    page = show(place=Place("here", None, memory_gib=16))
+    page = show(place=HardwareProfile("here", None, memory_gib=16))
     assert t("models.machine_cpu", "en", gib="16") in texts(page)
     assert "gpu_memory_utilization" not in name(page, "Qwen/Qwen2.5-VL-3B-Instruct").text_area(key="model_config").value
 
@@ -174,7 +176,7 @@ def over(services: Services) -> str:
 
 
 def test_page_switches_model_and_keeps_it(show: Show, served: Path, services: Services) -> None:
-    page = name(show(place=Place("here", None, memory_gib=16)), str(served))
+    page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
     page.button(key="model_use").click().run()
     assert not page.exception
     assert over(services) == "done"
@@ -185,7 +187,7 @@ def test_page_switches_model_and_keeps_it(show: Show, served: Path, services: Se
 
 
 def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Services) -> None:
-    page = name(show(place=Place("here", None, memory_gib=16)), str(served))
+    page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
     page.text_area(key="model_config").set_value('{"dtype": "int8", "max_model_len": 64}').run()
     page.button(key="model_check").click().run()
     page.button(key="model_mend_0").click().run()
@@ -203,7 +205,7 @@ def test_switch_pauses_running_analyses_if_wanted(
     job = services.jobs.submit(AnalysisRequest(path), name="video.mp4")
     while not services.jobs.running():
         time.sleep(0.01)
-    page = name(show(place=Place("here", None, memory_gib=16), changed=services), str(served))
+    page = name(show(place=HardwareProfile("here", None, memory_gib=16), changed=services), str(served))
     page.button_group(key="model_pausing").set_value(True).run()
     page.button(key="model_use").click().run()
     assert not page.exception

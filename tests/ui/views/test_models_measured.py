@@ -24,7 +24,7 @@ from app.llm.test_cards import cards
 from app.models.serving_plan import GIB
 from app.services import model_benchmarks
 from app.services.container import Services
-from app.services.hardware_profile import Place
+from app.services.hardware_profile import HardwareProfile
 from app.store.benchmark_store import trials as kept_trials
 from tests.analysis.test_model_benchmark import MEASURED
 from tests.engine.fakes import fake_launcher
@@ -39,7 +39,7 @@ from tests.ui.views.test_models import Show, badges, name, over, rows, show
 
 __all__ = ["show"]
 
-CPU = Place("here", None, memory_gib=24)
+CPU = HardwareProfile("here", None, memory_gib=24)
 VL_3B = MEASURED.model
 RIGHT = "\n".join(f"{place}: {one.colour} {one.form} {one.digit}" for place, one in enumerate(cards(8), 1))
 DOCUMENT = {**asdict(MEASURED), "machine": cpu_name(), "at": "2026-01-02 03:04"}
@@ -136,7 +136,7 @@ def test_a_running_analysis_is_finished_before_a_trial_begins(
 
 
 def test_unbenchmarkable_model_has_no_button(show: Show) -> None:
-    page = name(show(place=Place("here", None, memory_gib=64)), "llava-hf/llava-1.5-7b-hf")
+    page = name(show(place=HardwareProfile("here", None, memory_gib=64)), "llava-hf/llava-1.5-7b-hf")
     assert not [one for one in page.button if one.key == "trial_begin"]
 
 

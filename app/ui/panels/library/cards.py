@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import NOWHERE, Language
-from app.core.filenames import last_part
+from app.core.domain import UNKNOWN_PATH, Language
+from app.core.filenames import base_name
 from app.i18n import t
 from app.store.library_index import Entry, Hit
 from app.ui import resources
@@ -103,7 +103,7 @@ def _card(services: Services, entry: Entry, hits: list[Hit], language: Language)
         cover=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
         icon=services.jobs.state_of(entry),
         length=short_clock(entry.seconds) if entry.seconds else "",
-        facts=list(filter(None, (asked, _line(part, last_part(entry.model), *counts), _line(made, kind)))),
+        facts=list(filter(None, (asked, _line(part, base_name(entry.model), *counts), _line(made, kind)))),
         badges=list(_badges(services, entry, language)),
         is_chosen=entry.id in page_state().chosen,
         hits=[_hit(hit, language) for hit in hits],
@@ -119,7 +119,7 @@ def _badges(services: Services, entry: Entry, language: Language) -> Iterator[tu
     yield _KINDS.get(state, ""), t(f"library.state.{state}", language)
     if entry.mode == "text":
         yield "", f"⚠️ {t('library.text_mode', language)}"
-    if entry.path == str(NOWHERE):
+    if entry.path == str(UNKNOWN_PATH):
         yield "", t("library.elsewhere", language)
     for tag in entry.tags:
         yield "tag", tag

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.core.domain import Language
 from app.core.errors import AppError
-from app.core.filenames import last_part
+from app.core.filenames import base_name
 from app.i18n import LANGUAGES, t
 from app.store.library_index import Order, Wanted
 from app.ui.formatting import error_words, plain
@@ -127,7 +127,7 @@ def _labeller(services: Services, name: str, language: Language) -> Callable[[st
     """Return the function that labels the values of a filter."""
     by_name: Mapping[str, Callable[[str], str]] = {
         "state": lambda value: t(f"library.state.{value}", language),
-        "model": last_part,
+        "model": base_name,
         "template": lambda value: template_name(services, value, language),
         "in": lambda value: t(f"language.{value}", language) if value in LANGUAGES else value,
     }

@@ -12,9 +12,9 @@ import streamlit as st
 from app.core.domain import Language
 from app.i18n import notice_text, t
 from app.models import Catalogue
-from app.models.preflight import Finding, Fix, Severity, apply_fix
+from app.models.preflight import Fix, PreflightFinding, Severity, apply_fix
 from app.services.container import chosen, use
-from app.services.hardware_profile import Place
+from app.services.hardware_profile import HardwareProfile
 from app.services.preflight import preflight
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text
@@ -23,7 +23,7 @@ from app.ui.panels.models.table import CONFIG, ENGINE, fill_form
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.models.preflight import Finding
+    from app.models.preflight import PreflightFinding
     from app.services.container import Services
 
 _PAUSING = "model_pausing"
@@ -38,7 +38,7 @@ def draw(
     services: Services,
     catalogue: Catalogue,
     choice: ModelChoice,
-    place: Place,
+    place: HardwareProfile,
     wanted: ModelSettings,
     language: Language,
 ) -> None:
@@ -79,13 +79,13 @@ def draw(
         st.error(plain(error_words(state.model_error, language)), icon=":material/error:")
 
 
-def checked_findings(wanted: ModelSettings) -> tuple[Finding, ...] | None:
+def checked_findings(wanted: ModelSettings) -> tuple[PreflightFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
     checked = page_state().model_found
     return checked[1] if checked and checked[0] == wanted else None
 
 
-def _apply_fix(previous: str, catalogue: Catalogue, place: Place, wanted: ModelSettings) -> None:
+def _apply_fix(previous: str, catalogue: Catalogue, place: HardwareProfile, wanted: ModelSettings) -> None:
     """Put the settings with a fix applied into the form; another model gets the settings that suit it."""
     if wanted.model != previous:
         fill_form(wanted.model, catalogue, place)
@@ -118,7 +118,10 @@ def _use(services: Services, wanted: ModelSettings) -> None:
 
 
 def draw_findings(
-    findings: tuple[Finding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None], language: Language
+    findings: tuple[PreflightFinding, ...],
+    wanted: ModelSettings,
+    on_fix: Callable[[ModelSettings], None],
+    language: Language,
 ) -> None:
     """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""
     if not findings:

@@ -15,7 +15,7 @@ from app.models.dummy_model import check_entry
 from app.models.serving_plan import GIB
 from app.services import model_benchmarks
 from app.services.container import begin_trial
-from app.services.hardware_profile import Place
+from app.services.hardware_profile import HardwareProfile
 from app.store.benchmark_store import Measured
 from app.ui import resources
 from app.ui.components import tables
@@ -42,7 +42,7 @@ def draw(
     services: Services,
     choice: ModelChoice,
     proposal: Proposal | None,
-    here: Place,
+    here: HardwareProfile,
     wanted: ModelSettings,
     language: Language,
 ) -> None:
@@ -64,13 +64,18 @@ def _is_open(services: Services, model: str) -> bool:
     return now is not None and (now.state == "running" or now.model == model)
 
 
-def latest(services: Services, model: str, here: Place) -> Measured | None:
+def latest(services: Services, model: str, here: HardwareProfile) -> Measured | None:
     """Return the latest benchmark of this model on this machine, or None."""
     return model_benchmarks.latest_trials(services.settings.data_dir, here.device).get(model)
 
 
 def _draw(
-    services: Services, proposal: Proposal, here: Place, wanted: ModelSettings, did_run: bool, language: Language
+    services: Services,
+    proposal: Proposal,
+    here: HardwareProfile,
+    wanted: ModelSettings,
+    did_run: bool,
+    language: Language,
 ) -> None:
     trying = services.trying
     if trying.runs != did_run:
@@ -96,7 +101,9 @@ def _draw(
 # ---- before ----------------------------------------------------------------------------------------------------------
 
 
-def _draw_offer(services: Services, proposal: Proposal, here: Place, wanted: ModelSettings, language: Language) -> None:
+def _draw_offer(
+    services: Services, proposal: Proposal, here: HardwareProfile, wanted: ModelSettings, language: Language
+) -> None:
     written = wanted.written or {}
     needed, free = model_benchmarks.needed_bytes(proposal, written), model_benchmarks.free_bytes()
     minutes = max(1, round(_expected_seconds(proposal, here) / 60))
@@ -120,7 +127,7 @@ def _draw_offer(services: Services, proposal: Proposal, here: Place, wanted: Mod
     )
 
 
-def _expected_seconds(proposal: Proposal, here: Place) -> float:
+def _expected_seconds(proposal: Proposal, here: HardwareProfile) -> float:
     """Estimate the duration; on a CPU it grows with the active parameters, because the frames take most of it."""
     if here.card:
         return _GPU_SECONDS

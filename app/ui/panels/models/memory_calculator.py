@@ -8,12 +8,12 @@ import streamlit as st
 
 from app.core.domain import Language
 from app.i18n import t
-from app.models import Catalogue, NumberFormat, Plan, Sum, memory_of
+from app.models import Catalogue, MemoryEstimate, NumberFormat, Plan, estimate_memory
 from app.models.architecture import Shape
 from app.models.formats import FORMATS, FormatKey, format_of
 from app.models.placement import ways_to_divide
 from app.models.serving_plan import GIB, Device
-from app.services.hardware_profile import CARD_SIZES_GIB, Place
+from app.services.hardware_profile import CARD_SIZES_GIB, HardwareProfile
 from app.ui.components import charts, tables
 from app.ui.formatting import plain
 
@@ -36,7 +36,7 @@ _CARDS = {7.5: "RTX 20", 8.0: "RTX 30, A100", 8.9: "RTX 40, L40", 9.0: "H100"}
 """GPUs that introduced a compute capability, by their common names."""
 
 
-def draw(catalogue: Catalogue, here: Place, language: Language) -> None:
+def draw(catalogue: Catalogue, here: HardwareProfile, language: Language) -> None:
     """Draw the settings, the bar, and the terms with their formulas."""
     entries = catalogue.by_id
     wide, narrow = st.columns([3, 2])
@@ -51,14 +51,14 @@ def draw(catalogue: Catalogue, here: Place, language: Language) -> None:
         key="sum_where",
     )
     plan, size_gib = _draw_controls(shape, device, here, language)
-    sum_ = memory_of(shape, plan)
+    sum_ = estimate_memory(shape, plan)
     _draw_bar(sum_, size_gib, language)
     if device == "gpu":
         _draw_sizes(shape, sum_, language)
     _draw_terms(sum_, language)
 
 
-def _draw_controls(shape: Shape, device: Device, here: Place, language: Language) -> tuple[Plan, float]:
+def _draw_controls(shape: Shape, device: Device, here: HardwareProfile, language: Language) -> tuple[Plan, float]:
     """Draw the controls; return the plan they describe, and the GiB of a GPU or of the memory."""
     first, second = st.columns(3), st.columns(3)
     form = first[0].selectbox(
@@ -102,7 +102,7 @@ def _draw_controls(shape: Shape, device: Device, here: Place, language: Language
     return plan, size
 
 
-def _draw_size(place: DeltaGenerator, device: Device, here: Place, language: Language) -> float:
+def _draw_size(place: DeltaGenerator, device: Device, here: HardwareProfile, language: Language) -> float:
     gib = here.bytes_each / GIB
     if device == "cpu":
         default = gib if here.card is None else 32.0
@@ -143,7 +143,7 @@ def _format_name(shape: Shape, key: FormatKey | Literal["stored"], language: Lan
 # ---- result ----------------------------------------------------------------------------------------------------------
 
 
-def _draw_bar(sum_: Sum, size_gib: float, language: Language) -> None:
+def _draw_bar(sum_: MemoryEstimate, size_gib: float, language: Language) -> None:
     available = size_gib * GIB * _SHARE
     key = "sum_of_card" if sum_.plan.device == "gpu" else "sum_of_cpu"
     amounts = {"needs": _gib(sum_.card_bytes), "there": _gib(available), "size": f"{size_gib:.4g}"}
@@ -159,7 +159,7 @@ def _draw_bar(sum_: Sum, size_gib: float, language: Language) -> None:
     charts.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
 
 
-def _draw_sizes(shape: Shape, sum_: Sum, language: Language) -> None:
+def _draw_sizes(shape: Shape, sum_: MemoryEstimate, language: Language) -> None:
     sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * _SHARE]
     if not sizes:
         st.caption(plain(t("models.page.sum_fits_none", language, n=sum_.plan.cards)))
@@ -168,7 +168,7 @@ def _draw_sizes(shape: Shape, sum_: Sum, language: Language) -> None:
     st.caption(plain(words + (f" × {sum_.plan.cards}" if sum_.plan.cards > 1 else "")))
 
 
-def _draw_terms(sum_: Sum, language: Language) -> None:
+def _draw_terms(sum_: MemoryEstimate, language: Language) -> None:
     names = ("term", "card", "total", "formula") if sum_.plan.cards > 1 else ("term", "card", "formula")
     rows = []
     for term in sum_.terms:

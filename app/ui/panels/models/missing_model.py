@@ -18,7 +18,7 @@ from app.services import hardware_profile
 from app.services.container import choose
 from app.services.engine_session import confirmed_downloads
 from app.services.model_benchmarks import latest_trials, speed_text
-from app.services.readiness import Candidate, Readiness, readiness
+from app.services.readiness import ModelCandidate, Readiness, readiness
 from app.store.benchmark_store import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import config_text
@@ -99,7 +99,7 @@ def draw_choose(language: Language, *, key: str = "choose_model", primary: bool 
     )
 
 
-def _draw_cost(services: Services, now: Readiness, model: Candidate, language: Language) -> None:
+def _draw_cost(services: Services, now: Readiness, model: ModelCandidate, language: Language) -> None:
     values = {"size": human_bytes(model.download_bytes or 0), "free": human_bytes(now.free_bytes)}
     key = "to_download" if model.download_bytes else "to_download_unknown"
     lines = [t(f"models.page.{key}", language, **values)] if now.has_room else []
@@ -129,7 +129,7 @@ def _draw_offers(services: Services, now: Readiness, language: Language) -> None
         )
 
 
-def _draw_offer(services: Services, one: Candidate, speed: str, language: Language, *, primary: bool) -> None:
+def _draw_offer(services: Services, one: ModelCandidate, speed: str, language: Language, *, primary: bool) -> None:
     size = human_bytes(one.download_bytes or 0)
     place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
     with st.container(gap=None):
@@ -149,10 +149,10 @@ def _measured(services: Services) -> Mapping[str, Measured]:
     return latest_trials(services.settings.data_dir, hardware_profile.here().device)
 
 
-def _speed(one: Candidate, measured: Mapping[str, Measured], language: Language) -> str:
+def _speed(one: ModelCandidate, measured: Mapping[str, Measured], language: Language) -> str:
     return speed_text(one.pace, one.entry is None or one.entry.sees, measured.get(one.model), language)
 
 
-def _choose(services: Services, one: Candidate) -> None:
+def _choose(services: Services, one: ModelCandidate) -> None:
     with page_state().catching_errors():
         choose(services, one.model, config_text(one.config or {}))

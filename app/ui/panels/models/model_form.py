@@ -10,13 +10,13 @@ from app.core.domain import Language
 from app.core.errors import AppError
 from app.engine.downloads.errors import human_bytes
 from app.i18n import sentences, t
-from app.models import Catalogue, Proposal, memory_of, plan_of
+from app.models import Catalogue, Proposal, estimate_memory, parse_plan
 from app.models.catalogue_parser import Engine
 from app.models.formats import format_of
 from app.models.formatting import match_text, need_text, parameters_text, why_nothing_fits
 from app.models.serving_plan import GIB
 from app.services.container import chosen
-from app.services.hardware_profile import Place
+from app.services.hardware_profile import HardwareProfile
 from app.services.readiness import free_bytes
 from app.ui.components import charts
 from app.ui.formatting import error_words, plain
@@ -31,7 +31,7 @@ _NUM_SUGGESTED = 4
 """Number of suggested models. Chosen by hand; not tuned."""
 
 
-def draw(services: Services, catalogue: Catalogue, place: Place, language: Language) -> None:
+def draw(services: Services, catalogue: Catalogue, place: HardwareProfile, language: Language) -> None:
     """Draw the name field and, below it, what belongs to the model it means."""
     name = st.text_input(
         t("models.page.name", language),
@@ -55,7 +55,7 @@ def draw(services: Services, catalogue: Catalogue, place: Place, language: Langu
         _draw_settings(services, catalogue, choice, place, language)
 
 
-def _draw_suggestions(catalogue: Catalogue, place: Place, language: Language) -> None:
+def _draw_suggestions(catalogue: Catalogue, place: HardwareProfile, language: Language) -> None:
     best = place.proposals(tuple(catalogue.by_id.values()))[:_NUM_SUGGESTED]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if best:
@@ -116,7 +116,7 @@ def _draw_place(choice: ModelChoice, language: Language) -> None:
 
 
 def _draw_settings(
-    services: Services, catalogue: Catalogue, choice: ModelChoice, place: Place, language: Language
+    services: Services, catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile, language: Language
 ) -> None:
     proposal = proposal_for(choice, place)
     if choice.entry and proposal is None:
@@ -145,7 +145,12 @@ def _draw_settings(
 
 
 def _draw_config(
-    services: Services, choice: ModelChoice, proposal: Proposal | None, place: Place, engine: str, language: Language
+    services: Services,
+    choice: ModelChoice,
+    proposal: Proposal | None,
+    place: HardwareProfile,
+    engine: str,
+    language: Language,
 ) -> ModelSettings:
     """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
     text = ""
@@ -175,12 +180,12 @@ def _draw_config(
     return wanted
 
 
-def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: Place, language: Language) -> None:
+def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProfile, language: Language) -> None:
     """Draw how much of this machine's memory these settings fill_form."""
     assert choice.entry
     config = wanted.config or {}
-    plan = plan_of(config, device=place.device)
-    sum_ = memory_of(choice.entry.shape, plan)
+    plan = parse_plan(config, device=place.device)
+    sum_ = estimate_memory(choice.entry.shape, plan)
     need = place.need(choice.entry.shape, config)
     available, about = need.usable_bytes, need_text(need, language)
     if need.fits:

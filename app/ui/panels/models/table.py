@@ -12,13 +12,13 @@ import streamlit as st
 from app.core.domain import Language
 from app.core.errors import AppError
 from app.i18n import t
-from app.models import Catalogue, Entry, Proposal
+from app.models import Catalogue, CatalogueEntry, Proposal
 from app.models.formats import format_of
 from app.models.formatting import parameters_text, why_not
 from app.models.placement import least_bytes
 from app.models.serving_plan import GIB
 from app.services import hardware_profile
-from app.services.hardware_profile import Place
+from app.services.hardware_profile import HardwareProfile
 from app.services.model_benchmarks import latest_trials, speed_text
 from app.store.benchmark_store import Measured
 from app.ui.components import models
@@ -37,10 +37,10 @@ NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 """Keys of the fields in which a model is chosen."""
 
 
-def draw(services: Services, catalogue: Catalogue, here: Place, language: Language) -> None:
+def draw(services: Services, catalogue: Catalogue, here: HardwareProfile, language: Language) -> None:
     """Draw the choice of the memory size, and the table."""
     st.caption(t("models.page.table_about", language))
-    known = hardware_profile.all_places(here)
+    known = hardware_profile.all_profiles(here)
     key = st.segmented_control(
         t("models.page.size", language),
         list(known),
@@ -80,7 +80,9 @@ def draw(services: Services, catalogue: Catalogue, here: Place, language: Langua
     )
 
 
-def _row(one: Proposal, place: Place, used: str, measured: Measured | None, language: Language) -> models.ModelRow:
+def _row(
+    one: Proposal, place: HardwareProfile, used: str, measured: Measured | None, language: Language
+) -> models.ModelRow:
     needed, available = one.sum.card_bytes, place.bytes_each
     amounts = {"needs": f"{needed / GIB:.1f}", "there": f"{available / GIB:.4g}"}
     return models.ModelRow(
@@ -95,12 +97,12 @@ def _row(one: Proposal, place: Place, used: str, measured: Measured | None, lang
         ),
         note=speed_text(one.pace, one.entry.sees, measured, language),
         share=needed / available,
-        memory=t("models.page.memory_of", language, **amounts),
+        memory=t("models.page.estimate_memory", language, **amounts),
         is_used=one.entry.id == used,
     )
 
 
-def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> models.ModelRow:
+def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str, language: Language) -> models.ModelRow:
     return models.ModelRow(
         id=entry.id,
         name=entry.name,
@@ -112,11 +114,11 @@ def _rest_row(entry: Entry, place: Place, used: str, language: Language) -> mode
     )
 
 
-def _about(entry: Entry, language: Language) -> str:
+def _about(entry: CatalogueEntry, language: Language) -> str:
     return " · ".join(filter(None, (parameters_text(entry.shape, language), entry.about[language])))
 
 
-def fill_form(name: str, catalogue: Catalogue, here: Place) -> None:
+def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:
     """Put this model into the fields, with the settings that suit it on this machine."""
     st.session_state[NAME] = name
     page_state().model_error = page_state().model_found = None

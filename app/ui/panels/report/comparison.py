@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.core.domain import Analysis, Language
 from app.core.errors import AppError
-from app.core.filenames import last_part
+from app.core.filenames import base_name
 from app.i18n import t
 from app.i18n.durations import exactly
 from app.ui import comparison
@@ -169,7 +169,7 @@ def model_name(analysis: Analysis, language: Language) -> str:
     """Return the last part of the model's name."""
     if not analysis.engine:
         return t("report.mode_none", language)
-    return last_part(analysis.engine.model)
+    return base_name(analysis.engine.model)
 
 
 def template_name(services: Services, key: str, language: Language) -> str:

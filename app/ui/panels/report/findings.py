@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import NOWHERE, Analysis, Finding, Language
+from app.core.domain import UNKNOWN_PATH, Analysis, Finding, Language
 from app.i18n import labelled, t
 from app.reports.content.labels import troubles
 from app.reports.content.request_parts import Part, parts_of, times_of
@@ -115,7 +115,7 @@ def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) ->
     end = analysis.decode.readable_seconds
     flags = [f"⚠️ {words}" for words in troubles(part.result, language)] if part.result else []
     words = t("ui.part_retry" if part.result else "ui.part_ask", language)
-    is_here = analysis.video.path != NOWHERE
+    is_here = analysis.video.path != UNKNOWN_PATH
     return report_blocks.head(
         title,
         note=format_span(part.start_seconds, part.end_seconds, end),

@@ -18,7 +18,7 @@ from app.jobs.snapshot import Failure, to_row
 from app.services import hardware_profile
 from app.services.container import Services
 from app.services.engine_session import confirmed_downloads
-from app.services.hardware_profile import place_of
+from app.services.hardware_profile import build_profile
 from app.store.library_index import Wanted
 from app.ui import resources
 from tests.ui.conftest import Open
@@ -42,7 +42,7 @@ def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(hardware_profile, "here", lambda: place_of([], "cpu", 20))
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
     changed = with_bench(services, settings=replace(services.settings, model_path=BIG))
     resources.install(resources.Installed(services=changed, key="key"))
     return changed

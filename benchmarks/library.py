@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.library.semantic_index import Meanings
+from app.library.semantic_index import SemanticIndex
 from app.store.database import Row, Store
-from app.store.library_index import About, Library, Passage, Wanted
+from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 from benchmarks.row import Row as Measured
 from benchmarks.row import seconds
 
@@ -29,7 +29,7 @@ _ASKED = ("", "红车", "red gate", '"red car"', "pa", "停车场 parcel door")
 def run(folder: Path) -> Iterator[Measured]:
     for size in SIZES:
         store = Store(folder / f"library-{size}.sqlite")
-        library = Library(store)
+        library = LibraryIndex(store)
         yield Measured(f"library of {size}: taking all of it up", seconds(partial(_fill, store, library, size)), "s")
         for words in _ASKED:
             name = f"library of {size}: {words or 'opening'}"
@@ -39,22 +39,22 @@ def run(folder: Path) -> Iterator[Measured]:
         store.close()
 
 
-def _by_meaning(library: Library, size: int) -> Iterator[Measured]:
+def _by_meaning(library: LibraryIndex, size: int) -> Iterator[Measured]:
     """The same with vectors of a usual size at every third passage; a model's own time is not counted."""
     chance = np.random.default_rng(5)
     for number in range(size):
         vectors = chance.integers(-127, 127, (_PASSAGES // 3, _DIMENSIONS), np.int8)
         rows = {3 * place: vector.tobytes() for place, vector in enumerate(vectors)}
         library.put_meaning(f"job{number:08d}", "model", rows)
-    meanings = Meanings(library, "model", lambda texts: [list(chance.normal(size=_DIMENSIONS)) for _ in texts])
+    meanings = SemanticIndex(library, "model", lambda texts: [list(chance.normal(size=_DIMENSIONS)) for _ in texts])
     name = f"library of {size}: by meaning"
     yield Measured(f"{name}, the first time", seconds(partial(meanings.near, "a man")), "s")
     yield Measured(name, seconds(partial(meanings.near, "red gate")), "s", SECONDS_BOUND)
 
 
-def _page(library: Library, words: str) -> None:
+def _page(library: LibraryIndex, words: str) -> None:
     """All that one page asks for."""
-    wanted = Wanted(words)
+    wanted = LibraryQuery(words)
     library.stale()
     library.choices()
     library.count(wanted)
@@ -62,11 +62,11 @@ def _page(library: Library, words: str) -> None:
         library.hits(entry.id, words)
 
 
-def _fill(store: Store, library: Library, size: int) -> None:
+def _fill(store: Store, library: LibraryIndex, size: int) -> None:
     chance = random.Random(5)
     for number in range(size):
         job_id = f"job{number:08d}"
         store.save(Row(job_id, f"2026-01-01T00:00:{number:06d}", f"{number}.mp4", "done", "", _DOCUMENT))
         said = (" ".join(chance.choices(_CHINESE + _ENGLISH, k=12)) for _ in range(_PASSAGES))
         passages = [Passage("finding", text, float(place)) for place, text in enumerate(said)]
-        library.put(job_id, About("done", 60.0, f"model{number % 5}", "describe", "zh"), passages, bytes(12_000))
+        library.put(job_id, EntrySummary("done", 60.0, f"model{number % 5}", "describe", "zh"), passages, bytes(12_000))

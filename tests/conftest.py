@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app import config
-from app.engine import Endpoint, Launcher, ManagedEngine, transformers_launcher, vllm_launcher
+from app.engine import Endpoint, Launcher, LocalEngine, transformers_launcher, vllm_launcher
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # Small and quick: no compilation, a cache of 1 GiB, the length that the test models were made for.
@@ -102,46 +102,46 @@ def tiny_text() -> Path:
 
 
 @pytest.fixture(scope="session")
-def vl_engine(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
+def vl_engine(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     yield from _engine(lambda: vllm_launcher(str(tiny_vl), ENGINE_ARGUMENTS), tmp_path_factory.mktemp("vl-engine"))
 
 
 @pytest.fixture(scope="session")
-def text_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
+def text_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     arguments = {name: value for name, value in ENGINE_ARGUMENTS.items() if name != "limit_mm_per_prompt"}
     yield from _engine(lambda: vllm_launcher(str(tiny_text), arguments), tmp_path_factory.mktemp("text-engine"))
 
 
 @pytest.fixture(scope="session")
-def transformers_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
+def transformers_engine(tiny_text: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     """`transformers serve` with the model without eyes: it takes pictures in and drops them without a word."""
     yield from _engine(lambda: transformers_launcher(str(tiny_text)), tmp_path_factory.mktemp("transformers-engine"))
 
 
 @pytest.fixture
-def vl_endpoint(vl_engine: ManagedEngine) -> Endpoint:
+def vl_endpoint(vl_engine: LocalEngine) -> Endpoint:
     return ready(vl_engine)
 
 
 @pytest.fixture
-def text_endpoint(text_engine: ManagedEngine) -> Endpoint:
+def text_endpoint(text_engine: LocalEngine) -> Endpoint:
     return ready(text_engine)
 
 
 @pytest.fixture
-def transformers_endpoint(transformers_engine: ManagedEngine) -> Endpoint:
+def transformers_endpoint(transformers_engine: LocalEngine) -> Endpoint:
     return ready(transformers_engine)
 
 
-def ready(engine: ManagedEngine) -> Endpoint:
+def ready(engine: LocalEngine) -> Endpoint:
     """The endpoint of an engine, started where it is not yet running."""
     return engine.ensure_ready(lambda progress: None, threading.Event())
 
 
-def _engine(make: Callable[[], Launcher], log_dir: Path) -> Iterator[ManagedEngine]:
+def _engine(make: Callable[[], Launcher], log_dir: Path) -> Iterator[LocalEngine]:
     if not sys.platform.startswith("linux"):
         pytest.skip("engines of our own run on Linux alone")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    engine = ManagedEngine(make(), log_dir=log_dir)
+    engine = LocalEngine(make(), log_dir=log_dir)
     yield engine
     engine.stop()

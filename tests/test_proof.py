@@ -17,7 +17,7 @@ from app.analysis.task import Task
 from app.config import load
 from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
 from app.core.errors import EngineError
-from app.engine import Endpoint, ManagedEngine
+from app.engine import Endpoint, LocalEngine
 from app.i18n import notice_text
 from app.reports import FORMATS
 from app.services.engine_session import runner
@@ -32,7 +32,7 @@ WORDS = load({"FRAMELENS_ANSWER_FORM": "words"})
 CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 
 
-def analyse(video: Path, engine: ManagedEngine, **options: object) -> Analysis:
+def analyse(video: Path, engine: LocalEngine, **options: object) -> Analysis:
     request = AnalysisRequest(video, **{"frames": 8, **options})  # type: ignore[arg-type]
     *_, last = runner(WORDS, engine, templates.load(None))(Task(request, "proof"))
     assert isinstance(last, Finished)
@@ -45,7 +45,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seen(video: Path, vl_engine: ManagedEngine) -> Analysis:
+def seen(video: Path, vl_engine: LocalEngine) -> Analysis:
     return analyse(video, vl_engine)
 
 
@@ -63,7 +63,7 @@ def test_frame_times_lie_in_their_cards_seconds(seen: Analysis) -> None:
     assert [int(frame.time_seconds) for frame in seen.keyframes] == list(range(8))
 
 
-def test_swapping_two_cards_swaps_the_answer(tmp_path: Path, vl_engine: ManagedEngine) -> None:
+def test_swapping_two_cards_swaps_the_answer(tmp_path: Path, vl_engine: LocalEngine) -> None:
     swapped = [*CARDS]
     swapped[1], swapped[6] = swapped[6], swapped[1]
     analysis = analyse(write_card_video(tmp_path / "swapped.mp4", swapped), vl_engine)
@@ -80,13 +80,13 @@ def test_swapping_two_cards_swaps_the_answer(tmp_path: Path, vl_engine: ManagedE
     ],
 )
 def test_the_frames_are_seen_with_every_wording(
-    options: dict[str, object], video: Path, vl_engine: ManagedEngine
+    options: dict[str, object], video: Path, vl_engine: LocalEngine
 ) -> None:
     analysis = analyse(video, vl_engine, **options)
     assert [finding.text for finding in analysis.chunks[0].findings] == CARDS
 
 
-def test_sixteen_frames_are_split_to_engine_limits(vl_engine: ManagedEngine, tmp_path: Path) -> None:
+def test_sixteen_frames_are_split_to_engine_limits(vl_engine: LocalEngine, tmp_path: Path) -> None:
     """The engine takes 8 pictures in a request; each part is seen, and the parts are joined."""
     video = write_card_video(tmp_path / "long.mp4", [*CARDS, *reversed(CARDS)], seconds_per_card=0.5)
     analysis = analyse(video, vl_engine, frames=16)
@@ -97,7 +97,7 @@ def test_sixteen_frames_are_split_to_engine_limits(vl_engine: ManagedEngine, tmp
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_text_model_is_asked_in_text_and_reports_say_so(language: str, video: Path, text_engine: ManagedEngine) -> None:
+def test_text_model_is_asked_in_text_and_reports_say_so(language: str, video: Path, text_engine: LocalEngine) -> None:
     analysis = analyse(video, text_engine, language=language)
     assert analysis.mode == "text"
     (notice,) = analysis.notices
@@ -111,7 +111,7 @@ def test_text_model_is_asked_in_text_and_reports_say_so(language: str, video: Pa
     assert len(analysis.chunks[0].answer) > 0
 
 
-def test_engine_dropping_pictures_is_asked_in_text(video: Path, transformers_engine: ManagedEngine) -> None:
+def test_engine_dropping_pictures_is_asked_in_text(video: Path, transformers_engine: LocalEngine) -> None:
     analysis = analyse(video, transformers_engine)
     assert analysis.mode == "text"
     assert analysis.engine
@@ -121,7 +121,7 @@ def test_engine_dropping_pictures_is_asked_in_text(video: Path, transformers_eng
     assert analysis.chunks[0].answer
 
 
-def test_second_question_uses_the_prefix_cache(video: Path, vl_engine: ManagedEngine) -> None:
+def test_second_question_uses_the_prefix_cache(video: Path, vl_engine: LocalEngine) -> None:
     import httpx
 
     def hits() -> float:
@@ -148,7 +148,7 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
     assert "tiny-vl" in text
 
 
-def test_killed_engine_restarts_once_then_is_named(video: Path, vl_engine: ManagedEngine) -> None:
+def test_killed_engine_restarts_once_then_is_named(video: Path, vl_engine: LocalEngine) -> None:
     run = runner(WORDS, vl_engine, templates.load(None))
     events: list[AnalysisEvent] = []
 
@@ -176,7 +176,7 @@ def test_killed_engine_restarts_once_then_is_named(video: Path, vl_engine: Manag
     assert [notice.key for notice in last.analysis.notices] == ["engine_restarted", "no_model_because"]
 
 
-def test_an_engine_whose_core_is_killed_is_found_dead(text_engine: ManagedEngine) -> None:
+def test_an_engine_whose_core_is_killed_is_found_dead(text_engine: LocalEngine) -> None:
     """As a system without memory does it. Nobody asks it anything meanwhile."""
     server = _server(ready(text_engine))
     max(server.children(), key=lambda process: process.memory_info().rss).kill()  # beside a small helper

@@ -16,7 +16,7 @@ Emit = Callable[[AnalysisEvent], None]
 _POLL_SECONDS = 0.1
 
 
-class Background:
+class ConcurrentEvents:
     """Context manager for daemon threads that share one event queue.
 
     Attributes:
@@ -29,7 +29,7 @@ class Background:
         self.stop = threading.Event()
         self._events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
 
-    def __enter__(self) -> Background:
+    def __enter__(self) -> ConcurrentEvents:
         return self
 
     def __exit__(self, *_: object) -> None:

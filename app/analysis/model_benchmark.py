@@ -20,12 +20,12 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, FrameCost, Trial
+from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
 from app.core.domain import EngineProgress, Keyframe, Usage
 from app.core.errors import ContextExceeded, EngineError
-from app.engine import Endpoint, ManagedEngine, installed_vllm, vllm_launcher
+from app.engine import Endpoint, LocalEngine, installed_vllm, vllm_launcher
 from app.engine.hardware import cpu_name, free_memory_bytes
-from app.engine.monitoring.gpu import CardReader
+from app.engine.monitoring.gpu import GpuReader
 from app.engine.monitoring.system_metrics import own_memory
 from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
@@ -68,7 +68,7 @@ def try_shape(
     on_progress: Listener,
     cancel: threading.Event,
     sizes: Sequence[tuple[int, int]] = SIZES,
-) -> Trial:
+) -> BenchmarkResult:
     """Measure the model whose config.json is `config`, served with vLLM's `arguments`.
 
     This takes minutes for a large model. The engine is stopped in any case.
@@ -96,7 +96,7 @@ def try_shape(
         folder = write_folder(config, Path(scratch) / model.rpartition("/")[2])
         launcher = vllm_launcher(str(folder), {**arguments, "load_format": "dummy"})
         check_memory(model, shape, arguments, device, peak.free_bytes)
-        engine = ManagedEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
+        engine = LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
         try:
             started = time.monotonic()
             endpoint = engine.ensure_ready(on_progress, cancel)
@@ -106,7 +106,7 @@ def try_shape(
             frames = tuple(asking.frame_costs(sizes)) if shape.vision else ()
         finally:
             engine.stop()
-    return Trial(
+    return BenchmarkResult(
         model, peak.machine, device, f"vllm {version}", dict(arguments), load_seconds, peak.bytes, pace, frames
     )
 
@@ -182,7 +182,7 @@ class _Peak:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._reader = CardReader()
+        self._reader = GpuReader()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="trial-memory", daemon=True)
         self.bytes = 0

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.analysis.cache_keys import facts_incomplete, kept
-from app.analysis.concurrency import Background, Emit
-from app.analysis.inputs.extraction_cache import Wanted
-from app.analysis.pipeline_state import Feed
-from app.analysis.planning.plan import SURELY_ONE_PART, Room, opening_of
+from app.analysis.concurrency import ConcurrentEvents, Emit
+from app.analysis.inputs.extraction_cache import ExtractionRequest
+from app.analysis.pipeline_state import PipelineState
+from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, opening_of
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Template
 from app.analysis.task import Task
@@ -61,10 +61,10 @@ from app.i18n import as_notice
 from app.video import Opening
 
 if TYPE_CHECKING:
-    from app.analysis.requests.orchestrator import Asking
-    from app.analysis.requests.request_executor import Frames, Speaker
+    from app.analysis.requests.orchestrator import Orchestrator
+    from app.analysis.requests.request_executor import EngineConnection, Frames
 
-    Opened = tuple[Speaker, EngineInfo]
+    Opened = tuple[EngineConnection, EngineInfo]
     OpenEngine = Callable[[Callable[[EngineProgress], None], threading.Event], Opened]
 
 T = TypeVar("T")
@@ -89,11 +89,11 @@ class Tools:
     """
 
     probe: Callable[[Path], VideoInfo]
-    extract: Callable[[Path, Wanted, threading.Event], Iterator[VideoEvent]]
+    extract: Callable[[Path, ExtractionRequest, threading.Event], Iterator[VideoEvent]]
     digest: Callable[[Path, threading.Event], str]
     hear: Hear
     open_engine: OpenEngine | None
-    room: Room
+    room: RequestCapacity
     side: int | None
     template: Callable[[str], Template]
     conditions: Callable[[AnalysisRequest], Mapping[str, str]]
@@ -106,13 +106,13 @@ def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:
         AppError: The run failed; after Finished if the frames were chosen.
         Cancelled: The run was cancelled, or paused (Paused).
     """
-    with Background(task.control.cancel) as background:
+    with ConcurrentEvents(task.control.cancel) as background:
         run = _Run(task, tools, background)
         yield from run.missing_facts(task.done.report) if task.done.report else run.events()
 
 
 class _Run:
-    def __init__(self, task: Task, tools: Tools, background: Background) -> None:
+    def __init__(self, task: Task, tools: Tools, background: ConcurrentEvents) -> None:
         self.task = task
         self.request = task.request
         self.tools = tools
@@ -120,7 +120,7 @@ class _Run:
         self.conditions = dict(tools.conditions(task.request))
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
         self.background = background
-        self.feed = Feed(task.control, background.stop)
+        self.feed = PipelineState(task.control, background.stop)
         self.video: VideoInfo | None = None
         self.sha256 = ""
         self.decode: DecodeSummary | None = None
@@ -214,7 +214,7 @@ class _Run:
 
     def _read(self, opening: Future[Opening | None], emit: Emit) -> None:
         try:
-            wanted = Wanted(self.request.frames, self.request.selection, opening=opening.result())
+            wanted = ExtractionRequest(self.request.frames, self.request.selection, opening=opening.result())
             for event in self.tools.extract(self.request.path, wanted, self.background.stop):
                 self.feed.note(event)
                 emit(event)
@@ -260,13 +260,13 @@ class _Run:
             except EngineEnded as again:
                 raise again.error from again
 
-    def _asking(self, task: Task, speaker: Speaker, emit: Emit) -> Asking:
-        from app.analysis.requests.orchestrator import Asking
+    def _asking(self, task: Task, speaker: EngineConnection, emit: Emit) -> Orchestrator:
+        from app.analysis.requests.orchestrator import Orchestrator
 
         # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
         served = self.engine.model if self.engine else ""
         speaker = replace(speaker, conditions={**self.conditions, "served": served})
-        return Asking(task, self.template, speaker, self.feed, emit, self.background.stop)
+        return Orchestrator(task, self.template, speaker, self.feed, emit, self.background.stop)
 
     # ---- the run itself
 

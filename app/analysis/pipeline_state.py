@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.1
 Frames = tuple[Keyframe, ...]
 
 
-class Feed:
+class PipelineState:
     """Results of the video side, for threads that wait for them.
 
     `note`, `hear` and `fail` fill it. The getters block until their value is known and raise Cancelled, Paused or the

@@ -19,7 +19,7 @@ from app.core.domain import (
     KeyframesChosen,
     SurveyProgress,
 )
-from app.store.timing_stats import Paces, Surveyed
+from app.store.timing_stats import SurveyTiming, TimingStats
 
 
 @dataclass
@@ -31,7 +31,7 @@ class _Reading:
     measured_at: float = 0.0
 
 
-def noted(events: Iterator[AnalysisEvent], task: Task, paces: Paces, engine: str) -> Iterator[AnalysisEvent]:
+def noted(events: Iterator[AnalysisEvent], task: Task, paces: TimingStats, engine: str) -> Iterator[AnalysisEvent]:
     """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
     before = {result.key for result in task.done.results}
     answered: dict[int, ChunkResult] = {}
@@ -56,17 +56,17 @@ def noted(events: Iterator[AnalysisEvent], task: Task, paces: Paces, engine: str
         yield event
 
 
-def _note(analysis: Analysis, results: list[ChunkResult], paces: Paces, engine: str) -> None:
+def _note(analysis: Analysis, results: list[ChunkResult], paces: TimingStats, engine: str) -> None:
     in_flight = analysis.layout.in_flight if analysis.layout else None
     if run := observed(results, in_flight or 1):
         max_model_len = analysis.engine.max_model_len if analysis.engine else None
         paces.note_asked(engine, run, in_flight=in_flight, max_model_len=max_model_len)
 
 
-def _note_reading(analysis: Analysis, reading: _Reading, paces: Paces) -> None:
+def _note_reading(analysis: Analysis, reading: _Reading, paces: TimingStats) -> None:
     selection, readable = analysis.request.selection, analysis.decode.readable_seconds
     seconds = min(selection.end_seconds or readable, readable) - selection.start_seconds
     took, facts = analysis.seconds_by_stage.get("survey", 0.0), reading.measured_at - reading.chosen_at
     if seconds > 0 and took > 0:
-        survey = Surveyed(round(seconds, 3), megapixels(analysis.video), took, len(analysis.facts), round(facts, 3))
+        survey = SurveyTiming(round(seconds, 3), megapixels(analysis.video), took, len(analysis.facts), round(facts, 3))
         paces.note_survey(survey)

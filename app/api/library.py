@@ -21,7 +21,7 @@ from app.core.errors import InputError
 from app.i18n import labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, bundle
-from app.reports.files import Entry, write_zip
+from app.reports.files import ReportFile, write_zip
 
 if TYPE_CHECKING:
     from app.services.container import Services
@@ -77,7 +77,7 @@ def _zip(services: Services, ids: Sequence[str], formats: Sequence[str], languag
     return path
 
 
-def _files(services: Services, ids: Sequence[str], formats: Sequence[str], language: Language) -> Iterator[Entry]:
+def _files(services: Services, ids: Sequence[str], formats: Sequence[str], language: Language) -> Iterator[ReportFile]:
     """Yield the files of all reports, then the list of jobs that are left out, if any."""
     left_out: list[str] = []
 
@@ -94,4 +94,4 @@ def _files(services: Services, ids: Sequence[str], formats: Sequence[str], langu
 
     yield from bundle(analyses(), formats)
     if left_out:
-        yield Entry(f"{t('library.export_left_out', language)}.txt", "\n".join((*left_out, "")).encode())
+        yield ReportFile(f"{t('library.export_left_out', language)}.txt", "\n".join((*left_out, "")).encode())

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
 from app.core.errors import InputError
-from app.store.video_repository import Part, Upload
+from app.store.video_repository import PartialUpload, Upload
 from app.video import probe
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def _check(request: Request, services: Services) -> Response:
     return Response(status_code=204)
 
 
-async def _receive(request: Request, part: Part) -> None:
+async def _receive(request: Request, part: PartialUpload) -> None:
     buffer = bytearray()
     try:
         async for piece in request.stream():

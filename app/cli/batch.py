@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 
 from app.cli.common import cancel_on_signals, worst_exit_code
 from app.cli.inputs import Input
-from app.cli.progress import BatchProgress, Row
+from app.cli.progress import BatchProgress, ProgressRow
 from app.cli.report_output import Output
 from app.config import Settings
 from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
@@ -92,7 +92,7 @@ class _Running:
     job_id: str
     was_over: bool
     events: queue.SimpleQueue[AnalysisEvent]
-    row: Row
+    row: ProgressRow
     since: float = field(default_factory=time.monotonic)
 
     def show(self) -> None:

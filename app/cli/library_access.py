@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from app.config import Settings
 from app.core.errors import InputError
 from app.services.container import Services, open_services
-from app.store.library_index import Wanted
+from app.store.library_index import LibraryQuery
 
 LATEST = "latest"
 
@@ -35,7 +35,7 @@ def resolve_id(services: Services, given: str) -> str:
     """
     library = services.jobs.library
     if given == LATEST:
-        found = [entry.id for entry in library.find(Wanted(), order="newest", offset=0, limit=1)]
+        found = [entry.id for entry in library.find(LibraryQuery(), order="newest", offset=0, limit=1)]
     elif library.entry(given):
         found = [given]
     else:

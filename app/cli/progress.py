@@ -43,7 +43,7 @@ class Progress:
         self._language = language
         self._console = Console(stderr=True, highlight=False)
         self._bar = _bar(self._console, quiet=quiet)
-        self._row = Row(self._bar, language)
+        self._row = ProgressRow(self._bar, language)
         self._order: list[int] = []  # chunks whose answers have not been shown yet
         self._answered: dict[int, ChunkResult] = {}
         self._times: dict[int, float] = {}
@@ -127,11 +127,11 @@ class BatchProgress:
         if not self._bar.disable:
             self._bar.stop()
 
-    def begin(self, name: str) -> Row:
+    def begin(self, name: str) -> ProgressRow:
         """Add and return a row, which displays the events passed to it."""
-        return Row(self._bar, self._language, name)
+        return ProgressRow(self._bar, self._language, name)
 
-    def ended(self, row: Row | None) -> None:
+    def ended(self, row: ProgressRow | None) -> None:
         """Count one analysis as finished and remove its row."""
         if row:
             row.remove()
@@ -145,7 +145,7 @@ class BatchProgress:
             self._bar.console.print(Text(text), soft_wrap=True)
 
 
-class Row:
+class ProgressRow:
     """One analysis as a row with its stage, count and time left."""
 
     def __init__(self, bar: Bar, language: Language, name: str = "") -> None:

@@ -6,15 +6,15 @@ those run in child processes.
 
 from __future__ import annotations
 
-from app.engine.base import AbsentEngine, Endpoint, Engine, EngineStatus, Launcher, ProgressListener
+from app.engine.base import Endpoint, Engine, EngineStatus, Launcher, NullEngine, ProgressListener
 from app.engine.diagnostics.checks import examine
-from app.engine.diagnostics.facts import Facts, Wanted, gather
+from app.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather
 from app.engine.downloads.hub import MIRROR, download
 from app.engine.downloads.manager import DownloadManager
 from app.engine.hardware import installed_vllm
-from app.engine.local_engine import ManagedEngine
+from app.engine.local_engine import LocalEngine
 from app.engine.model_resolution import ModelReference, check_model_folder, resolve_model
-from app.engine.monitoring.engine_metrics import LoadReader
+from app.engine.monitoring.engine_metrics import EngineMetricsReader
 from app.engine.monitoring.monitor import Monitor
 from app.engine.remote_engine import RemoteEngine
 from app.engine.transformers import transformers_launcher
@@ -22,20 +22,20 @@ from app.engine.vllm import speech_launcher, vllm_launcher
 
 __all__ = [
     "MIRROR",
-    "AbsentEngine",
+    "CheckedSettings",
     "DownloadManager",
     "Endpoint",
     "Engine",
+    "EngineMetricsReader",
     "EngineStatus",
-    "Facts",
     "Launcher",
-    "LoadReader",
-    "ManagedEngine",
+    "LocalEngine",
     "ModelReference",
     "Monitor",
+    "NullEngine",
     "ProgressListener",
     "RemoteEngine",
-    "Wanted",
+    "SystemFacts",
     "check_model_folder",
     "download",
     "examine",

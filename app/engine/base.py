@@ -126,7 +126,7 @@ class Launcher:
     inspect: Callable[[Path], tuple[Notice, ...]] = _no_notices
 
 
-class AbsentEngine:
+class NullEngine:
     """Null engine: every attempt to use it raises `error`."""
 
     def __init__(self, model: str, error: AppError) -> None:

@@ -54,7 +54,7 @@ def choose_port(wanted: int | None) -> int:
         return int(probe.getsockname()[1])
 
 
-class Startup:
+class EngineLaunch:
     """A start in progress.
 
     Args:
@@ -69,8 +69,8 @@ class Startup:
         log_dir: Path,
         keep_logs: int,
         timeout_seconds: float,
-        on_end: Callable[[Startup], None],
-        after: Startup | None = None,
+        on_end: Callable[[EngineLaunch], None],
+        after: EngineLaunch | None = None,
     ) -> None:
         self._launcher = launcher
         self._log_dir = log_dir

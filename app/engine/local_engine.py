@@ -19,7 +19,7 @@ from app.engine.base import Endpoint, EngineStatus, Launcher, ProgressListener
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import diagnose
 from app.engine.http_client import NoAnswer, get_json
-from app.engine.launch import Running, Startup
+from app.engine.launch import EngineLaunch, Running
 
 POLL_SECONDS = 0.1
 """Interval between progress reports to a waiting caller. Chosen by hand; not tuned."""
@@ -28,7 +28,7 @@ HEALTH_SECONDS = 10.0
 not tuned."""
 
 
-class ManagedEngine:
+class LocalEngine:
     """Owns at most one engine process. Logs go to `log_dir`; the newest `keep_logs` stay there."""
 
     def __init__(
@@ -39,7 +39,7 @@ class ManagedEngine:
         self._start_timeout_seconds = start_timeout_seconds
         self._keep_logs = keep_logs
         self._lock = threading.Lock()
-        self._startup: Startup | None = None
+        self._startup: EngineLaunch | None = None
         self._running: Running | None = None
         self._error: AppError | None = None
         self._log_path: Path | None = None
@@ -77,14 +77,14 @@ class ManagedEngine:
             startup.leave()
         return self._outcome(startup)
 
-    def _join(self) -> Startup | Running:
+    def _join(self) -> EngineLaunch | Running:
         with self._lock:
             self._check_exit()
             if self._running is not None:
                 return self._running
             if self._startup is None or not self._startup.join():
                 self._error, self._started_at = None, time.monotonic()
-                self._startup = Startup(
+                self._startup = EngineLaunch(
                     self._launcher,
                     log_dir=self._log_dir,
                     keep_logs=self._keep_logs,
@@ -95,19 +95,19 @@ class ManagedEngine:
             return self._startup
 
     @staticmethod
-    def _report(startup: Startup, num_reported: int, on_progress: ProgressListener) -> int:
+    def _report(startup: EngineLaunch, num_reported: int, on_progress: ProgressListener) -> int:
         new_phases = startup.progress[num_reported:]
         for phase in new_phases:
             on_progress(phase)
         return num_reported + len(new_phases)
 
     @staticmethod
-    def _outcome(startup: Startup) -> Endpoint:
+    def _outcome(startup: EngineLaunch) -> Endpoint:
         if startup.running is None:
             raise startup.bug or startup.error or Cancelled()
         return startup.running.endpoint
 
-    def _ended(self, startup: Startup) -> None:
+    def _ended(self, startup: EngineLaunch) -> None:
         """Store the outcome of a finished start; called in the startup's own thread."""
         with self._lock:
             if startup is self._startup:

@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.1
 SwitchState = Literal["waiting", "ending", "starting", "done", "failed", "cancelled"]
 
 
-class Bench(Protocol):
+class SwitchableSession(Protocol):
     """An engine with everything that was made for it."""
 
     @property
@@ -36,11 +36,11 @@ class Bench(Protocol):
         """Stop the engine and everything that belongs to it; it may be started again."""
 
 
-B = TypeVar("B", bound=Bench)
+B = TypeVar("B", bound=SwitchableSession)
 
 
 @dataclass(frozen=True)
-class Switch:
+class EngineSwitch:
     """State of a switch between the models `before` and `after`. `error` says why the new engine couldn't start."""
 
     before: str
@@ -54,14 +54,14 @@ class Switch:
         return self.state in ("done", "failed", "cancelled")
 
 
-class EngineRoom(Generic[B]):
+class EngineSwitcher(Generic[B]):
     """Holder of the engine in use, which starts with `bench`. All methods may be called from any thread."""
 
     def __init__(self, bench: B) -> None:
         self._bench = bench
         self._changed = threading.Condition()
         self._inside = 0
-        self._switch: Switch | None = None
+        self._switch: EngineSwitch | None = None
         self._cancel = threading.Event()
         self._is_closing = threading.Event()
         self._is_held = False
@@ -73,7 +73,7 @@ class EngineRoom(Generic[B]):
         return self._bench
 
     @property
-    def switch(self) -> Switch | None:
+    def switch(self) -> EngineSwitch | None:
         """Return the running switch, or the last one."""
         return self._switch
 
@@ -131,7 +131,7 @@ class EngineRoom(Generic[B]):
                 self._thread = threading.Thread(target=self._start_again, args=args, name="engine-back", daemon=True)
                 self._thread.start()
 
-    def begin(self, bench: B, *, on_end: Callable[[Switch], None] = lambda _: None, starts: bool = True) -> None:
+    def begin(self, bench: B, *, on_end: Callable[[EngineSwitch], None] = lambda _: None, starts: bool = True) -> None:
         """Start switching to `bench` in a background thread; `switch` reports the progress.
 
         Args:
@@ -150,7 +150,7 @@ class EngineRoom(Generic[B]):
             if self._is_switching():
                 raise AppError("switch_under_way")
             names = (self._bench.engine.status().model, bench.engine.status().model)
-            self._switch = Switch(*names, "waiting")
+            self._switch = EngineSwitch(*names, "waiting")
             self._cancel.clear()
             self._thread = threading.Thread(
                 target=self._go_through, args=(bench, on_end, starts), name="switch", daemon=True
@@ -172,7 +172,7 @@ class EngineRoom(Generic[B]):
     def _is_switching(self) -> bool:
         return self._is_held or (self._switch is not None and not self._switch.is_over)
 
-    def _over(self, state: SwitchState, on_end: Callable[[Switch], None], error: AppError | None = None) -> None:
+    def _over(self, state: SwitchState, on_end: Callable[[EngineSwitch], None], error: AppError | None = None) -> None:
         assert self._switch
         try:
             on_end(replace(self._switch, state=state, error=error))
@@ -186,7 +186,7 @@ class EngineRoom(Generic[B]):
                 self._switch = replace(self._switch, state=state, error=error)
             self._changed.notify_all()
 
-    def _go_through(self, bench: B, on_end: Callable[[Switch], None], starts: bool) -> None:
+    def _go_through(self, bench: B, on_end: Callable[[EngineSwitch], None], starts: bool) -> None:
         old = self._bench
         was_ready = old.engine.status().state in ("ready", "starting")
         try:

@@ -23,12 +23,12 @@ from app.core.errors import AppError, Cancelled, InputError
 from app.core.filenames import one_line
 from app.jobs.active_jobs import ActiveJob, ActiveJobs, Listener
 from app.jobs.job_repository import Deduplicator, JobRepository
-from app.jobs.search_index import Indexing
+from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import JobSnapshot, State, imported_job, result_to_text, to_row
 from app.jobs.worker import Admitted, Run, Worker
 from app.store.database import Row, Store
-from app.store.library_index import Entry, Library
-from app.store.process_lock import Owner
+from app.store.library_index import LibraryEntry, LibraryIndex
+from app.store.process_lock import ProcessLock
 
 log = logging.getLogger(__name__)
 WORKERS = 2
@@ -61,7 +61,7 @@ class Jobs:
     def __init__(
         self,
         store: Store,
-        owner: Owner,
+        owner: ProcessLock,
         run: Run,
         deduplicator: Deduplicator,
         *,
@@ -73,8 +73,8 @@ class Jobs:
         self._store = store
         self._owner = owner
         self._repository = JobRepository(store, owner)
-        self.library = Library(store)
-        self.indexing = Indexing(self._repository, self.library)
+        self.library = LibraryIndex(store)
+        self.indexing = SearchIndexer(self._repository, self.library)
         self._deduplicator = deduplicator
         self._active = ActiveJobs()
         self._restart_lock = threading.Lock()  # a job that is over is restarted once, however many ask for it
@@ -247,7 +247,7 @@ class Jobs:
             live.job = replace(live.job, priority=first)
             self._repository.save(live.job, live.same)
 
-    def state_of(self, entry: Entry) -> State:
+    def state_of(self, entry: LibraryEntry) -> State:
         """Return the state of a library entry; a job that ran in a process that is gone is interrupted."""
         state = cast(State, entry.state)
         if state not in ("queued", "running", "measuring"):

@@ -16,7 +16,7 @@ from app.core.filenames import one_line, readable, storable
 from app.jobs.backfill import Backfill
 from app.jobs.job_repository import JobRepository
 from app.jobs.snapshot import JobSnapshot
-from app.store.library_index import About, Kind, Library, Passage
+from app.store.library_index import EntrySummary, Kind, LibraryIndex, Passage
 
 log = logging.getLogger(__name__)
 _SIDE = 320
@@ -25,10 +25,10 @@ _NEITHER_BLACK_NOR_WHITE = (0.12, 0.9)
 """Mean brightness of a frame that shows something. Chosen by hand; not tuned."""
 
 
-class Indexing(Backfill):
+class SearchIndexer(Backfill):
     """Indexer that keeps the library in step with the jobs of an archive."""
 
-    def __init__(self, repository: JobRepository, library: Library) -> None:
+    def __init__(self, repository: JobRepository, library: LibraryIndex) -> None:
         super().__init__("library")
         self._repository = repository
         self._library = library
@@ -52,11 +52,11 @@ class Indexing(Backfill):
             log.warning("job %s could not be read for the library", job_id, exc_info=True)
 
 
-def about(job: JobSnapshot) -> About:
+def about(job: JobSnapshot) -> EntrySummary:
     """Build the summary of a job that the library lists."""
     analysis = job.analysis
     length = job.video.duration_seconds_from_header if job.video else None
-    return About(
+    return EntrySummary(
         state=job.state,
         seconds=length or (job.decode.readable_seconds if job.decode else None),
         model=analysis.answered_by if analysis else "",

@@ -24,7 +24,7 @@ from app.core.filenames import storable
 from app.jobs.queue import Jobs
 from app.library import import_worker
 from app.store.fs_utils import disk_errors, reason_of
-from app.store.video_repository import VideoShelf
+from app.store.video_repository import VideoRepository
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Removed:
     error: AppError | None = None
 
 
-def remove(jobs: Jobs, videos: VideoShelf, job_ids: Iterable[str]) -> Iterator[Removed]:
+def remove(jobs: Jobs, videos: VideoRepository, job_ids: Iterable[str]) -> Iterator[Removed]:
     """Delete these analyses one by one, each with its video if that was uploaded and no other analysis uses it."""
     jobs.indexing.catch_up()  # an analysis that was never indexed may be about the same video
     for job_id in job_ids:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.jobs.backfill import Backfill
-from app.store.library_index import Library, Passage
+from app.store.library_index import LibraryIndex, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 _MOST_PASSAGES = 200
@@ -28,7 +28,7 @@ _BLOCK = 16_384
 
 
 @dataclass(frozen=True)
-class Near:
+class NearPassage:
     """An analysis and the index of its nearest passage; `score` is the cosine similarity."""
 
     job_id: str
@@ -46,13 +46,13 @@ class _Known:
     lengths: NDArray[np.float32]
 
 
-class Meanings(Backfill):
+class SemanticIndex(Backfill):
     """Semantic index of a library.
 
     `embed` makes the vectors; `model` names it, so that vectors of another model are not mixed with its own.
     """
 
-    def __init__(self, library: Library, model: str, embed: Embed) -> None:
+    def __init__(self, library: LibraryIndex, model: str, embed: Embed) -> None:
         super().__init__("search by meaning")
         self._library = library
         self._model = model
@@ -60,7 +60,7 @@ class Meanings(Backfill):
         self._asked = lru_cache(maxsize=64)(self._vector)
         self._known: _Known | None = None
 
-    def near(self, words: str) -> list[Near]:
+    def near(self, words: str) -> list[NearPassage]:
         """List the analyses nearest to these words, judged by their nearest passage, the nearest first.
 
         Raises:
@@ -75,10 +75,10 @@ class Meanings(Backfill):
         asked /= max(float(np.linalg.norm(asked)), 1e-9)
         blocks = (known.vectors[start : start + _BLOCK] for start in range(0, len(known.vectors), _BLOCK))
         scores = np.concatenate([block.astype(np.float32) @ asked for block in blocks]) / known.lengths
-        best: dict[str, Near] = {}
+        best: dict[str, NearPassage] = {}
         for row in np.argsort(-scores, kind="stable"):
             job_id, place = known.owners[row]
-            best.setdefault(job_id, Near(job_id, place, float(scores[row])))
+            best.setdefault(job_id, NearPassage(job_id, place, float(scores[row])))
             if len(best) == _MOST_NEAR:
                 break
         return list(best.values())

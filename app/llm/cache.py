@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Answers:
+class AnswerCache:
     """Cache of one model's answers. A file that can't be used only causes a warning in the log.
 
     Args:

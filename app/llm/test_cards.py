@@ -32,7 +32,7 @@ _QUALITY = 92
 
 
 @dataclass(frozen=True)
-class Card:
+class VisionCard:
     """Content of one test card; `digit` is 0 … 9."""
 
     colour: Colour
@@ -40,15 +40,15 @@ class Card:
     digit: int
 
 
-def cards(count: int, *, turn: int = 0) -> tuple[Card, ...]:
+def cards(count: int, *, turn: int = 0) -> tuple[VisionCard, ...]:
     """List `count` cards, of which neighbours differ in everything; another `turn` gives another order."""
     return tuple(
-        Card(COLOURS[(place * 3 + turn) % 8], FORMS[(place + turn) % 4], (place * 7 + 3 + turn) % 10)
+        VisionCard(COLOURS[(place * 3 + turn) % 8], FORMS[(place + turn) % 4], (place * 7 + 3 + turn) % 10)
         for place in range(count)
     )
 
 
-def draw(card: Card, width: int, height: int) -> bytes:
+def draw(card: VisionCard, width: int, height: int) -> bytes:
     """Draw the card as a JPEG of `width` x `height` pixels."""
     picture = Image.new("RGB", (width, height), _INKS[card.colour])
     pen, ink = ImageDraw.Draw(picture), _contrast(_INKS[card.colour])
@@ -70,7 +70,7 @@ def draw(card: Card, width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def as_frames(shown: Sequence[Card], width: int, height: int) -> list[Keyframe]:
+def as_frames(shown: Sequence[VisionCard], width: int, height: int) -> list[Keyframe]:
     """Convert the cards to keyframes of a video that shows one per second."""
     return [
         Keyframe(place + 1, place, float(place), "shot", 1, width, height, draw(card, width, height))

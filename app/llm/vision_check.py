@@ -21,7 +21,7 @@ from app.i18n import t
 from app.llm.error_mapping import TooManyPictures
 from app.llm.messages import data_url, with_pictures
 from app.llm.stream import ask
-from app.llm.test_cards import COLOURS, FORMS, Card, as_frames, cards
+from app.llm.test_cards import COLOURS, FORMS, VisionCard, as_frames, cards
 from app.llm.vision_probe import prove_sight
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
@@ -49,10 +49,10 @@ _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class CardSeen:
+class VisionCardResult:
     """The model's description of one card, and which parts of it are right."""
 
-    card: Card
+    card: VisionCard
     said: str
     colour: bool
     form: bool
@@ -60,7 +60,7 @@ class CardSeen:
 
 
 @dataclass(frozen=True)
-class Seen:
+class VisionCheckResult:
     """Result of a vision check.
 
     Attributes:
@@ -85,7 +85,7 @@ class Seen:
     height: int
     answer: str = ""
     reason: Notice | None = None
-    cards: tuple[CardSeen, ...] = ()
+    cards: tuple[VisionCardResult, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -107,7 +107,7 @@ def check_vision(
     language: Language = "en",
     on_progress: Callable[[str], None] = lambda key: None,
     cancel: threading.Event | None = None,
-) -> Seen:
+) -> VisionCheckResult:
     """Check that images arrive, send test cards, and score the answer.
 
     Args:
@@ -140,12 +140,12 @@ def check_vision(
         return _blind(Notice("pictures_rejected", {"reason": str(refused.values["reason"])}), size)
 
 
-def score(answer: str, shown: Sequence[Card], size: tuple[int, int] = SIZE) -> Seen:
+def score(answer: str, shown: Sequence[VisionCard], size: tuple[int, int] = SIZE) -> VisionCheckResult:
     """Score an answer about the `shown` cards, card by card if it numbers them, else piece by piece in its order."""
     text = _THOUGHT.sub("", answer)
     pieces = _split_by_card(text, len(shown))
     read = tuple(_score_card(card, _piece_about(card, place, pieces)) for place, card in enumerate(shown, 1))
-    return Seen(
+    return VisionCheckResult(
         shown=len(shown),
         colours=sum(one.colour for one in read),
         forms=sum(one.form for one in read),
@@ -160,11 +160,11 @@ def score(answer: str, shown: Sequence[Card], size: tuple[int, int] = SIZE) -> S
 
 def _ask_about(
     chat: BaseChatModel,
-    shown: Sequence[Card],
+    shown: Sequence[VisionCard],
     size: tuple[int, int],
     language: Language,
     cancel: threading.Event | None,
-) -> Seen:
+) -> VisionCheckResult:
     question, system = t("sight.question", language, count=len(shown)), t("sight.system", language)
     frames = as_frames(shown, *size)
     messages = with_pictures(
@@ -174,8 +174,8 @@ def _ask_about(
     return score(reply.text, shown, size)
 
 
-def _blind(reason: Notice, size: tuple[int, int]) -> Seen:
-    return Seen(0, 0, 0, 0, False, *size, reason=reason)
+def _blind(reason: Notice, size: tuple[int, int]) -> VisionCheckResult:
+    return VisionCheckResult(0, 0, 0, 0, False, *size, reason=reason)
 
 
 # ---- reading the answer ----------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def _split_by_card(text: str, count: int) -> dict[int, str]:
     return dict(enumerate(parts, 1))
 
 
-def _piece_about(card: Card, place: int, pieces: Mapping[int, str]) -> str:
+def _piece_about(card: VisionCard, place: int, pieces: Mapping[int, str]) -> str:
     """Return the text under a card's number, unless its colour is another and another piece names the card's."""
     own = pieces.get(place, "")
     if _first_colour(own) == card.colour:
@@ -214,17 +214,17 @@ def _first_colour(piece: str) -> str:
     return next((name for _, name in _find_names(piece, COLOURS)), "")
 
 
-def _score_card(card: Card, piece: str) -> CardSeen:
+def _score_card(card: VisionCard, piece: str) -> VisionCardResult:
     """Score the text about a card: its colour must be the first named, its shape the only one, its digit the last."""
     digits = re.findall(r"(?<!\d)\d(?!\d)", piece)
     forms = {name for _, name in _find_names(piece, FORMS)}
     said = piece.strip(" \t\n*-;；,，、")[:_LONGEST_SAID]
-    return CardSeen(
+    return VisionCardResult(
         card, said, _first_colour(piece) == card.colour, forms == {card.form}, digits[-1:] == [str(card.digit)]
     )
 
 
-def _is_ordered(pieces: Mapping[int, str], shown: Sequence[Card]) -> bool:
+def _is_ordered(pieces: Mapping[int, str], shown: Sequence[VisionCard]) -> bool:
     order = {card.colour: place for place, card in enumerate(shown)}
     named = [place for piece in pieces.values() for colour, place in order.items() if _first_colour(piece) == colour]
     firsts = list(dict.fromkeys(named))

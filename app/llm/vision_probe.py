@@ -26,7 +26,7 @@ _FEWEST_TOKENS = 8
 
 
 @dataclass(frozen=True)
-class Sight:
+class VisionProbe:
     """Result of a vision probe.
 
     Attributes:
@@ -40,7 +40,7 @@ class Sight:
     reason: Notice | None = None
 
 
-def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> Sight:
+def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> VisionProbe:
     """Request one token twice, with and without two plain images, and compare the engine's token counts.
 
     Raises:
@@ -54,15 +54,15 @@ def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -
     try:
         with_two = ask(short, [HumanMessage(content=pictures + words)], cancel=cancel).usage  # type: ignore[arg-type]
     except TooManyPictures:  # one image at a time is enough
-        return Sight(True)
+        return VisionProbe(True)
     except PicturesRefused as refused:
-        return Sight(False, reason=Notice("pictures_rejected", {"reason": str(refused.values["reason"])}))
+        return VisionProbe(False, reason=Notice("pictures_rejected", {"reason": str(refused.values["reason"])}))
     if without is None or with_two is None:
-        return Sight(None)
+        return VisionProbe(None)
     extra = with_two.prompt_tokens - without.prompt_tokens
     if extra < _FEWEST_TOKENS:
-        return Sight(False, reason=Notice("pictures_dropped", {"tokens": with_two.prompt_tokens}))
-    return Sight(True, extra / 2)
+        return VisionProbe(False, reason=Notice("pictures_dropped", {"tokens": with_two.prompt_tokens}))
+    return VisionProbe(True, extra / 2)
 
 
 def _card(colour: str) -> dict[str, object]:

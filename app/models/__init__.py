@@ -36,4 +36,4 @@ __all__ = [
     "propose_for_cards",
     "propose_for_cpu",
     "read_shape",
-]  # fmt: skip
+]

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from app.core.domain import Language
 from app.core.errors import AppError, ConfigError, ModelNotFound
-from app.models.catalogue_parser import CatalogueEntry, EntryFile, Misnamed, parse, raw_models
+from app.models.catalogue_parser import CatalogueEntry, CatalogueFile, MisnamedModel, parse, raw_models
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
@@ -52,7 +52,7 @@ class Catalogue:
     """All entries by id, built-in ones first, and the errors of files that gave none."""
 
     by_id: Mapping[str, CatalogueEntry]
-    misnamed: tuple[Misnamed, ...] = ()
+    misnamed: tuple[MisnamedModel, ...] = ()
     problems: tuple[AppError, ...] = ()
 
     def find(self, name: str) -> Match:
@@ -130,7 +130,7 @@ def built_in() -> Catalogue:
     folder = files("app.models") / "catalogue"
     texts = {f"{key}.toml": (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
     found: dict[str, CatalogueEntry] = {}
-    misnamed: list[Misnamed] = []
+    misnamed: list[MisnamedModel] = []
     raw: dict[str, Mapping[str, Any]] = {}
     for file, text in texts.items():
         read = parse(text, file=file, known=raw)
@@ -180,7 +180,7 @@ def _resolved(model: Mapping[str, Any], raw: Mapping[str, Mapping[str, Any]]) ->
     return {**base, **model, "config": {**base["config"], **model.get("config", {})}}
 
 
-def _own(folder: Path) -> Iterator[EntryFile | AppError]:
+def _own(folder: Path) -> Iterator[CatalogueFile | AppError]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml") if folder.is_dir() else []
     except OSError as error:

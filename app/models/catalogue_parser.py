@@ -76,7 +76,7 @@ def entry_of_config(name: str, config: Mapping[str, Any]) -> CatalogueEntry:
 
 
 @dataclass(frozen=True)
-class Misnamed:
+class MisnamedModel:
     """A name that people use but no hub has, the ids of the models meant by it (likeliest first), and the reason."""
 
     name: str
@@ -85,14 +85,14 @@ class Misnamed:
 
 
 @dataclass(frozen=True)
-class EntryFile:
+class CatalogueFile:
     """The parsed contents of one file."""
 
     entries: tuple[CatalogueEntry, ...]
-    misnamed: tuple[Misnamed, ...] = ()
+    misnamed: tuple[MisnamedModel, ...] = ()
 
 
-def parse(text: str, *, file: str, known: Mapping[str, Mapping[str, Any]]) -> EntryFile:
+def parse(text: str, *, file: str, known: Mapping[str, Mapping[str, Any]]) -> CatalogueFile:
     """Parse the entries of a catalogue file.
 
     Args:
@@ -123,7 +123,7 @@ class _Reader:
     def __init__(self, text: str, file: str, known: Mapping[str, Mapping[str, Any]]) -> None:
         self._lines, self._file, self._known = text.splitlines(), file, dict(known)
 
-    def entries(self, table: Mapping[str, Any]) -> EntryFile:
+    def entries(self, table: Mapping[str, Any]) -> CatalogueFile:
         """Return all entries of the file; raise ConfigError."""
         for key in table:
             if key not in _TOP:
@@ -137,7 +137,7 @@ class _Reader:
         for place, model in enumerate(models, 1):
             found.append(self._entry(model, family, place))
             self._known[model["id"]] = model
-        return EntryFile(tuple(found), tuple(self._misnamed(one) for one in table.get("misnamed", [])))
+        return CatalogueFile(tuple(found), tuple(self._misnamed(one) for one in table.get("misnamed", [])))
 
     def _entry(self, given: Mapping[str, Any], family: str, place: int) -> CatalogueEntry:
         for key in given:
@@ -220,11 +220,11 @@ class _Reader:
             raise self._wrong(key, given, f'{key} = ["…"]', place)
         return tuple(given)
 
-    def _misnamed(self, given: Any) -> Misnamed:
+    def _misnamed(self, given: Any) -> MisnamedModel:
         if not isinstance(given, dict) or set(given) != {"name", "means", "why"}:
             raise self._wrong("misnamed", given, "name, means, why", 0)
         means = self._list(given, "means", 0)
-        return Misnamed(self._text(given, "name", 0), means, self._words(given, "why", 0))
+        return MisnamedModel(self._text(given, "name", 0), means, self._words(given, "why", 0))
 
     def _wrong(self, key: str, given: object, allowed: str, place: int) -> ConfigError:
         shown, line = "-" if given is None else str(given)[:200], self._line(key, place)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from app.core.domain import Analysis, Language
 from app.core.errors import InputError
 from app.core.filenames import safe_stem
-from app.reports.files import Entry
+from app.reports.files import ReportFile
 
 Use = Literal["read", "cut", "program"]
 """Audience of a format: people who read; players and editing programs; spreadsheets and scripts."""
@@ -33,7 +33,7 @@ def _lazy(module: str, name: str = "write") -> Callable[..., Any]:
     return call
 
 
-def _no_files(_: Analysis) -> Sequence[Entry]:
+def _no_files(_: Analysis) -> Sequence[ReportFile]:
     return ()
 
 
@@ -58,7 +58,7 @@ class ReportFormat:
     mime: str
     use: Use
     write: Callable[[Analysis, Language], bytes]
-    beside: Callable[[Analysis], Sequence[Entry]] = _no_files
+    beside: Callable[[Analysis], Sequence[ReportFile]] = _no_files
     fits: Callable[[Analysis], bool] = _always
 
 
@@ -126,7 +126,7 @@ def format_of(file_name: str) -> str | None:
     return max(fitting, key=lambda name: len(FORMATS[name].suffix), default=None)
 
 
-def files_of(name: str, analysis: Analysis, language: Language, file_name: str) -> Iterator[Entry]:
+def files_of(name: str, analysis: Analysis, language: Language, file_name: str) -> Iterator[ReportFile]:
     """Yield the files of one format: the report itself as `file_name`, then the files it refers to.
 
     Raises:
@@ -135,11 +135,11 @@ def files_of(name: str, analysis: Analysis, language: Language, file_name: str) 
     form = FORMATS[name]
     if not form.fits(analysis):
         raise InputError("report_empty", name=analysis.video.name, format=name)
-    yield Entry(file_name, form.write(analysis, language))
+    yield ReportFile(file_name, form.write(analysis, language))
     yield from form.beside(analysis)
 
 
-def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Entry]:
+def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[ReportFile]:
     """Yield every format that fits, the files they refer to, and a contact sheet, named by `stem` and a suffix."""
     from app.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
 
@@ -150,7 +150,7 @@ def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Ent
                 named.add(file.name)
                 yield file
     if any(frame.jpeg for frame in analysis.keyframes):
-        yield Entry(f"{stem}.contact-sheet.jpg", contact_sheet.write(analysis, language))
+        yield ReportFile(f"{stem}.contact-sheet.jpg", contact_sheet.write(analysis, language))
 
 
 def bundle(
@@ -159,7 +159,7 @@ def bundle(
     language: Language | None = None,
     *,
     is_free: Callable[[str], bool] = lambda name: True,
-) -> Iterator[Entry]:
+) -> Iterator[ReportFile]:
     """Yield the reports of several analyses, named after their videos.
 
     A number is added to a name that was used already or is not free. A format without content is left out if another

@@ -23,14 +23,14 @@ COLUMNS = ("number", "time_seconds", "clock", "frame_index", "shot", "reason", "
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReportFile:
     """A file. `name` may begin with folders, separated by "/"."""
 
     name: str
     data: bytes
 
 
-def write_zip(target: BinaryIO, files: Iterable[Entry]) -> None:
+def write_zip(target: BinaryIO, files: Iterable[ReportFile]) -> None:
     """Write all files to one ZIP; compressed formats are stored without compressing them again."""
     with ZipFile(target, "w") as archive:
         for file in files:
@@ -40,14 +40,14 @@ def write_zip(target: BinaryIO, files: Iterable[Entry]) -> None:
             archive.writestr(info, file.data)
 
 
-def zipped(files: Iterable[Entry]) -> bytes:
+def zipped(files: Iterable[ReportFile]) -> bytes:
     """Return the whole ZIP as bytes, for a download."""
     buffer = BytesIO()
     write_zip(buffer, files)
     return buffer.getvalue()
 
 
-def written(files: Iterable[Entry], folder: Path) -> Iterator[Entry]:
+def written(files: Iterable[ReportFile], folder: Path) -> Iterator[ReportFile]:
     """Write the files to `folder` and yield each one after it was written.
 
     Raises:
@@ -61,13 +61,13 @@ def written(files: Iterable[Entry], folder: Path) -> Iterator[Entry]:
         yield file
 
 
-def frame_entries(pictures: Iterable[Keyframe]) -> Iterator[Entry]:
+def frame_entries(pictures: Iterable[Keyframe]) -> Iterator[ReportFile]:
     """Yield the pictures in their order, then a CSV table of their times."""
     rows = []
     for frame in pictures:
         rows.append(_frame_row(frame))
-        yield Entry(frame_file_name(frame.number, frame.time_seconds), frame.jpeg)
-    yield Entry(TABLE_NAME, _frame_table(rows))
+        yield ReportFile(frame_file_name(frame.number, frame.time_seconds), frame.jpeg)
+    yield ReportFile(TABLE_NAME, _frame_table(rows))
 
 
 def frame_file_name(number: int, time_seconds: float) -> str:

@@ -26,17 +26,17 @@ from app.core.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import DownloadManager, Engine, Monitor, check_model_folder, resolve_model
 from app.engine.remote_engine import normal_base_url
 from app.models import Proposal
-from app.services.engine_session import Workbench, build_engine, conditions, confirmed_downloads, open_workbench
+from app.services.engine_session import EngineSession, build_engine, conditions, confirmed_downloads, open_workbench
 from app.store.benchmark_store import Measured
 from app.store.database import Store
 from app.store.fs_utils import log_to
-from app.store.process_lock import Owner
-from app.store.video_repository import VideoShelf
+from app.store.process_lock import ProcessLock
+from app.store.video_repository import VideoRepository
 from app.video.stills import Stills
 
 if TYPE_CHECKING:
-    from app.jobs import EngineRoom, Jobs, Switch
-    from app.library.semantic_index import Meanings
+    from app.jobs import EngineSwitch, EngineSwitcher, Jobs
+    from app.library.semantic_index import SemanticIndex
     from app.services import model_benchmarks
 
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
@@ -57,9 +57,9 @@ class Services:
         meanings: The semantic index, None if no embedding model is set.
     """
 
-    room: EngineRoom[Workbench]
+    room: EngineSwitcher[EngineSession]
     jobs: Jobs
-    videos: VideoShelf
+    videos: VideoRepository
     log_path: Path
     store: Store
     templates: Templates
@@ -67,8 +67,8 @@ class Services:
     fetching: DownloadManager = field(default_factory=DownloadManager)
     trying: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
     looking: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
-    calling: BackgroundTaskRunner[model_benchmarks.Elsewhere] = field(default_factory=BackgroundTaskRunner)
-    meanings: Meanings | None = None
+    calling: BackgroundTaskRunner[model_benchmarks.RemoteEngineReport] = field(default_factory=BackgroundTaskRunner)
+    meanings: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
 
     @property
@@ -184,7 +184,7 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """
     running = services.jobs.running() if pausing else ()
 
-    def end(switched: Switch) -> None:
+    def end(switched: EngineSwitch) -> None:
         if switched.state == "done":
             config.keep_choice(settings)
             return
@@ -207,7 +207,7 @@ def choose(services: Services, model: str, vllm_config: str) -> None:
     """
     settings = chosen(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
 
-    def end(switched: Switch) -> None:
+    def end(switched: EngineSwitch) -> None:
         if switched.state == "done":
             config.keep_choice(settings)
 
@@ -292,20 +292,20 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from app.jobs import WORKERS, Deduplicator, EngineRoom, Jobs  # other commands do without
+    from app.jobs import WORKERS, Deduplicator, EngineSwitcher, Jobs  # other commands do without
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
     store = Store(settings.data_dir / "framelens.sqlite")
     templates = load(settings.template_dir)
-    room = EngineRoom(open_workbench(settings, templates))
+    room = EngineSwitcher(open_workbench(settings, templates))
 
     def now(request: AnalysisRequest) -> dict[str, str]:
         return conditions(room.bench.settings, templates, request)
 
     jobs = Jobs(
         store,
-        Owner(settings.data_dir / "running"),
+        ProcessLock(settings.data_dir / "running"),
         lambda task: room.bench.run(task),
         Deduplicator(now, open_recall(settings.data_dir).quick_sha256),
         log_path=log_path,
@@ -320,22 +320,24 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         jobs=jobs,
         monitor=Monitor(lambda: room.bench.load(), partial(_counts, jobs)),
         templates=templates,
-        videos=VideoShelf(settings.data_dir / "videos", settings.input_dirs, SAMPLE),
+        videos=VideoRepository(settings.data_dir / "videos", settings.input_dirs, SAMPLE),
         log_path=log_path,
         store=store,
         meanings=_meanings(settings, jobs),
     )
 
 
-def _meanings(settings: Settings, jobs: Jobs) -> Meanings | None:
+def _meanings(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     """Build the semantic index if an embedding model is set; jobs that end from now on are added to it."""
     if not settings.embedding_base_url:
         return None
-    from app.library.semantic_index import Meanings
+    from app.library.semantic_index import SemanticIndex
     from app.llm.embeddings import EmbeddingModel
 
     url, name = normal_base_url(settings.embedding_base_url), settings.embedding_model
-    meanings = Meanings(jobs.library, f"{name} {url}".strip(), EmbeddingModel(url, name, settings.embedding_api_key))
+    meanings = SemanticIndex(
+        jobs.library, f"{name} {url}".strip(), EmbeddingModel(url, name, settings.embedding_api_key)
+    )
     jobs.indexing.on_indexed = meanings.begin
     return meanings
 

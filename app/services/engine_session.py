@@ -16,19 +16,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app.analysis.inputs.extraction_cache import Wanted, open_recall
+from app.analysis.inputs.extraction_cache import ExtractionRequest, open_recall
 from app.analysis.planning.estimate import Measure, Planner
-from app.analysis.planning.plan import Room
+from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.templates import Templates, digest
 from app.analysis.task import Task
 from app.config import Settings
 from app.core.domain import AnalysisEvent, AnalysisRequest, EngineInfo, EngineProgress, Layout, Notice, VideoInfo
 from app.core.errors import AppError, ModelNotFound
 from app.engine import (
-    AbsentEngine,
     Engine,
-    LoadReader,
-    ManagedEngine,
+    EngineMetricsReader,
+    LocalEngine,
+    NullEngine,
     RemoteEngine,
     installed_vllm,
     resolve_model,
@@ -40,18 +40,18 @@ from app.engine.base import ProgressListener
 from app.engine.diagnostics.facts import is_offline
 from app.services.preflight import computes_wide, refuse
 from app.store.confirmed_downloads import ConfirmedDownloads
-from app.store.extraction_cache import Surveys
-from app.store.timing_stats import Paces
+from app.store.extraction_cache import ExtractionStore
+from app.store.timing_stats import TimingStats
 from app.video import Opening
 
 if TYPE_CHECKING:
-    from app.analysis.inputs.transcription import Hearing
+    from app.analysis.inputs.transcription import Transcription
     from app.analysis.pipeline import Tools
-    from app.analysis.planning.token_cost import Measuring
-    from app.analysis.requests.engine_connector import Opener
-    from app.analysis.requests.request_executor import Speaker
+    from app.analysis.planning.token_cost import TokenCostMeter
+    from app.analysis.requests.engine_connector import EngineConnector
+    from app.analysis.requests.request_executor import EngineConnection
     from app.jobs import Run
-    from app.llm.cache import Answers
+    from app.llm.cache import AnswerCache
 
 T = TypeVar("T")
 _ASKING = (
@@ -69,7 +69,7 @@ _SIDE_ON_CPU = 448
 
 
 @dataclass(frozen=True)
-class Workbench:
+class EngineSession:
     """An engine and everything built for it.
 
     Attributes:
@@ -83,24 +83,24 @@ class Workbench:
     notices: tuple[Notice, ...]
     planner: Planner
     run: Run
-    load: LoadReader
+    load: EngineMetricsReader
 
     def close(self) -> None:
         """Stop the engine; it starts again when it is needed."""
         self.engine.stop()
 
 
-def open_workbench(settings: Settings, templates: Templates) -> Workbench:
+def open_workbench(settings: Settings, templates: Templates) -> EngineSession:
     """Build the session that these settings describe, without starting the engine."""
     engine, notices = build_engine(settings)
     opener = _Later(partial(_opener, settings, engine))
-    return Workbench(
+    return EngineSession(
         settings=settings,
         engine=engine,
         notices=notices,
         planner=_planner(settings, engine, opener),
         run=_runner(settings, _tools(settings, templates, opener)),
-        load=LoadReader(engine, base_url=settings.base_url, api_key=settings.api_key),
+        load=EngineMetricsReader(engine, base_url=settings.base_url, api_key=settings.api_key),
     )
 
 
@@ -127,9 +127,9 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
                 settings.model_path, settings.vllm_config, port=settings.engine_port, wide=computes_wide(settings)
             )
     except AppError as error:
-        return AbsentEngine(settings.model_path, error), ()
+        return NullEngine(settings.model_path, error), ()
     launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
-    return ManagedEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+    return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
 
 
 def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
@@ -185,16 +185,18 @@ def _runner(settings: Settings, tools: Callable[[], Tools]) -> Run:
     return run
 
 
-def _planner(settings: Settings, engine: Engine, opener: Callable[[], Opener]) -> Planner:
-    measuring: list[Measuring] = []
+def _planner(settings: Settings, engine: Engine, opener: Callable[[], EngineConnector]) -> Planner:
+    measuring: list[TokenCostMeter] = []
 
-    def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, Room] | None:
+    def measure(
+        request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]
+    ) -> tuple[Layout, RequestCapacity] | None:
         if engine.status().state != "ready":
             return None
-        from app.analysis.planning.token_cost import Measuring
+        from app.analysis.planning.token_cost import TokenCostMeter
 
         if not measuring:
-            measuring.append(Measuring(opener().at_hand))
+            measuring.append(TokenCostMeter(opener().at_hand))
         return measuring[0](request, video, words)
 
     return _planned(settings, measure)
@@ -204,7 +206,7 @@ def _planned(settings: Settings, measure: Measure) -> Planner:
     recall = open_recall(settings.data_dir)
 
     def is_read(video: VideoInfo, request: AnalysisRequest, opening: Opening | None) -> bool:
-        return recall.is_known(video.path, Wanted(request.frames, request.selection, opening=opening))
+        return recall.is_known(video.path, ExtractionRequest(request.frames, request.selection, opening=opening))
 
     return Planner(
         measure=measure,
@@ -221,8 +223,8 @@ def open_planner(settings: Settings) -> Planner:
     return _planned(settings, lambda *_: None)
 
 
-def _paces(settings: Settings) -> Paces:
-    return Paces(settings.data_dir / "paces.json")
+def _paces(settings: Settings) -> TimingStats:
+    return TimingStats(settings.data_dir / "paces.json")
 
 
 def _engine_name(settings: Settings) -> str:
@@ -271,18 +273,18 @@ def usual_side(settings: Settings) -> int | None:
     return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
 
 
-def expected_room(settings: Settings) -> Room:
+def expected_room(settings: Settings) -> RequestCapacity:
     """Return the size of a request as far as the settings determine it before the engine runs."""
     max_model_len = None if settings.base_url else settings.vllm_config.get("max_model_len")
-    return Room(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
+    return RequestCapacity(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
 
 
-def build_hearing(settings: Settings) -> Hearing:
+def build_hearing(settings: Settings) -> Transcription:
     """Build the reader of subtitles, which also transcribes speech if a model for that is set."""
-    from app.analysis.inputs.transcription import Hearing
+    from app.analysis.inputs.transcription import Transcription
 
-    surveys = Surveys(settings.data_dir / "surveys")
-    return Hearing(
+    surveys = ExtractionStore(settings.data_dir / "surveys")
+    return Transcription(
         _speech_engine(settings), surveys, language=settings.speech_language, timeout_seconds=settings.timeout_seconds
     )
 
@@ -295,11 +297,11 @@ def _speech_engine(settings: Settings) -> Engine | None:
     try:
         launcher = speech_launcher(settings.speech_model_path, settings.speech_config)
     except AppError as error:
-        return AbsentEngine(settings.speech_model_path, error)
-    return ManagedEngine(launcher, log_dir=settings.data_dir / "speech-engine")
+        return NullEngine(settings.speech_model_path, error)
+    return LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")
 
 
-def _tools(settings: Settings, templates: Templates, opener: Callable[[], Opener]) -> Callable[[], Tools]:
+def _tools(settings: Settings, templates: Templates, opener: Callable[[], EngineConnector]) -> Callable[[], Tools]:
     """Return a function that builds the tools of all analyses once.
 
     LangChain is slow to import, so it is imported only when an engine is asked: the video is opened before that, and an
@@ -308,7 +310,7 @@ def _tools(settings: Settings, templates: Templates, opener: Callable[[], Opener
 
     def open_engine(
         on_progress: Callable[[EngineProgress], None], cancel: threading.Event
-    ) -> tuple[Speaker, EngineInfo]:
+    ) -> tuple[EngineConnection, EngineInfo]:
         return opener()(on_progress, cancel)
 
     def make() -> Tools:
@@ -341,11 +343,11 @@ def import_engine_client() -> None:
             import_module(name)
 
 
-def _opener(settings: Settings, engine: Engine) -> Opener:
+def _opener(settings: Settings, engine: Engine) -> EngineConnector:
     import_engine_client()
-    from app.analysis.requests.engine_connector import Opener
+    from app.analysis.requests.engine_connector import EngineConnector
 
-    return Opener(
+    return EngineConnector(
         engine,
         answers=partial(_answers, settings),
         answer_tokens=settings.answer_tokens,
@@ -357,9 +359,9 @@ def _opener(settings: Settings, engine: Engine) -> Opener:
     )
 
 
-def _answers(settings: Settings) -> Answers | None:
+def _answers(settings: Settings) -> AnswerCache | None:
     """Open the cache of this model's answers; None for a remote engine, which may serve another model by now."""
-    from app.llm.cache import Answers
+    from app.llm.cache import AnswerCache
 
     if settings.base_url or (folder := _weights(settings)) is None:
         return None
@@ -369,7 +371,9 @@ def _answers(settings: Settings) -> Answers | None:
         "engine": settings.engine,
         "tokens": settings.answer_tokens,
     }
-    return Answers(settings.data_dir / "answers.sqlite", json.dumps({**model, **settings.vllm_config}, sort_keys=True))
+    return AnswerCache(
+        settings.data_dir / "answers.sqlite", json.dumps({**model, **settings.vllm_config}, sort_keys=True)
+    )
 
 
 def _weights(settings: Settings) -> Path | None:

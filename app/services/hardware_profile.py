@@ -9,7 +9,7 @@ from typing import Any
 
 from app.core.domain import Language
 from app.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
-from app.engine.monitoring.gpu import CardReader
+from app.engine.monitoring.gpu import GpuReader
 from app.i18n import t
 from app.models import (
     CatalogueEntry,
@@ -115,7 +115,7 @@ def here() -> HardwareProfile:
 
     All cards count as the smallest of them, and none if the installed vLLM computes on the CPU.
     """
-    reader = CardReader()
+    reader = GpuReader()
     sizes = [(one.memory_bytes / GIB, one.name) for one in reader().cards if one.memory_bytes]
     reader.close()
     return build_profile(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)

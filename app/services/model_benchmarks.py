@@ -21,7 +21,7 @@ from app.core.errors import AppError, EngineError
 from app.engine import Engine, RemoteEngine, installed_vllm, resolve_model
 from app.engine.hardware import cpu_name, free_memory_bytes
 from app.engine.http_client import NoAnswer, get_json, served_models
-from app.engine.monitoring.gpu import CardReader
+from app.engine.monitoring.gpu import GpuReader
 from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Proposal, estimate_memory, load, parse_plan, read_shape
@@ -30,7 +30,7 @@ from app.models.dummy_model import check_entry
 from app.models.formats import format_of
 from app.models.serving_plan import GIB, Device
 from app.services.engine_session import pass_on, usual_side
-from app.store.benchmark_store import Kept, Measured, checks, trials
+from app.store.benchmark_store import BenchmarkStore, Measured, checks, trials
 
 Listener = Callable[[EngineProgress], None]
 _FRAME_SHAPE = 9 / 16
@@ -39,7 +39,7 @@ _CALL_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class RemoteEngineReport:
     """Reply of a remote engine: the models that it serves, the one that is used, and whether that one sees images."""
 
     base_url: str
@@ -77,7 +77,7 @@ def free_bytes() -> int:
     """Return the bytes that are free now: of the memory on a CPU, else of the card with the least left."""
     if (installed_vllm() or ("cpu", ""))[0] == "cpu":
         return free_memory_bytes()
-    reader = CardReader()
+    reader = GpuReader()
     cards = [one for one in reader().cards if one.memory_bytes]
     reader.close()
     return min(((one.memory_bytes or 0) - (one.memory_used_bytes or 0) for one in cards), default=0)
@@ -239,7 +239,7 @@ def _format(settings: Settings) -> str:
 # ---- remote engines --------------------------------------------------------------------------------------------------
 
 
-def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> Elsewhere:
+def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> RemoteEngineReport:
     """Ask the remote engine that these settings describe what it serves, and whether it accepts images.
 
     Raises:
@@ -253,7 +253,7 @@ def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> 
     on_progress(EngineProgress("proving_sight"))
     chat = connect(endpoint.base_url, api_key=api_key, model=endpoint.model, timeout_seconds=_CALL_SECONDS)
     sight = prove_sight(chat, cancel=cancel)
-    return Elsewhere(endpoint.base_url, _served(endpoint.base_url, api_key), endpoint.model, sight.sees)
+    return RemoteEngineReport(endpoint.base_url, _served(endpoint.base_url, api_key), endpoint.model, sight.sees)
 
 
 def _served(base_url: str, api_key: str) -> tuple[str, ...]:
@@ -265,7 +265,7 @@ def _served(base_url: str, api_key: str) -> tuple[str, ...]:
         return ()
 
 
-def _kept(store: Kept, document: dict[str, Any]) -> Measured:
+def _kept(store: BenchmarkStore, document: dict[str, Any]) -> Measured:
     whole = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
     store.keep(whole)
     return whole  # type: ignore[no-any-return]

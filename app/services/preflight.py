@@ -19,7 +19,15 @@ from app.config import Settings
 from app.core import vllm_arguments
 from app.core.domain import Notice
 from app.core.errors import AppError, ModelNotFound
-from app.engine import Facts, Wanted, gather, installed_vllm, resolve_model, supported_architectures, vllm_launcher
+from app.engine import (
+    CheckedSettings,
+    SystemFacts,
+    gather,
+    installed_vllm,
+    resolve_model,
+    supported_architectures,
+    vllm_launcher,
+)
 from app.engine.downloads.hub import hub_config
 from app.engine.hardware import cpu_cores, cpu_flags, memory_bytes, memory_nodes
 from app.engine.vllm import fit_arguments, kv_cache_gib
@@ -37,7 +45,7 @@ from app.models import (
 )
 from app.models.catalogue import raw_built_in
 from app.models.cpu_speed import fits_wide, has_bfloat16, is_better_wide
-from app.models.preflight import CardState, MachineState, Model, PreflightFinding, PreflightSubject, Program, check
+from app.models.preflight import GpuState, MachineState, Model, PreflightFinding, PreflightSubject, Program, check
 from app.models.serving_plan import GIB
 
 log = logging.getLogger(__name__)
@@ -129,7 +137,7 @@ def subject_of(
 ) -> PreflightSubject:
     """Gather the facts about these settings on this machine. The arguments are those of `preflight`."""
     given = settings.vllm_config if given is None else given
-    wanted = Wanted(settings.model_path, settings.data_dir, engine=settings.engine, port=settings.engine_port)
+    wanted = CheckedSettings(settings.model_path, settings.data_dir, engine=settings.engine, port=settings.engine_port)
     facts, catalogue = gather(wanted), load(settings.data_dir / "models")
     model = _model(settings.model_path, facts, catalogue, asks_hub=asks_hub)
     machine = _machine(facts, engine_runs=engine_runs)
@@ -174,7 +182,7 @@ def _environment(settings: Settings, given: Mapping[str, Any]) -> dict[str, str]
 # ---- the model -------------------------------------------------------------------------------------------------------
 
 
-def _model(name: str, facts: Facts, catalogue: Catalogue, *, asks_hub: bool) -> Model:
+def _model(name: str, facts: SystemFacts, catalogue: Catalogue, *, asks_hub: bool) -> Model:
     found = facts.model
     if found.folder:
         return _in_folder(name, Path(found.folder))
@@ -262,12 +270,12 @@ def _weights_bytes(shape: Shape) -> int:
 # ---- the machine and the engine --------------------------------------------------------------------------------------
 
 
-def _machine(facts: Facts, *, engine_runs: bool) -> MachineState:
+def _machine(facts: SystemFacts, *, engine_runs: bool) -> MachineState:
     """Describe the machine. The device is that of the installed vLLM; `transformers serve` uses a card if it can."""
     installed = installed_vllm()
     kind = installed[0] if installed else ("gpu" if facts.cards else "cpu")
     cards = tuple(
-        CardState(
+        GpuState(
             name=card.name,
             capability=card.capability,
             memory_bytes=card.memory_bytes,
@@ -293,7 +301,7 @@ def _free(total: int | None, used: int | None) -> int | None:
     return None if total is None or used is None else total - used
 
 
-def _program(settings: Settings, model: Model, facts: Facts) -> Program:
+def _program(settings: Settings, model: Model, facts: SystemFacts) -> Program:
     config = model.config or {}
     names = config.get("architectures")
     first = str(names[0]) if isinstance(names, list) and names else ""

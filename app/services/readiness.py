@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from app.config import Settings
 from app.core.errors import AppError, ModelNotFound
-from app.engine import AbsentEngine, Engine, resolve_model
+from app.engine import Engine, NullEngine, resolve_model
 from app.engine.diagnostics.facts import is_offline
 from app.engine.model_resolution import hub_cache_folder
 from app.models import CatalogueEntry, MemoryNeed, Proposal, load
@@ -87,7 +87,7 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
     """
     if settings.base_url or engine.status().state in ("starting", "ready"):
         return Readiness("ready")
-    if isinstance(engine, AbsentEngine):
+    if isinstance(engine, NullEngine):
         return Readiness("none", error=engine.status().error)
     try:
         found = resolve_model(settings.model_path)

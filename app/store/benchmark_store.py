@@ -21,7 +21,7 @@ _MOST = 200
 Measured = Mapping[str, Any]
 
 
-class Kept:
+class BenchmarkStore:
     """Documents in the file `path`. Two with the same values under all names in `kind` are of one kind."""
 
     def __init__(self, path: Path, kind: tuple[str, ...]) -> None:
@@ -53,11 +53,11 @@ class Kept:
                 _log.warning("could not write %s", self._path, exc_info=True)
 
 
-def trials(data_dir: Path) -> Kept:
+def trials(data_dir: Path) -> BenchmarkStore:
     """Open the benchmarks of models: each has a model, a machine, vLLM's arguments, and its figures."""
-    return Kept(data_dir / "trials.json", ("model", "machine", "arguments"))
+    return BenchmarkStore(data_dir / "trials.json", ("model", "machine", "arguments"))
 
 
-def checks(data_dir: Path) -> Kept:
+def checks(data_dir: Path) -> BenchmarkStore:
     """Open the vision checks: each has a model, its engine, number format, the size of the frames, and a score."""
-    return Kept(data_dir / "sights.json", ("model", "engine", "format", "width", "height"))
+    return BenchmarkStore(data_dir / "sights.json", ("model", "engine", "format", "width", "height"))

@@ -26,7 +26,7 @@ _FRESH_SECONDS = 2.0
 """A file changed less than this ago could change again within the same tick of its file system's clock."""
 
 
-class Surveys:
+class ExtractionStore:
     """At most `limit_bytes` of entries below `folder`. Safe to use from several threads and processes."""
 
     def __init__(self, folder: Path, *, limit_bytes: int = 512 << 20) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from app.core.errors import StorageError
 from app.store.database import Store
-from app.store.tokenizer import Term, body_of, found_in, match_of, places, terms_of, words_of
+from app.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 
 FORM = 2
 """Version of the entries. Increase it with any change to their contents, so that all of them are rebuilt."""
@@ -53,7 +53,7 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class About:
+class EntrySummary:
     """Summary of an analysis.
 
     Attributes:
@@ -82,7 +82,7 @@ class About:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LibraryEntry:
     """A listed analysis; fields are empty until it is indexed. `owner` is the process that works on it."""
 
     id: str
@@ -107,7 +107,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class LibraryQuery:
     """A query for analyses, which must match all fields; an empty field matches everything.
 
     `since` and `until` are ISO times; the analysis was created in the half-open range [since, until).
@@ -133,7 +133,7 @@ class Hit:
     marks: tuple[tuple[int, int], ...]
 
 
-class Library:
+class LibraryIndex:
     """Index of the analyses of one store. Safe to use from several threads.
 
     The constructor and every method raise StorageError if the store refuses.
@@ -147,7 +147,7 @@ class Library:
 
     # ---- changes
 
-    def put(self, job_id: str, about: About, passages: Sequence[Passage], cover: bytes) -> None:
+    def put(self, job_id: str, about: EntrySummary, passages: Sequence[Passage], cover: bytes) -> None:
         """Index an analysis in place of its old entry; ignore one that is gone from the store.
 
         Args:
@@ -213,7 +213,9 @@ class Library:
 
     # ---- queries
 
-    def find(self, wanted: Wanted, *, order: Order, offset: int, limit: int, near: Sequence[str] = ()) -> list[Entry]:
+    def find(
+        self, wanted: LibraryQuery, *, order: Order, offset: int, limit: int, near: Sequence[str] = ()
+    ) -> list[LibraryEntry]:
         """List the analyses that match a query.
 
         Args:
@@ -233,12 +235,12 @@ class Library:
         )
         return self._entries([job_id for (job_id,) in found])
 
-    def count(self, wanted: Wanted, *, near: Sequence[str] = ()) -> int:
+    def count(self, wanted: LibraryQuery, *, near: Sequence[str] = ()) -> int:
         """Count the results of `find` without a limit."""
         tail, values = self._where(wanted, terms_of(wanted.words), near)
         return int(self._store.select(f"SELECT count(*) {tail}", *values)[0][0])
 
-    def entry(self, job_id: str) -> Entry | None:
+    def entry(self, job_id: str) -> LibraryEntry | None:
         """Get the entry of an analysis, or None."""
         rows = self._store.select(f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id = ?", job_id)
         return _entry(rows[0]) if rows else None
@@ -349,7 +351,7 @@ class Library:
 
     # ---- internals
 
-    def _entries(self, job_ids: Sequence[str]) -> list[Entry]:
+    def _entries(self, job_ids: Sequence[str]) -> list[LibraryEntry]:
         """Get the entries of these analyses, in this order."""
         rows = self._store.select(
             f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN ({', '.join('?' * len(job_ids))})", *job_ids
@@ -357,7 +359,7 @@ class Library:
         by_id = {row[0]: _entry(row) for row in rows}
         return [by_id[job_id] for job_id in job_ids if job_id in by_id]
 
-    def _mixed(self, wanted: Wanted, near: Sequence[str]) -> list[str]:
+    def _mixed(self, wanted: LibraryQuery, near: Sequence[str]) -> list[str]:
         """Merge the rankings by words and by meaning.
 
         An analysis scores the sum of 1 / (60 + rank) over the rankings that contain it (reciprocal rank fusion:
@@ -374,11 +376,13 @@ class Library:
                 scores[job_id] = scores.get(job_id, 0.0) + 1 / (60 + rank)
         return sorted(scores, key=lambda job_id: -scores[job_id])
 
-    def _where(self, wanted: Wanted, terms: Sequence[Term], near: Sequence[str] = ()) -> tuple[str, list[object]]:
+    def _where(
+        self, wanted: LibraryQuery, terms: Sequence[SearchTerm], near: Sequence[str] = ()
+    ) -> tuple[str, list[object]]:
         """Build the FROM and WHERE clauses of a query, with their values."""
         tail, clauses, values = _ALL, ["1"], list[object]()
         if terms and near:
-            worded, worded_values = self._where(Wanted(wanted.words), terms)
+            worded, worded_values = self._where(LibraryQuery(wanted.words), terms)
             clauses.append(f"(jobs.id IN (SELECT jobs.id {worded}) OR jobs.id IN ({', '.join('?' * len(near))}))")
             values += [*worded_values, *near]
         elif terms and not self.is_plain:
@@ -446,10 +450,10 @@ def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passa
                        (number, *bodies))  # fmt: skip
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> LibraryEntry:
     job_id, created, name, state, owner, seconds, model, template, language, mode, *rest = row
     frames, findings, path, title, question, start_seconds, end_seconds, tags, cover = rest
-    return Entry(
+    return LibraryEntry(
         id=job_id,
         created=created,
         name=name,
@@ -472,13 +476,13 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     )
 
 
-def _most_telling(found: list[tuple[Passage, frozenset[Term]]], limit: int) -> list[Passage]:
+def _most_telling(found: list[tuple[Passage, frozenset[SearchTerm]]], limit: int) -> list[Passage]:
     """Choose at most `limit` of these passages, each given with the terms it contains.
 
     A finding often repeats the summary and adds a time; of two such passages the one with the time is chosen.
     """
     chosen: list[Passage] = []
-    shown: frozenset[Term] = frozenset()
+    shown: frozenset[SearchTerm] = frozenset()
     rest = [(passage, terms, f" {' '.join(words_of(passage.text))} ") for passage, terms in found]
     while rest and len(chosen) < limit:
         best, terms, words = max(rest, key=lambda one: (len(one[1] - shown), len(one[1])))  # the first of equal ones
@@ -498,7 +502,7 @@ def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
     return are_told and (words in others or others in words)
 
 
-def _hit(passage: Passage, terms: Sequence[Term]) -> Hit:
+def _hit(passage: Passage, terms: Sequence[SearchTerm]) -> Hit:
     """Build the excerpt of a passage around the first match."""
     found = places(passage.text, terms)
     start = max(0, found[0][0] - _AROUND) if found else 0

@@ -20,7 +20,7 @@ _PATIENCE_SECONDS = 2.0
 """How long to wait for a process that is checking our lock. Chosen by hand; not tuned."""
 
 
-class Owner:
+class ProcessLock:
     """This process among all that use the same data folder, until `close` or until it ends in any way."""
 
     def __init__(self, folder: Path) -> None:

@@ -22,11 +22,11 @@ _MOST_RUNS = 20
 """Runs kept of each engine, and surveys in all. Chosen by hand; not tuned."""
 _MOST_ENGINES = 20
 """Engines kept. Chosen by hand; not tuned."""
-T = TypeVar("T", "Asked", "Surveyed")
+T = TypeVar("T", "RequestTiming", "SurveyTiming")
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestTiming:
     """Requests of one kind in one run.
 
     Attributes:
@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class SurveyTiming:
     """One survey of a video.
 
     Attributes:
@@ -63,7 +63,7 @@ class Surveyed:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownTimings:
     """Statistics of one engine, and of all surveys.
 
     Attributes:
@@ -73,33 +73,33 @@ class Known:
         max_model_len: Context length of the engine in its last run, None if unknown.
     """
 
-    runs: tuple[tuple[Asked, ...], ...] = ()
-    surveys: tuple[Surveyed, ...] = ()
+    runs: tuple[tuple[RequestTiming, ...], ...] = ()
+    surveys: tuple[SurveyTiming, ...] = ()
     in_flight: int | None = None
     max_model_len: int | None = None
 
 
-class Paces:
+class TimingStats:
     """Statistics in the file `path`. `engine` is any text that identifies an engine with its model and settings."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
 
-    def of(self, engine: str) -> Known:
+    def of(self, engine: str) -> KnownTimings:
         """Get the statistics of this engine, and of all surveys."""
         record = self._read()
         own = _dict(_dict(record.get("engines")).get(engine))
-        runs = (_each(Asked, run) for run in _list(own.get("runs")))
-        return Known(
+        runs = (_each(RequestTiming, run) for run in _list(own.get("runs")))
+        return KnownTimings(
             tuple(run for run in runs if run),
-            _each(Surveyed, record.get("surveys")),
+            _each(SurveyTiming, record.get("surveys")),
             _whole(own.get("in_flight")),
             _whole(own.get("max_model_len")),
         )
 
     def note_asked(
-        self, engine: str, run: Sequence[Asked], *, in_flight: int | None, max_model_len: int | None
+        self, engine: str, run: Sequence[RequestTiming], *, in_flight: int | None, max_model_len: int | None
     ) -> None:
         """Add a run of this engine."""
         with self._lock:
@@ -111,7 +111,7 @@ class Paces:
             kept = list(engines.items())[-_MOST_ENGINES + 1 :]
             self._write({**record, "engines": {**dict(kept), engine: latest}})
 
-    def note_survey(self, survey: Surveyed) -> None:
+    def note_survey(self, survey: SurveyTiming) -> None:
         """Add a survey."""
         with self._lock:
             record = self._read()

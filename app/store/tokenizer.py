@@ -26,7 +26,7 @@ _MOST_TERMS = 16
 
 
 @dataclass(frozen=True)
-class Term:
+class SearchTerm:
     """Words that must follow one another; with `is_open` the last one may be the start of a longer word."""
 
     words: tuple[str, ...]
@@ -49,7 +49,7 @@ def body_of(texts: Iterable[str]) -> str:
     return f" {BORDER} ".join(" ".join(words_of(text)) for text in texts)
 
 
-def terms_of(typed: str) -> tuple[Term, ...]:
+def terms_of(typed: str) -> tuple[SearchTerm, ...]:
     """Parse a query: each piece between spaces, or in quotation marks, is a term.
 
     A term outside of quotation marks that ends in letters is open. Of a very long query the first terms are used.
@@ -57,16 +57,16 @@ def terms_of(typed: str) -> tuple[Term, ...]:
     found = []
     for quoted, bare in _TYPED.findall(typed):
         if words := words_of(quoted or bare):
-            found.append(Term(tuple(words), is_open=not quoted and not _IS_HAN.match(words[-1])))
+            found.append(SearchTerm(tuple(words), is_open=not quoted and not _IS_HAN.match(words[-1])))
     return tuple(dict.fromkeys(found[:_MOST_TERMS]))
 
 
-def match_of(terms: Sequence[Term]) -> str:
+def match_of(terms: Sequence[SearchTerm]) -> str:
     """Build the expression for FTS5's MATCH that requires all of the terms."""
     return " ".join(f'"{" ".join(term.words)}"{"*" if term.is_open else ""}' for term in terms)
 
 
-def places(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
+def places(text: str, terms: Sequence[SearchTerm]) -> list[tuple[int, int]]:
     """Find the terms in the text.
 
     Returns:
@@ -87,13 +87,13 @@ def places(text: str, terms: Sequence[Term]) -> list[tuple[int, int]]:
     return apart
 
 
-def found_in(text: str, terms: Sequence[Term]) -> frozenset[Term]:
+def found_in(text: str, terms: Sequence[SearchTerm]) -> frozenset[SearchTerm]:
     """Return the terms that occur in the text."""
     whole = folded(text)
     return frozenset(term for term in terms if _pattern(term).search(whole))
 
 
-def _pattern(term: Term) -> re.Pattern[str]:
+def _pattern(term: SearchTerm) -> re.Pattern[str]:
     """Build the pattern of a term in folded text; any characters that are not words may separate its words."""
     pattern = re.escape(term.words[0])
     for left, right in pairwise(term.words):

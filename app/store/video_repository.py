@@ -51,7 +51,7 @@ class Upload:
         return self.offset == self.size_bytes
 
 
-class Part:
+class PartialUpload:
     """An upload that is open for writing."""
 
     def __init__(self, upload: Upload, file: RawIOBase, folder: Path) -> None:
@@ -77,7 +77,7 @@ class Part:
             rest = rest[written:]
 
 
-class VideoShelf:
+class VideoRepository:
     """Videos below `folder`, and read-only ones below `input_dirs` or at `sample`. Safe to use from several threads.
 
     Every method raises StorageError if the disk is full or refuses.
@@ -132,7 +132,7 @@ class VideoShelf:
         raise InputError("upload_unknown", id=upload_id)
 
     @contextmanager
-    def part(self, upload_id: str, offset: int) -> Iterator[Part]:
+    def part(self, upload_id: str, offset: int) -> Iterator[PartialUpload]:
         """Open an upload for writing at `offset`, which must be its end, so that nothing is ever overwritten.
 
         Raises:
@@ -145,7 +145,7 @@ class VideoShelf:
             with disk_errors(self._parts):
                 file = self._part(upload_id).open("ab", buffering=0)
             with file:
-                yield Part(upload, file, self._parts)
+                yield PartialUpload(upload, file, self._parts)
 
     def append(self, upload_id: str, offset: int, chunks: Iterable[bytes]) -> int:
         """Write `chunks` at the end of an upload and return the new offset in bytes.

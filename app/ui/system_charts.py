@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.core.domain import Language
-from app.engine.monitoring.engine_metrics import Load
-from app.engine.monitoring.gpu import Card
+from app.engine.monitoring.engine_metrics import EngineLoad
+from app.engine.monitoring.gpu import GpuSample
 from app.engine.monitoring.monitor import KEPT_SECONDS, Sample
 from app.engine.monitoring.system_metrics import PARTS
 from app.i18n import t
@@ -55,11 +55,11 @@ def machine_charts(samples: Sequence[Sample], processor: str, language: Language
     ]
 
 
-def card_charts(samples: Sequence[Sample], card: Card, language: Language) -> list[Chart]:
+def card_charts(samples: Sequence[Sample], card: GpuSample, language: Language) -> list[Chart]:
     """Build the charts of a card's load, memory, temperature and power; values it withholds are noted."""
     history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
 
-    def line(value: Callable[[Card], float | None]) -> list[Series]:
+    def line(value: Callable[[GpuSample], float | None]) -> list[Series]:
         return [Series("", [value(one) if one else None for one in history])]
 
     def note(value: float | None, words: str = "") -> str:
@@ -103,9 +103,9 @@ def load_charts(samples: Sequence[Sample], language: Language) -> list[Chart]:
 
     The wait for the first token is the mean over the tokens since the previous sample.
     """
-    history = [sample.load if isinstance(sample.load, Load) else None for sample in samples]
+    history = [sample.load if isinstance(sample.load, EngineLoad) else None for sample in samples]
 
-    def line(name: str, value: Callable[[Load], float | None], *, sparse: bool = False) -> Series:
+    def line(name: str, value: Callable[[EngineLoad], float | None], *, sparse: bool = False) -> Series:
         return Series(_word(name, language), [value(one) if one else None for one in history], sparse)
 
     return [

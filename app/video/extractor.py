@@ -35,7 +35,7 @@ from app.video.files import check_file, printable
 from app.video.hashing import picture_key
 from app.video.keyframes.timestamp_selection import Fetched, Known, Opening, in_shots, wishes_of
 from app.video.subtitles.discovery import files_beside
-from app.video.worker_pool import DecodingChild
+from app.video.worker_pool import DecoderWorker
 
 _PROBE_SECONDS = 60
 """Nobody can cancel a probe, so it ends by itself; decoding one frame takes well under a second."""
@@ -57,7 +57,7 @@ def probe(path: Path) -> VideoInfo:
     timer = threading.Timer(_PROBE_SECONDS, too_long.set)
     timer.start()
     try:
-        with DecodingChild("probe", path) as child:
+        with DecoderWorker("probe", path) as child:
             return cast(Probed, next(child.events(too_long))).video
     except Cancelled as error:
         raise DecodeError("video_probe_timeout", name=printable(path.name), seconds=_PROBE_SECONDS) from error
@@ -97,7 +97,7 @@ def extract(
     options = {"frames": frames, "selection": asdict(selection), "max_side": max_side, "read_text": read_text}
     if opening is not None:
         options["opening"] = asdict(opening)
-    with DecodingChild("extract", path, have_text=list(texts), **options) as child:
+    with DecoderWorker("extract", path, have_text=list(texts), **options) as child:
         events = cast(Iterator[VideoEvent | Known], child.events(cancel))
         yield from _with_texts(_without_known(events, on_known), texts)
 
@@ -123,7 +123,7 @@ def extract_named(
     wishes, decode = wishes_of(known, selection, frames, opening, readable(path.name))
     wanted = [(wish.time_seconds, wish.reason) for wish in wishes]
     options = {"wishes": wanted, "edges": known.edges, "max_side": max_side, "read_text": read_text}
-    with DecodingChild("named", path, have_text=list(texts), **options) as child:
+    with DecoderWorker("named", path, have_text=list(texts), **options) as child:
         events = cast(Iterator[VideoEvent | Fetched], child.events(cancel))
         yield from _with_texts((_placed(event, decode) for event in events), texts)
 
@@ -165,7 +165,7 @@ def full_pictures(
     """
     check_file(path)
     ordered = sorted(keyframes, key=lambda keyframe: keyframe.time_seconds)
-    with DecodingChild("pictures", path, times_seconds=[one.time_seconds for one in ordered]) as child:
+    with DecoderWorker("pictures", path, times_seconds=[one.time_seconds for one in ordered]) as child:
         found = (event.keyframe for event in child.events(cancel) if isinstance(event, KeyframeFound))
         for keyframe, full in zip(ordered, found, strict=True):
             yield replace(keyframe, width=full.width, height=full.height, jpeg=full.jpeg)
@@ -181,7 +181,7 @@ def sound_pieces(
     Raises what `probe` raises, DecodeError where none of the sound can be decoded, and Cancelled.
     """
     check_file(path)
-    with DecodingChild("sound", path, start_seconds=start_seconds, end_seconds=end_seconds) as child:
+    with DecoderWorker("sound", path, start_seconds=start_seconds, end_seconds=end_seconds) as child:
         yield from (event for event in child.events(cancel) if isinstance(event, SoundPiece))
 
 
@@ -201,7 +201,7 @@ def subtitles_of(
     check_file(path)
     transcript: Transcript | None = None
     notices: list[Notice] = []
-    with DecodingChild("subtitles", path, language=language) as child:
+    with DecoderWorker("subtitles", path, language=language) as child:
         for event in child.events(cancel):
             if isinstance(event, Transcript):
                 transcript = event

@@ -26,14 +26,14 @@ from app.video.limits import move_on
 from app.video.readers import damage, open_reader
 from app.video.readers.base import Image, Picture
 from app.video.readers.damage import Damage
-from app.video.readers.display_order import Pace
+from app.video.readers.display_order import FramePacing
 from app.video.readers.pyav import SPARE_CODECS, AvPicture, open_video
 
 _BACK_SECONDS = (0, 1, 5)
 """A transport stream is searched by the time of decoding, and a jump may land behind the frame: then from before."""
 
 
-class NotExact(Exception):
+class InaccurateSeekError(Exception):
     """This file cannot be jumped in: read it in order."""
 
 
@@ -53,16 +53,16 @@ def pictures_at(
     given = 0
     if reader == "pyav":
         try:
-            with Jumper(video) as jumper:
+            with AccurateSeeker(video) as jumper:
                 jumper.check(edges)
                 for time in times_seconds:
                     picture = jumper.at(time)
                     if exactly and abs(picture.time_seconds - time) > SAME_SECONDS:
-                        raise NotExact
+                        raise InaccurateSeekError
                     yield picture
                     given += 1
             return
-        except (NotExact, av.error.FFmpegError):
+        except (InaccurateSeekError, av.error.FFmpegError):
             pass
     yield from _in_order(video.path, times_seconds[given:], also_damaged=exactly)
 
@@ -86,7 +86,7 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
                 yield shown
 
 
-class Jumper:
+class AccurateSeeker:
     """An opened video whose packets have all been listed. Raises NotExact for one without plain rising timestamps.
 
     Pictures that are looked at and not shown may be `rough`: not smoothed along the edges of blocks, which costs a
@@ -125,7 +125,7 @@ class Jumper:
 
     def is_variable_frame_rate(self) -> bool:
         """Whether the frames of the whole file follow each other unevenly."""
-        pace = Pace()
+        pace = FramePacing()
         for pts in self._shown:
             pace.push(float(pts * self._unit))
         return pace.is_variable()
@@ -135,7 +135,7 @@ class Jumper:
         for index, seconds in edges:
             place = self._place(self._video.start_seconds + seconds)
             if place - self._first != index or abs(self._seconds(self._shown[place]) - seconds) > SAME_SECONDS:
-                raise NotExact
+                raise InaccurateSeekError
 
     def cost(self, seconds: float) -> int:
         """How many frames must be decoded now for the one on show at `seconds`. Raises NotExact."""
@@ -154,7 +154,7 @@ class Jumper:
         """The picture on show at `seconds`. Raises NotExact where it does not come out."""
         place = self._place(self._video.start_seconds + seconds)
         if place < self._first:
-            raise NotExact
+            raise InaccurateSeekError
         return self._picture(self._frame(self._shown[place]), place)
 
     def pictures_from(self, seconds: float) -> Iterator[Picture]:
@@ -165,7 +165,7 @@ class Jumper:
         start = bisect_left(self._shown, (self._video.start_seconds + seconds - SAME_SECONDS) / float(self._unit))
         place = max(start, self._first)
         if place >= len(self._shown):
-            raise NotExact
+            raise InaccurateSeekError
         yield self._picture(self._frame(self._shown[place]), place)
         damage = Damage()
         for frame in self._decoded:
@@ -196,7 +196,7 @@ class Jumper:
         """The place in display order of what is on show at a time of the container."""
         place = bisect_right(self._shown, (container_seconds + SAME_SECONDS) / float(self._unit)) - 1
         if place < 0:
-            raise NotExact
+            raise InaccurateSeekError
         return place
 
     def _list_packets(self) -> tuple[list[int], list[int]]:
@@ -208,7 +208,7 @@ class Jumper:
                 continue
             disordered = packet.dts is not None and last_dts is not None and packet.dts <= last_dts
             if packet.pts is None or disordered or packet.is_corrupt or not self._unit:
-                raise NotExact
+                raise InaccurateSeekError
             last_dts = packet.dts
             if packet.is_discard:
                 continue
@@ -216,7 +216,7 @@ class Jumper:
             if packet.is_keyframe:
                 whole.append(packet.pts)
         if not whole or len(set(shown)) < len(shown):
-            raise NotExact
+            raise InaccurateSeekError
         return sorted(shown), sorted(whole)
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
@@ -225,12 +225,12 @@ class Jumper:
             try:
                 yield from self._container.demux(self._stream)
             except av.error.FFmpegError as error:
-                raise NotExact from error
+                raise InaccurateSeekError from error
 
     def _frame(self, pts: int) -> VideoFrame:
         place = bisect_right(self._whole, pts) - 1
         if place < 0:
-            raise NotExact
+            raise InaccurateSeekError
         self._wanted = pts
         if self._reached is None or not self._whole[place] <= self._reached < pts:
             self._decoded = self._from(self._whole[place])
@@ -243,7 +243,7 @@ class Jumper:
                 break
             if frame.pts == pts:
                 return frame
-        raise NotExact
+        raise InaccurateSeekError
 
     def _from(self, whole_pts: int) -> Iterator[VideoFrame]:
         """The frames from the one stored whole at `whole_pts`, or from an earlier one that the container jumps to."""
@@ -251,7 +251,7 @@ class Jumper:
             try:
                 self._container.seek(whole_pts - round(back_seconds / self._unit), stream=self._stream)
             except av.error.FFmpegError as error:
-                raise NotExact from error
+                raise InaccurateSeekError from error
             packets = self._packets()
             # Some containers can only jump near; what comes before a frame stored whole would be guessed.
             first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
@@ -277,7 +277,7 @@ class Jumper:
         yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 
 
-class LateReader:
+class SeekReader:
     """A FrameReader whose first frame is the first one at or after `start_seconds`. Raises NotExact.
 
     It does not tell whether the file is whole, which takes reading all of it.
@@ -290,13 +290,13 @@ class LateReader:
     def __init__(self, video: VideoInfo, start_seconds: float) -> None:
         self.info = video
         self.declared_seconds: float | None = None
-        self._jumper = Jumper(video)
+        self._jumper = AccurateSeeker(video)
         try:
             self._pictures = self._jumper.pictures_from(start_seconds)
             self._first = next(self._pictures)
         except (StopIteration, av.error.FFmpegError) as error:
             self.close()
-            raise NotExact from error
+            raise InaccurateSeekError from error
         except BaseException:
             self.close()
             raise

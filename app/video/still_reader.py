@@ -8,7 +8,7 @@ import av.error
 
 from app.core.domain import Keyframe, KeyframeFound, VideoInfo
 from app.video.readers.base import FrameReader, Picture, as_jpeg
-from app.video.seeking import Jumper, NotExact, pictures_at
+from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
 _QUALITY = 80
 """Of pictures that are looked at for a moment; half the size of a keyframe's."""
@@ -20,7 +20,7 @@ class StillReader:
     def __init__(self, video: VideoInfo, reader: str) -> None:
         self._video = video
         self._reader = reader
-        self._jumper: Jumper | None = None
+        self._jumper: AccurateSeeker | None = None
         if reader == "pyav":
             self._open()
 
@@ -29,15 +29,15 @@ class StillReader:
         if self._jumper is not None:
             try:
                 return self._jumper.at(seconds)
-            except (NotExact, av.error.FFmpegError):
+            except (InaccurateSeekError, av.error.FFmpegError):
                 self._open()  # what was read of a damaged place is not carried on to the next time
         return next(pictures_at(self._video, self._reader, [seconds]), None)
 
     def _open(self) -> None:
         self.close()
         try:
-            self._jumper = Jumper(self._video)
-        except (NotExact, av.error.FFmpegError):
+            self._jumper = AccurateSeeker(self._video)
+        except (InaccurateSeekError, av.error.FFmpegError):
             self._jumper = None
 
     def close(self) -> None:

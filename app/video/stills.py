@@ -15,7 +15,7 @@ from app.core.domain import KeyframeFound
 from app.core.errors import AppError, InputError
 from app.video import worker_pool
 from app.video.files import check_file, printable
-from app.video.worker_pool import DecodingChild
+from app.video.worker_pool import DecoderWorker
 
 SIDES = (96, 1280)
 """Pixels of the longer side that may be asked for."""
@@ -42,7 +42,7 @@ class Stills:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._child: DecodingChild | None = None
+        self._child: DecoderWorker | None = None
         self._file: tuple[str, int] | None = None
         self._kept: OrderedDict[_Key, Still] = OrderedDict()
         self._num_bytes = 0
@@ -75,7 +75,7 @@ class Stills:
         try:
             if self._file != file or self._child is None:
                 self._end()
-                self._child = DecodingChild("stills", path)
+                self._child = DecoderWorker("stills", path)
                 self._file = file
                 worker_pool.refill()  # for an analysis
             late = threading.Timer(_PATIENCE_SECONDS, watch.set)

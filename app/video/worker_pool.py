@@ -159,7 +159,7 @@ def close_pipes(child: Child) -> None:
             continue
 
 
-class DecodingChild:
+class DecoderWorker:
     """A running child and its messages; leaving the `with` block ends it.
 
     Among the `options` of any task may be `memory_bytes` and `stuck_seconds`, in place of those of app.video.limits.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from app.engine import Endpoint, ManagedEngine, vllm_launcher
+from app.engine import Endpoint, LocalEngine, vllm_launcher
 
 TINY = Path(__file__).parents[2] / "tests" / "fixtures" / "tiny-vl"
 _COUNT = r"^vllm:prefix_cache_{name}(?:_total)?\{{[^}}]*\}} ([\d.e+]+)$"
@@ -62,7 +62,7 @@ def started(
         fetch=lambda on_progress, cancel: model,
         environment=lambda key: {**given(key), **more},
     )
-    engine = ManagedEngine(launcher, log_dir=logs)
+    engine = LocalEngine(launcher, log_dir=logs)
     try:
         yield Caches(engine.ensure_ready(lambda progress: None, threading.Event()))
     finally:

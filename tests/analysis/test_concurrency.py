@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from app.analysis.concurrency import Background, attend
+from app.analysis.concurrency import ConcurrentEvents, attend
 from app.core.domain import AnalysisEvent, StageStarted
 from app.core.errors import Cancelled
 
@@ -15,7 +15,7 @@ from app.core.errors import Cancelled
 def test_what_came_before_a_cancel_is_told_before_it_ends() -> None:
     cancel = threading.Event()
     seen: list[AnalysisEvent] = []
-    with Background(cancel) as background:
+    with ConcurrentEvents(cancel) as background:
         background.start("told", lambda emit: emit(StageStarted("ask"))).result()
         cancel.set()
         with pytest.raises(Cancelled):

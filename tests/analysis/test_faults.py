@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.requests import request_executor
 from app.analysis.task import Done
 from app.core.domain import (
@@ -411,7 +411,7 @@ def test_dead_engine_is_restarted_and_run_continues(deaths: int, says: str, undi
 def test_early_opening_is_a_chunk_only_if_more_follows(frames: int) -> None:
     """In a video where nothing changes, the frames of its beginning may be all that are chosen."""
 
-    def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
         assert wanted.opening
         yield Probed(replace(info(path), duration_seconds_from_header=600.0))
         yield OpeningChosen(keyframes(3))

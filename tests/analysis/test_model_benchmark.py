@@ -13,7 +13,7 @@ import pytest
 
 from app.analysis import model_benchmark as trying
 from app.analysis.model_benchmark import check_memory, try_shape
-from app.analysis.planning.benchmark_result import FrameCost, Trial, forecast, settings_of, tried_of
+from app.analysis.planning.benchmark_result import BenchmarkResult, FrameCost, forecast, settings_of, tried_of
 from app.core.domain import EngineProgress
 from app.core.errors import Cancelled, EngineError
 from app.engine.child_process import GUARD
@@ -22,7 +22,7 @@ from app.models.serving_plan import GIB
 from app.store.benchmark_store import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
-MEASURED = Trial(
+MEASURED = BenchmarkResult(
     model=VL_3B.id, machine="two cores", device="cpu", engine="vllm 0.32.0", arguments={"max_model_len": 8192},
     load_seconds=45.0, peak_bytes=13 * GIB, tokens_per_second=10.0,
     frames=(FrameCost(448, 252, 160.0, 2.3, 8, 2.3), FrameCost(896, 504, 592.0, 9.0, 8, 9.0)),

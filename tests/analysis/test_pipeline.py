@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.pipeline import Tools, analyse
-from app.analysis.planning.plan import Room
+from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.prompts import exact_prompt
 from app.analysis.prompts.templates import built_in
-from app.analysis.requests.engine_connector import Opener
+from app.analysis.requests.engine_connector import EngineConnector
 from app.analysis.task import Control, Done, Task
 from app.core.domain import (
     Analysis,
@@ -43,7 +43,7 @@ from app.core.domain import (
 from app.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
 from app.engine import Endpoint, EngineStatus
 from app.i18n import notice_text
-from app.llm.cache import Answers
+from app.llm.cache import AnswerCache
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 
@@ -60,7 +60,7 @@ def info(path: Path) -> VideoInfo:
 
 
 def extracting(number: int = 4, facts: Callable[[int], None] = lambda n: None) -> Callable[..., Iterator[VideoEvent]]:
-    def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
         yield Probed(info(path))
         yield KeyframesChosen(keyframes(number), DecodeSummary(225, 9.0, False, "pyav", (Shot(1, 0.0, 9.0),)))
         for n in range(1, number + 1):
@@ -97,9 +97,13 @@ class ServedEngine:
 
 
 def tools(
-    server: Server | None, number: int = 4, answers: Answers | None = None, in_flight: int | None = 1, **changes: Any
+    server: Server | None,
+    number: int = 4,
+    answers: AnswerCache | None = None,
+    in_flight: int | None = 1,
+    **changes: Any,
 ) -> Tools:
-    opened = server and Opener(
+    opened = server and EngineConnector(
         ServedEngine(server), lambda: answers, answer_tokens=256, timeout_seconds=30, in_flight=in_flight
     )
     made = Tools(
@@ -108,7 +112,7 @@ def tools(
         digest=lambda path, cancel: "digest",
         hear=lambda video, request, **_: (None, ()),
         open_engine=opened,
-        room=Room(server.context if server else None, 256),
+        room=RequestCapacity(server.context if server else None, 256),
         side=None,
         template=built_in().__getitem__,
         conditions=lambda request: {"model": "model"},
@@ -290,15 +294,15 @@ def test_engine_death_keeps_answers_and_never_becomes_text() -> None:
 
 def test_selection_reaches_extraction_model_and_report() -> None:
     selection = Selection("uniform", start_seconds=2.0, end_seconds=4.5)
-    asked: list[Wanted] = []
+    asked: list[ExtractionRequest] = []
 
-    def noting(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def noting(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
         asked.append(wanted)
         yield from extracting(2)(path, wanted, cancel)
 
     with serve(answering_per_frame) as server:
         analysis = finished(run(request(frames=2, selection=selection), tools(server, extract=noting))[0])
-    assert asked == [Wanted(2, selection)]
+    assert asked == [ExtractionRequest(2, selection)]
     assert "00:01.500 to 00:03.000 of a longer video" in analysis.chunks[0].prompt
     shown = exact_prompt(analysis.request, built_in()[analysis.request.template], analysis.keyframes, 1)
     assert analysis.chunks[0].prompt == "\n\n".join(text for _, text in shown)
@@ -332,7 +336,7 @@ def test_cancel_ends_run_within_a_second() -> None:
 
 
 def test_a_video_that_cannot_be_read_is_its_own_error() -> None:
-    def broken(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def broken(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
         raise DecodeError("no_frames", name=path.name)
         yield
 
@@ -365,7 +369,7 @@ def test_an_answer_that_was_cut_off_is_said() -> None:
 
 
 def test_same_question_on_same_frames_is_cached(tmp_path: Path) -> None:
-    answers = Answers(tmp_path / "answers.sqlite", "model")
+    answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     with serve(answering_per_frame) as server:
         first = finished(run(request(), tools(server, answers=answers))[0])
         asked = len(server.requests)
@@ -379,10 +383,10 @@ def test_same_question_on_same_frames_is_cached(tmp_path: Path) -> None:
 
 
 def test_cache_separates_schema_from_prose_answers(tmp_path: Path) -> None:
-    answers = Answers(tmp_path / "answers.sqlite", "model")
+    answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     with serve(answering_per_frame) as server:
         finished(run(request(), tools(server, answers=answers))[0])
-        opener = Opener(ServedEngine(server), lambda: answers, 256, 30, in_flight=1, takes_schema=False)
+        opener = EngineConnector(ServedEngine(server), lambda: answers, 256, 30, in_flight=1, takes_schema=False)
         in_words = finished(run(request(), tools(server, open_engine=opener))[0])
     assert not in_words.chunks[0].recalled
     assert "response_format" not in server.requests[-1]

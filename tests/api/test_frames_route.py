@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from app.api import Gate
 from app.services.container import Services
-from app.store.video_repository import VideoShelf
+from app.store.video_repository import VideoRepository
 from app.video import stills
 from tests.media import cards, write_video
 
@@ -23,7 +23,7 @@ def url(gate: Gate, services: Services, tmp_path: Path) -> str:
     path = write_video(
         tmp_path / "old.avi", cards(["red", "green", "blue"], 10, 320, 192), codec="mpeg4", rate=10, options={"g": "10"}
     )
-    shelf = VideoShelf(tmp_path / "shelf", (tmp_path,), path)
+    shelf = VideoRepository(tmp_path / "shelf", (tmp_path,), path)
     gate.services = replace(services, videos=shelf)
     return f"/api/videos/{shelf.from_path(str(path))}/stills"
 

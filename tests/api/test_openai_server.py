@@ -20,7 +20,7 @@ from app.analysis.task import Task
 from app.api.openai_server import ServeOptions, serve_app
 from app.core.domain import AnalysisRequest, Finished
 from app.core.errors import EngineError
-from app.engine import Engine, ManagedEngine, RemoteEngine
+from app.engine import Engine, LocalEngine, RemoteEngine
 from app.engine.supported_architectures import fitting_engine
 from app.llm.messages import data_url
 from app.services.engine_session import runner
@@ -94,7 +94,7 @@ PICTURE = data_url(keyframes()[0], 64)
 
 
 @pytest.fixture(scope="module")
-def vl(vl_engine: ManagedEngine) -> Iterator[str]:
+def vl(vl_engine: LocalEngine) -> Iterator[str]:
     ready(vl_engine)
     with served(Lent(vl_engine), "my-model", "tiny") as address:
         until_ready(address)
@@ -142,7 +142,7 @@ class TestVllm:
         assert last.analysis.mode == "messages"
         assert [finding.text for finding in last.analysis.chunks[0].findings] == CARDS
 
-    def test_a_server_for_text_refuses_pictures_and_takes_words(self, vl_engine: ManagedEngine) -> None:
+    def test_a_server_for_text_refuses_pictures_and_takes_words(self, vl_engine: LocalEngine) -> None:
         with served(Lent(vl_engine), "tiny", takes_pictures=False) as address:
             until_ready(address)
             chat = client(address).chat.completions
@@ -153,7 +153,7 @@ class TestVllm:
 
 
 @pytest.mark.engine
-def test_transformers_engine_is_served_under_model_name(transformers_engine: ManagedEngine) -> None:
+def test_transformers_engine_is_served_under_model_name(transformers_engine: LocalEngine) -> None:
     ready(transformers_engine)
     with served(Lent(transformers_engine), "text") as address:
         until_ready(address)

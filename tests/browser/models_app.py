@@ -13,9 +13,9 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
-from app.engine import Launcher, ManagedEngine
+from app.engine import Launcher, LocalEngine
 from app.engine.model_resolution import model_name
-from app.jobs import EngineRoom
+from app.jobs import EngineSwitcher
 from app.services import engine_session
 from app.services.container import SAMPLE, Services
 from app.store.fs_utils import log_to
@@ -35,8 +35,8 @@ def _launch(model: str, arguments: object = None, *, port: int | None = None, wi
 def _open() -> Services:
     log_to(FOLDER)
     services = open_fake(FOLDER, run=script(), sample=SAMPLE)
-    engine = ManagedEngine(_launch("/models/first"), log_dir=FOLDER / "engine")
-    return replace(services, room=EngineRoom(replace(services.room.bench, engine=engine, notices=())))
+    engine = LocalEngine(_launch("/models/first"), log_dir=FOLDER / "engine")
+    return replace(services, room=EngineSwitcher(replace(services.room.bench, engine=engine, notices=())))
 
 
 engine_session.vllm_launcher = _launch

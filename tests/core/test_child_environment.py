@@ -12,7 +12,7 @@ import pytest
 
 from app.core.child_environment import engine_environment, hub_environment, reader_environment
 from app.core.domain import EngineProgress
-from app.engine import ManagedEngine, vllm_launcher
+from app.engine import LocalEngine, vllm_launcher
 from app.engine.hardware import installed_vllm
 from app.video import worker_pool
 from tests.engine.fakes import fake_launcher
@@ -96,7 +96,7 @@ def test_no_key_is_in_the_environment_of_a_real_decoder(surroundings: None) -> N
 def test_engine_environment_holds_only_its_own_key(surroundings: None, tmp_path: Path) -> None:
     code = "import os; print('environment:', sorted(os.environ))"
     launcher = fake_launcher({}, command=lambda folder, port: [sys.executable, "-c", code])
-    engine = ManagedEngine(launcher, log_dir=tmp_path)
+    engine = LocalEngine(launcher, log_dir=tmp_path)
     phases: list[EngineProgress] = []
     with pytest.raises(Exception, match="engine"):
         engine.ensure_ready(phases.append, __import__("threading").Event())

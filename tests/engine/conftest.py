@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from app.engine import ManagedEngine
+from app.engine import LocalEngine
 from tests.engine.fakes import MakeEngine, fake_launcher
 
 
 @pytest.fixture
 def make_engine(tmp_path: Path) -> Iterator[MakeEngine]:
-    engines: list[ManagedEngine] = []
+    engines: list[LocalEngine] = []
 
-    def make(plan: dict[str, Any], **changes: Any) -> ManagedEngine:
+    def make(plan: dict[str, Any], **changes: Any) -> LocalEngine:
         options = {name: changes.pop(name) for name in ("start_timeout_seconds", "keep_logs") if name in changes}
-        engines.append(ManagedEngine(fake_launcher(plan, **changes), log_dir=tmp_path / "logs", **options))
+        engines.append(LocalEngine(fake_launcher(plan, **changes), log_dir=tmp_path / "logs", **options))
         return engines[-1]
 
     yield make

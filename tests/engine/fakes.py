@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core.domain import EngineProgress
-from app.engine import Launcher, ManagedEngine
+from app.engine import Launcher, LocalEngine
 from app.engine.vllm import describe
 
-MakeEngine = Callable[..., ManagedEngine]
+MakeEngine = Callable[..., LocalEngine]
 FAKE = Path(__file__).with_name("fake_engine.py")
 
 

@@ -24,11 +24,11 @@ from app.analysis.task import Task
 from app.config import load
 from app.core.domain import Analysis, AnalysisRequest, Finished
 from app.core.errors import EngineError, ModelNotFound
-from app.engine import Launcher, ManagedEngine, transformers_launcher
+from app.engine import Launcher, LocalEngine, transformers_launcher
 from app.llm.chat import connect
 from app.llm.messages import data_url
 from app.llm.stream import ask
-from app.llm.vision_probe import Sight, prove_sight
+from app.llm.vision_probe import VisionProbe, prove_sight
 from app.reports import FORMATS
 from app.services.engine_session import conditions, runner
 from tests.api.test_openai_server import say
@@ -52,8 +52,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def running(launcher: Launcher, folder: Path) -> Iterator[ManagedEngine]:
-    engine = ManagedEngine(launcher, log_dir=folder)
+def running(launcher: Launcher, folder: Path) -> Iterator[LocalEngine]:
+    engine = LocalEngine(launcher, log_dir=folder)
     try:
         ready(engine)
         yield engine
@@ -62,7 +62,7 @@ def running(launcher: Launcher, folder: Path) -> Iterator[ManagedEngine]:
 
 
 @pytest.fixture(scope="module")
-def hybrid(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedEngine]:
+def hybrid(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     with running(transformers_launcher(str(models / "hybrid")), tmp_path_factory.mktemp("hybrid")) as engine:
         yield engine
 
@@ -72,28 +72,28 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_card_video(tmp_path_factory.mktemp("drawn") / "cards.mp4", ["red", "blue", "green"])
 
 
-def analyse(video: Path, engine: ManagedEngine) -> Analysis:
+def analyse(video: Path, engine: LocalEngine) -> Analysis:
     run = runner(WORDS, engine, templates.load(None))
     *_, last = run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek"))
     assert isinstance(last, Finished)
     return last.analysis
 
 
-def check_that_it_sees(engine: ManagedEngine) -> None:
+def check_that_it_sees(engine: LocalEngine) -> None:
     """Pictures reach the model by the count of its tokens and by what it says, and nothing fails on the way."""
     endpoint = ready(engine)
     chat = connect(endpoint.base_url, api_key=endpoint.api_key, model=endpoint.model, max_tokens=24)
-    assert prove_sight(chat) == Sight(True, TOKENS_A_PICTURE)
+    assert prove_sight(chat) == VisionProbe(True, TOKENS_A_PICTURE)
     answers = [ask(chat, say("Which colours?", *shown)).text for shown in ((), PICTURES[:1], PICTURES[1:])]
     assert all(re.fullmatch("[a-z]{24}", answer) for answer in answers) and len(set(answers)) == 3
     assert "should be the same" not in engine.log_tail(2000)
 
 
-def test_the_class_of_the_7b_sees_in_bfloat16(hybrid: ManagedEngine) -> None:
+def test_the_class_of_the_7b_sees_in_bfloat16(hybrid: LocalEngine) -> None:
     check_that_it_sees(hybrid)
 
 
-def test_deepseek_analyses_video_and_report_says_how(hybrid: ManagedEngine, video: Path) -> None:
+def test_deepseek_analyses_video_and_report_says_how(hybrid: LocalEngine, video: Path) -> None:
     analysis = analyse(video, hybrid)
     assert analysis.mode == "messages" and analysis.chunks[0].answer
     assert analysis.engine and (analysis.engine.sees, analysis.engine.max_model_len) == (True, 16384)

@@ -14,7 +14,7 @@ import pytest
 
 from app.core.domain import EngineProgress
 from app.core.errors import Cancelled, EngineError, EngineTimeout
-from app.engine import Endpoint, ManagedEngine, local_engine
+from app.engine import Endpoint, LocalEngine, local_engine
 from tests.engine.fakes import MakeEngine
 
 TRACEBACK = """Traceback (most recent call last):
@@ -23,7 +23,7 @@ TRACEBACK = """Traceback (most recent call last):
 ValueError: the weights are upside down"""
 
 
-def ready(engine: ManagedEngine) -> Endpoint:
+def ready(engine: LocalEngine) -> Endpoint:
     return engine.ensure_ready(lambda phase: None, threading.Event())
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from app import config
 from app.core.errors import EngineError
-from app.engine import ManagedEngine, vllm_launcher
+from app.engine import LocalEngine, vllm_launcher
 from app.engine.diagnostics.facts import cpu_features
 from app.services.preflight import preflight
 from tests.conftest import ready
@@ -100,7 +100,7 @@ def test_the_engine_fails_for_the_cause_that_was_told_before(
     arguments = {**usual, **case.arguments}
     settings = replace(config.load({}), model_path=str(folder), vllm_config=arguments)
     assert [one.key for one in preflight(settings) if one.severity == "stops"][:1] == [case.said]
-    engine = ManagedEngine(vllm_launcher(str(folder), arguments), log_dir=tmp_path)
+    engine = LocalEngine(vllm_launcher(str(folder), arguments), log_dir=tmp_path)
     try:
         with pytest.raises(EngineError) as caught:
             ready(engine)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from app.core.errors import EngineError
-from app.engine import Endpoint, ManagedEngine, vllm_launcher
+from app.engine import Endpoint, LocalEngine, vllm_launcher
 from app.engine.transformers import read_phase as read_transformers_phase
 from app.engine.vllm import read_phase
 from tests.engine.test_local_engine import ready
@@ -24,7 +24,7 @@ from tests.engine.test_local_engine import ready
 pytestmark = pytest.mark.engine
 
 
-def phases_of(engine: ManagedEngine, read: Callable[[str], object]) -> list[str]:
+def phases_of(engine: LocalEngine, read: Callable[[str], object]) -> list[str]:
     lines = [part for line in engine.log_tail(5000).splitlines() for part in line.split("\r")]
     found = [getattr(phase, "phase", "") for line in lines if (phase := read(line)) is not None]
     return list(dict.fromkeys(found))
@@ -44,7 +44,7 @@ def post(endpoint: Endpoint, path: str, body: object, key: str | None = None) ->
             return error.code
 
 
-def test_vllm_reports_phases_and_context_and_needs_key(vl_engine: ManagedEngine, vl_endpoint: Endpoint) -> None:
+def test_vllm_reports_phases_and_context_and_needs_key(vl_engine: LocalEngine, vl_endpoint: Endpoint) -> None:
     phases = phases_of(vl_engine, read_phase)
     assert phases == ["importing", "configuring", "spawning", "building", "loading", "preparing", "answering"]
     info = vl_engine.status().info
@@ -65,7 +65,7 @@ def test_vllm_listens_on_loopback_alone(vl_endpoint: Endpoint) -> None:
 
 
 def test_transformers_serve_starts_the_same_way(
-    transformers_engine: ManagedEngine, transformers_endpoint: Endpoint
+    transformers_engine: LocalEngine, transformers_endpoint: Endpoint
 ) -> None:
     phases = phases_of(transformers_engine, read_transformers_phase)
     assert phases == ["importing", "loading", "answering"]
@@ -77,7 +77,7 @@ def test_transformers_serve_starts_the_same_way(
 
 
 def test_a_start_that_vllm_refuses_says_vllm_s_own_reason(tiny_vl: Path, tmp_path: Path) -> None:
-    engine = ManagedEngine(vllm_launcher(str(tiny_vl), {"max_model_len": 10**6}), log_dir=tmp_path)
+    engine = LocalEngine(vllm_launcher(str(tiny_vl), {"max_model_len": 10**6}), log_dir=tmp_path)
     with pytest.raises(EngineError) as caught:
         ready(engine)
     assert caught.value.key == "context_exceeds_model" and caught.value.values["length"] == "1000000"

@@ -15,8 +15,8 @@ import pytest
 
 from app.analysis.task import Control
 from app.core.errors import AppError, Cancelled, EngineError, Paused
-from app.engine import AbsentEngine, Engine
-from app.jobs.engine_switcher import EngineRoom, Switch
+from app.engine import Engine, NullEngine
+from app.jobs.engine_switcher import EngineSwitch, EngineSwitcher
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
 
@@ -56,15 +56,15 @@ def bench(make_engine: MakeEngine, tmp_path: Path) -> Make:
 
 
 @contextmanager
-def room_of(bench: Bench) -> Iterator[EngineRoom[Bench]]:
-    room = EngineRoom(bench)
+def room_of(bench: Bench) -> Iterator[EngineSwitcher[Bench]]:
+    room = EngineSwitcher(bench)
     try:
         yield room
     finally:
         room.close()
 
 
-def until(room: EngineRoom[Bench], state: str | None = None) -> Switch:
+def until(room: EngineSwitcher[Bench], state: str | None = None) -> EngineSwitch:
     while not (switch := room.switch) or (switch.state != state if state else not switch.is_over):
         time.sleep(0.01)
     return switch
@@ -163,7 +163,7 @@ def test_what_cannot_even_be_tried_changes_nothing(bench: Make, tmp_path: Path) 
     with room_of(old) as room:
         old.use()
         with pytest.raises(EngineError):
-            room.begin(Bench(AbsentEngine("/nowhere", EngineError("model_path_missing", path="/nowhere")), tmp_path))
+            room.begin(Bench(NullEngine("/nowhere", EngineError("model_path_missing", path="/nowhere")), tmp_path))
         assert room.switch is None
         assert old.lives
 

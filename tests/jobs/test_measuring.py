@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.pipeline import Tools
 from app.core.domain import KeyframesChosen, VideoEvent
 from app.core.errors import DecodeError, ModelNotFound
@@ -175,7 +175,7 @@ def test_changed_video_is_not_measured_for_old_report(tmp_path: Path) -> None:
             measuring(jobs, job_id)
         held.through.set()
 
-    def moved(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def moved(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
         for event in extracting(FRAMES)(path, wanted, cancel):
             if isinstance(event, KeyframesChosen):
                 frames = tuple(replace(frame, time_seconds=frame.time_seconds + 0.5) for frame in event.keyframes)

@@ -28,7 +28,7 @@ from app.core.domain import (
 )
 from app.core.errors import Cancelled, EngineError, InputError
 from app.jobs import Jobs, JobSnapshot
-from app.jobs.search_index import Indexing
+from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import fold, from_row, to_row
 from app.store.database import Store
 from tests.reports.test_reports import analysis
@@ -175,11 +175,11 @@ def test_a_cancelled_job_is_over_before_the_library_has_it(
         task.control.cancel.wait(20)
         raise Cancelled
 
-    def slow(_: Indexing, job: JobSnapshot) -> None:
+    def slow(_: SearchIndexer, job: JobSnapshot) -> None:
         shut.wait(20)
         taken.set()
 
-    monkeypatch.setattr(Indexing, "index", slow)
+    monkeypatch.setattr(SearchIndexer, "index", slow)
     jobs = queue(store, endless, tmp_path)
     job_id = jobs.submit(REQUEST, name="a")
     assert started.wait(20)

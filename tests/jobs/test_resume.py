@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.pipeline import Tools
 from app.analysis.task import Control
 from app.core.domain import Analysis, KeyframesChosen, VideoEvent
@@ -58,7 +58,7 @@ class Gate:
         ready = whole.open_engine
         assert ready
 
-        def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+        def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
             for event in extracting(FRAMES, lambda number: self.hold("facts" if number > 2 else ""))(
                 path, wanted, cancel
             ):
@@ -243,7 +243,7 @@ def test_jobs_run_by_priority_then_arrival(tmp_path: Path) -> None:
     with serve(gate.behave, context=CONTEXT) as server:
         tools = gate.tools(server)
 
-        def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+        def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
             begun.append(path.stem)
             yield from tools.extract(path, wanted, cancel)
 

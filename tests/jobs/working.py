@@ -15,7 +15,7 @@ from app.core.domain import Analysis, AnalysisRequest, ChunkResult, Usage
 from app.i18n import LANGUAGES, t
 from app.jobs import Deduplicator, Jobs, JobSnapshot
 from app.store.database import Store
-from app.store.process_lock import Owner
+from app.store.process_lock import ProcessLock
 from tests.analysis.test_pipeline import tools
 from tests.llm.scripted import Server
 
@@ -36,7 +36,7 @@ def jobs_in(folder: Path, made: Tools, *, adopts: bool = True, **more: Any) -> I
     store = Store(folder / "framelens.sqlite")
     jobs = Jobs(
         store,
-        Owner(folder / "running"),
+        ProcessLock(folder / "running"),
         lambda task: analyse(task, made),
         Deduplicator(made.conditions, lambda path: None),
         log_path=folder / "framelens.log",

@@ -20,8 +20,8 @@ from app.reports import FORMATS, bundle
 from app.reports.files import write_zip
 from app.reports.json.reader import read
 from app.store.database import Store
-from app.store.library_index import Wanted
-from app.store.video_repository import VideoShelf
+from app.store.library_index import LibraryQuery
+from app.store.video_repository import VideoRepository
 from tests.jobs.test_queue import until, whole
 from tests.jobs.working import plain
 from tests.reports.test_reports import analysis
@@ -46,11 +46,11 @@ def jobs(store: Store, tmp_path: Path) -> Iterator[Jobs]:
 
 
 @pytest.fixture
-def videos(tmp_path: Path) -> VideoShelf:
-    return VideoShelf(tmp_path / "videos", (), tmp_path / "sample.mp4")
+def videos(tmp_path: Path) -> VideoRepository:
+    return VideoRepository(tmp_path / "videos", (), tmp_path / "sample.mp4")
 
 
-def uploaded(videos: VideoShelf, name: str = "clip.mp4") -> Path:
+def uploaded(videos: VideoRepository, name: str = "clip.mp4") -> Path:
     upload = videos.create_upload(name, 3)
     videos.append(upload.id, 0, [b"abc"])
     return videos.path(videos.finish(upload.id))
@@ -63,7 +63,7 @@ def finished(jobs: Jobs, path: Path) -> str:
 
 
 def ids(jobs: Jobs, words: str) -> list[str]:
-    return [entry.id for entry in jobs.library.find(Wanted(words), order="best", offset=0, limit=9)]
+    return [entry.id for entry in jobs.library.find(LibraryQuery(words), order="best", offset=0, limit=9)]
 
 
 def test_a_job_is_found_by_its_words_as_soon_as_it_is_done(jobs: Jobs) -> None:
@@ -133,7 +133,7 @@ def test_a_new_name_is_shown_and_found_and_must_be_one(jobs: Jobs) -> None:
         jobs.rename("nobody", "x")
 
 
-def test_an_uploaded_video_goes_with_the_last_analysis_of_it(jobs: Jobs, videos: VideoShelf) -> None:
+def test_an_uploaded_video_goes_with_the_last_analysis_of_it(jobs: Jobs, videos: VideoRepository) -> None:
     path = uploaded(videos)
     first, second = finished(jobs, path), finished(jobs, path)
     assert [one.with_video for one in remove(jobs, videos, [first])] == [False]
@@ -144,14 +144,14 @@ def test_an_uploaded_video_goes_with_the_last_analysis_of_it(jobs: Jobs, videos:
     assert videos.find(path) is None
 
 
-def test_a_video_that_was_not_uploaded_is_never_deleted(jobs: Jobs, videos: VideoShelf, tmp_path: Path) -> None:
+def test_a_video_that_was_not_uploaded_is_never_deleted(jobs: Jobs, videos: VideoRepository, tmp_path: Path) -> None:
     path = tmp_path / "mine.mp4"
     path.write_bytes(b"abc")
     assert [one.with_video for one in remove(jobs, videos, [finished(jobs, path)])] == [False]
     assert path.exists()
 
 
-def test_one_that_runs_is_cancelled_before_it_is_deleted(store: Store, videos: VideoShelf, tmp_path: Path) -> None:
+def test_one_that_runs_is_cancelled_before_it_is_deleted(store: Store, videos: VideoRepository, tmp_path: Path) -> None:
     stopped = threading.Event()
 
     def endless(task: Task) -> Iterator[AnalysisEvent]:
@@ -170,7 +170,7 @@ def test_one_that_runs_is_cancelled_before_it_is_deleted(store: Store, videos: V
     jobs.close()
 
 
-def test_one_that_cannot_be_deleted_does_not_keep_the_others(jobs: Jobs, videos: VideoShelf) -> None:
+def test_one_that_cannot_be_deleted_does_not_keep_the_others(jobs: Jobs, videos: VideoRepository) -> None:
     job_id = finished(jobs, Path("/v/clip.mp4"))
     errors = [one.error and one.error.key for one in remove(jobs, videos, ["nobody", job_id])]
     assert errors == ["job_unknown", None]

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from app.core.errors import EngineError
-from app.engine import ManagedEngine, vllm_launcher
-from app.library.semantic_index import Meanings, gathered
+from app.engine import LocalEngine, vllm_launcher
+from app.library.semantic_index import SemanticIndex, gathered
 from app.llm.embeddings import EmbeddingModel
 from app.store.database import Row, Store
-from app.store.library_index import About, Library, Passage, Wanted
+from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 from tests.conftest import ENGINE_ARGUMENTS, ready
 from tests.loopback import Handler, scripted
 
@@ -39,24 +39,24 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def library(store: Store) -> Library:
-    library = Library(store)
+def library(store: Store) -> LibraryIndex:
+    library = LibraryIndex(store)
     for job_id, texts in (("cars", ("a lorry", "a red car")), ("people", ("a man", "a woman")), ("both", ("vehicle",))):
         store.save(Row(job_id, "2026", job_id, "done", "", "{}"))
         passages = [Passage("finding", text, float(place)) for place, text in enumerate(texts)]
-        library.put(job_id, About("done", model="m"), [Passage("name", job_id), *passages], b"")
+        library.put(job_id, EntrySummary("done", model="m"), [Passage("name", job_id), *passages], b"")
     return library
 
 
-def ids(library: Library, meanings: Meanings, words: str, **more: Any) -> list[str]:
+def ids(library: LibraryIndex, meanings: SemanticIndex, words: str, **more: Any) -> list[str]:
     near = [one.job_id for one in meanings.near(words) if one.score > 0.5]
-    found = library.find(Wanted(words, **more), order="best", offset=0, limit=9, near=near)
-    assert library.count(Wanted(words, **more), near=near) == len(found)
+    found = library.find(LibraryQuery(words, **more), order="best", offset=0, limit=9, near=near)
+    assert library.count(LibraryQuery(words, **more), near=near) == len(found)
     return [entry.id for entry in found]
 
 
-def test_semantic_search_ranks_exact_words_first(library: Library) -> None:
-    meanings = Meanings(library, "m", embed)
+def test_semantic_search_ranks_exact_words_first(library: LibraryIndex) -> None:
+    meanings = SemanticIndex(library, "m", embed)
     assert meanings.near("vehicle") == []
     meanings.catch_up()
     assert ids(library, meanings, "vehicle") == ["both", "cars"]
@@ -65,23 +65,23 @@ def test_semantic_search_ranks_exact_words_first(library: Library) -> None:
     assert {one.job_id: one.place for one in meanings.near("lorry")}["cars"] == 1
 
 
-def test_vectors_are_made_once_and_follow_what_changes(library: Library, store: Store) -> None:
+def test_vectors_are_made_once_and_follow_what_changes(library: LibraryIndex, store: Store) -> None:
     asked: list[str] = []
 
     def counting(texts: Sequence[str]) -> list[list[float]]:
         asked.extend(texts)
         return embed(texts)
 
-    meanings = Meanings(library, "m", counting)
+    meanings = SemanticIndex(library, "m", counting)
     meanings.catch_up()
     meanings.catch_up()
     assert sorted(asked) == ["a lorry", "a man", "a red car", "a woman", "vehicle"]
-    library.put("people", About("done"), [Passage("finding", "a lorry again")], b"")
+    library.put("people", EntrySummary("done"), [Passage("finding", "a lorry again")], b"")
     library.delete("cars")
     meanings.catch_up()
     assert asked[5:] == ["a lorry again"]
     assert {one.job_id for one in meanings.near("lorry")} == {"people", "both"}
-    assert Meanings(library, "another model", embed).near("lorry") == []
+    assert SemanticIndex(library, "another model", embed).near("lorry") == []
 
 
 def test_what_is_said_is_put_together_and_names_are_left_out() -> None:
@@ -92,11 +92,11 @@ def test_what_is_said_is_put_together_and_names_are_left_out() -> None:
     assert len(list(gathered([(place, Passage("finding", "x")) for place in range(5000)]))) <= 200
 
 
-def test_a_thread_makes_them_and_tells_what_stopped_it(library: Library) -> None:
+def test_a_thread_makes_them_and_tells_what_stopped_it(library: LibraryIndex) -> None:
     def refusing(texts: Sequence[str]) -> list[list[float]]:
         raise EngineError("engine_refused", status=500, reason="out of order")
 
-    meanings = Meanings(library, "m", refusing)
+    meanings = SemanticIndex(library, "m", refusing)
     meanings.begin()
     while meanings.error is None:
         time.sleep(0.01)
@@ -151,16 +151,16 @@ def test_an_answer_without_vectors_is_a_sentence(answer: Any, status: int, key: 
 
 
 @pytest.mark.engine
-def test_vllm_makes_the_vectors(tiny_text: Path, tmp_path: Path, library: Library) -> None:
+def test_vllm_makes_the_vectors(tiny_text: Path, tmp_path: Path, library: LibraryIndex) -> None:
     """The model is too small to know what words mean; that a text is nearest to itself it knows."""
     kept = {name: ENGINE_ARGUMENTS[name] for name in ("enforce_eager", "dtype", "max_num_seqs")}
     pooling = {"runner": "pooling", "convert": "embed", "stream_interval": 1}  # vLLM 0.32 fails with a longer one
     launcher = vllm_launcher(str(tiny_text), {**kept, **pooling, "max_model_len": 512})
-    engine = ManagedEngine(launcher, log_dir=tmp_path)
+    engine = LocalEngine(launcher, log_dir=tmp_path)
     try:
         endpoint = ready(engine)
         model = EmbeddingModel(endpoint.base_url, endpoint.model, endpoint.api_key)
-        meanings = Meanings(library, "tiny", model)
+        meanings = SemanticIndex(library, "tiny", model)
         meanings.catch_up()
         assert meanings.near("a red car")[0].job_id == "cars"
         assert meanings.near("a red car")[0].score > 0.99

@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from app.core.domain import Usage
-from app.llm.cache import Answers
+from app.llm.cache import AnswerCache
 from app.llm.stream import Reply
 
 REPLY = Reply("1: red", "stop", Usage(10, 3))
@@ -17,22 +17,22 @@ def picture(data: str) -> list[HumanMessage]:
 
 
 def test_cache_returns_answer_for_same_model_and_messages(tmp_path: Path) -> None:
-    answers = Answers(tmp_path / "new" / "answers.sqlite", "model a")
+    answers = AnswerCache(tmp_path / "new" / "answers.sqlite", "model a")
     answers.remember(picture("AAAA"), REPLY)
-    assert Answers(tmp_path / "new" / "answers.sqlite", "model a").recall(picture("AAAA")) == REPLY
+    assert AnswerCache(tmp_path / "new" / "answers.sqlite", "model a").recall(picture("AAAA")) == REPLY
     assert answers.recall(picture("AAAB")) is None
-    assert Answers(tmp_path / "new" / "answers.sqlite", "model b").recall(picture("AAAA")) is None
+    assert AnswerCache(tmp_path / "new" / "answers.sqlite", "model b").recall(picture("AAAA")) is None
 
 
 def test_an_answer_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
-    answers = Answers(tmp_path / "answers.sqlite", "model")
+    answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     answers.remember(picture("AAAA"), Reply("1: re", "length", None))
     assert answers.recall(picture("AAAA")) is None
 
 
 def test_unusable_cache_file_costs_only_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "answers.sqlite").write_text("this is no database")
-    answers = Answers(tmp_path / "answers.sqlite", "model")
+    answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     answers.remember(picture("AAAA"), REPLY)
     assert answers.recall(picture("AAAA")) is None
     assert "answers.sqlite" in caplog.text

@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from app.engine import Endpoint, ManagedEngine
+from app.engine import Endpoint, LocalEngine
 from app.llm.chat import EngineChat
 from tests import loopback
 from tests.cards import draw_card, to_jpeg
@@ -46,7 +46,7 @@ class TestIntegration(ChatModelIntegrationTests):
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
-    def _engine(cls, vl_engine: ManagedEngine) -> None:
+    def _engine(cls, vl_engine: LocalEngine) -> None:
         TestIntegration.endpoint = ready(vl_engine)
 
     @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from PIL import Image
 from app.engine import Endpoint
 from app.i18n import t
 from app.llm.chat import EngineChat, connect
-from app.llm.test_cards import COLOURS, Card, cards, draw
-from app.llm.vision_check import Seen, check_vision, score
+from app.llm.test_cards import COLOURS, VisionCard, cards, draw
+from app.llm.vision_check import VisionCheckResult, check_vision, score
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
 EIGHT = cards(8)
@@ -28,15 +28,15 @@ def chat_at(server: Server) -> EngineChat:
     return connect(server.base_url, api_key="key", model="model")
 
 
-def figures(seen: Seen) -> tuple[int, int, int, bool]:
+def figures(seen: VisionCheckResult) -> tuple[int, int, int, bool]:
     return seen.colours, seen.forms, seen.digits, seen.ordered
 
 
-def as_asked(shown: tuple[Card, ...]) -> str:
+def as_asked(shown: tuple[VisionCard, ...]) -> str:
     return "\n".join(f"{place}: {one.colour} {one.form} {one.digit}" for place, one in enumerate(shown, 1))
 
 
-WORDINGS: dict[str, Callable[[tuple[Card, ...]], str]] = {
+WORDINGS: dict[str, Callable[[tuple[VisionCard, ...]], str]] = {
     "as it was asked": as_asked,
     "on one line": lambda shown: as_asked(shown).replace("\n", "; "),
     "after thinking": lambda shown: f"<think>1: purple star 9\n2: red?</think>\n{as_asked(shown)}",

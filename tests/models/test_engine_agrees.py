@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.engine import ManagedEngine
+from app.engine import LocalEngine
 from app.engine.child_process import GUARD
 from app.models import Plan, estimate_memory, read_shape
 from app.models.memory import tokens_in
@@ -23,7 +23,7 @@ _CACHE = re.compile(r"KV cache size: ([\d,]+) tokens, Maximum concurrency for ([
 _PLAN = Plan(max_model_len=4096, format="fp32", max_num_seqs=8, eager=True, device="cpu")
 
 
-def reported(engine: ManagedEngine) -> tuple[int, int, float]:
+def reported(engine: LocalEngine) -> tuple[int, int, float]:
     """Tokens in the cache, the length of a request, and how many such requests it holds, as the log has them."""
     ready(engine)
     found = _CACHE.findall(engine.log_tail(5000))
@@ -34,7 +34,7 @@ def reported(engine: ManagedEngine) -> tuple[int, int, float]:
 
 @pytest.mark.parametrize("name", ["tiny-vl", "tiny-text"])
 def test_the_cache_holds_what_the_engine_says_it_holds(
-    name: str, vl_engine: ManagedEngine, text_engine: ManagedEngine, tiny_vl: Path
+    name: str, vl_engine: LocalEngine, text_engine: LocalEngine, tiny_vl: Path
 ) -> None:
     """The engine was given 1 GiB for it."""
     shape = read_shape(json.loads((tiny_vl.parent / name / "config.json").read_text()))
@@ -47,7 +47,7 @@ def test_the_cache_holds_what_the_engine_says_it_holds(
 
 @pytest.mark.parametrize("name", ["tiny-vl", "tiny-text"])
 def test_a_small_models_processes_take_what_the_sum_says(
-    name: str, vl_engine: ManagedEngine, text_engine: ManagedEngine, tiny_vl: Path
+    name: str, vl_engine: LocalEngine, text_engine: LocalEngine, tiny_vl: Path
 ) -> None:
     """Of such a model it is the engine's own part and the cache, which is 1 GiB here; what is shared counts once. The
     largest picture, for which the sum keeps working memory, has not been sent.

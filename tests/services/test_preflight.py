@@ -19,7 +19,7 @@ import pytest
 from app import config
 from app.core.domain import Notice
 from app.core.errors import EngineError
-from app.engine import ManagedEngine, installed_vllm, supported_architectures
+from app.engine import LocalEngine, installed_vllm, supported_architectures
 from app.engine.downloads.hub import hub_config
 from app.services import preflight
 from app.services.preflight import refuse, subject_of
@@ -253,7 +253,7 @@ def test_a_fault_of_the_look_itself_keeps_nobody_from_starting(
 
 def test_engine_reports_preflight_and_refuses_failing_start(tmp_path: Path) -> None:
     kept = (Notice("preflight_blind", {"model": "m"}, "info"),)
-    engine = ManagedEngine(fake_launcher({}, inspect=lambda folder: kept), log_dir=tmp_path)
+    engine = LocalEngine(fake_launcher({}, inspect=lambda folder: kept), log_dir=tmp_path)
     ready(engine)
     assert engine.status().notices == kept
     engine.stop()
@@ -261,7 +261,7 @@ def test_engine_reports_preflight_and_refuses_failing_start(tmp_path: Path) -> N
     def refusing(folder: Path) -> tuple[Notice, ...]:
         raise EngineError("quantization_needs_gpu", model=str(folder))
 
-    engine = ManagedEngine(fake_launcher({}, inspect=refusing), log_dir=tmp_path / "refused")
+    engine = LocalEngine(fake_launcher({}, inspect=refusing), log_dir=tmp_path / "refused")
     with pytest.raises(EngineError) as caught:
         ready(engine)
     assert caught.value.values["model"] == "/model" and engine.status().state == "failed"

@@ -11,7 +11,7 @@ from app import config
 from app.config import Settings
 from app.core.domain import EngineProgress
 from app.core.errors import EngineError, ModelNotFound
-from app.engine import AbsentEngine
+from app.engine import NullEngine
 from app.models.formatting import need_text
 from app.services import hardware_profile, readiness
 from app.services.engine_session import build_engine, confirmed_downloads
@@ -67,13 +67,13 @@ def test_a_folder_a_remote_or_a_running_engine_is_ready(settings: Settings, tiny
 def test_where_no_model_can_be_had_the_reason_is_known(
     how: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine: ScriptedEngine | AbsentEngine = ScriptedEngine()
+    engine: ScriptedEngine | NullEngine = ScriptedEngine()
     if how == "offline":
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     elif how == "folder":
         settings = replace(settings, model_path="/no/such/folder")
     else:
-        engine = AbsentEngine(BIG, EngineError("vllm_not_installed", model=BIG))
+        engine = NullEngine(BIG, EngineError("vllm_not_installed", model=BIG))
     now = readiness.readiness(settings, engine)
     keys = {"offline": "model_offline", "folder": "model_folder_missing", "engine": "vllm_not_installed"}
     assert (now.kind, now.error and now.error.key) == ("none", keys[how])

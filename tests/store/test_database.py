@@ -14,7 +14,7 @@ from app.core.errors import StorageError
 from app.store import database as store_module
 from app.store.database import Row, Store
 from app.store.migrations import MIGRATIONS
-from app.store.process_lock import Owner
+from app.store.process_lock import ProcessLock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROW = Row("job", "2026-01-01", "clip.mp4", "paused", "me", "{}")
@@ -63,7 +63,7 @@ def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:
         for _, told in pipes:
             assert told and told.readline() == "is there\n"
         assert len(list((tmp_path / "running").glob("*.lock"))) == len(programs)
-        watcher = Owner(tmp_path / "running")
+        watcher = ProcessLock(tmp_path / "running")
         store = Store(tmp_path / "framelens.sqlite")
         assert all(watcher.is_alive(row.owner) for row in store.recent(9))
         programs[0].kill()

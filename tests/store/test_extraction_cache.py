@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.store.extraction_cache import Surveys, file_state
+from app.store.extraction_cache import ExtractionStore, file_state
 
 KEYS = [f"{number:064x}" for number in range(4)]
 
@@ -18,8 +18,8 @@ def aged(path: Path) -> Path:
 
 
 @pytest.fixture
-def surveys(tmp_path: Path) -> Surveys:
-    return Surveys(tmp_path / "surveys", limit_bytes=100)
+def surveys(tmp_path: Path) -> ExtractionStore:
+    return ExtractionStore(tmp_path / "surveys", limit_bytes=100)
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def film(tmp_path: Path) -> Path:
     return aged(path)
 
 
-def test_what_was_put_is_given_back(surveys: Surveys) -> None:
+def test_what_was_put_is_given_back(surveys: ExtractionStore) -> None:
     assert surveys.get(KEYS[0]) is None
     surveys.put(KEYS[0], b"one")
     surveys.put(KEYS[0], b"two")
     assert surveys.get(KEYS[0]) == b"two"
 
 
-def test_what_was_not_used_for_longest_makes_room(surveys: Surveys, tmp_path: Path) -> None:
+def test_what_was_not_used_for_longest_makes_room(surveys: ExtractionStore, tmp_path: Path) -> None:
     for age, key in zip((30, 20, 10), KEYS, strict=False):
         surveys.put(key, bytes(40) if key != KEYS[2] else b"")
         os.utime(tmp_path / "surveys" / f"{key}.survey", (time.time() - age,) * 2)
@@ -45,7 +45,7 @@ def test_what_was_not_used_for_longest_makes_room(surveys: Surveys, tmp_path: Pa
     assert [surveys.get(key) is not None for key in KEYS] == [True, False, True, True]
 
 
-def test_one_that_is_larger_than_all_room_is_kept_alone(surveys: Surveys) -> None:
+def test_one_that_is_larger_than_all_room_is_kept_alone(surveys: ExtractionStore) -> None:
     surveys.put(KEYS[0], bytes(40))
     surveys.put(KEYS[1], bytes(400))
     assert [surveys.get(key) is not None for key in KEYS[:2]] == [False, True]
@@ -53,24 +53,24 @@ def test_one_that_is_larger_than_all_room_is_kept_alone(surveys: Surveys) -> Non
 
 def test_a_disk_that_refuses_makes_it_forget_and_nothing_else(tmp_path: Path, film: Path) -> None:
     (tmp_path / "file").write_text("")
-    surveys = Surveys(tmp_path / "file" / "surveys")
+    surveys = ExtractionStore(tmp_path / "file" / "surveys")
     surveys.put(KEYS[0], b"one")
     surveys.note_sha256(film, KEYS[0], file_state(film))
     assert surveys.get(KEYS[0]) is None
     assert surveys.known_sha256(film) is None
 
 
-def test_a_key_cannot_leave_the_folder(surveys: Surveys) -> None:
+def test_a_key_cannot_leave_the_folder(surveys: ExtractionStore) -> None:
     with pytest.raises(ValueError, match="no key"):
         surveys.get("../../etc/passwd")
 
 
-def test_the_fingerprint_of_an_unchanged_file_is_known(surveys: Surveys, film: Path) -> None:
+def test_the_fingerprint_of_an_unchanged_file_is_known(surveys: ExtractionStore, film: Path) -> None:
     surveys.note_sha256(film, KEYS[1], file_state(film))
     assert surveys.known_sha256(film) == KEYS[1]
 
 
-def test_a_change_in_the_middle_that_keeps_the_size_is_noticed(surveys: Surveys, film: Path) -> None:
+def test_a_change_in_the_middle_that_keeps_the_size_is_noticed(surveys: ExtractionStore, film: Path) -> None:
     surveys.note_sha256(film, KEYS[1], file_state(film))
     with film.open("r+b") as file:
         file.seek(300_000)
@@ -79,20 +79,20 @@ def test_a_change_in_the_middle_that_keeps_the_size_is_noticed(surveys: Surveys,
     assert surveys.known_sha256(film) is None
 
 
-def test_a_file_that_changed_while_it_was_read_is_not_noted(surveys: Surveys, film: Path) -> None:
+def test_a_file_that_changed_while_it_was_read_is_not_noted(surveys: ExtractionStore, film: Path) -> None:
     before = file_state(film)
     film.write_bytes(b"another film" * 50_000)
     surveys.note_sha256(aged(film), KEYS[1], before)
     assert surveys.known_sha256(film) is None
 
 
-def test_a_file_written_this_moment_is_not_noted(surveys: Surveys, film: Path) -> None:
+def test_a_file_written_this_moment_is_not_noted(surveys: ExtractionStore, film: Path) -> None:
     os.utime(film)
     surveys.note_sha256(film, KEYS[1], file_state(film))
     assert surveys.known_sha256(film) is None
 
 
-def test_copy_of_a_file_is_fingerprinted_itself(surveys: Surveys, film: Path, tmp_path: Path) -> None:
+def test_copy_of_a_file_is_fingerprinted_itself(surveys: ExtractionStore, film: Path, tmp_path: Path) -> None:
     surveys.note_sha256(film, KEYS[1], file_state(film))
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(film.read_bytes())
@@ -100,7 +100,7 @@ def test_copy_of_a_file_is_fingerprinted_itself(surveys: Surveys, film: Path, tm
     assert surveys.known_sha256(copy) is None
 
 
-def test_a_damaged_note_is_no_note(surveys: Surveys, film: Path, tmp_path: Path) -> None:
+def test_a_damaged_note_is_no_note(surveys: ExtractionStore, film: Path, tmp_path: Path) -> None:
     surveys.note_sha256(film, KEYS[1], file_state(film))
     (note,) = (tmp_path / "surveys").glob("*.file.json")
     note.write_text('{"broken')

@@ -11,7 +11,7 @@ import pytest
 from app.core.errors import StorageError
 from app.store import library_index as library_module
 from app.store.database import Row, Store
-from app.store.library_index import About, Library, Passage, Wanted
+from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 from app.store.migrations import MIGRATIONS
 from app.store.tokenizer import places, terms_of
 
@@ -24,18 +24,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def library(store: Store) -> Library:
-    return Library(store)
+def library(store: Store) -> LibraryIndex:
+    return LibraryIndex(store)
 
 
-def put(store: Store, library: Library, job_id: str, *texts: str, state: str = "done", **about: object) -> None:
+def put(store: Store, library: LibraryIndex, job_id: str, *texts: str, state: str = "done", **about: object) -> None:
     store.save(Row(job_id, f"2026-01-{len(library.stale()) + 1:02d}", f"{job_id}.mp4", state, "", "{}"))
     passages = [Passage("finding", text, float(place)) for place, text in enumerate(texts)]
-    library.put(job_id, About(state, **about), passages, b"")  # type: ignore[arg-type]
+    library.put(job_id, EntrySummary(state, **about), passages, b"")  # type: ignore[arg-type]
 
 
-def found(library: Library, words: str, **more: object) -> set[str]:
-    wanted = Wanted(words, **more)  # type: ignore[arg-type]
+def found(library: LibraryIndex, words: str, **more: object) -> set[str]:
+    wanted = LibraryQuery(words, **more)  # type: ignore[arg-type]
     entries = library.find(wanted, order="best", offset=0, limit=99)
     assert library.count(wanted) == len(entries)
     return {entry.id for entry in entries}
@@ -68,7 +68,7 @@ ENGLISH = "A red car; the carpet was not touched"
     ],
 )
 def test_words_of_any_script_are_found_and_others_are_not(
-    store: Store, library: Library, words: str, ids: set[str]
+    store: Store, library: LibraryIndex, words: str, ids: set[str]
 ) -> None:
     put(store, library, "chinese", CHINESE)
     put(store, library, "mixed", MIXED)
@@ -80,21 +80,21 @@ def test_words_of_any_script_are_found_and_others_are_not(
     "words",
     ['"', "AND OR NOT NEAR", "red*^:(car)", "-car", "finding:red", "'); DROP TABLE jobs; --", "\x00", "%", "a" * 9999],
 )
-def test_what_a_query_language_would_mean_is_only_words_here(store: Store, library: Library, words: str) -> None:
+def test_what_a_query_language_would_mean_is_only_words_here(store: Store, library: LibraryIndex, words: str) -> None:
     put(store, library, "english", ENGLISH)
     found(library, words)
     library.hits("english", words)
     assert found(library, "red") == {"english"}
 
 
-def test_words_match_across_passages_but_phrases_in_one(store: Store, library: Library) -> None:
+def test_words_match_across_passages_but_phrases_in_one(store: Store, library: LibraryIndex) -> None:
     put(store, library, "job", "there is a red", "car at the gate", "红", "车")
     assert found(library, "red car") == {"job"}
     assert found(library, '"red car"') == set()
     assert found(library, "红车") == set()
 
 
-def test_a_hit_names_the_time_and_marks_the_words(store: Store, library: Library) -> None:
+def test_a_hit_names_the_time_and_marks_the_words(store: Store, library: LibraryIndex) -> None:
     put(store, library, "job", "nothing here", "x" * 200 + " the Café opens and the CAR comes", "a car")
     first, second = library.hits("job", "cafe car")
     assert first.seconds == 1.0
@@ -104,25 +104,25 @@ def test_a_hit_names_the_time_and_marks_the_words(store: Store, library: Library
     assert library.hits("job", "lorry") == []
 
 
-def hits_of(store: Store, library: Library, words: str, *passages: Passage) -> list[tuple[str, float | None]]:
+def hits_of(store: Store, library: LibraryIndex, words: str, *passages: Passage) -> list[tuple[str, float | None]]:
     put(store, library, "job")
-    library.put("job", About("done"), passages, b"")
+    library.put("job", EntrySummary("done"), passages, b"")
     return [(hit.kind, hit.seconds) for hit in library.hits("job", words)]
 
 
-def test_same_sentence_is_shown_once_and_with_its_time(store: Store, library: Library) -> None:
+def test_same_sentence_is_shown_once_and_with_its_time(store: Store, library: LibraryIndex) -> None:
     text = "A red car waits at the gate."
     passages = (Passage("summary", text), Passage("finding", text, 4.0), Passage("screen", "GATE", 9.0))
     assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("screen", 9.0)]
 
 
-def test_hits_show_every_word_that_was_looked_for(store: Store, library: Library) -> None:
+def test_hits_show_every_word_that_was_looked_for(store: Store, library: LibraryIndex) -> None:
     passages = [Passage("said", f"the gate, time {number}", float(number)) for number in range(9)]
     found = hits_of(store, library, "gate lorry", *passages, Passage("finding", "a lorry", 20.0))
     assert found == [("said", 0.0), ("finding", 20.0), ("said", 1.0)]
 
 
-def test_match_in_the_name_is_shown_last(store: Store, library: Library) -> None:
+def test_match_in_the_name_is_shown_last(store: Store, library: LibraryIndex) -> None:
     passages = (Passage("name", "gate.mp4"), Passage("finding", "A gate opens.", 4.0))
     assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("name", None)]
 
@@ -134,14 +134,14 @@ def test_marks_lie_on_the_text_as_it_is_written() -> None:
         assert text[start:end]
 
 
-def test_what_fits_best_comes_first(store: Store, library: Library) -> None:
+def test_what_fits_best_comes_first(store: Store, library: LibraryIndex) -> None:
     put(store, library, "aside", "a long account of a street, " * 20 + "with a lorry")
     put(store, library, "about", "a lorry", "the lorry again", "lorry")
-    best = library.find(Wanted("lorry"), order="best", offset=0, limit=9)
+    best = library.find(LibraryQuery("lorry"), order="best", offset=0, limit=9)
     assert [entry.id for entry in best] == ["about", "aside"]
 
 
-def test_filters_narrow_the_list_and_can_be_combined(store: Store, library: Library) -> None:
+def test_filters_narrow_the_list_and_can_be_combined(store: Store, library: LibraryIndex) -> None:
     put(store, library, "a", "red", model="m1", template="log", language="en")
     put(store, library, "b", "red", model="m2", template="log", language="zh")
     put(store, library, "c", "red", state="failed", model="m1")
@@ -154,15 +154,15 @@ def test_filters_narrow_the_list_and_can_be_combined(store: Store, library: Libr
     assert found(library, "", tag="gate") == {"b"}
 
 
-def test_pages_follow_one_another_without_gap_or_overlap(store: Store, library: Library) -> None:
+def test_pages_follow_one_another_without_gap_or_overlap(store: Store, library: LibraryIndex) -> None:
     for number in range(7):
         put(store, library, f"job{number}", "red")
-    pages = [library.find(Wanted(), order="newest", offset=offset, limit=3) for offset in (0, 3, 6)]
+    pages = [library.find(LibraryQuery(), order="newest", offset=offset, limit=3) for offset in (0, 3, 6)]
     assert [len(page) for page in pages] == [3, 3, 1]
     assert len({entry.id for page in pages for entry in page}) == 7
 
 
-def test_replaced_or_deleted_entry_loses_its_words(store: Store, library: Library) -> None:
+def test_replaced_or_deleted_entry_loses_its_words(store: Store, library: LibraryIndex) -> None:
     put(store, library, "job", "a lorry")
     put(store, library, "job", "a bicycle")
     assert found(library, "lorry") == set()
@@ -174,7 +174,7 @@ def test_replaced_or_deleted_entry_loses_its_words(store: Store, library: Librar
         assert store.select(f"SELECT count(*) FROM {table}") == [(0,)], table
 
 
-def test_changed_or_unindexed_job_is_stale(store: Store, library: Library) -> None:
+def test_changed_or_unindexed_job_is_stale(store: Store, library: LibraryIndex) -> None:
     put(store, library, "job", "red")
     assert library.stale() == []
     store.save(Row("job", "2026-01-01", "job.mp4", "running", "", "{}"))
@@ -183,12 +183,12 @@ def test_changed_or_unindexed_job_is_stale(store: Store, library: Library) -> No
     assert found(library, "") == {"job", "new"}
 
 
-def test_an_entry_for_a_job_that_is_gone_is_not_kept(store: Store, library: Library) -> None:
-    library.put("gone", About("done"), [Passage("finding", "red")], b"")
+def test_an_entry_for_a_job_that_is_gone_is_not_kept(store: Store, library: LibraryIndex) -> None:
+    library.put("gone", EntrySummary("done"), [Passage("finding", "red")], b"")
     assert store.select("SELECT count(*) FROM passages") == [(0,)]
 
 
-def test_ids_are_found_by_their_beginning_letter_by_letter(store: Store, library: Library) -> None:
+def test_ids_are_found_by_their_beginning_letter_by_letter(store: Store, library: LibraryIndex) -> None:
     for job_id in ("aB1", "ab2", "a_3", "a%4"):
         store.save(Row(job_id, "2026", "x", "done", "", "{}"))
     assert library.beginning_with("aB") == ["aB1"]
@@ -199,14 +199,14 @@ def test_ids_are_found_by_their_beginning_letter_by_letter(store: Store, library
 
 def test_search_without_fts5_scans_and_indexes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(library_module.Library, "_has_words", lambda self: False)
-        plain = Library(store)
+        patch.setattr(library_module.LibraryIndex, "_has_words", lambda self: False)
+        plain = LibraryIndex(store)
         put(store, plain, "job", CHINESE, "a RED car")
         assert plain.is_plain
         assert found(plain, "红车 red") == {"job"}
         assert found(plain, "lorry") == set()
         assert plain.hits("job", "红车")[0].seconds == 0.0
-    later = Library(store)
+    later = LibraryIndex(store)
     assert not later.is_plain
     assert found(later, "红车") == {"job"}
 
@@ -221,12 +221,12 @@ def test_old_library_is_migrated_with_its_rows(tmp_path: Path) -> None:
     older.close()
     for _ in range(2):
         store = Store(path)
-        assert Library(store).stale() == ["old"]
+        assert LibraryIndex(store).stale() == ["old"]
         assert store.frames("old") == {1: b"\xff"}
         store.close()
 
 
-def test_nothing_is_half_deleted_where_the_disk_refuses(store: Store, library: Library) -> None:
+def test_nothing_is_half_deleted_where_the_disk_refuses(store: Store, library: LibraryIndex) -> None:
     put(store, library, "job", "red")
     store.select("PRAGMA query_only = ON")
     with pytest.raises(StorageError):
@@ -235,10 +235,10 @@ def test_nothing_is_half_deleted_where_the_disk_refuses(store: Store, library: L
     assert found(library, "red") == {"job"}
 
 
-def test_one_that_runs_is_taken_up_once_and_again_when_it_ends(store: Store, library: Library) -> None:
+def test_one_that_runs_is_taken_up_once_and_again_when_it_ends(store: Store, library: LibraryIndex) -> None:
     store.save(Row("job", "2026-01-01", "job.mp4", "running", "", "{}"))
     assert library.stale() == ["job"]
-    library.put("job", About("interrupted"), [], b"")  # as it looks when it is read from the store
+    library.put("job", EntrySummary("interrupted"), [], b"")  # as it looks when it is read from the store
     assert library.stale() == []
     store.save(Row("job", "2026-01-01", "job.mp4", "done", "", "{}"))
     assert library.stale() == ["job"]

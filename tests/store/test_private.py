@@ -14,11 +14,11 @@ import pytest
 from app.core.private_files import make_private_folder, restrict_to_owner
 from app.store.benchmark_store import trials
 from app.store.database import Row, Store
-from app.store.extraction_cache import Surveys
+from app.store.extraction_cache import ExtractionStore
 from app.store.fs_utils import log_to
-from app.store.process_lock import Owner
-from app.store.timing_stats import Paces
-from app.store.video_repository import VideoShelf
+from app.store.process_lock import ProcessLock
+from app.store.timing_stats import TimingStats
+from app.store.video_repository import VideoRepository
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of a user are the user's own there")
 
@@ -56,15 +56,15 @@ def fill(data: Path) -> None:
     logging.getLogger("app").warning("something")
     store = Store(data / "framelens.sqlite")
     store.save(Row("id", "2026-01-01T00:00:00", "film", "done", "", "{}"))
-    owner = Owner(data / "running")
-    shelf = VideoShelf(data / "videos", (), data / "none.mp4")
+    owner = ProcessLock(data / "running")
+    shelf = VideoRepository(data / "videos", (), data / "none.mp4")
     upload = shelf.create_upload("film.mp4", 4)
     shelf.append(upload.id, 0, [b"film"])
     shelf.create_upload("other.mp4", 4)
     shelf.finish(upload.id)
-    surveys = Surveys(data / "surveys")
+    surveys = ExtractionStore(data / "surveys")
     surveys.put("0" * 64, b"survey")
-    Paces(data / "paces.json")._write({"runs": []})
+    TimingStats(data / "paces.json")._write({"runs": []})
     trials(data).keep({"model": "m", "machine": "h", "arguments": {}})
     found = modes(data)  # with the database open: its log files are there
     store.close()

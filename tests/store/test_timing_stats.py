@@ -8,41 +8,41 @@ from pathlib import Path
 
 import pytest
 
-from app.store.timing_stats import Asked, Known, Paces, Surveyed
+from app.store.timing_stats import KnownTimings, RequestTiming, SurveyTiming, TimingStats
 
-ONE = Asked(requests=4, frames=32, prompt_tokens=9000, completion_tokens=800, at_once=4, seconds=20.0)
+ONE = RequestTiming(requests=4, frames=32, prompt_tokens=9000, completion_tokens=800, at_once=4, seconds=20.0)
 
 
-def note(paces: Paces, *runs: Asked, engine: str = "e") -> None:
+def note(paces: TimingStats, *runs: RequestTiming, engine: str = "e") -> None:
     paces.note_asked(engine, runs, in_flight=4, max_model_len=8192)
 
 
 def test_what_was_noted_is_there_for_the_next_program(tmp_path: Path) -> None:
-    note(Paces(tmp_path / "new" / "paces.json"), ONE)
-    Paces(tmp_path / "new" / "paces.json").note_survey(Surveyed(60.0, 2.0, 3.5, 8, 4.0))
-    assert Paces(tmp_path / "new" / "paces.json").of("e") == Known(
-        ((ONE,),), (Surveyed(60.0, 2.0, 3.5, 8, 4.0),), 4, 8192
+    note(TimingStats(tmp_path / "new" / "paces.json"), ONE)
+    TimingStats(tmp_path / "new" / "paces.json").note_survey(SurveyTiming(60.0, 2.0, 3.5, 8, 4.0))
+    assert TimingStats(tmp_path / "new" / "paces.json").of("e") == KnownTimings(
+        ((ONE,),), (SurveyTiming(60.0, 2.0, 3.5, 8, 4.0),), 4, 8192
     )
 
 
 def test_each_engine_has_its_own_and_surveys_belong_to_all(tmp_path: Path) -> None:
-    paces = Paces(tmp_path / "paces.json")
+    paces = TimingStats(tmp_path / "paces.json")
     note(paces, ONE)
-    paces.note_survey(Surveyed(60.0, 2.0, 3.5, 8, 4.0))
-    assert paces.of("another") == Known((), (Surveyed(60.0, 2.0, 3.5, 8, 4.0),))
+    paces.note_survey(SurveyTiming(60.0, 2.0, 3.5, 8, 4.0))
+    assert paces.of("another") == KnownTimings((), (SurveyTiming(60.0, 2.0, 3.5, 8, 4.0),))
 
 
 def test_the_last_twenty_runs_are_kept(tmp_path: Path) -> None:
-    paces = Paces(tmp_path / "paces.json")
+    paces = TimingStats(tmp_path / "paces.json")
     for seconds in range(1, 26):
-        note(paces, Asked(1, 1, 1, 1, 1, float(seconds)))
-        paces.note_survey(Surveyed(float(seconds), 1.0, 1.0, 8, 4.0))
+        note(paces, RequestTiming(1, 1, 1, 1, 1, float(seconds)))
+        paces.note_survey(SurveyTiming(float(seconds), 1.0, 1.0, 8, 4.0))
     assert [run[0].seconds for run in paces.of("e").runs] == list(range(6, 26))
     assert len(paces.of("e").surveys) == 20
 
 
 def test_engines_that_were_not_used_for_long_are_given_up(tmp_path: Path) -> None:
-    paces = Paces(tmp_path / "paces.json")
+    paces = TimingStats(tmp_path / "paces.json")
     for number in range(30):
         note(paces, ONE, engine=str(number))
         note(paces, ONE, engine="0")
@@ -64,22 +64,22 @@ def test_engines_that_were_not_used_for_long_are_given_up(tmp_path: Path) -> Non
 def test_damaged_timing_file_is_replaced_by_next_note(damaged: str, tmp_path: Path) -> None:
     path = tmp_path / "paces.json"
     path.write_text(damaged)
-    assert Paces(path).of("e") == Known()
-    note(Paces(path), ONE)
-    assert Paces(path).of("e").runs[-1] == (ONE,)
+    assert TimingStats(path).of("e") == KnownTimings()
+    note(TimingStats(path), ONE)
+    assert TimingStats(path).of("e").runs[-1] == (ONE,)
 
 
 def test_a_disk_that_refuses_costs_a_line_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    paces = Paces(tmp_path / "file" / "paces.json")
+    paces = TimingStats(tmp_path / "file" / "paces.json")
     note(paces, ONE)
-    paces.note_survey(Surveyed(1.0, 1.0, 1.0, 8, 4.0))
-    assert paces.of("e") == Known()
+    paces.note_survey(SurveyTiming(1.0, 1.0, 1.0, 8, 4.0))
+    assert paces.of("e") == KnownTimings()
     assert "could not be written" in caplog.text
 
 
 def test_notes_from_several_threads_are_all_kept(tmp_path: Path) -> None:
-    paces = Paces(tmp_path / "paces.json")
+    paces = TimingStats(tmp_path / "paces.json")
     threads = [threading.Thread(target=note, args=(paces, ONE)) for _ in range(8)]
     for thread in threads:
         thread.start()

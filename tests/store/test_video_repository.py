@@ -15,7 +15,7 @@ from app.core.errors import InputError, StorageError
 from app.core.filenames import safe_file_name
 from app.store import video_repository
 from app.store.fs_utils import human_size
-from app.store.video_repository import VideoShelf
+from app.store.video_repository import VideoRepository
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def sample(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, allowed: Path, sample: Path) -> VideoShelf:
-    return VideoShelf(tmp_path / "data", (allowed,), sample)
+def shelf(tmp_path: Path, allowed: Path, sample: Path) -> VideoRepository:
+    return VideoRepository(tmp_path / "data", (allowed,), sample)
 
 
 def refused(key: str, call: object, *args: object) -> InputError | StorageError:
@@ -44,7 +44,7 @@ def refused(key: str, call: object, *args: object) -> InputError | StorageError:
     return caught.value
 
 
-def test_an_upload_becomes_a_video_with_its_bytes_and_its_name(shelf: VideoShelf) -> None:
+def test_an_upload_becomes_a_video_with_its_bytes_and_its_name(shelf: VideoRepository) -> None:
     upload = shelf.create_upload("holiday.mp4", 6)
     assert shelf.append(upload.id, 0, [b"abc"]) == 3
     assert shelf.append(upload.id, 3, [b"d", b"ef"]) == 6
@@ -55,17 +55,17 @@ def test_an_upload_becomes_a_video_with_its_bytes_and_its_name(shelf: VideoShelf
     assert shelf.upload(upload.id).is_complete
 
 
-def test_an_upload_goes_on_after_a_restart(tmp_path: Path, shelf: VideoShelf, sample: Path) -> None:
+def test_an_upload_goes_on_after_a_restart(tmp_path: Path, shelf: VideoRepository, sample: Path) -> None:
     upload = shelf.create_upload("long.mkv", 10)
     shelf.append(upload.id, 0, [b"01234"])
-    again = VideoShelf(tmp_path / "data", (), sample)
+    again = VideoRepository(tmp_path / "data", (), sample)
     assert again.upload(upload.id).offset == 5
     again.append(upload.id, 5, [b"56789"])
     assert again.path(again.finish(upload.id)).read_bytes() == b"0123456789"
 
 
 def test_a_finish_cut_in_half_can_be_finished(
-    tmp_path: Path, shelf: VideoShelf, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shelf: VideoRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = shelf.create_upload("a.mp4", 3)
     shelf.append(upload.id, 0, [b"abc"])
@@ -75,7 +75,7 @@ def test_a_finish_cut_in_half_can_be_finished(
     assert shelf.path(shelf.finish(upload.id)).read_bytes() == b"abc"
 
 
-def test_what_arrived_before_a_lost_connection_is_kept(shelf: VideoShelf) -> None:
+def test_what_arrived_before_a_lost_connection_is_kept(shelf: VideoRepository) -> None:
     def lost() -> Iterator[bytes]:
         yield b"abc"
         raise ConnectionResetError
@@ -86,7 +86,7 @@ def test_what_arrived_before_a_lost_connection_is_kept(shelf: VideoShelf) -> Non
     assert shelf.upload(upload.id).offset == 3
 
 
-def test_a_piece_at_the_wrong_place_is_refused(shelf: VideoShelf) -> None:
+def test_a_piece_at_the_wrong_place_is_refused(shelf: VideoRepository) -> None:
     upload = shelf.create_upload("a.mp4", 6)
     shelf.append(upload.id, 0, [b"abc"])
     error = refused("upload_conflict", shelf.append, upload.id, 0, [b"abc"])
@@ -94,13 +94,13 @@ def test_a_piece_at_the_wrong_place_is_refused(shelf: VideoShelf) -> None:
     assert shelf.upload(upload.id).offset == 3
 
 
-def test_more_bytes_than_announced_are_refused(shelf: VideoShelf) -> None:
+def test_more_bytes_than_announced_are_refused(shelf: VideoRepository) -> None:
     upload = shelf.create_upload("a.mp4", 2)
     refused("upload_too_long", shelf.append, upload.id, 0, [b"abc"])
     assert shelf.upload(upload.id).offset == 0
 
 
-def test_two_writers_of_one_upload_are_kept_apart(shelf: VideoShelf) -> None:
+def test_two_writers_of_one_upload_are_kept_apart(shelf: VideoRepository) -> None:
     upload = shelf.create_upload("a.mp4", 6)
     with shelf.part(upload.id, 0) as part:
         part.write(b"ab")
@@ -108,24 +108,24 @@ def test_two_writers_of_one_upload_are_kept_apart(shelf: VideoShelf) -> None:
     assert shelf.append(upload.id, 2, [b"c"]) == 3
 
 
-def test_an_unfinished_upload_is_no_video(shelf: VideoShelf) -> None:
+def test_an_unfinished_upload_is_no_video(shelf: VideoRepository) -> None:
     upload = shelf.create_upload("a.mp4", 6)
     refused("upload_incomplete", shelf.finish, upload.id)
     refused("video_unknown", shelf.path, upload.id)
 
 
-def test_an_empty_file_is_refused(shelf: VideoShelf) -> None:
+def test_an_empty_file_is_refused(shelf: VideoRepository) -> None:
     refused("upload_empty", shelf.create_upload, "a.mp4", 0)
 
 
-def test_upload_larger_than_disk_is_refused_early(shelf: VideoShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upload_larger_than_disk_is_refused_early(shelf: VideoRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(video_repository.shutil, "disk_usage", lambda _: usage(10**9, 0, 10**9))
     error = refused("disk_full", shelf.create_upload, "a.mp4", 2 * 10**9)
     assert error.values["needed"] == "2.0 GB"
 
 
-def test_a_disk_that_fills_up_keeps_what_arrived(shelf: VideoShelf) -> None:
+def test_a_disk_that_fills_up_keeps_what_arrived(shelf: VideoRepository) -> None:
     upload = shelf.create_upload("a.mp4", 6)
 
     class Full:
@@ -140,16 +140,16 @@ def test_a_disk_that_fills_up_keeps_what_arrived(shelf: VideoShelf) -> None:
 
 
 @pytest.mark.parametrize("identifier", ["", "../../etc/passwd", "a/b", "x" * 15, "y" * 65, "nobody-knows-this-one"])
-def test_an_id_that_was_never_given_out_opens_nothing(shelf: VideoShelf, identifier: str) -> None:
+def test_an_id_that_was_never_given_out_opens_nothing(shelf: VideoRepository, identifier: str) -> None:
     refused("video_unknown", shelf.path, identifier)
     refused("upload_unknown", shelf.upload, identifier)
 
 
-def test_an_abandoned_upload_is_cleared_after_two_weeks(tmp_path: Path, shelf: VideoShelf, sample: Path) -> None:
+def test_an_abandoned_upload_is_cleared_after_two_weeks(tmp_path: Path, shelf: VideoRepository, sample: Path) -> None:
     old, fresh = shelf.create_upload("old.mp4", 6), shelf.create_upload("fresh.mp4", 6)
     month_ago = time.time() - 30 * 24 * 3600
     os.utime(tmp_path / "data" / "parts" / f"{old.id}.part", (month_ago, month_ago))
-    again = VideoShelf(tmp_path / "data", (), sample)
+    again = VideoRepository(tmp_path / "data", (), sample)
     refused("upload_unknown", again.upload, old.id)
     assert again.upload(fresh.id).offset == 0
 
@@ -165,7 +165,7 @@ def test_an_abandoned_upload_is_cleared_after_two_weeks(tmp_path: Path, shelf: V
         ("", "video"),
     ],
 )
-def test_names_of_all_kinds_survive(shelf: VideoShelf, given: str, shown: str) -> None:
+def test_names_of_all_kinds_survive(shelf: VideoRepository, given: str, shown: str) -> None:
     upload = shelf.create_upload(given, 1)
     shelf.append(upload.id, 0, [b"x"])
     assert shelf.name(shelf.finish(upload.id)) == shown
@@ -185,7 +185,7 @@ def test_what_windows_takes_for_a_device_is_no_name(given: str, safe: str) -> No
     assert safe_file_name(given) == safe
 
 
-def test_file_in_input_folder_opens_by_full_or_short_path(shelf: VideoShelf, allowed: Path) -> None:
+def test_file_in_input_folder_opens_by_full_or_short_path(shelf: VideoRepository, allowed: Path) -> None:
     (allowed / "sub").mkdir()
     file = allowed / "sub" / "a b.mp4"
     file.write_bytes(b"x")
@@ -196,12 +196,12 @@ def test_file_in_input_folder_opens_by_full_or_short_path(shelf: VideoShelf, all
 
 
 @pytest.mark.parametrize("text", ["/etc/passwd", "../secret.mp4", "/etc/no-such-file", "~/x.mp4"])
-def test_a_path_outside_is_refused_whether_or_not_it_exists(shelf: VideoShelf, tmp_path: Path, text: str) -> None:
+def test_a_path_outside_is_refused_whether_or_not_it_exists(shelf: VideoRepository, tmp_path: Path, text: str) -> None:
     (tmp_path / "secret.mp4").write_bytes(b"x")
     refused("path_missing" if text.startswith("~") else "path_outside", shelf.from_path, text)
 
 
-def test_link_out_of_the_folder_is_always_refused(shelf: VideoShelf, allowed: Path, tmp_path: Path) -> None:
+def test_link_out_of_the_folder_is_always_refused(shelf: VideoRepository, allowed: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.mp4").write_bytes(b"secret")
     inside = allowed / "a.mp4"
     inside.write_bytes(b"x")
@@ -212,7 +212,7 @@ def test_link_out_of_the_folder_is_always_refused(shelf: VideoShelf, allowed: Pa
     refused("path_outside", shelf.path, video)
 
 
-def test_what_is_no_readable_file_is_refused_with_its_reason(shelf: VideoShelf, allowed: Path) -> None:
+def test_what_is_no_readable_file_is_refused_with_its_reason(shelf: VideoRepository, allowed: Path) -> None:
     (allowed / "folder").mkdir()
     os.mkfifo(allowed / "pipe.mp4")
     (allowed / "loop.mp4").symlink_to(allowed / "loop.mp4")
@@ -224,7 +224,7 @@ def test_what_is_no_readable_file_is_refused_with_its_reason(shelf: VideoShelf, 
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user who can be refused")
-def test_a_file_without_permission_is_refused(shelf: VideoShelf, allowed: Path) -> None:
+def test_a_file_without_permission_is_refused(shelf: VideoRepository, allowed: Path) -> None:
     file = allowed / "locked.mp4"
     file.write_bytes(b"x")
     file.chmod(0)
@@ -232,16 +232,16 @@ def test_a_file_without_permission_is_refused(shelf: VideoShelf, allowed: Path) 
 
 
 def test_without_allowed_folders_no_path_is_opened(tmp_path: Path, sample: Path) -> None:
-    refused("path_none_allowed", VideoShelf(tmp_path / "d", (), sample).from_path, str(sample))
+    refused("path_none_allowed", VideoRepository(tmp_path / "d", (), sample).from_path, str(sample))
 
 
 def test_video_ids_are_stable_per_installation(tmp_path: Path, allowed: Path, sample: Path) -> None:
-    first = VideoShelf(tmp_path / "d1", (allowed,), sample).sample()
-    assert VideoShelf(tmp_path / "d1", (allowed,), sample).sample() == first
-    assert VideoShelf(tmp_path / "d2", (allowed,), sample).sample() != first
+    first = VideoRepository(tmp_path / "d1", (allowed,), sample).sample()
+    assert VideoRepository(tmp_path / "d1", (allowed,), sample).sample() == first
+    assert VideoRepository(tmp_path / "d2", (allowed,), sample).sample() != first
 
 
-def test_a_video_that_has_vanished_says_so(shelf: VideoShelf, sample: Path) -> None:
+def test_a_video_that_has_vanished_says_so(shelf: VideoRepository, sample: Path) -> None:
     video = shelf.sample()
     assert shelf.path(video) == sample
     sample.unlink()
@@ -256,7 +256,7 @@ def test_sizes_are_written_for_people(size: float, text: str) -> None:
     assert human_size(size) == text
 
 
-def test_a_file_leads_back_to_its_video(shelf: VideoShelf, allowed: Path, sample: Path, tmp_path: Path) -> None:
+def test_a_file_leads_back_to_its_video(shelf: VideoRepository, allowed: Path, sample: Path, tmp_path: Path) -> None:
     (allowed / "a.mp4").write_bytes(b"x")
     upload = shelf.create_upload("b.mp4", 1)
     shelf.append(upload.id, 0, [b"x"])

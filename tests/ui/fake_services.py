@@ -14,7 +14,7 @@ from typing import Any
 
 from app import config
 from app.analysis.planning.estimate import Planner
-from app.analysis.planning.plan import Room
+from app.analysis.planning.plan import RequestCapacity
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import load
 from app.analysis.task import Control, Task
@@ -49,16 +49,16 @@ from app.core.domain import (
     VideoInfo,
 )
 from app.core.errors import Cancelled, Paused
-from app.engine import Endpoint, LoadReader, Monitor
+from app.engine import Endpoint, EngineMetricsReader, Monitor
 from app.engine.base import EngineStatus
-from app.jobs import Deduplicator, EngineRoom, Jobs, JobSnapshot
+from app.jobs import Deduplicator, EngineSwitcher, Jobs, JobSnapshot
 from app.jobs.worker import Run
 from app.services.container import Services
-from app.services.engine_session import Workbench
+from app.services.engine_session import EngineSession
 from app.store.database import Store
-from app.store.process_lock import Owner
-from app.store.timing_stats import Known
-from app.store.video_repository import VideoShelf
+from app.store.process_lock import ProcessLock
+from app.store.timing_stats import KnownTimings
+from app.store.video_repository import VideoRepository
 from tests.cards import draw_card, to_jpeg
 
 TEXT_MODE = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})
@@ -99,18 +99,18 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
     settings = replace(config.load(environ, dotenv=folder / "no.env"), input_dirs=input_dirs)
     store = Store(folder / "framelens.sqlite")
     engine = ScriptedEngine()
-    bench = Workbench(
+    bench = EngineSession(
         settings=settings,
         engine=engine,
         notices=(Notice("sight_unknown"),),
-        planner=Planner(lambda *_: None, Room(8192, 1024), None, None, Known, lambda *_: False),
+        planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: False),
         run=run,
-        load=LoadReader(engine),
+        load=EngineMetricsReader(engine),
     )
     return Services(
-        room=EngineRoom(bench),
+        room=EngineSwitcher(bench),
         jobs=queue(store, run, folder),
-        videos=VideoShelf(folder / "videos", input_dirs, sample),
+        videos=VideoRepository(folder / "videos", input_dirs, sample),
         log_path=folder / "framelens.log",
         store=store,
         templates=load(settings.template_dir),
@@ -120,13 +120,13 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
 
 def with_bench(services: Services, **changes: Any) -> Services:
     """The same services at a workbench that differs in this."""
-    return replace(services, room=EngineRoom(replace(services.room.bench, **changes)))
+    return replace(services, room=EngineSwitcher(replace(services.room.bench, **changes)))
 
 
 def queue(store: Store, run: Run, folder: Path, deduplicator: Deduplicator | None = None) -> Jobs:
     """A queue on this store in which nothing is the same as anything, unless told otherwise."""
     nothing = Deduplicator(lambda request: {}, lambda path: None)
-    return Jobs(store, Owner(folder / "running"), run, deduplicator or nothing, log_path=folder / "framelens.log")
+    return Jobs(store, ProcessLock(folder / "running"), run, deduplicator or nothing, log_path=folder / "framelens.log")
 
 
 def video_info(path: Path) -> VideoInfo:

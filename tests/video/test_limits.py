@@ -15,7 +15,7 @@ from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
 from app.video import extract
 from app.video.limits import MEMORY_BYTES, is_out_of_memory
-from app.video.worker_pool import DecodingChild
+from app.video.worker_pool import DecoderWorker
 from tests.media import moving, write_video
 from tests.video.conftest import decoding_children
 
@@ -24,7 +24,7 @@ _MEGABYTES = 1 << 20
 
 
 def failure(task: str, path: Path, **limits: float) -> str:
-    with pytest.raises(DecodeError) as caught, DecodingChild(task, path, **limits) as child:
+    with pytest.raises(DecodeError) as caught, DecoderWorker(task, path, **limits) as child:
         list(child.events())
     for language in LANGUAGES:
         assert path.name in error_text(caught.value, language)
@@ -56,7 +56,7 @@ def test_an_ordinary_video_is_far_from_the_limit(long_video: Path) -> None:
     half = MEMORY_BYTES // 2
     selection = {"strategy": "auto", "every_seconds": None, "times_seconds": (), "start_seconds": 0.0}
     options = {"frames": 8, "max_side": 1280, "read_text": True, "selection": {**selection, "end_seconds": None}}
-    with DecodingChild("extract", long_video, memory_bytes=half, **options) as child:
+    with DecoderWorker("extract", long_video, memory_bytes=half, **options) as child:
         assert list(child.events())
 
 
@@ -76,7 +76,7 @@ def test_a_library_that_lets_no_python_run_is_ended_too() -> None:
 
 def test_a_child_that_gets_somewhere_may_take_its_time(long_video: Path) -> None:
     times = [number * 10.0 for number in range(12)]
-    with DecodingChild("pictures", long_video, times_seconds=times, stuck_seconds=5.0) as child:
+    with DecoderWorker("pictures", long_video, times_seconds=times, stuck_seconds=5.0) as child:
         assert len(list(child.events())) > len(times)
 
 
@@ -110,7 +110,7 @@ def test_every_library_that_runs_out_of_memory_is_understood() -> None:
 def test_a_reader_that_takes_its_time_is_waited_for(long_video: Path) -> None:
     """The pictures of 40 frames are more than the pipe and the queue hold."""
     times = [number / 25 for number in range(40)]
-    with DecodingChild("pictures", long_video, times_seconds=times, stuck_seconds=0.5) as child:
+    with DecoderWorker("pictures", long_video, times_seconds=times, stuck_seconds=0.5) as child:
         events = child.events()
         next(events)
         time.sleep(1.0)

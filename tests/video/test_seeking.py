@@ -12,7 +12,7 @@ from app.core.domain import KeyframesChosen, Selection
 from app.video import extract
 from app.video.readers import open_reader
 from app.video.readers.base import Image
-from app.video.seeking import Jumper, LateReader, NotExact, pictures_at
+from app.video.seeking import AccurateSeeker, InaccurateSeekError, SeekReader, pictures_at
 from tests.media import cut_short, moving, textured, with_damage, write_video
 
 B_FRAMES = {"preset": "ultrafast", "g": "12", "bf": "3"}
@@ -57,7 +57,7 @@ def test_healthy_files_are_seekable_in_display_order(kind: str, tmp_path: Path) 
     frames = [(index, time) for index, time, _ in in_order(path)]
     with open_reader(path) as reader:
         info = reader.info
-    with Jumper(info) as jumper:
+    with AccurateSeeker(info) as jumper:
         jumper.check([frames[0], frames[-1]])
         for index, time in frames[::-7]:  # backwards too
             picture = jumper.at(time)
@@ -76,7 +76,7 @@ def test_edges_that_are_elsewhere_forbid_jumps(tmp_path: Path) -> None:
     path = KINDS["b-frames"](tmp_path)
     with open_reader(path) as reader:
         info = reader.info
-    with Jumper(info) as jumper, pytest.raises(NotExact):
+    with AccurateSeeker(info) as jumper, pytest.raises(InaccurateSeekError):
         jumper.check([(1, 0.0)])
 
 
@@ -84,8 +84,8 @@ def test_without_times_in_the_file_there_are_no_jumps(tmp_path: Path) -> None:
     path = KINDS["no times"](tmp_path)
     with open_reader(path) as reader:
         info = reader.info
-    with pytest.raises(NotExact):
-        Jumper(info)
+    with pytest.raises(InaccurateSeekError):
+        AccurateSeeker(info)
 
 
 @pytest.mark.parametrize("kind", ["b-frames", "one long group", "uneven times", "late start", "turned"])
@@ -94,7 +94,7 @@ def test_late_pictures_equal_sequential_reading(kind: str, tmp_path: Path) -> No
     wanted = in_order(path)[37:]
     with open_reader(path) as reader:
         info = reader.info
-    with LateReader(info, wanted[0][1]) as late:
+    with SeekReader(info, wanted[0][1]) as late:
         found = [(picture.index, picture.time_seconds, picture.upright(99)) for picture in late.frames()]
     assert [one[:2] for one in found] == [one[:2] for one in wanted]
     assert all(np.array_equal(one[2], other[2]) for one, other in zip(found, wanted, strict=True))
@@ -105,8 +105,8 @@ def test_late_pictures_equal_sequential_reading(kind: str, tmp_path: Path) -> No
 def test_where_it_cannot_be_exact_it_refuses(kind: str, start: float, tmp_path: Path) -> None:
     with open_reader(KINDS[kind](tmp_path)) as reader:
         info = reader.info
-    with pytest.raises(NotExact):
-        LateReader(info, start)
+    with pytest.raises(InaccurateSeekError):
+        SeekReader(info, start)
 
 
 def test_a_range_of_a_file_without_times_is_read_in_order(tmp_path: Path) -> None:

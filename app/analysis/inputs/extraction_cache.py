@@ -31,7 +31,7 @@ from app.core.domain import (
     VideoEvent,
 )
 from app.core.filenames import readable
-from app.store.extraction_cache import Surveys, file_state
+from app.store.extraction_cache import ExtractionStore, file_state
 from app.video import Known
 from app.video.files import check_file
 from app.video.keyframes.timestamp_selection import names_times
@@ -46,7 +46,7 @@ _MOST_TEXTS = 1024
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExtractionRequest:
     """Requested extraction of a video.
 
     Attributes:
@@ -62,18 +62,22 @@ class Wanted:
     opening: video.Opening | None = None
 
 
-class Recall:
+class ExtractionCache:
     """Cached versions of `extract` and `sha256` of app.video."""
 
-    def __init__(self, surveys: Surveys) -> None:
+    def __init__(self, surveys: ExtractionStore) -> None:
         self._surveys = surveys
 
-    def extract(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> Iterator[VideoEvent]:
+    def extract(
+        self, path: Path, wanted: ExtractionRequest, cancel: threading.Event | None = None
+    ) -> Iterator[VideoEvent]:
         """Yield the events of app.video.extract, without progress if cached, and without facts that are not wanted."""
         known = self.find(path, wanted, cancel)
         yield from self.make(path, wanted, cancel) if known is None else known
 
-    def make(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> Iterator[VideoEvent]:
+    def make(
+        self, path: Path, wanted: ExtractionRequest, cancel: threading.Event | None = None
+    ) -> Iterator[VideoEvent]:
         """Yield the same events, but decode as far as needed without looking for cached ones; then cache them."""
         kept: list[VideoEvent] = []
         surveys: list[Known] = []
@@ -87,10 +91,10 @@ class Recall:
         self._keep(path, state, wanted, kept, surveys, cancel)
 
     def _decoded(
-        self, path: Path, wanted: Wanted, on_known: Callable[[Known], None], cancel: threading.Event | None
+        self, path: Path, wanted: ExtractionRequest, on_known: Callable[[Known], None], cancel: threading.Event | None
     ) -> Iterator[VideoEvent]:
         sha256 = self.quick_sha256(path, cancel)
-        before = Remembered(self._surveys, sha256) if sha256 else None
+        before = StoredExtraction(self._surveys, sha256) if sha256 else None
         known = before.known() if before and names_times(wanted.selection) else None
         extract = (
             partial(video.extract_named, path, known) if known else partial(video.extract, path, on_known=on_known)
@@ -104,21 +108,23 @@ class Recall:
             cancel=cancel,
         )
 
-    def find(self, path: Path, wanted: Wanted, cancel: threading.Event | None = None) -> list[VideoEvent] | None:
+    def find(
+        self, path: Path, wanted: ExtractionRequest, cancel: threading.Event | None = None
+    ) -> list[VideoEvent] | None:
         """Return the cached events, or None if the video must be decoded. Raises what `sha256` raises."""
         if (sha256 := self.quick_sha256(path, cancel)) is None:
             return None
-        before = Remembered(self._surveys, sha256)
+        before = StoredExtraction(self._surveys, sha256)
         for with_facts in dict.fromkeys((wanted.facts, True)):
             if events := before.events(asdict(replace(wanted, facts=with_facts))):
                 last = None if wanted.facts else 1 + [type(event) for event in events].index(KeyframesChosen)
                 return [_renamed(event, path) for event in events[:last]]
         return None
 
-    def is_known(self, path: Path, wanted: Wanted) -> bool:
+    def is_known(self, path: Path, wanted: ExtractionRequest) -> bool:
         """Return True if this very extraction is cached, as far as known without reading the file."""
         sha256 = self._surveys.known_sha256(path)
-        return sha256 is not None and Remembered(self._surveys, sha256).has_events(asdict(wanted))
+        return sha256 is not None and StoredExtraction(self._surveys, sha256).has_events(asdict(wanted))
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
         """Return the SHA-256 like app.video.sha256_of, but don't read an unchanged file again."""
@@ -142,7 +148,7 @@ class Recall:
         self,
         path: Path,
         state: str | None,
-        wanted: Wanted,
+        wanted: ExtractionRequest,
         events: list[VideoEvent],
         surveys: list[Known],
         cancel: threading.Event | None,
@@ -150,7 +156,7 @@ class Recall:
         sha256 = self.sha256(path, cancel)
         if state is None or state != file_state(path):  # it changed while it was decoded
             return
-        after = Remembered(self._surveys, sha256)
+        after = StoredExtraction(self._surveys, sha256)
         for known in surveys:
             after.keep_known(known)
         if not any(isinstance(event, Noticed) for event in events):  # a part was missing; the next run may have it
@@ -159,9 +165,9 @@ class Recall:
                 after.keep_texts(events)
 
 
-def open_recall(data_dir: Path) -> Recall:
+def open_recall(data_dir: Path) -> ExtractionCache:
     """Return the cache of extractions in the data folder."""
-    return Recall(Surveys(data_dir / "surveys"))
+    return ExtractionCache(ExtractionStore(data_dir / "surveys"))
 
 
 def _renamed(event: VideoEvent, path: Path) -> VideoEvent:
@@ -169,10 +175,10 @@ def _renamed(event: VideoEvent, path: Path) -> VideoEvent:
     return Probed(replace(event.video, path=path, name=readable(path.name))) if isinstance(event, Probed) else event
 
 
-class Remembered:
+class StoredExtraction:
     """Cached results of the video with this SHA-256; damaged entries count as missing."""
 
-    def __init__(self, surveys: Surveys, sha256: str) -> None:
+    def __init__(self, surveys: ExtractionStore, sha256: str) -> None:
         self._surveys = surveys
         self._sha256 = sha256
 

@@ -21,7 +21,7 @@ from app.core.domain import AnalysisRequest, Cue, Notice, Noticed, SoundPiece, T
 from app.core.errors import AppError, Cancelled
 from app.engine import Endpoint, Engine
 from app.i18n import as_notice
-from app.store.extraction_cache import Surveys
+from app.store.extraction_cache import ExtractionStore
 from app.video.protocol import receive, send
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def cues_between(transcript: Transcript | None, start_seconds: float, end_second
     return tuple(cue for cue in transcript.cues[:before] if cue.end_seconds > start_seconds)
 
 
-class Hearing:
+class Transcription:
     """Transcriber, called once per analysis in a thread of its own; several may run at the same time.
 
     Args:
@@ -51,7 +51,7 @@ class Hearing:
     """
 
     def __init__(
-        self, engine: Engine | None, surveys: Surveys, *, language: str = "", timeout_seconds: float = 600.0
+        self, engine: Engine | None, surveys: ExtractionStore, *, language: str = "", timeout_seconds: float = 600.0
     ) -> None:
         self._engine = engine
         self._surveys = surveys

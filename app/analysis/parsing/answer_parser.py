@@ -17,14 +17,14 @@ from itertools import pairwise
 from typing import Any
 
 from app.analysis.parsing import citations
-from app.analysis.parsing.finding_parser import DEEPEST, FRAME_KEYS, Entries, as_line, flat, folded_keys
+from app.analysis.parsing.finding_parser import DEEPEST, FRAME_KEYS, FindingParser, as_line, flat, folded_keys
 from app.analysis.parsing.json_extraction import canonical, find, is_answer, is_entry, without_thoughts
-from app.analysis.parsing.tolerant_json import Lenient
+from app.analysis.parsing.tolerant_json import TolerantJson
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.template_parser import Template
 from app.core.domain import Chapter, Finding, Language, Subject
 
-__all__ = ["Reading", "read", "so_far"]
+__all__ = ["ParsedAnswer", "read", "so_far"]
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
 _LONGEST_TITLE = 120  # characters; chosen by hand, not tuned
 _BEGINNING = re.compile(r"(?:```(?:json)?\s*)?(?:\{\s*(?:[\"'“]|\Z)|\[\s*\{|\{?\Z)|```\w*\s*\Z")
@@ -32,7 +32,7 @@ _FRAME_KEYS = ("frames", "frame", "first_frame")
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedAnswer:
     """Parsed answer. `troubles` are keys under `trouble.` in i18n that name what is wrong with the answer itself."""
 
     findings: tuple[Finding, ...] = ()
@@ -46,7 +46,7 @@ class Reading:
 
 def read(
     text: str, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
-) -> Reading:
+) -> ParsedAnswer:
     """Parse the answer `text`; never raises.
 
     Args:
@@ -68,10 +68,10 @@ class _Reader:
         self._fields = template.fields
         self._times = times
         self._end_seconds = end_seconds
-        self._entries = Entries(language, times, lambda: self._note("odd_form"))
+        self._entries = FindingParser(language, times, lambda: self._note("odd_form"))
         self._troubles: dict[str, None] = {}
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedAnswer:
         found = find(text)
         if found is None:
             reading = self._prose(text)
@@ -80,22 +80,22 @@ class _Reader:
             self._note("odd_form", found.is_odd)
             reading = self._answer(self._arranged(found.value))
         self._note("empty", not (reading.findings or reading.overview or reading.reply or reading.chapters))
-        return Reading(**{**vars(reading), "troubles": tuple(self._troubles)})
+        return ParsedAnswer(**{**vars(reading), "troubles": tuple(self._troubles)})
 
     def _note(self, trouble: str, is_so: bool = True) -> None:
         if is_so:
             self._troubles[trouble] = None
 
-    def _prose(self, text: str) -> Reading:
+    def _prose(self, text: str) -> ParsedAnswer:
         self._note("not_json", bool(text))
         text = "\n".join(map(as_line, text.splitlines()))
         if self._rest == "overview":
-            return Reading(overview=citations.statements(text, self._times))
+            return ParsedAnswer(overview=citations.statements(text, self._times))
         findings, overview = citations.read(text, self._times)
-        return Reading(findings, overview)
+        return ParsedAnswer(findings, overview)
 
-    def _answer(self, parts: Mapping[str, list[Any]]) -> Reading:
-        return Reading(
+    def _answer(self, parts: Mapping[str, list[Any]]) -> ParsedAnswer:
+        return ParsedAnswer(
             findings=self._entries.findings(parts.get("findings", []), self._fields),
             overview=self._entries.statements(parts.get("overview", [])),
             subjects=self._subjects(parts.get("subjects", [])),
@@ -224,7 +224,7 @@ def _shown(text: str) -> str:
     beginning = _BEGINNING.search(text)
     if not beginning or beginning.start() == len(text):
         return text
-    value = Lenient(text, text.find("{" if "{" in beginning[0] else "[", beginning.start())).value()
+    value = TolerantJson(text, text.find("{" if "{" in beginning[0] else "[", beginning.start())).value()
     if not isinstance(value, (dict, list)):
         return text[: beginning.start()].rstrip()
     lines = [text[: beginning.start()].rstrip(), *_lines(value)]

@@ -25,7 +25,7 @@ _MOST_NUMBERS = 512  # frame numbers of an entry; chosen by hand, not tuned
 DEEPEST = 6  # nested lists and objects; chosen by hand, not tuned
 
 
-class Entries:
+class FindingParser:
     """Parser of one answer's entries. `note_odd` is called for each deviation from the form."""
 
     def __init__(self, language: Language, times: Mapping[int, float], note_odd: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from app.analysis.parsing.tolerant_json import Lenient, merged
+from app.analysis.parsing.tolerant_json import TolerantJson, merged
 
 ANSWER_KEYS = ("findings", "title", "overview", "subjects", "chapters", "reply")
 _SYNONYMS = {"summary": "overview", "answer": "reply"}
@@ -22,7 +22,7 @@ _MOST_ATTEMPTS = 24  # openings of JSON to try; chosen by hand, not tuned
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundJson:
     """JSON found in an answer.
 
     Attributes:
@@ -66,7 +66,7 @@ def without_thoughts(answer: str) -> str:
     return _THOUGHTS.sub("", answer.replace("\ufeff", "")).strip()
 
 
-def find(text: str) -> Found | None:
+def find(text: str) -> FoundJson | None:
     """Find the JSON of an answer without thoughts; return None if there is none."""
     try:
         value = json.loads(text, strict=False, object_pairs_hook=merged)
@@ -74,18 +74,18 @@ def find(text: str) -> Found | None:
         return _among_words(text)
     if isinstance(value, str) and value != text:  # JSON inside a string
         inner = find(value.strip())
-        return inner and Found(inner.value, inner.is_cut, True)
-    return Found(value) if isinstance(value, (dict, list)) else None
+        return inner and FoundJson(inner.value, inner.is_cut, True)
+    return FoundJson(value) if isinstance(value, (dict, list)) else None
 
 
-def _among_words(text: str) -> Found | None:
+def _among_words(text: str) -> FoundJson | None:
     pieces: list[Any] = []
     first, at, is_cut, is_odd = 0, 0, False, False
     for _ in range(_MOST_ATTEMPTS):
         opening = _OPENING.search(text, at)
         if not opening:
             break
-        reading = Lenient(text, opening.start())
+        reading = TolerantJson(text, opening.start())
         value = reading.value()
         if not is_answer(value):
             at = opening.start() + 1
@@ -97,16 +97,16 @@ def _among_words(text: str) -> Found | None:
         return _bare_json(text)
     words = _FENCE.sub("", text[:first]) + _FENCE.sub("", text[at:])
     value = pieces[0] if len(pieces) == 1 else _together(pieces)
-    return Found(value, is_cut, is_odd or len(pieces) > 1 or bool(words.strip()))
+    return FoundJson(value, is_cut, is_odd or len(pieces) > 1 or bool(words.strip()))
 
 
-def _bare_json(text: str) -> Found | None:
+def _bare_json(text: str) -> FoundJson | None:
     """Find JSON that doesn't look like an answer, or not yet, if there is nothing else."""
     bare = _FENCE.sub("", text, count=1).lstrip()
     if not bare.startswith("{"):
         return None
-    reading = Lenient(bare)
-    return Found(reading.value(), reading.is_cut, reading.is_odd)
+    reading = TolerantJson(bare)
+    return FoundJson(reading.value(), reading.is_cut, reading.is_odd)
 
 
 def _together(pieces: list[Any]) -> Any:

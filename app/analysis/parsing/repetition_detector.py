@@ -20,7 +20,7 @@ _MOST_NUMBERS = 150  # longest row of numbers with only commas and spaces betwee
 _BETWEEN_NUMBERS = "0123456789 \n,.;:、，-"
 
 
-class Loop:
+class RepetitionDetector:
     """Detector for one streamed answer; the position where it finds a loop doesn't depend on the size of the pieces.
 
     Attributes:
@@ -47,7 +47,7 @@ class Loop:
 
 def is_looping(text: str) -> bool:
     """Return True if a whole answer repeats itself anywhere."""
-    return Loop().push(text)
+    return RepetitionDetector().push(text)
 
 
 def _repeats(text: str) -> bool:

@@ -22,7 +22,7 @@ _WORDS = {"true": True, "false": False, "null": None, "none": None}
 _DEEPEST = 32  # nested lists and objects; chosen by hand, not tuned
 
 
-class Lenient:
+class TolerantJson:
     """Parser of one JSON value in `text` from `start` on.
 
     Attributes:

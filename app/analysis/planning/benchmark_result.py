@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from app.analysis.planning import plan
-from app.analysis.planning.estimate import Forecast, Planner
-from app.analysis.planning.plan import Counted, Room
+from app.analysis.planning.estimate import Estimate, Planner
+from app.analysis.planning.plan import Counted, RequestCapacity
 from app.analysis.planning.throughput import usual_answer
 from app.analysis.prompts.templates import built_in
 from app.core.domain import AnalysisRequest, Layout, VideoInfo
 from app.models import Proposal, estimate_memory, parse_plan
 from app.models.serving_plan import GIB, Device
-from app.store.timing_stats import Asked, Known
+from app.store.timing_stats import KnownTimings, RequestTiming
 
 TOGETHER = 8
 """Most frames of one test request. Chosen by hand; not tuned."""
@@ -52,7 +52,7 @@ class FrameCost:
 
 
 @dataclass(frozen=True)
-class Trial:
+class BenchmarkResult:
     """Measurements of one model on this machine.
 
     Attributes:
@@ -97,18 +97,18 @@ def settings_of(proposal: Proposal, given: Mapping[str, Any] | None = None) -> d
     return {"kv_cache_memory_bytes": max(estimate_memory(shape, held).bytes_of("cache"), GIB // 4), **chosen}
 
 
-def tried_of(document: Mapping[str, Any]) -> Trial | None:
+def tried_of(document: Mapping[str, Any]) -> BenchmarkResult | None:
     """Parse the result that was stored as `document`; return None if the document is incomplete."""
     try:
-        figures = {name: document[name] for name in Trial.__dataclass_fields__ if name != "frames"}
-        trial = Trial(**figures, frames=tuple(FrameCost(**one) for one in document["frames"]))
+        figures = {name: document[name] for name in BenchmarkResult.__dataclass_fields__ if name != "frames"}
+        trial = BenchmarkResult(**figures, frames=tuple(FrameCost(**one) for one in document["frames"]))
         whole = trial.tokens_per_second > 0 and all(one.each_seconds > 0 for one in trial.frames)
     except (KeyError, TypeError):
         return None
     return trial if whole else None
 
 
-def forecast(trial: Trial, frames: int, video: VideoInfo | None = None) -> Forecast | None:
+def forecast(trial: BenchmarkResult, frames: int, video: VideoInfo | None = None) -> Estimate | None:
     """Estimate an analysis of so many frames with the measured model, by the planner that lays out the run.
 
     Args:
@@ -123,10 +123,10 @@ def forecast(trial: Trial, frames: int, video: VideoInfo | None = None) -> Forec
         return None
     width, height = trial.frames[0].width, trial.frames[0].height
     counted = Counted(frame_tokens=trial.frames[0].tokens)
-    room = Room(parse_plan(trial.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
-    known = Known(runs=(_as_asked(trial, room.answer_tokens),), in_flight=1)
+    room = RequestCapacity(parse_plan(trial.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
+    known = KnownTimings(runs=(_as_asked(trial, room.answer_tokens),), in_flight=1)
 
-    def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, Room]:
+    def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, RequestCapacity]:
         return plan.basis(request, video, room, max(width, height), counted, lambda _: 1)
 
     video = video or VideoInfo(Path("video.mp4"), "", 1, "", "", "", width, height, 0, None, None, None, 0.0, False)
@@ -134,13 +134,13 @@ def forecast(trial: Trial, frames: int, video: VideoInfo | None = None) -> Forec
     return planner(video, AnalysisRequest(video.path, frames=frames), built_in()["describe"])
 
 
-def _as_asked(trial: Trial, most: int) -> tuple[Asked, ...]:
+def _as_asked(trial: BenchmarkResult, most: int) -> tuple[RequestTiming, ...]:
     """Compute the timing of a chunk and of a join from the measured cost of frames and tokens."""
     cost = trial.frames[0]
     answer, join = usual_answer(cost.together, None, most), usual_answer(0, None, most)
     prompt = max(1, round(cost.together * cost.tokens))
     reading = cost.together * cost.each_seconds
     return (
-        Asked(1, cost.together, prompt, answer, 1, reading + answer / trial.tokens_per_second),
-        Asked(1, 0, join, join, 1, reading / prompt * join + join / trial.tokens_per_second),
+        RequestTiming(1, cost.together, prompt, answer, 1, reading + answer / trial.tokens_per_second),
+        RequestTiming(1, 0, join, join, 1, reading / prompt * join + join / trial.tokens_per_second),
     )

@@ -11,26 +11,34 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from app.analysis.planning import plan
-from app.analysis.planning.plan import Room, opening_of
-from app.analysis.planning.throughput import Pace, Requests, facts_rate, megapixels, pace_of, survey_rate, usual_answer
+from app.analysis.planning.plan import RequestCapacity, opening_of
+from app.analysis.planning.throughput import (
+    EngineThroughput,
+    Requests,
+    facts_rate,
+    megapixels,
+    pace_of,
+    survey_rate,
+    usual_answer,
+)
 from app.analysis.planning.time_parsing import is_budgeted
 from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from app.analysis.prompts.templates import Template
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Language, Layout, VideoInfo
 from app.i18n import t
 from app.i18n.durations import span, two_figures
-from app.store.timing_stats import Known
+from app.store.timing_stats import KnownTimings
 from app.video import Opening
 
 # Chosen by hand; not tuned.
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form
 _INTRODUCTION_SHARE = 0.2  # share of an answer that lists the subjects
 _GROUPING_MARGIN = 1.5  # factor by which the run overestimates texts when it groups them
-Measure = Callable[[AnalysisRequest, VideoInfo, tuple[str, str]], "tuple[Layout, Room] | None"]
+Measure = Callable[[AnalysisRequest, VideoInfo, tuple[str, str]], "tuple[Layout, RequestCapacity] | None"]
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Estimate:
     """Estimated size and time of an analysis.
 
     Attributes:
@@ -87,13 +95,13 @@ class Planner:
     """
 
     measure: Measure
-    room: Room
+    room: RequestCapacity
     side: int | None
     in_flight: int | None
-    known: Callable[[], Known]
+    known: Callable[[], KnownTimings]
     is_read: Callable[[VideoInfo, AnalysisRequest, Opening | None], bool]
 
-    def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Forecast:
+    def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Estimate:
         """Estimate the analysis that `request` and `template` describe."""
         known = self.known()
         layout, room, knows_in_flight = self._laid_out(video, request, template, known)
@@ -103,7 +111,7 @@ class Planner:
         sizes = _sizes(layout, frames, opening) if request.use_model else []
         survey, facts = (0.0, 0.0) if self.is_read(video, request, opening) else _reading(video, request, frames, known)
         coming = _requests(sizes, layout, room, pace, _first_share(request, template, len(sizes)))
-        return Forecast(
+        return Estimate(
             frames=frames,
             is_budget=is_budgeted(request.selection.strategy),
             parts=len(sizes),
@@ -125,8 +133,8 @@ class Planner:
         return self._laid_out(video, most, template, self.known())[0].per_part
 
     def _laid_out(
-        self, video: VideoInfo, request: AnalysisRequest, template: Template, known: Known
-    ) -> tuple[Layout, Room, bool]:
+        self, video: VideoInfo, request: AnalysisRequest, template: Template, known: KnownTimings
+    ) -> tuple[Layout, RequestCapacity, bool]:
         """Return the layout, the room, and whether the number of simultaneous requests is known."""
         measured = self.measure(request, video, usual_words(request, template)) if request.use_model else None
         if measured:
@@ -155,7 +163,9 @@ def _first_share(request: AnalysisRequest, template: Template, parts: int) -> fl
     return len(first) / len(system + usual)
 
 
-def _requests(sizes: list[int], layout: Layout, room: Room, pace: Pace | None, first_share: float) -> list[Requests]:
+def _requests(
+    sizes: list[int], layout: Layout, room: RequestCapacity, pace: EngineThroughput | None, first_share: float
+) -> list[Requests]:
     """Return the first part, which runs alone until it has listed the subjects; the other parts; and the joins."""
     kinds = []
     ahead = _INTRODUCTION_SHARE if layout.in_flight > 1 and len(sizes) > 1 else 1.0
@@ -170,9 +180,9 @@ def _requests(sizes: list[int], layout: Layout, room: Room, pace: Pace | None, f
     return kinds + _joins(quoted, layout, room, pace) if len(sizes) > 1 else kinds
 
 
-def _joins(quoted: list[int], layout: Layout, room: Room, pace: Pace | None) -> list[Requests]:
+def _joins(quoted: list[int], layout: Layout, room: RequestCapacity, pace: EngineThroughput | None) -> list[Requests]:
     answer = usual_answer(0, pace, room.answer_tokens)
-    space = round(Room(room.max_model_len, room.answer_tokens).for_frames / _GROUPING_MARGIN)
+    space = round(RequestCapacity(room.max_model_len, room.answer_tokens).for_frames / _GROUPING_MARGIN)
     rounds = []
     while True:
         groups = [sum(quoted[place] for place in places) for places in plan.groups(quoted, space)]
@@ -201,7 +211,7 @@ def _seconds(video: VideoInfo, request: AnalysisRequest) -> float:
 
 
 def _reading(
-    video: VideoInfo, request: AnalysisRequest, frames: int, known: Known
+    video: VideoInfo, request: AnalysisRequest, frames: int, known: KnownTimings
 ) -> tuple[float | None, float | None]:
     """Return the seconds to find the frames and the seconds to measure them."""
     rate, each, seconds = survey_rate(known.surveys), facts_rate(known.surveys), _seconds(video, request)
@@ -209,7 +219,7 @@ def _reading(
     return survey, None if each is None else each * frames
 
 
-def headline(forecast: Forecast, language: Language) -> str:
+def headline(forecast: Estimate, language: Language) -> str:
     """Return the estimate in one line, with rounded figures.
 
     Example: "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine".
@@ -221,7 +231,7 @@ def headline(forecast: Forecast, language: Language) -> str:
     return " · ".join([frames, _parts(forecast, language), tokens, _time(forecast, language)])
 
 
-def details(forecast: Forecast, language: Language) -> list[str]:
+def details(forecast: Estimate, language: Language) -> list[str]:
     """Return further details, one sentence each."""
     lines = []
     if forecast.parts:
@@ -236,7 +246,7 @@ def details(forecast: Forecast, language: Language) -> list[str]:
     return lines
 
 
-def _parts(forecast: Forecast, language: Language) -> str:
+def _parts(forecast: Estimate, language: Language) -> str:
     if forecast.parts == 1:
         return t("plan.one_part", language)
     if forecast.in_flight is None:
@@ -244,13 +254,13 @@ def _parts(forecast: Forecast, language: Language) -> str:
     return t("plan.parts_at_once", language, n=forecast.parts, at_once=min(forecast.in_flight, forecast.parts))
 
 
-def _time(forecast: Forecast, language: Language) -> str:
+def _time(forecast: Estimate, language: Language) -> str:
     if forecast.whole_seconds is None:
         return t("plan.time_unknown", language)
     return t("plan.time", language, time=span(*forecast.whole_seconds, language))
 
 
-def _time_alone(forecast: Forecast, language: Language) -> list[str]:
+def _time_alone(forecast: Estimate, language: Language) -> list[str]:
     if forecast.whole_seconds is None:
         return []
     return [t("plan.time_alone", language, time=span(*forecast.whole_seconds, language))]

@@ -36,7 +36,7 @@ tuned."""
 
 
 @dataclass(frozen=True)
-class Room:
+class RequestCapacity:
     """Room of one request.
 
     Attributes:
@@ -78,7 +78,7 @@ class Counted:
     max_pictures: int | None = None
 
 
-def side_of(request: AnalysisRequest, video: VideoInfo, room: Room, settled: int | None) -> int:
+def side_of(request: AnalysisRequest, video: VideoInfo, room: RequestCapacity, settled: int | None) -> int:
     """Return the longer side of sent frames in pixels: as requested, else `settled`, else the largest that fits."""
     return request.side or settled or usual_side(video.width, video.height, request.frames, room)
 
@@ -86,11 +86,11 @@ def side_of(request: AnalysisRequest, video: VideoInfo, room: Room, settled: int
 def basis(
     request: AnalysisRequest,
     video: VideoInfo,
-    room: Room,
+    room: RequestCapacity,
     side: int,
     counted: Counted | None,
     in_flight: Callable[[int], int],
-) -> tuple[Layout, Room]:
+) -> tuple[Layout, RequestCapacity]:
     """Return the layout without its parts, and the actual room of a request.
 
     Args:
@@ -110,7 +110,7 @@ def basis(
     return Layout(side, per_part, in_flight(tokens), round(cost, 2), is_exact), room
 
 
-def usual_side(width: int, height: int, frames: int, room: Room) -> int:
+def usual_side(width: int, height: int, frames: int, room: RequestCapacity) -> int:
     """Return the largest of SIDES at which one request holds all frames, else the smallest."""
     fitting = (side for side in SIDES if room.frames(estimate_frame_tokens(width, height, side)) >= frames)
     return next(fitting, SIDES[-1])
@@ -189,7 +189,7 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
     return [frames[start:end] for start, end in pairwise(edges)]
 
 
-def opening_of(video: VideoInfo, request: AnalysisRequest, room: Room, side: int | None) -> Opening | None:
+def opening_of(video: VideoInfo, request: AnalysisRequest, room: RequestCapacity, side: int | None) -> Opening | None:
     """Return the opening to ask about early; None if all frames are sent at once."""
     if request.frames <= SURELY_ONE_PART:
         return None

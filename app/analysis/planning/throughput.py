@@ -13,7 +13,7 @@ from math import ceil, sqrt
 from statistics import median
 
 from app.core.domain import ChunkResult, VideoInfo
-from app.store.timing_stats import Asked, Surveyed
+from app.store.timing_stats import RequestTiming, SurveyTiming
 
 # Chosen by hand; not tuned.
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones
@@ -48,7 +48,7 @@ class Requests:
 
 
 @dataclass(frozen=True)
-class Pace:
+class EngineThroughput:
     """Fitted throughput of an engine.
 
     Attributes:
@@ -75,13 +75,13 @@ class Pace:
         return self.prefill * crowd * request.prompt_tokens + decode
 
 
-def usual_answer(frames: int, pace: Pace | None, most: int) -> int:
+def usual_answer(frames: int, pace: EngineThroughput | None, most: int) -> int:
     """Return the usual tokens of an answer about so many frames (0 for a join), at most `most`."""
     words = _WORDS_OF_A_PART + _WORDS_OF_A_FRAME * frames if frames else _WORDS_OF_A_JOIN
     return min(most, round(words * (pace.talk if pace else 1.0)))
 
 
-def pace_of(runs: Sequence[Sequence[Asked]]) -> Pace | None:
+def pace_of(runs: Sequence[Sequence[RequestTiming]]) -> EngineThroughput | None:
     """Fit the throughput to `runs`, the latest last; return None if nothing was measured."""
     weighed = [
         (_FADING**age, one)
@@ -98,10 +98,10 @@ def pace_of(runs: Sequence[Sequence[Asked]]) -> Pace | None:
     usual = sum(_usual(one) for _, one in weighed)
     talk = sum(one.completion_tokens for _, one in weighed) / usual
     least = _LEAST_SPREAD if len(runs) >= _MANY_RUNS else _SPREAD_OF_FEW
-    return Pace(prefill, decode, talk, max(least, min(2.0, error)))
+    return EngineThroughput(prefill, decode, talk, max(least, min(2.0, error)))
 
 
-def survey_rate(surveys: Sequence[Surveyed]) -> float | None:
+def survey_rate(surveys: Sequence[SurveyTiming]) -> float | None:
     """Return the survey's seconds per second of video and megapixel of its picture; None without measurements."""
     rates = [
         one.seconds / (one.video_seconds * one.megapixels) for one in surveys if one.video_seconds * one.megapixels
@@ -109,7 +109,7 @@ def survey_rate(surveys: Sequence[Surveyed]) -> float | None:
     return median(rates) if rates else None
 
 
-def facts_rate(surveys: Sequence[Surveyed]) -> float | None:
+def facts_rate(surveys: Sequence[SurveyTiming]) -> float | None:
     """Return the seconds to measure the facts of a frame; None without measurements."""
     rates = [one.facts_seconds / one.frames for one in surveys if one.frames]
     return median(rates) if rates else None
@@ -120,7 +120,7 @@ def megapixels(video: VideoInfo) -> float:
     return video.width * video.height / 1e6
 
 
-def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[Asked, ...]:
+def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTiming, ...]:
     """Sum up the timing of one run's answers by kind: the first part, the other parts, the joins, the summary.
 
     Cached answers, and those without token counts, are left out.
@@ -133,8 +133,8 @@ def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[Asked, ...
     return tuple(_summed(kind, in_flight) for kind in kinds if kind)
 
 
-def _summed(results: Sequence[ChunkResult], in_flight: int) -> Asked:
-    return Asked(
+def _summed(results: Sequence[ChunkResult], in_flight: int) -> RequestTiming:
+    return RequestTiming(
         requests=sum(one.attempts for one in results),
         frames=sum(len(one.frames) * one.attempts for one in results if one.number > 0),
         prompt_tokens=sum(one.usage.prompt_tokens for one in results),
@@ -144,13 +144,13 @@ def _summed(results: Sequence[ChunkResult], in_flight: int) -> Asked:
     )
 
 
-def _usual(one: Asked) -> int:
+def _usual(one: RequestTiming) -> int:
     if not one.frames:
         return _WORDS_OF_A_JOIN * one.requests
     return _WORDS_OF_A_PART * one.requests + _WORDS_OF_A_FRAME * one.frames
 
 
-def _shares(one: Asked) -> tuple[float, float]:
+def _shares(one: RequestTiming) -> tuple[float, float]:
     """Return the factors of the two rates per measured second, so that an error is a share of the time."""
     prompt = one.at_once * one.prompt_tokens / one.seconds
     return prompt, _slowed(one.at_once) * one.completion_tokens / one.seconds

@@ -11,15 +11,15 @@ from langchain_core.messages import BaseMessage
 from PIL import Image
 
 from app.analysis.planning import plan
-from app.analysis.planning.plan import Counted, Room
-from app.analysis.requests.request_executor import Speaker
+from app.analysis.planning.plan import Counted, RequestCapacity
+from app.analysis.requests.request_executor import EngineConnection
 from app.core.domain import AnalysisRequest, Keyframe, Language, Layout, VideoInfo
 from app.core.errors import AppError
 from app.llm import messages
 from app.llm.error_mapping import TooManyPictures
 
 
-def base_layout(speaker: Speaker, request: AnalysisRequest, video: VideoInfo, words: Sequence[str]) -> Layout:
+def base_layout(speaker: EngineConnection, request: AnalysisRequest, video: VideoInfo, words: Sequence[str]) -> Layout:
     """Return the layout without its parts.
 
     Args:
@@ -28,32 +28,32 @@ def base_layout(speaker: Speaker, request: AnalysisRequest, video: VideoInfo, wo
         video: Metadata of the video.
         words: System message and longest question.
     """
-    room = Room(speaker.max_model_len, speaker.answer_tokens)
+    room = RequestCapacity(speaker.max_model_len, speaker.answer_tokens)
     side = plan.side_of(request, video, room, speaker.side)
     counted = _counted(speaker, video, side, words, request.language)
     return plan.basis(request, video, room, side, counted, speaker.in_flight)[0]
 
 
-class Measuring:
+class TokenCostMeter:
     """Layout before a run, measured by the engine that is available; each count is cached."""
 
-    def __init__(self, available: Callable[[], Speaker | None]) -> None:
+    def __init__(self, available: Callable[[], EngineConnection | None]) -> None:
         self._available = available
-        self._speaker: Speaker | None = None
+        self._speaker: EngineConnection | None = None
         self._counted: dict[object, Counted | None] = {}
         self._in_flight: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def __call__(
         self, request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]
-    ) -> tuple[Layout, Room] | None:
+    ) -> tuple[Layout, RequestCapacity] | None:
         """Return the layout without its parts and the room of a request; None if no engine is available."""
         with self._lock:
             if (speaker := self._available()) is None:
                 return None
             if self._speaker is None or self._speaker.chat is not speaker.chat:
                 self._speaker, self._counted, self._in_flight = speaker, {}, {}
-            room = Room(speaker.max_model_len, speaker.answer_tokens)
+            room = RequestCapacity(speaker.max_model_len, speaker.answer_tokens)
             side = plan.side_of(request, video, room, speaker.side)
             asked = (video.width, video.height, side, words, request.language)
             if asked not in self._counted:
@@ -67,7 +67,9 @@ class Measuring:
         return self._in_flight[tokens]
 
 
-def _counted(speaker: Speaker, video: VideoInfo, side: int, words: Sequence[str], language: Language) -> Counted | None:
+def _counted(
+    speaker: EngineConnection, video: VideoInfo, side: int, words: Sequence[str], language: Language
+) -> Counted | None:
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
     if speaker.sight.sees is False:
         return None

@@ -40,7 +40,7 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Choice:
+class FieldChoice:
     """Value of a field of kind "choice". The model reads and writes its name."""
 
     key: str
@@ -64,7 +64,7 @@ class Field:
     kind: FieldKind
     name: Words
     about: Words
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[FieldChoice, ...] = ()
     quoted: bool = False
 
 
@@ -155,7 +155,7 @@ class _Reader:
             quoted=self._flag(table, "quoted", place),
         )
 
-    def _choices(self, table: Mapping[str, Any], place: int) -> tuple[Choice, ...]:
+    def _choices(self, table: Mapping[str, Any], place: int) -> tuple[FieldChoice, ...]:
         given = self._required(table, "choices", place)
         if not isinstance(given, list) or not 2 <= len(given) <= MOST_CHOICES:
             raise self._wrong("choices", given, f"[…], 2 – {MOST_CHOICES}", place)
@@ -166,7 +166,7 @@ class _Reader:
                     raise self._twice("choices", value, place)
         return choices
 
-    def _choice(self, given: Any, place: int) -> Choice:
+    def _choice(self, given: Any, place: int) -> FieldChoice:
         if isinstance(given, str):
             given = {"key": given, "zh": given, "en": given}
         if not isinstance(given, dict) or set(given) - {"key", "zh", "en"}:
@@ -175,9 +175,9 @@ class _Reader:
         key = given.get("key", words.en)
         if not isinstance(key, str) or not key.strip():
             raise self._wrong("choices", given, 'key = "…"', place)
-        return Choice(key.strip(), words)
+        return FieldChoice(key.strip(), words)
 
-    def _no_choices(self, table: Mapping[str, Any], place: int) -> tuple[Choice, ...]:
+    def _no_choices(self, table: Mapping[str, Any], place: int) -> tuple[FieldChoice, ...]:
         if "choices" in table:
             raise self._wrong("choices", table["choices"], 'kind = "choice"', place)
         return ()

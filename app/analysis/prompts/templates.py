@@ -15,10 +15,10 @@ from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 
-from app.analysis.prompts.template_parser import Choice, Field, FieldKind, Template, Words, parse
+from app.analysis.prompts.template_parser import Field, FieldChoice, FieldKind, Template, Words, parse
 from app.core.errors import AppError, ConfigError
 
-__all__ = ["Choice", "Field", "FieldKind", "Template", "Templates", "Words", "built_in", "digest", "load"]
+__all__ = ["Field", "FieldChoice", "FieldKind", "Template", "Templates", "Words", "built_in", "digest", "load"]
 
 _ORDER = (
     "describe", "log", "slides", "steps", "sport", "safety", "meeting", "script", "quality", "question",

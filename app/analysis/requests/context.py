@@ -27,14 +27,14 @@ _INTRODUCED = re.compile(
 
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedContext:
     """Context of earlier parts: `subjects` with unique names, and `story`, the overview of the latest part."""
 
     subjects: tuple[Subject, ...] = ()
     story: tuple[str, ...] = ()
 
 
-NOTHING = Carried()
+NOTHING = CarriedContext()
 
 
 class Introduction:
@@ -72,7 +72,7 @@ def sources(place: int, in_flight: int) -> list[int]:
     return list(range(0 if in_flight == 1 else 1, place - back + 1))
 
 
-def carried(introduced: tuple[Subject, ...], results: Mapping[int, ChunkResult]) -> Carried:
+def carried(introduced: tuple[Subject, ...], results: Mapping[int, ChunkResult]) -> CarriedContext:
     """Build the context from the first part's subjects and the results by index, failed parts left out."""
     subjects: dict[str, Subject] = {}
     story: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def carried(introduced: tuple[Subject, ...], results: Mapping[int, ChunkResult])
             subjects[subject.name.casefold()] = Subject(known.name, known.look[:_LONGEST_LOOK])
     for _, result in sorted(results.items()):
         story = _shortened([finding.text for finding in result.overview if not finding.issues]) or story
-    return Carried(tuple(subjects.values())[-_MOST_SUBJECTS:], story)
+    return CarriedContext(tuple(subjects.values())[-_MOST_SUBJECTS:], story)
 
 
 def _shortened(lines: list[str]) -> tuple[str, ...]:

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from app.analysis.requests.request_executor import Speaker
+from app.analysis.requests.request_executor import EngineConnection
 from app.core.domain import EngineInfo, EngineProgress
 from app.core.errors import AppError
 from app.engine import Endpoint, Engine
-from app.llm.cache import Answers
+from app.llm.cache import AnswerCache
 from app.llm.chat import connect
 from app.llm.kv_cache import cache_tokens
 from app.llm.token_count import count_tokens
-from app.llm.vision_probe import Sight, prove_sight
+from app.llm.vision_probe import VisionProbe, prove_sight
 
 # Chosen by hand; not tuned.
 _UNKNOWN_CONTEXT = 8192  # tokens, if the engine doesn't report its context
@@ -27,7 +27,7 @@ _EXIT_WAIT_SECONDS = 2.0  # from a broken connection until the process is seen t
 
 
 @dataclass
-class Opener:
+class EngineConnector:
     """Connector: `connector(on_progress, cancel)` returns a ready engine; the vision check is cached per endpoint.
 
     Attributes:
@@ -42,19 +42,19 @@ class Opener:
     """
 
     engine: Engine
-    answers: Callable[[], Answers | None]
+    answers: Callable[[], AnswerCache | None]
     answer_tokens: int
     timeout_seconds: float
     side: int | None = None
     in_flight: int | None = None
     takes_schema: bool = True
     traced: bool = False
-    _proven: dict[tuple[str, str], Sight] = field(default_factory=dict)
-    _latest: tuple[Endpoint, Speaker] | None = None
+    _proven: dict[tuple[str, str], VisionProbe] = field(default_factory=dict)
+    _latest: tuple[Endpoint, EngineConnection] | None = None
 
     def __call__(
         self, on_progress: Callable[[EngineProgress], None], cancel: threading.Event
-    ) -> tuple[Speaker, EngineInfo]:
+    ) -> tuple[EngineConnection, EngineInfo]:
         """Start the engine if needed, connect to it, and check its image input if that wasn't done before."""
         endpoint = self.engine.ensure_ready(on_progress, cancel)
         info = self.engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
@@ -69,7 +69,7 @@ class Opener:
         self._latest = endpoint, speaker
         return speaker, replace(info, sees=sight.sees)
 
-    def at_hand(self) -> Speaker | None:
+    def at_hand(self) -> EngineConnection | None:
         """Return the engine that was connected last if it is still ready; its token counts time out soon."""
         info = self.engine.status().info
         if self._latest is None or info is None:
@@ -82,9 +82,9 @@ class Opener:
         )
         return replace(speaker, count=count)
 
-    def _speaker(self, endpoint: Endpoint, info: EngineInfo) -> Speaker:
+    def _speaker(self, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
         longest = min(self.answer_tokens, (info.max_model_len or _UNKNOWN_CONTEXT) // 4)
-        return Speaker(
+        return EngineConnection(
             chat=connect(
                 endpoint.base_url,
                 api_key=endpoint.api_key,
@@ -93,7 +93,7 @@ class Opener:
                 timeout_seconds=self.timeout_seconds,
                 traced=self.traced,
             ),
-            sight=Sight(None),
+            sight=VisionProbe(None),
             max_model_len=info.max_model_len,
             answer_tokens=longest,
             count=partial(count_tokens, endpoint.base_url, endpoint.api_key, endpoint.model),

@@ -17,15 +17,15 @@ from typing import NamedTuple
 
 from app.analysis.concurrency import attend
 from app.analysis.parsing.answer_parser import read
-from app.analysis.pipeline_state import Feed
+from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning import plan
 from app.analysis.planning.token_cost import base_layout
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.context import Introduction
-from app.analysis.requests.reducer import Joining
-from app.analysis.requests.request_builder import Part, Pictures, Questions
-from app.analysis.requests.request_executor import Answering, Emit, Frames, Speaker
-from app.analysis.requests.scheduler import ENDS_ALL, Round
+from app.analysis.requests.reducer import Reducer
+from app.analysis.requests.request_builder import ImagePrefetch, RequestBuilder, RequestChunk
+from app.analysis.requests.request_executor import Emit, EngineConnection, Frames, RequestExecutor
+from app.analysis.requests.scheduler import ENDS_ALL, Scheduler
 from app.analysis.task import Done, Task
 from app.core.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Layout, Planned, StageStarted
 from app.core.errors import AppError, Cancelled, EngineError, PicturesRefused
@@ -37,15 +37,21 @@ _POLL_SECONDS = 0.1
 class Ahead(NamedTuple):
     """First part, sent before the others are known."""
 
-    part: Part
+    part: RequestChunk
     future: Future[None]
 
 
-class Asking:
+class Orchestrator:
     """Orchestrator of one run's requests; it emits a ChunkDone event for each answer."""
 
     def __init__(
-        self, task: Task, template: Template, speaker: Speaker, feed: Feed, emit: Emit, stop: threading.Event
+        self,
+        task: Task,
+        template: Template,
+        speaker: EngineConnection,
+        feed: PipelineState,
+        emit: Emit,
+        stop: threading.Event,
     ) -> None:
         self._task = task
         self._template = template
@@ -55,13 +61,13 @@ class Asking:
         self._stop = stop
         self._abort = threading.Event()
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pictures")
-        self._questions = Questions(task.request, template, speaker, feed, emit, Pictures(self._preparing))
+        self._questions = RequestBuilder(task.request, template, speaker, feed, emit, ImagePrefetch(self._preparing))
         self._layout = task.done.layout
         self._results: dict[int, ChunkResult] = {}
         self._failures: dict[int, AppError] = {}
         self._opening_end: float | None = None
         self._introduction = self._awaited_introduction()
-        self._answering = Answering(
+        self._answering = RequestExecutor(
             speaker, task.request, template, end_seconds=feed.end_seconds, emit=self._forward, cancel=self._abort
         )
 
@@ -96,7 +102,7 @@ class Asking:
                 raise self._failures[min(self._failures)]
             if len(self._results) > 1:
                 self._emit(StageStarted("summary", 1))
-                Joining(self._task, self._questions, self._answering, self._speaker, self._emit, pool, self._check).run(
+                Reducer(self._task, self._questions, self._answering, self._speaker, self._emit, pool, self._check).run(
                     [self._results[number] for number in sorted(self._results)], frames
                 )
 
@@ -138,7 +144,9 @@ class Asking:
                 return
             layout, ahead = self._finer(layout, frames, too_much), None
 
-    def _round(self, parts: Sequence[Part], pool: ThreadPoolExecutor, ahead: Ahead | None) -> EngineError | None:
+    def _round(
+        self, parts: Sequence[RequestChunk], pool: ThreadPoolExecutor, ahead: Ahead | None
+    ) -> EngineError | None:
         """Ask about all parts without a result; return the error of one that was too large, if any."""
         if ahead and self._questions.key(ahead.part) != self._questions.key(parts[0]):
             attend(ahead.future, self._check)
@@ -147,7 +155,7 @@ class Asking:
             del self._results[number]
         if not ahead:
             self._introduction = self._awaited_introduction()
-        this = Round(
+        this = Scheduler(
             parts,
             self._results,
             self._introduction,
@@ -160,7 +168,7 @@ class Asking:
         self._feed.check()
         return too_much
 
-    def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[Part]:
+    def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[RequestChunk]:
         """Return the parts with the ranges of the video that they represent, each up to the next one's first frame."""
         starts = [part[0].time_seconds if part else 0.0 for part in parts]
         starts[0] = self._task.request.selection.start_seconds
@@ -169,7 +177,7 @@ class Asking:
             starts[border : border + 1] = [self._opening_end] if border < len(starts) else []
         ends = [*starts[1:], max(starts[-1], end_seconds)]
         return [
-            Part(part, total, layout, start_seconds=start, end_seconds=end)
+            RequestChunk(part, total, layout, start_seconds=start, end_seconds=end)
             for part, start, end in zip(parts, starts, ends, strict=True)
         ]
 
@@ -181,11 +189,11 @@ class Asking:
         self._introduction.note(event)
         self._emit(event)
 
-    def _expect(self, part: Part) -> None:
+    def _expect(self, part: RequestChunk) -> None:
         if self._task.done.result(self._questions.key(part), part.number) is None:
             self._questions.expect(part)
 
-    def _ask(self, part: Part) -> None:
+    def _ask(self, part: RequestChunk) -> None:
         """Get the result of one part, from the earlier run or the engine; runs in a thread of its own."""
         done, number = self._task.done, part.number
         result = done.result(self._questions.key(part), number)
@@ -202,7 +210,7 @@ class Asking:
         self._results[number] = result
         self._emit(ChunkDone(result))
 
-    def _is_answered(self, part: Part) -> bool:
+    def _is_answered(self, part: RequestChunk) -> bool:
         """Return True if there is a result about exactly these frames in the current form."""
         result = self._results.get(part.number)
         return result is not None and result.key == self._questions.key(part)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 
 from app.analysis.concurrency import attend
-from app.analysis.planning.plan import Room, groups
-from app.analysis.requests.request_builder import Questions
-from app.analysis.requests.request_executor import Answering, Emit, Frames, Speaker
+from app.analysis.planning.plan import RequestCapacity, groups
+from app.analysis.requests.request_builder import RequestBuilder
+from app.analysis.requests.request_executor import Emit, EngineConnection, Frames, RequestExecutor
 from app.analysis.task import Task
 from app.core.domain import AnswerDelta, ChunkDone, ChunkResult, ModeChosen
 from app.core.errors import ContextExceeded, Paused
@@ -20,15 +20,15 @@ from app.llm.token_count import estimate_text_tokens
 _SUMMARY = 0
 
 
-class Joining:
+class Reducer:
     """Reducer of one run. Intermediate joins are numbered -1, -2, … and run at the same time."""
 
     def __init__(
         self,
         task: Task,
-        questions: Questions,
-        answering: Answering,
-        speaker: Speaker,
+        questions: RequestBuilder,
+        answering: RequestExecutor,
+        speaker: EngineConnection,
         emit: Emit,
         pool: Executor,
         check: Callable[[], None],
@@ -40,7 +40,7 @@ class Joining:
         self._answering = answering
         self._emit = emit
         self._pool = pool
-        self._room = Room(speaker.max_model_len, speaker.answer_tokens).for_frames
+        self._room = RequestCapacity(speaker.max_model_len, speaker.answer_tokens).for_frames
         self._number = 0
 
     def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:

@@ -11,13 +11,13 @@ from functools import partial
 from langchain_core.messages import BaseMessage
 
 from app.analysis.cache_keys import join_key, part_key
-from app.analysis.pipeline_state import Feed
+from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning.plan import DEFAULT_CONTEXT
 from app.analysis.prompts import prompts
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
-from app.analysis.requests.context import NOTHING, Carried
-from app.analysis.requests.request_executor import Emit, Frames, Question, Speaker
+from app.analysis.requests.context import NOTHING, CarriedContext
+from app.analysis.requests.request_executor import Emit, EngineConnection, EngineRequest, Frames
 from app.core.domain import AnalysisRequest, ChunkResult, Cue, Keyframe, Layout, ModeChosen, Notice, Noticed
 from app.core.errors import ContextExceeded, PicturesRefused
 from app.i18n import notice_text
@@ -31,7 +31,7 @@ _SLACK = 0.01  # share of the context by which text estimates may be off; chosen
 
 
 @dataclass(frozen=True)
-class Part:
+class RequestChunk:
     """Chunk of the video for one request.
 
     Attributes:
@@ -49,7 +49,7 @@ class Part:
     layout: Layout
     start_seconds: float = 0.0
     end_seconds: float = 0.0
-    carried: Carried = NOTHING
+    carried: CarriedContext = NOTHING
     cues: tuple[Cue, ...] = ()
 
     @property
@@ -58,17 +58,17 @@ class Part:
         return self.frames[0].number if self.frames else 1
 
 
-class Questions:
+class RequestBuilder:
     """Builder of the requests of one run; it falls back to text for the rest of the run once pictures are refused."""
 
     def __init__(
         self,
         request: AnalysisRequest,
         template: Template,
-        speaker: Speaker,
-        feed: Feed,
+        speaker: EngineConnection,
+        feed: PipelineState,
         emit: Emit,
-        pictures: Pictures,
+        pictures: ImagePrefetch,
     ) -> None:
         self._request = request
         self._template = template
@@ -89,18 +89,18 @@ class Questions:
         reason = Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
         self._sight = replace(self._sight, sees=False, reason=reason)
 
-    def key(self, part: Part) -> str:
+    def key(self, part: RequestChunk) -> str:
         """Return the cache key of an answer about this part."""
         return part_key(
             self._request, self._speaker.conditions, part.frames, side=part.layout.side, is_whole=part.total < 2
         )
 
-    def expect(self, part: Part) -> None:
+    def expect(self, part: RequestChunk) -> None:
         """Encode the pictures of this part ahead, since it will be sent soon."""
         if self.are_pictures:
             self._pictures.expect(part.frames, part.layout.side)
 
-    def about(self, part: Part) -> Question:
+    def about(self, part: RequestChunk) -> EngineRequest:
         """Build the request about this part.
 
         Raises:
@@ -110,12 +110,12 @@ class Questions:
             return self._in_pictures(part)
         return self._in_text(part)
 
-    def joining(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> Question:
+    def joining(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> EngineRequest:
         """Build the request that joins the answers of `parts`; they may cite `frames`."""
         prompt = prompts.join_question(self._request, self._template, parts)
         sent = messages.text_only(prompt, system=self._system("join"))
         key = join_key(self._request, self._speaker.conditions, prompt)
-        return Question(number, frames, "text", sent, "join", key)
+        return EngineRequest(number, frames, "text", sent, "join", key)
 
     def quoted(self, part: ChunkResult) -> str:
         """Return the text of this part in a join."""
@@ -125,7 +125,7 @@ class Questions:
         """Return a system message and question of usual length."""
         return self._usual_words
 
-    def _in_pictures(self, part: Part) -> Question:
+    def _in_pictures(self, part: RequestChunk) -> EngineRequest:
         prompt, language = self._ask(part), self._request.language
         url = partial(self._pictures.take, side=part.layout.side)
         system = self._system(self._scope(part))
@@ -135,9 +135,9 @@ class Questions:
         if self._sight.sees is None:
             self._emit(Noticed(Notice("sight_unknown")))
         self._emit(ModeChosen(part.number, "messages"))
-        return Question(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
+        return EngineRequest(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
 
-    def _in_text(self, part: Part) -> Question:
+    def _in_text(self, part: RequestChunk) -> EngineRequest:
         language = self._request.language
         why = fallback_notice(self._sight.reason or Notice("pictures_unproven")) if part.frames else None
         self._emit(ModeChosen(part.number, "text", why))
@@ -148,9 +148,9 @@ class Questions:
         prompt = messages.text_prompt(part.frames, facts, self._ask(part), language=language)
         sent = messages.text_only(prompt, system=self._system(self._scope(part)))
         self._check_length(sent)
-        return Question(part.number, part.frames, "text", sent, self._scope(part), self.key(part), why)
+        return EngineRequest(part.number, part.frames, "text", sent, self._scope(part), self.key(part), why)
 
-    def _ask(self, part: Part) -> str:
+    def _ask(self, part: RequestChunk) -> str:
         return prompts.chunk_question(
             self._request,
             self._template,
@@ -161,13 +161,13 @@ class Questions:
             cues=part.cues,
         )
 
-    def _scope(self, part: Part) -> Scope:
+    def _scope(self, part: RequestChunk) -> Scope:
         return prompts.scope_of(part.total)
 
     def _system(self, scope: Scope) -> str:
         return prompts.system_prompt(self._request.language, scope)
 
-    def _is_tight(self, part: Part, words: str) -> bool:
+    def _is_tight(self, part: RequestChunk, words: str) -> bool:
         """Return True if the engine should count the tokens of this request.
 
         Counting costs the engine one pass over every picture. If it has counted a frame before, only unusually long
@@ -187,7 +187,7 @@ class Questions:
             raise ContextExceeded("context_exceeded", reason=f"{tokens} tokens + answer > {most}")
 
 
-class Pictures:
+class ImagePrefetch:
     """Frames encoded ahead in a thread of `executor`, so that the engine needn't wait for the pictures of a part.
 
     A frame is encoded once and kept until it is taken; a frame that was not expected is encoded when taken. It may be

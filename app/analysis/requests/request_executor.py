@@ -16,8 +16,8 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from app.analysis.parsing.answer_parser import Reading, read
-from app.analysis.parsing.repetition_detector import Loop
+from app.analysis.parsing.answer_parser import ParsedAnswer, read
+from app.analysis.parsing.repetition_detector import RepetitionDetector
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
 from app.core.domain import (
@@ -33,11 +33,11 @@ from app.core.domain import (
 )
 from app.core.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy, EngineError, EngineTimeout, FormatRefused
 from app.i18n import t
-from app.llm.cache import Answers
+from app.llm.cache import AnswerCache
 from app.llm.messages import in_words
 from app.llm.stream import Reply, stream
 from app.llm.token_count import TokenCount
-from app.llm.vision_probe import Sight
+from app.llm.vision_probe import VisionProbe
 
 Frames = tuple[Keyframe, ...]
 Emit = Callable[[AnalysisEvent], None]
@@ -62,7 +62,7 @@ class EngineEnded(Exception):
 
 
 @dataclass(frozen=True)
-class Speaker:
+class EngineConnection:
     """Connected engine.
 
     Attributes:
@@ -80,11 +80,11 @@ class Speaker:
     """
 
     chat: BaseChatModel
-    sight: Sight
+    sight: VisionProbe
     max_model_len: int | None
     answer_tokens: int
     count: Callable[[Sequence[BaseMessage]], TokenCount | None]
-    answers: Answers | None
+    answers: AnswerCache | None
     death: Callable[[], AppError | None]
     side: int | None = None
     in_flight: Callable[[int], int] = lambda tokens: 1
@@ -93,7 +93,7 @@ class Speaker:
 
 
 @dataclass(frozen=True)
-class Question:
+class EngineRequest:
     """Request to send.
 
     Attributes:
@@ -115,7 +115,7 @@ class Question:
     fallback: Notice | None = None
 
 
-class Answering:
+class RequestExecutor:
     """Executor of one run's requests; may be used from several threads.
 
     `end_seconds` returns the end of the video as known so far.
@@ -123,7 +123,7 @@ class Answering:
 
     def __init__(
         self,
-        speaker: Speaker,
+        speaker: EngineConnection,
         request: AnalysisRequest,
         template: Template,
         *,
@@ -140,7 +140,7 @@ class Answering:
         self._takes_schema = speaker.takes_schema
         self._formless = 0
 
-    def answer(self, asked: Question, *, vary: bool = False) -> ChunkResult:
+    def answer(self, asked: EngineRequest, *, vary: bool = False) -> ChunkResult:
         """Return the result of a request, and emit AnswerDelta events on the way.
 
         Args:
@@ -175,7 +175,7 @@ class Answering:
     # ---- one attempt
 
     def _attempt(
-        self, asked: Question, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
+        self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
     ) -> ChunkResult:
         self._emit(AnswerDelta(asked.number, "", restart=True))
         answers = self._speaker.answers if may_recall else None
@@ -188,7 +188,9 @@ class Answering:
             answers.remember(sent, reply, form)
         return result
 
-    def _with_retries(self, asked: Question, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
+    def _with_retries(
+        self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]
+    ) -> tuple[Reply, bool]:
         busy, broken = 0, 0
         while True:
             formed = self._with_schema(asked.scope, options)
@@ -221,9 +223,9 @@ class Answering:
                 raise
             self._emit(AnswerDelta(asked.number, "", restart=True))
 
-    def _streamed(self, asked: Question, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
+    def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it only repeated itself."""
-        loop, text = Loop(), ""
+        loop, text = RepetitionDetector(), ""
         pieces = stream(self._speaker.chat, sent, cancel=self._cancel, options=options)
         try:
             while True:
@@ -239,7 +241,7 @@ class Answering:
             pieces.close()
 
     def _result(
-        self, asked: Question, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
+        self, asked: EngineRequest, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
     ) -> ChunkResult:
         reading = self._read(asked, reply.text)
         troubles = [name for name, is_so in (("repeats", loops), ("cut", reply.finish_reason == "length")) if is_so]
@@ -264,7 +266,7 @@ class Answering:
             key=asked.key,
         )
 
-    def _read(self, asked: Question, text: str) -> Reading:
+    def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
         times = {frame.number: frame.time_seconds for frame in asked.frames}
         return read(text, asked.scope, self._template, self._request.language, times, self._end_seconds())
 

@@ -11,8 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any
 
-from app.analysis.requests.context import NOTHING, Carried, Introduction, carried, sources
-from app.analysis.requests.request_builder import Part
+from app.analysis.requests.context import NOTHING, CarriedContext, Introduction, carried, sources
+from app.analysis.requests.request_builder import RequestChunk
 from app.analysis.requests.request_executor import Emit, EngineEnded
 from app.core.domain import ChunkResult, Notice, Noticed, clock
 from app.core.errors import (
@@ -36,7 +36,7 @@ _MOST_FAILURES = 3
 _POLL_SECONDS = 0.1
 
 
-class Round:
+class Scheduler:
     """Scheduler of one round over all parts; `failures` has the errors by the number of the part.
 
     Args:
@@ -50,13 +50,13 @@ class Round:
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[RequestChunk],
         results: dict[int, ChunkResult],
         introduction: Introduction,
         emit: Emit,
         *,
-        ask: Callable[[Part], Future[None]],
-        expect: Callable[[Part], None],
+        ask: Callable[[RequestChunk], Future[None]],
+        expect: Callable[[RequestChunk], None],
     ) -> None:
         self.failures: dict[int, AppError] = {}
         self._parts = parts
@@ -150,14 +150,14 @@ class Round:
             first = self._results.get(self._parts[0].number)
             self._introduction.publish(first.subjects if first else ())
 
-    def _carried(self, place: int) -> Carried:
+    def _carried(self, place: int) -> CarriedContext:
         if place == 0:
             return NOTHING
         earlier = {one: self._results.get(self._parts[one].number) for one in sources(place, self._in_flight)}
         answered = {one: result for one, result in earlier.items() if result}
         return carried(self._introduction.known.result(), answered)
 
-    def _outcome(self, future: Future[None], part: Part) -> EngineError | None:
+    def _outcome(self, future: Future[None], part: RequestChunk) -> EngineError | None:
         """Return None, or the error of a part that was too large; raise an error that ends the run."""
         error = future.exception()
         if error is None:

@@ -18,7 +18,7 @@ from app.config import Settings
 from app.core.domain import Language, Notice
 from app.core.errors import AppError, ConfigError
 from app.core.redaction import redact, redact_setting
-from app.engine import Facts, Wanted, examine, gather
+from app.engine import CheckedSettings, SystemFacts, examine, gather
 from app.engine.downloads.errors import human_bytes
 from app.i18n import LANGUAGES, notice_text, t
 from app.services.engine_session import pass_on
@@ -51,7 +51,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     settings, values, fault = _settings()
     language = given.language or settings.language or language
     pass_on(settings)
-    wanted = Wanted(
+    wanted = CheckedSettings(
         model=settings.model_path if settings.model_chosen or not settings.base_url else "",
         data_dir=settings.data_dir,
         base_url=settings.base_url,
@@ -118,7 +118,7 @@ def _effective(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _lines(
-    facts: Facts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
+    facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
 ) -> Iterator[str]:
     for finding in findings:
         text = redact(notice_text(finding, language)).removeprefix("❌ ")
@@ -136,7 +136,7 @@ def _lines(
     yield from _log(facts, language)
 
 
-def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
+def _machine(facts: SystemFacts) -> Iterator[tuple[str, str]]:
     yield "FrameLens", facts.framelens
     yield "system", facts.system
     yield "Python", ".".join(map(str, facts.python))
@@ -162,7 +162,7 @@ def _disk(size: int | None) -> str:
     return "?" if size is None else human_bytes(size)
 
 
-def _log(facts: Facts, language: Language) -> Iterator[str]:
+def _log(facts: SystemFacts, language: Language) -> Iterator[str]:
     if facts.log is None:
         yield f"  {t('cli.doctor_no_log', language)}"
         return
@@ -171,7 +171,7 @@ def _log(facts: Facts, language: Language) -> Iterator[str]:
 
 
 def _as_json(
-    facts: Facts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
+    facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
 ) -> dict[str, object]:
     items = [
         {"level": finding.level, "key": finding.key, "text": redact(notice_text(finding, language))}

@@ -68,10 +68,8 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 
 def _run(given: argparse.Namespace, language: Language) -> int:
-    from app.analysis.inputs.extraction_cache import (  # the slower decoder worker has started by now
-        Wanted,
-        open_recall,
-    )
+    # Imported here: the slower decoder worker has started by now.
+    from app.analysis.inputs.extraction_cache import ExtractionRequest, open_recall
 
     settings = config.load()
     language = given.language or settings.language or language
@@ -80,7 +78,7 @@ def _run(given: argparse.Namespace, language: Language) -> int:
     cancel = cancel_on_signals()
     path = given.video.expanduser().absolute()
     frames = frame_limit(given, selection, _BUDGET, lambda: _held_frames(settings, path))
-    wanted = Wanted(frames, selection, facts=False)
+    wanted = ExtractionRequest(frames, selection, facts=False)
     recall = open_recall(settings.data_dir)
     known = recall.find(path, wanted, cancel)
     events = recall.make(path, wanted, cancel) if known is None else iter(known)

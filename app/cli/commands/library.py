@@ -28,7 +28,7 @@ from app.jobs.snapshot import State
 from app.reports.content.labels import local_minute, title_and_details
 from app.reports.content.plain_text import printable
 from app.services.container import Services
-from app.store.library_index import Entry, Hit, Order, Wanted
+from app.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
 
 Ask = Callable[[Services, argparse.Namespace, Language], int]
 
@@ -112,7 +112,7 @@ def _list(services: Services, given: argparse.Namespace, language: Language) -> 
     library = services.jobs.library
     typed = " ".join(getattr(given, "words", ()))
     states = (given.state,) if given.state else ()
-    wanted = Wanted(typed, states, model=given.model, template=given.template, tag=given.tag, since=given.since)
+    wanted = LibraryQuery(typed, states, model=given.model, template=given.template, tag=given.tag, since=given.since)
     near = _near(services, typed, language)
     limit = max(1, given.limit)
     found = library.find(wanted, order=given.sort, offset=0, limit=limit, near=list(near))
@@ -124,7 +124,7 @@ def _list(services: Services, given: argparse.Namespace, language: Language) -> 
     if typed and library.is_plain:
         print(t("library.plain", language), file=sys.stderr)
     if not found:
-        print(t("library.none" if typed or wanted != Wanted() else "library.empty", language))
+        print(t("library.none" if typed or wanted != LibraryQuery() else "library.empty", language))
         return 0
     wide_console().print(_table(services, found, hits, language))
     total = library.count(wanted, near=list(near))
@@ -146,7 +146,7 @@ def _near(services: Services, typed: str, language: Language) -> dict[str, int]:
         return {}
 
 
-def _table(services: Services, found: list[Entry], hits: Mapping[str, list[Hit]], language: Language) -> Table:
+def _table(services: Services, found: list[LibraryEntry], hits: Mapping[str, list[Hit]], language: Language) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("id", "created", "name", "length", "state", "model", "tags"):
         table.add_column(t(f"library.column_{name}", language), no_wrap=name in ("id", "created", "length"))
@@ -259,7 +259,7 @@ def _print_entries(services: Services, ids: list[str], given: argparse.Namespace
     return 0
 
 
-def _document(services: Services, entry: Entry) -> dict[str, Any]:
+def _document(services: Services, entry: LibraryEntry) -> dict[str, Any]:
     known = {**asdict(entry), "state": services.jobs.state_of(entry)}
     return {name: value for name, value in known.items() if name not in ("owner", "has_cover")}
 

@@ -24,8 +24,8 @@ from app.models.serving_plan import GIB
 from app.services.model_benchmarks import try_model
 
 if TYPE_CHECKING:
-    from app.analysis.planning.benchmark_result import Trial
-    from app.analysis.planning.estimate import Forecast
+    from app.analysis.planning.benchmark_result import BenchmarkResult
+    from app.analysis.planning.estimate import Estimate
 
 _FRAMES = 16
 
@@ -68,7 +68,7 @@ def measure(
     return None
 
 
-def _print(tried: Trial, coming: Forecast | None, frames: int, language: Language) -> None:
+def _print(tried: BenchmarkResult, coming: Estimate | None, frames: int, language: Language) -> None:
     console = wide_console()
     values = {"model": tried.model, "machine": tried.machine, "engine": tried.engine}
     console.print(t("models.tried", language, **values))
@@ -82,7 +82,7 @@ def _print(tried: Trial, coming: Forecast | None, frames: int, language: Languag
     console.print(t("models.tried_noise", language))
 
 
-def _frames_table(tried: Trial, language: Language) -> Table:
+def _frames_table(tried: BenchmarkResult, language: Language) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("size", "tokens", "alone", "each"):
         table.add_column(t(f"models.column_{name}", language), justify="right")

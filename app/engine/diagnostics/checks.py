@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from app.core.domain import Notice
 from app.core.errors import EngineError, StorageError
-from app.engine.diagnostics.facts import CardFacts, Facts, Wanted
+from app.engine.diagnostics.facts import CheckedSettings, GpuFacts, SystemFacts
 from app.engine.downloads.errors import human_bytes
 from app.i18n import as_notice
 
@@ -24,7 +24,7 @@ _LITTLE_SHM = 1_000_000_000
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
-def examine(facts: Facts, wanted: Wanted) -> tuple[Notice, ...]:
+def examine(facts: SystemFacts, wanted: CheckedSettings) -> tuple[Notice, ...]:
     """List the findings: level "error" if FrameLens can't work, "warning" if it may not, else "info"."""
     found = [*_settings(facts, wanted), *_engine(facts, wanted), *_disks(facts), *_last_start(facts)]
     return tuple(sorted(found, key=lambda finding: _ORDER[finding.level]))
@@ -42,13 +42,13 @@ def _good(key: str, **values: str | int | float) -> Notice:
     return Notice(f"doctor_{key}", values, "info")
 
 
-def _settings(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
+def _settings(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:
     if facts.python not in PYTHONS:
         yield _bad("python", version=".".join(map(str, facts.python)))
     yield _good("settings") if wanted.fault is None else as_notice(wanted.fault)
 
 
-def _engine(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
+def _engine(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:
     """List findings about the engine: a remote one must answer, a local one needs a fitting machine."""
     if wanted.base_url:
         error = facts.remote_error
@@ -61,7 +61,7 @@ def _engine(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
     yield from _model(facts)
 
 
-def _program(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
+def _program(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:
     if not facts.linux:
         yield as_notice(EngineError("local_engine_unsupported", system=facts.system))
     elif wanted.engine == "transformers":
@@ -76,7 +76,7 @@ def _program(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
         yield _good(f"vllm_{facts.vllm[0]}", version=facts.vllm[1])
 
 
-def _devices(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
+def _devices(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:
     on_gpu = facts.vllm is not None and facts.vllm[0] == "gpu"
     if facts.no_cards is not None:
         if on_gpu:
@@ -96,7 +96,7 @@ def _devices(facts: Facts, wanted: Wanted) -> Iterator[Notice]:
         yield _doubtful("shm_small", free=human_bytes(facts.shm_bytes))
 
 
-def _card(number: int, card: CardFacts, wanted: Wanted) -> Notice:
+def _card(number: int, card: GpuFacts, wanted: CheckedSettings) -> Notice:
     capability = ".".join(map(str, card.capability)) if card.capability else "?"
     named: dict[str, str | int | float] = {"number": number, "name": card.name, "capability": capability}
     if card.capability and card.capability < _LEAST_CAPABILITY:
@@ -106,7 +106,7 @@ def _card(number: int, card: CardFacts, wanted: Wanted) -> Notice:
     return _good("card", memory=human_bytes(card.memory_bytes or 0), **named)
 
 
-def _model(facts: Facts) -> Iterator[Notice]:
+def _model(facts: SystemFacts) -> Iterator[Notice]:
     model = facts.model
     if model.error is not None:
         yield as_notice(model.error)
@@ -120,7 +120,7 @@ def _model(facts: Facts) -> Iterator[Notice]:
             yield _bad("memory_small", model=model.name, **values)
 
 
-def _disks(facts: Facts) -> Iterator[Notice]:
+def _disks(facts: SystemFacts) -> Iterator[Notice]:
     data = facts.data
     if data.refusal:
         yield as_notice(StorageError("data_dir_unwritable", path=data.folder, reason=data.refusal))
@@ -131,7 +131,7 @@ def _disks(facts: Facts) -> Iterator[Notice]:
             yield _doubtful("disk_low", folder=room.folder, free=human_bytes(room.free_bytes))
 
 
-def _last_start(facts: Facts) -> Iterator[Notice]:
+def _last_start(facts: SystemFacts) -> Iterator[Notice]:
     if facts.log is not None and facts.log.error is not None:
         reason = as_notice(facts.log.error)
         yield Notice("doctor_last_start", {"log": facts.log.path, "reason": reason}, "warning")

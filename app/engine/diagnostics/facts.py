@@ -20,7 +20,7 @@ from app.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
 from app.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
 from app.engine.launch import choose_port
 from app.engine.model_resolution import check_model_folder, hub_cache_folder, model_name, resolve_model
-from app.engine.monitoring.gpu import Absence, CardReader
+from app.engine.monitoring.gpu import Absence, GpuReader
 from app.engine.remote_engine import RemoteEngine
 
 PACKAGES = (
@@ -47,7 +47,7 @@ _REMOTE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CheckedSettings:
     """The settings that the checks need, as far as they could be read; `fault` is the error in them."""
 
     model: str
@@ -68,7 +68,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class CardFacts:
+class GpuFacts:
     """A GPU; memory in bytes, compute capability such as (8, 9). None if not reported."""
 
     name: str
@@ -78,7 +78,7 @@ class CardFacts:
 
 
 @dataclass(frozen=True)
-class Room:
+class DiskFacts:
     """The disk that holds `folder`, or would if it existed; `free_bytes` is None if unknown."""
 
     folder: str
@@ -107,7 +107,7 @@ class LogFacts:
 
 
 @dataclass(frozen=True)
-class Facts:
+class SystemFacts:
     """All facts; sizes in bytes."""
 
     system: str
@@ -124,22 +124,22 @@ class Facts:
     memory_free_bytes: int
     shm_bytes: int | None
     driver: str | None
-    cards: tuple[CardFacts, ...]
+    cards: tuple[GpuFacts, ...]
     no_cards: Absence | None
     no_cards_detail: str
-    data: Room
-    cache: Room
+    data: DiskFacts
+    cache: DiskFacts
     model: ModelFacts
     port_error: AppError | None
     remote_error: AppError | None
     log: LogFacts | None
 
 
-def gather(wanted: Wanted) -> Facts:
+def gather(wanted: CheckedSettings) -> SystemFacts:
     """Gather all facts once. Raises nothing; the only network request goes to the engine at `wanted.base_url`."""
     driver, cards, absence, detail = _cards()
     version = platform.python_version_tuple()
-    return Facts(
+    return SystemFacts(
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         linux=platform.system() == "Linux",
         python=(int(version[0]), int(version[1])),
@@ -179,19 +179,19 @@ def cpu_features() -> tuple[str, ...]:
     return tuple(name for name in _CPU_FEATURES if name in flags)
 
 
-def _cards() -> tuple[str | None, tuple[CardFacts, ...], Absence | None, str]:
+def _cards() -> tuple[str | None, tuple[GpuFacts, ...], Absence | None, str]:
     """Return the driver version, the GPUs, the reason if there are none, and its detail."""
     try:
         nvml = import_module("pynvml")
     except ImportError as error:
         return None, (), "unreadable", str(error)
-    reader = CardReader(nvml)
+    reader = GpuReader(nvml)
     try:
         seen = reader()
         if not seen.cards:
             return None, (), seen.absence, seen.detail
         cards = tuple(
-            CardFacts(card.name, _capability(nvml, card.index), card.memory_bytes, card.memory_used_bytes)
+            GpuFacts(card.name, _capability(nvml, card.index), card.memory_bytes, card.memory_used_bytes)
             for card in seen.cards
         )
         return str(nvml.nvmlSystemGetDriverVersion()), cards, None, ""
@@ -217,16 +217,16 @@ def _free(folder: Path) -> int | None:
         return None
 
 
-def _room(folder: Path) -> Room:
+def _room(folder: Path) -> DiskFacts:
     """Check the folder, or the existing parent in which it would be created."""
     try:
         existing = next(place for place in (folder, *folder.parents) if place.exists())
         if not existing.is_dir():
-            return Room(str(folder), None, f"{existing}: not a folder")
+            return DiskFacts(str(folder), None, f"{existing}: not a folder")
     except (OSError, StopIteration) as error:
-        return Room(str(folder), None, str(error))
+        return DiskFacts(str(folder), None, str(error))
     refusal = "" if os.access(existing, os.W_OK | os.X_OK) else f"{existing}: not writable"
-    return Room(str(folder), _free(existing), refusal)
+    return DiskFacts(str(folder), _free(existing), refusal)
 
 
 def _model(name: str) -> ModelFacts:
@@ -257,7 +257,7 @@ def _port_error(port: int | None) -> AppError | None:
     return None
 
 
-def _remote_error(wanted: Wanted) -> AppError | None:
+def _remote_error(wanted: CheckedSettings) -> AppError | None:
     if not wanted.base_url:
         return None
     try:

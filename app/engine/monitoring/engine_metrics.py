@@ -45,7 +45,7 @@ _NAMES = {**_GAUGES, **_COUNTERS}
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricsReading:
     """Values of the metrics at one moment, `at` seconds of time.monotonic().
 
     Several engines behind one address are added up, except `cache_share`, which is their mean. Values that are not
@@ -57,7 +57,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Load:
+class EngineLoad:
     """Load of an engine; a value is None if it isn't published or nothing happened since the last reading.
 
     Attributes:
@@ -79,7 +79,7 @@ class Load:
     first_token_seconds: float | None = None
 
 
-def read(text: str, at: float) -> Reading | None:
+def read(text: str, at: float) -> MetricsReading | None:
     """Parse Prometheus text read at time `at`; return None if it holds no vLLM metrics."""
     found: dict[str, list[float]] = {}
     for name, _, value in prometheus_text.read(text, _NAMES):
@@ -89,14 +89,14 @@ def read(text: str, at: float) -> Reading | None:
     values = {name: sum(amounts) for name, amounts in found.items()}
     if "cache_share" in values:
         values["cache_share"] /= len(found["cache_share"])
-    return Reading(at, values)
+    return MetricsReading(at, values)
 
 
-def between(before: Reading | None, now: Reading) -> Load:
+def between(before: MetricsReading | None, now: MetricsReading) -> EngineLoad:
     """Compute the load between two readings of one engine; without an earlier one, gauges only."""
     growth = _differences(before, now)
     seconds = now.at - before.at if before else 0.0
-    return Load(
+    return EngineLoad(
         running=now.values.get("running"),
         waiting=now.values.get("waiting"),
         cache_share=now.values.get("cache_share"),
@@ -107,7 +107,7 @@ def between(before: Reading | None, now: Reading) -> Load:
     )
 
 
-def _differences(before: Reading | None, now: Reading) -> dict[str, float]:
+def _differences(before: MetricsReading | None, now: MetricsReading) -> dict[str, float]:
     """Return the growth of each counter; empty if one decreased or the readings are too far apart."""
     if before is None or now.at - before.at > LONGEST_INTERVAL_SECONDS:
         return {}
@@ -120,7 +120,7 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and whole else None
 
 
-class LoadReader:
+class EngineMetricsReader:
     """Reader of one engine's load: the one at `base_url`, or `engine` while that is ready."""
 
     def __init__(
@@ -130,10 +130,10 @@ class LoadReader:
         self._base_url = normal_base_url(base_url) if base_url else ""
         self._api_key = api_key
         self._clock = clock
-        self._before: tuple[str, Reading] | None = None
+        self._before: tuple[str, MetricsReading] | None = None
         self._without_metrics: tuple[str, float] | None = None  # address, until when it is not asked again
 
-    def __call__(self) -> Load | Silence:
+    def __call__(self) -> EngineLoad | Silence:
         """Return the load since the last call. Waits at most TIMEOUT_SECONDS."""
         info = self._engine.status().info
         address = self._base_url or (info.base_url if info else "")

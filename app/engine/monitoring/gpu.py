@@ -27,7 +27,7 @@ _DISPLAYS = "0x03"  # prefix of the PCI classes of graphics cards
 
 
 @dataclass(frozen=True)
-class Card:
+class GpuSample:
     """One GPU. Shares are 0 … 1, memory is in bytes, temperature in °C, power in watts."""
 
     index: int
@@ -41,15 +41,15 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Cards:
+class GpuSamples:
     """All GPUs, or the reason why none can be read; `detail` is NVML's message."""
 
-    cards: tuple[Card, ...] = ()
+    cards: tuple[GpuSample, ...] = ()
     absence: Absence | None = None
     detail: str = ""
 
 
-class CardReader:
+class GpuReader:
     """Reader of the GPUs' state.
 
     Args:
@@ -62,12 +62,12 @@ class CardReader:
         self._root = root
         self._is_open = False
 
-    def __call__(self) -> Cards:
+    def __call__(self) -> GpuSamples:
         """Return the current state of all GPUs. If NVML fails, the next call opens it again."""
         try:
             nvml = self._nvml = self._nvml or import_module("pynvml")
         except ImportError as error:  # an installation from before it was needed
-            return Cards(absence="unreadable", detail=str(error))
+            return GpuSamples(absence="unreadable", detail=str(error))
         try:
             if not self._is_open:
                 nvml.nvmlInit()
@@ -75,8 +75,8 @@ class CardReader:
             cards = tuple(self._card(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
         except nvml.NVMLError as error:
             self.close()
-            return Cards(absence=self._absence(nvml, error), detail=str(error))
-        return Cards(cards) if cards else Cards(absence="no_card")
+            return GpuSamples(absence=self._absence(nvml, error), detail=str(error))
+        return GpuSamples(cards) if cards else GpuSamples(absence="no_card")
 
     def close(self) -> None:
         """Release NVML; the next call opens it again."""
@@ -85,15 +85,15 @@ class CardReader:
             _query(nvml, nvml.nvmlShutdown)
 
     @staticmethod
-    def _card(nvml: ModuleType, index: int) -> Card:
+    def _card(nvml: ModuleType, index: int) -> GpuSample:
         handle = _query(nvml, lambda: nvml.nvmlDeviceGetHandleByIndex(index))
         if handle is None:
-            return Card(index, "")
+            return GpuSample(index, "")
         memory = _query(nvml, lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
         busy = _query(nvml, lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
         milliwatts = _query(nvml, lambda: nvml.nvmlDeviceGetPowerUsage(handle))
         limit = _query(nvml, lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
-        return Card(
+        return GpuSample(
             index,
             name=_query(nvml, lambda: str(nvml.nvmlDeviceGetName(handle))) or "",
             busy_share=busy.gpu / 100 if busy else None,

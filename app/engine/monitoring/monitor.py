@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.errors import AppError
-from app.engine.monitoring.engine_metrics import Load, Silence
-from app.engine.monitoring.gpu import CardReader, Cards
-from app.engine.monitoring.system_metrics import Machine, MachineReader
+from app.engine.monitoring.engine_metrics import EngineLoad, Silence
+from app.engine.monitoring.gpu import GpuReader, GpuSamples
+from app.engine.monitoring.system_metrics import SystemMetricsReader, SystemSample
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0
@@ -33,9 +33,9 @@ class Sample:
     """Measurements at one moment, `at` seconds of time.monotonic(). `jobs`: (number running, number waiting)."""
 
     at: float
-    machine: Machine
-    cards: Cards
-    load: Load | Silence
+    machine: SystemSample
+    cards: GpuSamples
+    load: EngineLoad | Silence
     jobs: tuple[int, int]
 
 
@@ -49,16 +49,16 @@ class Monitor:
 
     def __init__(
         self,
-        load: Callable[[], Load | Silence],
+        load: Callable[[], EngineLoad | Silence],
         jobs: Callable[[], tuple[int, int]],
         *,
-        cards: CardReader | None = None,
+        cards: GpuReader | None = None,
         period_seconds: float = PERIOD_SECONDS,
         watched_seconds: float = WATCHED_SECONDS,
     ) -> None:
         self._load = load
         self._jobs = jobs
-        self._cards = cards or CardReader()
+        self._cards = cards or GpuReader()
         self._period_seconds = period_seconds
         self._watched_seconds = watched_seconds
         self._samples: deque[Sample] = deque(maxlen=int(KEPT_SECONDS / period_seconds))
@@ -97,7 +97,7 @@ class Monitor:
             thread.join()
 
     def _run(self) -> None:
-        machine = MachineReader()
+        machine = SystemMetricsReader()
         try:
             while self._is_watched():
                 due = time.monotonic() + self._period_seconds

@@ -23,7 +23,7 @@ _FIRST_SECONDS = 0.1  # measured for so long at the first reading, which has no 
 
 
 @dataclass(frozen=True)
-class Machine:
+class SystemSample:
     """Use of the machine's processors and memory.
 
     Attributes:
@@ -41,18 +41,18 @@ class Machine:
     parts: dict[Part, int] = field(default_factory=dict)
 
 
-class MachineReader:
+class SystemMetricsReader:
     """Reader of the machine's state, for use from one thread."""
 
     def __init__(self) -> None:
         self._is_first = True
 
-    def __call__(self) -> Machine:
+    def __call__(self) -> SystemSample:
         """Return the machine's current state."""
         share = psutil.cpu_percent(_FIRST_SECONDS if self._is_first else None) / 100
         self._is_first = False
         total = memory_bytes()
-        return Machine(share, os.cpu_count() or 1, max(0, total - free_memory_bytes()), total, own_memory())
+        return SystemSample(share, os.cpu_count() or 1, max(0, total - free_memory_bytes()), total, own_memory())
 
 
 def own_memory() -> dict[Part, int]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from app.models.preflight import architecture, dtype_quantisation, files, memory, parallelism
-from app.models.preflight.context import CardState, MachineState, Model, PreflightSubject, Program
+from app.models.preflight.context import GpuState, MachineState, Model, PreflightSubject, Program
 from app.models.preflight.finding import SEVERITIES, Fix, PreflightFinding, Severity, apply_fix
 
 __all__ = [
-    "CardState",
     "Fix",
+    "GpuState",
     "MachineState",
     "Model",
     "PreflightFinding",
@@ -24,7 +24,7 @@ __all__ = [
     "Severity",
     "apply_fix",
     "check",
-]  # fmt: skip
+]
 
 _FIRST: tuple[Callable[[PreflightSubject], Iterator[PreflightFinding]], ...] = (
     files.settings, files.port, files.folder, architecture.original,

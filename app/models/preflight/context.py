@@ -42,7 +42,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class CardState:
+class GpuState:
     """A graphics card; memory in bytes, a capability such as (8, 9). None where it isn't reported."""
 
     name: str = "GPU"
@@ -56,7 +56,7 @@ class MachineState:
     """The computing device: `kind` is that of the installed engine. Flags as in /proc/cpuinfo; empty if unknown."""
 
     kind: Device = "cpu"
-    cards: tuple[CardState, ...] = ()
+    cards: tuple[GpuState, ...] = ()
     cpu_flags: frozenset[str] = frozenset()
     cpu_cores: int | None = None
     memory_nodes: int | None = None

@@ -15,13 +15,13 @@ from app.reports.content.ai_disclosure import aigc_text
 from app.reports.content.document import (
     Block,
     Document,
-    Facts,
+    DocumentFacts,
     Gallery,
     Heading,
     Line,
     Listing,
     Paragraph,
-    Picture,
+    PictureBlock,
     Span,
     Table,
     Timeline,
@@ -45,8 +45,8 @@ def document(analysis: Analysis, language: Language) -> Document:
     )
 
 
-def _facts(analysis: Analysis, language: Language) -> Facts:
-    return Facts(
+def _facts(analysis: Analysis, language: Language) -> DocumentFacts:
+    return DocumentFacts(
         video=analysis.video.name,
         created=analysis.created,
         generator=f"FrameLens {analysis.app_version}",
@@ -100,9 +100,9 @@ def _frames(analysis: Analysis, summary: SummarySection, language: Language) -> 
         yield Listing(tuple(_measured(frame, facts.get(frame.number), language)))
 
 
-def _picture(frame: Keyframe, language: Language) -> Picture:
+def _picture(frame: Keyframe, language: Language) -> PictureBlock:
     alt = t("report.frame", language, number=frame.number, time=clock(frame.time_seconds))
-    return Picture(frame.number, frame.time_seconds, frame.width, frame.height, frame.jpeg, alt)
+    return PictureBlock(frame.number, frame.time_seconds, frame.width, frame.height, frame.jpeg, alt)
 
 
 def _measured(frame: Keyframe, facts: FrameFacts | None, language: Language) -> Iterator[Line]:

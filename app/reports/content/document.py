@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.core.domain import Language
-from app.reports.graphics.chart import Chart
+from app.reports.graphics.chart import TimelineChart
 
 Style = Literal["plain", "strong", "doubt"]
 """A "doubt" lists what could not be verified of the text before it."""
@@ -68,7 +68,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureBlock:
     """A keyframe.
 
     `number` counts from 1; `jpeg` is the stored picture, `width` and `height` are the video's in pixels.
@@ -97,7 +97,7 @@ class Picture:
 class Gallery:
     """Thumbnails of all keyframes in time order."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[PictureBlock, ...]
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,15 @@ class Timeline:
     """A section with the timeline chart of the video. `alt` describes the chart in words."""
 
     heading: Heading
-    chart: Chart
+    chart: TimelineChart
     alt: str
 
 
-Block = Heading | Paragraph | Listing | Table | Picture | Gallery | Verbatim | Timeline
+Block = Heading | Paragraph | Listing | Table | PictureBlock | Gallery | Verbatim | Timeline
 
 
 @dataclass(frozen=True)
-class Facts:
+class DocumentFacts:
     """Metadata of the report file.
 
     `created` is an ISO time; `generator` is FrameLens with its version. If no model has answered, `model`, `ai_label`
@@ -143,7 +143,7 @@ class Document:
 
     title: str
     language: Language
-    facts: Facts
+    facts: DocumentFacts
     blocks: tuple[Block, ...]
 
 

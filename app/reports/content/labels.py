@@ -15,7 +15,7 @@ from app.core.filenames import base_name, shown_name
 from app.i18n import catalogue, notice_text, t
 from app.reports.content.document import Line, Span
 from app.reports.content.plain_text import one_line, printable
-from app.reports.content.request_parts import Part
+from app.reports.content.request_parts import RequestPart
 
 _QUOTED = 200
 """Characters quoted from an answer that repeats itself: about two lines, enough to see the repetition."""
@@ -104,7 +104,7 @@ def field_names(analysis: Analysis) -> dict[str, str]:
     return {key: analysis.field_names.get(key, key) for key in dict.fromkeys([*known, *used])}
 
 
-def part_name(part: Part, language: Language) -> str:
+def part_name(part: RequestPart, language: Language) -> str:
     """Return the name of a part, such as "Part 2 · 00:10.000 – 00:20.000"."""
     span = f"{clock(part.start_seconds)} – {clock(part.end_seconds)}"
     return t("report.part", language, n=part.place, range=span)

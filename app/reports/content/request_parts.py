@@ -12,7 +12,7 @@ from app.core.domain import Analysis, ChunkResult, Finding, Keyframe, Layout
 
 
 @dataclass(frozen=True)
-class Part:
+class RequestPart:
     """The frames of one request, which cover [start_seconds, end_seconds), up to the first frame of the next part.
 
     `place` counts from 1; `number` is the first frame's. `result` is None if the part is not answered.
@@ -36,7 +36,7 @@ def seconds_of(finding: Finding, times: Mapping[int, float]) -> list[float]:
     return [times[number] for number in finding.frames if number in times]
 
 
-def parts_of(analysis: Analysis) -> tuple[Part, ...]:
+def parts_of(analysis: Analysis) -> tuple[RequestPart, ...]:
     """Return all planned and all answered parts in time order."""
     times = times_of(analysis.keyframes)
     return layout_parts(analysis.layout, analysis.chunks, times, analysis.decode.readable_seconds)
@@ -44,7 +44,7 @@ def parts_of(analysis: Analysis) -> tuple[Part, ...]:
 
 def layout_parts(
     layout: Layout | None, chunks: Iterable[ChunkResult], times: Mapping[int, float], end_seconds: float
-) -> tuple[Part, ...]:
+) -> tuple[RequestPart, ...]:
     """Return the parts that are known so far, in time order.
 
     Args:
@@ -60,6 +60,6 @@ def layout_parts(
     starts = [times.get(number, 0.0) for number in numbers]
     ends = [*starts[1:], end_seconds]
     return tuple(
-        Part(place, number, runs[number], start, max(start, end), answered.get(number))
+        RequestPart(place, number, runs[number], start, max(start, end), answered.get(number))
         for place, (number, start, end) in enumerate(zip(numbers, starts, ends, strict=False), start=1)
     )

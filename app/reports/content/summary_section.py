@@ -22,7 +22,7 @@ from app.reports.content.labels import (
     troubles,
     unusable,
 )
-from app.reports.content.request_parts import Part, parts_of, times_of
+from app.reports.content.request_parts import RequestPart, parts_of, times_of
 
 
 class SummarySection:
@@ -98,7 +98,7 @@ class SummarySection:
 
     # ---- the parts
 
-    def _part(self, part: Part, *, is_only: bool) -> Iterator[Block]:
+    def _part(self, part: RequestPart, *, is_only: bool) -> Iterator[Block]:
         """Yield a part with its listed findings and the problems of its answer; nothing if there are neither."""
         findings = [one for one in part.result.findings if self._is_listed(one)] if part.result else []
         flaws = troubles(part.result, self._language) if part.result else [t("report.not_answered", self._language)]

@@ -26,7 +26,7 @@ from app.reports.content.document import Document
 from app.reports.content.labels import date_of
 from app.reports.content.plain_text import printable
 from app.reports.docx.elements import Element, element, field, run
-from app.reports.files import Entry, zipped
+from app.reports.files import ReportFile, zipped
 
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"
 """Word and LibreOffice substitute a similar font if one is missing."""
@@ -55,7 +55,7 @@ def tone_style(tone: str) -> str:
     return f"Notice{tone.capitalize()}"
 
 
-class Package:
+class DocxPackage:
     """A Word document with the parts that every report has; blocks are appended to its `body`."""
 
     def __init__(self, content: Document) -> None:
@@ -99,7 +99,7 @@ class Package:
         buffer = BytesIO()
         self._document.save(buffer)
         with ZipFile(buffer) as archive:
-            return zipped(Entry(name, archive.read(name)) for name in archive.namelist())
+            return zipped(ReportFile(name, archive.read(name)) for name in archive.namelist())
 
     def _relate(self, key: str, kind: str, target: str | Part, *, is_external: bool) -> str:
         if key not in self._relations:

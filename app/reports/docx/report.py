@@ -18,7 +18,7 @@ from app.reports.content.document import (
     Line,
     Listing,
     Paragraph,
-    Picture,
+    PictureBlock,
     Span,
     Table,
     Timeline,
@@ -27,7 +27,7 @@ from app.reports.content.document import (
 )
 from app.reports.content.labels import moment_address
 from app.reports.docx.elements import Element, bookmarked, link, paragraph, picture, run, table
-from app.reports.docx.package import BODY_CM, CELL, PROMPT, Package, tone_style
+from app.reports.docx.package import BODY_CM, CELL, PROMPT, DocxPackage, tone_style
 from app.reports.graphics.chart_svg import png
 
 _PICTURE_SIDE = 1280
@@ -44,7 +44,7 @@ MIME = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 class BodyWriter:
     """Renderer of blocks as elements of a package. `video` is the file name that times are linked to."""
 
-    def __init__(self, package: Package, video: str) -> None:
+    def __init__(self, package: DocxPackage, video: str) -> None:
         self._package = package
         self._video = video
         self._bookmarks = 0
@@ -65,7 +65,7 @@ class BodyWriter:
                 yield from (paragraph(self._runs(item), style="ListBullet") for item in items)
             case Table():
                 yield from self._table(block)
-            case Picture():
+            case PictureBlock():
                 width, height = block.within(*_PICTURE_CM)
                 yield paragraph([self._picture(block, width, height)])
             case Gallery(pictures):
@@ -91,14 +91,14 @@ class BodyWriter:
         yield table(heads, rows, style=_TABLE, widths_cm=_widths(block, columns))
         yield paragraph([])  # adjacent tables would become one
 
-    def _gallery(self, pictures: tuple[Picture, ...]) -> Iterator[Element]:
+    def _gallery(self, pictures: tuple[PictureBlock, ...]) -> Iterator[Element]:
         cells = [self._thumbnail(one) for one in pictures]
         cells += [paragraph([]) for _ in range(-len(cells) % _GALLERY_COLUMNS)]
         rows = [cells[start : start + _GALLERY_COLUMNS] for start in range(0, len(cells), _GALLERY_COLUMNS)]
         yield table([], rows, style=_GALLERY, widths_cm=[BODY_CM / _GALLERY_COLUMNS] * _GALLERY_COLUMNS)
         yield paragraph([])
 
-    def _thumbnail(self, one: Picture) -> Element:
+    def _thumbnail(self, one: PictureBlock) -> Element:
         room = BODY_CM / _GALLERY_COLUMNS - 0.4
         width, height = one.within(room, room)
         drawn = self._picture(one, width, height)
@@ -114,7 +114,7 @@ class BodyWriter:
         )
         yield paragraph([run(block.alt)], style="Caption")
 
-    def _picture(self, one: Picture, width: float, height: float) -> Element:
+    def _picture(self, one: PictureBlock, width: float, height: float) -> Element:
         if one.number not in self._relations:
             self._relations[one.number], _ = self._package.image(smaller(one.jpeg, _PICTURE_SIDE), ".jpg")
         relation, number = self._relations[one.number], self._package.next_number()
@@ -148,7 +148,7 @@ def _widths(block: Table, columns: int) -> list[float]:
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as DOCX, about 60 KB per keyframe; the same analysis gives the same bytes."""
     content = document(analysis, language)
-    package = Package(content)
+    package = DocxPackage(content)
     body = BodyWriter(package, content.facts.video)
     package.body.extend(body.title(content.title))
     for block in content.blocks:

@@ -34,7 +34,7 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Chart:
+class TimelineChart:
     """A timeline chart.
 
     Attributes:
@@ -56,7 +56,7 @@ class Chart:
     scale: tuple[tuple[float, str], ...]
 
 
-def chart_of(analysis: Analysis) -> Chart | None:
+def chart_of(analysis: Analysis) -> TimelineChart | None:
     """Return the chart of an analysis, or None if nothing of the video could be read."""
     decode, whole = analysis.decode, analysis.whole
     seconds = decode.readable_seconds
@@ -66,7 +66,7 @@ def chart_of(analysis: Analysis) -> Chart | None:
     def band(start: float, end: float, label: str = "") -> Band:
         return Band(min(1.0, start / seconds), min(1.0, end / seconds), label)
 
-    return Chart(
+    return TimelineChart(
         seconds=seconds,
         shots=tuple(band(shot.start_seconds, shot.end_seconds, str(shot.number)) for shot in decode.shots),
         chapters=tuple(

@@ -9,7 +9,7 @@ from html import escape
 
 from app.core.domain import StretchType
 from app.reports.content.plain_text import printable
-from app.reports.graphics.chart import Band, Chart
+from app.reports.graphics.chart import Band, TimelineChart
 from app.reports.graphics.fonts import FAMILY, FOLDER, Faces
 
 WIDTH, HEIGHT = 960, 148
@@ -44,7 +44,9 @@ class Palette:
 PRINTED = Palette()
 
 
-def svg(chart: Chart, alt: str, *, palette: Palette = PRINTED, links: bool = False, font: str = "sans-serif") -> str:
+def svg(
+    chart: TimelineChart, alt: str, *, palette: Palette = PRINTED, links: bool = False, font: str = "sans-serif"
+) -> str:
     """Return the chart as an `<svg>` element.
 
     Args:
@@ -60,7 +62,7 @@ def svg(chart: Chart, alt: str, *, palette: Palette = PRINTED, links: bool = Fal
     return "".join((head, group, *_shapes(chart, palette, links=links), "</g></svg>"))
 
 
-def _shapes(chart: Chart, palette: Palette, *, links: bool) -> Iterator[str]:
+def _shapes(chart: TimelineChart, palette: Palette, *, links: bool) -> Iterator[str]:
     for place, band in enumerate(chart.chapters):
         yield _rect(band, *_CHAPTERS, palette.chapters[place % 2])
         yield _title(band, palette.chapter_text)
@@ -106,7 +108,7 @@ def _fitting(text: str, width: float) -> str:
     return kept
 
 
-def _curve(chart: Chart, colour: str) -> str:
+def _curve(chart: TimelineChart, colour: str) -> str:
     if not chart.curve:
         return ""
     top, height = _CURVE
@@ -135,14 +137,14 @@ def _quoted(text: str) -> str:
     return f'"{escape(printable(text))}"'
 
 
-def svg_in_own_font(chart: Chart, alt: str) -> str:
+def svg_in_own_font(chart: TimelineChart, alt: str) -> str:
     """Return the chart with labels in the project's own font, because Typst has no fallback fonts within an SVG."""
     faces = Faces(with_bundled=False)
     chapters = tuple(replace(band, label=faces.shown(band.label)) for band in chart.chapters)
     return svg(replace(chart, chapters=chapters), faces.shown(alt), font=FAMILY)
 
 
-def png(chart: Chart, alt: str) -> bytes:
+def png(chart: TimelineChart, alt: str) -> bytes:
     """Return the chart as a PNG, 1339 pixels wide."""
     import typst
 

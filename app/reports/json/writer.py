@@ -24,7 +24,7 @@ from app.core.domain import (
 from app.i18n import t
 from app.reports.content.ai_disclosure import aigc
 from app.reports.content.labels import ai_label, field_names, issues, shareable_settings, troubles
-from app.reports.content.request_parts import Part, parts_of, times_of
+from app.reports.content.request_parts import RequestPart, parts_of, times_of
 from app.reports.json.encoding import json_text, notice_of, rounded, source_of
 from app.reports.json.schema import (
     AnswerForm,
@@ -128,7 +128,7 @@ def _transcript(transcript: Transcript) -> TranscriptForm:
     return TranscriptForm(source=transcript.source, label=transcript.label, cues=transcript.cues)
 
 
-def _layout(layout: Layout, parts: tuple[Part, ...]) -> LayoutForm:
+def _layout(layout: Layout, parts: tuple[RequestPart, ...]) -> LayoutForm:
     return LayoutForm(
         side=layout.side,
         per_part=layout.per_part,
@@ -164,7 +164,7 @@ class AnswerWriter:
         """Build the forms of findings."""
         return tuple(map(self._finding, findings))
 
-    def chunk(self, part: Part) -> ChunkForm:
+    def chunk(self, part: RequestPart) -> ChunkForm:
         """Build the form of an answered part, with its place among the parts and its time range."""
         assert part.result
         return ChunkForm(

@@ -28,7 +28,7 @@ from app.reports.content.document import (
     Line,
     Listing,
     Paragraph,
-    Picture,
+    PictureBlock,
     Span,
     Table,
     Timeline,
@@ -100,7 +100,7 @@ def _write_inputs(folder: Path, content: Document, values: Form, faces: Faces, *
 def _images(content: Document) -> Iterator[tuple[str, bytes]]:
     for block in content.blocks:
         match block:
-            case Picture():
+            case PictureBlock():
                 yield picture_name(block), smaller(block.jpeg, _PICTURE_SIDE)
             case Timeline(_, chart, alt):
                 yield chart_name(block), svg_in_own_font(chart, alt).encode()
@@ -148,7 +148,7 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
             return value
 
 
-def picture_name(picture: Picture) -> str:
+def picture_name(picture: PictureBlock) -> str:
     """Return the file name of a picture beside the template."""
     return f"{picture.number}.jpg"
 
@@ -168,7 +168,7 @@ def _block(block: Block, video: str) -> Iterator[Form]:
             yield {"kind": "listing", "items": [_line(item, video) for item in items]}
         case Table():
             yield _table(block, video)
-        case Picture(alt=alt):
+        case PictureBlock(alt=alt):
             yield {
                 "kind": "picture",
                 "file": picture_name(block),

@@ -24,7 +24,7 @@ from app.reports.content.document import (
     Line,
     Listing,
     Paragraph,
-    Picture,
+    PictureBlock,
     Span,
     Table,
     Timeline,
@@ -100,7 +100,7 @@ class _Page:
                 yield f"<ul>\n{rows}</ul>\n"
             case Table():
                 yield from self._table(block)
-            case Picture():
+            case PictureBlock():
                 place = f'href={_attribute(self._moment(block.time_seconds))} target="_blank" rel="noopener"'
                 yield f"<figure><a {place}>{_image(block, _PICTURE_SIDE)}</a></figure>\n"
             case Gallery(pictures):
@@ -158,12 +158,12 @@ def _heading(block: Block) -> Heading | None:
     return block if isinstance(block, Heading) else block.heading if isinstance(block, Timeline) else None
 
 
-def _thumbnail(picture: Picture) -> str:
+def _thumbnail(picture: PictureBlock) -> str:
     image = _image(picture, _THUMBNAIL_SIDE)
     return f'<li><a href="#{picture.anchor}">{image}<span>{_text(picture.alt)}</span></a></li>\n'
 
 
-def _image(picture: Picture, side: int) -> str:
+def _image(picture: PictureBlock, side: int) -> str:
     data = base64.b64encode(smaller(picture.jpeg, side)).decode("ascii")
     longer = max(picture.width, picture.height, 1)
     width, height = (round(one * min(1.0, side / longer)) for one in (picture.width, picture.height))

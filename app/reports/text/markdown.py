@@ -19,14 +19,14 @@ from app.reports.content.document import (
     Line,
     Listing,
     Paragraph,
-    Picture,
+    PictureBlock,
     Span,
     Table,
     Timeline,
     signed,
     words,
 )
-from app.reports.files import Entry, frame_file_name
+from app.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a heading; in "1." the point is escaped
@@ -42,11 +42,11 @@ def write(analysis: Analysis, language: Language) -> bytes:
     return ("\n".join([*lines, *hidden]).rstrip() + "\n").encode()
 
 
-def pictures(analysis: Analysis) -> list[Entry]:
+def pictures(analysis: Analysis) -> list[ReportFile]:
     """List the stored keyframes under the paths that the text refers to."""
     folder = _folder(analysis)
     return [
-        Entry(f"{folder}/{frame_file_name(frame.number, frame.time_seconds)}", frame.jpeg)
+        ReportFile(f"{folder}/{frame_file_name(frame.number, frame.time_seconds)}", frame.jpeg)
         for frame in analysis.keyframes
         if frame.jpeg
     ]
@@ -71,7 +71,7 @@ def _lines(block: Block, folder: str) -> Iterator[str]:
             columns = len(rows[0]) if rows else len(heads)
             named = [_inline(head) for head in heads] or [""] * columns
             yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
-        case Picture():
+        case PictureBlock():
             yield from (f"![{escape(block.alt)}]({folder}/{frame_file_name(block.number, block.time_seconds)})", "")
         case Gallery() | Timeline():  # their content is in other blocks
             pass

@@ -14,7 +14,7 @@ import streamlit as st
 from app.core.domain import Language
 from app.engine import installed_vllm
 from app.engine.hardware import cpu_name
-from app.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, Load
+from app.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
 from app.engine.monitoring.monitor import PERIOD_SECONDS, Sample
 from app.i18n import t
 from app.ui import resources, system_charts
@@ -71,13 +71,13 @@ def _draw_engine(services: Services, samples: Sequence[Sample], language: Langua
             st.badge(plain(fact), color="gray")
     if words := _no_load_reason(status, samples[-1], language):
         st.caption(plain(words))
-    if any(isinstance(sample.load, Load) for sample in samples):
+    if any(isinstance(sample.load, EngineLoad) for sample in samples):
         _draw_charts("engine", samples, system_charts.load_charts(samples, language), language)
 
 
 def _no_load_reason(status: EngineStatus, now: Sample, language: Language) -> str:
     """Return why the engine reports no load; "" where it does."""
-    if isinstance(now.load, Load):
+    if isinstance(now.load, EngineLoad):
         return ""
     if now.load == "not_running" and status.error:
         return error_words(status.error, language)

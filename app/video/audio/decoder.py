@@ -16,7 +16,7 @@ from av.stream import Discard, Disposition
 
 from app.core.domain import SoundPiece, VideoInfo
 from app.core.errors import DecodeError
-from app.video.audio.segmenter import RATE, Cutter, Samples
+from app.video.audio.segmenter import RATE, AudioSegmenter, Samples
 from app.video.files import printable
 from app.video.limits import move_on
 from app.video.readers.pyav import open_video
@@ -31,7 +31,7 @@ Block = tuple[float, Samples]
 
 def pieces(info: VideoInfo, start_seconds: float, end_seconds: float | None) -> Iterator[SoundPiece]:
     """What app.video.sound_pieces promises."""
-    cutter = Cutter()
+    cutter = AudioSegmenter()
     for time, samples in _joined(_within(_blocks(info, start_seconds), start_seconds, end_seconds)):
         yield from cutter.push(time, samples)
     yield from cutter.finish()

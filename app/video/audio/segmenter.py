@@ -29,7 +29,7 @@ _NO_SOUND = 4
 _SAME_SECONDS = 0.002
 
 
-class Cutter:
+class AudioSegmenter:
     """`push` what is decoded, in order; `finish` gives the last piece. Holds some 30 s at most."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ _FACTS_SIDE = 640
 ReadText = Callable[[bytes], tuple[ScreenText, ...]]
 
 
-class FactsMeter:
+class FrameMeter:
     """Measures keyframes one after another; motion needs the one before. On pictures with a key in `have_text` no text
     is read: who asks has it.
     """
@@ -60,7 +60,7 @@ def facts_of(
 
     `reading` has been told that these keyframes are wanted; None where no text is to be read.
     """
-    meter = FactsMeter(reading.read if reading else None, frozenset(have_text))
+    meter = FrameMeter(reading.read if reading else None, frozenset(have_text))
     missing: Notice | None = None
     for keyframe in keyframes:
         facts = meter.measure(keyframe)

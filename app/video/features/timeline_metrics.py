@@ -31,7 +31,7 @@ _AXES = np.array([[0.344136, 2.116136], [-1.944068, 0.343932]], np.float32)
 _Values = NDArray[np.float64]
 
 
-class Meter:
+class TimelineMeter:
     """Feed it samples and the brightness of every frame in time order; `finish` may be asked at any moment."""
 
     def __init__(self) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from app.video.features.frame_signature import Glance, Look, look_at
 from app.video.keyframes.candidate_pool import Candidate, Pool, keep_within
-from app.video.keyframes.novelty import Arrival, Cells
-from app.video.keyframes.stable_segments import SAMPLE_SECONDS, States
+from app.video.keyframes.novelty import Cells, NewContent
+from app.video.keyframes.stable_segments import SAMPLE_SECONDS, StableSegments
 from app.video.readers.base import Picture
 
 _RAW_BYTES = 48 << 20
@@ -40,7 +40,7 @@ def _part_seconds(frames: int, duration_seconds: float | None) -> float:
     return (duration_seconds or float("inf")) / (2 * frames + 16)
 
 
-class Gatherer:
+class CandidateCollector:
     """Feed it every frame with `take` and every verdict with `settle`; both return the candidates newly kept.
 
     `sample` is the look of the last frame and how much arrived in it (0 … 1), or None where it was no sample.
@@ -49,10 +49,10 @@ class Gatherer:
     def __init__(self, *, frames: int, max_side: int, duration_seconds: float | None) -> None:
         self._max_side = max_side
         self._sample_seconds = sample_seconds(frames, duration_seconds)
-        self._states = States(longest_seconds=_part_seconds(frames, duration_seconds))
+        self._states = StableSegments(longest_seconds=_part_seconds(frames, duration_seconds))
         self._openings = Pool(frames + 16)
         self._tellings = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
-        self._opening_windows: list[Window] = []
+        self._opening_windows: list[BestFrameWindow] = []
         self._unsettled: dict[int, Candidate] = {}
         self._verdicts: dict[int, bool] = {0: True}
         self._sampled_seconds = float("-inf")
@@ -67,7 +67,7 @@ class Gatherer:
         if may_open or picture.index == 0:
             # The first frame of a video follows no cut: it is taken as it is, unless it shows nothing.
             waits = picture.index > 0 or glance.is_black
-            self._opening_windows.append(Window(time, _OPENING_SECONDS if waits else 0.0, picture.index))
+            self._opening_windows.append(BestFrameWindow(time, _OPENING_SECONDS if waits else 0.0, picture.index))
         self._last, self.sample = (picture, glance), None
         is_sample = may_open or time - self._sampled_seconds >= self._sample_seconds
         if is_sample or self._opening_windows:
@@ -134,7 +134,7 @@ class Gatherer:
         return candidate
 
 
-class Window:
+class BestFrameWindow:
     """Open over [start, until); `best` is the best frame offered so far, `opens` where the shot may begin."""
 
     def __init__(self, start_seconds: float, length_seconds: float, opens: int) -> None:
@@ -148,7 +148,7 @@ class Window:
     def is_over(self, time_seconds: float) -> bool:
         return self.best is not None and time_seconds >= self._until
 
-    def offer(self, picture: Picture, look: Look, arrival: Arrival) -> None:
+    def offer(self, picture: Picture, look: Look, arrival: NewContent) -> None:
         worth = look.quality * self._freshness(picture.index)
         if self.best is not None and worth <= _BETTER * self._worth:
             return

@@ -10,7 +10,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 
 from app.video.features.frame_signature import Look
-from app.video.keyframes.novelty import Arrival
+from app.video.keyframes.novelty import NewContent
 from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
 
 _LEAST_SCORE = 0.1
@@ -28,7 +28,7 @@ class Candidate:
     time_seconds: float
     look: Look
     opens: int | None = None
-    arrival: Arrival | None = field(default=None, repr=False)
+    arrival: NewContent | None = field(default=None, repr=False)
     score: float = 0.0
     num_raw_bytes: int = 0
     _picture: Picture | None = field(default=None, repr=False)

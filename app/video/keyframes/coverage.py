@@ -19,7 +19,7 @@ from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.novelty import WEIGHTS, Cells
 from app.video.keyframes.recurrence import times_again
-from app.video.keyframes.temporal_gaps import Gaps
+from app.video.keyframes.temporal_gaps import TemporalGaps
 from app.video.shots.cut_detector import is_light
 
 EVEN_FACTOR = 1.9
@@ -52,7 +52,7 @@ Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.float64]
 
 
-class Cover:
+class Coverage:
     """What every candidate would add to the `chosen` ones (places in `candidates`, which are in time order).
 
     Each question can be asked as if one of the chosen, the one at place `but` of `chosen`, were not. `shots` are the
@@ -80,12 +80,12 @@ class Cover:
             news = _news(candidates, worths, shots)
             news /= 1 + np.maximum(0, times_again(candidates, news, blocks) - _A_FEW_TIMES)[:, None]
         shown = ((news + _PLAIN_WORTH) * light[:, None]).astype(np.float32)
-        self._shown = Shown(blocks, shown)
+        self._shown = CoverageState(blocks, shown)
         self._end = max(shots[-1].end_seconds, float(self._times[-1]))
         self._near = min(_APART_SECONDS, self._end / budget / 3) or 1e-6
         self._alike: list[Which] = []
         fixed_until = float(self._times[num_fixed - 1]) if num_fixed else float("-inf")
-        self._gaps = Gaps(self._times, EVEN_FACTOR * self._end / budget, fixed_until)
+        self._gaps = TemporalGaps(self._times, EVEN_FACTOR * self._end / budget, fixed_until)
         for place in range(num_fixed):
             self.add(place)
 
@@ -181,7 +181,7 @@ def _light(place: int, candidates: Sequence[Candidate]) -> float:
     return min(1.0, max(_BLACK, item.look.brightness / _DIM))
 
 
-class Shown:
+class CoverageState:
     """Of candidates in time order with these `blocks`, whose cells are worth `worths`, those shown so far.
 
     Each question can be asked as if one of them, the one numbered `but`, were not.

@@ -42,7 +42,7 @@ _NO_NEWS = 1.0  # less than this in sum is noise
 
 
 @dataclass(frozen=True, eq=False)
-class Arrival:
+class NewContent:
     """news: for each cell, 0 … 8, how far it stood out of what was near when it arrived, less with time.
 
     total: for each cell, how much arrived in the whole picture together with it; burst: 0 … 1, how unusual this
@@ -74,12 +74,12 @@ class _Usual:
         return total > _SUDDEN * (self._value + _NO_NEWS)
 
 
-class Arrivals:
+class NoveltyTracker:
     """`push` samples in order."""
 
     def __init__(self) -> None:
         nothing = np.zeros(NUM_CELLS, np.float32)
-        self.latest = Arrival(nothing, nothing, 0.0)
+        self.latest = NewContent(nothing, nothing, 0.0)
         self._before: Blocks | None = None
         self._gone = np.full((4, NUM_CELLS), np.inf, np.float32)  # what was there before the last arrival in each cell
         self._waiting = self._held = self._total = nothing
@@ -89,7 +89,7 @@ class Arrivals:
         self._num = 0
         self._due = 8
 
-    def push(self, blocks: Blocks) -> Arrival:
+    def push(self, blocks: Blocks) -> NewContent:
         before, self._before = self._before, blocks
         if before is None:
             return self._first()
@@ -106,15 +106,15 @@ class Arrivals:
             self._hold(news, total)
         burst = max(self._usual.share(total), self._usual_confirmed.share(total_confirmed))
         self._learn(plain, total, total_confirmed)
-        self.latest = Arrival(self._held, self._total, float(burst))
+        self.latest = NewContent(self._held, self._total, float(burst))
         return self.latest
 
-    def _first(self) -> Arrival:
+    def _first(self) -> NewContent:
         """All of the first picture is new, but no news in what follows."""
         news = np.full(NUM_CELLS, _MOST_NEWS, np.float32)
-        return Arrival(news, NUM_CELLS * news, 1.0)
+        return NewContent(news, NUM_CELLS * news, 1.0)
 
-    def weight(self, arrival: Arrival) -> Cells:
+    def weight(self, arrival: NewContent) -> Cells:
         """The news of an arrival by what is now known to be usual: ordinary traffic counts little."""
         return np.asarray(arrival.news * self._usual_confirmed.share(arrival.total), np.float32)
 

@@ -31,7 +31,7 @@ from app.video.files import printable
 from app.video.keyframes.candidate_collector import sample_seconds
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.clip import Clip
-from app.video.keyframes.selector import Choice, choose
+from app.video.keyframes.selector import SelectedFrame, choose
 from app.video.keyframes.strategies import SAME_SECONDS, Wish
 from app.video.keyframes.survey import OpeningRead, Survey
 from app.video.keyframes.timestamp_selection import (
@@ -45,7 +45,7 @@ from app.video.keyframes.timestamp_selection import (
 )
 from app.video.readers import open_reader
 from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
-from app.video.seeking import LateReader, NotExact, pictures_at
+from app.video.seeking import InaccurateSeekError, SeekReader, pictures_at
 
 _FULL_QUALITY = 95
 _FRAMES_FOR_TIMES = 1
@@ -138,11 +138,11 @@ def _looked_as_for_times(clip: Clip, frames: int) -> bool:
 
 def _begun(reader: FrameReader, start_seconds: float) -> FrameReader:
     """A reader that need not decode all that comes before the start, where there can be one."""
-    if not start_seconds or reader.name != LateReader.name:
+    if not start_seconds or reader.name != SeekReader.name:
         return reader
     try:
-        return LateReader(reader.info, start_seconds)
-    except NotExact:
+        return SeekReader(reader.info, start_seconds)
+    except InaccurateSeekError:
         return reader
 
 
@@ -234,17 +234,17 @@ def begun_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Op
     return Survey(reader, frames=frames, max_side=max_side, opening=opening)
 
 
-def _opening_choices(survey: Survey, opening: Opening) -> list[Choice]:
+def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:
     candidates = [one for one in survey.candidates() if one.time_seconds < opening.seconds]
     shots = survey.shots_until(opening.seconds)
     return choose(candidates, shots, opening.frames, worths=survey.worths(candidates), goes_on=True)
 
 
-def _keyframes(choices: Sequence[Choice], max_side: int) -> tuple[Keyframe, ...]:
+def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[Keyframe, ...]:
     return tuple(_keyframe(number, choice, max_side) for number, choice in enumerate(choices, 1))
 
 
-def _keyframe(number: int, choice: Choice, max_side: int) -> Keyframe:
+def _keyframe(number: int, choice: SelectedFrame, max_side: int) -> Keyframe:
     item = choice.candidate
     jpeg, width, height = item.jpeg(max_side)
     return Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)

@@ -18,7 +18,7 @@ _MOST_SURPRISING = 6.0  # natural logarithm: once in 400 samples is rare enough,
 _RELEARN_EVERY = 64  # samples, about eight seconds
 
 
-class Habit:
+class RarityModel:
     """`learn` every sample; `rarity` then tells how unusual a sample is in each cell."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from app.core.domain import Reason, Shot
 from app.video.features.frame_signature import distance
 from app.video.keyframes.candidate_pool import Candidate
-from app.video.keyframes.coverage import PLAIN_PICTURE, Cover, Gains, Which, shot_of
+from app.video.keyframes.coverage import PLAIN_PICTURE, Coverage, Gains, Which, shot_of
 from app.video.keyframes.novelty import Cells
 
 _CHANGED = 0.08
@@ -29,7 +29,7 @@ _MOST_WEIGHED = 16
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectedFrame:
     candidate: Candidate
     reason: Reason
     shot: int
@@ -43,7 +43,7 @@ def choose(
     worths: Sequence[Cells] | None = None,
     num_fixed: int = 0,
     goes_on: bool = False,
-) -> list[Choice]:
+) -> list[SelectedFrame]:
     """At most `budget` choices, numbered by their order in time. One at least where there is a candidate, and two
     where there are two candidates and the budget allows. `worths` tells what each cell of each candidate is worth.
 
@@ -71,7 +71,7 @@ class _Choosing:
         budget: int,
         num_fixed: int,
     ) -> None:
-        self._cover = cover = Cover(candidates, worths, shots, budget, num_fixed)
+        self._cover = cover = Coverage(candidates, worths, shots, budget, num_fixed)
         self._budget = budget
         self._num_fixed = num_fixed
         begins = shots[cover.shots[num_fixed - 1] :] if num_fixed else shots  # the shots that may get a frame
@@ -137,16 +137,18 @@ class _Choosing:
         return np.asarray(self._opens & ~np.isin(cover.shots, seen))
 
 
-def _explained(picked: Sequence[Candidate], last: Candidate | None, shots: Sequence[Shot]) -> list[Choice]:
-    choices: list[Choice] = []
+def _explained(picked: Sequence[Candidate], last: Candidate | None, shots: Sequence[Shot]) -> list[SelectedFrame]:
+    choices: list[SelectedFrame] = []
     for item in picked:
         before = choices[-1] if choices else None
         shot = shot_of(item.time_seconds, shots)
-        choices.append(Choice(item, _reason(item, last, before if before and before.shot == shot else None), shot))
+        choices.append(
+            SelectedFrame(item, _reason(item, last, before if before and before.shot == shot else None), shot)
+        )
     return choices
 
 
-def _reason(item: Candidate, last: Candidate | None, before: Choice | None) -> Reason:
+def _reason(item: Candidate, last: Candidate | None, before: SelectedFrame | None) -> Reason:
     if item.index == 0:
         return "first"
     if before is None:

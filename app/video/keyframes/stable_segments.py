@@ -12,8 +12,8 @@ import numpy as np
 
 from app.video.features.frame_signature import Blocks, Look, blocks_of
 from app.video.keyframes.candidate_pool import Candidate
-from app.video.keyframes.novelty import Arrival, Arrivals, Cells
-from app.video.keyframes.rarity import Habit
+from app.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
+from app.video.keyframes.rarity import RarityModel
 from app.video.readers.base import Picture
 
 SAMPLE_SECONDS = 0.115  # eight to nine a second: what lasts 0.3 s is sampled twice or more
@@ -24,7 +24,7 @@ _RARE_ENOUGH = 2.0  # e² times rarer than the habitual is wholly unusual
 _ARRIVED_BEFORE = 0.02  # what an unusual value counts that did not arrive at once
 
 
-class States:
+class StableSegments:
     """`take` every frame that is to be sampled; gives the candidate of the state that has just ended, if one has.
 
     `latest` is what had arrived at the last sample, for candidates that were found otherwise.
@@ -32,8 +32,8 @@ class States:
 
     def __init__(self, *, longest_seconds: float = _LONGEST_SECONDS) -> None:
         self._longest = min(longest_seconds, _LONGEST_SECONDS)
-        self._habit = Habit()
-        self._arrivals = Arrivals()
+        self._habit = RarityModel()
+        self._arrivals = NoveltyTracker()
         self.latest = self._arrivals.latest
         self._best: Candidate | None = None
         self._since = 0.0
@@ -63,6 +63,6 @@ class States:
         """For each candidate, what each cell of it is worth telling, by all that has been seen."""
         return [self._cells(blocks_of(item.look), item.arrival or self.latest) for item in candidates]
 
-    def _cells(self, blocks: Blocks, arrival: Arrival) -> Cells:
+    def _cells(self, blocks: Blocks, arrival: NewContent) -> Cells:
         unusual = np.minimum(self._habit.rarity(blocks) / _RARE_ENOUGH, 1)
         return np.asarray(unusual * (self._arrivals.weight(arrival) + _ARRIVED_BEFORE), np.float32)

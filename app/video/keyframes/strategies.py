@@ -14,7 +14,7 @@ from app.core.domain import Reason, Selection, Shot, Strategy
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class SurveyFacts:
     """What was read: [start_seconds, end_seconds), its shots, and the times of the frames the codec stored whole."""
 
     start_seconds: float
@@ -36,10 +36,10 @@ SAME_SECONDS = 1e-5
 _MOST_WISHES = 100_000
 """A file that says that it lasts for years must not fill memory with wishes: far fewer frames than this are kept."""
 
-Times = Callable[[Selection, Surveyed, int], list[Wish]]
+Times = Callable[[Selection, SurveyFacts, int], list[Wish]]
 
 
-def uniform(_selection: Selection, surveyed: Surveyed, frames: int) -> list[Wish]:
+def uniform(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[Wish]:
     """The middle of each of `frames` equal parts."""
     return evenly(surveyed.start_seconds, surveyed.end_seconds, frames)
 
@@ -50,24 +50,24 @@ def evenly(start_seconds: float, end_seconds: float, frames: int) -> list[Wish]:
     return [Wish(start_seconds + (place + 0.5) * step, "even") for place in range(frames)]
 
 
-def every(selection: Selection, surveyed: Surveyed, _frames: int) -> list[Wish]:
+def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:
     """The start of the range, and each `every_seconds` after it."""
     step = max(selection.every_seconds or 1.0, (surveyed.end_seconds - surveyed.start_seconds) / _MOST_WISHES)
     times = (surveyed.start_seconds + place * step for place in count())
     return [Wish(time, "interval") for time in takewhile(lambda time: time < surveyed.end_seconds, times)]
 
 
-def scenes(_selection: Selection, surveyed: Surveyed, _frames: int) -> list[Wish]:
+def scenes(_selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:
     """The first frame of each shot; after a gradual change, the one where the change is over."""
     return [Wish(shot.start_seconds, "shot") for shot in surveyed.shots]
 
 
-def codec(_selection: Selection, surveyed: Surveyed, _frames: int) -> list[Wish]:
+def codec(_selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:
     """Each frame that the codec stored whole."""
     return [Wish(time, "codec") for time in surveyed.whole_frames]
 
 
-def times(selection: Selection, surveyed: Surveyed, _frames: int) -> list[Wish]:
+def times(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:
     """The given times, as far as the video goes."""
     inside = (t for t in selection.times_seconds if surveyed.start_seconds <= t < surveyed.end_seconds)
     return [Wish(time, "asked") for time in sorted(set(inside))]

@@ -18,8 +18,8 @@ from typing import TypeVar
 from app.core.domain import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress
 from app.video.corruption import Suspects
 from app.video.features.frame_signature import ALIKE, distance, glance_at
-from app.video.features.timeline_metrics import Meter
-from app.video.keyframes.candidate_collector import Gatherer
+from app.video.features.timeline_metrics import TimelineMeter
+from app.video.keyframes.candidate_collector import CandidateCollector
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.novelty import Cells
 from app.video.keyframes.timestamp_selection import Opening
@@ -57,8 +57,8 @@ class Survey:
         self._max_side = max_side
         self._duration = reader.info.duration_seconds_from_header
         self._detector = CutDetector()
-        self._gatherer = Gatherer(frames=frames, max_side=max_side, duration_seconds=self._duration)
-        self._meter = Meter()
+        self._gatherer = CandidateCollector(frames=frames, max_side=max_side, duration_seconds=self._duration)
+        self._meter = TimelineMeter()
         self.suspects = Suspects(reader.info.codec)
         self._cuts: list[Boundary] = []
         self._loose: list[Between] = []

@@ -18,7 +18,7 @@ Places = NDArray[np.intp]
 _SAME_SECONDS = 1e-6
 
 
-class Gaps:
+class TemporalGaps:
     """The stretches between points in time, among candidates at `times`; none should be longer than `longest`.
 
     All in seconds, times and points rising. Nothing can be done about a stretch that ends by `fixed_until`.

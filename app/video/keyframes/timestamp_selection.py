@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from app.core.domain import DecodeSummary, Keyframe, Notice, Selection, Shot
 from app.core.errors import InputError
 from app.video.files import printable
-from app.video.keyframes.strategies import SAME_SECONDS, TIMES, Surveyed, Wish, evenly, thinned
+from app.video.keyframes.strategies import SAME_SECONDS, TIMES, SurveyFacts, Wish, evenly, thinned
 
 _SETTLES_SECONDS = 3.0
 """What began this long ago has been judged: a cut, the best frame after it, the state of a picture, a dissolve."""
@@ -50,7 +50,7 @@ def wishes_of(
     """At most `frames` wishes in order of time, and the summary with what must be said about them. Raises InputError
     for none.
     """
-    surveyed = Surveyed(known.first[1], known.decode.readable_seconds, known.decode.shots, known.whole_frames)
+    surveyed = SurveyFacts(known.first[1], known.decode.readable_seconds, known.decode.shots, known.whole_frames)
     if opening is not None and known.has(opening):
         begins, left = opening_wishes(surveyed.start_seconds, opening), frames - opening.frames
         return [*begins, *evenly(surveyed.start_seconds + opening.seconds, surveyed.end_seconds, left)], known.decode

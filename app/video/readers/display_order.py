@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from statistics import median
 
 
-class Pace:
+class FramePacing:
     """`push` the time of every frame in order; `is_variable` tells whether they follow each other unevenly."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class DisplayOrder:
     """
 
     def __init__(self, unit_seconds: float) -> None:
-        self.pace = Pace()
+        self.pace = FramePacing()
         self._unit = unit_seconds
         self._ahead: list[int] = []
         self._num = 0

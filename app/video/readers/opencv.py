@@ -20,7 +20,7 @@ from app.core.errors import DecodeError
 from app.core.filenames import readable
 from app.video.files import printable
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Clock, Image, as_image, fitted, scaled, shown_size
-from app.video.readers.display_order import Pace
+from app.video.readers.display_order import FramePacing
 from app.video.readers.formats import OPEN_OPTIONS
 
 
@@ -69,7 +69,7 @@ class CvReader:
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self._nominal_seconds = 1 / rate if rate > 0 else 1 / 25
         self._clock = Clock(self._nominal_seconds)
-        self._pace = Pace()
+        self._pace = FramePacing()
         self._pixel_aspect = self._read_pixel_aspect()
         first = self._next()
         if first is None:

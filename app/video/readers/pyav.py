@@ -45,7 +45,7 @@ from app.video.readers.base import (
     turned,
 )
 from app.video.readers.damage import Damage
-from app.video.readers.display_order import DisplayOrder, Pace
+from app.video.readers.display_order import DisplayOrder, FramePacing
 from app.video.readers.disposable_frames import SpareFrames
 from app.video.readers.formats import OPEN_OPTIONS, begins_like_video, is_moving_image, is_still_image
 
@@ -157,7 +157,7 @@ class AvReader:
             self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
             self._clock = Clock(self._nominal_seconds)
-            self._pace = Pace()
+            self._pace = FramePacing()
             self._order = None if every_frame else self._counted()
             self._wants_all = self._takes_spare = False
             self._whole_bytes = 0

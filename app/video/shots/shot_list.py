@@ -14,7 +14,7 @@ from app.core.domain import Boundary, Shot, VideoInfo
 from app.core.errors import AppError
 from app.video.features.frame_signature import Glance, change, glance_at
 from app.video.readers.base import Image
-from app.video.seeking import Jumper, NotExact
+from app.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _APART_SECONDS = 0.5
 """Two readings of one transition are at most this far apart, and no shot between them could be followed."""
@@ -83,7 +83,7 @@ def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> 
     left = max(_MOST_FRAMES, _MOST_SHARE * num_frames)
     found: dict[float, float] = {}
     try:
-        with Jumper(video, rough=True) as jumper:
+        with AccurateSeeker(video, rough=True) as jumper:
             jumper.check([cut.after[:2] for cut in cuts])
             for cut in cuts:
                 cost = jumper.cost(cut.after[1])
@@ -91,7 +91,7 @@ def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> 
                     left -= cost
                     times = jumper.times_between(cut.before[1], cut.after[1])
                     found[cut.after[1]] = first_of(cut, ((time, jumper.at(time).levels()) for time in times))
-    except (NotExact, AppError, OSError):
+    except (InaccurateSeekError, AppError, OSError):
         pass  # to be read in order only, or gone meanwhile: the times stay those of the frames that were surveyed
     return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app import video
-from app.analysis.inputs.extraction_cache import Recall, Wanted
+from app.analysis.inputs.extraction_cache import ExtractionCache, ExtractionRequest
 from app.core.domain import (
     FactsMeasured,
     KeyframesChosen,
@@ -22,7 +22,7 @@ from app.core.domain import (
     VideoEvent,
 )
 from app.core.errors import InputError
-from app.store.extraction_cache import Surveys
+from app.store.extraction_cache import ExtractionStore
 from app.video import extractor
 from tests.media import COLOURS, cards, moving, write_video
 
@@ -49,8 +49,8 @@ def minute(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def recall(tmp_path: Path) -> Recall:
-    return Recall(Surveys(tmp_path / "surveys"))
+def recall(tmp_path: Path) -> ExtractionCache:
+    return ExtractionCache(ExtractionStore(tmp_path / "surveys"))
 
 
 @pytest.fixture
@@ -58,21 +58,23 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tasks of all decoding children that are started, in order."""
     tasks: list[str] = []
 
-    class Counted(extractor.DecodingChild):
+    class Counted(extractor.DecoderWorker):
         def __init__(self, task: str, path: Path, **options: object) -> None:
             tasks.append(task)
             super().__init__(task, path, **options)
 
-    monkeypatch.setattr(extractor, "DecodingChild", Counted)
+    monkeypatch.setattr(extractor, "DecoderWorker", Counted)
     return tasks
 
 
-def surveyed(recall: Recall, path: Path, frames: int = 3, selection: Selection = WHOLE) -> list[VideoEvent]:
-    events = recall.extract(path, Wanted(frames, selection, facts=False))
+def surveyed(recall: ExtractionCache, path: Path, frames: int = 3, selection: Selection = WHOLE) -> list[VideoEvent]:
+    events = recall.extract(path, ExtractionRequest(frames, selection, facts=False))
     return [event for event in events if isinstance(event, Probed | KeyframesChosen)]
 
 
-def test_a_second_call_starts_no_decoding_and_gives_the_same(recall: Recall, clip: Path, starts: list[str]) -> None:
+def test_a_second_call_starts_no_decoding_and_gives_the_same(
+    recall: ExtractionCache, clip: Path, starts: list[str]
+) -> None:
     first = surveyed(recall, clip)
     assert starts == ["extract"]
     assert surveyed(recall, clip) == first
@@ -80,7 +82,7 @@ def test_a_second_call_starts_no_decoding_and_gives_the_same(recall: Recall, cli
 
 
 def test_a_copy_under_another_name_is_known_and_named_anew(
-    recall: Recall, clip: Path, tmp_path: Path, starts: list[str]
+    recall: ExtractionCache, clip: Path, tmp_path: Path, starts: list[str]
 ) -> None:
     first = surveyed(recall, clip)
     copy = Path(shutil.copy(clip, tmp_path / "又一份.mp4"))
@@ -96,7 +98,7 @@ def test_a_copy_under_another_name_is_known_and_named_anew(
     ids=["frames", "range", "range and strategy"],
 )
 def test_other_wishes_are_another_survey(
-    recall: Recall, minute: Path, starts: list[str], options: dict[str, object]
+    recall: ExtractionCache, minute: Path, starts: list[str], options: dict[str, object]
 ) -> None:
     surveyed(recall, minute)
     surveyed(recall, minute, **options)  # type: ignore[arg-type]  # one of them at a time
@@ -105,27 +107,27 @@ def test_other_wishes_are_another_survey(
 
 @pytest.mark.parametrize("selection", NAMING, ids=[one.strategy for one in NAMING])
 def test_named_times_of_a_surveyed_video_need_no_other_survey(
-    recall: Recall, minute: Path, starts: list[str], selection: Selection, tmp_path: Path
+    recall: ExtractionCache, minute: Path, starts: list[str], selection: Selection, tmp_path: Path
 ) -> None:
-    wanted = Wanted(3, selection, facts=selection is NAMING[0])  # facts once: they are the same way for all
+    wanted = ExtractionRequest(3, selection, facts=selection is NAMING[0])  # facts once: they are the same way for all
     surveyed(recall, minute)
     served = list(recall.extract(minute, wanted))
     assert starts == ["extract", "named"]
     assert list(recall.extract(minute, wanted)) == served
     assert starts == ["extract", "named"]
-    fresh = Recall(Surveys(tmp_path / "others"))
+    fresh = ExtractionCache(ExtractionStore(tmp_path / "others"))
     assert served == [event for event in fresh.extract(minute, wanted) if not isinstance(event, SurveyProgress)]
     assert starts == ["extract", "named", "extract"]
 
 
-def test_one_survey_for_named_times_serves_the_others(recall: Recall, clip: Path, starts: list[str]) -> None:
+def test_one_survey_for_named_times_serves_the_others(recall: ExtractionCache, clip: Path, starts: list[str]) -> None:
     for selection in NAMING:
         surveyed(recall, clip, selection=selection)
     assert starts == ["extract", *["named"] * (len(NAMING) - 1)]
 
 
 def test_a_survey_that_is_known_no_more_is_made_anew(
-    recall: Recall, minute: Path, starts: list[str], tmp_path: Path
+    recall: ExtractionCache, minute: Path, starts: list[str], tmp_path: Path
 ) -> None:
     surveyed(recall, minute)
     for kept in (tmp_path / "surveys").glob("*.survey"):
@@ -135,21 +137,21 @@ def test_a_survey_that_is_known_no_more_is_made_anew(
 
 
 def test_text_is_read_once_on_a_picture(
-    recall: Recall, tmp_path: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
+    recall: ExtractionCache, tmp_path: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The frames of an analysis are asked for again by their times, one with others between them."""
-    facts = [one.facts for one in recall.extract(SAMPLE, Wanted(6)) if isinstance(one, FactsMeasured)]
+    facts = [one.facts for one in recall.extract(SAMPLE, ExtractionRequest(6)) if isinstance(one, FactsMeasured)]
     assert any(one.texts for one in facts)
-    (chosen,) = (one for one in recall.extract(SAMPLE, Wanted(6)) if isinstance(one, KeyframesChosen))
+    (chosen,) = (one for one in recall.extract(SAMPLE, ExtractionRequest(6)) if isinstance(one, KeyframesChosen))
     times = tuple(frame.time_seconds for frame in chosen.keyframes)
     for more in ((), (times[0] + 1.0,)):
-        wanted = Wanted(8, Selection("times", times_seconds=(*times, *more)))
-        fresh = Recall(Surveys(tmp_path / f"others{len(more)}"))
+        wanted = ExtractionRequest(8, Selection("times", times_seconds=(*times, *more)))
+        fresh = ExtractionCache(ExtractionStore(tmp_path / f"others{len(more)}"))
         expected = [event for event in fresh.extract(SAMPLE, wanted) if not isinstance(event, SurveyProgress)]
         assert list(recall.extract(SAMPLE, wanted)) == expected
     # The same once more, where nothing can be read: what is known is enough.
     monkeypatch.setenv("PYTHONPATH", str(without_text_reader(tmp_path)))
-    again = Wanted(5, Selection("times", times_seconds=times[1:]))
+    again = ExtractionRequest(5, Selection("times", times_seconds=times[1:]))
     read = [one.facts.texts for one in recall.extract(SAMPLE, again) if isinstance(one, FactsMeasured | Noticed)]
     assert read == [one.texts for one in facts[1:]]
 
@@ -162,8 +164,10 @@ def without_text_reader(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_opening_is_kept_and_comes_again_in_its_place(recall: Recall, minute: Path, starts: list[str]) -> None:
-    wanted = Wanted(6, facts=False, opening=video.Opening(20.0, 2))
+def test_an_opening_is_kept_and_comes_again_in_its_place(
+    recall: ExtractionCache, minute: Path, starts: list[str]
+) -> None:
+    wanted = ExtractionRequest(6, facts=False, opening=video.Opening(20.0, 2))
     kinds = Probed | OpeningChosen | KeyframesChosen
     first, again = ([one for one in recall.extract(minute, wanted) if isinstance(one, kinds)] for _ in range(2))
     assert first == again and [type(one) for one in first] == [Probed, OpeningChosen, KeyframesChosen]
@@ -171,7 +175,7 @@ def test_an_opening_is_kept_and_comes_again_in_its_place(recall: Recall, minute:
     assert starts == ["extract", "extract"]  # without an opening other frames are chosen
 
 
-def test_another_video_in_its_place_is_decoded(recall: Recall, clip: Path, starts: list[str]) -> None:
+def test_another_video_in_its_place_is_decoded(recall: ExtractionCache, clip: Path, starts: list[str]) -> None:
     surveyed(recall, clip)
     write_video(clip, moving(30))
     assert surveyed(recall, clip)[1].decode.frames_decoded == 30  # type: ignore[union-attr]
@@ -179,7 +183,7 @@ def test_another_video_in_its_place_is_decoded(recall: Recall, clip: Path, start
 
 
 def test_extraction_of_older_version_is_not_reused(
-    recall: Recall, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
+    recall: ExtractionCache, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surveyed(recall, clip)
     monkeypatch.setattr(video, "version", lambda: "another")
@@ -187,7 +191,7 @@ def test_extraction_of_older_version_is_not_reused(
     assert starts == ["extract", "extract"]
 
 
-def test_a_damaged_survey_is_made_anew(recall: Recall, clip: Path, tmp_path: Path, starts: list[str]) -> None:
+def test_a_damaged_survey_is_made_anew(recall: ExtractionCache, clip: Path, tmp_path: Path, starts: list[str]) -> None:
     first = surveyed(recall, clip)
     (kept,) = (tmp_path / "surveys").glob("*.survey")
     kept.write_bytes(kept.read_bytes()[:-100])
@@ -195,9 +199,11 @@ def test_a_damaged_survey_is_made_anew(recall: Recall, clip: Path, tmp_path: Pat
     assert starts == ["extract", "extract"]
 
 
-def test_facts_are_recalled_too_and_serve_who_wants_none(recall: Recall, clip: Path, starts: list[str]) -> None:
+def test_facts_are_recalled_too_and_serve_who_wants_none(
+    recall: ExtractionCache, clip: Path, starts: list[str]
+) -> None:
     def whole() -> list[VideoEvent]:
-        events = recall.extract(clip, Wanted(3))
+        events = recall.extract(clip, ExtractionRequest(3))
         return [event for event in events if isinstance(event, Probed | KeyframesChosen | FactsMeasured)]
 
     first = whole()
@@ -208,7 +214,7 @@ def test_facts_are_recalled_too_and_serve_who_wants_none(recall: Recall, clip: P
 
 
 def test_a_survey_that_lacked_a_part_is_not_kept(
-    recall: Recall, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
+    recall: ExtractionCache, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract = video.extract
 
@@ -220,29 +226,31 @@ def test_a_survey_that_lacked_a_part_is_not_kept(
 
     monkeypatch.setattr(video, "extract", lacking)
     for _ in range(2):
-        list(recall.extract(clip, Wanted(2)))
+        list(recall.extract(clip, ExtractionRequest(2)))
     assert starts == ["extract", "extract"]
 
 
-def test_progress_is_not_kept(recall: Recall, clip: Path) -> None:
-    wanted = Wanted(3, facts=False)
+def test_progress_is_not_kept(recall: ExtractionCache, clip: Path) -> None:
+    wanted = ExtractionRequest(3, facts=False)
     list(recall.extract(clip, wanted))
     assert not any(isinstance(event, SurveyProgress) for event in recall.extract(clip, wanted))
 
 
 @pytest.mark.parametrize("name", ["missing.mp4", ".", "nul\0.mp4"])
-def test_what_is_no_file_is_refused_as_ever(recall: Recall, tmp_path: Path, name: str) -> None:
+def test_what_is_no_file_is_refused_as_ever(recall: ExtractionCache, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError):
-        list(recall.extract(tmp_path / name, Wanted(3)))
+        list(recall.extract(tmp_path / name, ExtractionRequest(3)))
 
 
-def test_whether_frames_are_known_is_told_without_reading(recall: Recall, clip: Path, starts: list[str]) -> None:
-    wanted = Wanted(4)
+def test_whether_frames_are_known_is_told_without_reading(
+    recall: ExtractionCache, clip: Path, starts: list[str]
+) -> None:
+    wanted = ExtractionRequest(4)
     assert not recall.is_known(clip, wanted)
     os.utime(clip, (1, 1))  # a file that has only just changed is not taken to stay as it is
     list(recall.extract(clip, wanted))
     begun = list(starts)
     assert recall.is_known(clip, wanted)
-    assert not recall.is_known(clip, Wanted(5))
+    assert not recall.is_known(clip, ExtractionRequest(5))
     assert not recall.is_known(clip.with_name("none.mp4"), wanted)
     assert starts == begun

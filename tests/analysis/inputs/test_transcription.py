@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.analysis.inputs.transcription import Hearing, cues_between
+from app.analysis.inputs.transcription import Transcription, cues_between
 from app.core.domain import AnalysisRequest, Cue, Notice, Selection, Transcript
 from app.core.errors import Cancelled, EngineError
-from app.engine import AbsentEngine, Endpoint, Engine, ManagedEngine, RemoteEngine, speech_launcher
+from app.engine import Endpoint, Engine, LocalEngine, NullEngine, RemoteEngine, speech_launcher
 from app.i18n import LANGUAGES, notice_text
-from app.store.extraction_cache import Surveys
+from app.store.extraction_cache import ExtractionStore
 from app.video import probe, sound_pieces
 from tests.llm.speaking import Asked, SpeechServer, heard, serve
 from tests.spoken import Track, quiet, tone, write_spoken
@@ -59,7 +59,7 @@ def listen(
     path: Path, engine: Engine | None, tmp_path: Path, sha256: Callable[[], str] = lambda: "ab", **more: Any
 ) -> Found:
     request = AnalysisRequest(path, selection=more.pop("selection", Selection()), use_model=more.pop("use_model", True))
-    hearing = Hearing(engine, Surveys(tmp_path / "surveys"))
+    hearing = Transcription(engine, ExtractionStore(tmp_path / "surveys"))
     return hearing(probe(path), request, sha256=sha256, cancel=more.pop("cancel", threading.Event()), **more)
 
 
@@ -123,7 +123,7 @@ def test_a_silent_track_starts_no_engine(tmp_path: Path, server: SpeechServer) -
 
 
 def test_whatever_fails_is_a_sentence_in_both_languages(spoken_video: Path, tmp_path: Path) -> None:
-    absent = AbsentEngine("whisper", EngineError("vllm_not_installed", model="whisper"))
+    absent = NullEngine("whisper", EngineError("vllm_not_installed", model="whisper"))
     unreachable = RemoteEngine("http://127.0.0.1:9", "", "whisper")
     for engine in (absent, unreachable):
         transcript, notices = listen(spoken_video, engine, tmp_path)
@@ -205,7 +205,7 @@ def test_a_real_whisper_is_started_heard_in_time_and_stopped(tmp_path: Path) -> 
     subprocess.run([sys.executable, str(SCRIPT), "--out", str(folder)], check=True, capture_output=True)
     sound = np.concatenate([quiet(1), tone(7), quiet(2), tone(7)])
     path = write_spoken(tmp_path / "film.mkv", seconds=1, picture_start=0.5, sound=sound)
-    engine = ManagedEngine(speech_launcher(str(folder), {}), log_dir=tmp_path / "log")
+    engine = LocalEngine(speech_launcher(str(folder), {}), log_dir=tmp_path / "log")
     try:
         transcript, notices = listen(path, engine, tmp_path)
         assert engine.status().state == "stopped"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.analysis.parsing.answer_parser import Reading, read, so_far
+from app.analysis.parsing.answer_parser import ParsedAnswer, read, so_far
 from app.analysis.parsing.citations import without_own_times
 from app.analysis.prompts.templates import built_in
 from app.core.domain import Chapter, Finding, Subject
@@ -24,7 +24,7 @@ FOUND = (Finding("red", (3,)), Finding("blue", (4, 5)))
 ANSWER = json.dumps(PART)
 
 
-def reading(answer: Any, scope: Any = "part", template: str = "describe", language: Any = "en") -> Reading:
+def reading(answer: Any, scope: Any = "part", template: str = "describe", language: Any = "en") -> ParsedAnswer:
     text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
     return read(text, scope, built_in()[template], language, TIMES, END)
 
@@ -35,7 +35,7 @@ def one(entry: dict[str, Any], template: str = "describe", language: Any = "en")
 
 
 def test_an_answer_in_its_form_is_read_without_any_trouble() -> None:
-    assert reading(PART) == Reading(FOUND, (Finding("cards", (3,)),), (Subject("the man in red", "tall"),))
+    assert reading(PART) == ParsedAnswer(FOUND, (Finding("cards", (3,)),), (Subject("the man in red", "tall"),))
 
 
 @pytest.mark.parametrize(

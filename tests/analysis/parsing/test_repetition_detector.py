@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.analysis.parsing.repetition_detector import Loop, is_looping
+from app.analysis.parsing.repetition_detector import RepetitionDetector, is_looping
 
 LOOPS = {
     "a sentence": "A fine start. " + "He walks to the door. " * 20,
@@ -58,7 +58,7 @@ def test_an_honest_answer_is_left_in_peace(name: str) -> None:
 def test_where_it_is_noticed_does_not_depend_on_the_pieces(name: str) -> None:
     places = set()
     for size in (1, 5, 33, 1000):
-        loop = Loop()
+        loop = RepetitionDetector()
         for start in range(0, len(LOOPS[name]), size):
             if loop.push(LOOPS[name][start : start + size]):
                 break
@@ -69,14 +69,14 @@ def test_where_it_is_noticed_does_not_depend_on_the_pieces(name: str) -> None:
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize("name", LOOPS)
 def test_loop_is_noticed_for_pieces_of_any_size(name: str, size: int) -> None:
-    loop, text = Loop(), LOOPS[name] + " And that was all of it."
+    loop, text = RepetitionDetector(), LOOPS[name] + " And that was all of it."
     said = [loop.push(text[start : start + size]) for start in range(0, len(text), size)]
     assert said[-1]
     assert said == sorted(said)
 
 
 def test_loop_after_long_answer_is_noticed_soon() -> None:
-    loop, honest = Loop(), HONEST["a log in which nothing happens"]
+    loop, honest = RepetitionDetector(), HONEST["a log in which nothing happens"]
     assert not loop.push(honest)
     pushed = 0
     while not loop.push("He walks. "):

@@ -9,20 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.planning.estimate import Forecast, Planner, details, headline
-from app.analysis.planning.plan import Room, groups, lay_out
-from app.analysis.planning.token_cost import Measuring, base_layout
+from app.analysis.planning.estimate import Estimate, Planner, details, headline
+from app.analysis.planning.plan import RequestCapacity, groups, lay_out
+from app.analysis.planning.token_cost import TokenCostMeter, base_layout
 from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
 from app.i18n import LANGUAGES
 from app.i18n.durations import span
 from app.llm.token_count import TokenCount
-from app.store.timing_stats import Asked, Known, Surveyed
+from app.store.timing_stats import KnownTimings, RequestTiming, SurveyTiming
 
 TEMPLATE = built_in()["describe"]
-RUN = (Asked(1, 32, 6000, 900, 1, 20.0), Asked(3, 96, 18000, 2700, 3, 90.0), Asked(1, 0, 3000, 250, 1, 6.0))
-SEEN = Known((RUN, RUN, RUN), (Surveyed(100.0, 1.0, 5.0, 10, 5.0),), in_flight=4, max_model_len=8192)
+RUN = (
+    RequestTiming(1, 32, 6000, 900, 1, 20.0),
+    RequestTiming(3, 96, 18000, 2700, 3, 90.0),
+    RequestTiming(1, 0, 3000, 250, 1, 6.0),
+)
+SEEN = KnownTimings((RUN, RUN, RUN), (SurveyTiming(100.0, 1.0, 5.0, 10, 5.0),), in_flight=4, max_model_len=8192)
 
 
 def video(seconds: float | None = 600.0, *, width: int = 1280, height: int = 720) -> VideoInfo:
@@ -36,12 +40,12 @@ def request(frames: int = 8, **changes: object) -> AnalysisRequest:
     return replace(AnalysisRequest(Path("/v/a.mp4"), frames), **changes)  # type: ignore[arg-type]
 
 
-def planner(known: Known = SEEN, context: int | None = 8192, **changes: object) -> Planner:
-    made = Planner(lambda *_: None, Room(context, 1024), None, None, lambda: known, lambda *_: False)
+def planner(known: KnownTimings = SEEN, context: int | None = 8192, **changes: object) -> Planner:
+    made = Planner(lambda *_: None, RequestCapacity(context, 1024), None, None, lambda: known, lambda *_: False)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def told(frames: int = 8, known: Known = SEEN, **changes: object) -> Forecast:
+def told(frames: int = 8, known: KnownTimings = SEEN, **changes: object) -> Estimate:
     return planner(known)(video(), request(frames, **changes), TEMPLATE)
 
 
@@ -84,7 +88,7 @@ def test_more_frames_cost_more_and_take_longer() -> None:
 
 
 def test_of_an_engine_that_has_answered_nothing_no_time_is_told() -> None:
-    forecast = told(known=Known())
+    forecast = told(known=KnownTimings())
     assert (forecast.seconds, forecast.survey_seconds, forecast.in_flight) == (None, None, None)
     assert not forecast.is_exact
 
@@ -118,7 +122,7 @@ def test_without_a_model_the_reading_is_all_that_takes_time() -> None:
     alone = told(use_model=False)
     assert alone.whole_seconds == (alone.survey_seconds + alone.facts_seconds,) * 2  # type: ignore[operator]
     assert "no model · about" in headline(alone, "en")
-    assert planner(Known())(video(), request(use_model=False), TEMPLATE).whole_seconds is None
+    assert planner(KnownTimings())(video(), request(use_model=False), TEMPLATE).whole_seconds is None
 
 
 def test_a_length_that_nobody_knows_is_not_made_up() -> None:
@@ -167,7 +171,7 @@ def test_one_frame_over_capacity_needs_a_second_request(side: int | None, contex
 
 
 def measuring(engine: Engine | None) -> Callable[..., object]:
-    return Measuring(lambda: engine)  # type: ignore[arg-type,return-value]
+    return TokenCostMeter(lambda: engine)  # type: ignore[arg-type,return-value]
 
 
 @pytest.mark.parametrize("frames", [1, 8, 40, 100, 256])
@@ -195,7 +199,7 @@ def test_what_the_engine_counted_is_not_counted_again() -> None:
 
 def test_another_engine_is_asked_anew() -> None:
     engines = [Engine(100), Engine(300)]
-    plan = planner(measure=Measuring(lambda: engines[0]))  # type: ignore[arg-type,return-value]
+    plan = planner(measure=TokenCostMeter(lambda: engines[0]))  # type: ignore[arg-type,return-value]
     before = plan(video(), request(), TEMPLATE)
     engines.pop(0)
     after = plan(video(), request(), TEMPLATE)
@@ -210,7 +214,7 @@ def test_request_cost_excludes_context_for_first_chunk() -> None:
 def test_several_pages_may_ask_at_once() -> None:
     engine = Engine()
     plan = planner(measure=measuring(engine))
-    found: list[Forecast] = []
+    found: list[Estimate] = []
     threads = [threading.Thread(target=lambda: found.append(plan(video(), request(), TEMPLATE))) for _ in range(6)]
     for thread in threads:
         thread.start()
@@ -239,7 +243,7 @@ def test_the_plan_reads_as_people_say_it() -> None:
 
 
 def test_what_is_not_known_is_said() -> None:
-    forecast = told(known=Known())
+    forecast = told(known=KnownTimings())
     assert "time not known yet" in headline(forecast, "en")
     assert "not answered anything yet" in " ".join(details(forecast, "en"))
     assert "Estimated" in " ".join(details(forecast, "en"))
@@ -266,7 +270,7 @@ def test_every_kind_of_forecast_has_words(language: str) -> None:
     for forecast in (
         told(8),
         told(200),
-        told(known=Known()),
+        told(known=KnownTimings()),
         told(use_model=False),
         told(9, selection=Selection("scenes")),
     ):

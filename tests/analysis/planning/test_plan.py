@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.planning.plan import Room, finer, lay_out, split, usual_side
+from app.analysis.planning.plan import RequestCapacity, finer, lay_out, split, usual_side
 from app.core.domain import Keyframe, Layout
 from app.llm.token_count import estimate_frame_tokens
 
@@ -18,17 +18,17 @@ def layout(per_part: int) -> Layout:
 
 
 def test_frames_that_fit_are_sent_at_the_largest_size() -> None:
-    assert usual_side(1280, 720, 4, Room(32768, 1024)) == 896
+    assert usual_side(1280, 720, 4, RequestCapacity(32768, 1024)) == 896
 
 
 def test_more_frames_get_smaller_before_they_are_split() -> None:
-    assert usual_side(1280, 720, 24, Room(8192, 1024)) == 448
+    assert usual_side(1280, 720, 24, RequestCapacity(8192, 1024)) == 448
 
 
 @pytest.mark.parametrize("context", [512, 1024, 4096, 8192, 131072])
 @pytest.mark.parametrize("number", [1, 7, 64, 256])
 def test_chunks_fit_context_and_keep_every_frame(context: int, number: int) -> None:
-    room = Room(context, 256)
+    room = RequestCapacity(context, 256)
     cost = estimate_frame_tokens(1280, 720, usual_side(1280, 720, number, room))
     parts = lay_out(layout(room.frames(cost)), frames(number)).parts
     assert [n for part in parts for n in part] == list(range(1, number + 1))
@@ -38,7 +38,7 @@ def test_chunks_fit_context_and_keep_every_frame(context: int, number: int) -> N
 
 
 def test_the_engines_limit_of_pictures_is_kept() -> None:
-    assert Room(32768, 256, max_pictures=4).frames(10.0) == 4
+    assert RequestCapacity(32768, 256, max_pictures=4).frames(10.0) == 4
 
 
 def test_chunks_end_at_shot_boundaries_unless_uneven() -> None:

@@ -6,17 +6,25 @@ from dataclasses import replace
 
 import pytest
 
-from app.analysis.planning.throughput import Pace, Requests, facts_rate, observed, pace_of, survey_rate, usual_answer
+from app.analysis.planning.throughput import (
+    EngineThroughput,
+    Requests,
+    facts_rate,
+    observed,
+    pace_of,
+    survey_rate,
+    usual_answer,
+)
 from app.core.domain import ChunkResult, Usage
-from app.store.timing_stats import Asked, Surveyed
+from app.store.timing_stats import RequestTiming, SurveyTiming
 
 PREFILL, DECODE = 0.002, 0.03
 
 
-def took(requests: int, prompt: int, answer: int, at_once: int) -> Asked:
+def took(requests: int, prompt: int, answer: int, at_once: int) -> RequestTiming:
     """What an engine of exactly these rates takes."""
     each = PREFILL * at_once * prompt + DECODE * at_once**0.25 * answer
-    return Asked(requests, requests * 8, requests * prompt, requests * answer, at_once, requests * each)
+    return RequestTiming(requests, requests * 8, requests * prompt, requests * answer, at_once, requests * each)
 
 
 RUN = (took(1, 3000, 400, 1), took(7, 3000, 400, 4), took(1, 900, 300, 1))
@@ -43,7 +51,7 @@ def test_the_rates_of_an_engine_are_found() -> None:
 
 
 def test_next_request_may_start_before_answer_ends() -> None:
-    pace = Pace(prefill=0.001, decode=0.02, talk=1.0, spread=0.0)
+    pace = EngineThroughput(prefill=0.001, decode=0.02, talk=1.0, spread=0.0)
     whole, _ = pace.seconds([Requests(1, 8, 1000, 400, 1)])
     ahead, _ = pace.seconds([Requests(1, 8, 1000, 400, 1, waited_for=0.25)])
     assert (whole, ahead) == pytest.approx((1 + 8, 1 + 2))
@@ -76,7 +84,7 @@ def test_the_latest_runs_count_most() -> None:
 
 
 @pytest.mark.parametrize("only", [RUN[:1], RUN[1:2], RUN[2:]])
-def test_one_kind_of_requests_is_enough_for_that_kind(only: tuple[Asked, ...]) -> None:
+def test_one_kind_of_requests_is_enough_for_that_kind(only: tuple[RequestTiming, ...]) -> None:
     pace, one = pace_of([only]), only[0]
     assert pace and pace.prefill >= 0 and pace.decode >= 0
     coming = Requests(
@@ -95,7 +103,7 @@ def test_an_engine_that_says_little_is_expected_to_say_little() -> None:
 
 
 def test_a_survey_is_as_slow_as_the_middle_one_of_those_before() -> None:
-    surveys = [Surveyed(100.0, 2.0, took, 10, 2 * took) for took in (2.0, 4.0, 40.0)]
+    surveys = [SurveyTiming(100.0, 2.0, took, 10, 2 * took) for took in (2.0, 4.0, 40.0)]
     assert survey_rate(surveys) == pytest.approx(0.02)
     assert facts_rate(surveys) == pytest.approx(0.8)
 

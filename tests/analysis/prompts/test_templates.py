@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.prompts.templates import Choice, Field, Words, built_in, digest, load
+from app.analysis.prompts.templates import Field, FieldChoice, Words, built_in, digest, load
 from app.core.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, error_text
 
@@ -75,7 +75,7 @@ def test_a_text_in_one_language_stands_in_for_the_other(tmp_path: Path) -> None:
     birds = load(tmp_path).find("鸟-类")
     assert birds.name == Words("鸟类", "鸟类")
     assert birds.ask.of("en") == "Birds?"
-    assert birds.fields[0].choices == (Choice("big", Words("big", "big")), Choice("small", Words("小", "小")))
+    assert birds.fields[0].choices == (FieldChoice("big", Words("big", "big")), FieldChoice("small", Words("小", "小")))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from app.analysis.planning.estimate import Planner
-from app.analysis.planning.plan import Room
-from app.analysis.planning.token_cost import Measuring
+from app.analysis.planning.plan import RequestCapacity
+from app.analysis.planning.token_cost import TokenCostMeter
 from app.analysis.prompts.prompts import chunk_question, system_prompt
 from app.analysis.prompts.templates import built_in
-from app.analysis.requests.engine_connector import Opener
+from app.analysis.requests.engine_connector import EngineConnector
 from app.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
-from app.engine import Endpoint, EngineStatus, ManagedEngine
+from app.engine import Endpoint, EngineStatus, LocalEngine
 from app.llm import messages
-from app.store.timing_stats import Known
+from app.store.timing_stats import KnownTimings
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Server, saying, serve
 
@@ -58,8 +58,8 @@ def engine() -> Iterator[Engine]:
         yield Engine(server)
 
 
-def opener_of(engine: object) -> Opener:
-    return Opener(engine, lambda: None, answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
+def opener_of(engine: object) -> EngineConnector:
+    return EngineConnector(engine, lambda: None, answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
 
 
 def test_unopened_engine_is_unavailable_and_not_started(engine: Engine) -> None:
@@ -92,14 +92,16 @@ def test_restarted_engine_is_not_the_opened_one(engine: Engine) -> None:
 
 
 @pytest.mark.engine
-def test_plan_matches_token_count_of_real_engine(vl_engine: ManagedEngine) -> None:
+def test_plan_matches_token_count_of_real_engine(vl_engine: LocalEngine) -> None:
     opener, template = opener_of(vl_engine), built_in()["describe"]
     speaker, _ = opener(lambda progress: None, threading.Event())
     picture = to_jpeg(draw_card("red", width=320, height=240))
     frames = [Keyframe(n, n, n * 1.0, "even", 1, 320, 240, picture) for n in range(1, 6)]
     video = VideoInfo(Path("a.mp4"), "a", 9, "mp4", "h264", "yuv420p", 320, 240, 0, 9.0, 25.0, 225, 0.0, False)
     request = AnalysisRequest(video.path, len(frames))
-    plan = Planner(Measuring(opener.at_hand), Room(None, 256), None, None, Known, lambda *_: True)
+    plan = Planner(
+        TokenCostMeter(opener.at_hand), RequestCapacity(None, 256), None, None, KnownTimings, lambda *_: True
+    )
     forecast = plan(video, request, template)
     sent = messages.with_pictures(
         frames,

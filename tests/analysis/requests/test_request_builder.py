@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.analysis.requests import request_builder
-from app.analysis.requests.request_builder import Pictures
+from app.analysis.requests.request_builder import ImagePrefetch
 from app.core.domain import Keyframe
 from app.llm.messages import data_url
 from tests.analysis.test_pipeline import keyframes
@@ -24,7 +24,7 @@ def test_prepared_images_equal_direct_ones_and_are_made_once(monkeypatch: pytest
     monkeypatch.setattr(request_builder, "data_url", noted)
     one, two = keyframes(2)
     with ThreadPoolExecutor(1) as executor:
-        pictures = Pictures(executor)
+        pictures = ImagePrefetch(executor)
         pictures.expect([one], 32)
         pictures.expect([one], 32)
     assert made == [1]
@@ -39,7 +39,7 @@ def test_nobody_waits_for_pictures_that_are_not_begun(monkeypatch: pytest.Monkey
     (frame,) = keyframes(1)
     with ThreadPoolExecutor(1) as executor:
         executor.submit(held.wait, 60)
-        pictures = Pictures(executor)
+        pictures = ImagePrefetch(executor)
         pictures.expect([frame], 32)
         assert pictures.take(frame, 32) == data_url(frame, 32)
         pictures.expect([frame], 16)

@@ -27,7 +27,7 @@ def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest
         return done.analysis
 
     first = analysed("describe")
-    monkeypatch.setattr(extractor, "DecodingChild", None)
+    monkeypatch.setattr(extractor, "DecoderWorker", None)
     second = analysed("log")
     same = {"request": first.request, "created": "", "seconds_by_stage": {}, "field_names": {}}
     assert replace(second, **same) == replace(first, **same)  # type: ignore[arg-type]

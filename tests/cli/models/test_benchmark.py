@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from app.analysis import model_benchmark
-from app.analysis.planning.benchmark_result import Trial
+from app.analysis.planning.benchmark_result import BenchmarkResult
 from app.cli import main
 from app.llm.test_cards import cards
 from tests.analysis.test_model_benchmark import MEASURED
@@ -46,7 +46,7 @@ def test_a_model_that_never_fits_here_is_refused_at_once(capsys: pytest.CaptureF
 def test_unknown_folder_is_benchmarked_by_its_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuple[str, Any]] = []
 
-    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> Trial:
+    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> BenchmarkResult:
         asked.append((model, config))
         return replace(MEASURED, model=model)
 
@@ -62,7 +62,7 @@ def test_a_trial_is_told_for_people_and_programs_and_kept(
 ) -> None:
     asked: list[dict[str, Any]] = []
 
-    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> Trial:
+    def tried(model: str, config: Any, arguments: dict[str, Any], **_: Any) -> BenchmarkResult:
         asked.append(arguments)
         return replace(MEASURED, model=model)
 

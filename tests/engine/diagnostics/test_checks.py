@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from app.core.errors import ConfigError, EngineError, ModelNotFound
-from app.engine import Facts, Wanted, examine, gather
-from app.engine.diagnostics.facts import CardFacts, LogFacts, ModelFacts, Room
+from app.engine import CheckedSettings, SystemFacts, examine, gather
+from app.engine.diagnostics.facts import DiskFacts, GpuFacts, LogFacts, ModelFacts
 from app.i18n import notice_text
 
 GIB = 2**30
-TURING = CardFacts("NVIDIA GeForce RTX 2080 Ti", (7, 5), 11 * GIB, GIB)
-AMPERE = CardFacts("NVIDIA GeForce RTX 3090", (8, 6), 24 * GIB, GIB)
-WANTED = Wanted("org/model", Path("/data"))
-HEALTHY = Facts(
+TURING = GpuFacts("NVIDIA GeForce RTX 2080 Ti", (7, 5), 11 * GIB, GIB)
+AMPERE = GpuFacts("NVIDIA GeForce RTX 3090", (8, 6), 24 * GIB, GIB)
+WANTED = CheckedSettings("org/model", Path("/data"))
+HEALTHY = SystemFacts(
     system="Linux 6.8 x86_64",
     linux=True,
     python=(3, 11),
@@ -35,8 +35,8 @@ HEALTHY = Facts(
     cards=(AMPERE,),
     no_cards=None,
     no_cards_detail="",
-    data=Room("/data", 900 * GIB),
-    cache=Room("/cache", 900 * GIB),
+    data=DiskFacts("/data", 900 * GIB),
+    cache=DiskFacts("/cache", 900 * GIB),
     model=ModelFacts("org/model", "/cache/org/model", 16 * GIB),
     port_error=None,
     remote_error=None,
@@ -45,7 +45,7 @@ HEALTHY = Facts(
 ON_CPU: dict[str, Any] = {"vllm": ("cpu", "0.32.0"), "cards": (), "no_cards": "no_card", "driver": None}
 
 
-def troubles(facts: Facts, wanted: Wanted = WANTED) -> list[tuple[str, str]]:
+def troubles(facts: SystemFacts, wanted: CheckedSettings = WANTED) -> list[tuple[str, str]]:
     """Level and key of whatever is not good; every finding has its words in both languages."""
     found = examine(facts, wanted)
     assert all(notice_text(finding, "zh") and notice_text(finding, "en") for finding in found)
@@ -82,8 +82,8 @@ def test_a_healthy_machine_has_only_good_findings() -> None:
             ("error", "model_tokenizer_missing"),
         ),
         ({"port_error": EngineError("port_in_use", port=8000, reason="x")}, ("error", "port_in_use")),
-        ({"data": Room("/data", None, "/data: not writable")}, ("error", "data_dir_unwritable")),
-        ({"cache": Room("/cache", 10**9)}, ("warning", "disk_low")),
+        ({"data": DiskFacts("/data", None, "/data: not writable")}, ("error", "data_dir_unwritable")),
+        ({"cache": DiskFacts("/cache", 10**9)}, ("warning", "disk_low")),
         ({"log": LogFacts("/l", EngineError("cuda_fork", model="m"), ("x",))}, ("warning", "last_start")),
     ],
     ids=lambda value: value[1] if isinstance(value, tuple) else "",
@@ -106,7 +106,7 @@ def test_settings_decide_what_a_card_must_be_able_to_do() -> None:
 
 def test_a_wrong_setting_comes_first() -> None:
     fault = ConfigError("setting_number", key="FRAMELENS_IN_FLIGHT", value="x", low=1, high=64)
-    found = examine(replace(HEALTHY, cache=Room("/cache", 1)), replace(WANTED, fault=fault))
+    found = examine(replace(HEALTHY, cache=DiskFacts("/cache", 1)), replace(WANTED, fault=fault))
     assert [finding.level for finding in found][:2] == ["error", "warning"] and found[0].key == "setting_number"
 
 
@@ -130,7 +130,7 @@ def test_this_machine_can_be_looked_at(tmp_path: Path, tiny_vl: Path) -> None:
     logs.mkdir()
     sample = Path(__file__).parents[1] / "logs" / "quantization_needs_gpu.log"
     (logs / "engine-20260101-000000-000000.log").write_bytes(sample.read_bytes())
-    facts = gather(Wanted(str(tiny_vl), tmp_path))
+    facts = gather(CheckedSettings(str(tiny_vl), tmp_path))
     assert facts.memory_free_bytes > 0 and facts.data.free_bytes and not facts.data.refusal
     assert facts.model.error is None and facts.model.size_bytes > 0
     assert facts.log and facts.log.error and facts.log.error.key == "quantization_needs_gpu"
@@ -143,12 +143,12 @@ def test_an_engine_that_ran_and_was_stopped_is_no_trouble(tmp_path: Path, name: 
     logs.mkdir()
     log = Path(__file__).parents[1] / "logs" / f"{name}.log"
     (logs / "engine-20260101-000000-000000.log").write_bytes(log.read_bytes())
-    facts = gather(Wanted("m", tmp_path))
+    facts = gather(CheckedSettings("m", tmp_path))
     assert facts.log and facts.log.error is None
 
 
 def test_doctor_reports_data_folder_that_is_a_file(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    facts = gather(Wanted("m", blocked / "data"))
+    facts = gather(CheckedSettings("m", blocked / "data"))
     assert "not a folder" in facts.data.refusal and facts.log is None

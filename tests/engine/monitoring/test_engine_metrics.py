@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.engine import EngineStatus, LoadReader
+from app.engine import EngineMetricsReader, EngineStatus
 from app.engine.monitoring import engine_metrics as loads
-from app.engine.monitoring.engine_metrics import Load, Reading, between, read
+from app.engine.monitoring.engine_metrics import EngineLoad, MetricsReading, between, read
 from tests.loopback import Handler, listening
 
 TEXT = """
@@ -41,14 +41,14 @@ def later(text: str, **grown: float) -> str:
     return "\n".join(lines)
 
 
-def reading(text: str, at: float) -> Reading:
+def reading(text: str, at: float) -> MetricsReading:
     found = read(text, at)
     assert found
     return found
 
 
 def test_at_first_only_what_is_so_right_now_is_told() -> None:
-    assert between(None, reading(TEXT, 1.0)) == Load(running=3.0, waiting=1.0, cache_share=0.25)
+    assert between(None, reading(TEXT, 1.0)) == EngineLoad(running=3.0, waiting=1.0, cache_share=0.25)
 
 
 def test_rates_and_means_are_of_the_time_between_two_readings() -> None:
@@ -61,7 +61,7 @@ def test_rates_and_means_are_of_the_time_between_two_readings() -> None:
         "time_to_first_token_seconds_sum": 0.6,
     }
     load = between(reading(TEXT, 1.0), reading(later(TEXT, **grown), 3.0))
-    assert load == Load(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, pytest.approx(0.3))
+    assert load == EngineLoad(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, pytest.approx(0.3))
 
 
 def test_idle_engine_has_zero_rates_and_no_latencies() -> None:
@@ -75,7 +75,7 @@ def test_idle_engine_has_zero_rates_and_no_latencies() -> None:
 )
 def test_reset_counter_and_long_pause_leave_a_gap(grown: dict[str, float], at: float) -> None:
     load = between(reading(TEXT, 1.0), reading(later(TEXT, **grown), at))
-    assert load == Load(running=3.0, waiting=1.0, cache_share=0.25)
+    assert load == EngineLoad(running=3.0, waiting=1.0, cache_share=0.25)
 
 
 def test_engines_at_one_address_are_summed() -> None:
@@ -112,8 +112,8 @@ def publishing(answers: list[tuple[int, str]]) -> Iterator[tuple[str, list[tuple
         yield f"{url}/v1", asked
 
 
-def reader(base_url: str, now: list[float], **options: Any) -> LoadReader:
-    return LoadReader(Idle(), base_url=base_url, clock=lambda: now[0], **options)  # type: ignore[arg-type]
+def reader(base_url: str, now: list[float], **options: Any) -> EngineMetricsReader:
+    return EngineMetricsReader(Idle(), base_url=base_url, clock=lambda: now[0], **options)  # type: ignore[arg-type]
 
 
 def test_an_engine_elsewhere_is_asked_at_its_root_with_its_key() -> None:
@@ -123,8 +123,8 @@ def test_an_engine_elsewhere_is_asked_at_its_root_with_its_key() -> None:
         first = ask()
         now[0] += 2.0
         second = ask()
-    assert isinstance(first, Load) and first.written_per_second is None
-    assert isinstance(second, Load) and second.written_per_second == 5.0
+    assert isinstance(first, EngineLoad) and first.written_per_second is None
+    assert isinstance(second, EngineLoad) and second.written_per_second == 5.0
     assert asked == [("/metrics", "Bearer secret")] * 2
 
 
@@ -137,7 +137,7 @@ def test_one_without_metrics_is_left_in_peace_for_a_while(answer: tuple[int, str
         now[0] += 2.0
         assert ask() == "no_metrics" and len(asked) == 1
         now[0] += loads.PEACE_SECONDS
-        assert isinstance(ask(), Load)
+        assert isinstance(ask(), EngineLoad)
 
 
 def test_stopped_and_silent_engines_say_so() -> None:

@@ -8,15 +8,15 @@ from typing import Any
 import pynvml
 import pytest
 
-from app.engine.monitoring.gpu import Absence, Card, CardReader
+from app.engine.monitoring.gpu import Absence, GpuReader, GpuSample
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 
 NOT_SUPPORTED = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
 
 
 def test_gpu_reports_load_memory_temperature_and_power() -> None:
-    (card,) = CardReader(FakeNvml().as_module())().cards
-    assert card == Card(0, "NVIDIA GeForce RTX 4090", 0.87, 18 * 2**30, 24 * 2**30, 64, 312.4, 450.0)
+    (card,) = GpuReader(FakeNvml().as_module())().cards
+    assert card == GpuSample(0, "NVIDIA GeForce RTX 4090", 0.87, 18 * 2**30, 24 * 2**30, 64, 312.4, 450.0)
 
 
 @pytest.mark.parametrize(
@@ -31,15 +31,15 @@ def test_gpu_reports_load_memory_temperature_and_power() -> None:
     ],
 )
 def test_one_value_that_a_card_refuses_costs_no_other(function: str, fields: dict[str, Any]) -> None:
-    whole = CardReader(FakeNvml().as_module())().cards[0]
-    (card,) = CardReader(FakeNvml([{**ANSWERS, function: NOT_SUPPORTED}]).as_module())().cards
+    whole = GpuReader(FakeNvml().as_module())().cards[0]
+    (card,) = GpuReader(FakeNvml([{**ANSWERS, function: NOT_SUPPORTED}]).as_module())().cards
     assert vars(card) == {**vars(whole), **fields}
 
 
 def test_a_card_that_is_lost_stands_beside_one_that_answers() -> None:
     lost = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
-    first, second = CardReader(FakeNvml([{"handle": lost}, dict(ANSWERS)]).as_module())().cards
-    assert first == Card(0, "")
+    first, second = GpuReader(FakeNvml([{"handle": lost}, dict(ANSWERS)]).as_module())().cards
+    assert first == GpuSample(0, "")
     assert second.index == 1 and second.celsius == 64
 
 
@@ -72,17 +72,17 @@ def test_it_is_said_why_there_are_no_cards(
     tmp_path: Path, code: int, has_card: bool, has_driver: bool, absence: Absence
 ) -> None:
     root = machine(tmp_path, has_card=has_card, has_driver=has_driver)
-    found = CardReader(FakeNvml(failure=pynvml.NVMLError(code)).as_module(), root=root)()
+    found = GpuReader(FakeNvml(failure=pynvml.NVMLError(code)).as_module(), root=root)()
     assert found.cards == () and found.absence == absence and found.detail
 
 
 def test_a_driver_without_a_single_card_is_no_card() -> None:
-    assert CardReader(FakeNvml([]).as_module())().absence == "no_card"
+    assert GpuReader(FakeNvml([]).as_module())().absence == "no_card"
 
 
 def test_what_failed_is_tried_anew_and_let_go_when_nobody_looks() -> None:
     nvml = FakeNvml(failure=pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN))
-    read = CardReader(nvml.as_module())
+    read = GpuReader(nvml.as_module())
     assert read().absence == "unreadable"
     nvml.failure = None
     assert read().cards and read().cards
@@ -97,7 +97,7 @@ def test_what_failed_is_tried_anew_and_let_go_when_nobody_looks() -> None:
 
 
 def test_real_nvml_reports_what_the_machine_has() -> None:
-    read = CardReader()
+    read = GpuReader()
     found = read()
     read.close()
     assert bool(found.cards) != bool(found.absence)

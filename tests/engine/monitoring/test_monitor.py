@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from app.core.errors import StorageError
-from app.engine import Endpoint, LoadReader, ManagedEngine, Monitor
+from app.engine import Endpoint, EngineMetricsReader, LocalEngine, Monitor
 from app.engine.child_process import ChildProcess
-from app.engine.monitoring.engine_metrics import Load
-from app.engine.monitoring.gpu import CardReader
-from app.engine.monitoring.system_metrics import MachineReader, own_memory
+from app.engine.monitoring.engine_metrics import EngineLoad
+from app.engine.monitoring.gpu import GpuReader
+from app.engine.monitoring.system_metrics import SystemMetricsReader, own_memory
 from tests.engine.fake_nvml import FakeNvml
 
 Make = Callable[..., Monitor]
@@ -34,7 +34,7 @@ def make_monitor() -> Iterator[Make]:
         parts: dict[str, object] = {
             "load": lambda: "not_running",
             "jobs": lambda: (1, 2),
-            "cards": CardReader(FakeNvml().as_module()),
+            "cards": GpuReader(FakeNvml().as_module()),
             "period_seconds": 0.02,
             **changes,
         }
@@ -71,7 +71,7 @@ def test_samples_come_in_order_while_somebody_looks(make_monitor: Make) -> None:
 
 def test_monitor_stops_unwatched_and_restarts_on_look(make_monitor: Make) -> None:
     nvml = FakeNvml()
-    monitor = make_monitor(cards=CardReader(nvml.as_module()), watched_seconds=0.1)
+    monitor = make_monitor(cards=GpuReader(nvml.as_module()), watched_seconds=0.1)
     monitor.watch()
     until(lambda: not monitor.is_measuring)
     assert nvml.calls[-1] == "nvmlShutdown"
@@ -144,19 +144,19 @@ def test_memory_separates_engine_decoder_and_app(tmp_path: Path) -> None:
 
 
 def test_the_memory_of_the_machine_is_what_the_system_says() -> None:
-    machine = MachineReader()()
+    machine = SystemMetricsReader()()
     assert machine.memory_bytes <= psutil.virtual_memory().total
     assert machine.processors == os.cpu_count()
 
 
 @pytest.mark.engine
-def test_the_real_vllm_tells_its_requests_tokens_and_caches(vl_engine: ManagedEngine, vl_endpoint: Endpoint) -> None:
-    load = LoadReader(vl_engine)
-    assert isinstance(load(), Load)
+def test_the_real_vllm_tells_its_requests_tokens_and_caches(vl_engine: LocalEngine, vl_endpoint: Endpoint) -> None:
+    load = EngineMetricsReader(vl_engine)
+    assert isinstance(load(), EngineLoad)
     words = " ".join(["red", "green", "blue"] * 60)
     used = [ask(vl_endpoint, words, most=8) for _ in range(2)]
     told = load()
-    assert isinstance(told, Load)
+    assert isinstance(told, EngineLoad)
     assert told.read_per_second and told.written_per_second
     # The same counters over the same time, whose length only the reader knows.
     tokens = [sum(one[name] for one in used) for name in ("prompt_tokens", "completion_tokens")]
@@ -168,10 +168,10 @@ def test_the_real_vllm_tells_its_requests_tokens_and_caches(vl_engine: ManagedEn
     many = [threading.Thread(target=ask, args=(vl_endpoint, words, 300)) for _ in range(12)]
     for one in many:
         one.start()
-    busiest = Load(running=0)
+    busiest = EngineLoad(running=0)
     while any(one.is_alive() for one in many):
         now = load()
-        if isinstance(now, Load) and (now.waiting or 0) >= (busiest.waiting or 0) and now.running:
+        if isinstance(now, EngineLoad) and (now.waiting or 0) >= (busiest.waiting or 0) and now.running:
             busiest = now
         time.sleep(0.05)
     assert busiest.running and 1 <= busiest.running <= 8  # as many as it takes in at a time

@@ -12,8 +12,8 @@ from app.core.errors import ConfigError, ModelNotFound
 from app.i18n import error_text, notice_text
 from app.models import built_in, read_shape
 from app.models.preflight import (
-    CardState,
     Fix,
+    GpuState,
     MachineState,
     Model,
     PreflightFinding,
@@ -34,9 +34,9 @@ PROGRAM = Program(
 CPU = MachineState("cpu", cpu_flags=frozenset({"avx2", "avx512_bf16"}), memory_nodes=1, memory_bytes=32 * GIB,
               free_bytes=24 * GIB, shm_bytes=8 * GIB, disk_free_bytes=100 * GIB, disk_folder="/cache")  # fmt: skip
 OLD_CPU = replace(CPU, cpu_flags=frozenset({"avx2", "avx512f"}), cpu_cores=2)
-AMPERE = CardState("RTX 3090", (8, 6), 24 * GIB, 24 * GIB)
-TURING = CardState("RTX 2080 Ti", (7, 5), 11 * GIB, 11 * GIB)
-VOLTA = CardState("V100", (7, 0), 16 * GIB, 16 * GIB)
+AMPERE = GpuState("RTX 3090", (8, 6), 24 * GIB, 24 * GIB)
+TURING = GpuState("RTX 2080 Ti", (7, 5), 11 * GIB, 11 * GIB)
+VOLTA = GpuState("V100", (7, 0), 16 * GIB, 16 * GIB)
 USUAL = {"max_model_len": 512, "dtype": "auto"}
 # A Qwen2.5-VL-72B as its early AWQ upload was: 29568 is no multiple of 8 × 128.
 LARGE: dict[str, Any] = {
@@ -47,7 +47,7 @@ LARGE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def cards(card: CardState, number: int = 1) -> MachineState:
+def cards(card: GpuState, number: int = 1) -> MachineState:
     return replace(CPU, kind="gpu", cards=(card,) * number)
 
 
@@ -336,7 +336,7 @@ def test_where_nothing_is_known_nothing_is_said() -> None:
         Model("m", "/m", has_template=True), {}, {"tensor_parallel_size": 1}, MachineState(), Program()
     )
     assert told(nothing) == []
-    assert told(replace(nothing, machine=MachineState("gpu", (CardState(),)))) == []
+    assert told(replace(nothing, machine=MachineState("gpu", (GpuState(),)))) == []
 
 
 def test_a_config_that_is_overridden_is_not_judged_by() -> None:

@@ -13,7 +13,7 @@ import av
 import pytest
 
 from app import video
-from app.analysis.inputs.extraction_cache import Wanted
+from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.core.domain import Analysis, Cue, Language, Transcript, VideoEvent, clock
 from app.reports import FORMATS
 from tests.analysis.test_pipeline import finished, request, run, statement, tools
@@ -48,7 +48,7 @@ def chattering(body: dict[str, Any]) -> Iterator[str]:
     yield json.dumps({"findings": findings, "overview": overview, "subjects": []} if marks else whole)
 
 
-def extract(path: Path, wanted: Wanted, cancel: threading.Event) -> Iterator[VideoEvent]:
+def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
     yield from video.extract(
         path, frames=wanted.frames, selection=wanted.selection, opening=wanted.opening, read_text=False, cancel=cancel
     )

@@ -16,10 +16,10 @@ from streamlit.testing.v1 import AppTest
 from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
 from app.core.errors import EngineError
 from app.engine import EngineStatus, Monitor
-from app.engine.monitoring.engine_metrics import Load
-from app.engine.monitoring.gpu import Card, CardReader, Cards
+from app.engine.monitoring.engine_metrics import EngineLoad
+from app.engine.monitoring.gpu import GpuReader, GpuSample, GpuSamples
 from app.engine.monitoring.monitor import Sample
-from app.engine.monitoring.system_metrics import Machine
+from app.engine.monitoring.system_metrics import SystemSample
 from app.i18n import LANGUAGES, error_text, t
 from app.services.container import Services
 from app.ui import resources, system_charts
@@ -30,7 +30,7 @@ from tests.ui.fake_services import ScriptedEngine, script, with_bench
 from tests.ui.panels.report.test_report import parts_shown
 from tests.ui.views.test_analyse import texts
 
-LOAD = Load(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, 0.3)
+LOAD = EngineLoad(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, 0.3)
 Show = Callable[..., AppTest]
 
 
@@ -51,7 +51,7 @@ def show(services: Services) -> Iterator[Show]:
         status: EngineStatus | None = None,
         language: Language = "en",
     ) -> AppTest:
-        cards = CardReader((nvml or FakeNvml()).as_module(), root=Path("/nowhere"))
+        cards = GpuReader((nvml or FakeNvml()).as_module(), root=Path("/nowhere"))
         opened.append(Monitor(lambda: load, lambda: (0, 0), cards=cards))
         engine = ScriptedEngine(status) if status else services.engine
         shown = replace(with_bench(services, engine=engine), monitor=opened[-1])
@@ -157,8 +157,8 @@ def links(page: AppTest) -> list[str]:
 
 
 def sample(at: float, **parts: int) -> Sample:
-    machine = Machine(0.5, 4, 1000, 4000, {"app": 100, "decoders": 0, "engines": 0, **parts})  # type: ignore[dict-item]
-    return Sample(at, machine, Cards((Card(0, "x", celsius=50),)), LOAD, (0, 0))
+    machine = SystemSample(0.5, 4, 1000, 4000, {"app": 100, "decoders": 0, "engines": 0, **parts})  # type: ignore[dict-item]
+    return Sample(at, machine, GpuSamples((GpuSample(0, "x", celsius=50),)), LOAD, (0, 0))
 
 
 def stacked(samples: Sequence[Sample]) -> list[list[float | None]]:
@@ -176,8 +176,8 @@ def test_shared_pages_counted_twice_leave_no_part_below_nothing() -> None:
 
 
 def test_a_card_that_was_not_there_yet_leaves_a_gap() -> None:
-    before = replace(sample(0.0), cards=Cards(absence="unreadable"))
-    busy, _, warm, _ = system_charts.card_charts([before, sample(2.0)], Card(0, "x", celsius=50), "en")
+    before = replace(sample(0.0), cards=GpuSamples(absence="unreadable"))
+    busy, _, warm, _ = system_charts.card_charts([before, sample(2.0)], GpuSample(0, "x", celsius=50), "en")
     assert list(warm.lines[0].values) == [None, 50]
     assert busy.note == t("system.withheld", "en")
 

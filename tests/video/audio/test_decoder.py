@@ -15,7 +15,7 @@ import pytest
 from app.core.domain import SoundPiece
 from app.core.errors import Cancelled
 from app.video import sound_pieces
-from app.video.audio.segmenter import MOST_SECONDS, RATE, Cutter
+from app.video.audio.segmenter import MOST_SECONDS, RATE, AudioSegmenter
 from tests.spoken import Sound, quiet, tone, write_spoken
 from tests.video.conftest import decoding_children
 
@@ -77,7 +77,7 @@ def test_long_sound_is_cut_at_quiet_places_without_loss(tmp_path: Path) -> None:
 
 
 def test_no_piece_is_longer_than_a_model_takes() -> None:
-    cutter, pieces = Cutter(), []
+    cutter, pieces = AudioSegmenter(), []
     for second in range(100):
         pieces += cutter.push(float(second), tone(1))
     pieces += cutter.finish()
@@ -86,7 +86,7 @@ def test_no_piece_is_longer_than_a_model_takes() -> None:
 
 
 def test_a_gap_in_the_timestamps_is_a_gap_in_the_pieces() -> None:
-    cutter = Cutter()
+    cutter = AudioSegmenter()
     pieces = [*cutter.push(0.0, tone(1)), *cutter.push(5.0, tone(1)), *cutter.finish()]
     assert [(piece.start_seconds, piece.end_seconds) for piece in pieces] == [(0.0, 1.0), (5.0, 6.0)]
 

@@ -12,7 +12,7 @@ import pytest
 from app.core.domain import FactsMeasured, FrameFacts, Keyframe
 from app.i18n import LANGUAGES, notice_text
 from app.video import extract
-from app.video.features.frame_metrics import FactsMeter
+from app.video.features.frame_metrics import FrameMeter
 from app.video.features.ocr import is_certain, load_text_reader
 from tests.media import COLOURS, Image, solid, textured
 
@@ -26,7 +26,7 @@ def keyframe(number: int, image: Image) -> Keyframe:
 
 
 def measured(*images: Image) -> list[FrameFacts]:
-    meter = FactsMeter(None)
+    meter = FrameMeter(None)
     return [meter.measure(keyframe(number, image)) for number, image in enumerate(images, 1)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.core.domain import Measures, Stretch
 from app.video.features.frame_signature import Look, glance_at, look_at
 from app.video.features.segments import MOST_STRETCHES
-from app.video.features.timeline_metrics import MOST_STEPS, Meter, colourfulness
+from app.video.features.timeline_metrics import MOST_STEPS, TimelineMeter, colourfulness
 from app.video.readers import open_reader
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, as_image
 from tests.media import Image, faded, moving, solid, textured, write_video
@@ -35,7 +35,7 @@ def look_of(image: Image) -> Look:
 
 def surveyed(path: Path) -> tuple[Measures, list[Stretch]]:
     """A real file as the survey feeds it: every frame's brightness, and a sample each EVERY_SECONDS."""
-    meter, sampled, end = Meter(), -1.0, 0.0
+    meter, sampled, end = TimelineMeter(), -1.0, 0.0
     with open_reader(path) as reader:
         for picture in reader.frames():
             look = look_at(glance_at(picture.levels()), picture.luma())
@@ -127,7 +127,7 @@ def test_a_flicker_below_a_tenth_of_full_light_is_no_flash(tmp_path: Path) -> No
 
 
 def test_two_strobes_apart_are_two_stretches() -> None:
-    meter = Meter()
+    meter = TimelineMeter()
     for frame in range(250):
         lit = frame % 4 < 2 and not 75 <= frame < 175
         meter.light(frame / 25, 0.8 if lit else 0.2)
@@ -137,14 +137,14 @@ def test_two_strobes_apart_are_two_stretches() -> None:
 
 
 def test_nothing_is_claimed_where_no_sample_was_seen() -> None:
-    meter = Meter()
+    meter = TimelineMeter()
     for time in (0.0, 0.1, 0.2, 0.3, 9.0):
         meter.take(time, plain(16 if time < 1 else 200), burst=0.0)
     assert meter.finish(9.1)[1] == (Stretch(0.0, 0.3, "black"),)
 
 
 def test_of_more_stretches_than_are_kept_the_longest_stay() -> None:
-    meter, time = Meter(), 0.0
+    meter, time = TimelineMeter(), 0.0
     for number in range(MOST_STRETCHES + 50):
         for step in range(3 + number % 30):
             meter.take(time + step / 8, plain(16), burst=0.0)
@@ -159,7 +159,7 @@ def test_of_more_stretches_than_are_kept_the_longest_stay() -> None:
 
 
 def test_step_holds_largest_change_and_mean_of_rest() -> None:
-    meter = Meter()
+    meter = TimelineMeter()
     for time, luma, burst in ((0.0, 0, 0.2), (0.125, 51, 0.9), (0.25, 255, 0.1), (0.375, 255, 0.3)):
         meter.take(time, plain(luma), burst=burst)
     measures, _ = meter.finish(0.5)
@@ -171,7 +171,7 @@ def test_step_holds_largest_change_and_mean_of_rest() -> None:
 
 @pytest.mark.parametrize(("seconds", "step"), [(100.0, 0.25), (150.0, 0.25), (151.0, 0.5), (3600.0, 8.0)])
 def test_a_video_of_any_length_has_at_most_as_many_steps(seconds: float, step: float) -> None:
-    meter, looks = Meter(), [plain(luma) for luma in range(0, 256, 5)]
+    meter, looks = TimelineMeter(), [plain(luma) for luma in range(0, 256, 5)]
     for number in range(round(seconds * 8)):
         time = number / 8
         meter.take(time, looks[int(time / seconds * 51)], burst=1.0 if number == 400 else 0.1)
@@ -185,7 +185,7 @@ def test_a_video_of_any_length_has_at_most_as_many_steps(seconds: float, step: f
 
 
 def test_steps_without_sample_are_filled_from_neighbours() -> None:
-    meter = Meter()
+    meter = TimelineMeter()
     meter.take(0.0, plain(100), burst=1.0)
     meter.take(2.0, plain(202), burst=0.5)
     measures, _ = meter.finish(3.0)
@@ -196,7 +196,7 @@ def test_steps_without_sample_are_filled_from_neighbours() -> None:
 
 
 def test_the_end_may_be_asked_for_at_any_moment() -> None:
-    asked, other = Meter(), Meter()
+    asked, other = TimelineMeter(), TimelineMeter()
     for number in range(2000):
         look = plain(16 if number % 40 < 20 else 100 + number % 7)
         for meter in (asked, other):
@@ -208,11 +208,11 @@ def test_the_end_may_be_asked_for_at_any_moment() -> None:
 
 
 def test_without_a_frame_there_is_nothing_to_tell() -> None:
-    assert Meter().finish(0.0) == (None, ())
+    assert TimelineMeter().finish(0.0) == (None, ())
 
 
 def test_one_frame_is_one_step() -> None:
-    meter = Meter()
+    meter = TimelineMeter()
     meter.take(0.0, plain(51), burst=1.0)
     measures, found = meter.finish(0.0)
     assert measures == Measures(0.25, (1.0,), (0.0,), (pytest.approx(0.2),), (0.0,), (pytest.approx(0.0, abs=0.02),))  # type: ignore[arg-type]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, blocks_of
-from app.video.keyframes.novelty import Arrivals
-from app.video.keyframes.rarity import Habit
+from app.video.keyframes.novelty import NoveltyTracker
+from app.video.keyframes.rarity import RarityModel
 from tests.media import moving, textured
 from tests.video.shots.test_cut_detector import look_of
 
@@ -22,7 +22,7 @@ def test_blocks_are_within_their_levels() -> None:
 
 
 def test_what_comes_back_is_habit_and_what_came_once_is_rare() -> None:
-    habit = Habit()
+    habit = RarityModel()
     for number in range(400):
         habit.learn(flat(20.0 if number == 200 else 5.0 + 5 * (number % 2)))
     habit.settle()
@@ -33,7 +33,7 @@ def test_what_comes_back_is_habit_and_what_came_once_is_rare() -> None:
 def test_what_moves_is_little_news_and_what_appears_is_much() -> None:
     caption = textured(1)
     caption[70:90, 20:140] = 0
-    arrivals = Arrivals()
+    arrivals = NoveltyTracker()
     for image in moving(100):
         moved = arrivals.push(blocks_of(look_of(image)))
     for _ in range(5):

@@ -5,12 +5,12 @@ from typing import get_args
 import pytest
 
 from app.core.domain import Selection, Shot, Strategy
-from app.video.keyframes.strategies import TIMES, Surveyed, Wish, thinned
+from app.video.keyframes.strategies import TIMES, SurveyFacts, Wish, thinned
 
-SURVEYED = Surveyed(0.0, 10.0, (Shot(1, 0.0, 4.0), Shot(2, 4.0, 10.0)), (0.0, 5.0))
+SURVEYED = SurveyFacts(0.0, 10.0, (Shot(1, 0.0, 4.0), Shot(2, 4.0, 10.0)), (0.0, 5.0))
 
 
-def asked(selection: Selection, surveyed: Surveyed = SURVEYED, frames: int = 4) -> list[float]:
+def asked(selection: Selection, surveyed: SurveyFacts = SURVEYED, frames: int = 4) -> list[float]:
     return [wish.time_seconds for wish in TIMES[selection.strategy](selection, surveyed, frames)]
 
 
@@ -31,7 +31,7 @@ def test_an_interval_has_no_drift() -> None:
 
 
 def test_a_range_begins_at_its_own_first_frame() -> None:
-    clip = Surveyed(6.0, 8.0, (Shot(1, 6.0, 8.0),), ())
+    clip = SurveyFacts(6.0, 8.0, (Shot(1, 6.0, 8.0),), ())
     assert asked(Selection("uniform"), clip, 2) == [6.5, 7.5]
     assert asked(Selection("every", every_seconds=1.5), clip) == [6, 7.5]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.video.keyframes.temporal_gaps import Gaps
+from app.video.keyframes.temporal_gaps import TemporalGaps
 
 
 def needed(times: list[float], points: list[float], *, without: tuple[float, ...] = ()) -> tuple[int, list[float]]:
     """With stretches of at most 10 s: how many are needed, and the times of those that may be next."""
-    gaps = Gaps(np.array(times), 10.0, float("-inf"))
+    gaps = TemporalGaps(np.array(times), 10.0, float("-inf"))
     count, fills = gaps.needed(np.array(points), np.array([time not in without for time in times]))
     return count, [time for time, fill in zip(times, fills, strict=True) if fill]
 
@@ -38,7 +38,7 @@ def test_those_that_are_no_use_are_counted_without() -> None:
 def test_taking_any_that_fills_leaves_one_less_to_take(seed: int) -> None:
     rng = np.random.default_rng(seed)
     times = np.sort(rng.uniform(0, 100, 40))
-    gaps = Gaps(times, 9.0, float("-inf"))
+    gaps = TemporalGaps(times, 9.0, float("-inf"))
     points = np.array([0.0, 47.0, 100.0])
     count, fills = gaps.needed(points, np.ones(40, bool))
     while count:
@@ -51,11 +51,11 @@ def test_taking_any_that_fills_leaves_one_less_to_take(seed: int) -> None:
 
 
 def test_nothing_is_done_about_what_was_chosen_before() -> None:
-    gaps = Gaps(np.array([10.0, 20.0, 30.0, 45.0]), 15.0, fixed_until=30.0)
+    gaps = TemporalGaps(np.array([10.0, 20.0, 30.0, 45.0]), 15.0, fixed_until=30.0)
     count, fills = gaps.needed(np.array([0.0, 30.0, 60.0]), np.ones(4, bool))
     assert (count, fills.tolist()) == (1, [False, False, False, True])
 
 
 def test_room_is_the_way_to_the_nearer_end() -> None:
-    gaps = Gaps(np.array([0.0, 2.0, 9.0]), 10.0, float("-inf"))
+    gaps = TemporalGaps(np.array([0.0, 2.0, 9.0]), 10.0, float("-inf"))
     assert gaps.room(np.array([0.0, 10.0])) == pytest.approx([0.0, 2.0, 1.0], abs=1e-5)

@@ -87,12 +87,12 @@ def check(path: Path, wanted: Sequence[tuple[Selection, Opening | None]] = WANTE
 
 @pytest.mark.parametrize("name", SOME)
 def test_what_is_known_stands_in_for_a_survey(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extractor, "DecodingChild", ChildHere)
+    monkeypatch.setattr(extractor, "DecoderWorker", ChildHere)
     check(KINDS[name].write(tmp_path))
 
 
 def test_it_does_for_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extractor, "DecodingChild", ChildHere)
+    monkeypatch.setattr(extractor, "DecoderWorker", ChildHere)
     images = [image for seed in range(4) for image in moving(30, 320, 192, seed=seed)]
     path = with_damage(write_video(tmp_path / "whole.mp4", images), tmp_path / "damaged.mp4")
     assert known_of(path).decode.notices

@@ -22,7 +22,7 @@ from app.ui.panels.sidebar import engine
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.analysis.planning.estimate import Forecast
+    from app.analysis.planning.estimate import Estimate
     from app.jobs import JobSnapshot
     from app.services.container import Services
     from app.services.readiness import Readiness
@@ -225,7 +225,7 @@ def held_frames(services: Services, video: VideoInfo | None, request: AnalysisRe
 
 
 def _draw_prompt(
-    services: Services, video: VideoInfo, request: AnalysisRequest, estimate: Forecast, language: Language
+    services: Services, video: VideoInfo, request: AnalysisRequest, estimate: Estimate, language: Language
 ) -> None:
     """Draw the messages, each with a copy button."""
     st.caption(t("ui.prompt_is" if estimate.parts <= 1 else "ui.prompt_is_part", language))
@@ -236,7 +236,7 @@ def _draw_prompt(
         st.code(text, language=None, wrap_lines=True, height=_PROMPT_HEIGHT)
 
 
-def _examples(video: VideoInfo, request: AnalysisRequest, estimate: Forecast) -> list[Keyframe]:
+def _examples(video: VideoInfo, request: AnalysisRequest, estimate: Estimate) -> list[Keyframe]:
     """Return placeholder frames of the first part, evenly spread, since the real ones are unknown."""
     start = request.selection.start_seconds
     end = request.selection.end_seconds or video.duration_seconds_from_header or float(estimate.frames)

@@ -12,7 +12,7 @@ import streamlit as st
 from app.core.domain import UNKNOWN_PATH, Language
 from app.core.filenames import base_name
 from app.i18n import t
-from app.store.library_index import Entry, Hit
+from app.store.library_index import Hit, LibraryEntry
 from app.ui import resources
 from app.ui.components import library as cards
 from app.ui.formatting import local_time, short_clock
@@ -40,7 +40,7 @@ class ResultPage:
         near: For each entry found by meaning, the place in it that matches.
     """
 
-    entries: list[Entry]
+    entries: list[LibraryEntry]
     total: int
     near: dict[str, int]
 
@@ -89,7 +89,7 @@ def _draw_pages(pages: int) -> None:
     )
 
 
-def _card(services: Services, entry: Entry, hits: list[Hit], language: Language) -> cards.LibraryCard:
+def _card(services: Services, entry: LibraryEntry, hits: list[Hit], language: Language) -> cards.LibraryCard:
     part = time_range.format_stored_range(entry.start_seconds, entry.end_seconds, language, digits=0)
     asked = f"“{entry.question}”" if entry.question else ""
     kind = template_name(services, entry.template, language)
@@ -114,7 +114,7 @@ def _line(*parts: str) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _badges(services: Services, entry: Entry, language: Language) -> Iterator[tuple[str, str]]:
+def _badges(services: Services, entry: LibraryEntry, language: Language) -> Iterator[tuple[str, str]]:
     state = services.jobs.state_of(entry)
     yield _KINDS.get(state, ""), t(f"library.state.{state}", language)
     if entry.mode == "text":

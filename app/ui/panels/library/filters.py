@@ -15,13 +15,13 @@ from app.core.domain import Language
 from app.core.errors import AppError
 from app.core.filenames import base_name
 from app.i18n import LANGUAGES, t
-from app.store.library_index import Order, Wanted
+from app.store.library_index import LibraryQuery, Order
 from app.ui.formatting import error_words, plain
 from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.library.semantic_index import Near
+    from app.library.semantic_index import NearPassage
     from app.services.container import Services
 
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
@@ -32,7 +32,7 @@ _PAUSE = "300ms"
 """Pause in typing after which the list updates; Enter updates it at once. Chosen by hand; not tuned."""
 
 
-def query() -> Wanted:
+def query() -> LibraryQuery:
     """Return the query in the address."""
     filter_value = page_state().filter_value
     since = ""
@@ -40,7 +40,7 @@ def query() -> Wanted:
         now = datetime.now(UTC).replace(second=0, microsecond=0)  # stable for a minute, since every rerun computes it
         since = (now - timedelta(days=days)).isoformat(timespec="milliseconds")
     states = (filter_value("state"),) if filter_value("state") else ()
-    return Wanted(
+    return LibraryQuery(
         filter_value("q"),
         states,
         filter_value("model"),
@@ -63,7 +63,7 @@ def page() -> int:
     return max(1, int(value)) if value.isascii() and value.isdecimal() and len(value) < 7 else 1
 
 
-def near(services: Services) -> list[Near]:
+def near(services: Services) -> list[NearPassage]:
     """Find text with the same meaning as the searched words; nothing where no embedding model is set or it fails."""
     words = page_state().filter_value("q")
     if services.meanings is None or not words:

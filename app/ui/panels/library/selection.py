@@ -12,7 +12,7 @@ from app.core.filenames import one_line
 from app.i18n import t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS
-from app.store.library_index import Entry
+from app.store.library_index import LibraryEntry
 from app.ui import resources
 from app.ui.formatting import plain
 from app.ui.state import page_state
@@ -25,7 +25,7 @@ _PRESET = ("html", "json")
 """Formats chosen by default: one to read, and one that can be imported elsewhere."""
 
 
-def draw(services: Services, entries: Sequence[Entry], language: Language) -> None:
+def draw(services: Services, entries: Sequence[LibraryEntry], language: Language) -> None:
     """Draw the buttons of the selection; unexportable one, the button that selects the whole page."""
     state = page_state()
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -26,7 +26,7 @@ from app.ui.panels.sidebar.engine import draw_phase, short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.analysis.planning.benchmark_result import Trial
+    from app.analysis.planning.benchmark_result import BenchmarkResult
     from app.core.domain import VideoInfo
     from app.services.container import Services
 
@@ -169,7 +169,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
     st.caption(t("models.tried_noise", language))
 
 
-def _draw_estimate(trial: Trial, language: Language) -> None:
+def _draw_estimate(trial: BenchmarkResult, language: Language) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
     from app.analysis.planning.benchmark_result import forecast
     from app.i18n.durations import span

@@ -22,7 +22,7 @@ from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, 
 if TYPE_CHECKING:
     from app.engine.base import EngineStatus
     from app.engine.downloads.manager import DownloadState
-    from app.jobs.engine_switcher import Switch
+    from app.jobs.engine_switcher import EngineSwitch
     from app.services.container import Services
 
 _POLL_SECONDS = 2.0
@@ -187,7 +187,7 @@ def _draw_download(services: Services, download: DownloadState, language: Langua
             )
 
 
-def _draw_switch(services: Services, change: Switch, language: Language) -> None:
+def _draw_switch(services: Services, change: EngineSwitch, language: Language) -> None:
     names = {"before": short_model_name(change.before), "after": short_model_name(change.after)}
     if change.state == "done":
         st.caption(plain(t("models.page.switch_done", language, **names)))

@@ -17,7 +17,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.services.container import Services
-    from app.services.model_benchmarks import Elsewhere
+    from app.services.model_benchmarks import RemoteEngineReport
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
@@ -75,7 +75,7 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
         _draw_answer(now.result, language)
 
 
-def _draw_answer(answer: Elsewhere, language: Language) -> None:
+def _draw_answer(answer: RemoteEngineReport, language: Language) -> None:
     sees = {True: "yes", False: "no", None: "unknown"}[answer.sees]
     words = [t("models.elsewhere.answers", language, url=answer.base_url, model=answer.model)]
     words.append(t(f"models.elsewhere.sees_{sees}", language))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.core.domain import Language
 from app.i18n import t
-from app.llm.test_cards import Card
+from app.llm.test_cards import VisionCard
 from app.llm.test_cards import draw as draw_card
 from app.services import model_benchmarks
 from app.services.container import begin_check
@@ -102,7 +102,7 @@ def _draw_outcome(outcome: Measured, language: Language) -> None:
 
 
 def _draw_card(one: Measured, language: Language) -> None:
-    card = Card(**one["card"])
+    card = VisionCard(**one["card"])
     marks = {name: "✓" if one[name] else "✗" for name in ("colour", "form", "digit")}
     with st.container(width=_CARD_WIDTH, gap=None):
         st.image(draw_card(card, 224, 126), width=_CARD_WIDTH)

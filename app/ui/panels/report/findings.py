@@ -15,7 +15,7 @@ import streamlit as st
 from app.core.domain import UNKNOWN_PATH, Analysis, Finding, Language
 from app.i18n import labelled, t
 from app.reports.content.labels import troubles
-from app.reports.content.request_parts import Part, parts_of, times_of
+from app.reports.content.request_parts import RequestPart, parts_of, times_of
 from app.ui.components import report_blocks
 from app.ui.state import page_state
 from app.ui.view_models import chips, format_span, line, pictures
@@ -29,7 +29,7 @@ _SEARCH_ABOVE = 12
 """The search appears above this number of findings. Chosen by hand; not tuned."""
 
 
-_Entry = tuple[Part, Finding | None]
+_Entry = tuple[RequestPart, Finding | None]
 
 
 @st.fragment
@@ -54,7 +54,7 @@ def draw(services: Services, job_id: str, language: Language) -> None:
     report_blocks.draw_rows(list(_rows(shown, len(parts), analysis, language)), marks, key="findings", on_retry=retry)
 
 
-def _entries(parts: Sequence[Part], words: str, only_doubtful: bool) -> Iterator[_Entry]:
+def _entries(parts: Sequence[RequestPart], words: str, only_doubtful: bool) -> Iterator[_Entry]:
     """Yield the matching findings; without a filter also the parts that have none."""
     is_filtered = bool(words) or only_doubtful
     for part in parts:
@@ -110,7 +110,7 @@ def _rows(
             yield report_blocks.card(lines, pictures=thumbnails, lead=chips(numbers, times))
 
 
-def _head(part: Part, num_parts: int, analysis: Analysis, language: Language) -> dict[str, object]:
+def _head(part: RequestPart, num_parts: int, analysis: Analysis, language: Language) -> dict[str, object]:
     title = t("ui.answer_part", language, n=part.place) if num_parts > 1 else t("ui.part_only", language)
     end = analysis.decode.readable_seconds
     flags = [f"⚠️ {words}" for words in troubles(part.result, language)] if part.result else []

@@ -10,7 +10,7 @@ from app.core.domain import Analysis, ChunkResult, Language
 from app.i18n import sentences, t
 from app.reports.content.labels import named, troubles
 from app.reports.content.provenance import provenance_facts
-from app.reports.content.request_parts import Part, parts_of
+from app.reports.content.request_parts import RequestPart, parts_of
 from app.ui.components import tables
 from app.ui.formatting import local_time
 from app.ui.view_models import format_span
@@ -51,7 +51,7 @@ def _draw_prompt(requests: tuple[ChunkResult, ...], names: dict[int, str], langu
     st.code(by_number[number].prompt, language=None, wrap_lines=True, height=420)
 
 
-def request_names(parts: Iterable[Part], joins: Iterable[ChunkResult], language: Language) -> dict[int, str]:
+def request_names(parts: Iterable[RequestPart], joins: Iterable[ChunkResult], language: Language) -> dict[int, str]:
     """Map each request's number to its name: parts and merges by place, the summary."""
     numbers = sorted((join.number for join in joins), reverse=True)
     return {
@@ -63,7 +63,7 @@ def request_names(parts: Iterable[Part], joins: Iterable[ChunkResult], language:
 
 def _requests(
     requests: Iterable[ChunkResult],
-    parts: Iterable[Part],
+    parts: Iterable[RequestPart],
     names: dict[int, str],
     whole_seconds: float,
     language: Language,

@@ -11,7 +11,7 @@ from app.core.domain import Language
 from app.core.errors import AppError
 from app.i18n import t
 from app.reports.content.labels import title_and_details
-from app.store.library_index import Entry, Wanted
+from app.store.library_index import LibraryEntry, LibraryQuery
 from app.ui import resources
 from app.ui.components import jobs
 from app.ui.components import jobs as rows
@@ -33,7 +33,7 @@ _NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
 
 def draw_recent(services: Services, language: Language) -> None:
     """Draw a row for each; the open one is marked."""
-    entries = services.jobs.library.find(Wanted(), order="newest", offset=0, limit=_NUM_SHOWN)
+    entries = services.jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN)
     if not entries:
         return
     st.markdown(f"**{t('ui.recent', language)}**")
@@ -41,7 +41,7 @@ def draw_recent(services: Services, language: Language) -> None:
     jobs.draw(rows, key="recent", on_open=page_state().open_job)
 
 
-def _recent_row(services: Services, entry: Entry, language: Language) -> jobs.JobRow:
+def _recent_row(services: Services, entry: LibraryEntry, language: Language) -> jobs.JobRow:
     state = services.jobs.state_of(entry)
     state_words = t(f"library.state.{state}", language)
     title, line = title_and_details(

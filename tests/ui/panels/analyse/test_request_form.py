@@ -14,13 +14,13 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.planning.estimate import Planner
-from app.analysis.planning.plan import Room
+from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.templates import built_in, load
 from app.core.domain import AnalysisRequest
 from app.i18n import LANGUAGES, t
 from app.jobs import Deduplicator
 from app.services.container import Services
-from app.store.timing_stats import Asked, Known
+from app.store.timing_stats import KnownTimings, RequestTiming
 from app.ui import resources
 from app.ui.panels.sidebar import jobs as queue_panel
 from tests.ui.conftest import Open
@@ -87,8 +87,10 @@ def test_the_plan_follows_every_control_at_once(page: AppTest, services: Service
 
 
 def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, services: Services) -> None:
-    run = (Asked(1, 8, 2000, 400, 1, 40.0),)
-    planner = Planner(lambda *_: None, Room(8192, 1024), None, None, lambda: Known((run,) * 3), lambda *_: False)
+    run = (RequestTiming(1, 8, 2000, 400, 1, 40.0),)
+    planner = Planner(
+        lambda *_: None, RequestCapacity(8192, 1024), None, None, lambda: KnownTimings((run,) * 3), lambda *_: False
+    )
     install(with_bench(services, planner=planner))
     with_sample(page)
     assert "on this engine" in texts(page)

@@ -19,7 +19,7 @@ from app.services import hardware_profile
 from app.services.container import Services
 from app.services.engine_session import confirmed_downloads
 from app.services.hardware_profile import build_profile
-from app.store.library_index import Wanted
+from app.store.library_index import LibraryQuery
 from app.ui import resources
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, analysis, ended, script, with_bench
@@ -100,7 +100,7 @@ def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Op
     assert next(one.key for one in page.button if one.proto.type == "primary") == "choose_model"
     why = next(one for one in page.expander if one.label == t("ui.engine_why", language))
     assert not why.proto.expanded and why.caption
-    entry = next(one for one in services.jobs.library.find(Wanted(), order="newest", offset=0, limit=1))
+    entry = next(one for one in services.jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=1))
     assert services.jobs.state_of(entry) == "without_model"
 
 

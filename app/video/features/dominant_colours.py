@@ -1,7 +1,7 @@
-"""From a picture to its main colours: name, usual sRGB, share of the picture and place in it.
+"""Main colours of a picture: name, median sRGB, share of the picture and place in it.
 
-Each pixel is named by lightness, chroma and hue in CIE LCh, which is how people tell brown from orange and pink from
-red; names are counted over the picture. The names themselves are words of app.i18n.
+Each pixel is named by lightness, chroma and hue in CIE LCh, which is how people distinguish brown from orange and pink
+from red; the names are counted over the picture. app.i18n translates them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ PLACES = (
     ("bottom-left", "bottom", "bottom-right"),
 )
 
+# The values from here to _HUES, and the limits in _named and _place, were chosen by hand; not tuned.
 _SIZE = (96, 96)
 _LEAST_SHARE = 0.05
 _MOST_COLOURS = 4
@@ -33,7 +34,7 @@ _HUES = ((20, "pink"), (50, "red"), (82, "orange"), (115, "yellow"), (170, "gree
 
 
 def main_colours(image: Image) -> tuple[ColourArea, ...]:
-    """The colours with at least a twentieth of the picture, largest first, at most four."""
+    """Return the colours that cover at least a twentieth of a BGR picture, largest first, at most four."""
     small = scaled(image, _SIZE)
     names = _named(small)
     areas = []
@@ -47,7 +48,7 @@ def main_colours(image: Image) -> tuple[ColourArea, ...]:
 
 
 def _named(image: Image) -> NDArray[np.intp]:
-    """The place in NAMES of each pixel's colour."""
+    """Return the index in NAMES of each pixel's colour."""
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)
     lightness, a, b = (np.asarray(lab[..., channel]) for channel in range(3))
     chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
@@ -67,7 +68,7 @@ def _named(image: Image) -> NDArray[np.intp]:
 
 
 def _place(mask: NDArray[np.bool_]) -> str:
-    """The cell that the colour's middle lies in, or "all" where it is found nearly everywhere."""
+    """Return the cell that contains the colour's centre, or "all" where the colour is nearly everywhere."""
     rows, columns = (np.array_split(np.arange(side), 3) for side in mask.shape)
     cover = [float(mask[np.ix_(row, column)].mean()) for row in rows for column in columns]
     if sum(part >= 0.5 * max(cover) for part in cover) >= 7:

@@ -1,6 +1,6 @@
-"""From keyframes in order to what can be measured on them without a model: text, colours, light, sharpness, motion.
+"""Keyframe metrics that need no model: text, colours, brightness, sharpness and motion.
 
-The JPEG that the report shows is what is measured, so that the facts are about the very picture a reader sees.
+They are measured on the JPEG that the report shows, so the facts describe the picture a reader sees.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from app.video.readers.base import Image, as_image, fitted, scaled
 if TYPE_CHECKING:
     from app.video.features.text_recognition import TextReading
 
-_FACTS_SIDE = 640
+_FACTS_SIDE = 640  # longer side, pixels. Chosen by hand; not tuned.
 ReadText = Callable[[bytes], tuple[ScreenText, ...]]
 
 
 class FrameMeter:
-    """Measures keyframes one after another; motion needs the one before. On pictures with a key in `have_text` no text
-    is read: who asks has it.
+    """Meter for keyframes in time order: motion is measured against the previous one.
+
+    No text is read on pictures whose key is in `have_text`: the caller has it already.
     """
 
     def __init__(self, read_text: ReadText | None, have_text: Collection[str] = ()) -> None:
@@ -34,6 +35,7 @@ class FrameMeter:
         self._before: Image | None = None
 
     def measure(self, keyframe: Keyframe) -> FrameFacts:
+        """Return the facts of the next keyframe."""
         image = as_image(cv2.imdecode(np.frombuffer(keyframe.jpeg, np.uint8), cv2.IMREAD_COLOR))
         small = scaled(image, fitted(image.shape[1], image.shape[0], _FACTS_SIDE))
         luma = as_image(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY))
@@ -56,9 +58,12 @@ class FrameMeter:
 def facts_of(
     keyframes: Sequence[Keyframe], reading: TextReading | None, have_text: Collection[str] = ()
 ) -> Iterator[FactsMeasured | Noticed]:
-    """The facts of each keyframe in order, after a notice where text was to be read and cannot be.
+    """Yield the facts of each keyframe in order, preceded by a notice if text could not be read.
 
-    `reading` has been told that these keyframes are wanted; None where no text is to be read.
+    Args:
+        keyframes: Keyframes in time order.
+        reading: Text reader that was asked for these keyframes (`want`); None to read no text.
+        have_text: Keys of pictures whose text the caller has already.
     """
     meter = FrameMeter(reading.read if reading else None, frozenset(have_text))
     missing: Notice | None = None

@@ -1,10 +1,10 @@
-"""From a picture to the few numbers by which frames are compared, and the two ways of comparing them.
+"""Frame signatures: the few numbers by which frames are compared, and two measures of difference.
 
-A Glance costs little and is taken of every frame; a Look knows details as well and is taken where a frame may be kept.
-`change` asks whether two frames in succession belong to one shot; `distance` asks whether two pictures would look
-alike to a reader. Both are 0 for equal pictures and about 1 for black against white.
+A Glance is cheap and computed for every frame; a Look adds details and is computed where a frame may be kept. `change`
+measures whether two consecutive frames belong to one shot, `distance` whether two pictures look alike to a reader.
+Both are 0 for equal pictures and about 1 for black against white.
 
-The channels are luma, the two colour differences, and how busy the cell is (edges: what text is made of).
+The channels are luma, the two colour differences, and edges (how busy the cell is: text consists of edges).
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from numpy.typing import NDArray
 from app.video.readers.base import CELL_SIZE, Image, as_image, scaled
 
 ALIKE = 0.012
-"""Two pictures nearer than this look the same to a reader (noise of a still camera stays below)."""
+"""Largest `distance` at which two pictures look the same to a reader; the noise of a still camera stays below it."""
+# Black pictures are darker and flatter than these two (luma 0..1). Chosen by hand; not tuned.
 _NEARLY_BLACK = 0.12
 _FLAT = 0.04
 _BRIGHTEST = 8  # cells: a word or two
 _LIT = 0.08
-"""What cells with thin bright letters are lighter than a black ground, at least; noise makes none so light."""
-_DIM = 0.3
-_BUSIEST_SHARE = 10  # one cell in ten
+"""Least luma (0..1) by which cells with thin bright letters exceed a black ground; noise makes no cell so light."""
+_DIM = 0.3  # mean luma below which a picture counts less. Chosen by hand; not tuned.
+_BUSIEST_SHARE = 10  # one cell in ten. Chosen by hand; not tuned.
 Blocks = NDArray[np.float32]
 """4 x cells: luma, Cb, Cr and edges of each cell of the CELL_SIZE grid, by rows, each 0 … LEVELS - 1."""
-LEVELS = 32
+LEVELS = 32  # 256 levels of luma in steps of _LUMA_STEP
 NUM_CELLS = CELL_SIZE[0] * CELL_SIZE[1]
 _LUMA_STEP = 8.0  # of 256: coarser than a camera's noise, finer than any contrast that is meant to be seen
 _CHROMA_STEP = 4.0  # colour differences of real pictures use half the range
@@ -38,9 +39,14 @@ EDGE_STEPS = 4.0  # a doubling of the edges is four levels
 
 @dataclass(frozen=True, eq=False)
 class Glance:
-    """levels: CELL_SIZE grid of mean Y, Cb, Cr, 8 bit, 3 x cells by rows; spread: the same, sorted in each channel.
+    """Colour signature of one frame.
 
-    cells: the levels as 0..1; brightness and contrast: mean and standard deviation of the luma, 0..1.
+    Attributes:
+        levels: Mean Y, Cb and Cr of each cell of the CELL_SIZE grid, 8 bit, 3 x cells by rows.
+        spread: The levels, sorted in each channel.
+        cells: The levels as 0..1.
+        brightness: Mean of the luma, 0..1.
+        contrast: Standard deviation of the luma, 0..1.
     """
 
     levels: Image
@@ -51,19 +57,24 @@ class Glance:
 
     @property
     def peak(self) -> float:
-        """The luma of the cells that are brightest, 0..1: a dark title card has them, a black picture has not."""
+        """Return the luma of the brightest cells, 0..1, which is high on a dark title card and low on black."""
         return float(self.spread[0, -_BRIGHTEST]) / 255
 
     @property
     def is_black(self) -> bool:
-        """Whether nothing is to be seen: dark, nearly flat, and no words or lights in the dark."""
+        """Return whether the picture is dark and nearly flat, without words or lights in the dark."""
         return self.brightness < _NEARLY_BLACK and self.contrast < _FLAT and self.peak < self.brightness + _LIT
 
 
 @dataclass(frozen=True, eq=False)
 class Look(Glance):
-    """A Glance and: sharpness, the variance of the Laplacian of the luma at LUMA_SIZE in 8-bit units; edges, the mean
-    differences of neighbouring pixels in each cell; luma, the picture at LUMA_SIZE."""
+    """Glance with the details of the picture.
+
+    Attributes:
+        sharpness: Variance of the Laplacian of the luma at LUMA_SIZE, in 8-bit units.
+        edges: Mean difference of neighbouring pixels in each cell, 8-bit units.
+        luma: The picture's luma at LUMA_SIZE.
+    """
 
     sharpness: float
     edges: NDArray[np.float32]
@@ -71,13 +82,16 @@ class Look(Glance):
 
     @property
     def quality(self) -> float:
-        """How much a picture of this look shows: rises slowly with sharpness, less if dim, near nothing if black."""
+        """Return how much the picture shows: rises slowly with sharpness, less if dim, almost nothing if black.
+
+        The factors were chosen by hand; not tuned.
+        """
         light = 0.1 if self.is_black else 0.4 + 0.6 * min(1.0, self.brightness / _DIM)
         return light * (1.0 + math.log1p(self.sharpness))
 
 
 def glance_at(levels: Image) -> Glance:
-    """The Glance of a picture's `levels`, as Picture.levels gives them."""
+    """Return the Glance of a picture from its `levels`, as Picture.levels returns them."""
     flat = levels.reshape(3, -1)
     mean, deviation = cv2.meanStdDev(flat[0])
     return Glance(
@@ -90,7 +104,7 @@ def glance_at(levels: Image) -> Glance:
 
 
 def look_at(glance: Glance, luma: Image) -> Look:
-    """The Look of the same picture; `luma` at LUMA_SIZE."""
+    """Return the Look of the same picture; `luma` has LUMA_SIZE."""
     _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
     return Look(**vars(glance), sharpness=float(deviation[0, 0]) ** 2, edges=_edges(luma), luma=luma)
 
@@ -102,28 +116,33 @@ def _edges(luma: Image) -> NDArray[np.float32]:
 
 
 def change(before: Glance, after: Glance) -> float:
-    """How much one frame differs from the one before. What moves within a shot counts half: its colours stay."""
+    """Return how much a frame differs from the previous one, 0 … 1.
+
+    Motion within a shot counts half, since it keeps the picture's colours.
+    """
     place = cv2.norm(before.levels, after.levels, cv2.NORM_L1)
     colour = cv2.norm(before.spread, after.spread, cv2.NORM_L1)
     return float((place + colour) / (2 * 255 * before.levels.shape[1]))
 
 
 def distance(one: Glance, other: Glance) -> float:
-    """How different two pictures look: the mean over the frame and the cells that differ most count alike.
+    """Return how different two pictures look, 0 … 1.
 
-    The second half is what tells two slides apart that share their background.
+    The mean over the frame and that of the most different cells count equally; the second half separates two slides
+    that share their background.
     """
     return float(distances(one.cells[None], other.cells)[0])
 
 
 def distances(many: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The same for the cells of many pictures (n x 3 x cells) and those of one."""
+    """Return the `distance` between each of many pictures (n x 3 x cells) and one (3 x cells)."""
     cells = np.abs(many - one).sum(axis=1)
     busiest = max(1, cells.shape[1] // _BUSIEST_SHARE)
     return np.asarray((cells.mean(axis=1) + np.partition(cells, -busiest, axis=1)[:, -busiest:].mean(axis=1)) / 2)
 
 
 def blocks_of(look: Look) -> Blocks:
+    """Return the quantised channels of a picture, 4 x cells, each 0 … LEVELS - 1."""
     blocks = np.concatenate([look.levels, look.edges[None]], dtype=np.float32)
     blocks[0] /= _LUMA_STEP
     blocks[1:3] = (blocks[1:3] - 64) / _CHROMA_STEP

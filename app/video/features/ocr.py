@@ -1,6 +1,6 @@
-"""From a picture to the lines of text on it, Chinese and English, by RapidOCR with the models its wheel carries.
+"""Text recognition on pictures, Chinese and English, with RapidOCR and the models in its wheel.
 
-Nothing is ever downloaded: without those models text is not read, and a notice says so.
+Nothing is ever downloaded: without those models no text is read, and a notice says so.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ drawn onto such frames (13 to 30 pixels, Chinese and English, prices and times a
 _LEAST_CONFIDENCE_OF_ONE = 0.98
 """For a single character, which a fold or a wheel easily resembles: on real footage such had 0.89 to 0.99. Of 29
 correct ones 25 had 0.99 and more."""
-_THREADS = 2
+_THREADS = 2  # at most. Chosen by hand; not tuned.
 
 
 def load_text_reader() -> tuple[TextReader | None, Notice | None]:
-    """The text reader, or None and the notice that says why there is none."""
+    """Return the text reader and None, or None and the notice that says why text can't be read."""
     try:
         return _rapid_ocr(), None
     except Exception as error:  # noqa: BLE001 - a broken optional library must not cost the report
@@ -70,7 +70,7 @@ def _rapid_ocr() -> TextReader:
 
 
 def _session(model: Path) -> AnyNode:
-    """What runs a model, as a setting; given outright, since RapidOCR has none that keeps threads from spinning."""
+    """Return an inference session as a RapidOCR setting: RapidOCR has no option that keeps threads from spinning."""
     from omegaconf import AnyNode
     from onnxruntime import InferenceSession, SessionOptions  # type: ignore[import-untyped]
 
@@ -91,7 +91,7 @@ def is_certain(text: str, confidence: float) -> bool:
 
 
 def _bundled(part: str) -> Path:
-    """The model of the wheel for one part; naming it outright is what keeps RapidOCR from fetching another."""
+    """Return the wheel's model for one part; naming the file keeps RapidOCR from downloading another."""
     spec = find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path()
     models = sorted(folder.glob(f"*_{part}_*.onnx"))

@@ -1,9 +1,9 @@
-"""Text on frames, read by a process of its own at low priority while the rest of the video is being decoded.
+"""Text recognition in a separate low-priority process, in parallel with decoding.
 
-It is a process and not a thread, since reading holds the interpreter for long and would make the survey wait; and it
-gives way to everything else, since a survey, a page and an engine are waited for and facts are not. The process is
-`python -m app.video.features.text_recognition`: pictures come on its standard input, texts go to its standard output
-(app.video.protocol), and it ends when its standard input closes.
+It is a process and not a thread, since recognition holds the interpreter for long and would delay the survey. Its
+priority is low, since users wait for the survey, the page and the engine, but not for these facts. The process is
+`python -m app.video.features.text_recognition`: it reads pictures from standard input, writes texts to standard output
+(app.video.protocol), and ends when standard input closes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from app.video.protocol import private_output, receive, send
 
 Texts = tuple[ScreenText, ...]
 _MOST_SENT = 2
-"""One that is being read and the next; what has been sent cannot be dropped any more."""
+"""The picture being read and the next one: a picture that was sent can't be dropped any more."""
 
 
 class TextReading:
-    """The process and what it has read; starts with the first picture.
+    """Client of the recognition process, which starts with the first picture. Not thread-safe.
 
-    `offer` pictures that may be wanted, then `want` those that are, then `read` each. Pictures that were offered and
-    are not wanted are dropped as far as they have not been sent. Nothing here may be called from several threads.
+    `offer` pictures that may be wanted, then `want` those that are, then `read` each. Offered pictures that are not
+    wanted are dropped unless they were sent already.
     """
 
     def __init__(self) -> None:
@@ -44,13 +44,13 @@ class TextReading:
         self._has_ended = False
 
     def offer(self, jpeg: bytes) -> None:
-        """Read this picture while there is time: it will probably be wanted."""
+        """Queue a picture that will probably be wanted."""
         with self._changed:
             self._queue(jpeg)
         self._start()
 
     def want(self, jpegs: Iterable[bytes]) -> None:
-        """Read these pictures, in this order, and no other."""
+        """Replace the queue by these pictures, in this order."""
         with self._changed:
             self._queued.clear()
             for jpeg in jpegs:
@@ -60,7 +60,7 @@ class TextReading:
             self._start()
 
     def read(self, jpeg: bytes) -> Texts:
-        """Return the texts on a wanted picture once they have been read; none where nothing can read them."""
+        """Wait for the texts on a wanted picture and return them; none if text can't be read."""
         key = picture_key(jpeg)
         with limits.waiting(), self._changed:
             self._changed.wait_for(lambda: key in self._texts or self._has_ended)
@@ -68,7 +68,7 @@ class TextReading:
 
     @property
     def missing(self) -> Notice | None:
-        """Why texts could not be read, as far as that is known; None where they are."""
+        """Return why text can't be read, or None if it can or the reason isn't known yet."""
         return self._missing
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class TextReading:
         for thread in self._threads:
             thread.join()
         for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # what was not read of a picture
+            with suppress(OSError):  # the unread rest of a picture
                 cast(BinaryIO, pipe).close()
 
     def _queue(self, jpeg: bytes) -> None:
@@ -114,7 +114,7 @@ class TextReading:
                 self._sent.add(key)
             try:
                 send(pipe, [key, jpeg])
-            except OSError:  # it has ended, which `_collect` sees too
+            except OSError:  # the process has ended; `_collect` notices too
                 return
 
     def _may_send(self) -> bool:
@@ -145,7 +145,7 @@ class TextReading:
 
 
 def main() -> NoReturn:
-    """Read the pictures on standard input until it closes."""
+    """Recognise the pictures on standard input until it closes."""
     limits.lower_priority(limits.TEXT_NICENESS)
     output = private_output()
     pictures: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
@@ -169,7 +169,7 @@ def main() -> NoReturn:
 
 
 def _receive(pictures: queue.SimpleQueue[tuple[str, bytes]]) -> None:
-    """Take in the pictures; the end of the input is the end of the process, whatever it is reading."""
+    """Queue the pictures from standard input and end the process when it closes, even during a recognition."""
     while (message := cast(Any, receive(sys.stdin.buffer))) is not None:
         pictures.put((message[0], message[1]))
     os._exit(0)

@@ -1,8 +1,7 @@
-"""From what is seen of a video along time to Measures of at most MOST_STEPS steps and its remarkable stretches.
+"""Timeline metrics: Measures of a video in at most MOST_STEPS steps, and its black, frozen and flashing segments.
 
-Memory does not grow with the video: when it is longer than the steps reach, the step doubles and neighbours become
-one. Nothing is decoded or scaled here, and nothing is judged but black, frozen and flashing
-(app.video.features.segments).
+Memory does not grow with the video: when it is longer than the steps reach, the step doubles and neighbours are
+merged. Nothing is decoded or scaled here; app.video.features.segments detects the segments.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from app.core.domain import Measures, Stretch
 from app.video.features.frame_signature import Look
 from app.video.features.segments import Blackness, Flashes, Stillness
 
-MOST_STEPS = 600
+MOST_STEPS = 600  # 150 s at the first step. Chosen by hand; not tuned.
 _FIRST_STEP_SECONDS = 0.25  # two samples
-_LEAST_SECONDS = 0.001
+_LEAST_SECONDS = 0.001  # keeps the motion of two samples at one time finite
 _NEUTRAL = 128 / 255
 _EXTREMELY_COLOURFUL = 109 / 255
 """The scale of Hasler & Suesstrunk, "Measuring colourfulness in natural images" (2003), calls 109 of 255 "extremely
@@ -32,7 +31,7 @@ _Values = NDArray[np.float64]
 
 
 class TimelineMeter:
-    """Feed it samples and the brightness of every frame in time order; `finish` may be asked at any moment."""
+    """Meter for the samples and the brightness of every frame in time order; `finish` may be called at any moment."""
 
     def __init__(self) -> None:
         self._steps = _Steps()
@@ -40,7 +39,7 @@ class TimelineMeter:
         self._before: tuple[float, NDArray[np.float32]] | None = None
 
     def take(self, time_seconds: float, look: Look, *, burst: float) -> None:
-        """A sample, about eight times a second; `burst` is how much arrived in it, 0 … 1."""
+        """Record a sample, about eight a second; `burst` is how much new content it has, 0 … 1."""
         luma = look.cells[0]
         before_seconds, before = self._before or (time_seconds, luma)
         moved = float(np.abs(luma - before).mean())
@@ -51,19 +50,22 @@ class TimelineMeter:
         self._still.take(time_seconds, look, moved)
 
     def light(self, time_seconds: float, brightness: float) -> None:
-        """The mean luma, 0 … 1, of each decoded frame: before `take`, where a frame is also a sample."""
+        """Record the mean luma, 0 … 1, of a decoded frame: before `take` if the frame is also a sample."""
         self._black.light(time_seconds, brightness)
         self._flashes.light(time_seconds, brightness)
 
     def finish(self, end_seconds: float) -> tuple[Measures | None, tuple[Stretch, ...]]:
-        """What was measured if the video ends here; no Measures where there was no sample. Stretches by their start."""
-        parts = (self._black, self._still, self._flashes)
-        found = (stretch for part in parts for stretch in part.until(end_seconds))
+        """Return the Measures (None without samples) and the segments by their start, if the video ends here."""
+        detectors = (self._black, self._still, self._flashes)
+        found = (stretch for detector in detectors for stretch in detector.until(end_seconds))
         return self._steps.measures(end_seconds), tuple(sorted(found, key=lambda one: one.start_seconds))
 
 
 def colourfulness(look: Look) -> float:
-    """After Hasler & Suesstrunk, from the means of the cells: colours smaller than a cell count as their mixture."""
+    """Return the colourfulness after Hasler & Suesstrunk; 1 is "extremely colourful".
+
+    It is computed from the cells' means, so colours in areas smaller than a cell count as their mixture.
+    """
     axes = _AXES @ (look.cells[1:] - np.float32(_NEUTRAL))
     means = axes.mean(axis=1)
     spread = float(np.vdot(axes, axes)) / axes.shape[1] - float(means @ means)
@@ -71,7 +73,7 @@ def colourfulness(look: Look) -> float:
 
 
 class _Steps:
-    """Of each step the highest change, the number of samples and the sums of their four values."""
+    """Accumulator of the highest change, the number of samples and the sums of their four values in each step."""
 
     def __init__(self) -> None:
         self._seconds = _FIRST_STEP_SECONDS
@@ -88,19 +90,19 @@ class _Steps:
         sampled = np.flatnonzero(self._sums[0])
         if not sampled.size:
             return None
-        steps = copy(self)  # it replaces its arrays when it grows, so these stay as they are
+        steps = copy(self)  # growing replaces the arrays, so these stay unchanged
         steps._reach(end_seconds)
         return steps._measures(end_seconds)
 
     def _reach(self, seconds: float) -> None:
-        """Steps twice as long until the last one ends no sooner than `seconds`: maxima of the peaks, sums of sums."""
+        """Double the steps until they reach `seconds`: neighbours' peaks give a maximum, their sums a sum."""
         while seconds > self._seconds * MOST_STEPS:
             self._seconds *= 2
             self._peaks = _front(self._peaks.reshape(-1, 2).max(axis=1))
             self._sums = _front(self._sums.reshape(5, -1, 2).sum(axis=2))
 
     def _measures(self, end_seconds: float) -> Measures:
-        """A step without a sample shows what was on show before, and moves as the next sample found it had."""
+        """Return the Measures; a step without a sample repeats the last picture and moves as the next sample found."""
         sampled = np.flatnonzero(self._sums[0])
         number = max(int(sampled[-1]) + 1, min(MOST_STEPS, math.ceil(end_seconds / self._seconds)))
         steps = np.arange(number)

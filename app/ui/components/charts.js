@@ -1,8 +1,8 @@
 // Charts of the last minutes. Each is built once; an update changes its points, its numbers and its scale in place.
 
-const WIDTH = 600; // of the drawing, which is stretched over the chart
+const WIDTH = 600; // width of the drawing, which is scaled to the chart
 const HEIGHT = 100;
-const HEADROOM = 4; // a line at the top is seen whole
+const HEADROOM = 4; // keeps a line at the top fully visible
 const SVG = "http://www.w3.org/2000/svg";
 const shown = new WeakMap();
 
@@ -12,7 +12,7 @@ function drawn(className) {
   return path;
 }
 
-// A round number that is no less than the value, nor than the least.
+// Return a round number that is at least the value and the minimum.
 function roundUp(value, least) {
   const wanted = Math.max(value, least);
   const unit = 10 ** Math.floor(Math.log10(wanted));
@@ -60,7 +60,7 @@ class Chart {
     if (this.pointed !== undefined) this.showTip();
   }
 
-  // Where each line runs: on the sum of those below it where they are stacked.
+  // Return the points of each line; a stacked line runs on the sum of those below it.
   heights() {
     const { lines, stacked } = this.chart;
     if (!stacked) return lines.map(({ values }) => values);
@@ -115,7 +115,7 @@ class Chart {
     });
   }
 
-  // Below several lines that cross, or below single dots, an area would only be in the way.
+  // An area below crossing lines or single dots would only be in the way.
   get hasArea() {
     const { lines, stacked } = this.chart;
     return stacked || (lines.length === 1 && !lines[0].sparse);
@@ -129,7 +129,7 @@ class Chart {
     return (HEIGHT - (HEIGHT - HEADROOM) * Math.min(1, value / this.top)).toFixed(1);
   }
 
-  // Runs of moments that follow each other with a value; `isApart` keeps each to itself.
+  // Split the moments into runs with a value; `isApart` keeps each moment to itself.
   pieces(values, isApart) {
     const { ages, gap } = this.data;
     const found = [];
@@ -144,7 +144,7 @@ class Chart {
 
   path(piece, values) {
     const points = piece.map((moment) => `${this.x(moment)} ${this.y(values[moment])}`);
-    return `M${points.join("L")}${points.length === 1 ? "h0" : ""}`; // a moment alone is a dot
+    return `M${points.join("L")}${points.length === 1 ? "h0" : ""}`; // a single moment is a dot
   }
 
   ground(piece, values, below) {

@@ -1,6 +1,6 @@
-// Tells the server one thing until it is known to have arrived. What is told while the server is drawing the page may be
-// overtaken by something else and get lost; but told too often it keeps a slow server from ever finishing a page, so the
-// wait doubles.
+// Sends the server one message until it is known to have arrived. A message sent while the server is drawing the page
+// may be overtaken by another one and get lost; sending too often keeps a slow server from ever finishing a page, so
+// the wait doubles.
 
 const FIRST_WAIT_MS = 2000;
 const LONGEST_WAIT_MS = 30_000;

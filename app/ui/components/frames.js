@@ -1,5 +1,5 @@
-// Frames as pictures with their time and what is known of them. A click on one moves the player; while frames are
-// chosen by hand, a button takes one out or back in.
+// Frames as pictures with their time and facts. A click moves the player; while frames are edited, a button removes or
+// restores one.
 
 const shown = new WeakMap();
 
@@ -15,21 +15,21 @@ function fillIn(picture, frame) {
   const src = frame.src || snapshots().get(frame.seconds);
   if (!src) return false;
   const image = element("img", { alt: "", loading: "lazy", decoding: "async" });
-  image.addEventListener("error", () => (picture.hidden = true)); // found on the way, and dropped when frames were chosen
+  image.addEventListener("error", () => (picture.hidden = true)); // dropped when frames were chosen
   if (frame.width) Object.assign(image, { width: frame.width, height: frame.height });
   if (frame.smaller.length) {
-    // What is told is the longer side; a browser chooses by width.
+    // The server names the longer side; a browser chooses by width.
     const wide = (side) => Math.round((side * frame.width) / frame.side);
     image.sizes = "(max-width: 40rem) 50vw, 15rem";
     image.srcset = [...frame.smaller, [frame.src, frame.side]].map(([url, side]) => `${url} ${wide(side)}w`).join(", ");
   }
-  image.src = src; // last: what is set after it would be fetched beside it
+  image.src = src; // set last: setting srcset after it would fetch both
   picture.classList.remove("none");
   picture.replaceChildren(image);
   return true;
 }
 
-// Only the time, until the browser has a picture of this moment.
+// Show only the time until the browser has a picture of this moment.
 function waitFor(picture, frame) {
   picture.classList.add("none");
   picture.textContent = frame.time;
@@ -73,7 +73,7 @@ export default function ({ data, parentElement }) {
   const after = new Map();
   for (const frame of data.frames) {
     const key = JSON.stringify(frame);
-    after.set(key, before.get(key) ?? card(frame)); // a card that has not changed keeps its loaded picture
+    after.set(key, before.get(key) ?? card(frame)); // an unchanged card keeps its loaded picture
   }
   shown.set(parentElement, after);
   const cards = [...after.values()];

@@ -1,6 +1,6 @@
-// What the reader does to the frames by hand. It shows at once; the server hears of it in order, and of more only when
-// it has said how much it took in, so that nothing is lost or counted twice however fast the keys are. And the pictures
-// of the frames that were added, which the browser alone has.
+// The reader's edits of the frames. They show at once; the server gets them in order, and further ones only when it has
+// confirmed how many it applied, so that none is lost or counted twice however fast the keys are. The pictures of added
+// frames, which only the browser has, are taken here as well.
 
 class Handwork {
   constructor(owner) {
@@ -16,10 +16,10 @@ class Handwork {
     this.queue.splice(0, editing ? seen - this.seen : this.queue.length);
     this.seen = seen;
     this.courier.arrived();
-    if (this.queue.length) this.tell();
+    if (this.queue.length) this.sendQueue();
   }
 
-  // The frames as the server knows them, and what was done to them since.
+  // The frames as the server knows them, with the edits since.
   get marks() {
     return this.queue.reduce((marks, [kind, seconds]) => this.changed(marks, kind, seconds), this.owner.data.marks);
   }
@@ -42,11 +42,11 @@ class Handwork {
     const { data } = this.owner;
     if (!data.editing) return;
     this.queue.push(kind === "undo" ? [kind] : [kind, seconds]);
-    if (!this.courier.isOut) this.tell();
+    if (!this.courier.isOut) this.sendQueue();
     this.owner.draw();
   }
 
-  tell() {
+  sendQueue() {
     this.courier.send(() => ({ first: this.seen, operations: [...this.queue] }));
   }
 
@@ -55,21 +55,20 @@ class Handwork {
   }
 }
 
-const QUIET_MS = 250; // the player may be about to stand there itself
-const PATIENCE_MS = 20_000; // with one picture; twice as long each time it has to be tried again
+const QUIET_MS = 250; // the player may be about to show this moment itself
+const PATIENCE_MS = 20_000; // for one picture; doubles with each retry
 const LONGEST_PAUSE_MS = 60_000;
-const IDLE_MS = 5000; // after which the second video is let go
+const IDLE_MS = 5000; // after which the second video is released
 
-// Gets a picture of each added frame, which no report has one of: off the player where it stands there, or else off a
-// second video, which nobody sees and which goes to one frame after the other. Only where the browser shows nothing of
-// the file there is none.
+// Takes a picture of each added frame, which no report has: from the player where it shows that frame, else from a
+// hidden second video that goes from frame to frame. There is none where the browser can't show the file.
 class Snapper {
   constructor(owner) {
-    this.owner = owner; // has the marks, the video, and says which frame that shows
+    this.owner = owner; // has the marks and the video, and knows which frame it shows
     this.begin();
   }
 
-  // With another file.
+  // Start over with another file.
   begin() {
     this.plan(null);
     this.release();
@@ -86,7 +85,7 @@ class Snapper {
       .sort((one, other) => tries(one) - tries(other));
   }
 
-  // To be called whenever frames were added or the player shows another one.
+  // Call this whenever frames were added or the player shows another one.
   look() {
     if (this.isClosed) return;
     for (const { seconds } of this.wanted) if (this.owner.shows(seconds)) this.keep(seconds, this.owner.video);
@@ -103,7 +102,7 @@ class Snapper {
     return this.video && !tries ? 0 : Math.min(QUIET_MS * 2 ** tries, LONGEST_PAUSE_MS);
   }
 
-  // One thing at a time is waited for; the same thing once more does not begin the wait anew.
+  // Wait for one action at a time; planning the same one again doesn't restart the wait.
   plan(name, wait, act) {
     if (name === this.planned) return;
     clearTimeout(this.timer);
@@ -121,7 +120,7 @@ class Snapper {
     const tries = this.tries.get(next.seconds) ?? 0;
     this.tries.set(next.seconds, tries + 1);
     this.at = next.seconds;
-    this.plan("give up", Math.min(PATIENCE_MS * 2 ** tries, 16 * PATIENCE_MS), () => this.giveUp());
+    this.plan("time out", Math.min(PATIENCE_MS * 2 ** tries, 16 * PATIENCE_MS), () => this.timeOut());
     if (!this.video) this.open();
     else if (this.video.readyState > 0) this.seek();
   }
@@ -131,7 +130,7 @@ class Snapper {
     this.video = video;
     video.onloadedmetadata = () => this.seek();
     video.onseeked = video.onloadeddata = () => this.settle(video);
-    video.onerror = () => this.video === video && this.giveUp();
+    video.onerror = () => this.video === video && this.timeOut();
     video.src = this.owner.source;
   }
 
@@ -139,7 +138,7 @@ class Snapper {
     if (this.at !== null) this.video.currentTime = this.at + this.owner.data.start_seconds + INSIDE_SECONDS;
   }
 
-  // A video may say that it has arrived while what can be drawn of it is still the picture before.
+  // A video may report the end of a seek while drawing it still yields the previous picture.
   settle(video) {
     const { at } = this;
     const take = () => {
@@ -151,7 +150,7 @@ class Snapper {
     if (!video.seeking) requestAnimationFrame(() => requestAnimationFrame(take));
   }
 
-  giveUp() {
+  timeOut() {
     this.release();
     this.look();
   }
@@ -162,7 +161,7 @@ class Snapper {
     this.video = null;
     if (!video) return;
     video.removeAttribute("src");
-    video.load(); // ends what it is still fetching
+    video.load(); // cancels its pending requests
   }
 
   close() {

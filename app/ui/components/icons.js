@@ -1,4 +1,4 @@
-// Line icons, 24 by 24: the states of an analysis, and what can be done with one that waits or runs.
+// Line icons, 24 by 24: the states of an analysis, and the actions on a waiting or running one.
 
 const SVG = "http://www.w3.org/2000/svg";
 const RING = "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0 -18";
@@ -27,7 +27,7 @@ function iconOf(name) {
   return icon;
 }
 
-// A file's name breaks behind its separators and not within its words, as far as these fit on a line.
+// Break a file's name after its separators and not within its words, as far as these fit on a line.
 function breakable(text) {
   return text.split(/(?<=[_.\-\s/\\])/).flatMap((piece, place) => (place ? [element("wbr"), piece] : [piece]));
 }

@@ -1,4 +1,4 @@
-// Analyses as compact rows: an icon of the state, a title, a line that tells it from others, and what can be done with it.
+// Analyses as compact rows: an icon of the state, a title, a line that distinguishes similar ones, and the actions.
 
 const shown = new WeakMap();
 
@@ -28,7 +28,7 @@ function jobOf(job, report) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const now = JSON.stringify(data);
-  if (shown.get(parentElement) === now) return; // drawing the same rows again would take the focus from a button
+  if (shown.get(parentElement) === now) return; // redrawing the same rows would take the focus from a button
   shown.set(parentElement, now);
   const rows = data.jobs.map((job) => jobOf(job, setTriggerValue));
   const label = parentElement.activeElement?.getAttribute?.("aria-label");

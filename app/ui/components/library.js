@@ -1,9 +1,9 @@
-// Analyses as cards: a picture and a name that open one, a box that selects it, a field that renames it, and the places
-// where words were found, each of which opens it there.
+// Analyses as cards: a picture and a name that open one, a box that selects it, a field that renames it, and search
+// hits, each of which opens it at that time.
 
 const shown = new WeakMap();
 
-// What screen readers call it: titles of several analyses of one video differ, and so do names of one title.
+// The name for screen readers: titles of several analyses of one video differ, and so do names with one title.
 function named(entry) {
   return entry.title ? `${entry.title} (${entry.name})` : entry.name;
 }
@@ -34,7 +34,7 @@ function titleOf(entry, report) {
   return title;
 }
 
-// The line with the name, which can be changed; where there is no title, the name is the title.
+// The line with the name, which can be changed; without a title, the name is the title.
 function headingOf(entry, words, report) {
   const heading = element("div", { className: "heading" });
   const name = entry.title
@@ -59,7 +59,7 @@ function beginNaming(heading, entry, words, report) {
   save.addEventListener("click", () => end(true));
   field.addEventListener("keydown", (event) => {
     event.stopPropagation();
-    if (event.key === "Enter" && !event.isComposing) end(true); // a method of writing Chinese takes Enter for itself
+    if (event.key === "Enter" && !event.isComposing) end(true); // an input method for Chinese uses Enter itself
     if (event.key === "Escape") end(false);
   });
   heading.replaceChildren(field, save);
@@ -94,7 +94,7 @@ function entryOf(entry, words, report) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const now = JSON.stringify(data);
-  if (shown.get(parentElement) === now) return; // drawing what stands there already would take the focus from a field
+  if (shown.get(parentElement) === now) return; // redrawing the same cards would take the focus from a field
   shown.set(parentElement, now);
   const cards = data.entries.map((entry) => entryOf(entry, data.words, setTriggerValue));
   const focused = parentElement.activeElement?.getAttribute?.("aria-label");

@@ -1,4 +1,4 @@
-// Models in rows, each with its memory as a bar. Where there is no room for columns, a row is a card with named facts.
+// Models in rows, each with its memory as a bar. Without space for columns, a row becomes a card with labelled facts.
 
 const shown = new WeakMap();
 
@@ -36,7 +36,7 @@ function headOf(heads) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const now = JSON.stringify(data);
-  if (shown.get(parentElement) === now) return; // drawing what stands there already would take the focus from a button
+  if (shown.get(parentElement) === now) return; // redrawing the same rows would take the focus from a button
   shown.set(parentElement, now);
   const rows = (some) => some.map((row) => rowOf(row, data, setTriggerValue));
   parentElement.querySelector(".models").replaceChildren(headOf(data.heads), ...rows(data.rows));

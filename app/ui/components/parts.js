@@ -1,5 +1,5 @@
-// The parts of an analysis that runs, in time order. A part on its way shows its words as they come; one that is done is
-// a line that unfolds, for which the page is asked for its contents. Only what has changed is drawn anew.
+// The parts of a running analysis, in time order. An incoming answer shows its words as they arrive; a finished part is
+// a line that unfolds, and then the page sends its contents. Only changes are drawn.
 
 const shown = new WeakMap();
 
@@ -25,7 +25,7 @@ class Parts {
     }
   }
 
-  // In its very place, and with the focus where it was.
+  // Replace the element in its place, keeping the focus.
   replaced(part, after, before) {
     if (!before?.element.isConnected) return after;
     const hadFocus = before.element.contains(this.box.getRootNode().activeElement);

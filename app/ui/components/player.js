@@ -1,13 +1,13 @@
 // The video with its timeline and its tools. Seconds here count from the first displayed frame; the browser counts from
-// the container's zero. The server is told where the reader went, which range was drawn, and which frames were changed.
+// the container's zero. The server gets the reader's position, the drawn range, and the edited frames.
 
 const players = new WeakMap();
 
-// What is sought is this far inside the frame: its very first instant may round to the frame before.
+// Seek this far into the frame: its very first instant may round to the previous frame.
 const INSIDE_SECONDS = 0.001;
 const SAME_SECONDS = 0.002;
-// A frame's time that was only reckoned may be this much early, where the file counts whole milliseconds; not half of
-// one in full, or it would be written as the next.
+// A computed time of a frame may be this much early, where the file counts whole milliseconds; not half a millisecond
+// in full, or it would round to the next one.
 const EARLY_SECONDS = 0.00049;
 
 class Player {
@@ -52,7 +52,7 @@ class Player {
     const video = this.video;
     video.onloadedmetadata = () => {
       if (this.pending !== null) this.seek(this.pending);
-      if (!video.videoWidth) this.broken(true); // it has only the sound of it
+      if (!video.videoWidth) this.broken(true); // the browser plays only its sound
       this.draw();
     };
     for (const name of ["timeupdate", "seeking", "seeked", "pause", "durationchange"]) {
@@ -64,8 +64,8 @@ class Player {
     this.watchFrames();
   }
 
-  // Which frame is on the screen, told by the browser to the microsecond where it can; not at once, and before a seek
-  // has ended it may still be the frame of the seek before.
+  // Track the frame on the screen, which the browser reports to the microsecond where it can. It reports late, and
+  // until a seek has ended it may still report the frame of the previous seek.
   watchFrames() {
     this.video.requestVideoFrameCallback?.((_, { mediaTime }) => {
       this.onScreen = mediaTime - this.data.start_seconds;
@@ -93,7 +93,7 @@ class Player {
     this.find(".tools").append(...Object.values(this.tools));
   }
 
-  // ---- what the server says
+  // ---- updates from the server
 
   update(data, report) {
     this.data = data;
@@ -123,13 +123,13 @@ class Player {
     if (this.data) this.stills.look();
   }
 
-  // The frame in place of the video, decoded by the server.
+  // Show the frame decoded by the server in place of the video.
   showsFrame(seconds) {
     this.onScreen = seconds;
     this.isSure = true;
   }
 
-  // ---- what the strip asks for
+  // ---- requests of the strip
 
   get duration() {
     const ofBrowser = this.video.duration - this.data.start_seconds;
@@ -148,14 +148,14 @@ class Player {
     return this.handwork.marks;
   }
 
-  // ---- where it is
+  // ---- position
 
   get now() {
     if (this.video.readyState === 0) return this.pending ?? 0;
     return Math.max(0, this.video.currentTime - this.data.start_seconds);
   }
 
-  // The time of the frame on the screen, or null while that is not known.
+  // The time of the frame on the screen, or null while it is unknown.
   get seen() {
     const { onScreen, now } = this;
     if (onScreen === undefined || this.video.seeking) return null;
@@ -163,23 +163,23 @@ class Player {
     return isAround || (this.isSure && Math.abs(onScreen - now) < 0.5) ? onScreen : null;
   }
 
-  // The same, or else the time of the frame that is about to be seen, as well as that is known.
+  // The same, or else the best known time of the frame that is about to be shown.
   get frame() {
     return this.seen ?? this.sought?.frame ?? this.now;
   }
 
-  // What was sought last, unless the video has moved on since.
+  // The last target of a seek, unless the video has moved since.
   get sought() {
     return this.aim && Math.abs(this.aim.place - this.now) < SAME_SECONDS ? this.aim : null;
   }
 
-  // A time that means that frame.
+  // A time inside that frame.
   get moment() {
     const isReckoned = this.seen === null && this.sought?.isStep;
     return Math.max(0, Math.round((this.frame + (isReckoned ? EARLY_SECONDS : 0)) * 1e6) / 1e6);
   }
 
-  // Whether the frame that `seconds` means can be drawn off the video.
+  // Whether the frame at `seconds` can be drawn from the video.
   shows(seconds) {
     const { video, seen, now } = this;
     if (seen === null || !video.paused || video.readyState < 2) return false;
@@ -198,7 +198,7 @@ class Player {
     this.tell();
   }
 
-  // `frame`: the time of the frame that it leads to, where that was reckoned.
+  // `frame`: the time of the frame that it leads to, where that was computed.
   seek(seconds, frame) {
     const target = Math.min(Math.max(0, seconds), this.duration || seconds);
     this.pending = target;
@@ -212,7 +212,7 @@ class Player {
     this.draw();
   }
 
-  // Where the reader went matters least: it waits until all else has arrived, which it could overtake.
+  // The position matters least: it waits until all other messages have arrived, which it could overtake.
   tell() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
@@ -221,7 +221,7 @@ class Player {
     }, 250);
   }
 
-  // Into the middle of the frame beside this one; also of one that is still to come, however quickly it is asked for.
+  // Step into the middle of the adjacent frame, also from one that isn't shown yet, however quickly steps follow.
   step(count) {
     const length = this.data.frame_seconds;
     const frame = Math.max(0, this.frame + count * length);
@@ -247,7 +247,7 @@ class Player {
     const act = event.ctrlKey || event.metaKey ? this.withControl(event.key) : this.command(event);
     if (!act) return;
     event.preventDefault();
-    event.stopPropagation(); // Streamlit has keys of its own
+    event.stopPropagation(); // Streamlit has shortcuts of its own
     act();
   }
 
@@ -269,7 +269,7 @@ class Player {
       "=": () => this.view.zoom(1 / 2, this.now),
       "-": () => this.view.zoom(2, this.now),
       i: () => this.range.begin(this.moment),
-      o: () => this.range.end(this.moment + this.data.frame_seconds), // the frame that is seen belongs to it
+      o: () => this.range.end(this.moment + this.data.frame_seconds), // the shown frame is part of the range
       a: editing && (() => this.handwork.do("add", this.moment)),
       Delete: remove,
       Backspace: remove,
@@ -292,7 +292,7 @@ class Player {
     }[event.key];
   }
 
-  // ---- what is seen
+  // ---- drawing
 
   draw() {
     if (!this.data) return;
@@ -340,8 +340,8 @@ class Player {
     tools.zoom_out.disabled = !this.view.isZoomed;
     const [start, end] = range ?? [0, 0];
     const values = { start: clock(start, 1), end: clock(end, 1), seconds: (end - start).toFixed(1) };
-    const told = range ? fill(words.range_is, values) : "";
-    if (this.find(".range").textContent !== told) this.find(".range").textContent = told;
+    const text = range ? fill(words.range_is, values) : "";
+    if (this.find(".range").textContent !== text) this.find(".range").textContent = text;
   }
 
   paint(now, duration, current) {
@@ -366,7 +366,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!players.has(parentElement)) players.set(parentElement, new Player(parentElement, data));
   const player = players.get(parentElement);
   player.update(data, setTriggerValue);
-  // Streamlit may also call this for a drawing that was overtaken by the next one: then the player lives on.
+  // Streamlit may also call this for a drawing that was overtaken by the next one: then the player stays.
   return () => setTimeout(() => {
     if (parentElement.isConnected) return;
     player.close();

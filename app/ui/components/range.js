@@ -1,13 +1,13 @@
-// The range that is drawn on the timeline, [start, end] in seconds; an end of null is the video's own.
+// The range drawn on the timeline, [start, end] in seconds; an end of null is the end of the video.
 
-const LEAST_RANGE = 0.01; // seconds, less than any frame is on show
+const LEAST_RANGE = 0.01; // seconds, shorter than any frame
 
 class DrawnRange {
   constructor(owner) {
     this.owner = owner; // has the duration, reports to the server, and draws
     this.edges = null;
-    this.isDrawing = false; // the next drag draws one
-    this.told = undefined; // what the server has not confirmed yet
+    this.isDrawing = false; // whether the next drag draws a range
+    this.pending = undefined; // sent to the server and not confirmed yet
     this.courier = new Courier(owner, "range");
   }
 
@@ -15,12 +15,13 @@ class DrawnRange {
     return this.edges && [this.edges[0], this.edges[1] ?? this.owner.duration];
   }
 
-  // What was just drawn stands until the server has heard of it.
+  // Keep the range that was just drawn until the server has confirmed it.
   adopt(range, isBusy) {
     const same = (one, other) => Math.abs((one ?? this.owner.duration) - (other ?? this.owner.duration)) < 0.002;
-    const isEcho = range && this.told ? range.every((edge, place) => same(edge, this.told[place])) : !range && !this.told;
-    if (this.told !== undefined && !isEcho) return;
-    this.told = undefined;
+    const { pending } = this;
+    const isEcho = range && pending ? range.every((edge, place) => same(edge, pending[place])) : !range && !pending;
+    if (pending !== undefined && !isEcho) return;
+    this.pending = undefined;
     this.courier.arrived();
     if (!isBusy) this.edges = range;
   }
@@ -37,8 +38,8 @@ class DrawnRange {
 
   take(edges) {
     const rounded = edges && edges.map((edge) => Math.round(edge * 1000) / 1000);
-    this.edges = this.told = rounded && rounded[1] - rounded[0] >= LEAST_RANGE ? rounded : null;
-    this.courier.send(() => this.told ?? []);
+    this.edges = this.pending = rounded && rounded[1] - rounded[0] >= LEAST_RANGE ? rounded : null;
+    this.courier.send(() => this.pending ?? []);
     this.owner.draw();
   }
 
@@ -52,7 +53,7 @@ class DrawnRange {
     this.owner.draw();
   }
 
-  // The other edge stays where that still makes a range, else it goes to the video's.
+  // The other edge stays where that still makes a range, else it moves to the edge of the video.
   begin(seconds) {
     const end = this.closed?.[1] ?? this.owner.duration;
     this.take([seconds, end > seconds ? end : this.owner.duration]);

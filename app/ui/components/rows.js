@@ -1,5 +1,5 @@
-// What a report says, row by row: pictures with what is said of them, and heads of the parts with a button that has one
-// asked again, of which the page is told. A click on a picture or a time moves the player.
+// A report, row by row: pictures with statements, and headings of the parts with a button that asks a part again and
+// notifies the page. A click on a picture or a time moves the player.
 
 const shown = new WeakMap();
 
@@ -42,7 +42,7 @@ function cardOf({ pictures, title, lead, lines }, marks) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const now = JSON.stringify(data);
-  if (shown.get(parentElement) === now) return; // drawing what stands there already would take the focus from a button
+  if (shown.get(parentElement) === now) return; // redrawing the same rows would take the focus from a button
   shown.set(parentElement, now);
   const made = data.rows.map((row) => {
     const one = row.kind === "head" ? headOf(row, setTriggerValue) : cardOf(row, data.marks);

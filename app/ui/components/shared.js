@@ -1,4 +1,4 @@
-// What every component here shares. Text of files and models only ever becomes text nodes, never HTML.
+// Functions that every component here shares. Text of files and models only ever becomes text nodes, never HTML.
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -6,7 +6,7 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// Components tell the player where to go without a round trip to the server.
+// Components send the player to a time without a round trip to the server.
 function seekPlayer(seconds) {
   window.dispatchEvent(new CustomEvent("framelens:seek", { detail: { seconds } }));
 }
@@ -31,12 +31,13 @@ function clock(seconds, digits = 0) {
   return (hours ? [hours, ...parts] : parts).join(":") + fraction;
 }
 
-// Frames are changed by hand through the player, which alone tells the server: kind is "add" or "remove".
+// Frames are edited through the player, which alone notifies the server: kind is "add" or "remove".
 function editFrames(kind, seconds) {
   window.dispatchEvent(new CustomEvent("framelens:edit", { detail: { kind, seconds } }));
 }
 
-// Pictures of moments that only the browser has seen: seconds -> data URL. A "framelens:snapshot" tells of each new one.
+// Pictures of moments that only the browser has seen: seconds -> data URL. A "framelens:snapshot" announces each new
+// one.
 function snapshots() {
   return (window.framelensSnapshots ??= new Map());
 }

@@ -1,5 +1,5 @@
-// Two reports side by side, one below the other on a narrow screen: what each says of the whole and of every frame, with
-// the words marked in which they differ. Texts only ever become text nodes.
+// Two reports side by side, or stacked on a narrow screen: what each says of the whole and of every frame, with
+// differing words marked. Texts only ever become text nodes.
 
 function markedText(pieces) {
   return pieces.map(([text, differs]) => (differs ? element("mark", { textContent: text }) : text));

@@ -1,4 +1,4 @@
-// Parts of a sum in one bar, against what there is.
+// Parts of a sum in one bar, against the available amount.
 
 export default function ({ data, parentElement }) {
   const sum = data.parts.reduce((whole, part) => whole + part.amount, 0);

@@ -1,23 +1,23 @@
-// Pictures that the server decodes: the one at the playhead where the browser cannot show the video, those of frames
-// that were added by hand there, and the filmstrip under the timeline. One request at a time, the playhead's first, so
-// that dragging asks for where the playhead is by then and not for every place on the way.
+// Pictures that the server decodes: the one at the playhead where the browser can't show the video, those of added
+// frames there, and the filmstrip under the timeline. One request at a time, the playhead's first, so that dragging
+// requests the playhead's current position and not every one on the way.
 
-const FILM_WAIT_MS = 400; // a view that is still being zoomed or moved is not filled
-const FILM_SLOT = 96; // pixels, about
+const FILM_WAIT_MS = 400; // a view that is still being zoomed or moved isn't filled
+const FILM_SLOT = 96; // approximate width in pixels
 const FILM_SIDE = 192;
 const ADDED_SIDE = 320;
 const MOST_STILLS = 240;
 
 class Stills {
   constructor(owner, film, image) {
-    this.owner = owner; // has the data, the view, the marks and the time; says whether the browser shows the video
+    this.owner = owner; // has the data, the view, the marks and the time; knows whether the browser shows the video
     this.film = film;
     this.image = image;
     this.kept = new Map(); // name -> { url, seconds }, in the order of their use
     film.addEventListener("click", (event) => owner.comeTo(owner.strip.secondsAt(event)));
   }
 
-  // With another file.
+  // Start over with another file.
   begin() {
     for (const { url } of this.kept.values()) if (url) URL.revokeObjectURL(url);
     this.kept.clear();
@@ -32,7 +32,8 @@ class Stills {
     this.begin();
   }
 
-  // A time just inside the frame that `seconds` means, in whole milliseconds: rounded down it could be the frame before.
+  // Return a time just inside the frame at `seconds`, in whole milliseconds: rounding down could reach the previous
+  // frame.
   wish(seconds, side) {
     const ms = Math.ceil(Math.max(0, seconds) * 1000 - 0.001);
     return { ms, side, name: `${ms}/${side}` };
@@ -55,7 +56,7 @@ class Stills {
     return all.find(({ name }) => !this.kept.has(name));
   }
 
-  // To be called whenever the playhead, the view, the marks or the file may have changed.
+  // Call this whenever the playhead, the view, the marks or the file may have changed.
   look() {
     if (this.isClosed || !this.owner.data) return;
     this.layFilm();
@@ -76,7 +77,7 @@ class Stills {
   async get(wish) {
     this.isBusy = true;
     const { source } = this.owner;
-    const still = await this.fetched(wish).catch(() => ({ url: "" })); // is not asked for again
+    const still = await this.fetched(wish).catch(() => ({ url: "" })); // not requested again
     this.isBusy = false;
     if (this.isClosed || source !== this.owner.source) {
       if (still.url) URL.revokeObjectURL(still.url);
@@ -99,7 +100,7 @@ class Stills {
     if (wish.mark && still.url) this.hand(wish.mark.seconds, still.url);
   }
 
-  // As a data URL: it is drawn by other components, and outlives this one.
+  // Return a data URL: other components draw it, and it outlives this one.
   async hand(seconds, url) {
     const reader = new FileReader();
     reader.onload = () => {
@@ -109,7 +110,7 @@ class Stills {
     reader.readAsDataURL(await (await fetch(url)).blob());
   }
 
-  // The filmstrip shows the part that the timeline has in view.
+  // The filmstrip shows the visible part of the timeline.
   layFilm() {
     const { box, duration, view } = this.owner;
     const count = Math.max(3, Math.min(16, Math.round(box.clientWidth / FILM_SLOT)));

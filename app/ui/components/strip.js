@@ -1,8 +1,8 @@
-// The timeline as something to point at: a click or a drag goes to a time; a drag with the range tool, with Shift or at
-// a handle draws a range; resting on it tells what is there. What a gesture leads to is the owner's business.
+// Pointer input of the timeline: a click or a drag goes to a time; a drag with the range tool, with Shift or at a
+// handle draws a range; hovering shows a tooltip. The owner handles what a gesture leads to.
 
-const NEAR = 7; // pixels that a pointer may be off; a finger twice as much
-const MOVED = 4; // pixels from which on a press is a drag
+const NEAR = 7; // pixels that a pointer may be off; twice as many for a finger
+const MOVED = 4; // pixels from which a press is a drag
 
 class Strip {
   constructor(box, owner) {
@@ -32,7 +32,7 @@ class Strip {
     return first + Math.min(1, Math.max(0, (event.clientX - left) / width)) * (last - first);
   }
 
-  // The other end of the range whose handle is here, or null.
+  // Return the other end of the range whose handle is here, or null.
   heldAgainst(event) {
     const range = this.owner.range.closed;
     if (!range || !this.isBelowHeads(event)) return null;
@@ -57,7 +57,7 @@ class Strip {
     if (!draws) this.owner.seek(target);
   }
 
-  // Among the heads of the marks a press means the mark.
+  // Among the heads of the marks a press goes to the mark.
   markTime(event) {
     const seconds = this.secondsAt(event);
     return placeOf(seconds, this.secondsOf(this.near(event)), this.owner.scenery, this.owner.marks).mark?.seconds ?? seconds;
@@ -82,7 +82,7 @@ class Strip {
     this.owner.tell();
   }
 
-  // With Ctrl, as a pinch on a touchpad comes too, the wheel zooms; sideways it moves what is in view.
+  // With Ctrl, which a pinch on a touchpad also sends, the wheel zooms; sideways it moves the view.
   wheel(event) {
     const isSideways = Math.abs(event.deltaX) > Math.abs(event.deltaY);
     const { view } = this.owner;
@@ -95,24 +95,24 @@ class Strip {
   hover(event) {
     this.isHovered = event !== null && event.pointerType !== "touch";
     this.box.classList.toggle("handle", event !== null && this.heldAgainst(event) !== null);
-    if (this.isHovered) this.tellAbout(this.secondsAt(event), this.secondsOf(this.near(event)));
+    if (this.isHovered) this.describe(this.secondsAt(event), this.secondsOf(this.near(event)));
     else this.tip.hidden = true;
   }
 
-  // For who steps with the keys: what the frame under the playhead is.
+  // Show the tooltip of the frame under the playhead, for readers who step with the keys.
   follow(mark) {
     if (this.isHovered || this.gesture) return;
-    if (mark && this.box.matches(":focus-visible")) this.tellAbout(mark.seconds, 0);
+    if (mark && this.box.matches(":focus-visible")) this.describe(mark.seconds, 0);
     else this.tip.hidden = true;
   }
 
-  // What is told of may have got its picture.
+  // The described frame may have got its picture.
   refresh() {
-    if (!this.tip.hidden) this.tellAbout(...this.told);
+    if (!this.tip.hidden) this.describe(...this.tipPlace);
   }
 
-  tellAbout(seconds, near) {
-    this.told = [seconds, near];
+  describe(seconds, near) {
+    this.tipPlace = [seconds, near];
     const { scenery, marks, words } = this.owner;
     if (!this.owner.duration) return;
     const { mark, boundary, stretch, shot, chapter } = placeOf(seconds, near, scenery, marks);
@@ -136,7 +136,7 @@ class Strip {
 
   showTip(lines, seconds) {
     const key = lines.map((line) => line.src ?? line.textContent).join("|");
-    if (key !== this.tipKey) this.tip.replaceChildren(...lines); // a picture that is there already must not blink
+    if (key !== this.tipKey) this.tip.replaceChildren(...lines); // an unchanged picture must not blink
     this.tipKey = key;
     this.tip.hidden = false;
     const width = this.box.clientWidth;

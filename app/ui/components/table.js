@@ -8,5 +8,5 @@ export default function ({ data, parentElement }) {
   const body = element("tbody", {}, ...data.rows.map((row) => element("tr", {}, ...cells("td", row))));
   const box = parentElement.querySelector(".table");
   box.replaceChildren(element("table", {}, head, body));
-  box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1; // what must be scrolled can be reached with the keys
+  box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1; // a scrollable table can be reached with the keys
 }

@@ -1,13 +1,13 @@
-// Paints the player's timeline on a canvas, and says what lies at a place of it. From the top: the heads of the frames'
-// marks, the shots as bands with the change curve and how they meet, stretches without a picture as a thin line, the
-// chapters by their titles.
+// Paints the player's timeline on a canvas, and finds the contents of a position. From the top: the heads of the
+// frames' marks, the shots as bands with the change curve and their boundaries, black and frozen segments as a thin
+// line, the chapters by their titles.
 
 const HEADS = 13; // pixels above the bands
 const LINES = 11; // pixels below them
 const CHAPTERS = 18; // pixels below those, where there are chapters
 
 class Timeline {
-  // `view`: the seconds at the left and the right edge. `below`: the pixels that are kept for chapters.
+  // `view`: the seconds at the left and the right edge. `below`: the pixels reserved for chapters.
   constructor(canvas, width, height, view, colours, below = 0) {
     const scale = window.devicePixelRatio || 1;
     canvas.width = width * scale;
@@ -50,7 +50,7 @@ class Timeline {
   paintCurve(curve) {
     if (!curve || !curve.values.length) return;
     const { pen, top, bottom } = this;
-    const room = bottom - top - 12; // the glyphs of boundaries keep their line
+    const room = bottom - top - 12; // leaves a line for the glyphs of boundaries
     this.with(0.42, this.colours.primary, () => {
       pen.beginPath();
       const edge = (place) => this.x(curve.start + place * curve.step);
@@ -99,7 +99,7 @@ class Timeline {
     });
   }
 
-  // What the report is not about is put back; without a scope nothing is.
+  // Dim everything outside of the report's range; without one nothing is dimmed.
   paintScope(scope) {
     if (!scope) return;
     this.with(0.72, this.colours.page, () => {
@@ -128,7 +128,7 @@ class Timeline {
   paintMarks(marks, current) {
     const { pen, top, bottom, colours } = this;
     for (const mark of marks.filter(({ seconds }) => this.isSeen(seconds))) {
-      const x = Math.min(this.width - 4, Math.max(4, this.x(mark.seconds))); // all of its head
+      const x = Math.min(this.width - 4, Math.max(4, this.x(mark.seconds))); // keeps its head fully visible
       const colour = mark.state === "added" ? colours.added : mark.state === "removed" ? colours.text : colours.primary;
       this.with({ found: 0.45, removed: 0.35 }[mark.state] ?? 1, colour, () => {
         if (mark.state !== "removed") pen.fillRect(x - 0.75, top, 1.5, bottom - top);
@@ -137,7 +137,7 @@ class Timeline {
     }
   }
 
-  // Which part of the video is in view, as a scroll bar tells it; nothing where all of it is.
+  // Draw the visible part of the video as a scroll bar; nothing where all of it is visible.
   paintView(duration) {
     const [first, last] = this.view;
     if (last - first >= duration) return;
@@ -153,7 +153,7 @@ class Timeline {
   }
 }
 
-// As much of a text as has room, "" where that is next to nothing.
+// Return as much of a text as fits, "" where that is next to nothing.
 function fitted(pen, text, width) {
   if (pen.measureText(text).width <= width) return text;
   let length = text.length;
@@ -180,7 +180,7 @@ function paintHead(pen, state, x, y, isCurrent) {
   }
 }
 
-// A dissolve is two wedges that meet, a fade one that closes, a wipe a slanted bar: told apart without their colours.
+// A dissolve is two wedges that meet, a fade one that closes, a wipe a slanted bar: distinguishable without colours.
 function paintGlyph(pen, type, x, y, colours) {
   const outlines = {
     dissolve: [[[-5, -4], [-5, 4], [0, 0]], [[5, -4], [5, 4], [0, 0]]],
@@ -228,8 +228,8 @@ function coloursOf(element) {
   };
 }
 
-// What is at `seconds`, give or take `near` seconds: the mark, the boundary, the stretch, the chapter and the number of
-// the shot.
+// Return what is at `seconds`, plus or minus `near` seconds: the mark, the boundary, the segment, the chapter and the
+// number of the shot.
 function placeOf(seconds, near, { shots, boundaries, stretches, chapters }, marks) {
   const closest = marks
     .filter((mark) => Math.abs(mark.seconds - seconds) <= near)
@@ -243,7 +243,7 @@ function placeOf(seconds, near, { shots, boundaries, stretches, chapters }, mark
   };
 }
 
-// A swatch and a word for each kind of thing that this timeline shows.
+// Draw a swatch and a word for each kind of thing that this timeline shows.
 function legendOf({ boundaries, stretches, curve, shots, chapters }, words, colours) {
   const swatch = (paint) => {
     const canvas = element("canvas");

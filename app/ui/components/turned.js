@@ -1,4 +1,5 @@
-// On a small screen the sidebar lies over the page, and a press beside it folds it away. Another page is such a press.
+// On a small screen the sidebar covers the page, and a press beside it folds it. Choosing another page sends such a
+// press.
 
 let last = "";
 

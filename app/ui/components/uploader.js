@@ -1,11 +1,11 @@
-// Sends files in pieces to the upload route, one after the other; goes on after a pause, a lost line, a reload or a
-// restart of the server.
+// Sends files in pieces to the upload route, in turn; resumes after a pause, a lost connection, a reload or a restart
+// of the server.
 
 const VERSION = { "Tus-Resumable": "1.0.0" };
 const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 const REMEMBERED = "framelens-upload:";
-const DONE = "#done"; // behind the address of an upload that need not be asked about again
-const ABOUT_THE_FILE = [400, 415]; // another status is about the server, the disk or the connection
+const DONE = "#done"; // suffix of the address of a finished upload
+const ABOUT_THE_FILE = [400, 415]; // other statuses concern the server, the disk or the connection
 const uploaders = new WeakMap();
 
 class Refused extends Error {
@@ -19,7 +19,7 @@ function remembered() {
   try {
     return Object.entries(localStorage).filter(([key]) => key.startsWith(REMEMBERED));
   } catch {
-    return []; // storage is switched off: uploads work, they only start anew after a reload
+    return []; // storage is disabled: uploads work, but restart after a reload
   }
 }
 
@@ -39,11 +39,11 @@ class Uploader {
     this.find = (selector) => root.querySelector(selector);
     this.input = this.find("input");
     this.file = null;
-    this.files = []; // all that were chosen; `file` is the one on its way
-    this.sent = []; // the ids of those that have arrived
-    this.refused = []; // why others were left out
+    this.files = []; // all chosen files; `file` is the current one
+    this.sent = []; // ids of the files that have arrived
+    this.refused = []; // why the others were refused
     this.request = null;
-    this.run = 0; // a pause or another file makes older loops stop
+    this.run = 0; // a pause or another file stops older loops
     this.listen();
   }
 
@@ -149,7 +149,7 @@ class Uploader {
     else this.reset(this.refused);
   }
 
-  // One file that is no video keeps no other from arriving.
+  // A file that is not a video doesn't keep the others from arriving.
   refuse(file, error) {
     remember(fingerprint(file), null);
     this.refused.push(error.message);
@@ -172,7 +172,7 @@ class Uploader {
         this.offset = await this.ask(known);
         return known;
       } catch (error) {
-        if (!(error instanceof Refused)) throw error; // the server is away; its answer is worth waiting for
+        if (!(error instanceof Refused)) throw error; // the server is unreachable; wait for its answer
       }
     }
     const url = await this.create(file);
@@ -200,7 +200,7 @@ class Uploader {
     return Number(answer.headers.get("Upload-Offset"));
   }
 
-  // The server looks into the file; what is no video is refused with a sentence.
+  // The server probes the file and refuses one that is not a video with a sentence.
   async check(url) {
     this.find(".figures").textContent = this.data.words.checking;
     const answer = await fetch(`${url}/check?lang=${this.data.lang}`, { method: "POST", headers: this.headers() });
@@ -208,7 +208,7 @@ class Uploader {
     throw new Refused(answer.status, (await answer.json().catch(() => ({}))).error ?? this.data.words.lost);
   }
 
-  // XMLHttpRequest, because fetch does not tell how far a body has gone.
+  // XMLHttpRequest, because fetch reports no upload progress.
   sendPiece(url, file, run) {
     return new Promise((resolve, reject) => {
       const from = this.offset;
@@ -226,7 +226,7 @@ class Uploader {
         try {
           message = JSON.parse(request.responseText).error ?? message;
         } catch {
-          // not our server's answer (a proxy's page): the general sentence stays
+          // not our server's answer (a proxy's page): keep the general sentence
         }
         reject(new Refused(request.status, message));
       };
@@ -305,8 +305,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!uploaders.has(parentElement)) uploaders.set(parentElement, new Uploader(parentElement));
   const uploader = uploaders.get(parentElement);
   uploader.update(data, setTriggerValue);
-  // A file may have been chosen before this program was there to hear of it.
+  // A file may have been chosen before this script was loaded.
   if (!uploader.file && uploader.input.files.length) uploader.startAll(uploader.input.files);
-  // Streamlit may also call this for a drawing that was overtaken by the next one: then the upload goes on.
+  // Streamlit may also call this for a drawing that was overtaken by the next one: then the upload continues.
   return () => setTimeout(() => parentElement.isConnected || uploader.request?.abort() || (uploader.run += 1));
 }

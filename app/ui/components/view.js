@@ -1,4 +1,4 @@
-// Which part of the video the timeline has in view: all of it, or a window that zooms and moves.
+// The part of the video that the timeline shows: all of it, or a window that zooms and moves.
 
 const LEAST_VIEW = 0.5; // seconds
 
@@ -34,7 +34,7 @@ class View {
     this.owner.draw();
   }
 
-  // A report on a small part of a long video begins with that part in view.
+  // Start with the report's range in view where it is a small part of a long video.
   showScope(source, scope) {
     const { duration } = this.owner;
     const key = JSON.stringify([source, scope]);
@@ -46,7 +46,7 @@ class View {
     if (end - start < duration / 3) this.show(start - margin, end - start + 2 * margin);
   }
 
-  // What the reader went to is seen.
+  // Bring the reader's position into view.
   reveal(seconds) {
     const [first, last] = this.edges;
     if (seconds < first || seconds > last) this.show(seconds - (last - first) / 2, last - first);

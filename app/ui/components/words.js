@@ -1,5 +1,5 @@
-// Words of a model as elements: bold, italics and code of Markdown, frame numbers that were really sent as buttons, and
-// what could not be verified of a statement below it. Nothing here can load or link to anything.
+// A model's text as elements: bold, italics and code of Markdown, frame numbers that were really sent as buttons, and
+// below a statement what could not be verified of it. Nothing here can load or link to anything.
 
 const INLINE = /(\*\*[^*\n]+\*\*|__[^_\n]+__|\*[^*\s][^*\n]*\*|`[^`\n]+`)/;
 const CITED = /(\bframes?\s*\d{1,4}\b|第\s*\d{1,4}\s*帧|\[\s*(?:frame\s*|第\s*)?\d{1,4}\s*帧?[^\]\n]{0,24}\])/i;
@@ -28,7 +28,7 @@ function blocks(text, marks) {
     const bullet = line.match(/^\s*(?:[-*•])\s+(.*)$/);
     const numbered = line.match(/^\s*(\d{1,4})[.)]\s+(.*)$/);
     const heading = line.match(/^\s*#{1,6}\s+(.*)$/);
-    const based = line.match(/^(\d{1,4}(?:, \d{1,4})*): (.*)$/); // as an answer on its way is told: "3, 4: a car turns"
+    const based = line.match(/^(\d{1,4}(?:, \d{1,4})*): (.*)$/); // the format of a partial answer: "3, 4: a car turns"
     const frames = based ? based[1].split(", ").filter((number) => number in marks) : [];
     const last = made.at(-1);
     if (bullet || numbered) {

@@ -1,10 +1,8 @@
-"""From a video file to its keyframes and what can be measured on them.
+"""Keyframes, shots, measurements, sound and subtitles of video files. No model analyses the frames here.
 
-`probe`, `extract`, `extract_named`, `full_pictures`, `Stills`, `subtitles_of` and `sound_pieces` do their decoding in a
-child process, so that a malformed file costs one job and never the server; importing this package therefore loads no
-decoder.
-It loads nothing else before it is used either: the child, which is a module of it, starts for every file.
-What a model says about the frames is not done here.
+`probe`, `extract`, `extract_named`, `full_pictures`, `Stills`, `subtitles_of` and `sound_pieces` decode in a worker
+process, so that a malformed file fails one job and never the server. Importing this package therefore loads no decoder.
+Its names are imported on first use: the worker is a module of this package and starts for every file.
 """
 
 from __future__ import annotations

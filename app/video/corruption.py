@@ -1,10 +1,10 @@
-"""Damage that no decoder reports, found by decoding twice in two ways that agree on every whole file.
+"""Detector of damage that no decoder reports: decodes twice, in two ways that agree on every undamaged file.
 
-Flipped bits mostly decode to some picture without an error. A second decoder then gives another picture, or none:
-FFmpeg can begin the rows of HEVC where the file says that they begin and not where the row before ended, libvpx notices
-data that ends too early, dav1d asked for strictness looks how each tile ends, and libjpeg what is left over. That costs
-as much as the survey, so it is done only where something speaks for damage: what the first decoder reported, or a few
-frames that are decoded again in every video, above all those that change most abruptly.
+Flipped bits mostly decode to some picture without an error. A second decoder then returns another picture, or none:
+FFmpeg can start the rows of HEVC where the file says and not where the row before ended, libvpx notices data that ends
+too early, dav1d in strict mode checks how each tile ends, and libjpeg reports left-over bytes. That costs as much as
+the survey, so the whole file is decoded again only if there is a sign of damage: a report of the first decoder, or a
+mismatch in a few frames that are decoded again in every video, mainly those that change most abruptly.
 """
 
 from __future__ import annotations
@@ -41,23 +41,27 @@ _SILENT = frozenset({"hevc", "mjpeg", "vp9"})
 _CODECS = _SILENT | {"av1"}
 _MOST_SHARE = 0.002
 _MOST_PIXELS = 2_000_000
-"""This share of all frames, or so many pixels where that is more, are decoded again in every video of a silent codec:
-about two parts in a hundred of a short survey, less of a long one."""
+"""Share of all frames, or number of pixels if that is more, that are decoded again in every video of a silent codec.
+It costs about two percent of a short survey, less of a long one (docs/keyframes.md, "Damage")."""
+# Chosen by hand; not tuned.
 _JUMP_LEVELS = 12
+"""Change of a cell, of 256 levels, that counts as abrupt."""
 _LEAST_CELLS = 3
+"""Abruptly changed cells, more than in the frame before, that make a jump."""
 _MOST_JUMPS = 256
 _SAME_SECONDS = 1e-4
 _APART_SECONDS = 0.5
+"""Damaged frames that are further apart are separate parts in the notice."""
 _HABIT_SHARE = 0.5
-"""Where libjpeg complains of more pictures, that is how the camera writes them."""
+"""If libjpeg warns of a larger share of the pictures, the camera writes them that way."""
 
 _Places = NDArray[np.bool_]
 _Shown = dict[float, int]
-"""What a second decoder shows: the seconds of its frames, rising, and how each looks to the bit."""
+"""Output of a second decoder: {seconds of a frame: checksum of its levels}, rising."""
 
 
 class Suspects:
-    """Push every frame of a survey in order: how it looked to the bit, and how abruptly it changed."""
+    """Checksums and abrupt changes of the frames of a survey. `push` every frame in order."""
 
     def __init__(self, codec: str) -> None:
         self._codec = codec
@@ -69,7 +73,7 @@ class Suspects:
         self._num_changed = 0
 
     def push(self, picture: Picture, glance: Glance) -> None:
-        """Note a frame that was decoded; `glance` is how it looks."""
+        """Add a decoded frame and its glance."""
         if self._codec not in _CODECS:
             return
         place, levels = len(self._seconds), glance.levels
@@ -89,12 +93,12 @@ class Suspects:
         self._levels = levels
 
     def damaged_seconds(self, video: VideoInfo, *, num_reported: int, offset_seconds: float) -> list[float]:
-        """Return the seconds of the frames that a second decoder does not confirm, from the start of the video.
+        """Return the times of the frames that a second decoder doesn't confirm, in seconds from the start of the video.
 
         Args:
-            video: What was surveyed.
+            video: The surveyed video.
             num_reported: How often the first decoder reported damage.
-            offset_seconds: When the first frame that was pushed is shown, from the start of the video.
+            offset_seconds: The time of the first pushed frame, from the start of the video.
         """
         if self._codec not in _CODECS or not self._seconds:
             return []
@@ -105,8 +109,8 @@ class Suspects:
             with _Second(video) as second:
                 shown = second.all()
         except (AppError, OSError, av.error.FFmpegError):
-            return []  # it is gone, or cannot be jumped in
-        # An encoder may end all tiles of AV1 in a way that dav1d refuses when it is strict.
+            return []  # the file is gone, or can't be sought in
+        # An encoder may end all tiles of AV1 in a way that dav1d refuses in strict mode.
         if not shown and not (video.codec == "vp9" and video.pixel_format == "yuv420p"):
             return []
         is_wrong = self._unconfirmed(seconds, slice(None), shown)
@@ -115,7 +119,7 @@ class Suspects:
         return [float(one) for one in seconds[is_wrong]]
 
     def _is_doubtful(self, video: VideoInfo, seconds: NDArray[np.float64]) -> bool:
-        """Whether a second decoder refuses or shows otherwise some of few frames."""
+        """Return whether a second decoder refuses some of a few frames, or shows them differently."""
         if self._codec not in _SILENT:
             return False
         parts = self._parts(video.width * video.height)
@@ -130,7 +134,7 @@ class Suspects:
         return 0 < num_wrong <= _HABIT_SHARE * len(parts)
 
     def _unconfirmed(self, seconds: NDArray[np.float64], places: slice, shown: _Shown) -> _Places:
-        """For each of the frames at `places` whether it looks otherwise, or is missing where damage is refused."""
+        """Return a mask of the frames at `places` that look different, or are missing if the decoder refuses damage."""
         times = np.fromiter(shown, np.float64)
         if not times.size:
             return np.full(seconds.size, self._codec != "hevc")
@@ -142,10 +146,10 @@ class Suspects:
         return np.asarray(is_there & (looks[nearest] != known))
 
     def _parts(self, pixels: int) -> list[tuple[int, int]]:
-        """The first and last place of what to decode again, each from a frame stored whole to one in doubt.
+        """Return (first, last) places of the parts to decode again, each from a frame stored whole to a doubtful one.
 
         Args:
-            pixels: Of a frame.
+            pixels: Pixels of a frame.
         """
         left = max(_MOST_PIXELS // max(1, pixels), int(_MOST_SHARE * len(self._seconds)))
         offers = [(-np.inf, start, start) for start in self._starts[:1]]
@@ -155,7 +159,7 @@ class Suspects:
                 continue
             start = self._starts[number]
             offers.append((-num_changed / (place - start + 1), start, place))
-            if place == start and number:  # what was damaged before ends here
+            if place == start and number:  # damage of the frames before ends here
                 offers.append((-num_changed / 2, self._starts[number - 1], self._starts[number - 1]))
         last: dict[int, int] = {}
         for _, start, place in sorted(offers):
@@ -167,7 +171,7 @@ class Suspects:
 
 
 class CheckedReader:
-    """A reader of which the frames at `damaged_seconds` count as damaged, and what is drawn from them."""
+    """A FrameReader that also marks the frames at `damaged_seconds`, and those predicted from them, as damaged."""
 
     def __init__(self, reader: FrameReader, damaged_seconds: Sequence[float]) -> None:
         self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
@@ -183,28 +187,35 @@ class CheckedReader:
         self.close()
 
     def close(self) -> None:
+        """Close the reader."""
         self._reader.close()
 
     @property
     def num_damaged(self) -> int:
+        """Return how often damage was found until now, by either decoder."""
         return self._reader.num_damaged + self._num_found
 
     @property
     def reached_seconds(self) -> float:
+        """Return how far the file was read, on the time axis of the container."""
         return self._reader.reached_seconds
 
     @property
     def is_variable_frame_rate(self) -> bool:
+        """Return whether the frames read until now follow each other unevenly."""
         return self._reader.is_variable_frame_rate
 
     @property
     def tail(self) -> tuple[int, float]:
+        """Return the number of frames skipped at the end, and the seconds they fill."""
         return self._reader.tail
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        """Return (seconds, levels) of skipped frames between two others, as far as they were decoded."""
         return self._reader.passed_over(after_seconds, before_seconds)
 
     def frames(self) -> Iterator[Picture]:
+        """Yield the frames once, in order, with the damage that either decoder found."""
         damage, was_damaged = Damage(), False
         for picture in self._reader.frames():
             time = picture.time_seconds
@@ -219,7 +230,7 @@ class CheckedReader:
 
 
 def with_damaged(decode: DecodeSummary, keyframes: Sequence[Keyframe], seconds: Sequence[float]) -> DecodeSummary:
-    """Return `decode` with a notice of each keyframe that is at one of these rising seconds."""
+    """Return `decode` with a notice for each keyframe at one of these rising times."""
     notices = list(decode.notices)
     for one in keyframes:
         place = bisect_right(seconds, one.time_seconds + _SAME_SECONDS) - 1
@@ -230,7 +241,7 @@ def with_damaged(decode: DecodeSummary, keyframes: Sequence[Keyframe], seconds: 
 
 
 def with_parts(decode: DecodeSummary, seconds: Sequence[float]) -> DecodeSummary:
-    """Return `decode` with a notice of the damaged parts at these rising seconds, unless it has one of such parts."""
+    """Return `decode` with a notice of the damaged parts at these rising times, unless it already has one."""
     if not seconds or any(one.key == "damaged_frames" for one in decode.notices):
         return decode
     num_parts = 1 + sum(after - before > _APART_SECONDS for before, after in pairwise(seconds))
@@ -238,7 +249,7 @@ def with_parts(decode: DecodeSummary, seconds: Sequence[float]) -> DecodeSummary
 
 
 class _Second:
-    """The second decoder of a file. Raises what AvReader raises."""
+    """The second decoder of a file. Raises the errors of AvReader."""
 
     def __init__(self, video: VideoInfo) -> None:
         self._video = video
@@ -252,15 +263,16 @@ class _Second:
         self._container.close()
 
     def all(self) -> _Shown:
-        """All that it shows of the file."""
+        """Decode the whole file."""
         shown: _Shown = {}
         for packet in self._container.demux(self._stream):
             shown |= self._shown(packet) or {}
         return dict(sorted(shown.items()))
 
     def between(self, start_seconds: float, last_seconds: float) -> _Shown | None:
-        """What it shows from the frame stored whole at `start_seconds` on, as far as it decodes without an error; None
-        where that frame cannot be jumped to.
+        """Decode from the frame stored whole at `start_seconds` to `last_seconds`, or to the first error.
+
+        Return None if that frame can't be sought to.
         """
         unit, begins = self._stream.time_base or 1, self._video.start_seconds
         self._container.seek(round((start_seconds + begins) / unit), stream=self._stream)
@@ -281,7 +293,7 @@ class _Second:
         return dict(sorted(shown.items()))
 
     def _shown(self, packet: Packet[VideoStream]) -> _Shown | None:
-        """What comes out for a packet; None for an error."""
+        """Decode a packet; return None on an error."""
         move_on()
         if self._context is None:
             return self._jpeg(packet)
@@ -301,7 +313,7 @@ class _Second:
         return float(pts * (self._stream.time_base or 1)) - self._video.start_seconds
 
     def _jpeg(self, packet: Packet[VideoStream]) -> _Shown:
-        """A picture that libjpeg reads without a warning."""
+        """Return the picture if libjpeg reads it without a warning, else nothing."""
         if not packet.size or packet.pts is None:
             return {}
         damage.has_damage()
@@ -314,7 +326,7 @@ def _print_of(levels: Image) -> int:
 
 
 def _context(codec: str, stream: VideoStream) -> VideoCodecContext | None:
-    """What decodes the stream in another way than AvReader; None for libjpeg, which OpenCV calls."""
+    """Return a decoder that works in another way than AvReader's, or None for libjpeg, which OpenCV calls."""
     context = stream.codec_context
     if codec == "mjpeg":
         return None

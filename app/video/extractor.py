@@ -1,7 +1,7 @@
 """Video access for the rest of the application: probing, extraction, sound and subtitles, decoded in a worker process.
 
 Checks the file, starts the worker and forwards its events; nothing here decodes. Only text subtitles can be read; those
-stored as pictures are reported by name. Speech recognition happens elsewhere, from `sound_pieces`.
+stored as pictures are reported by name. Speech is not recognised here; `sound_pieces` returns the sound for it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from app.video.subtitles.discovery import files_beside
 from app.video.worker_pool import DecoderWorker
 
 _PROBE_SECONDS = 60
-"""Nobody can cancel a probe, so it ends by itself; decoding one frame takes well under a second."""
+"""A probe can't be cancelled, so it ends by itself; decoding one frame takes well under a second."""
 MAX_SIDE = 1280
-"""Pixels of the longer side of a keyframe, unless told otherwise: as large as a model or a page makes use of."""
+"""Default for the longer side of a keyframe, in pixels: as large as a model or a page makes use of."""
 _WHOLE = Selection()
 _MAY_OPEN = ("auto", "uniform")
 Texts = Mapping[str, tuple[ScreenText, ...]]
@@ -48,9 +48,11 @@ _NO_TEXTS: Texts = {}
 
 
 def probe(path: Path) -> VideoInfo:
-    """What the file holds, proved by decoding one frame of it.
+    """Return the metadata of a video, after decoding one frame of it.
 
-    Raises InputError for what is no readable video and DecodeError for a video of which nothing can be decoded.
+    Raises:
+        InputError: The file is not a readable video.
+        DecodeError: Nothing of it can be decoded, or not within 60 s.
     """
     check_file(path)
     too_long = threading.Event()
@@ -77,17 +79,31 @@ def extract(
     on_known: Callable[[Known], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
-    """Surveys the video once and yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen of
-    at most `frames` keyframes, then FactsMeasured for each of them in order (after Noticed where no text can be read).
+    """Survey the video once and yield its events; closing the iterator ends the work.
 
-    `selection` says how the keyframes are chosen and from which range; frames and times count from the start of the
-    video all the same. JPEGs are at most `max_side` pixels long. Text on the screen is read only with `read_text`.
-    With an `opening` (for "auto" and "uniform") its keyframes come in an OpeningChosen while the rest is still being
-    read, unless the video ends before or shows nothing there; they count among the `frames`.
-    `texts` are those read before, by `picture_key`: on such a picture text is not read again.
-    `on_known` is told what the survey of a whole video found, right before KeyframesChosen; see `extract_named`.
-    Raises what `probe` raises, and Cancelled within half a second of `cancel` being set. Closing the iterator ends
-    the work.
+    Yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen of at most `frames` keyframes, then
+    FactsMeasured for each of them in order (after a Noticed if text can't be read).
+
+    Args:
+        path: The video file.
+        frames: Keyframes to choose, at most.
+        selection: How the keyframes are chosen, and from which range. Frames and times count from the start of the
+            video all the same.
+        max_side: The longer side of the JPEGs, in pixels, at most.
+        read_text: Read the text on the screen.
+        opening: For the strategies "auto" and "uniform": yield the keyframes of the opening in an OpeningChosen while
+            the rest is still being read, unless the video ends before or shows nothing there. They count among the
+            `frames`.
+        texts: Texts read before, by `picture_key`; they are not read again.
+        on_known: Called with the results of the survey of a whole video, right before KeyframesChosen; see
+            `extract_named`.
+        cancel: Setting it raises Cancelled within half a second.
+
+    Raises:
+        InputError: The file is not a readable video.
+        DecodeError: Nothing of it can be decoded, or the decoder failed.
+        Cancelled: `cancel` was set.
+        ValueError: The arguments contradict each other.
     """
     if frames < 1 or max_side < 16:
         raise ValueError(f"frames is {frames} and max_side {max_side}; at least 1 and 16 are needed")
@@ -114,10 +130,25 @@ def extract_named(
     texts: Texts = _NO_TEXTS,
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
-    """What `extract` yields for a selection of a whole video by any strategy but "auto", without progress and without
-    an OpeningChosen: what is `known` of the file stands in for a survey, and only what is wanted is decoded.
+    """Yield the events of `extract` without another survey: only the wanted frames are decoded.
 
-    Raises what `extract` raises.
+    For a selection of a whole video by any strategy but "auto". There is no progress and no OpeningChosen.
+
+    Args:
+        path: The video file.
+        known: The results of an earlier survey, from the `on_known` of `extract`.
+        frames: See `extract`, as for the other arguments.
+        selection: See `extract`.
+        max_side: See `extract`.
+        read_text: See `extract`.
+        opening: See `extract`.
+        texts: See `extract`.
+        cancel: See `extract`.
+
+    Raises:
+        InputError: The file is not a readable video.
+        DecodeError: Nothing of it can be decoded, or the decoder failed.
+        Cancelled: `cancel` was set.
     """
     check_file(path)
     wishes, decode = wishes_of(known, selection, frames, opening, readable(path.name))
@@ -145,7 +176,7 @@ def _placed(event: VideoEvent | Fetched, decode: DecodeSummary) -> VideoEvent:
 
 
 def _with_texts(events: Iterator[VideoEvent], texts: Texts) -> Iterator[VideoEvent]:
-    """The same, with the texts that were not read again put into the facts."""
+    """Forward the events, with the texts that were not read again added to the facts."""
     keys: dict[int, str] = {}
     for event in events:
         if isinstance(event, KeyframesChosen) and texts:
@@ -158,10 +189,14 @@ def _with_texts(events: Iterator[VideoEvent], texts: Texts) -> Iterator[VideoEve
 def full_pictures(
     path: Path, keyframes: Sequence[Keyframe], *, cancel: threading.Event | None = None
 ) -> Iterator[Keyframe]:
-    """The same keyframes, one by one in order of time, with their pictures at full resolution, turned upright.
+    """Yield the keyframes in time order, with their pictures at full resolution and upright.
 
-    Only what is needed is decoded. Raises what `probe` raises, InputError where the file no longer has a frame at one
-    of the times, and Cancelled.
+    Only the necessary frames are decoded.
+
+    Raises:
+        InputError: The file is not a readable video, or has no frame at one of the times any more.
+        DecodeError: Nothing of it can be decoded, or the decoder failed.
+        Cancelled: `cancel` was set.
     """
     check_file(path)
     ordered = sorted(keyframes, key=lambda keyframe: keyframe.time_seconds)
@@ -174,11 +209,15 @@ def full_pictures(
 def sound_pieces(
     path: Path, *, start_seconds: float = 0.0, end_seconds: float | None = None, cancel: threading.Event | None = None
 ) -> Generator[SoundPiece, None, None]:
-    """The sound of [start_seconds, end_seconds) in time order, in pieces of at most 30 s that are cut at quiet places.
+    """Yield the sound of [start_seconds, end_seconds) in time order, in pieces of at most 30 s, cut at quiet places.
 
-    Times count from the first displayed picture. Stretches without any sound are left out, so a silent video gives no
-    piece, and neither does one without a sound track. Memory does not grow with the length of the video.
-    Raises what `probe` raises, DecodeError where none of the sound can be decoded, and Cancelled.
+    Times count from the first displayed picture. Silence is left out, so a silent video yields nothing, and neither
+    does one without a sound track. Memory doesn't grow with the length of the video.
+
+    Raises:
+        InputError: The file is not a readable video.
+        DecodeError: None of the sound can be decoded, or the decoder failed.
+        Cancelled: `cancel` was set.
     """
     check_file(path)
     with DecoderWorker("sound", path, start_seconds=start_seconds, end_seconds=end_seconds) as child:
@@ -186,17 +225,23 @@ def sound_pieces(
 
 
 def may_have_subtitles(video: VideoInfo) -> bool:
-    """Return whether a child must look for subtitles: there is a track in the file, or a file beside it."""
+    """Return whether there may be subtitles: a track in the file, or a file beside it."""
     return video.has_subtitle_tracks or any(files_beside(video.path))
 
 
 def subtitles_of(
     path: Path, language: Language, *, cancel: threading.Event | None = None
 ) -> tuple[Transcript | None, tuple[Notice, ...]]:
-    """The subtitles in `language` if there are such, else those marked as default, else the first; None without any.
+    """Read the subtitles in `language`, else those marked as default, else the first ones.
 
-    Times count from the first displayed picture. What else there is, and what could not be read, is in the notices.
-    Raises what `probe` raises, and Cancelled.
+    Returns:
+        The transcript, or None without subtitles, and notices of other subtitles and of those that couldn't be read.
+        Times count from the first displayed picture.
+
+    Raises:
+        InputError: The file is not a readable video.
+        DecodeError: Nothing of it can be decoded, or the decoder failed.
+        Cancelled: `cancel` was set.
     """
     check_file(path)
     transcript: Transcript | None = None

@@ -1,6 +1,6 @@
-"""From a path that a user gave to one that can be read, or to a sentence about why not.
+"""Checks of paths that a user gave, with an error that says why a file can't be read.
 
-Looks at the file system only; what is inside the file is the decoder's business.
+Only the file system and the first bytes are examined; the decoder checks the contents.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from app.core.filenames import address_in, shown_path
 
 
 def printable(path: Path | str) -> str:
-    """The name as it can stand in one line of a sentence: line breaks and control characters shown escaped, and the
-    middle of what is too long for a path left out.
+    """Return the name in a form that fits in one line of a sentence.
+
+    Line breaks and control characters are escaped, and the middle of a name too long for a path is left out.
     """
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown_path(path))
 
@@ -28,20 +29,21 @@ VIDEO_SUFFIXES = frozenset(
         *(".dv", ".y4m", ".ivf", ".nut", ".h264", ".264", ".h265", ".265", ".hevc", ".obu", ".mjpeg", ".mjpg", ".dav"),
     )
 )
-"""Endings that hold videos in practice, of cameras, recorders, downloads and encoders. A file named one by one may have
-any ending, this is for looking through folders."""
+"""Suffixes of videos from cameras, recorders, downloads and encoders, for listing folders. A file that is named
+explicitly may have any suffix."""
 _ALSO_SOURCE_CODE = frozenset((".ts", ".mts"))
 """Transport streams, but also TypeScript."""
 _SYNC, _PACKET_BYTES = 0x47, (188, 192, 204)
-"""How packets of a transport stream (ISO/IEC 13818-1) begin, and their length: plain, with a time in front (M2TS), with
-error correction."""
+"""First byte of the packets of a transport stream (ISO/IEC 13818-1), and their lengths: plain, with a time in front
+(M2TS), with error correction."""
 _PACKETS = 5
-"""Enough that a text does not pass: FFmpeg, too, asks for five in a row."""
+"""Packets in a row that are required, so that a text doesn't pass; FFmpeg requires five, too."""
 
 
 def is_video_name(path: Path) -> bool:
-    """Tell by its ending whether a file of a folder is meant to be a video. Where that leaves doubt, its first bytes
-    decide, unless it cannot be read: then opening it later says why.
+    """Return whether a file of a folder is a video by its suffix.
+
+    If the suffix is ambiguous, the first bytes decide, unless the file can't be read: opening it later says why.
     """
     suffix = path.suffix.lower()
     if suffix not in VIDEO_SUFFIXES or not path.is_file():
@@ -54,11 +56,11 @@ def is_video_name(path: Path) -> bool:
     except OSError:
         return True
     packets = (start[first::length][:_PACKETS] for length in _PACKET_BYTES for first in range(length))
-    return b"\0" in start and bytes([_SYNC]) * _PACKETS in packets  # text holds no zero
+    return b"\0" in start and bytes([_SYNC]) * _PACKETS in packets  # text has no zero byte
 
 
 def check_file(path: Path) -> None:
-    """Raises InputError unless `path` is a readable file with something in it."""
+    """Raise InputError unless `path` is a readable file that isn't empty."""
     given = printable(path)
     try:
         status = path.stat()

@@ -1,6 +1,6 @@
-"""SHA-256 of files, short names of pictures, and the version of what this package finds in a video.
+"""Hashes of files and pictures, and the version of this package's results.
 
-The version is computed from the sources and the decoder's version: a number raised by hand is forgotten one day.
+The version is computed from the sources and the decoder's version, since a manual number is easily forgotten.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ _KEY_BYTES = 8
 
 
 def picture_key(jpeg: bytes) -> str:
-    """A short name for a picture by its content: the same for the same bytes, 16 hex digits."""
+    """Return a key of 16 hex digits for a picture: the same for the same bytes."""
     return hashlib.blake2b(jpeg, digest_size=_KEY_BYTES).hexdigest()
 
 
 def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
-    """The lower-case hex SHA-256 of the file. Raises InputError for what cannot be read, Cancelled when told to."""
+    """Return the lower-case hex SHA-256 of the file.
+
+    Raises:
+        InputError: The file can't be read.
+        Cancelled: `cancel` was set.
+    """
     check_file(path)
     digest = hashlib.sha256()
     try:
@@ -41,8 +46,7 @@ def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
 
 @cache
 def version() -> str:
-    """A few hex digits."""
-    import hashlib  # the decoding child, which imports this with its package, never asks
+    """Return the version of this package's results: 16 hex digits that change with the sources and the decoder."""
     from importlib.metadata import version as installed
 
     folder = Path(__file__).parent

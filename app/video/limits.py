@@ -1,7 +1,7 @@
-"""What a decoding child may use at most, so that a hostile file costs one job and neither the machine nor its peace.
+"""Resource limits of a decoder worker, so that a hostile file fails one job and doesn't harm the machine.
 
-The operating system bounds the memory, where it can; a thread ends the process where nothing moves on; pictures that
-are larger than any camera's are refused. Only the child calls what is here.
+The operating system limits the memory where it can, a watchdog thread ends a stuck process, and pictures larger than
+any camera's are refused. Only the worker calls these functions.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from app.core.errors import InputError
 from app.video.files import printable
 
 MEMORY_BYTES = (4 << 30) + (os.cpu_count() or 1) * (64 << 20)
-"""Ten times what an hour of 1080p takes; 8K of ten bits fits. Every core brings threads with stacks and buffers."""
+"""Ten times what an hour of 1080p takes; ten-bit 8K fits. Each core adds threads with stacks and buffers."""
 STUCK_SECONDS = 180.0
-"""A picture takes milliseconds and a slow disk seconds; nobody waits longer than this for nothing."""
+"""A picture takes milliseconds and a slow disk seconds; a longer wait without progress is a failure. Chosen by hand;
+not tuned."""
 STUCK_EXIT = 75
 DECODER_NICENESS, TEXT_NICENESS = 5, 10
-"""Of 20 steps; each of them leaves a process about four fifths of the time that the one before gets (Linux, sched(7)):
-beside a busy page or engine a decoder gets a quarter of a core, and text, which nobody waits for, a tenth."""
+"""Of 20 steps. With each step a process gets about four fifths of the time of the step before (Linux, sched(7)): beside
+a busy page or engine a decoder gets a quarter of a core, and text, which isn't waited for, a tenth."""
 MAX_PIXELS = 1 << 26
-"""8192 x 8192: twice 8K. Beyond, a few bytes in a file can ask for minutes of work a picture."""
-_LOOKS = 20
-_moved = 0
-_waits = False
+"""8192 x 8192: twice 8K. With larger pictures a few bytes in a file can cause minutes of work for each."""
+_NUM_POLLS = 20
+_num_steps = 0
+_is_waiting = False
 
 
 def limit_memory(num_bytes: int) -> None:
-    """Allocations of this process beyond `num_bytes` fail from now on, and it is the first to go if memory ends."""
+    """Let allocations of this process beyond `num_bytes` fail, and let Linux kill it first if memory runs out."""
     try:
         import resource
     except ImportError:  # Windows has no such limits
@@ -48,7 +49,7 @@ def limit_memory(num_bytes: int) -> None:
 
 
 def lower_priority(niceness: int) -> None:
-    """Let this process and what it starts give way to others, by so many steps more (Windows knows one step)."""
+    """Lower the priority of this process and its children by `niceness` steps (Windows has one step)."""
     if sys.platform == "win32":
         import psutil
 
@@ -58,7 +59,7 @@ def lower_priority(niceness: int) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception of Python, PyAV or OpenCV says that an allocation failed."""
+    """Return whether an exception of Python, PyAV or OpenCV says that an allocation failed."""
     no_memory = -4
     return isinstance(error, MemoryError) or (
         type(error).__module__ == "cv2" and getattr(error, "code", None) == no_memory
@@ -66,45 +67,46 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def check_size(video: VideoInfo) -> None:
-    """Raises InputError for pictures that are larger than MAX_PIXELS as they are shown."""
+    """Raise InputError for pictures larger than MAX_PIXELS at their displayed size."""
     if video.width * video.height > MAX_PIXELS:
         size = {"width": video.width, "height": video.height, "megapixels": MAX_PIXELS // 10**6}
         raise InputError("video_too_large", name=printable(video.name), **size)
 
 
 def move_on() -> None:
-    """Tells the watchdog that something was read, decoded or sent. Costs nothing, and does nothing without one."""
-    global _moved
-    _moved += 1
+    """Report progress to the watchdog: something was read, decoded or sent. Costs almost nothing."""
+    global _num_steps
+    _num_steps += 1
 
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """While somebody else is waited for, as long as they may take, nothing is stuck."""
-    global _waits
-    _waits = True
+    """Suspend the watchdog while this process waits for another one."""
+    global _is_waiting
+    _is_waiting = True
     try:
         yield
     finally:
-        _waits = False
+        _is_waiting = False
         move_on()
 
 
 def end_if_stuck(seconds: float) -> None:
-    """Starts the watchdog: without a `move_on` for `seconds`, the process ends with STUCK_EXIT, its stacks logged.
+    """Start the watchdog: without a `move_on` for `seconds`, log the stacks and end the process with STUCK_EXIT.
 
-    Where a library lets no Python run at all, it ends with 1 after twice that time.
+    If a library blocks Python entirely, the process ends with 1 after twice that time.
     """
     faulthandler.dump_traceback_later(2 * seconds, exit=True)
     threading.Thread(target=_watch, args=(seconds,), daemon=True).start()
 
 
 def _watch(seconds: float) -> None:
-    seen, looks = _moved, 0
-    while looks < _LOOKS:
-        # Many short sleeps: a machine that was suspended, or a process that was stopped, has not had its time.
-        time.sleep(seconds / _LOOKS)
+    last_step, num_polls = _num_steps, 0
+    while num_polls < _NUM_POLLS:
+        # Many short sleeps, so that the time of a suspended machine or a stopped process doesn't count.
+        time.sleep(seconds / _NUM_POLLS)
         faulthandler.dump_traceback_later(2 * seconds, exit=True)
-        seen, looks = (seen, looks + 1) if seen == _moved and not _waits else (_moved, 0)
+        is_stuck = last_step == _num_steps and not _is_waiting
+        last_step, num_polls = (last_step, num_polls + 1) if is_stuck else (_num_steps, 0)
     faulthandler.dump_traceback(sys.stderr)
     os._exit(STUCK_EXIT)

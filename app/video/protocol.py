@@ -1,7 +1,7 @@
-"""From events and errors to bytes on a pipe and back: a JSON header, then the raw pictures it refers to.
+"""Protocol between worker and parent: events and errors as a JSON header, then the raw pictures it refers to.
 
 A message is: u32 header length, header, then the blobs, all big-endian; the header is {"value": …, "blobs": [sizes]}.
-Only the classes named here can come back, so a child that a malformed file has taken over can send nothing else.
+Only the classes named here can be received, so a worker that a malformed file has compromised can send nothing else.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _unpack(value: object, blobs: list[bytes]) -> object:
 
 
 def send(stream: BinaryIO, value: object) -> None:
-    """Writes one event or error and flushes."""
+    """Write one event or error and flush."""
     blobs: list[bytes] = []
     packed = _pack(value, blobs)
     header = json.dumps({"value": packed, "blobs": [len(blob) for blob in blobs]}).encode()
@@ -99,16 +99,20 @@ def send(stream: BinaryIO, value: object) -> None:
 
 
 def private_output() -> BinaryIO:
-    """Return standard output for messages alone: what a library prints goes to standard error instead."""
+    """Return standard output for messages only, and redirect what libraries print to standard error."""
     private = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return os.fdopen(private, "wb")
 
 
 def receive(stream: BinaryIO) -> object | None:
-    """The next event or error (as a value, not raised), or None where the stream ends.
+    """Return the next event or error (as a value, not raised), or None at the end of the stream.
 
-    Raises EOFError for a message that ends in the middle and ValueError for one that is not ours.
+    Raises:
+        EOFError: A message is incomplete.
+        KeyError: A message names an unknown class.
+        TypeError: The fields of a message don't fit its class.
+        ValueError: A message isn't in this protocol.
     """
     start = stream.read(_LENGTH.size)
     if not start:

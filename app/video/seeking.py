@@ -1,8 +1,8 @@
 """Accurate seeking: the pictures shown at given times, decoding only what is needed.
 
-A seek goes to the keyframe before the wanted frame, and decoding continues to the wanted timestamp. It counts only if a
-frame with exactly that timestamp comes out. A file whose seeks cannot be trusted is decoded from the start, and no
-reader that starts late is offered for it. Frame numbers and times are those of the whole video.
+A seek goes to the codec's keyframe before the wanted frame, and decoding continues to the wanted timestamp. It counts
+only if the decoder returns a frame with exactly that timestamp. A file whose seeks can't be trusted is decoded from the
+start, and `SeekReader` refuses it. Frame numbers and times are those of the whole video.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from app.video.readers.display_order import FramePacing
 from app.video.readers.pyav import SPARE_CODECS, AvPicture, open_video
 
 _BACK_SECONDS = (0, 1, 5)
-"""A transport stream is searched by the time of decoding, and a jump may land behind the frame: then from before."""
+"""Seek targets before the frame, tried in order: a transport stream is searched by decoding time, and a seek may end
+behind the frame. Chosen by hand; not tuned."""
 
 
 class InaccurateSeekError(Exception):
-    """This file cannot be jumped in: read it in order."""
+    """Raised for a file in which seeks can't be trusted; it must be read in order."""
 
 
 def pictures_at(
@@ -45,12 +46,20 @@ def pictures_at(
     edges: Sequence[tuple[int, float]] = (),
     exactly: bool = False,
 ) -> Iterator[Picture]:
-    """For each of the rising times the picture on show then, the last one that is not later.
+    """Yield the picture shown at each of the rising times: the last one that is not later.
 
-    `reader` is the name of the one that gave the times. `edges` are (index, seconds) of frames that must be found at
-    that place before a jump is trusted, and with `exactly` a jump must lead to the very times as well.
+    Args:
+        video: The metadata of the file.
+        reader: The name of the reader that determined the times.
+        times_seconds: Rising, from the start of the video.
+        edges: (index, seconds) of frames that must be found at that place before seeks are trusted.
+        exactly: Trust seeks only if a frame has exactly the time. Damaged pictures are yielded, too.
+
+    Raises:
+        InputError: The file is not a video any more.
+        DecodeError: No reader can decode it.
     """
-    given = 0
+    num_yielded = 0
     if reader == "pyav":
         try:
             with AccurateSeeker(video) as jumper:
@@ -60,11 +69,11 @@ def pictures_at(
                     if exactly and abs(picture.time_seconds - time) > SAME_SECONDS:
                         raise InaccurateSeekError
                     yield picture
-                    given += 1
+                    num_yielded += 1
             return
         except (InaccurateSeekError, av.error.FFmpegError):
             pass
-    yield from _in_order(video.path, times_seconds[given:], also_damaged=exactly)
+    yield from _in_order(video.path, times_seconds[num_yielded:], also_damaged=exactly)
 
 
 def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool) -> Iterator[Picture]:
@@ -74,7 +83,7 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
         for picture in reader.frames():
             move_on()
             if picture.is_damaged and shown is not None and not also_damaged:
-                continue  # the picture before it is what can be shown then
+                continue  # the picture before is shown instead
             while left and shown is not None and picture.time_seconds > left[-1] + SAME_SECONDS:
                 left.pop()
                 yield shown
@@ -87,13 +96,21 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
 
 
 class AccurateSeeker:
-    """An opened video whose packets have all been listed. Raises NotExact for one without plain rising timestamps.
-
-    Pictures that are looked at and not shown may be `rough`: not smoothed along the edges of blocks, which costs a
-    fifth of the decoding and leaves the mean of an area as it is.
-    """
+    """An opened video with a list of all its packets, for accurate seeks."""
 
     def __init__(self, video: VideoInfo, *, rough: bool = False) -> None:
+        """Open the file and list its packets.
+
+        Args:
+            video: The metadata of the file.
+            rough: Decode without the loop filter, which smooths the edges of blocks. That saves a fifth of the decoding
+                and doesn't change the mean of an area, so it suits pictures that are compared and not shown.
+
+        Raises:
+            InaccurateSeekError: The timestamps of the packets don't rise, or are missing.
+            InputError: The file is not a video any more.
+            DecodeError: The file can't be decoded.
+        """
         self.num_damaged = 0
         self._video = video
         self._container, self._stream = open_video(video.path)
@@ -121,24 +138,25 @@ class AccurateSeeker:
         self.close()
 
     def close(self) -> None:
+        """Close the container."""
         self._container.close()
 
     def is_variable_frame_rate(self) -> bool:
-        """Whether the frames of the whole file follow each other unevenly."""
+        """Return whether the frames of the whole file follow each other unevenly."""
         pace = FramePacing()
         for pts in self._shown:
             pace.push(float(pts * self._unit))
         return pace.is_variable()
 
     def check(self, edges: Sequence[tuple[int, float]]) -> None:
-        """Raises NotExact unless each (index, seconds) is where the packets say."""
+        """Raise InaccurateSeekError unless each frame (index, seconds) is at that place in the list of packets."""
         for index, seconds in edges:
             place = self._place(self._video.start_seconds + seconds)
             if place - self._first != index or abs(self._seconds(self._shown[place]) - seconds) > SAME_SECONDS:
                 raise InaccurateSeekError
 
     def cost(self, seconds: float) -> int:
-        """How many frames must be decoded now for the one on show at `seconds`. Raises NotExact."""
+        """Return the number of frames to decode for the one shown at `seconds`. Raises InaccurateSeekError."""
         shown = self._shown[self._place(self._video.start_seconds + seconds)]
         start = self._whole[max(0, bisect_right(self._whole, shown) - 1)]
         if self._reached is not None and self._reached < shown:
@@ -146,21 +164,21 @@ class AccurateSeeker:
         return 1 + bisect_left(self._shown, shown) - bisect_left(self._shown, start)
 
     def times_between(self, after_seconds: float, before_seconds: float) -> list[float]:
-        """The seconds of the frames between two others. Raises NotExact."""
+        """Return the times of the frames between two others. Raises InaccurateSeekError."""
         first, last = (self._place(self._video.start_seconds + time) for time in (after_seconds, before_seconds))
         return [self._seconds(pts) for pts in self._shown[first + 1 : last]]
 
     def at(self, seconds: float) -> Picture:
-        """The picture on show at `seconds`. Raises NotExact where it does not come out."""
+        """Return the picture shown at `seconds`. Raises InaccurateSeekError if the decoder doesn't return it."""
         place = self._place(self._video.start_seconds + seconds)
         if place < self._first:
             raise InaccurateSeekError
         return self._picture(self._frame(self._shown[place]), place)
 
     def pictures_from(self, seconds: float) -> Iterator[Picture]:
-        """All pictures from the first at or after `seconds` on, at full trust only the first: see `num_damaged`.
+        """Yield all pictures from the first one at or after `seconds`. Only the first is verified: see `num_damaged`.
 
-        Raises NotExact where that one does not come out.
+        Raises InaccurateSeekError if the decoder doesn't return the first one.
         """
         start = bisect_left(self._shown, (self._video.start_seconds + seconds - SAME_SECONDS) / float(self._unit))
         place = max(start, self._first)
@@ -193,14 +211,14 @@ class AccurateSeeker:
         return float(pts * self._unit) - self._video.start_seconds
 
     def _place(self, container_seconds: float) -> int:
-        """The place in display order of what is on show at a time of the container."""
+        """Return the place in display order of the frame shown at a time of the container."""
         place = bisect_right(self._shown, (container_seconds + SAME_SECONDS) / float(self._unit)) - 1
         if place < 0:
             raise InaccurateSeekError
         return place
 
     def _list_packets(self) -> tuple[list[int], list[int]]:
-        """(timestamps of all frames, of those stored whole), both rising."""
+        """Return (timestamps of all frames, of those stored whole), both rising."""
         shown, whole, last_dts = [], [], None
         for packet in self._packets():
             move_on()
@@ -220,7 +238,7 @@ class AccurateSeeker:
         return sorted(shown), sorted(whole)
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
-        # At the end PyAV asks every stream for what it holds, and does not know one that appeared while it read.
+        # At the end PyAV flushes every stream, and fails for one that appeared while it read.
         with suppress(IndexError):
             try:
                 yield from self._container.demux(self._stream)
@@ -236,8 +254,8 @@ class AccurateSeeker:
             self._decoded = self._from(self._whole[place])
         for frame in self._decoded:
             self._reached = frame.pts
-            # Damage on the way is damage of the wanted frame, which is drawn from those before it; so is a beginning
-            # that the container takes for a frame stored whole and the decoder does not.
+            # Damage on the way damages the wanted frame, which is predicted from the frames before; so does a start
+            # that is a frame stored whole for the container but not for the decoder.
             is_false_start = frame.pts == self._whole[place] and not frame.key_frame
             if frame.pts is None or frame.pts > pts or frame.is_corrupt or is_false_start or self.num_damaged:
                 break
@@ -246,14 +264,14 @@ class AccurateSeeker:
         raise InaccurateSeekError
 
     def _from(self, whole_pts: int) -> Iterator[VideoFrame]:
-        """The frames from the one stored whole at `whole_pts`, or from an earlier one that the container jumps to."""
+        """Yield the frames from the one stored whole at `whole_pts`, or from an earlier one that the seek ends at."""
         for back_seconds in _BACK_SECONDS:
             try:
                 self._container.seek(whole_pts - round(back_seconds / self._unit), stream=self._stream)
             except av.error.FFmpegError as error:
                 raise InaccurateSeekError from error
             packets = self._packets()
-            # Some containers can only jump near; what comes before a frame stored whole would be guessed.
+            # Some containers only seek approximately; frames before one stored whole would be guessed.
             first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
             if first is not None and first.pts is not None and first.pts <= whole_pts:
                 for packet in chain([first], packets):
@@ -278,9 +296,9 @@ class AccurateSeeker:
 
 
 class SeekReader:
-    """A FrameReader whose first frame is the first one at or after `start_seconds`. Raises NotExact.
+    """A FrameReader that starts with the first frame at or after `start_seconds`.
 
-    It does not tell whether the file is whole, which takes reading all of it.
+    It doesn't report whether the file is complete, which would mean reading all of it.
     """
 
     name = "pyav"
@@ -288,6 +306,7 @@ class SeekReader:
     tail = (0, 0.0)
 
     def __init__(self, video: VideoInfo, start_seconds: float) -> None:
+        """Open the file and seek. Raises InaccurateSeekError if that can't be done to the frame."""
         self.info = video
         self.declared_seconds: float | None = None
         self._jumper = AccurateSeeker(video)
@@ -303,6 +322,7 @@ class SeekReader:
 
     @property
     def num_damaged(self) -> int:
+        """Return how often damage was found until now."""
         return self._jumper.num_damaged
 
     def __enter__(self) -> Self:
@@ -312,14 +332,18 @@ class SeekReader:
         self.close()
 
     def close(self) -> None:
+        """Release the file."""
         self._jumper.close()
 
     @property
     def is_variable_frame_rate(self) -> bool:
+        """Return whether the frames of the whole file follow each other unevenly."""
         return self._jumper.is_variable_frame_rate()
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        """Return nothing: skipped frames aren't kept."""
         return ()
 
     def frames(self) -> Iterator[Picture]:
+        """Yield the frames once, in order."""
         return chain([self._first], self._pictures)

@@ -1,4 +1,4 @@
-"""Single pictures of an opened video for a player, at times that come one by one. Runs in the decoding child."""
+"""Reader of single pictures of an opened video, for a player. Runs in the decoder worker."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from app.video.readers.base import FrameReader, Picture, as_jpeg
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
 _QUALITY = 80
-"""Of pictures that are looked at for a moment; half the size of a keyframe's."""
+"""JPEG quality of pictures that are seen for a moment; half the size of a keyframe. Chosen by hand; not tuned."""
 
 
 class StillReader:
-    """The picture on show at any time; the list of packets is kept from one time to the next."""
+    """Random access to the pictures of a video; the list of packets is kept between requests."""
 
     def __init__(self, video: VideoInfo, reader: str) -> None:
         self._video = video
@@ -25,12 +25,12 @@ class StillReader:
             self._open()
 
     def at(self, seconds: float) -> Picture | None:
-        """Return the picture on show at `seconds`, or None for a file without one."""
+        """Return the picture shown at `seconds`, or None for a file without one."""
         if self._jumper is not None:
             try:
                 return self._jumper.at(seconds)
             except (InaccurateSeekError, av.error.FFmpegError):
-                self._open()  # what was read of a damaged place is not carried on to the next time
+                self._open()  # decoder state from a damaged place must not affect the next request
         return next(pictures_at(self._video, self._reader, [seconds]), None)
 
     def _open(self) -> None:
@@ -41,19 +41,20 @@ class StillReader:
             self._jumper = None
 
     def close(self) -> None:
+        """Release the file."""
         if self._jumper is not None:
             self._jumper.close()
             self._jumper = None
 
 
-def stills(reader: FrameReader, wishes: Iterable[tuple[float, int]]) -> Iterator[KeyframeFound]:
-    """For each (seconds, longest side in pixels) the picture on show then, numbered in the order of the wishes.
+def stills(reader: FrameReader, requests: Iterable[tuple[float, int]]) -> Iterator[KeyframeFound]:
+    """Yield the picture for each request (seconds, longest side in pixels), numbered in the order of the requests.
 
-    A Keyframe without a picture stands for one that cannot be had.
+    A Keyframe without a JPEG means that there is no picture.
     """
     source = StillReader(reader.info, reader.name)
     try:
-        for number, (seconds, side) in enumerate(wishes, 1):
+        for number, (seconds, side) in enumerate(requests, 1):
             picture = source.at(seconds)
             if picture is None:
                 yield KeyframeFound(Keyframe(number, 0, seconds, "asked", 1, 0, 0, b""))

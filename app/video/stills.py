@@ -1,7 +1,7 @@
-"""Small pictures of videos at any time, for a player whose browser cannot decode the file, and for its filmstrip.
+"""Cached small pictures of videos at any time, for the player's filmstrip and for files that the browser can't decode.
 
-One decoding child at low priority serves all pages. It is kept for one video while that is asked for, so that dragging
-the playhead does not start a process for each picture. Pictures are kept in memory, up to a bound.
+One decoder worker at low priority serves all pages. It is kept while its video is requested, so that dragging the
+playhead doesn't start a process for each picture. Pictures are kept in memory, up to a limit.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from app.video.files import check_file, printable
 from app.video.worker_pool import DecoderWorker
 
 SIDES = (96, 1280)
-"""Pixels of the longer side that may be asked for."""
+"""Least and greatest longer side that may be requested, in pixels."""
 _IDLE_SECONDS = 20.0
-_PATIENCE_SECONDS = 20.0
-"""For one picture. A file that can only be read in order from its start may need longer; then there is none."""
+"""Without a request for this long, the worker ends. Chosen by hand; not tuned."""
+_TIMEOUT_SECONDS = 20.0
+"""For one picture. A file that can only be read in order from its start may need longer and gets none. Chosen by hand;
+not tuned."""
 _KEPT_BYTES = 24 << 20
-"""About 600 pictures of 960 pixels, or 4,000 of a filmstrip."""
+"""About 600 pictures of 960 pixels, or 4,000 of a filmstrip. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Still:
-    """A JPEG of the frame on show at the time that was asked for; `time_seconds` is when that frame begins."""
+    """A JPEG of the frame shown at the requested time; `time_seconds` is the time of that frame."""
 
     time_seconds: float
     jpeg: bytes
@@ -38,7 +40,7 @@ _Key = tuple[str, int, int, int]
 
 
 class Stills:
-    """Pictures of one video after another. Safe to use from several threads; `close` ends the child."""
+    """Picture source for the player, thread-safe. It serves one video at a time; `close` ends the worker."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,9 +51,11 @@ class Stills:
         self._timer: threading.Timer | None = None
 
     def at(self, path: Path, seconds: float, side: int) -> Still:
-        """Return the picture of `path` on show at `seconds`, at most `side` pixels long.
+        """Return the picture of `path` shown at `seconds`, its longer side at most `side` pixels.
 
-        Raises what `probe` raises, and InputError("still_missing") where there is no picture in time.
+        Raises:
+            InputError: The file is not a readable video, or there is no picture in time ("still_missing").
+            DecodeError: Nothing of it can be decoded, or the decoder failed.
         """
         check_file(path)
         file = (str(path), path.stat().st_mtime_ns)
@@ -65,29 +69,29 @@ class Stills:
             return still
 
     def close(self) -> None:
-        """End the child; the next request starts another."""
+        """End the worker; the next request starts another."""
         with self._lock:
             self._end()
 
     def _decoded(self, path: Path, file: tuple[str, int], seconds: float, side: int) -> Still:
         missing = InputError("still_missing", name=printable(path.name), time=f"{seconds:.3f}")
-        watch = threading.Event()
+        timeout = threading.Event()
         try:
             if self._file != file or self._child is None:
                 self._end()
                 self._child = DecoderWorker("stills", path)
                 self._file = file
-                worker_pool.refill()  # for an analysis
-            late = threading.Timer(_PATIENCE_SECONDS, watch.set)
-            late.start()
+                worker_pool.refill()  # keep one ready for an analysis
+            timer = threading.Timer(_TIMEOUT_SECONDS, timeout.set)
+            timer.start()
             try:
                 self._child.ask([seconds, side])
-                found = next((one for one in self._child.events(watch) if isinstance(one, KeyframeFound)), None)
+                found = next((one for one in self._child.events(timeout) if isinstance(one, KeyframeFound)), None)
             finally:
-                late.cancel()
+                timer.cancel()
         except AppError:
             self._end()
-            if watch.is_set():
+            if timeout.is_set():
                 raise missing from None
             raise
         if found is None:

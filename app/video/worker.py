@@ -1,9 +1,9 @@
-"""The decoding child: from a request on its standard input to messages on its standard output.
+"""Decoder worker: a program that reads a request on standard input and writes messages on standard output.
 
 The request is one line, `{"task": …, "path": …}`, where the task is "probe", "extract", "named", "pictures",
-"subtitles", "sound" or "stills"; the last takes further lines, `[seconds, side]`. The child ends when its standard
-input closes, which is how it learns that its parent is gone. With `--ready` it loads all libraries before it is asked;
-with `--background` it gives way to other processes. Started by app.video.worker_pool, not by people.
+"subtitles", "sound" or "stills"; the last accepts further lines, `[seconds, side]`. The worker ends when its standard
+input closes, since its parent is gone then. With `--ready` it loads all libraries before the request; with
+`--background` it runs at a lower priority. Started by app.video.worker_pool, not by hand.
 """
 
 from __future__ import annotations
@@ -43,58 +43,59 @@ if TYPE_CHECKING:
 
 
 _LIKELY = ("first", "shot")
-"""Reasons of pictures found on the way that the choice at the end mostly keeps: text is read from them at once."""
+"""Reasons of early keyframes that are mostly kept in the end, so their text is read at once."""
 
 
 _STILLS_NICENESS = 10
+"""Chosen by hand, so that an analysis goes first; not tuned."""
 
 
 def _load() -> None:
-    """All that a request may need; the text reader alone is left for when there is text to be read."""
+    """Import everything that a request may need, except the text recognition, which is loaded on use."""
     from app.video.keyframes import pipeline  # noqa: F401
 
 
-_wishes: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+_further_input: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
 
 def _request() -> dict[str, Any]:
-    """Read the first line of standard input; what follows is for later, and a parent that is gone ends us."""
+    """Read the first line of standard input, and keep what follows for later; end the process without a parent."""
     data = b""
     while b"\n" not in data:
         if not (read := os.read(sys.stdin.fileno(), 65536)):
             os._exit(0)
         data += read
     line, _, rest = data.partition(b"\n")
-    _wishes.put(rest)
+    _further_input.put(rest)
     return dict(json.loads(line))
 
 
-def _further_wishes() -> Iterator[Any]:
-    """The lines of standard input after the first, as they come, for as long as the parent wants more."""
+def _further_requests() -> Iterator[Any]:
+    """Yield the lines of standard input after the first, as they arrive."""
     rest = b""
     while True:
         with limits.waiting():
-            rest += _wishes.get()
+            rest += _further_input.get()
         *lines, rest = rest.split(b"\n")
         for line in lines:
             yield json.loads(line)
 
 
 def _end_with_parent() -> None:
-    # os.read and not sys.stdin.read: a lock held by this thread would abort an ordinary exit of the interpreter.
+    # os.read instead of sys.stdin.read: a lock held by this thread would abort a normal exit of the interpreter.
     while read := os.read(sys.stdin.fileno(), 4096):
-        _wishes.put(read)
+        _further_input.put(read)
     os._exit(0)
 
 
 def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetched | Transcript | SoundPiece]:
-    """What answers a request, with no limit on time or memory. Raises AppErrors."""
-    # Imported here: a probe needs no OpenCV and no text reader, and should not wait for them.
+    """Yield the events of a request, without limits on time or memory. Raises AppErrors."""
+    # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
     from app.video.readers import open_reader
 
     path, task = Path(request["path"]), request["task"]
     wanted = request.get("selection") or {}
-    # In a short range every frame may be the one that is wanted.
+    # In a short range every frame may be wanted.
     is_whole = not wanted.get("start_seconds") and wanted.get("end_seconds") is None
     with open_reader(path, every_frame=task != "extract" or not is_whole) as reader:
         limits.check_size(reader.info)
@@ -114,8 +115,8 @@ def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetch
         if task == "stills":
             from app.video import still_reader
 
-            limits.lower_priority(_STILLS_NICENESS)  # an analysis goes first
-            yield from still_reader.stills(reader, ((float(time), int(side)) for time, side in _further_wishes()))
+            limits.lower_priority(_STILLS_NICENESS)
+            yield from still_reader.stills(reader, ((float(time), int(side)) for time, side in _further_requests()))
             return
         from app.video.keyframes import pipeline
 
@@ -146,8 +147,9 @@ def _chosen(reader: FrameReader, request: Mapping[str, Any]) -> Iterator[VideoEv
 def _with_facts(
     events: Iterator[VideoEvent | Known | Fetched], request: Mapping[str, Any]
 ) -> Iterator[VideoEvent | Known | Fetched]:
-    """The same, and then what can be measured on the keyframes that came last. Text is read meanwhile, from the first
-    picture on that will probably be among them.
+    """Forward the events, then yield the measured facts of the chosen keyframes.
+
+    Text is read meanwhile, starting with the first picture that will probably be chosen.
     """
     from app.video.features.frame_metrics import facts_of
     from app.video.features.text_recognition import TextReading
@@ -180,6 +182,7 @@ def _note_pictures(event: object, reading: TextReading, have_text: Collection[st
 
 
 def main() -> NoReturn:
+    """Handle the one request of this process."""
     from app.video.readers import damage
 
     damage.watch()
@@ -195,7 +198,7 @@ def main() -> NoReturn:
     limits.end_if_stuck(request.get("stuck_seconds", limits.STUCK_SECONDS))
     try:
         for event in events_of(request):
-            with limits.waiting():  # who reads our messages may take their time
+            with limits.waiting():  # the parent may be slow to read
                 send(output, event)
     except AppError as error:
         send(output, error)
@@ -203,7 +206,7 @@ def main() -> NoReturn:
         if not limits.is_out_of_memory(error):
             raise
         send(output, DecodeError("video_out_of_memory", name=printable(Path(request["path"]).name)))
-    # The libraries' own threads are not waited for: everything has been sent.
+    # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)
 

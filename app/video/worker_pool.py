@@ -28,16 +28,16 @@ from app.video.protocol import receive
 
 Child = subprocess.Popen[bytes]
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""NumPy's products are of a few numbers here; threads for larger ones wait for work at the expense of the decoder."""
+"""NumPy's matrix products are small here; waiting threads would take time from the decoder."""
 _log = logging.getLogger(__name__)
-_POLL_SECONDS = 0.05
-_QUEUED_MESSAGES = 16
+_POLL_SECONDS = 0.05  # chosen by hand; not tuned
+_QUEUED_MESSAGES = 16  # chosen by hand; not tuned
 _ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}
-"""What an exit code tells. Nobody but an operating system that runs out of memory kills a child outright."""
+"""Error keys by exit code. Only an operating system that runs out of memory kills a worker with signal 9."""
 
 
 class _Spare:
-    """The child that waits, if any, and how many want one to wait."""
+    """The idle worker, if there is one, and the number of callers that want one to be ready."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,37 +46,43 @@ class _Spare:
         self.in_background = False
 
     def keep(self) -> None:
+        """Keep a worker ready until `release`."""
         with self._lock:
             self._keepers += 1
             self._fill()
 
     def prepare(self) -> None:
+        """Start a worker if none is idle."""
         with self._lock:
-            self._waiting = self._waiting or _started("--ready")
+            self._waiting = self._waiting or _start_worker("--ready")
 
-    def let_go(self) -> None:
+    def release(self) -> None:
+        """Undo one `keep`."""
         with self._lock:
             self._keepers -= 1
         self.end_unneeded()
 
     def end_unneeded(self) -> None:
+        """End the idle worker unless a caller wants it."""
         with self._lock:
             if not self._keepers and self._waiting:
                 _end(self._waiting)
                 self._waiting = None
 
     def refill(self) -> None:
+        """Start a worker if one is wanted and none is idle."""
         with self._lock:
             self._fill()
 
     def take(self) -> Child | None:
+        """Return the idle worker, if there is one; the caller owns it then."""
         with self._lock:
             taken, self._waiting = self._waiting, None
             return taken
 
     def _fill(self) -> None:
         if self._keepers and self._waiting is None:
-            self._waiting = _started("--ready")
+            self._waiting = _start_worker("--ready")
 
 
 _spare = _Spare()
@@ -84,22 +90,22 @@ _spare = _Spare()
 
 @contextmanager
 def child_ready(*, in_background: bool = False) -> Iterator[None]:
-    """While this lasts, a child waits to be asked; after each one that ends, the next is made ready.
+    """Keep an idle worker ready within the context; each one that ends is replaced.
 
-    With `in_background` all of them give way to other processes: beside a page and an engine that must stay responsive.
+    With `in_background` all of them run at a lower priority, for a page and an engine that must stay responsive.
     """
     _spare.in_background = in_background
     _spare.keep()
     try:
         yield
     finally:
-        _spare.let_go()
+        _spare.release()
         _spare.in_background = False
 
 
 @contextmanager
 def child_begun() -> Iterator[None]:
-    """Start one child now, for the one file that a command reads; no other takes its place."""
+    """Start one worker now, for the one file that a command reads; it isn't replaced."""
     _spare.prepare()
     try:
         yield
@@ -108,22 +114,22 @@ def child_begun() -> Iterator[None]:
 
 
 def refill() -> None:
-    """Where a child is to be kept ready and none waits, start one."""
+    """Start a worker if one is to be kept ready and none is idle."""
     _spare.refill()
 
 
-def asked(request: str) -> Child:
-    """A child that was given this request, a line of JSON: the one that waits, or a new one."""
-    if (child := _spare.take()) and _told(child, request):
+def start_request(request: str) -> Child:
+    """Send a request, a line of JSON, to the idle worker or to a new one, and return it."""
+    if (child := _spare.take()) and _send(child, request):
         return child
-    if child:  # it was ended from outside
+    if child:  # it was killed from outside
         _end(child)
-    child = _started()
-    _told(child, request)  # a child that is gone already is seen by its exit code
+    child = _start_worker()
+    _send(child, request)  # a worker that has already ended is detected by its exit code
     return child
 
 
-def _started(*options: str) -> Child:
+def _start_worker(*options: str) -> Child:
     # -P keeps a file in the working directory from being imported in place of a library.
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "app.video.worker", *options, *(["--background"] if _spare.in_background else [])],
@@ -134,7 +140,7 @@ def _started(*options: str) -> Child:
     )
 
 
-def _told(child: Child, request: str) -> bool:
+def _send(child: Child, request: str) -> bool:
     pipe = cast(BinaryIO, child.stdin)
     try:
         pipe.write(request.encode() + b"\n")
@@ -151,26 +157,31 @@ def _end(child: Child) -> None:
 
 
 def close_pipes(child: Child) -> None:
-    """Of a child that has ended."""
+    """Close the pipes of a worker that has ended."""
     for pipe in (child.stdin, child.stdout, child.stderr):
         try:
             cast(BinaryIO, pipe).close()
-        except OSError:  # what was not read of the request
+        except OSError:  # part of the request was not read
             continue
 
 
 class DecoderWorker:
-    """A running child and its messages; leaving the `with` block ends it.
-
-    Among the `options` of any task may be `memory_bytes` and `stuck_seconds`, in place of those of app.video.limits.
-    """
+    """A running worker and its messages; leaving the `with` block ends it."""
 
     def __init__(self, task: str, path: Path, **options: object) -> None:
+        """Start a task.
+
+        Args:
+            task: One of the tasks of app.video.worker.
+            path: The video file.
+            options: Options of the task. Every task accepts `memory_bytes` and `stuck_seconds`, instead of the limits
+                in app.video.limits.
+        """
         self._path = path
         self._messages: queue.Queue[object] = queue.Queue(_QUEUED_MESSAGES)
         self._closing = threading.Event()
         self._is_unreadable = False
-        self._process = asked(json.dumps({"task": task, "path": str(path), **options}))
+        self._process = start_request(json.dumps({"task": task, "path": str(path), **options}))
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump, self._log_stderr)]
         for thread in self._threads:
             thread.start()
@@ -189,15 +200,21 @@ class DecoderWorker:
         close_pipes(self._process)
         refill()
 
-    def ask(self, wish: object) -> None:
-        """Send a child whose task takes more than one request the next one. One that has ended does not mind."""
+    def ask(self, request: object) -> None:
+        """Send the next request of a task that accepts several. A worker that has ended is ignored."""
         pipe = cast(BinaryIO, self._process.stdin)
         with suppress(OSError):
-            pipe.write(json.dumps(wish).encode() + b"\n")
+            pipe.write(json.dumps(request).encode() + b"\n")
             pipe.flush()
 
     def events(self, cancel: threading.Event | None = None) -> Iterator[object]:
-        """What the child sends, to its end. Raises what it reports, Cancelled, or DecodeError where it ended badly."""
+        """Yield the messages of the worker until it ends.
+
+        Raises:
+            AppError: The error that the worker reported.
+            Cancelled: `cancel` was set.
+            DecodeError: The worker crashed, was killed or got stuck.
+        """
         while True:
             if cancel is not None and cancel.is_set():
                 raise Cancelled
@@ -222,7 +239,7 @@ class DecoderWorker:
             try:
                 message = receive(stream)
             except (EOFError, ValueError, KeyError, TypeError):
-                # Half a message is how a crash looks from here; the exit code tells the rest.
+                # A crash looks like half a message from here; the exit code gives the cause.
                 _log.warning("the decoding child sent what cannot be read", exc_info=True)
                 self._is_unreadable = True
                 self._process.kill()

@@ -83,7 +83,7 @@ def test_the_hubs_token_reaches_an_engine_that_must_ask_the_hub(surroundings: No
 
 @on_linux
 def test_no_key_is_in_the_environment_of_a_real_decoder(surroundings: None) -> None:
-    child = worker_pool._started("--ready")
+    child = worker_pool._start_worker("--ready")
     try:
         found = environment_of(child.pid)
     finally:

@@ -1,6 +1,6 @@
-"""From an opened video's file to its sound in pieces, on the time axis of its pictures. Runs in the decoding child.
+"""Decoder of a video's sound, in pieces on the time axis of its pictures. Runs in the decoder worker.
 
-Damaged packets are left out. Of several sound tracks the one marked as default is heard, else the first.
+Damaged packets are left out. Of several sound tracks the one marked as default is decoded, else the first.
 """
 
 from __future__ import annotations
@@ -22,15 +22,21 @@ from app.video.limits import move_on
 from app.video.readers.pyav import open_video
 
 _GAP_SECONDS = 0.1
-"""Timestamps of sound are often a little off; what is further off is a gap, or a clock that began anew."""
+"""Timestamps of sound are often a little off; a larger difference is a gap, or a clock that restarted. Chosen by hand;
+not tuned."""
 _EARLY_SECONDS = 2.0
-"""How long before a range decoding begins: what a codec needs to find in, and more."""
+"""Decoding starts this long before a range: more than a codec needs to produce correct samples. Chosen by hand; not
+tuned."""
 _BLOCK = RATE
 Block = tuple[float, Samples]
 
 
 def pieces(info: VideoInfo, start_seconds: float, end_seconds: float | None) -> Iterator[SoundPiece]:
-    """What app.video.sound_pieces promises."""
+    """Yield the sound of [start_seconds, end_seconds) in pieces; see app.video.sound_pieces.
+
+    Raises:
+        DecodeError: None of the sound can be decoded.
+    """
     cutter = AudioSegmenter()
     for time, samples in _joined(_within(_blocks(info, start_seconds), start_seconds, end_seconds)):
         yield from cutter.push(time, samples)
@@ -38,7 +44,7 @@ def pieces(info: VideoInfo, start_seconds: float, end_seconds: float | None) -> 
 
 
 def _joined(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The same in blocks of a second or so: a decoder's own are too small to look at one by one."""
+    """Merge blocks to about a second each; a decoder's own are too small to process one by one."""
     held: list[Samples] = []
     start, length = 0.0, 0
     for time, samples in blocks:
@@ -91,7 +97,7 @@ def _stream(container: InputContainer) -> AudioStream | None:
 def _seek(container: InputContainer, container_seconds: float) -> None:
     try:
         container.seek(round(container_seconds * av.time_base))
-    except av.error.FFmpegError:  # not every format can; then it is read from where it stands
+    except av.error.FFmpegError:  # not every format can seek; then it is read from the current position
         return
 
 
@@ -110,18 +116,19 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 
 
 class _Track:
-    """Decoded frames to blocks at RATE, each with its time on the axis of the pictures."""
+    """Converter of decoded frames to blocks at RATE, each with its time on the axis of the pictures."""
 
     def __init__(self, origin_seconds: float) -> None:
         self.num_frames = 0
         self._origin = origin_seconds
         self._resampler: AudioResampler | None = None
         self._kind: tuple[object, ...] = ()
-        self._start = 0.0  # of what went through the present resampler
-        self._taken = self._given = 0
+        self._start = 0.0  # of the samples that went through the current resampler
+        self._num_pushed = self._num_returned = 0
         self._shift = 0.0
 
     def resampled(self, frame: AudioFrame) -> Iterator[Block]:
+        """Yield the blocks that a frame completes."""
         if not frame.samples or not frame.sample_rate:
             return
         self.num_frames += 1
@@ -130,14 +137,14 @@ class _Track:
         if kind != self._kind or abs(time - self._expected()) > _GAP_SECONDS:
             yield from self.rest()
             self._resampler, self._kind = AudioResampler("s16", "mono", RATE), kind
-            self._start, self._taken, self._given = time, 0, 0
-        self._taken += frame.samples
-        frame.pts = None  # what is given out is counted; the times of the file have been read
+            self._start, self._num_pushed, self._num_returned = time, 0, 0
+        self._num_pushed += frame.samples
+        frame.pts = None  # from here on samples are counted; the file's time was read above
         yield from self._through(frame)
 
     def rest(self) -> Iterator[Block]:
-        """What the resampler still holds."""
-        if self._resampler is not None and self._taken:
+        """Yield what the resampler still holds."""
+        if self._resampler is not None and self._num_pushed:
             yield from self._through(None)
         self._resampler = None
 
@@ -149,14 +156,14 @@ class _Track:
             return
         for result in results:
             samples = result.to_ndarray().reshape(-1).astype(np.int16, copy=False)
-            yield self._start + self._given / RATE, samples
-            self._given += len(samples)
+            yield self._start + self._num_returned / RATE, samples
+            self._num_returned += len(samples)
 
     def _expected(self) -> float:
-        return self._start + self._taken / float(str(self._kind[2])) if self._kind else 0.0
+        return self._start + self._num_pushed / float(str(self._kind[2])) if self._kind else 0.0
 
     def _time(self, frame: AudioFrame) -> float:
-        """Seconds since the first picture. A clock that falls back has begun anew, and goes on from where we are."""
+        """Return the seconds since the first picture; a clock that falls back was restarted and is shifted."""
         expected = self._expected()
         if frame.pts is None or frame.time_base is None:
             return expected

@@ -1,4 +1,4 @@
-"""From running sound to pieces: cut where it is quiet, nothing kept where there is no sound at all. Decodes nothing."""
+"""Segmenter of decoded sound: cuts it at quiet places and drops silence. Decodes nothing."""
 
 from __future__ import annotations
 
@@ -12,32 +12,37 @@ from numpy.typing import NDArray
 from app.core.domain import SoundPiece
 
 RATE = 16_000
-"""Samples a second, of one channel and 16 bit: what speech models take."""
+"""Samples a second, one channel of 16 bit: the input of speech models."""
 MOST_SECONDS = 30
+"""Length of a piece, at most."""
 Samples = NDArray[np.int16]
 
+# The lengths and levels below were chosen by hand; not tuned.
 _WINDOW = RATE // 50
+"""Samples of a window: 20 ms."""
 _A_SECOND = 50
 _MOST = MOST_SECONDS * _A_SECOND
 _EARLIEST_CUT = 20 * _A_SECOND
+"""Windows of a piece before it may be cut at a quiet place."""
 _MARGIN = _A_SECOND // 5
-"""How much silence stays around sound: a word's beginning may be softer than what counts as sound."""
+"""Windows of silence kept around sound: the beginning of a word may be softer than the limit for sound."""
 _PAUSE = 15
-"""Windows that must be quiet together for a good place to cut: the gap between two words is not one."""
+"""Windows that must be quiet together for a good place to cut; the gap between two words is shorter."""
 _NO_SOUND = 4
-"""Peak, of 32768, that nobody can hear; lossy codecs give such values for silence."""
+"""Inaudible peak, of 32768; lossy codecs produce such values for silence."""
 _SAME_SECONDS = 0.002
+"""A block whose time differs by more doesn't continue the one before."""
 
 
 class AudioSegmenter:
-    """`push` what is decoded, in order; `finish` gives the last piece. Holds some 30 s at most."""
+    """Streaming segmenter: `push` blocks in order, then `finish`. Holds about 30 s at most."""
 
     def __init__(self) -> None:
         self._held: Samples = np.empty(0, np.int16)
         self._start = 0.0
 
     def push(self, time_seconds: float, samples: Samples) -> Iterator[SoundPiece]:
-        """Pieces that are complete now. A time that does not follow on begins a new one."""
+        """Add a block; yield the pieces that are complete. A time that doesn't continue the last starts a new piece."""
         if len(self._held) and abs(self._start + len(self._held) / RATE - time_seconds) > _SAME_SECONDS:
             yield from self.finish()
         if not len(self._held):
@@ -46,7 +51,7 @@ class AudioSegmenter:
         yield from self._complete()
 
     def finish(self) -> Iterator[SoundPiece]:
-        """What is left, if anything can be heard in it."""
+        """Yield the rest, if it is audible."""
         yield from self._complete()
         if (peaks := _peaks(self._held)).size and peaks.max() > _NO_SOUND:
             yield self._piece(len(self._held))
@@ -80,7 +85,7 @@ class AudioSegmenter:
 
 
 def _peaks(samples: Samples) -> NDArray[np.int32]:
-    """The peak of each whole window; of what is less than a window at the end, its own."""
+    """Return the peak of each window, including an incomplete one at the end."""
     whole = len(samples) // _WINDOW * _WINDOW
     levels = np.abs(samples.astype(np.int32))
     parts = [levels[:whole].reshape(-1, _WINDOW).max(axis=1)] if whole else []
@@ -90,7 +95,7 @@ def _peaks(samples: Samples) -> NDArray[np.int32]:
 
 
 def _end_of_sound(loud: NDArray[np.bool_]) -> int | None:
-    """Where the piece ends because a second without sound follows; None where there is no such second yet."""
+    """Return the window where the piece ends before a second of silence, or None if there is none yet."""
     silent_for = 0
     for window, is_loud in enumerate(loud[:_MOST].tolist()):
         silent_for = 0 if is_loud else silent_for + 1
@@ -100,7 +105,7 @@ def _end_of_sound(loud: NDArray[np.bool_]) -> int | None:
 
 
 def _quiet_place(samples: Samples) -> int:
-    """The window in the last third of the longest piece around which it is quietest; the later of equals."""
+    """Return the quietest window in the last third of the longest piece; the later of equals."""
     windows = samples[: _MOST * _WINDOW].astype(np.float32).reshape(-1, _WINDOW)
     energy = np.convolve((windows**2).mean(axis=1), np.ones(_PAUSE), mode="same")[_EARLIEST_CUT : _MOST - _PAUSE]
     return _EARLIEST_CUT + len(energy) - 1 - int(energy[::-1].argmin())
@@ -113,5 +118,5 @@ def _wav(samples: Samples) -> bytes:
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes(samples.astype("<i2").tobytes())
-        file.writeframes(bytes(2 * max(0, RATE - len(samples))))  # servers refuse the shortest of recordings
+        file.writeframes(bytes(2 * max(0, RATE - len(samples))))  # servers refuse very short recordings
     return buffer.getvalue()

@@ -1,6 +1,7 @@
-"""From a path to an opened reader: the first of the registry that can decode the file.
+"""Registry of video readers, in the order in which they are tried.
 
-A reader is a class that opens a path and offers app.video.readers.base.FrameReader; adding one is a file and a line.
+A reader is a class that opens a path and implements app.video.readers.base.FrameReader. To add one, write its module
+and add it to READERS.
 """
 
 from __future__ import annotations
@@ -23,10 +24,16 @@ FIRST_READER = next(iter(READERS))
 
 
 def open_reader(path: Path, *, every_frame: bool = True) -> FrameReader:
-    """The first reader that decodes a frame of `path`. Without `every_frame` it may pass over frames on which no other
-    depends, as long as several a second are left.
+    """Open `path` with the first reader that decodes a frame of it.
 
-    Raises InputError at once for what is no video, and the first reader's DecodeError where none can decode it.
+    Args:
+        path: The video file.
+        every_frame: Decode all frames. Otherwise the reader may skip frames that no other frame depends on, as long as
+            several a second are left.
+
+    Raises:
+        InputError: The file is not a video. No other reader is tried.
+        DecodeError: No reader can decode it; this is the error of the first one.
     """
     failures: list[DecodeError] = []
     for reader in READERS.values():

@@ -1,7 +1,6 @@
-"""What every video reader offers: one sequential pass over upright pictures with exact times.
+"""Interface of the video readers (`FrameReader`, `Picture`), with the clock and the geometry that they share.
 
-`FrameReader` and `Picture` are the interface; `Clock` and the geometry below are what the readers share. Nothing here
-decodes.
+A reader makes one sequential pass over upright pictures with exact times. Nothing here decodes.
 """
 
 from __future__ import annotations
@@ -20,50 +19,64 @@ Image = NDArray[np.uint8]
 
 LUMA_SIZE = (160, 90)
 CELL_SIZE = (32, 18)
-"""(width, height) of what the survey looks at, whatever the shape of the video, as stored (not turned)."""
+"""(width, height) of the pictures that the survey compares: as stored (not rotated), whatever the shape of the video.
+Chosen by hand; not tuned."""
 
 JPEG_QUALITY = 90
-"""Of keyframes that are kept and shown."""
+"""Of keyframes that are kept and shown. Chosen by hand; not tuned."""
 _LEAST_STEP_SECONDS = 0.001
+"""Between two frames, so that times rise strictly. Chosen by hand; not tuned."""
 _RESTART_SECONDS = 1.0
+"""A timestamp that falls back by more is a clock that started again. Chosen by hand; not tuned."""
 
 
 class Picture(Protocol):
-    """One decoded frame. Holding it costs `num_bytes`; its picture is made only when asked for."""
+    """One decoded frame. Holding it costs `num_bytes`; the picture is converted only on request."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Return the 0-based index of the frame in display order."""
+
     @property
-    def time_seconds(self) -> float: ...
+    def time_seconds(self) -> float:
+        """Return when the frame is shown, in seconds since the first frame."""
+
     @property
-    def duration_seconds(self) -> float: ...
+    def duration_seconds(self) -> float:
+        """Return how long the frame is shown according to the file, or one nominal frame if it doesn't say."""
+
     @property
-    def is_damaged(self) -> bool: ...
+    def is_damaged(self) -> bool:
+        """Return whether the frame shows damage; see app.video.readers.damage."""
+
     @property
     def is_whole(self) -> bool:
-        """Whether the codec stored this frame by itself, not as a difference to others; False where unknown."""
+        """Return whether the codec stored the frame whole (intra-coded, a keyframe); False if unknown."""
 
     @property
-    def num_bytes(self) -> int: ...
+    def num_bytes(self) -> int:
+        """Return the memory that the decoded frame takes."""
 
     def levels(self) -> Image:
-        """3 x height x width: the means of Y, Cb and Cr at CELL_SIZE."""
+        """Return the means of Y, Cb and Cr at CELL_SIZE, as an array of 3 x height x width."""
 
     def luma(self) -> Image:
-        """The luma at LUMA_SIZE."""
+        """Return the luma at LUMA_SIZE."""
 
     def upright(self, max_side: int) -> Image:
-        """The picture as shown, square pixels, its longer side at most `max_side`."""
+        """Return the picture as shown: square pixels, rotated, its longer side at most `max_side` pixels."""
 
 
 class FrameReader(Protocol):
-    """An opened video. `frames` can be walked once and skips what cannot be decoded, counting it in `num_damaged`.
+    """An opened video whose frames are read once, in display order.
 
-    Frames on which no other depends may be passed over, but are counted in the index of those that follow; `tail` is
-    the number of those after the last one given and the seconds they fill, to be asked at the end.
+    Frames that no other frame depends on may be skipped, but they count in the index of those that follow.
 
-    `reached_seconds` and `declared_seconds` are how far the file was read and how far it says it goes, on the time
-    axis of the container; None where the file does not say.
+    Attributes:
+        name: The reader's key in app.video.readers.READERS.
+        info: The metadata of the file.
+        declared_seconds: The end of the video according to the file, on the time axis of the container; None if the
+            file doesn't say.
     """
 
     name: str
@@ -71,28 +84,42 @@ class FrameReader(Protocol):
     declared_seconds: float | None
 
     @property
-    def num_damaged(self) -> int: ...
-    @property
-    def reached_seconds(self) -> float: ...
-    @property
-    def is_variable_frame_rate(self) -> bool: ...
-    @property
-    def tail(self) -> tuple[int, float]: ...
+    def num_damaged(self) -> int:
+        """Return how often damage was found until now."""
 
-    def frames(self) -> Iterator[Picture]: ...
+    @property
+    def reached_seconds(self) -> float:
+        """Return how far the file was read, on the time axis of the container."""
 
-    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Seconds and levels of frames between two others that were passed over and are known all the same: of the
-        last seconds, and as a rule those before what looks like a new shot.
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        """Return whether the frames read until now follow each other unevenly."""
+
+    @property
+    def tail(self) -> tuple[int, float]:
+        """Return the number of frames skipped after the last one yielded, and the seconds they fill.
+
+        Valid at the end of the video.
         """
 
-    def close(self) -> None: ...
+    def frames(self) -> Iterator[Picture]:
+        """Yield the frames once; those that can't be decoded are left out and counted in `num_damaged`."""
+
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        """Return (seconds, levels) of skipped frames between two others, as far as they were decoded nevertheless.
+
+        That holds for the last few seconds, and usually for the frames before a likely new shot.
+        """
+
+    def close(self) -> None:
+        """Release the file."""
+
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 
 
 class Clock:
-    """From raw timestamps to seconds since the first frame, strictly rising whatever the file says."""
+    """Converter of raw timestamps to seconds since the first frame, strictly rising whatever the file says."""
 
     def __init__(self, nominal_seconds: float) -> None:
         self.origin: float | None = None
@@ -102,13 +129,13 @@ class Clock:
         self._guessed = False
 
     def stamp(self, raw_seconds: float | None) -> float:
-        """The time of the next frame in display order; `raw_seconds` None where the file gives none."""
+        """Return the time of the next frame in display order; `raw_seconds` is None if the file gives no time."""
         if self.origin is None:
             self.origin, self._guessed = raw_seconds or 0.0, raw_seconds is None
             return 0.0
         next_one = self._last + self._nominal
         time = next_one if raw_seconds is None else raw_seconds - self.origin + self._shift
-        # Timestamps that begin anew, or begin only now, go on from where we are.
+        # Timestamps that restart, or start only now, continue from the current time.
         if time < self._last - _RESTART_SECONDS or (self._guessed and time <= self._last):
             self._shift += next_one - time
             time = next_one
@@ -118,7 +145,7 @@ class Clock:
 
 
 def shown_size(width: int, height: int, pixel_aspect: float, rotation_degrees: int) -> tuple[int, int]:
-    """(width, height) as shown: square pixels (stretched, never shrunk), then turned."""
+    """Return (width, height) as shown: with square pixels (stretched, never shrunk), then rotated."""
     if pixel_aspect > 1:
         width = round(width * pixel_aspect)
     else:
@@ -127,7 +154,7 @@ def shown_size(width: int, height: int, pixel_aspect: float, rotation_degrees: i
 
 
 def fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """(width, height) shrunk, never enlarged, so that the longer side is at most `max_side`."""
+    """Return (width, height) shrunk, never enlarged, so that the longer side is at most `max_side`."""
     scale = min(1.0, max_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -136,13 +163,13 @@ _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_C
 
 
 def turned(image: Image, rotation_degrees: int) -> Image:
-    """The image turned clockwise by 0, 90, 180 or 270 degrees."""
+    """Return the image rotated clockwise by 0, 90, 180 or 270 degrees."""
     turn = _TURNS.get(rotation_degrees % 360)
     return image if turn is None else as_image(cv2.rotate(image, turn))
 
 
 def scaled(image: Image, size: tuple[int, int]) -> Image:
-    """The image at `size` (width, height)."""
+    """Return the image scaled to `size` (width, height)."""
     if (image.shape[1], image.shape[0]) == size:
         return image
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
@@ -150,12 +177,12 @@ def scaled(image: Image, size: tuple[int, int]) -> Image:
 
 
 def as_image(array: object) -> Image:
-    """OpenCV's results are typed as any array; ours are 8 bit."""
+    """Return an OpenCV result, which is typed as any array, as an 8-bit image."""
     return np.asarray(array, dtype=np.uint8)
 
 
 def as_jpeg(image: Image, quality: int) -> tuple[bytes, int, int]:
-    """(JPEG, width, height) of an image."""
+    """Encode an image; return (JPEG, width, height)."""
     ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
         raise RuntimeError(f"an image of shape {image.shape} could not be written as JPEG")

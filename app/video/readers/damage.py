@@ -1,10 +1,10 @@
-"""Damage that a decoder reports, and the frames that show it.
+"""Damage that a decoder reports, and the frames that show it. Nothing is decoded here.
 
-A decoder flags the frame whose data was broken, at best; the following frames repeat its picture or smear it until the
-next keyframe. Nothing is decoded here.
+At best, a decoder flags the frame whose data is broken; the following frames repeat or smear its picture until the
+next keyframe.
 
-FFmpeg writes its messages to standard error, from its own threads, and they are read there. PyAV could pass them to
-Python instead, but takes the interpreter's lock for that in those threads, which can deadlock while a decoder closes.
+FFmpeg's own threads write its messages to standard error, and they are read there. PyAV could pass them to Python, but
+it takes the interpreter's lock in those threads, which can deadlock while a decoder closes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import BinaryIO
 import av.logging
 
 _HEALED_SECONDS = 12.0
-"""Encoders store a frame whole every few seconds. Where none comes for this long, blocks were renewed one by one."""
+"""Encoders store a frame whole every few seconds. If none comes for this long, blocks were refreshed one by one. Chosen
+by hand; not tuned."""
 _DAMAGE = re.compile(
     rb"^Corrupt JPEG data: |"  # libjpeg's
     rb"^\[(?:ffv1|mjpeg|h264|hevc|mpeg\w+|msmpeg4\w*|h263\w*|wmv\d|vc1|prores|dnxhd|libdav1d) @ [^]]*\] (?:"
@@ -28,12 +29,12 @@ _DAMAGE = re.compile(
     rb"mismatching checksum|Verifying checksum failed|ac tex damaged|slice is damaged)",
     re.MULTILINE,
 )
-"""What decoders write for flipped bits in real footage, see benchmarks.damage. Not what whole files give cause for too,
-such as references that are missing behind a cut."""
+"""Messages that decoders write for flipped bits in real footage, see benchmarks.damage. Messages that undamaged files
+cause too, such as missing references after a cut, are left out."""
 
 
 class Damage:
-    """Ask `shows` of every frame in display order."""
+    """Tracker of damage along a video. Call `shows` for every frame in display order."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -47,11 +48,11 @@ class Damage:
         """Return whether the frame at `seconds` shows damage.
 
         Args:
-            seconds: Its time.
-            num_reported: How often damage was reported up to this frame, in flags or errors.
-            is_whole: Whether the codec stored it by itself.
-            num_messages: How often a decoder wrote of damage up to this frame.
-            num_in_flight: How many frames the decoder works on at once. A message may be about any of them.
+            seconds: The time of the frame.
+            num_reported: Flags and errors reported up to this frame.
+            is_whole: The codec stored the frame whole.
+            num_messages: Decoder messages about damage up to this frame.
+            num_in_flight: Frames that the decoder works on at once; a message may be about any of them.
         """
         is_new, self._num_reported = num_reported > self._num_reported, num_reported
         if num_messages > self._num_messages:
@@ -68,7 +69,7 @@ class Damage:
 
 
 class Messages:
-    """What has been written to `file` since it was asked last."""
+    """Reader of the decoder messages written to `file`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -89,7 +90,7 @@ _messages: Messages | None = None
 
 
 def watch() -> None:
-    """Redirect what libraries write to standard error in this process; Python's own goes where it went before."""
+    """Collect what libraries write to standard error in this process; Python's own output is not redirected."""
     global _messages
     if _messages is not None:
         return
@@ -103,5 +104,5 @@ def watch() -> None:
 
 
 def has_damage() -> bool:
-    """Return whether a decoder has reported damage since the last call; False where nobody watches."""
+    """Return whether a decoder has reported damage since the last call; False without an earlier `watch`."""
     return _messages is not None and _messages.take()

@@ -1,6 +1,6 @@
-"""From packets in the order of decoding to each frame's place in the order of display, and whether its pace is even.
+"""Display index of frames, computed from packets in decoding order, and detection of variable frame rates.
 
-This is how frames are counted right although some of them are never decoded. Nothing is decoded here.
+Frames are numbered correctly although some are never decoded. Nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from statistics import median
 
 
 class FramePacing:
-    """`push` the time of every frame in order; `is_variable` tells whether they follow each other unevenly."""
+    """Distances between successive frames. `push` the time of every frame in order."""
 
     def __init__(self) -> None:
         self._steps_ms: Counter[int] = Counter()
         self._last: float | None = None
 
     def push(self, seconds: float) -> None:
+        """Add the time of the next frame."""
         if self._last is not None:
             self._steps_ms[round(1000 * (seconds - self._last))] += 1
         self._last = seconds
 
     def is_variable(self) -> bool:
+        """Return whether more than 2 % of the distances, and at least two, differ from the median.
+
+        A distance differs if it is off by more than 2 ms and by more than a tenth. Chosen by hand; not tuned.
+        """
         if not self._steps_ms:
             return False
         usual = median(self._steps_ms.elements())
@@ -31,9 +36,10 @@ class FramePacing:
 
 
 class DisplayOrder:
-    """`note` the timestamp of every packet, then ask for the `place` of each frame that comes out, in display order.
+    """Display order of the frames of a stream.
 
-    A decoder gives a frame only when all that is shown before it has been fed, so their packets are known by then.
+    `note` the timestamp of every packet, then get the `place` of each decoded frame, in display order. A decoder
+    returns a frame only after the packets of all frames shown before it, so these are known by then.
     """
 
     def __init__(self, unit_seconds: float) -> None:
@@ -41,16 +47,17 @@ class DisplayOrder:
         self._unit = unit_seconds
         self._ahead: list[int] = []
         self._num = 0
-        self._is_begun = False
+        self._is_started = False
 
     def note(self, pts: int) -> None:
+        """Add the timestamp of a packet, in decoding order."""
         heappush(self._ahead, pts)
 
     def place(self, pts: int) -> int:
-        """The 0-based place of the frame with this timestamp; each has a higher place than the one before."""
-        if not self._is_begun:
-            # What comes before the first frame that can be decoded is never shown, and not counted.
-            self._is_begun = True
+        """Return the 0-based display index of the frame with this timestamp, higher than that of the frame before."""
+        if not self._is_started:
+            # Frames before the first one that can be decoded are never shown, and not counted.
+            self._is_started = True
             while self._ahead and self._ahead[0] < pts:
                 heappop(self._ahead)
         before = self._num
@@ -61,5 +68,5 @@ class DisplayOrder:
         return self._num - 1
 
     def ahead(self) -> list[int]:
-        """The timestamps that were noted and not reached, rising."""
+        """Return the noted timestamps that no frame has reached yet, rising."""
         return sorted(self._ahead)

@@ -1,7 +1,7 @@
-"""Which file formats count as a video, and which are opened at all.
+"""File formats that are opened, and those that count as a video.
 
-The list of formats is closed on purpose: playlists (HLS, DASH, concat) and text formats are "videos" to FFmpeg, and a
-file that a stranger uploads must not make it read other files or reach for the network.
+The list of formats is closed on purpose: FFmpeg also opens playlists (HLS, DASH, concat) and text formats as videos,
+and an uploaded file must not make it read other files or use the network.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOVING_IMAGES = frozenset({"gif", "apng", "jpegxl_anim", "webp"})
 _STILL_BRANDS = frozenset({"avif", "heic", "heix", "mif1"})
 
 OPEN_OPTIONS = {
-    # Every stream takes time and a megabyte before a picture is seen; a whole transponder has fewer than this.
+    # Every stream takes time and a megabyte before the first picture; a whole transponder has fewer streams.
     "max_streams": "256",
     "protocol_whitelist": "file",
     "format_whitelist": ",".join((*_VIDEO_FORMATS, *_SOUND_FORMATS, *_STILL_FORMATS)),
@@ -38,16 +38,17 @@ OPEN_OPTIONS = {
 
 
 def is_still_image(container: InputContainer) -> bool:
+    """Return whether an opened file is a still image by its format or brand."""
     return container.format.name in _STILL_FORMATS or container.metadata.get("major_brand", "") in _STILL_BRANDS
 
 
 def is_moving_image(format_name: str) -> bool:
-    """Whether the format is an image that may move (an animated GIF): with one frame it is a still."""
+    """Return whether the format is an image that may move (an animated GIF); with one frame it is a still."""
     return format_name in _MOVING_IMAGES
 
 
 def begins_like_video(path: Path) -> bool:
-    """Whether the first bytes are those of a video container, though it cannot be opened."""
+    """Return whether the first bytes are those of a video container, even if it can't be opened."""
     with path.open("rb") as file:
         start = file.read(12)
     return (

@@ -1,7 +1,7 @@
-"""The second reader: OpenCV's VideoCapture, for a file that PyAV cannot open or decode.
+"""Fallback reader on OpenCV's VideoCapture, for a file that PyAV can't open or decode.
 
-Read from start to end only, with the time of each frame as it is read: its seeks, its frame count and times before
-zero cannot be trusted, and it counts a late start from zero.
+Reads from start to end only, with the time of each frame as it is read: OpenCV's seeks, frame counts and times before
+zero can't be trusted, and it counts a late start from zero.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from app.video.readers.formats import OPEN_OPTIONS
 
 @dataclass(frozen=True)
 class CvPicture:
-    """A frame as OpenCV gives it: BGR and already turned."""
+    """A frame as OpenCV returns it: BGR and already rotated."""
 
     image: Image
     index: int
@@ -38,32 +38,41 @@ class CvPicture:
 
     @property
     def num_bytes(self) -> int:
+        """Return the size of the BGR image."""
         return self.image.nbytes
 
     def levels(self) -> Image:
+        """Return the means of Y, Cb and Cr at CELL_SIZE, as an array of 3 x height x width."""
         planes = cv2.cvtColor(scaled(self.image, LUMA_SIZE), cv2.COLOR_BGR2YCrCb)
         luma, red, blue = cv2.split(scaled(as_image(planes), CELL_SIZE))
         return as_image(np.stack([luma, blue, red]))
 
     def luma(self) -> Image:
+        """Return the luma at LUMA_SIZE."""
         return as_image(cv2.cvtColor(scaled(self.image, LUMA_SIZE), cv2.COLOR_BGR2GRAY))
 
     def upright(self, max_side: int) -> Image:
+        """Return the picture as shown, its longer side at most `max_side` pixels."""
         size = shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect, 0)
         return scaled(self.image, fitted(*size, max_side))
 
 
 class CvReader:
-    """Opens `path` and decodes its first frame; gives every frame. Raises DecodeError where it cannot."""
+    """A FrameReader on cv2.VideoCapture. It yields every frame, whatever `every_frame` says."""
 
     name = "opencv"
     tail = (0, 0.0)
 
     def __init__(self, path: Path, *, every_frame: bool = True) -> None:
+        """Open `path` and decode its first frame.
+
+        Raises:
+            DecodeError: OpenCV can't decode a frame of the file.
+        """
         self.num_damaged = 0
         self.reached_seconds = 0.0
         self._path = path
-        # The only way to hand these to OpenCV; it reads them when it opens a file.
+        # The only way to pass these to OpenCV, which reads them when it opens a file.
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{key};{value}" for key, value in OPEN_OPTIONS.items())
         self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
@@ -77,7 +86,7 @@ class CvReader:
             raise DecodeError("video_no_frames", name=printable(path.name), codec=self._codec())
         self._first: tuple[Image, float] | None = first
         self.info = self._describe(first[0], rate)
-        # OpenCV works its count of frames out of a duration that a late start makes too long.
+        # OpenCV computes its number of frames from a duration that a late start makes too long.
         self.declared_seconds: float | None = None
 
     def __enter__(self) -> Self:
@@ -87,21 +96,25 @@ class CvReader:
         self.close()
 
     def close(self) -> None:
+        """Release the file."""
         self._capture.release()
 
     @property
     def is_variable_frame_rate(self) -> bool:
+        """Return whether the frames read until now follow each other unevenly."""
         return self._pace.is_variable()
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        """Return nothing: no frame is skipped."""
         return ()
 
     def frames(self) -> Iterator[CvPicture]:
+        """Yield every frame once, in order."""
         index, before = 0, -1.0
         read, self._first = self._first, None
         while read is not None:
             image, raw_seconds = read
-            # A file without timestamps reads as a time that stands still.
+            # A file without timestamps reads as a time that doesn't change.
             time = self._clock.stamp(raw_seconds if raw_seconds > before else None)
             self._pace.push(time)
             self.reached_seconds = max(raw_seconds, time) + self._nominal_seconds
@@ -109,7 +122,7 @@ class CvReader:
             index, before, read = index + 1, raw_seconds, self._next()
 
     def _next(self) -> tuple[Image, float] | None:
-        """The next picture and its time as OpenCV says it."""
+        """Return the next picture and its time according to OpenCV; None at the end."""
         ok, image = self._capture.read()
         return (as_image(image), self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000) if ok else None
 

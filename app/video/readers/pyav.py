@@ -1,7 +1,6 @@
-"""The first reader: PyAV, which gives every frame its exact presentation timestamp.
+"""Default reader on PyAV, with the exact presentation timestamp of every frame.
 
-From a container to pictures: packets are demuxed and decoded in order, once; damaged ones are counted and skipped.
-The picture work on the planes is OpenCV's.
+Packets are demuxed and decoded once, in order; damaged ones are counted and skipped. OpenCV scales the planes.
 """
 
 from __future__ import annotations
@@ -53,30 +52,34 @@ _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
 )
 _SHAPER = VideoReformatter()
-"""One for all pictures: what it works out for a format it keeps. Decoding happens in one thread of a child."""
+"""Shared by all pictures, since it caches its tables for a format. Only one thread of a worker decodes."""
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
-"""Lines of a plane that are looked at for each line of what it is shrunk to: a cell's light must not hang on where thin
-lines happen to lie in it."""
+"""Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
+lines happen to lie in it. Chosen by hand; not tuned."""
 _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
 
 SPARE_CODECS = frozenset({"h264", "hevc"})
-"""Their packets say which frames no other depends on; such a frame can be passed over without harm to any other."""
+"""Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
 _HABIT_MESSAGES = 8
+"""A decoder that writes this many messages, and one for every second packet on top, writes them all the time: they are
+no longer counted. Chosen by hand; not tuned."""
 _LEAST_RATE = 20.0
+"""Frames a second from which on frames are skipped, so that several a second are left. Chosen by hand; not tuned."""
 _SAME_SECONDS = 1e-6
 _MOST_THREADS = 16
-"""As FFmpeg has it: more hold frames without decoding sooner."""
+"""FFmpeg's own limit: more threads hold frames without decoding sooner."""
 _LONGEST_SECONDS = 1e9
-"""Thirty years."""
+"""Thirty years; a longer declared duration is not believed."""
 _MOST_SPARE = 64
-"""Some seconds of those that are decoded although no other depends on them."""
+"""Disposable frames that are kept: some seconds of them. Chosen by hand; not tuned."""
 _WIDEST_GAP_SECONDS = 0.17
-"""Frames are passed over where that leaves several a second: in a usual stream every second one is left."""
+"""A wider gap ends the skipping of frames, so that several a second are left; a usual stream keeps every second frame.
+Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class AvPicture:
-    """A decoded frame, kept as the decoder gave it until a picture is asked for."""
+    """A decoded frame, kept in the decoder's format until a picture is requested."""
 
     frame: VideoFrame
     index: int
@@ -88,10 +91,12 @@ class AvPicture:
 
     @property
     def is_whole(self) -> bool:
+        """Return whether the codec stored the frame whole."""
         return bool(self.frame.key_frame)
 
     @property
     def num_bytes(self) -> int:
+        """Return the size of the decoded planes."""
         return sum(plane.buffer_size for plane in self.frame.planes)
 
     @cached_property
@@ -102,15 +107,18 @@ class AvPicture:
         return frame.planes[:3]
 
     def levels(self) -> Image:
+        """Return the means of Y, Cb and Cr at CELL_SIZE, as an array of 3 x height x width."""
         grid = np.empty((3, CELL_SIZE[1], CELL_SIZE[0]), np.uint8)
         for place, (plane, lines) in enumerate(zip(self._planes, _LINES_OF_PLANES, strict=True)):
             grid[place] = _shrunk(plane, CELL_SIZE, lines)
         return grid
 
     def luma(self) -> Image:
+        """Return the luma at LUMA_SIZE."""
         return _shrunk(self._planes[0], LUMA_SIZE, _LUMA_LINES)
 
     def upright(self, max_side: int) -> Image:
+        """Return the picture as shown: square pixels, rotated, its longer side at most `max_side` pixels."""
         frame = self.frame
         size = fitted(*shown_size(frame.width, frame.height, self.pixel_aspect, 0), max_side)
         way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
@@ -119,9 +127,10 @@ class AvPicture:
 
 
 def _shrunk(plane: VideoPlane, size: tuple[int, int], lines: int) -> Image:
-    """The plane at `size` (width, height), without a copy of it at its own size.
+    """Return the plane scaled to `size` (width, height), without a copy at full size.
 
-    Lines are padded, so they are cut; of tall planes only some lines are read, which is most of what a survey costs.
+    The padding of lines is cut off. Only some lines of tall planes are read, since reading them is most of the cost of
+    a survey.
     """
     pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
     return scaled(pixels[:: _step(plane.height, size[1], lines)], size)
@@ -129,9 +138,9 @@ def _shrunk(plane: VideoPlane, size: tuple[int, int], lines: int) -> Image:
 
 @cache
 def _step(height: int, target: int, lines: int) -> int:
-    """Every how many lines of `height` are read for `lines` or more of them to each of `target`.
+    """Return the distance of the lines to read of `height`, so that each of `target` gets `lines` of them or more.
 
-    Whole multiples shrink several times faster than what lies between, so one is taken where there is one.
+    Shrinking by a whole factor is several times faster, so a distance that gives one is preferred.
     """
     longest = max(1, height // (lines * target))
     whole = (step for step in range(longest, longest // 2, -1) if -(-height // step) % target == 0)
@@ -139,17 +148,23 @@ def _step(height: int, target: int, lines: int) -> int:
 
 
 class AvReader:
-    """Opens `path` and decodes its first frame. Raises InputError or DecodeError, as `open_reader` says."""
+    """A FrameReader on PyAV, exact to the frame."""
 
     name = "pyav"
 
     def __init__(self, path: Path, *, every_frame: bool = True) -> None:
+        """Open `path` and decode its first frame.
+
+        Raises:
+            InputError: The file is not a video.
+            DecodeError: PyAV can't decode a frame of it.
+        """
         self.num_damaged = 0
         self._num_messages = 0
         self._num_packets = 0
         self.reached_seconds = 0.0
         self._path = path
-        self._container = _opened(path)
+        self._container = _open_container(path)
         try:
             self._stream = _video_stream(self._container, path)
             _set_threads(self._stream)
@@ -158,7 +173,7 @@ class AvReader:
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
             self._clock = Clock(self._nominal_seconds)
             self._pace = FramePacing()
-            self._order = None if every_frame else self._counted()
+            self._order = None if every_frame else self._skippable_order()
             self._wants_all = self._takes_spare = False
             self._whole_bytes = 0
             self._spare_frames: SpareFrames | None = None
@@ -168,7 +183,7 @@ class AvReader:
             self._offset: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
             self._first = self._first_frame()
-            if self._order is not None:  # not before: time counts from the first frame, whatever kind it is
+            if self._order is not None:  # only now: time counts from the first frame, even a disposable one
                 context = self._stream.codec_context
                 context.skip_frame = "NONREF"
                 if context.name == "h264" and self._first and self._first.format.name in _PLANAR_8_BIT:
@@ -186,23 +201,28 @@ class AvReader:
         self.close()
 
     def close(self) -> None:
+        """Close the container."""
         self._container.close()
 
     @property
     def is_variable_frame_rate(self) -> bool:
+        """Return whether the frames read until now, skipped ones included, follow each other unevenly."""
         return (self._order.pace if self._order else self._pace).is_variable()
 
     @property
     def tail(self) -> tuple[int, float]:
+        """Return the number of frames skipped at the end, and the seconds they fill; zero for a damaged video."""
         ahead = self._order.ahead() if self._order and not self.num_damaged else []
         if not ahead:
             return 0, 0.0
         return len(ahead), (len(ahead) - 1) * self._nominal_seconds
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, Image]]:
-        return [one for one in list(self._spare) if after_seconds < one[0] < before_seconds]
+        """Return (seconds, levels) of the disposable frames between two others that were decoded and kept."""
+        return [sample for sample in list(self._spare) if after_seconds < sample[0] < before_seconds]
 
     def frames(self) -> Iterator[AvPicture]:
+        """Yield the frames once, in display order; those that can't be decoded are left out."""
         aspect, rotation = self._pixel_aspect, self.info.rotation_degrees
         unit, parts = self._unit.numerator, self._unit.denominator
         index, last = -1, 0.0
@@ -238,8 +258,8 @@ class AvReader:
         picture = AvPicture(frame, 0, time, length, self._pixel_aspect, self.info.rotation_degrees)
         self._spare.append((time, picture.levels()))
 
-    def _counted(self) -> DisplayOrder | None:
-        """For a video whose frames can be counted without decoding them all: what no other needs is passed over."""
+    def _skippable_order(self) -> DisplayOrder | None:
+        """Return the display order if frames can be skipped: the codec marks disposable ones and the rate is high."""
         rate = float(self._stream.average_rate or 0)
         is_spare = self._stream.codec_context.name in SPARE_CODECS and rate >= _LEAST_RATE
         return DisplayOrder(float(self._unit)) if is_spare else None
@@ -248,9 +268,9 @@ class AvReader:
         return before + 1 if self._order is None or frame.pts is None else self._order.place(frame.pts)
 
     def _is_moved(self, time: float, raw: float | None) -> bool:
-        """Whether a frame cannot be shown when its container says, since a later one already was: a time of no trust.
+        """Return whether a frame can't be shown at its time, since a later frame already was: the time is wrong.
 
-        A clock that falls back further has begun anew.
+        A clock that falls back by a second or more was restarted.
         """
         offset = time - (raw or 0.0)
         if raw is not None and self._offset is not None and _SAME_SECONDS < offset - self._offset < 1.0:
@@ -259,10 +279,10 @@ class AvReader:
         return False
 
     def _note(self, packet: Packet[Stream]) -> None:
-        """Counts a packet before it is decoded. Decoding everything can begin only with a frame stored whole."""
+        """Count a packet before it is decoded; decoding every frame can start only at a frame stored whole."""
         if self._order is None or not packet.size or packet.is_discard:
             return
-        if packet.pts is None:  # nothing can be counted by such packets
+        if packet.pts is None:  # frames can't be counted by such packets
             self._order, self._wants_all = None, True
         else:
             self._order.note(packet.pts)
@@ -275,7 +295,7 @@ class AvReader:
             self._take_spare(packet, self._spare_frames)
 
     def _take_spare(self, packet: Packet[Stream], frames: SpareFrames) -> None:
-        """Decode a frame before a new picture; it is kept for `passed_over` and not given with the others."""
+        """Decode a disposable frame before a new picture; it is kept for `passed_over` and not yielded."""
         takes = frames.takes(packet)
         if takes and packet.pts is not None:
             self._spare_pts.add(packet.pts)
@@ -284,7 +304,7 @@ class AvReader:
             self._stream.codec_context.skip_frame = "DEFAULT" if takes else "NONREF"
 
     def _raw_seconds(self, frame: VideoFrame) -> float | None:
-        # Division once, of whole numbers, is exact to the last digit and much cheaper than fractions.
+        # A single division of integers is exact to the last digit and much cheaper than fractions.
         return None if frame.pts is None else frame.pts * self._unit.numerator / self._unit.denominator
 
     def _all_frames(self) -> Iterator[VideoFrame]:
@@ -297,7 +317,7 @@ class AvReader:
         for packet in self._packets():
             move_on()
             self._note_reach(packet)
-            if packet.stream.index != self._stream.index:  # the last, empty packet tells its stream only so
+            if packet.stream.index != self._stream.index:  # only this shows the stream of the last, empty packet
                 continue
             self._note(packet)
             try:
@@ -308,7 +328,7 @@ class AvReader:
                 raise
             except av.error.FFmpegError:
                 self.num_damaged += 1
-                damage.has_damage()  # about the same
+                damage.has_damage()  # clear the message about the same error
                 continue
             self._num_packets += 1
             if damage.has_damage():
@@ -316,8 +336,9 @@ class AvReader:
             yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 
     def _note_message(self, frames: Iterable[object]) -> None:
-        """Count damage that the decoder wrote of, unless a frame is flagged for it, or it writes all the time: some
-        cameras end every picture a few bytes early.
+        """Count damage that the decoder reported in a message, unless one of the frames is flagged for it.
+
+        A decoder that writes messages all the time is ignored: some cameras end every picture a few bytes early.
         """
         is_flagged = any(frame.is_corrupt for frame in frames if isinstance(frame, VideoFrame))
         if not is_flagged and self._num_messages < _HABIT_MESSAGES + self._num_packets // 2:
@@ -325,11 +346,11 @@ class AvReader:
             self.num_damaged += 1
 
     def _packets(self) -> Iterator[Packet[Stream]]:
-        """Every stream's packets: where the sound ends tells whether a file without a length of its own is whole."""
+        """Yield the packets of every stream: where the sound ends shows whether a file without a length is whole."""
         try:
             yield from self._container.demux()
         except IndexError:
-            pass  # at the end PyAV asks every stream for what it holds, and does not know one that appeared meanwhile
+            pass  # at the end PyAV flushes every stream, and fails for one that appeared meanwhile
         except av.error.FFmpegError:
             self.num_damaged += 1
 
@@ -340,7 +361,7 @@ class AvReader:
             self.reached_seconds = max(self.reached_seconds, end)
 
     def _unit_of(self, packet: Packet[Stream]) -> tuple[int, int]:
-        """Numerator and denominator of the unit of a stream's times, asked once: PyAV builds a fraction each time."""
+        """Return numerator and denominator of a stream's time base; cached, since PyAV builds a fraction each time."""
         unit = packet.time_base
         self._units[packet.stream.index] = found = unit.numerator, unit.denominator
         return found
@@ -362,18 +383,18 @@ class AvReader:
         return False
 
     def _declared(self) -> float | None:
-        """None for no length, and for one that no video has."""
-        declared = self._declared_anyhow()
+        """Return the declared end in seconds, or None if there is none or no video is that long."""
+        declared = self._declared_by_file()
         return declared if declared is not None and 0 < declared < _LONGEST_SECONDS else None
 
-    def _declared_anyhow(self) -> float | None:
+    def _declared_by_file(self) -> float | None:
         stream, container = self._stream, self._container
         if container.format.name == "avi" and stream.frames:
-            return stream.frames * self._nominal_seconds  # its duration is worked out from what is left of the file
+            return stream.frames * self._nominal_seconds  # a truncated file's duration is computed from what is left
         if stream.duration:
             return float(((stream.start_time or 0) + stream.duration) * self._unit)
         if container.duration:
-            # Matroska's duration is where its last frame ends, not how long it takes from the first.
+            # Matroska's duration is the end of the last frame, not the time since the first.
             start = 0 if container.format.name.startswith("matroska") else container.start_time or 0
             return (start + container.duration) / av.time_base
         return None
@@ -404,8 +425,13 @@ class AvReader:
 
 
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
-    """The container and the stream of it that is the video; close the container. Raises what AvReader raises."""
-    container = _opened(path)
+    """Open `path`; return the container, which the caller closes, and its video stream.
+
+    Raises:
+        InputError: The file is not a video.
+        DecodeError: The video has no index, or no decoder knows its codec.
+    """
+    container = _open_container(path)
     try:
         stream = _video_stream(container, path)
     except BaseException:
@@ -416,14 +442,16 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
 
 
 def _set_threads(stream: VideoStream) -> None:
-    """Let the decoder use as many threads as there are cores. FFmpeg's own choice is one more, for a main thread that
-    waits; ours looks at pictures, and on two cores the third thread costs 4 % of the processor.
+    """Let the decoder use as many threads as there are cores.
+
+    FFmpeg's default is one more, for a main thread that waits; ours compares pictures, and on two cores the third
+    thread costs 4 % of processor time.
     """
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
 
 
-def _opened(path: Path) -> InputContainer:
+def _open_container(path: Path) -> InputContainer:
     name = printable(path.name)
     try:
         container = av.open(str(path.absolute()), options=OPEN_OPTIONS, metadata_errors="replace")
@@ -440,7 +468,7 @@ def _opened(path: Path) -> InputContainer:
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The moving picture: cover art is not one. Of several, the one marked as default, else the largest."""
+    """Return the video stream marked as default, else the largest one; cover art doesn't count."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         key = "video_audio_only" if container.streams.audio else "video_not_a_video"
@@ -449,5 +477,5 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     if not known:
         raise DecodeError("video_no_frames", name=printable(path.name), codec="?")
     stream = max(known, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
-    stream.codec_context.options = {"err_detect": "crccheck"}  # checksums in the file are compared, where it has some
+    stream.codec_context.options = {"err_detect": "crccheck"}  # compare checksums if the file has them
     return stream

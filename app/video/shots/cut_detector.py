@@ -1,7 +1,7 @@
-"""From glances at successive frames to the places where a shot ends and the next begins.
+"""Detector of hard cuts and of shots that begin from black, on the glances of successive frames.
 
-Hard cuts stand out of the frames around them; a flash comes back to where it was and is no cut; a picture that rises
-from black begins a shot. A cut is suspected at once and settled when enough of what follows has been seen.
+A hard cut is an outlier among the frames around it. A flash returns to the previous picture and is not a cut. A picture
+that rises from black begins a shot. A cut is suspected at once and decided once enough following frames were seen.
 """
 
 from __future__ import annotations
@@ -14,27 +14,42 @@ from statistics import median
 from app.video.features.frame_signature import Glance, change
 
 AROUND_SECONDS = 0.5
-"""A cut is compared with the changes this long before and after it; it is settled when they have been seen."""
+"""A cut is compared with the changes this long before and after it, and decided once these were seen. Chosen by hand;
+not tuned."""
 FLASH_SECONDS = 0.25
-"""A picture that is gone again after this long is a flash, and two cuts are at least this far apart."""
+"""A picture that is gone again after this long is a flash, and two cuts are at least this far apart. Chosen by hand;
+not tuned."""
 
-# Measured on real footage: hard cuts score 0.06 to 0.35, whip pans up to 0.06 but beside their like, slow motion 0.02.
+# Least change of a cut. On real footage hard cuts score 0.06 to 0.35, whip pans up to 0.06 among similar changes, slow
+# motion 0.02.
 _FLOOR = 0.05
-_LONELY_FLOOR = 0.12  # where frames are so far apart in time that there is nothing around to compare with
+# Least change where frames are so far apart in time that there are none around to compare with. Chosen by hand; not
+# tuned.
+_LONELY_FLOOR = 0.12
+# Least change of a cut, as a multiple of the median change around it. Chosen by hand; not tuned.
 _OUTSTANDING = 3.5
-_OUTSTANDING_LIVELIER = 3.0  # of the livelier side alone: a hand before the lens reaches 2.6, a cut in a chase 3.4
-_BUSY_SHARE, _BUSIER = 0.85, 2.0  # where frames are doubled, most changes are 0: something large moves in the others
+# The same for the livelier side of the cut alone. On real footage a hand in front of the lens reaches 2.6, a cut in a
+# chase 3.4.
+_OUTSTANDING_LIVELIER = 3.0
+# A cut exceeds this quantile of the changes around it by this factor: where frames are doubled, most changes are 0 and
+# something large may move in the others. Chosen by hand; not tuned.
+_BUSY_SHARE, _BUSIER = 0.85, 2.0
+# A picture that differs from the one before the suspect by less than this share of the change has returned. Chosen by
+# hand; not tuned.
 _CAME_BACK = 0.4
+# Increase of the peak level, 0..1, by which light becomes a picture. Chosen by hand; not tuned.
 _RISE = 0.08
-_SAME_PICTURE = 0.97  # correlation of the luma
-_EMPTY = 1e-4  # variance of the luma, 0..1
+# Correlation of the luma of one picture in two lights. Chosen by hand; not tuned.
+_SAME_PICTURE = 0.97
+# Variance of the luma, 0..1, below which a picture is flat. Chosen by hand; not tuned.
+_EMPTY = 1e-4
 
 
 @dataclass(frozen=True)
 class Step:
-    """One frame and how much it changed against the one before; `after_light` if its shot has shown a picture.
+    """One frame and how much it changed from the frame before.
 
-    `light_seconds` is when the picture before it last showed anything.
+    `after_light`: a picture that isn't black was shown before; `light_seconds` is when the last one was.
     """
 
     index: int
@@ -47,9 +62,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Settled:
-    """The verdict on a suspect: whether a shot begins there, and where the one before had gone dark.
+    """The decision on a suspected cut.
 
-    `before` is the frame before it, as far as it is still known.
+    Attributes:
+        step: The suspected first frame of a shot.
+        is_cut: A shot begins there.
+        before: The frame before, if it is still known.
+        dark_since_seconds: When the shot before had faded to black; None without a slow rise from black.
     """
 
     step: Step
@@ -59,7 +78,7 @@ class Settled:
 
 
 class CutDetector:
-    """Takes frames in order. `is_suspect` tells whether the last one may begin a shot; verdicts follow in order."""
+    """Streaming cut detector. `is_suspect`: the last frame may begin a shot. Decisions follow later, in order."""
 
     def __init__(self) -> None:
         self.is_suspect = False
@@ -71,39 +90,39 @@ class CutDetector:
         self._light_seconds = 0.0
 
     def push(self, index: int, time_seconds: float, glance: Glance) -> list[Settled]:
-        """The verdicts that this frame makes possible."""
+        """Add the next frame; return the decisions that it makes possible."""
         before = self._steps[-1].glance if self._steps else glance
         step = Step(index, time_seconds, glance, change(before, glance), self._light_seen, self._light_seconds)
-        emerges = before.is_black and not glance.is_black and self._light_seen
-        self.is_suspect = emerges or step.change >= _FLOOR
+        rises_from_black = before.is_black and not glance.is_black and self._light_seen
+        self.is_suspect = rises_from_black or step.change >= _FLOOR
         if not glance.is_black:
             self._light_seen, self._light_seconds = True, time_seconds
         self._steps.append(step)
         if self.is_suspect:
             self._suspects.append(step)
-        verdicts = self._settle(time_seconds - AROUND_SECONDS)
+        decisions = self._settle(time_seconds - AROUND_SECONDS)
         while self._steps[0].time_seconds < time_seconds - 3 * AROUND_SECONDS and len(self._steps) > 2:
             self._steps.popleft()
-        return verdicts
+        return decisions
 
     def flush(self) -> list[Settled]:
-        """The verdicts still open at the end of the video."""
+        """Return the decisions still pending at the end of the video."""
         return self._settle(float("inf"))
 
     def _settle(self, until_seconds: float) -> list[Settled]:
-        verdicts = []
+        decisions = []
         while self._suspects and self._suspects[0].time_seconds <= until_seconds:
             suspect = self._suspects.popleft()
             is_cut = self._is_cut(suspect)
             if is_cut:
                 self._last_cut_seconds = suspect.time_seconds
             before = next((step for step in reversed(self._steps) if step.index < suspect.index), None)
-            verdicts.append(Settled(suspect, is_cut, before, self._dark_since(before, suspect)))
-        return verdicts
+            decisions.append(Settled(suspect, is_cut, before, self._dark_since(before, suspect)))
+        return decisions
 
     @staticmethod
     def _dark_since(before: Step | None, suspect: Step) -> float | None:
-        """When the light went out before a picture that rises slowly from black; None for what begins at once."""
+        """Return when the picture went black before one that rises slowly from black; None for an abrupt start."""
         rises = before is not None and before.glance.is_black and suspect.change < _LONELY_FLOOR
         return suspect.light_seconds if rises else None
 
@@ -114,11 +133,11 @@ class CutDetector:
         before, after = self._steps[place - 1], list(islice(self._steps, place + 1, None))
         if before.glance.is_black and suspect.after_light and _rises(suspect, after):
             return not self._blinks(suspect)
-        if is_light(before.glance, suspect.glance) or not self._stands_out(suspect):
+        if is_light(before.glance, suspect.glance) or not self._is_outlier(suspect):
             return False
         return not self._is_flash(before, suspect, after)
 
-    def _stands_out(self, suspect: Step) -> bool:
+    def _is_outlier(self, suspect: Step) -> bool:
         around = [
             step.change
             for step in self._steps
@@ -131,7 +150,7 @@ class CutDetector:
         return suspect.change >= max(_FLOOR, usual, _BUSIER * busy)
 
     def _livelier(self, suspect: Step) -> float:
-        """The median change of the livelier shot: what moves before a cut, or after it, is no cut itself."""
+        """Return the median change on the livelier side: movement before or after a cut is not a cut itself."""
         near = [step for step in self._steps if abs(step.time_seconds - suspect.time_seconds) <= AROUND_SECONDS]
         sides = (
             [step.change for step in near if step.index < suspect.index],
@@ -140,7 +159,7 @@ class CutDetector:
         return max(median(side) for side in sides if side)
 
     def _blinks(self, suspect: Step) -> bool:
-        """Whether the same picture showed just before it was black: a light that went out for a moment."""
+        """Return whether the same picture was shown just before black: a light that went out for a moment."""
         lit = (step for step in reversed(self._steps) if step.index < suspect.index and not step.glance.is_black)
         last = next(lit, None)
         if last is None or suspect.time_seconds - last.time_seconds > FLASH_SECONDS:
@@ -148,7 +167,7 @@ class CutDetector:
         return is_light(last.glance, suspect.glance)
 
     def _is_flash(self, before: Step, suspect: Step, after: list[Step]) -> bool:
-        """Whether the picture soon returns to what it was; the return is then no cut either."""
+        """Return whether the picture soon returns to the previous one; then the return is not a cut either."""
         for step in after:
             if step.time_seconds - suspect.time_seconds > FLASH_SECONDS:
                 return False
@@ -159,12 +178,12 @@ class CutDetector:
 
 
 def is_light(before: Glance, after: Glance) -> bool:
-    """Whether it is the same picture in another light."""
+    """Return whether both are the same picture in another light."""
     return min(before.contrast, after.contrast) ** 2 >= _EMPTY and likeness(before, after) > _SAME_PICTURE
 
 
 def likeness(one: Glance, other: Glance) -> float:
-    """Correlation of the luma of two pictures; 0 where one of them is flat."""
+    """Return the correlation of the luma of two pictures, or 0 if one of them is flat."""
     spread = one.contrast * other.contrast * one.levels.shape[1]
     if not spread:
         return 0.0
@@ -172,8 +191,7 @@ def likeness(one: Glance, other: Glance) -> float:
 
 
 def _rises(suspect: Step, after: list[Step]) -> bool:
-    """Whether the light that begins here grows into a picture, be it words on black, rather than hovering at the edge
-    of black."""
+    """Return whether the light grows into a picture, be it words on black, instead of staying close to black."""
     return (
         any(
             step.glance.peak - suspect.glance.peak >= _RISE

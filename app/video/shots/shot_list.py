@@ -1,7 +1,7 @@
 """Shot list: boundaries from cuts, fades and dissolves, each cut placed at its first frame, and the shots between.
 
-Frames that were skipped may lie around a cut. Most are known without decoding (app.video.readers.disposable_frames);
-otherwise only those frames are decoded, and only where seeking there is cheap.
+Skipped frames may lie around a cut. Most of them are decoded in the first pass
+(app.video.readers.disposable_frames); otherwise only these frames are decoded, and only where seeking is cheap.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from app.video.readers.base import Image
 from app.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _APART_SECONDS = 0.5
-"""Two readings of one transition are at most this far apart, and no shot between them could be followed."""
+"""Two readings of one transition are at most this far apart; a viewer couldn't follow a shot between them. Chosen by
+hand; not tuned."""
 _MOST_FRAMES = 300
 _MOST_SHARE = 0.05
-"""So many frames, or this share of all, may be decoded for it, whichever is more: seconds at most, and a twentieth of
-the work of a long survey."""
+"""Frames that may be decoded to place the cuts: this number or share, whichever is more. It takes seconds at most, or a
+twentieth of the work of a long survey. Chosen by hand; not tuned."""
 
 
 def joined(cuts: Sequence[Boundary], dissolves: Sequence[Boundary]) -> tuple[Boundary, ...]:
-    """All boundaries in time order, one for each transition.
+    """Merge all boundaries in time order, one for each transition.
 
-    A dissolve explains the cuts found inside of it; what begins or ends in black is a fade whatever else it may be,
-    and beside a hard cut things that move can pass for a mixture.
+    A dissolve replaces the cuts found inside it. A transition from or to black stays a fade, and next to a hard cut
+    movement can look like a dissolve, so the cut stays.
     """
     kept: list[Boundary] = []
     for dissolve in sorted(dissolves, key=middle):
@@ -40,12 +41,17 @@ def joined(cuts: Sequence[Boundary], dissolves: Sequence[Boundary]) -> tuple[Bou
 
 
 def middle(boundary: Boundary) -> float:
+    """Return the middle of a transition, in seconds."""
     return (boundary.start_seconds + boundary.end_seconds) / 2
 
 
 def shots_between(boundaries: Sequence[Boundary], end_seconds: float, times: Sequence[float] = ()) -> tuple[Shot, ...]:
-    """A shot ends with the frame in the middle of its transition. `times` are those of the frames that were looked at,
-    in order; without them it is the middle itself. A cut stands at the time of its frame already.
+    """List the shots between boundaries. A shot ends with the frame in the middle of its transition.
+
+    Args:
+        boundaries: In time order. A cut is already at the time of its frame.
+        end_seconds: The end of the video.
+        times: Times of the surveyed frames, rising. Without them a shot ends in the middle of its transition.
     """
     starts = [0.0, *(_border(boundary, times) for boundary in boundaries)]
     ends = [*starts[1:], max(end_seconds, starts[-1])]
@@ -53,7 +59,7 @@ def shots_between(boundaries: Sequence[Boundary], end_seconds: float, times: Seq
 
 
 def _border(boundary: Boundary, times: Sequence[float]) -> float:
-    """The middle, or the time of the last frame that is not after it."""
+    """Return the time of the last frame that is not after the middle, or else the middle."""
     if boundary.type == "cut":
         return boundary.start_seconds
     place = bisect_right(times, middle(boundary))
@@ -70,14 +76,14 @@ def _is_better(cut: Boundary, dissolve: Boundary) -> bool:
 
 @dataclass(frozen=True)
 class Between:
-    """A cut after the frame `before` and not later than `after`: their index, seconds and looks."""
+    """A cut after the frame `before` and at `after` at the latest, each (index, seconds, glance)."""
 
     before: tuple[int, float, Glance]
     after: tuple[int, float, Glance]
 
 
 def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> dict[float, float]:
-    """For the seconds of `after` of each cut, the seconds of the first frame that shows the new shot, where found."""
+    """Return {seconds of the cut's `after`: seconds of the first frame of the new shot} for the cuts that are found."""
     if not cuts:
         return {}
     left = max(_MOST_FRAMES, _MOST_SHARE * num_frames)
@@ -92,12 +98,12 @@ def first_frames(video: VideoInfo, cuts: Sequence[Between], num_frames: int) -> 
                     times = jumper.times_between(cut.before[1], cut.after[1])
                     found[cut.after[1]] = first_of(cut, ((time, jumper.at(time).levels()) for time in times))
     except (InaccurateSeekError, AppError, OSError):
-        pass  # to be read in order only, or gone meanwhile: the times stay those of the frames that were surveyed
+        pass  # the file can't be sought in, or is gone: the times stay those of the surveyed frames
     return found
 
 
 def first_of(cut: Between, between: Iterable[tuple[float, Image]]) -> float:
-    """The seconds of the new shot's first frame; `between` are the seconds and levels of the frames passed over."""
+    """Return the seconds of the new shot's first frame; `between` are (seconds, levels) of the skipped frames."""
     for seconds, levels in between:
         glance = glance_at(levels)
         if change(glance, cut.after[2]) < change(cut.before[2], glance):

@@ -1,7 +1,6 @@
-"""Which subtitles there are, in a container and in files beside it, and which of them are the ones to read.
+"""Discovery and ranking of subtitles in a container and in files beside it, and decoding of a file's text.
 
-Also from the bytes of such a file to its text, whatever its encoding. Runs in the decoding child; `files_beside`, which
-needs no decoder, in its parent too.
+Runs in the decoder worker; `files_beside`, which needs no decoder, also runs in the parent process.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ READERS: dict[str, Callable[[str], Iterable[Timed]]] = {
     ".ssa": read_ass,
 }
 MOST_BYTES = 16 << 20
+"""Bytes that are read of a subtitle file. Chosen by hand; not tuned."""
 _TEXT_CODECS = frozenset({"mov_text", "subrip", "ass", "webvtt", "text"})
 _TAGS: dict[Language, frozenset[str]] = {
     "zh": frozenset({"zh", "zho", "chi", "cmn", "yue", "chs", "cht"}),
@@ -43,28 +43,38 @@ _ENCODINGS = {
     "cp1252": "Windows-1252",
     "cp1251": "Windows-1251",
 }
-"""What subtitles are written in, as charset-normalizer names it and as people do; of those that fit alike, the first.
+"""Encodings of subtitles, by charset-normalizer's names and by common names; of equally good fits the first counts.
 
-Big5 with Hong Kong's supplement: without it Big5 lacks common letters that Windows writes, such as 裏 and 恒.
+Big5 has Hong Kong's supplement: plain Big5 lacks common letters that Windows writes, such as 裏 and 恒.
 """
 _SAME_NOISE = 0.03
-"""Of 900 files of one sentence each in 9 languages, 69 were decoded wrongly with this and 129 without; with 0.1, 89.
-Of two sentences: 4, 12 and 9. From five on: none of 900."""
+"""Encodings whose noise (charset-normalizer's chaos) differs by at most this fit equally well. Of 900 files of one
+sentence each in 9 languages, 69 were decoded wrongly with this value, 129 with 0 and 89 with 0.1. With two sentences:
+4, 12 and 9. With five: none of 900."""
 _BROKEN_SHARE = 0.05
-"""Of what is not ASCII in a damaged or cut UTF-8 file, so much may be broken; in a file of another encoding most is."""
+"""Share of the non-ASCII characters that may be broken in a damaged or truncated UTF-8 file; in a file of another
+encoding most are. Chosen by hand; not tuned."""
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 class UnknownEncodingError(ValueError):
-    """The bytes of a file are no text in any encoding that subtitles come in."""
+    """Raised if the bytes of a file are not text in any known encoding of subtitles."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One set of subtitles: stream `track` of the container, or the file `path`. `tag` is its language, or "".
+    """One set of subtitles: a stream of the container or a file.
 
-    `leads_out`: the file is a link out of the video's folder. It is not read: anyone who can write there could have any
-    other file of this machine read.
+    Attributes:
+        label: The name shown to the user.
+        tag: The language tag, or "".
+        is_default: It is marked as default, or is a file without a language.
+        is_forced: It only translates foreign words.
+        is_readable: It is text, not pictures.
+        leads_out: The file is a link out of the video's folder. It isn't read: otherwise anyone who can write in the
+            folder could have any other file of this machine read.
+        track: The index of the stream, or None for a file.
+        path: The file, or None for a stream.
     """
 
     label: str
@@ -77,17 +87,17 @@ class Source:
     path: Path | None = None
 
     def speaks(self, language: Language) -> bool:
-        """Whether it is tagged as being in that language."""
+        """Return whether it is tagged with that language."""
         return self.tag.lower().replace("_", "-").partition("-")[0] in _TAGS[language]
 
 
 def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
-    """The best first: in `language`, marked as default, the first. Those for a few foreign words only come last."""
+    """Sort the best first: in `language`, then marked as default, then in order; forced subtitles come last."""
     return sorted(sources, key=lambda one: (one.is_forced, not one.speaks(language), not one.is_default))
 
 
 def files_beside(video: Path) -> Iterator[Source]:
-    """Files such as film.srt and film.zh.srt beside film.mp4; the one without a language counts as the default."""
+    """Yield files such as film.srt and film.zh.srt beside film.mp4; one without a language counts as the default."""
     try:
         entries, folder = sorted(video.parent.iterdir()), video.parent.resolve()
     except OSError:
@@ -105,8 +115,8 @@ def files_beside(video: Path) -> Iterator[Source]:
 
 
 def tracks_in(container: InputContainer) -> Iterator[Source]:
-    """The subtitle tracks, in the order of the file; those of pictures are not readable."""
-    from av.stream import Disposition  # who looks for files alone needs no decoder
+    """Yield the subtitle tracks in the order of the file; those stored as pictures are not readable."""
+    from av.stream import Disposition  # `files_beside` alone needs no decoder
 
     for number, stream in enumerate(container.streams.subtitles, 1):
         tag = stream.language or ""
@@ -124,7 +134,7 @@ def tracks_in(container: InputContainer) -> Iterator[Source]:
 
 @dataclass(frozen=True)
 class Decoded:
-    """The text of a subtitle file; `assumed` names the encoding where the file does not show which one it is."""
+    """The text of a subtitle file; `assumed` names the encoding if it had to be guessed."""
 
     text: str
     assumed: str = ""
@@ -134,13 +144,13 @@ def decoded(data: bytes) -> Decoded:
     """Decode a subtitle file by its byte order mark, as UTF-8, or in the legacy encoding that its bytes fit best.
 
     Raises:
-        UnknownEncodingError: No encoding of those that subtitles come in fits the bytes.
+        UnknownEncodingError: No known encoding of subtitles fits the bytes.
     """
     for mark, name in _MARKS:
         if data.startswith(mark):
             return Decoded(data.decode(name))
     head = data[:4096]
-    if head.count(0) > len(head) // 8:  # Latin letters and digits, which times are made of, have a zero byte each
+    if head.count(0) > len(head) // 8:  # the Latin letters and digits of times have a zero byte each
         name = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
         return Decoded(data.decode(name), "UTF-16")
     text = data.decode(errors="replace")
@@ -151,7 +161,7 @@ def decoded(data: bytes) -> Decoded:
 
 
 def _guessed(data: bytes) -> Decoded:
-    # Real text can look like noise to the library, as many short lines of Chinese do: better that than none.
+    # Real text, such as many short lines of Chinese, can look like noise to the library: accept that over no match.
     matches = _matches(data) or _matches(data, threshold=1.0)
     if not matches:
         raise UnknownEncodingError
@@ -162,7 +172,7 @@ def _guessed(data: bytes) -> Decoded:
 
 
 def _matches(data: bytes, threshold: float = 0.2) -> list[CharsetMatch]:
-    """The encodings that fit, best first, with noise up to `threshold`; 0.2 is what charset-normalizer asks for."""
+    """List the encodings that fit, best first, with noise up to `threshold`; charset-normalizer's default is 0.2."""
     from charset_normalizer import from_bytes  # few files need it
 
     return list(from_bytes(data, cp_isolation=list(_ENCODINGS), threshold=threshold))

@@ -1,6 +1,6 @@
-"""From the text of subtitles, with whatever markup it has, to cues: SubRip, WebVTT and ASS/SSA.
+"""Parser of subtitle text (SubRip, WebVTT and ASS/SSA) and collector of its cues.
 
-Nothing here opens a file. `Cues` collects them within limits, puts them in order and on the axis of the pictures.
+Nothing here opens a file. `Cues` keeps limits, sorts the cues and shifts them to the time axis of the pictures.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Iterator
 
 from app.core.domain import Cue
 
+# The limits below were chosen by hand; not tuned.
 MOST_CUES = 50_000
 MOST_CHARACTERS = 4_000_000
 _LONGEST_CUE = 1000
 _ENDLESS_SECONDS = 5.0
-"""How long a cue stands that has no end of its own, if no other follows sooner."""
+"""How long a cue without an end is shown, if no other follows sooner."""
 _TOUCHING_SECONDS = 0.1
+"""Cues with the same text that are at most this far apart are one."""
 
 _TIMING = re.compile(
     r"\s*((?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3})(?:\s.*)?$"
@@ -33,24 +35,24 @@ Timed = tuple[float, float, str]
 
 
 def plain(text: str) -> str:
-    """One line without control characters, at most a thousand characters long."""
+    """Return the text as one line without control characters, at most a thousand characters long."""
     head = text[: 4 * _LONGEST_CUE]
     shown = "".join(" " if unicodedata.category(char) in ("Cc", "Cf") else char for char in head)
     return " ".join(shown.split())[:_LONGEST_CUE]
 
 
 def from_ass(text: str) -> str:
-    """The text of an ASS event without its markup and drawings."""
+    """Return the text of an ASS event without its markup and drawings."""
     return plain(_TAG.sub("", _ASS_BREAK.sub(" ", _OVERRIDE.sub("", _DRAWING.sub("", text)))))
 
 
 def from_markup(text: str) -> str:
-    """The text of a SubRip or WebVTT cue without its markup."""
+    """Return the text of a SubRip or WebVTT cue without its markup."""
     return plain(html.unescape(_TAG.sub("", _OVERRIDE.sub("", text))))
 
 
 def read_arrows(text: str) -> Iterator[Timed]:
-    """The cues of SubRip or WebVTT: a line `start --> end`, then lines of text up to an empty one."""
+    """Yield the cues of SubRip or WebVTT: a line `start --> end`, then lines of text up to an empty one."""
     timing: tuple[float, float] | None = None
     lines: list[str] = []
     for line in [*text.splitlines(), ""]:
@@ -67,7 +69,7 @@ def read_arrows(text: str) -> Iterator[Timed]:
 
 
 def read_ass(text: str) -> Iterator[Timed]:
-    """The dialogue of an ASS or SSA file."""
+    """Yield the dialogue of an ASS or SSA file."""
     names: tuple[str, ...] = _ASS_FIELDS
     for line in text.splitlines():
         kind, _, rest = line.partition(":")
@@ -94,7 +96,7 @@ def _seconds(clock: str) -> float:
 
 
 class Cues:
-    """Takes timed texts in any order; `is_full` says that no more is taken."""
+    """Collector of timed texts in any order. `is_full`: a limit is reached and no more are added."""
 
     def __init__(self, shift_seconds: float = 0.0) -> None:
         self._shift = shift_seconds
@@ -103,7 +105,7 @@ class Cues:
         self.is_full = False
 
     def add(self, timed: Timed) -> None:
-        """Take one in; what has no text is left out, and so is what ends before the first picture."""
+        """Add a timed text, unless it is empty or ends before the first picture."""
         start, end, text = timed[0] + self._shift, timed[1] + self._shift, timed[2]
         self.is_full = len(self._timed) >= MOST_CUES or self._characters + len(text) > MOST_CHARACTERS
         if self.is_full or not text or max(start, end) <= 0:
@@ -112,7 +114,7 @@ class Cues:
         self._characters += len(text)
 
     def in_order(self) -> tuple[Cue, ...]:
-        """By time, each with an end, and once: cues that say the same and touch are one."""
+        """Return the cues by time, each with an end; cues with the same text that touch become one."""
         cues: list[Cue] = []
         timed = sorted(self._timed)
         starts = [start for start, _, _ in timed]

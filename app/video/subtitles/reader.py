@@ -1,4 +1,4 @@
-"""From an opened video's file to the transcript that its subtitles give. Runs in the decoding child."""
+"""Reader of a video's subtitles, from a track or a file beside it, as a transcript. Runs in the decoder worker."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ from app.video.subtitles.discovery import (
 from app.video.subtitles.parser import MOST_CUES, Cues, Timed, from_ass
 
 _MOST_TRIES = 4
-"""Reading a track means reading through the file; tracks that are there and empty are rare."""
+"""Sources that are tried. Reading a track means reading the whole file; empty tracks are rare. Chosen by hand; not
+tuned."""
 _ASS_COMMAS = 8
 _NO_END = (1 << 32) - 1
 
 
 def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
-    """What app.video.subtitles_of gives back: notices, and the transcript if there is one."""
+    """Yield notices, and the transcript of the best readable subtitles if there is one; see app.video.subtitles_of."""
     container, _ = open_video(info.path)
     with container:
         sources = [*files_beside(info.path), *tracks_in(container)]
-        # A player counts the times of a file beside the video from where the container begins.
+        # A player counts the times of a file beside the video from the start of the container.
         beside = (container.start_time or 0) / av.time_base - info.start_seconds
     if links := [one.label for one in sources if one.leads_out]:
         yield Noticed(Notice("subtitles_lead_out", {"names": ", ".join(links)}))
@@ -58,11 +59,11 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
         if found := cues.in_order():
             if assumed:
                 yield Noticed(Notice("subtitles_encoding", {"name": source.label, "encoding": assumed}))
-            yield from _told(source, found, [one for one in readable if one is not source], cues)
+            yield from _transcript(source, found, [one for one in readable if one is not source], cues)
             return
 
 
-def _told(
+def _transcript(
     source: Source, found: tuple[Cue, ...], others: Sequence[Source], cues: Cues
 ) -> Iterator[Noticed | Transcript]:
     if others:
@@ -74,7 +75,7 @@ def _told(
 
 
 def _fill(cues: Cues, info: VideoInfo, source: Source) -> str:
-    """Add what the source says to `cues`; return the encoding if one had to be assumed, else ""."""
+    """Add the cues of the source to `cues`; return the encoding if it had to be guessed, else ""."""
     content = _content(source.path) if source.path else None
     lines = _from_track(info, source) if content is None else READERS[_suffix(source)](content.text)
     for timed in lines:
@@ -108,7 +109,7 @@ def _from_track(info: VideoInfo, source: Source) -> Iterator[Timed]:
 def _packets(container: InputContainer, stream: SubtitleStream) -> Iterator[Packet[SubtitleStream]]:
     try:
         yield from container.demux(stream)
-    except (IndexError, av.error.FFmpegError):  # a file that was cut off has the subtitles up to there
+    except (IndexError, av.error.FFmpegError):  # a truncated file has the subtitles up to there
         return
 
 
@@ -133,6 +134,6 @@ def _events(packet: Packet[SubtitleStream], stream: SubtitleStream) -> Iterator[
 
 
 def _text(rect: AssSubtitle) -> str:
-    """FFmpeg gives every kind of text as an ASS event: fields with commas between, the text last."""
+    """Return the text of an event; FFmpeg converts every format to ASS: fields between commas, the text last."""
     event = rect.ass.decode("utf-8", "replace")
     return event.split(",", _ASS_COMMAS)[-1] if event else rect.text.decode("utf-8", "replace")

@@ -45,7 +45,7 @@ def _by_meaning(library: LibraryIndex, size: int) -> Iterator[Measured]:
     for number in range(size):
         vectors = chance.integers(-127, 127, (_PASSAGES // 3, _DIMENSIONS), np.int8)
         rows = {3 * place: vector.tobytes() for place, vector in enumerate(vectors)}
-        library.put_meaning(f"job{number:08d}", "model", rows)
+        library.put_vectors(f"job{number:08d}", "model", rows)
     meanings = SemanticIndex(library, "model", lambda texts: [list(chance.normal(size=_DIMENSIONS)) for _ in texts])
     name = f"library of {size}: by meaning"
     yield Measured(f"{name}, the first time", seconds(partial(meanings.near, "a man")), "s")

@@ -17,7 +17,7 @@ from app.core.domain import AnalysisRequest, Finished, KeyframeFound
 from app.core.errors import AppError
 from app.i18n import error_text
 from app.reports import FORMATS
-from app.services.engine_session import open_workbench
+from app.services.engine_session import open_session
 
 
 def main() -> None:
@@ -28,11 +28,11 @@ def main() -> None:
     given = parser.parse_args()
 
     settings = config.load()
-    workbench = open_workbench(settings, load(settings.template_dir))
+    session = open_session(settings, load(settings.template_dir))
     request = AnalysisRequest(given.video, frames=6, use_model=not given.no_model)
     try:
         # An analysis is a generator of events. Leaving the loop early would end it.
-        for event in workbench.run(Task(request, job_id="example")):
+        for event in session.run(Task(request, job_id="example")):
             if isinstance(event, KeyframeFound):
                 print(f"frame at {event.keyframe.time_seconds:.2f} s")
             elif isinstance(event, Finished):
@@ -43,7 +43,7 @@ def main() -> None:
     except AppError as error:  # an error that the user can do something about
         raise SystemExit(error_text(error, "en")) from None
     finally:
-        workbench.close()  # stops the engine, if one was started
+        session.close()  # stops the engine, if one was started
 
 
 if __name__ == "__main__":

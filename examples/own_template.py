@@ -16,7 +16,7 @@ from app.analysis.task import Task
 from app.core.domain import AnalysisRequest, Finished
 from app.core.errors import AppError
 from app.i18n import error_text
-from app.services.engine_session import open_workbench
+from app.services.engine_session import open_session
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -28,10 +28,10 @@ def main() -> None:
     given = parser.parse_args()
 
     # The same as setting FRAMELENS_TEMPLATE_DIR.
-    workbench = open_workbench(config.load(), load(TEMPLATES))
+    session = open_session(config.load(), load(TEMPLATES))
     request = AnalysisRequest(given.video, frames=4, template="shop")
     try:
-        for event in workbench.run(Task(request, job_id="example")):
+        for event in session.run(Task(request, job_id="example")):
             if isinstance(event, Finished):
                 times = {frame.number: frame.time_seconds for frame in event.analysis.keyframes}
                 for finding in event.analysis.findings:
@@ -42,7 +42,7 @@ def main() -> None:
     except AppError as error:  # an error that the user can do something about
         raise SystemExit(error_text(error, "en")) from None
     finally:
-        workbench.close()
+        session.close()
 
 
 if __name__ == "__main__":

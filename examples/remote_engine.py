@@ -17,7 +17,7 @@ from app.analysis.task import Task
 from app.core.domain import AnalysisRequest, AnswerDelta, Finished, Noticed
 from app.core.errors import AppError
 from app.i18n import error_text, notice_text
-from app.services.engine_session import open_workbench
+from app.services.engine_session import open_session
 
 
 def main() -> None:
@@ -30,10 +30,10 @@ def main() -> None:
     settings = config.load()
     if not settings.base_url:
         raise SystemExit("Set FRAMELENS_BASE_URL to the address of the engine, such as http://127.0.0.1:8000/v1.")
-    workbench = open_workbench(settings, load(settings.template_dir))
+    session = open_session(settings, load(settings.template_dir))
     request = AnalysisRequest(given.video, frames=4, template="question", question=given.question)
     try:
-        for event in workbench.run(Task(request, job_id="example")):
+        for event in session.run(Task(request, job_id="example")):
             if isinstance(event, AnswerDelta):
                 # The raw answer, JSON where the engine supports it. `restart` says that it begins again.
                 print("\n" if event.restart else "", event.text, sep="", end="", flush=True)
@@ -47,7 +47,7 @@ def main() -> None:
     except AppError as error:  # an error that the user can do something about
         raise SystemExit(error_text(error, "en")) from None
     finally:
-        workbench.close()
+        session.close()
 
 
 if __name__ == "__main__":

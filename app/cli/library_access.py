@@ -39,7 +39,7 @@ def resolve_id(services: Services, given: str) -> str:
     elif library.entry(given):
         found = [given]
     else:
-        found = library.beginning_with(given) if given else []
+        found = library.ids_starting_with(given) if given else []
     if not found:
         raise InputError("job_unknown", id=given)
     if len(found) > 1:

@@ -36,7 +36,7 @@ class SwitchableSession(Protocol):
         """Stop the engine and everything that belongs to it; it may be started again."""
 
 
-B = TypeVar("B", bound=SwitchableSession)
+SessionT = TypeVar("SessionT", bound=SwitchableSession)
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class EngineSwitch:
         return self.state in ("done", "failed", "cancelled")
 
 
-class EngineSwitcher(Generic[B]):
-    """Holder of the engine in use, which starts with `bench`. All methods may be called from any thread."""
+class EngineSwitcher(Generic[SessionT]):
+    """Holder of the engine in use, which starts with `session`. All methods may be called from any thread."""
 
-    def __init__(self, bench: B) -> None:
-        self._bench = bench
+    def __init__(self, session: SessionT) -> None:
+        self._session = session
         self._changed = threading.Condition()
         self._inside = 0
         self._switch: EngineSwitch | None = None
@@ -68,9 +68,9 @@ class EngineSwitcher(Generic[B]):
         self._thread: threading.Thread | None = None
 
     @property
-    def bench(self) -> B:
+    def session(self) -> SessionT:
         """Return the engine session in use; while a switch starts an engine, the new one."""
-        return self._bench
+        return self._session
 
     @property
     def switch(self) -> EngineSwitch | None:
@@ -101,7 +101,7 @@ class EngineSwitcher(Generic[B]):
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self, cancel: threading.Event, *, ends_engine: Callable[[], bool]) -> Iterator[None]:
+    def exclusive(self, cancel: threading.Event, *, ends_engine: Callable[[], bool]) -> Iterator[None]:
         """Run no job and admit none inside this context.
 
         Wait until all jobs have left, then stop the engine if `ends_engine()` returns true; an engine that ran is
@@ -115,45 +115,47 @@ class EngineSwitcher(Generic[B]):
             if self._is_switching():
                 raise AppError("switch_under_way")
             self._is_held = True
-        comes_back = False
+        restarts = False
         try:
-            self._wait_until_all_are_out(cancel)
+            self._wait_until_empty(cancel)
             if ends_engine():
-                comes_back = self._bench.engine.status().state in ("ready", "starting")
-                self._bench.close()
+                restarts = self._session.engine.status().state in ("ready", "starting")
+                self._session.close()
             yield
         finally:
             with self._changed:
                 self._is_held = False
                 self._changed.notify_all()
-            if comes_back and not self._is_closing.is_set():
-                args = (self._bench,)
-                self._thread = threading.Thread(target=self._start_again, args=args, name="engine-back", daemon=True)
+            if restarts and not self._is_closing.is_set():
+                args = (self._session,)
+                self._thread = threading.Thread(target=self._restart, args=args, name="engine-back", daemon=True)
                 self._thread.start()
 
-    def begin(self, bench: B, *, on_end: Callable[[EngineSwitch], None] = lambda _: None, starts: bool = True) -> None:
-        """Start switching to `bench` in a background thread; `switch` reports the progress.
+    def begin(
+        self, session: SessionT, *, on_end: Callable[[EngineSwitch], None] = lambda _: None, starts: bool = True
+    ) -> None:
+        """Start switching to `session` in a background thread; `switch` reports the progress.
 
         Args:
-            bench: The new engine session.
+            session: The new engine session.
             on_end: Called when the switch is over, before a job is admitted.
             starts: Start the new engine now rather than with the first job.
 
         Raises:
             AppError: The engine cannot be tried at all, "switch_under_way" or "trial_under_way". Nothing changes then.
         """
-        if error := bench.engine.status().error:
+        if error := session.engine.status().error:
             raise error
         with self._changed:
             if self._is_held:
                 raise AppError("trial_under_way")
             if self._is_switching():
                 raise AppError("switch_under_way")
-            names = (self._bench.engine.status().model, bench.engine.status().model)
+            names = (self._session.engine.status().model, session.engine.status().model)
             self._switch = EngineSwitch(*names, "waiting")
             self._cancel.clear()
             self._thread = threading.Thread(
-                target=self._go_through, args=(bench, on_end, starts), name="switch", daemon=True
+                target=self._run_switch, args=(session, on_end, starts), name="switch", daemon=True
             )
         self._thread.start()
 
@@ -167,58 +169,62 @@ class EngineSwitcher(Generic[B]):
         self._cancel.set()
         if self._thread:
             self._thread.join()
-        self._bench.close()
+        self._session.close()
 
     def _is_switching(self) -> bool:
         return self._is_held or (self._switch is not None and not self._switch.is_over)
 
-    def _over(self, state: SwitchState, on_end: Callable[[EngineSwitch], None], error: AppError | None = None) -> None:
+    def _finish(
+        self, state: SwitchState, on_end: Callable[[EngineSwitch], None], error: AppError | None = None
+    ) -> None:
         assert self._switch
         try:
             on_end(replace(self._switch, state=state, error=error))
         except Exception:
             log.exception("the callback after an engine switch failed")
-        self._tell(state, error)
+        self._set_state(state, error)
 
-    def _tell(self, state: SwitchState, error: AppError | None = None) -> None:
+    def _set_state(self, state: SwitchState, error: AppError | None = None) -> None:
         with self._changed:
             if self._switch:
                 self._switch = replace(self._switch, state=state, error=error)
             self._changed.notify_all()
 
-    def _go_through(self, bench: B, on_end: Callable[[EngineSwitch], None], starts: bool) -> None:
-        old = self._bench
+    def _run_switch(self, session: SessionT, on_end: Callable[[EngineSwitch], None], starts: bool) -> None:
+        old = self._session
         was_ready = old.engine.status().state in ("ready", "starting")
         try:
-            self._wait_until_all_are_out(self._cancel)
-            self._tell("ending")
+            self._wait_until_empty(self._cancel)
+            self._set_state("ending")
             old.close()
-            self._bench = bench
-            self._tell("starting")
+            self._session = session
+            self._set_state("starting")
             if starts:
-                bench.engine.ensure_ready(lambda _: None, self._cancel)
+                session.engine.ensure_ready(lambda _: None, self._cancel)
         except Exception as error:
-            ours = error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
+            app_error = (
+                error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
+            )
             log.warning("engine switch failed", exc_info=True)
-            if self._bench is bench:
-                bench.close()
-            self._bench = old
-            self._over("cancelled" if isinstance(error, Cancelled) else "failed", on_end, ours)
+            if self._session is session:
+                session.close()
+            self._session = old
+            self._finish("cancelled" if isinstance(error, Cancelled) else "failed", on_end, app_error)
             if was_ready and not self._is_closing.is_set():
-                self._start_again(old)
+                self._restart(old)
             return
-        self._over("done", on_end)
+        self._finish("done", on_end)
 
-    def _wait_until_all_are_out(self, cancel: threading.Event) -> None:
+    def _wait_until_empty(self, cancel: threading.Event) -> None:
         with self._changed:
             while self._inside:
                 if cancel.is_set():
                     raise Cancelled
                 self._changed.wait(_POLL_SECONDS)
 
-    def _start_again(self, bench: B) -> None:
+    def _restart(self, session: SessionT) -> None:
         """Restart the engine that worked, so that the next question doesn't have to wait for it."""
         try:
-            bench.engine.ensure_ready(lambda _: None, self._is_closing)
+            session.engine.ensure_ready(lambda _: None, self._is_closing)
         except AppError:
             log.warning("the previous engine could not be restarted", exc_info=True)

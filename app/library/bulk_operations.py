@@ -49,7 +49,7 @@ def remove(jobs: Jobs, videos: VideoRepository, job_ids: Iterable[str]) -> Itera
     for job_id in job_ids:
         try:
             job = jobs.remove(job_id)
-            is_shared = jobs.library.others_on(job_id, str(storable(job.request.path)))
+            is_shared = jobs.library.has_others_on(job_id, str(storable(job.request.path)))
             yield Removed(job_id, job.name, not is_shared and videos.drop_upload(job.request.path))
         except AppError as error:
             yield Removed(job_id, job_id, error=error)

@@ -37,7 +37,7 @@ class NearPassage:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Vectors:
     """All vectors at one moment, scaled to integers; `owners` are (job id, passage index) row by row."""
 
     stamp: tuple[int, int]
@@ -58,7 +58,7 @@ class SemanticIndex(Backfill):
         self._model = model
         self._embed = embed
         self._asked = lru_cache(maxsize=64)(self._vector)
-        self._known: _Known | None = None
+        self._loaded: _Vectors | None = None
 
     def near(self, words: str) -> list[NearPassage]:
         """List the analyses nearest to these words, judged by their nearest passage, the nearest first.
@@ -66,49 +66,49 @@ class SemanticIndex(Backfill):
         Raises:
             AppError: The words could not be embedded, or the store could not be read.
         """
-        known = self._all()
-        if not known.owners or not words.strip():
+        loaded = self._all()
+        if not loaded.owners or not words.strip():
             return []
         asked = np.asarray(self._asked(words), np.float32)
-        if known.vectors.shape[1] != len(asked):
+        if loaded.vectors.shape[1] != len(asked):
             return []
         asked /= max(float(np.linalg.norm(asked)), 1e-9)
-        blocks = (known.vectors[start : start + _BLOCK] for start in range(0, len(known.vectors), _BLOCK))
-        scores = np.concatenate([block.astype(np.float32) @ asked for block in blocks]) / known.lengths
+        blocks = (loaded.vectors[start : start + _BLOCK] for start in range(0, len(loaded.vectors), _BLOCK))
+        scores = np.concatenate([block.astype(np.float32) @ asked for block in blocks]) / loaded.lengths
         best: dict[str, NearPassage] = {}
         for row in np.argsort(-scores, kind="stable"):
-            job_id, place = known.owners[row]
+            job_id, place = loaded.owners[row]
             best.setdefault(job_id, NearPassage(job_id, place, float(scores[row])))
             if len(best) == _MOST_NEAR:
                 break
         return list(best.values())
 
     def _missing(self) -> Sequence[str]:
-        return self._library.without_meaning(self._model)
+        return self._library.without_vectors(self._model)
 
     def _make(self, job_id: str) -> None:
-        texts = dict(gathered(self._library.passages(job_id)))
+        texts = dict(texts_to_embed(self._library.passages(job_id)))
         vectors = self._embed(list(texts.values())) if texts else []
-        rows = {place: _packed(vector) for place, vector in zip(texts, vectors, strict=True)}
-        self._library.put_meaning(job_id, self._model, rows)
+        rows = {place: _quantised(vector) for place, vector in zip(texts, vectors, strict=True)}
+        self._library.put_vectors(job_id, self._model, rows)
 
     def _vector(self, words: str) -> tuple[float, ...]:
         return tuple(self._embed([words])[0])
 
-    def _all(self) -> _Known:
-        stamp = self._library.meanings_stamp(self._model)
-        if self._known is None or self._known.stamp != stamp:
-            rows = self._library.meanings(self._model)
+    def _all(self) -> _Vectors:
+        stamp = self._library.vectors_stamp(self._model)
+        if self._loaded is None or self._loaded.stamp != stamp:
+            rows = self._library.vectors(self._model)
             width = len(rows[0][2]) if rows else 0
             rows = [row for row in rows if len(row[2]) == width]
             vectors = np.frombuffer(b"".join(row[2] for row in rows), np.int8).reshape(len(rows), width)
             squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)
             lengths = np.sqrt(np.maximum(squares, 1)).astype(np.float32)
-            self._known = _Known(stamp, [(row[0], row[1]) for row in rows], vectors, lengths)
-        return self._known
+            self._loaded = _Vectors(stamp, [(row[0], row[1]) for row in rows], vectors, lengths)
+        return self._loaded
 
 
-def gathered(passages: Sequence[tuple[int, Passage]]) -> Iterator[tuple[int, str]]:
+def texts_to_embed(passages: Sequence[tuple[int, Passage]]) -> Iterator[tuple[int, str]]:
     """Yield the texts to embed, each with the index of its passage; consecutive cues are combined to longer texts."""
     made: list[tuple[int, str]] = []
     is_said = False
@@ -124,7 +124,7 @@ def gathered(passages: Sequence[tuple[int, Passage]]) -> Iterator[tuple[int, str
     yield from made[::step]
 
 
-def _packed(vector: Sequence[float]) -> bytes:
+def _quantised(vector: Sequence[float]) -> bytes:
     values = np.asarray(vector, np.float32)
     largest = float(np.abs(values).max()) or 1.0
     return np.round(values / largest * 127).astype(np.int8).tobytes()

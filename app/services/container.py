@@ -26,7 +26,7 @@ from app.core.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import DownloadManager, Engine, Monitor, check_model_folder, resolve_model
 from app.engine.remote_engine import normal_base_url
 from app.models import Proposal
-from app.services.engine_session import EngineSession, build_engine, conditions, confirmed_downloads, open_workbench
+from app.services.engine_session import EngineSession, build_engine, conditions, confirmed_downloads, open_session
 from app.store.benchmark_store import Measured
 from app.store.database import Store
 from app.store.fs_utils import log_to
@@ -51,61 +51,63 @@ class Services:
     Settings, engine and planner are those of the engine session in use.
 
     Attributes:
-        trying: Running benchmarks of models.
-        looking: Running vision checks.
-        calling: Running queries to remote engines.
-        meanings: The semantic index, None if no embedding model is set.
+        benchmarks: Running benchmarks of models.
+        vision_checks: Running vision checks.
+        remote_queries: Running queries to remote engines.
+        semantic_index: The semantic index, None if no embedding model is set.
     """
 
-    room: EngineSwitcher[EngineSession]
+    switcher: EngineSwitcher[EngineSession]
     jobs: Jobs
     videos: VideoRepository
     log_path: Path
     store: Store
     templates: Templates
     monitor: Monitor
-    fetching: DownloadManager = field(default_factory=DownloadManager)
-    trying: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
-    looking: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
-    calling: BackgroundTaskRunner[model_benchmarks.RemoteEngineReport] = field(default_factory=BackgroundTaskRunner)
-    meanings: SemanticIndex | None = None
+    downloads: DownloadManager = field(default_factory=DownloadManager)
+    benchmarks: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
+    vision_checks: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
+    remote_queries: BackgroundTaskRunner[model_benchmarks.RemoteEngineReport] = field(
+        default_factory=BackgroundTaskRunner
+    )
+    semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
 
     @property
     def settings(self) -> Settings:
         """Return the settings of the engine in use."""
-        return self.room.bench.settings
+        return self.switcher.session.settings
 
     @property
     def engine(self) -> Engine:
         """Return the engine in use."""
-        return self.room.bench.engine
+        return self.switcher.session.engine
 
     @property
     def engine_notices(self) -> tuple[Notice, ...]:
         """Return the notices about the engine in use, those about adapted settings first."""
-        return (*self.room.bench.notices, *self.engine.status().notices)
+        return (*self.switcher.session.notices, *self.engine.status().notices)
 
     @property
     def planner(self) -> Planner:
         """Return the planner of the engine in use."""
-        return self.room.bench.planner
+        return self.switcher.session.planner
 
     def close(self) -> None:
         """Stop measurements and downloads, then the jobs, then the engine, and close the store."""
         self.stills.close()
         self.monitor.close()
-        self.fetching.close()
-        for errands in (self.trying, self.looking, self.calling):
+        self.downloads.close()
+        for errands in (self.benchmarks, self.vision_checks, self.remote_queries):
             errands.close()
-        if self.meanings:
-            self.meanings.close()
+        if self.semantic_index:
+            self.semantic_index.close()
         self.jobs.close()
-        self.room.close()
+        self.switcher.close()
         self.store.close()
 
 
-def chosen(settings: Settings, *, model: str, vllm_config: str, engine: str) -> Settings:
+def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine: str) -> Settings:
     """Return `settings` with another local model.
 
     Args:
@@ -129,7 +131,7 @@ def chosen(settings: Settings, *, model: str, vllm_config: str, engine: str) -> 
     )
 
 
-def chosen_elsewhere(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
+def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
     """Return `settings` with a remote engine.
 
     Args:
@@ -146,10 +148,10 @@ def chosen_elsewhere(settings: Settings, *, base_url: str, api_key: str, model: 
     return replace(settings, base_url=url, api_key=api_key.strip(), **named)  # type: ignore[arg-type]
 
 
-def use(services: Services, settings: Settings, *, pausing: bool) -> None:
+def download_and_switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Download the model if it is not on this machine, then `switch` to it.
 
-    The current engine keeps answering during the download; `services.fetching` reports its progress.
+    The current engine keeps answering during the download; `services.downloads` reports its progress.
 
     Raises:
         AppError: The model or its engine cannot be tried at all.
@@ -165,13 +167,13 @@ def use(services: Services, settings: Settings, *, pausing: bool) -> None:
         switch(services, settings, pausing=pausing)
     elif found.hub_id is not None:
         confirmed_downloads(settings).add(found.hub_id)
-        services.fetching.start(found.hub_id, partial(switch, services, settings, pausing=pausing))
+        services.downloads.start(found.hub_id, partial(switch, services, settings, pausing=pausing))
 
 
 def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Start switching to the engine that `settings` describe.
 
-    Return at once; `services.room.switch` reports the progress. A choice that works is saved for the next start
+    Return at once; `services.switcher.switch` reports the progress. A choice that works is saved for the next start
     (app.config); otherwise the previous engine is used again and the paused jobs resume.
 
     Args:
@@ -191,12 +193,12 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
         for job_id in running:
             services.jobs.resume(job_id)
 
-    services.room.begin(open_workbench(settings, services.templates), on_end=end)
+    services.switcher.begin(open_session(settings, services.templates), on_end=end)
     for job_id in running:
         services.jobs.pause(job_id)
 
 
-def choose(services: Services, model: str, vllm_config: str) -> None:
+def choose_local_model(services: Services, model: str, vllm_config: str) -> None:
     """Use this local model from the next analysis on.
 
     That analysis starts the model and, if this is confirmed, downloads it. Wait up to two seconds for the change, which
@@ -205,23 +207,23 @@ def choose(services: Services, model: str, vllm_config: str) -> None:
     Raises:
         AppError: The model cannot be used, or a switch or benchmark is running.
     """
-    settings = chosen(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
+    settings = with_local_model(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
 
     def end(switched: EngineSwitch) -> None:
         if switched.state == "done":
             config.keep_choice(settings)
 
-    services.room.begin(open_workbench(settings, services.templates), on_end=end, starts=False)
+    services.switcher.begin(open_session(settings, services.templates), on_end=end, starts=False)
     deadline = time.monotonic() + _CHANGE_SECONDS
-    while (change := services.room.switch) and not change.is_over and time.monotonic() < deadline:
+    while (change := services.switcher.switch) and not change.is_over and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def begin_trial(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
+def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
     """Start a benchmark of the proposed model once no analysis runs; none is admitted until it is over.
 
-    The current engine is stopped if the two don't fit together, and restarted afterwards. `services.trying` reports the
-    progress.
+    The current engine is stopped if the two don't fit together, and restarted afterwards. `services.benchmarks` reports
+    the progress.
 
     Raises:
         AppError: The model cannot be benchmarked here, or another benchmark is running.
@@ -233,16 +235,16 @@ def begin_trial(services: Services, proposal: Proposal, arguments: Mapping[str, 
 
     def work(on_progress: Listener, cancel: threading.Event) -> Measured:
         on_progress(EngineProgress("trial_waiting"))
-        with services.room.alone(cancel, ends_engine=lambda: not model_benchmarks.fits_beside(needed)):
+        with services.switcher.exclusive(cancel, ends_engine=lambda: not model_benchmarks.fits_beside(needed)):
             return model_benchmarks.try_model(proposal, arguments, settings, on_progress, cancel)
 
-    services.trying.begin(proposal.entry.id, work)
+    services.benchmarks.begin(proposal.entry.id, work)
 
 
-def begin_check(services: Services, size: tuple[int, int], language: Language) -> None:
+def start_vision_check(services: Services, size: tuple[int, int], language: Language) -> None:
     """Start a vision check of the engine in use, which can't be switched meanwhile.
 
-    `services.looking` reports the progress and the result.
+    `services.vision_checks` reports the progress and the result.
 
     Args:
         services: The services.
@@ -252,31 +254,31 @@ def begin_check(services: Services, size: tuple[int, int], language: Language) -
     from app.services import model_benchmarks
 
     def work(on_progress: Listener, cancel: threading.Event) -> Measured:
-        with services.room.admitted(Control(cancel=cancel)):
+        with services.switcher.admitted(Control(cancel=cancel)):
             return model_benchmarks.check_sight(services.settings, services.engine, size, language, on_progress, cancel)
 
-    services.looking.begin(services.engine.status().model, work)
+    services.vision_checks.begin(services.engine.status().model, work)
 
 
-def begin_call(services: Services, *, base_url: str, api_key: str, model: str) -> None:
-    """Start a query of what the engine at `base_url` serves; `services.calling` reports the answer.
+def query_remote_engine(services: Services, *, base_url: str, api_key: str, model: str) -> None:
+    """Start a query of what the engine at `base_url` serves; `services.remote_queries` reports the answer.
 
     Raises:
         ConfigError: The address is not valid.
     """
     from app.services import model_benchmarks
 
-    settings = chosen_elsewhere(services.settings, base_url=base_url, api_key=api_key, model=model)
-    services.calling.begin(settings.base_url, partial(model_benchmarks.call, settings))
+    settings = with_remote_engine(services.settings, base_url=base_url, api_key=api_key, model=model)
+    services.remote_queries.begin(settings.base_url, partial(model_benchmarks.call, settings))
 
 
-def use_elsewhere(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
+def switch_to_remote_engine(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
     """Switch to the remote engine at `base_url`, as `switch` does.
 
     Raises:
         AppError: The engine cannot be tried at all, or a switch or benchmark is running.
     """
-    settings = chosen_elsewhere(services.settings, base_url=base_url, api_key=api_key, model=model)
+    settings = with_remote_engine(services.settings, base_url=base_url, api_key=api_key, model=model)
     switch(services, settings, pausing=pausing)
 
 
@@ -298,36 +300,36 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     log_path = log_to(settings.data_dir)
     store = Store(settings.data_dir / "framelens.sqlite")
     templates = load(settings.template_dir)
-    room = EngineSwitcher(open_workbench(settings, templates))
+    switcher = EngineSwitcher(open_session(settings, templates))
 
     def now(request: AnalysisRequest) -> dict[str, str]:
-        return conditions(room.bench.settings, templates, request)
+        return conditions(switcher.session.settings, templates, request)
 
     jobs = Jobs(
         store,
         ProcessLock(settings.data_dir / "running"),
-        lambda task: room.bench.run(task),
+        lambda task: switcher.session.run(task),
         Deduplicator(now, open_recall(settings.data_dir).quick_sha256),
         log_path=log_path,
         adopts=adopts,
-        admitted=room.admitted,
+        admitted=switcher.admitted,
         workers=workers or WORKERS,
     )
     if adopts:
         jobs.indexing.begin()  # entries that an earlier version indexed differently
     return Services(
-        room=room,
+        switcher=switcher,
         jobs=jobs,
-        monitor=Monitor(lambda: room.bench.load(), partial(_counts, jobs)),
+        monitor=Monitor(lambda: switcher.session.load(), partial(_counts, jobs)),
         templates=templates,
         videos=VideoRepository(settings.data_dir / "videos", settings.input_dirs, SAMPLE),
         log_path=log_path,
         store=store,
-        meanings=_meanings(settings, jobs),
+        semantic_index=_semantic_index(settings, jobs),
     )
 
 
-def _meanings(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
+def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     """Build the semantic index if an embedding model is set; jobs that end from now on are added to it."""
     if not settings.embedding_base_url:
         return None
@@ -335,11 +337,11 @@ def _meanings(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     from app.llm.embeddings import EmbeddingModel
 
     url, name = normal_base_url(settings.embedding_base_url), settings.embedding_model
-    meanings = SemanticIndex(
+    semantic_index = SemanticIndex(
         jobs.library, f"{name} {url}".strip(), EmbeddingModel(url, name, settings.embedding_api_key)
     )
-    jobs.indexing.on_indexed = meanings.begin
-    return meanings
+    jobs.indexing.on_indexed = semantic_index.begin
+    return semantic_index
 
 
 def _counts(jobs: Jobs) -> tuple[int, int]:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from app.llm.cache import AnswerCache
 
 T = TypeVar("T")
-_ASKING = (
+_CLIENT_MODULES = (
     "app.analysis.pipeline",
     "app.analysis.requests.orchestrator",
     "app.analysis.requests.engine_connector",
@@ -90,10 +90,10 @@ class EngineSession:
         self.engine.stop()
 
 
-def open_workbench(settings: Settings, templates: Templates) -> EngineSession:
+def open_session(settings: Settings, templates: Templates) -> EngineSession:
     """Build the session that these settings describe, without starting the engine."""
     engine, notices = build_engine(settings)
-    opener = _Later(partial(_opener, settings, engine))
+    opener = _Lazy(partial(_opener, settings, engine))
     return EngineSession(
         settings=settings,
         engine=engine,
@@ -156,10 +156,10 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
 
 def runner(settings: Settings, engine: Engine, templates: Templates) -> Run:
     """Build the function that runs one analysis with this engine."""
-    return _runner(settings, _tools(settings, templates, _Later(partial(_opener, settings, engine))))
+    return _runner(settings, _tools(settings, templates, _Lazy(partial(_opener, settings, engine))))
 
 
-class _Later(Generic[T]):
+class _Lazy(Generic[T]):
     """An object shared by all analyses, made when it is first needed."""
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -330,7 +330,7 @@ def _tools(settings: Settings, templates: Templates, opener: Callable[[], Engine
             conditions=partial(conditions, settings, templates),
         )
 
-    return _Later(make)
+    return _Lazy(make)
 
 
 def import_engine_client() -> None:
@@ -339,7 +339,7 @@ def import_engine_client() -> None:
     Only one thread at a time: with circular imports, two threads could see a partially initialised module.
     """
     with _importing:
-        for name in _ASKING:
+        for name in _CLIENT_MODULES:
             import_module(name)
 
 

@@ -94,7 +94,7 @@ class HardwareProfile:
             return found[0].pace
         return (self.speed or reference()).pace(estimate_work(entry.shape, parse_plan({}, device="cpu")))
 
-    def as_measured(
+    def with_measured_speed(
         self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, CatalogueEntry]
     ) -> HardwareProfile:
         """Return the profile with the processor speed that benchmarks on this machine have measured."""

@@ -172,7 +172,7 @@ def check_sight(
 
 def last_check(settings: Settings) -> Measured | None:
     """Get the latest vision check of the engine that these settings describe, or None."""
-    found = checks(settings.data_dir).of(**engine_of(settings))
+    found = checks(settings.data_dir).matching(**engine_of(settings))
     return found[-1] if found else None
 
 
@@ -185,7 +185,7 @@ def result_text(seen: Measured, language: Language) -> str:
 
 def latest_trials(data_dir: Path, device: Device) -> dict[str, Measured]:
     """Get the latest benchmark of each model on this machine by the model's id."""
-    kept = trials(data_dir).of(device=device)
+    kept = trials(data_dir).matching(device=device)
     return {str(one["model"]): one for one in kept if device == "gpu" or one.get("machine") == cpu_name()}
 
 
@@ -267,5 +267,5 @@ def _served(base_url: str, api_key: str) -> tuple[str, ...]:
 
 def _kept(store: BenchmarkStore, document: dict[str, Any]) -> Measured:
     whole = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
-    store.keep(whole)
+    store.save(whole)
     return whole  # type: ignore[no-any-return]

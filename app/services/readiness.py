@@ -136,7 +136,7 @@ def _place(settings: Settings) -> HardwareProfile:
     place = hardware_profile.here()
     if place.card is not None:
         return place
-    return place.as_measured(trials(settings.data_dir).all(), load(settings.data_dir / "models").by_id)
+    return place.with_measured_speed(trials(settings.data_dir).all(), load(settings.data_dir / "models").by_id)
 
 
 def _offer(proposal: Proposal) -> ModelCandidate:

@@ -38,11 +38,11 @@ class BenchmarkStore:
             return ()
         return tuple(one for one in kept if isinstance(one, dict)) if isinstance(kept, list) else ()
 
-    def of(self, **values: object) -> tuple[Measured, ...]:
+    def matching(self, **values: object) -> tuple[Measured, ...]:
         """List the documents that have these values, the latest last."""
         return tuple(one for one in self.all() if all(one.get(name) == value for name, value in values.items()))
 
-    def keep(self, measured: Measured) -> None:
+    def save(self, measured: Measured) -> None:
         """Save this document in place of an earlier one of its kind."""
         with self._lock:
             others = [one for one in self.all() if any(one.get(name) != measured[name] for name in self._kind)]

@@ -143,7 +143,7 @@ class LibraryIndex:
         self._store = store
         self.is_plain = not self._has_words()
         if not self.is_plain:
-            self._take_words_up()
+            self._index_missing_words()
 
     # ---- changes
 
@@ -293,7 +293,7 @@ class LibraryIndex:
 
     # ---- vectors of the semantic search
 
-    def without_meaning(self, model: str) -> list[str]:
+    def without_vectors(self, model: str) -> list[str]:
         """List the ids of the analyses that have text but no vectors of this model, the newest first."""
         rows = self._store.select(
             "SELECT job_id FROM entries WHERE"
@@ -303,7 +303,7 @@ class LibraryIndex:
         )
         return [job_id for (job_id,) in rows]
 
-    def put_meaning(self, job_id: str, model: str, vectors: Mapping[int, bytes]) -> None:
+    def put_vectors(self, job_id: str, model: str, vectors: Mapping[int, bytes]) -> None:
         """Replace the vectors of an analysis.
 
         Args:
@@ -318,11 +318,11 @@ class LibraryIndex:
                 ((place, model, vector, job_id) for place, vector in vectors.items()),
             )
 
-    def meanings(self, model: str) -> list[tuple[str, int, bytes]]:
+    def vectors(self, model: str) -> list[tuple[str, int, bytes]]:
         """List all vectors of this model as (job id, passage index, vector)."""
         return self._store.select("SELECT job_id, place, vector FROM meanings WHERE model = ?", model)
 
-    def meanings_stamp(self, model: str) -> tuple[int, int]:
+    def vectors_stamp(self, model: str) -> tuple[int, int]:
         """Return a value that changes whenever vectors of this model are added or removed."""
         ((count, newest),) = self._store.select(
             "SELECT count(*), coalesce(max(rowid), 0) FROM meanings WHERE model = ?", model
@@ -334,7 +334,7 @@ class LibraryIndex:
         rows = self._store.select("SELECT jpeg FROM covers WHERE job_id = ?", job_id)
         return bytes(rows[0][0]) if rows else b""
 
-    def beginning_with(self, text: str) -> list[str]:
+    def ids_starting_with(self, text: str) -> list[str]:
         """List up to two ids that begin with this text, the newest first; two suffice to show that it is ambiguous."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         rows = self._store.select(
@@ -345,7 +345,7 @@ class LibraryIndex:
         )
         return [job_id for (job_id,) in rows]
 
-    def others_on(self, job_id: str, path: str) -> bool:
+    def has_others_on(self, job_id: str, path: str) -> bool:
         """Return whether another analysis is about this file."""
         return bool(self._store.select("SELECT 1 FROM entries WHERE job_id <> ? AND path = ? LIMIT 1", job_id, path))
 
@@ -425,7 +425,7 @@ class LibraryIndex:
             return False
         return True
 
-    def _take_words_up(self) -> None:
+    def _index_missing_words(self) -> None:
         """Add the entries to the index that a SQLite without FTS5 wrote."""
         missing = self._store.select(
             "SELECT number, job_id FROM entries WHERE number > (SELECT coalesce(max(rowid), 0) FROM words)"
@@ -498,8 +498,8 @@ def _is_same(one: Passage, words: str, other: Passage, others: str) -> bool:
     """Return whether two passages say the same: in equal words, or one of the model's sentences contains the other."""
     if words == others:
         return True
-    are_told = one.kind in _OF_MODEL and other.kind in _OF_MODEL
-    return are_told and (words in others or others in words)
+    are_from_model = one.kind in _OF_MODEL and other.kind in _OF_MODEL
+    return are_from_model and (words in others or others in words)
 
 
 def _hit(passage: Passage, terms: Sequence[SearchTerm]) -> Hit:

@@ -32,7 +32,7 @@ class ProcessLock:
             self._lock.acquire(timeout=_PATIENCE_SECONDS)  # another process may be checking our lock
         except (OSError, NotImplementedError, Timeout):  # processes that start later will then take over our jobs
             _log.warning("could not lock a file in %s", folder, exc_info=True)
-        self._forget_the_gone()
+        self._delete_stale_locks()
 
     def is_alive(self, name: str) -> bool:
         """Return whether the process with that name is still running."""
@@ -56,7 +56,7 @@ class ProcessLock:
             self._lock.release()
             self._path_of(self.name).unlink(missing_ok=True)
 
-    def _forget_the_gone(self) -> None:
+    def _delete_stale_locks(self) -> None:
         with suppress(OSError):
             for path in self._folder.glob("*.lock"):
                 if path.stem == self.name:

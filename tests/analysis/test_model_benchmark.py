@@ -87,8 +87,8 @@ def test_the_newest_trial_of_each_kind_is_kept(tmp_path: Path) -> None:
     trials = kept_trials(tmp_path / "data")
     one = {"model": "m", "machine": "here", "arguments": {"dtype": "half"}, "load_seconds": 1.0}
     for trial in (one, {**one, "machine": "there"}, {**one, "load_seconds": 2.0}):
-        trials.keep(trial)
-    assert [trial["load_seconds"] for trial in trials.of(model="m", machine="here")] == [2.0]
+        trials.save(trial)
+    assert [trial["load_seconds"] for trial in trials.matching(model="m", machine="here")] == [2.0]
     assert len(trials.all()) == 2
     (tmp_path / "data" / "trials.json").write_text('{"trials": 7}')
     assert trials.all() == ()

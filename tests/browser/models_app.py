@@ -36,7 +36,7 @@ def _open() -> Services:
     log_to(FOLDER)
     services = open_fake(FOLDER, run=script(), sample=SAMPLE)
     engine = LocalEngine(_launch("/models/first"), log_dir=FOLDER / "engine")
-    return replace(services, room=EngineSwitcher(replace(services.room.bench, engine=engine, notices=())))
+    return replace(services, switcher=EngineSwitcher(replace(services.switcher.session, engine=engine, notices=())))
 
 
 engine_session.vllm_launcher = _launch

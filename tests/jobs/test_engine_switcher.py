@@ -47,7 +47,7 @@ Make = Callable[..., Bench]
 
 
 @pytest.fixture
-def bench(make_engine: MakeEngine, tmp_path: Path) -> Make:
+def session(make_engine: MakeEngine, tmp_path: Path) -> Make:
     def make(name: str, **plan: Any) -> Bench:
         starts = tmp_path / name
         return Bench(make_engine({"starts": str(starts), **plan}, model=f"org/{name}"), starts)
@@ -56,52 +56,52 @@ def bench(make_engine: MakeEngine, tmp_path: Path) -> Make:
 
 
 @contextmanager
-def room_of(bench: Bench) -> Iterator[EngineSwitcher[Bench]]:
-    room = EngineSwitcher(bench)
+def switcher_of(session: Bench) -> Iterator[EngineSwitcher[Bench]]:
+    switcher = EngineSwitcher(session)
     try:
-        yield room
+        yield switcher
     finally:
-        room.close()
+        switcher.close()
 
 
-def until(room: EngineSwitcher[Bench], state: str | None = None) -> EngineSwitch:
-    while not (switch := room.switch) or (switch.state != state if state else not switch.is_over):
+def until(switcher: EngineSwitcher[Bench], state: str | None = None) -> EngineSwitch:
+    while not (switch := switcher.switch) or (switch.state != state if state else not switch.is_over):
         time.sleep(0.01)
     return switch
 
 
-def test_the_old_engine_is_gone_before_the_new_one_starts(bench: Make, tmp_path: Path) -> None:
+def test_the_old_engine_is_gone_before_the_new_one_starts(session: Make, tmp_path: Path) -> None:
     hold = tmp_path / "hold"
-    old, new = bench("old"), bench("new", hold=str(hold))
-    with room_of(old) as room:
+    old, new = session("old"), session("new", hold=str(hold))
+    with switcher_of(old) as switcher:
         old.use()
-        room.begin(new)
-        until(room, "starting")
+        switcher.begin(new)
+        until(switcher, "starting")
         while not new.pids:
             time.sleep(0.01)
         assert not old.lives
         hold.touch()
-        switch = until(room)
+        switch = until(switcher)
         assert (switch.state, switch.before, switch.after) == ("done", "org/old", "org/new")
-        assert room.bench is new
+        assert switcher.session is new
         assert new.lives
     assert not new.lives
 
 
-def test_switch_waits_for_running_job_and_blocks_next(bench: Make) -> None:
-    old, new = bench("old"), bench("new")
+def test_switch_waits_for_running_job_and_blocks_next(session: Make) -> None:
+    old, new = session("old"), session("new")
     seen: list[Bench] = []
-    with room_of(old) as room:
+    with switcher_of(old) as switcher:
         old.use()
-        with room.admitted(Control()):
-            room.begin(new)
+        with switcher.admitted(Control()):
+            switcher.begin(new)
             time.sleep(0.3)
-            assert room.switch and room.switch.state == "waiting"
-            assert room.bench is old and old.lives
+            assert switcher.switch and switcher.switch.state == "waiting"
+            assert switcher.session is old and old.lives
 
             def come() -> None:
-                with room.admitted(Control()):
-                    seen.append(room.bench)
+                with switcher.admitted(Control()):
+                    seen.append(switcher.session)
 
             later = threading.Thread(target=come)
             later.start()
@@ -111,80 +111,80 @@ def test_switch_waits_for_running_job_and_blocks_next(bench: Make) -> None:
         assert seen == [new]
 
 
-def test_who_waits_to_be_let_in_can_be_stopped(bench: Make, tmp_path: Path) -> None:
+def test_who_waits_to_be_let_in_can_be_stopped(session: Make, tmp_path: Path) -> None:
     hold = tmp_path / "hold"
-    with room_of(bench("old")) as room:
-        room.begin(bench("new", hold=str(hold)))
-        until(room, "starting")
+    with switcher_of(session("old")) as switcher:
+        switcher.begin(session("new", hold=str(hold)))
+        until(switcher, "starting")
         cancelled, paused = Control(), Control()
         cancelled.cancel.set()
         paused.pause.set()
-        with pytest.raises(Cancelled), room.admitted(cancelled):
+        with pytest.raises(Cancelled), switcher.admitted(cancelled):
             pass
-        with pytest.raises(Paused), room.admitted(paused):
+        with pytest.raises(Paused), switcher.admitted(paused):
             pass
         hold.touch()
 
 
-def test_failed_switch_restores_the_old_engine(bench: Make) -> None:
-    old, broken = bench("old"), bench("broken", exit=3)
-    told: list[str] = []
-    with room_of(old) as room:
+def test_failed_switch_restores_the_old_engine(session: Make) -> None:
+    old, broken = session("old"), session("broken", exit=3)
+    states: list[str] = []
+    with switcher_of(old) as switcher:
         old.use()
-        room.begin(broken, on_end=lambda switch: told.append(switch.state))
-        switch = until(room)
+        switcher.begin(broken, on_end=lambda switch: states.append(switch.state))
+        switch = until(switcher)
         assert switch.state == "failed" and switch.error
-        assert room.bench is old
-        assert told == ["failed"]
+        assert switcher.session is old
+        assert states == ["failed"]
         while old.engine.status().state != "ready":
             time.sleep(0.02)
         assert len(old.pids) == 2
         assert not broken.lives
 
 
-def test_switch_can_be_cancelled_waiting_and_starting(bench: Make, tmp_path: Path) -> None:
-    old, slow = bench("old"), bench("slow", hold=str(tmp_path / "never"))
-    with room_of(old) as room:
-        with room.admitted(Control()):
-            room.begin(slow)
-            room.cancel()
-            assert until(room).state == "cancelled"
+def test_switch_can_be_cancelled_waiting_and_starting(session: Make, tmp_path: Path) -> None:
+    old, slow = session("old"), session("slow", hold=str(tmp_path / "never"))
+    with switcher_of(old) as switcher:
+        with switcher.admitted(Control()):
+            switcher.begin(slow)
+            switcher.cancel()
+            assert until(switcher).state == "cancelled"
         assert not slow.pids
-        room.begin(slow)
-        until(room, "starting")
-        room.cancel()
-        assert until(room).state == "cancelled"
-        assert room.bench is old
+        switcher.begin(slow)
+        until(switcher, "starting")
+        switcher.cancel()
+        assert until(switcher).state == "cancelled"
+        assert switcher.session is old
         assert not slow.lives
 
 
-def test_what_cannot_even_be_tried_changes_nothing(bench: Make, tmp_path: Path) -> None:
-    old = bench("old")
-    with room_of(old) as room:
+def test_what_cannot_even_be_tried_changes_nothing(session: Make, tmp_path: Path) -> None:
+    old = session("old")
+    with switcher_of(old) as switcher:
         old.use()
         with pytest.raises(EngineError):
-            room.begin(Bench(NullEngine("/nowhere", EngineError("model_path_missing", path="/nowhere")), tmp_path))
-        assert room.switch is None
+            switcher.begin(Bench(NullEngine("/nowhere", EngineError("model_path_missing", path="/nowhere")), tmp_path))
+        assert switcher.switch is None
         assert old.lives
 
 
-def test_only_one_switch_at_a_time(bench: Make, tmp_path: Path) -> None:
-    with room_of(bench("old")) as room:
-        room.begin(bench("slow", hold=str(tmp_path / "never")))
+def test_only_one_switch_at_a_time(session: Make, tmp_path: Path) -> None:
+    with switcher_of(session("old")) as switcher:
+        switcher.begin(session("slow", hold=str(tmp_path / "never")))
         with pytest.raises(AppError) as caught:
-            room.begin(bench("third"))
+            switcher.begin(session("third"))
         assert caught.value.key == "switch_under_way"
 
 
 # ---- alone with the machine ------------------------------------------------------------------------------------------
 
 
-def test_alone_waits_for_who_is_inside_and_lets_nobody_in(bench: Make) -> None:
-    with room_of(bench("old")) as room:
+def test_alone_waits_for_who_is_inside_and_lets_nobody_in(session: Make) -> None:
+    with switcher_of(session("old")) as switcher:
         inside, leave, control = threading.Event(), threading.Event(), Control()
 
         def job() -> None:
-            with room.admitted(control):
+            with switcher.admitted(control):
                 inside.set()
                 leave.wait()
 
@@ -192,37 +192,41 @@ def test_alone_waits_for_who_is_inside_and_lets_nobody_in(bench: Make) -> None:
         thread.start()
         inside.wait()
         threading.Timer(0.2, leave.set).start()
-        with room.alone(threading.Event(), ends_engine=lambda: False):
+        with switcher.exclusive(threading.Event(), ends_engine=lambda: False):
             assert leave.is_set()
             control.cancel.set()
-            with pytest.raises(Cancelled), room.admitted(control):
+            with pytest.raises(Cancelled), switcher.admitted(control):
                 raise AssertionError("somebody was let in")
             with pytest.raises(AppError) as caught:
-                room.begin(bench("new"))
+                switcher.begin(session("new"))
             assert caught.value.key == "trial_under_way"
         thread.join()
-        with room.admitted(Control()):
+        with switcher.admitted(Control()):
             pass
 
 
-def test_an_engine_that_has_to_go_for_it_comes_back_afterwards(bench: Make) -> None:
-    old = bench("old")
-    with room_of(old) as room:
+def test_an_engine_that_has_to_go_for_it_comes_back_afterwards(session: Make) -> None:
+    old = session("old")
+    with switcher_of(old) as switcher:
         old.use()
-        with room.alone(threading.Event(), ends_engine=lambda: False):
+        with switcher.exclusive(threading.Event(), ends_engine=lambda: False):
             assert old.lives, "an engine that leaves enough memory stays"
-        with room.alone(threading.Event(), ends_engine=lambda: True):
+        with switcher.exclusive(threading.Event(), ends_engine=lambda: True):
             assert not old.lives
         while old.engine.status().state != "ready":
             time.sleep(0.01)
         assert old.lives
 
 
-def test_who_gives_up_waiting_leaves_the_room_as_it_was(bench: Make) -> None:
-    with room_of(bench("old")) as room:
+def test_who_gives_up_waiting_leaves_the_room_as_it_was(session: Make) -> None:
+    with switcher_of(session("old")) as switcher:
         cancel = threading.Event()
         cancel.set()
-        with room.admitted(Control()), pytest.raises(Cancelled), room.alone(cancel, ends_engine=lambda: True):
+        with (
+            switcher.admitted(Control()),
+            pytest.raises(Cancelled),
+            switcher.exclusive(cancel, ends_engine=lambda: True),
+        ):
             raise AssertionError("somebody is inside")
-        with room.admitted(Control()):
+        with switcher.admitted(Control()):
             pass

@@ -13,7 +13,7 @@ import pytest
 
 from app.core.errors import EngineError
 from app.engine import LocalEngine, vllm_launcher
-from app.library.semantic_index import SemanticIndex, gathered
+from app.library.semantic_index import SemanticIndex, texts_to_embed
 from app.llm.embeddings import EmbeddingModel
 from app.store.database import Row, Store
 from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
@@ -86,10 +86,10 @@ def test_vectors_are_made_once_and_follow_what_changes(library: LibraryIndex, st
 
 def test_what_is_said_is_put_together_and_names_are_left_out() -> None:
     said = [(place, Passage("said", "word " * 20, float(place))) for place in range(10)]
-    texts = list(gathered([(100, Passage("name", "clip.mp4")), (101, Passage("finding", "a car")), *said]))
+    texts = list(texts_to_embed([(100, Passage("name", "clip.mp4")), (101, Passage("finding", "a car")), *said]))
     assert texts[0] == (101, "a car")
     assert [place for place, _ in texts[1:]] == [0, 3, 6, 9]
-    assert len(list(gathered([(place, Passage("finding", "x")) for place in range(5000)]))) <= 200
+    assert len(list(texts_to_embed([(place, Passage("finding", "x")) for place in range(5000)]))) <= 200
 
 
 def test_a_thread_makes_them_and_tells_what_stopped_it(library: LibraryIndex) -> None:

@@ -57,14 +57,16 @@ def test_moe_reads_only_active_experts() -> None:
 
 def test_local_measurements_override_the_reference() -> None:
     trial = {**asdict(MEASURED), "machine": cpu_name(), "tokens_per_second": 5.0}
-    slow = HardwareProfile("here", None, memory_gib=24, speed=reference(2)).as_measured(
+    slow = HardwareProfile("here", None, memory_gib=24, speed=reference(2)).with_measured_speed(
         [trial, {"model": "?"}], ENTRIES
     )
     assert slow.speed
     assert slow.speed.pace(estimate_work(VL_3B.shape, PLAN)).tokens_per_second == pytest.approx(5.0)
     assert slow.speed.reads_packed < reference(2).reads_packed * 1.01
     assert not slow.speed.computes_packed > slow.speed.computes
-    elsewhere = HardwareProfile("here", None, memory_gib=24).as_measured([{**trial, "machine": "another"}], ENTRIES)
+    elsewhere = HardwareProfile("here", None, memory_gib=24).with_measured_speed(
+        [{**trial, "machine": "another"}], ENTRIES
+    )
     assert elsewhere.speed == reference()
 
 

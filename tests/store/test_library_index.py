@@ -191,10 +191,10 @@ def test_an_entry_for_a_job_that_is_gone_is_not_kept(store: Store, library: Libr
 def test_ids_are_found_by_their_beginning_letter_by_letter(store: Store, library: LibraryIndex) -> None:
     for job_id in ("aB1", "ab2", "a_3", "a%4"):
         store.save(Row(job_id, "2026", "x", "done", "", "{}"))
-    assert library.beginning_with("aB") == ["aB1"]
-    assert library.beginning_with("a_") == ["a_3"]
-    assert len(library.beginning_with("a")) == 2
-    assert library.beginning_with("z") == []
+    assert library.ids_starting_with("aB") == ["aB1"]
+    assert library.ids_starting_with("a_") == ["a_3"]
+    assert len(library.ids_starting_with("a")) == 2
+    assert library.ids_starting_with("z") == []
 
 
 def test_search_without_fts5_scans_and_indexes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

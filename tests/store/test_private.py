@@ -65,7 +65,7 @@ def fill(data: Path) -> None:
     surveys = ExtractionStore(data / "surveys")
     surveys.put("0" * 64, b"survey")
     TimingStats(data / "paces.json")._write({"runs": []})
-    trials(data).keep({"model": "m", "machine": "h", "arguments": {}})
+    trials(data).save({"model": "m", "machine": "h", "arguments": {}})
     found = modes(data)  # with the database open: its log files are there
     store.close()
     owner.close()

@@ -99,7 +99,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
     settings = replace(config.load(environ, dotenv=folder / "no.env"), input_dirs=input_dirs)
     store = Store(folder / "framelens.sqlite")
     engine = ScriptedEngine()
-    bench = EngineSession(
+    session = EngineSession(
         settings=settings,
         engine=engine,
         notices=(Notice("sight_unknown"),),
@@ -108,7 +108,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         load=EngineMetricsReader(engine),
     )
     return Services(
-        room=EngineSwitcher(bench),
+        switcher=EngineSwitcher(session),
         jobs=queue(store, run, folder),
         videos=VideoRepository(folder / "videos", input_dirs, sample),
         log_path=folder / "framelens.log",
@@ -120,7 +120,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
 
 def with_bench(services: Services, **changes: Any) -> Services:
     """The same services at a workbench that differs in this."""
-    return replace(services, room=EngineSwitcher(replace(services.room.bench, **changes)))
+    return replace(services, switcher=EngineSwitcher(replace(services.switcher.session, **changes)))
 
 
 def queue(store: Store, run: Run, folder: Path, deduplicator: Deduplicator | None = None) -> Jobs:

@@ -135,12 +135,12 @@ def _list(services: Services, given: argparse.Namespace, language: Language) -> 
 
 def _near(services: Services, typed: str, language: Language) -> dict[str, int]:
     """Return similar passages by analysis; if semantic search fails, print that and search by words only."""
-    meanings = services.meanings
-    if not typed or meanings is None:
+    semantic_index = services.semantic_index
+    if not typed or semantic_index is None:
         return {}
     try:
-        meanings.catch_up()
-        return {one.job_id: one.place for one in meanings.near(typed)}
+        semantic_index.catch_up()
+        return {one.job_id: one.place for one in semantic_index.near(typed)}
     except AppError as error:
         print(t("library.meaning_failed", language, why=error_text(error, language)), file=sys.stderr)
         return {}

@@ -240,7 +240,7 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured], langua
 def _here(settings: Settings, catalogue: Catalogue) -> HardwareProfile:
     """Return this machine with the speed that benchmarks have measured."""
     place = here()
-    return place if place.card else place.as_measured(trials(settings.data_dir).all(), catalogue.by_id)
+    return place if place.card else place.with_measured_speed(trials(settings.data_dir).all(), catalogue.by_id)
 
 
 def _named_place(text: str, cards: int, ours: HardwareProfile) -> HardwareProfile:

@@ -14,7 +14,7 @@ from app.engine.downloads.errors import human_bytes
 from app.i18n import t
 from app.models.formatting import need_text
 from app.services import hardware_profile
-from app.services.container import chosen
+from app.services.container import with_local_model
 from app.services.engine_session import build_engine, confirmed_downloads
 from app.services.model_benchmarks import latest_trials, speed_text
 from app.services.readiness import ModelCandidate, Readiness, readiness
@@ -104,4 +104,6 @@ def _asked(
             return settings
         if one := choices.get(answer):
             confirmed_downloads(settings).add(one.model)
-            return chosen(settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm")
+            return with_local_model(
+                settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm"
+            )

@@ -22,8 +22,8 @@ def draw() -> None:
     if state.error:
         st.error(plain(error_words(state.error, language)), icon=":material/error:")
     indexing.begin()
-    if services.meanings:
-        services.meanings.begin()
+    if services.semantic_index:
+        services.semantic_index.begin()
     if indexing.num_left:
         st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
     filters.draw(services, language)

@@ -48,7 +48,7 @@ def draw() -> None:
     _draw_way_back(services, language)
     catalogue, here = load(services.settings.data_dir / "models"), hardware_profile.here()
     if here.card is None:
-        here = here.as_measured(trials(services.settings.data_dir).all(), catalogue.by_id)
+        here = here.with_measured_speed(trials(services.settings.data_dir).all(), catalogue.by_id)
     st.markdown(f"##### {t('models.page.now', language)}")
     current_model.draw(services, language)
     vision_check.draw(services, language)

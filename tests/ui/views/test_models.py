@@ -166,11 +166,11 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr("app.services.engine_session.vllm_launcher", launch)
     yield folder
-    services.room.close()
+    services.switcher.close()
 
 
 def over(services: Services) -> str:
-    while not (change := services.room.switch) or not change.is_over:
+    while not (change := services.switcher.switch) or not change.is_over:
         time.sleep(0.02)
     return change.state
 
@@ -194,7 +194,7 @@ def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Ser
     assert not page.exception
     mended = json.loads(page.text_area(key="model_config").value)
     assert mended["dtype"] != "int8" and mended["max_model_len"] == 64
-    assert services.room.switch is None
+    assert services.switcher.switch is None
 
 
 def test_switch_pauses_running_analyses_if_wanted(
@@ -222,7 +222,7 @@ class Refusing(ScriptedEngine):
 
 def test_a_change_that_failed_says_why_and_which_model_is_back(show: Show, services: Services) -> None:
     engine = Refusing(EngineStatus("stopped", "vllm", "/models/Big"))
-    services.room.begin(replace(services.room.bench, engine=engine))
+    services.switcher.begin(replace(services.switcher.session, engine=engine))
     assert over(services) == "failed"
     written = texts(show())
     assert error_text(EngineError("cuda_out_of_memory", model="big"), "en") in written
@@ -241,7 +241,7 @@ def test_a_download_can_be_paused_gone_on_with_and_given_up(show: Show, services
     fetching.start("org/model", lambda: None)
     while not (fetching.current and fetching.current.progress):
         time.sleep(0.01)
-    page = show(changed=replace(services, fetching=fetching))
+    page = show(changed=replace(services, downloads=fetching))
     assert [bar.proto.value for bar in page.get("progress")] == [50]
     page.button(key="model_download_pause").click().run()
     assert t("models.page.download_paused", "en", model="org/model") in texts(page)

@@ -54,7 +54,7 @@ def measure_with(monkeypatch: pytest.MonkeyPatch, work: Work, free_gib: float = 
 
 def keeping(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: Any) -> dict[str, Any]:
     """A trial that has measured at once."""
-    kept_trials(settings.data_dir).keep(DOCUMENT)
+    kept_trials(settings.data_dir).save(DOCUMENT)
     return DOCUMENT
 
 
@@ -74,7 +74,7 @@ def test_a_trial_says_what_it_costs_and_what_it_measured_stays(
     page = name(show(place=CPU, language=language), VL_3B)
     assert "11.2 GiB" in texts(page).replace("\\", "") and "20.0 GiB" in texts(page).replace("\\", "")
     page.button(key="trial_begin").click().run()
-    until(lambda: not services.trying.runs)
+    until(lambda: not services.benchmarks.runs)
     again = name(show(place=CPU, language=language), VL_3B)
     written = texts(again)
     assert t("models.trial.measured", language, at=DOCUMENT["at"]) in written
@@ -95,13 +95,13 @@ def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
 
     measure_with(monkeypatch, wait)
     name(show(place=CPU), VL_3B).button(key="trial_begin").click().run()
-    until(lambda: services.trying.now and services.trying.now.progress)
+    until(lambda: services.benchmarks.now and services.benchmarks.now.progress)
     page = name(show(place=CPU), VL_3B)
     shown = t("engine.phase.trying_frames", "en", width=448, height=252, n=8)
     until(lambda: shown in texts(page.run()))
     assert page.button(key="model_use").disabled and page.button(key="model_start").disabled
     page.button(key="trial_cancel").click().run()
-    until(lambda: not services.trying.runs)
+    until(lambda: not services.benchmarks.runs)
     page.run()
     assert t("models.trial.cancelled", "en") in texts(page)
     assert not page.button(key="model_use").disabled
@@ -129,7 +129,7 @@ def test_a_running_analysis_is_finished_before_a_trial_begins(
     measure_with(monkeypatch, lambda *_: measured.set() or DOCUMENT)  # type: ignore[func-returns-value]
     page = name(show(place=CPU, changed=services), VL_3B)
     assert t("models.trial.waits", "en", n=1) in texts(page)
-    with services.room.admitted(Control()):  # as the queue lets a job in
+    with services.switcher.admitted(Control()):  # as the queue lets a job in
         page.button(key="trial_begin").click().run()
         assert not measured.wait(0.5)
     assert measured.wait(20)
@@ -147,7 +147,7 @@ def test_a_failed_trial_says_why(show: Show, services: Services, monkeypatch: py
     measure_with(monkeypatch, fail)
     page = name(show(place=CPU), VL_3B)
     page.button(key="trial_begin").click().run()
-    until(lambda: not services.trying.runs)
+    until(lambda: not services.benchmarks.runs)
     page.run()
     assert error_text(EngineError("cuda_out_of_memory", model="m"), "en") in texts(page)
 
@@ -164,7 +164,7 @@ def test_vision_check_shows_cards_and_keeps_verdict(
         changed = at(services, server.base_url)
         page = show(changed=changed, language=language)
         page.button(key="sight_begin").click().run()
-        until(lambda: not changed.looking.runs)
+        until(lambda: not changed.vision_checks.runs)
         page.run()
     assert not page.exception
     written = texts(page)
@@ -207,7 +207,7 @@ def test_remote_engine_is_asked_for_models_and_vision(show: Show, services: Serv
         assert page.button(key="elsewhere_test").disabled
         write(page, server.base_url)
         page.button(key="elsewhere_test").click().run()
-        until(lambda: not services.calling.runs)
+        until(lambda: not services.remote_queries.runs)
         page.run()
     told = (page.success if sees else page.warning)[0].value.replace("\\", "").replace("`", "")
     assert t("models.elsewhere.answers", "en", url=server.base_url, model="model") in told
@@ -221,7 +221,7 @@ def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, service
     assert "ftp://box" in texts(page)
     write(page, "http://127.0.0.1:9/v1")
     page.button(key="elsewhere_test").click().run()
-    until(lambda: not services.calling.runs)
+    until(lambda: not services.remote_queries.runs)
     page.run()
     assert "http://127.0.0.1:9/v1" in texts(page) and page.error
 
@@ -243,7 +243,7 @@ def test_page_switches_to_remote_engine_and_back(
     assert over(services) == "done"
     assert services.settings.base_url == ""
     assert "FRAMELENS_BASE_URL" not in json.loads((services.settings.data_dir / "model.json").read_text())
-    services.room.close()
+    services.switcher.close()
 
 
 def launch(model: str, arguments: object, *, port: int | None = None, wide: bool = False) -> Launcher:
@@ -264,16 +264,16 @@ def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
 ) -> None:
     monkeypatch.setattr("app.services.engine_session.vllm_launcher", launch)
     fetching = DownloadManager(partial(download, endpoint=hub.url, cache_dir=tmp_path / "hub"))
-    changed = replace(services, fetching=fetching)
+    changed = replace(services, downloads=fetching)
     page = name(show(place=CPU, changed=changed), hub.model)
     assert page.button(key="model_use").label == t("models.page.use_download", "en")
     page.button(key="model_use").click().run()
     assert not page.exception and not page.error
-    until(lambda: changed.room.switch)
+    until(lambda: changed.switcher.switch)
     assert over(changed) == "done"
     page.run()
     assert t("models.page.switch_done", "en", before="Tiny-VL", after=hub.model) in texts(page)
     assert json.loads((services.settings.data_dir / "model.json").read_text())["VLLM_MODEL_PATH"] == hub.model
     assert list((tmp_path / "hub").rglob("*.safetensors"))
     fetching.close()
-    services.room.close()
+    services.switcher.close()

@@ -66,25 +66,25 @@ def page() -> int:
 def near(services: Services) -> list[NearPassage]:
     """Find text with the same meaning as the searched words; nothing where no embedding model is set or it fails."""
     words = page_state().filter_value("q")
-    if services.meanings is None or not words:
+    if services.semantic_index is None or not words:
         return []
     try:
-        return services.meanings.near(words)
+        return services.semantic_index.near(words)
     except AppError as error:
-        services.meanings.error = error
+        services.semantic_index.error = error
         return []
 
 
 def _draw_meaning(services: Services, language: Language) -> None:
     """Show why the search by meaning isn't complete."""
-    meanings = services.meanings
-    if meanings is None:
+    semantic_index = services.semantic_index
+    if semantic_index is None:
         return
-    if meanings.error:
-        why = error_words(meanings.error, language)
+    if semantic_index.error:
+        why = error_words(semantic_index.error, language)
         st.warning(plain(t("library.meaning_failed", language, why=why)), icon=":material/warning:")
-    elif meanings.num_left:
-        st.caption(t("library.meaning_left", language, n=meanings.num_left))
+    elif semantic_index.num_left:
+        st.caption(t("library.meaning_left", language, n=semantic_index.num_left))
 
 
 def draw(services: Services, language: Language) -> None:
@@ -93,7 +93,7 @@ def draw(services: Services, language: Language) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _sync_widget("q", page_state().filter_value("q"))
         about = [t("library.search_help", language)]
-        if services.meanings is None:
+        if services.semantic_index is None:
             about.append(t("library.no_meaning", language))
         st.text_input(
             t("library.search", language),

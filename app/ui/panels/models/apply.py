@@ -13,7 +13,7 @@ from app.core.domain import Language
 from app.i18n import notice_text, t
 from app.models import Catalogue
 from app.models.preflight import Fix, PreflightFinding, Severity, apply_fix
-from app.services.container import chosen, use
+from app.services.container import download_and_switch, with_local_model
 from app.services.hardware_profile import HardwareProfile
 from app.services.preflight import preflight
 from app.ui.formatting import error_words, plain
@@ -101,7 +101,7 @@ def _check(services: Services, wanted: ModelSettings) -> None:
     runs = status.kind != "remote" and status.state in ("starting", "ready")
     with state.catching_errors("model_error"):
         checked = wanted if wanted.config is not None else replace(wanted, vllm_config="")
-        settings = chosen(services.settings, **checked.named)
+        settings = with_local_model(services.settings, **checked.named)
         results = preflight(settings, None if checked is wanted else wanted.written, engine_runs=runs, asks_hub=True)
         # The button already says that the model has to be downloaded.
         state.model_found = (wanted, tuple(finding for finding in results if finding.key != "doctor_model_absent"))
@@ -114,7 +114,9 @@ def _use(services: Services, wanted: ModelSettings) -> None:
     if state.model_error or any(finding.severity == "stops" for finding in checked_findings(wanted) or ()):
         return
     with state.catching_errors("model_error"):
-        use(services, chosen(services.settings, **wanted.named), pausing=bool(st.session_state.get(_PAUSING)))
+        download_and_switch(
+            services, with_local_model(services.settings, **wanted.named), pausing=bool(st.session_state.get(_PAUSING))
+        )
 
 
 def draw_findings(

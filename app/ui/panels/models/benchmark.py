@@ -14,7 +14,7 @@ from app.models import Proposal
 from app.models.dummy_model import check_entry
 from app.models.serving_plan import GIB
 from app.services import model_benchmarks
-from app.services.container import begin_trial
+from app.services.container import start_benchmark
 from app.services.hardware_profile import HardwareProfile
 from app.store.benchmark_store import Measured
 from app.ui import resources
@@ -55,12 +55,12 @@ def draw(
         return
     is_open = _is_open(services, choice.model)
     with st.expander(t("models.trial.title", language), icon=":material/speed:", expanded=is_open):
-        every = _POLL_SECONDS if services.trying.runs else None
-        st.fragment(_draw, run_every=every)(services, proposal, here, wanted, services.trying.runs, language)
+        every = _POLL_SECONDS if services.benchmarks.runs else None
+        st.fragment(_draw, run_every=every)(services, proposal, here, wanted, services.benchmarks.runs, language)
 
 
 def _is_open(services: Services, model: str) -> bool:
-    now = services.trying.now
+    now = services.benchmarks.now
     return now is not None and (now.state == "running" or now.model == model)
 
 
@@ -77,17 +77,17 @@ def _draw(
     did_run: bool,
     language: Language,
 ) -> None:
-    trying = services.trying
-    if trying.runs != did_run:
+    benchmarks = services.benchmarks
+    if benchmarks.runs != did_run:
         st.rerun()
-    now, id_ = trying.now, proposal.entry.id
+    now, id_ = benchmarks.now, proposal.entry.id
     if now and now.state == "running":
         words = t("models.trial.running", language, model=short_model_name(now.model))
         st.markdown(f":material/progress_activity: {plain(words)}")
         if now.progress:
             draw_phase(now.progress, language)
         cancel = t("models.trial.cancel", language)
-        st.button(cancel, key="trial_cancel", icon=":material/close:", on_click=trying.cancel)
+        st.button(cancel, key="trial_cancel", icon=":material/close:", on_click=benchmarks.cancel)
     else:
         _draw_offer(services, proposal, here, wanted, language)
         if now and now.model == id_ and now.state == "failed" and now.error:
@@ -136,7 +136,7 @@ def _expected_seconds(proposal: Proposal, here: HardwareProfile) -> float:
 
 def _begin(services: Services, proposal: Proposal, wanted: ModelSettings) -> None:
     with page_state().catching_errors("model_error"):
-        begin_trial(services, proposal, wanted.written or {})
+        start_benchmark(services, proposal, wanted.written or {})
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ def draw(services: Services, language: Language) -> None:
 
 def is_changing(services: Services) -> bool:
     """Check whether a switch, a download or a benchmark is running."""
-    download = services.fetching.current
-    return is_switching(services) or services.trying.runs or (download is not None and download.state == "running")
+    download = services.downloads.current
+    return is_switching(services) or services.benchmarks.runs or (download is not None and download.state == "running")
 
 
 def _draw(services: Services, was_changing: bool, language: Language) -> None:
@@ -65,15 +65,15 @@ def _draw(services: Services, was_changing: bool, language: Language) -> None:
         if log := services.engine.log_tail(_LOG_LINES):
             with st.expander(t("ui.engine_log", language)):
                 st.code(log, language=None, height=280, wrap_lines=True)
-    if download := services.fetching.current:
+    if download := services.downloads.current:
         _draw_download(services, download, language)
-    if change := services.room.switch:
+    if change := services.switcher.switch:
         _draw_switch(services, change, language)
 
 
 def is_switching(services: Services) -> bool:
     """Check whether another engine is about to replace this one."""
-    change = services.room.switch
+    change = services.switcher.switch
     return change is not None and not change.is_over
 
 
@@ -104,7 +104,7 @@ def _sight(status: EngineStatus) -> str:
 
 
 def _draw_buttons(services: Services, status: EngineStatus, language: Language) -> None:
-    is_remote, is_blocked = status.kind == "remote", is_switching(services) or services.trying.runs
+    is_remote, is_blocked = status.kind == "remote", is_switching(services) or services.benchmarks.runs
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
             now = readiness(services.settings, services.engine)
@@ -158,7 +158,7 @@ def _stop(engine: Engine) -> None:
 
 
 def _draw_download(services: Services, download: DownloadState, language: Language) -> None:
-    fetching = services.fetching
+    downloads = services.downloads
     with st.container(border=True, gap="small"):
         if download.state == "running":
             now = short_model_name(services.engine.status().model)
@@ -177,13 +177,13 @@ def _draw_download(services: Services, download: DownloadState, language: Langua
                 t(f"models.page.download_{'pause' if running else 'go_on'}", language),
                 key="model_download_pause" if running else "model_download_go_on",
                 icon=":material/pause:" if running else ":material/play_arrow:",
-                on_click=fetching.pause if running else fetching.resume,
+                on_click=downloads.pause if running else downloads.resume,
             )
             st.button(
                 t("models.page.download_give_up", language),
                 key="model_download_give_up",
                 icon=":material/close:",
-                on_click=fetching.cancel,
+                on_click=downloads.cancel,
             )
 
 
@@ -206,5 +206,5 @@ def _draw_switch(services: Services, change: EngineSwitch, language: Language) -
                 t("models.page.switch_cancel", language),
                 key="model_switch_cancel",
                 icon=":material/close:",
-                on_click=services.room.cancel,
+                on_click=services.switcher.cancel,
             )

@@ -15,7 +15,7 @@ from app.engine.downloads.errors import human_bytes
 from app.i18n import t
 from app.models.formatting import need_text
 from app.services import hardware_profile
-from app.services.container import choose
+from app.services.container import choose_local_model
 from app.services.engine_session import confirmed_downloads
 from app.services.model_benchmarks import latest_trials, speed_text
 from app.services.readiness import ModelCandidate, Readiness, readiness
@@ -155,4 +155,4 @@ def _speed(one: ModelCandidate, measured: Mapping[str, Measured], language: Lang
 
 def _choose(services: Services, one: ModelCandidate) -> None:
     with page_state().catching_errors():
-        choose(services, one.model, config_text(one.config or {}))
+        choose_local_model(services, one.model, config_text(one.config or {}))

@@ -15,7 +15,7 @@ from app.models.catalogue_parser import Engine
 from app.models.formats import format_of
 from app.models.formatting import match_text, need_text, parameters_text, why_nothing_fits
 from app.models.serving_plan import GIB
-from app.services.container import chosen
+from app.services.container import with_local_model
 from app.services.hardware_profile import HardwareProfile
 from app.services.readiness import free_bytes
 from app.ui.components import charts
@@ -168,7 +168,7 @@ def _draw_config(
             or ""
         )
     try:
-        settings = chosen(services.settings, model=choice.model, vllm_config=text, engine=engine)
+        settings = with_local_model(services.settings, model=choice.model, vllm_config=text, engine=engine)
     except AppError as error:
         wanted = ModelSettings(choice.model, text, engine, None)
         if not apply.checked_findings(wanted):  # one of the findings is this error, with its fix

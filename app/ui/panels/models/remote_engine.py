@@ -9,7 +9,7 @@ import streamlit as st
 from app.core.domain import Language
 from app.core.errors import AppError
 from app.i18n import t
-from app.services.container import begin_call, use_elsewhere
+from app.services.container import query_remote_engine, switch_to_remote_engine
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase
@@ -38,13 +38,13 @@ def draw(services: Services, language: Language) -> None:
         left.text_input(t("models.elsewhere.model", language), key=_MODEL, persist_state="session",
                         placeholder=t("models.elsewhere.model_example", language))  # fmt: skip
         right.text_input(t("models.elsewhere.key", language), key=_KEY, type="password", persist_state="session")
-        every = _POLL_SECONDS if services.calling.runs else None
-        st.fragment(_draw, run_every=every)(services, services.calling.runs, language)
+        every = _POLL_SECONDS if services.remote_queries.runs else None
+        st.fragment(_draw, run_every=every)(services, services.remote_queries.runs, language)
 
 
 def _draw(services: Services, did_run: bool, language: Language) -> None:
-    calling = services.calling
-    if calling.runs != did_run:
+    queries = services.remote_queries
+    if queries.runs != did_run:
         st.rerun()
     is_incomplete = not (st.session_state.get(_URL) or "").strip()
     with st.container(horizontal=True, gap="small"):
@@ -52,7 +52,7 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
             t("models.elsewhere.test", language),
             key="elsewhere_test",
             icon=":material/network_check:",
-            disabled=is_incomplete or calling.runs,
+            disabled=is_incomplete or queries.runs,
             on_click=_test,
             args=(services,),
         )
@@ -64,7 +64,7 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
             on_click=_use,
             args=(services,),
         )
-    now, error = calling.now, st.session_state.get(_ERROR)
+    now, error = queries.now, st.session_state.get(_ERROR)
     if error:
         st.error(plain(error_words(error, language)), icon=":material/error:")
     elif now and now.state == "running" and now.progress:
@@ -93,7 +93,7 @@ def _fields() -> dict[str, str]:
 def _test(services: Services) -> None:
     st.session_state[_ERROR] = None
     try:
-        begin_call(services, **_fields())
+        query_remote_engine(services, **_fields())
     except AppError as error:
         st.session_state[_ERROR] = error
 
@@ -102,6 +102,6 @@ def _use(services: Services) -> None:
     """Switch to the engine; running analyses are finished first, whatever is chosen for local models."""
     st.session_state[_ERROR] = None
     try:
-        use_elsewhere(services, **_fields(), pausing=False)
+        switch_to_remote_engine(services, **_fields(), pausing=False)
     except AppError as error:
         st.session_state[_ERROR] = error

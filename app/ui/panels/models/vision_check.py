@@ -11,7 +11,7 @@ from app.i18n import t
 from app.llm.test_cards import VisionCard
 from app.llm.test_cards import draw as draw_card
 from app.services import model_benchmarks
-from app.services.container import begin_check
+from app.services.container import start_vision_check
 from app.store.benchmark_store import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_switching
@@ -31,22 +31,22 @@ _SIZE = "sight_size"
 def draw(services: Services, language: Language) -> None:
     """Draw the check of the engine in use, and its latest stored outcome."""
     outcome = model_benchmarks.last_check(services.settings)
-    is_open = services.looking.now is not None
+    is_open = services.vision_checks.now is not None
     with st.expander(t("models.sight.title", language), icon=":material/visibility:", expanded=is_open):
-        every = _POLL_SECONDS if services.looking.runs else None
-        st.fragment(_draw, run_every=every)(services, outcome, services.looking.runs, language)
+        every = _POLL_SECONDS if services.vision_checks.runs else None
+        st.fragment(_draw, run_every=every)(services, outcome, services.vision_checks.runs, language)
 
 
 def _draw(services: Services, outcome: Measured | None, did_run: bool, language: Language) -> None:
-    looking = services.looking
-    if looking.runs != did_run:
+    checks = services.vision_checks
+    if checks.runs != did_run:
         st.rerun()
-    now = looking.now
+    now = checks.now
     if now and now.state == "running":
         if now.progress:
             draw_phase(now.progress, language)
         st.button(t("models.trial.cancel", language), key="sight_cancel", icon=":material/close:",
-                  on_click=looking.cancel)  # fmt: skip
+                  on_click=checks.cancel)  # fmt: skip
         return
     _draw_offer(services, language)
     if now and now.state == "failed" and now.error and now.model == services.engine.status().model:
@@ -74,7 +74,7 @@ def _draw_offer(services: Services, language: Language) -> None:
         t("models.sight.begin", language),
         key="sight_begin",
         icon=":material/visibility:",
-        disabled=bool(running) or is_switching(services) or services.trying.runs,
+        disabled=bool(running) or is_switching(services) or services.benchmarks.runs,
         on_click=_begin,
         args=(services, sizes.get(size or "", default_size), language),
     )
@@ -82,7 +82,7 @@ def _draw_offer(services: Services, language: Language) -> None:
 
 def _begin(services: Services, size: tuple[int, int], language: Language) -> None:
     with page_state().catching_errors("model_error"):
-        begin_check(services, size, language)
+        start_vision_check(services, size, language)
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def _row(
         ),
         note=speed_text(one.pace, one.entry.sees, measured, language),
         share=needed / available,
-        memory=t("models.page.estimate_memory", language, **amounts),
+        memory=t("models.page.memory_of", language, **amounts),
         is_used=one.entry.id == used,
     )
 

@@ -7,8 +7,8 @@ those run in child processes.
 from __future__ import annotations
 
 from app.engine.base import Endpoint, Engine, EngineStatus, Launcher, NullEngine, ProgressListener
-from app.engine.diagnostics.checks import examine
-from app.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather
+from app.engine.diagnostics.checks import run_checks
+from app.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
 from app.engine.downloads.hub import MIRROR, download
 from app.engine.downloads.manager import DownloadManager
 from app.engine.hardware import installed_vllm
@@ -38,10 +38,10 @@ __all__ = [
     "SystemFacts",
     "check_model_folder",
     "download",
-    "examine",
-    "gather",
+    "gather_facts",
     "installed_vllm",
     "resolve_model",
+    "run_checks",
     "speech_launcher",
     "transformers_launcher",
     "vllm_launcher",

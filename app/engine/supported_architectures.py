@@ -21,7 +21,7 @@ from app.engine.hardware import Device
 
 _NAME = re.compile(r"[A-Za-z]\w*")
 Kind = Literal["vllm", "transformers"]
-WantedDevice = Literal["auto", "cpu", "cuda"]
+RequestedDevice = Literal["auto", "cpu", "cuda"]
 _VLLM_NEEDS = {"avx2", "asimd"}
 """vLLM is built for processors with one of these (x86, ARM); transformers needs neither."""
 
@@ -158,9 +158,9 @@ def _has_plugins() -> bool:
     return any(not (point.dist and point.dist.name.startswith("vllm")) for point in found)
 
 
-def fitting_engine(
+def choose_engine(
     architecture: str | None,
-    wanted: WantedDevice,
+    wanted: RequestedDevice,
     *,
     installed: Device | None,
     known: Set[str],

@@ -22,7 +22,7 @@ from app.core.errors import AppError, ModelNotFound
 from app.engine import (
     CheckedSettings,
     SystemFacts,
-    gather,
+    gather_facts,
     installed_vllm,
     resolve_model,
     supported_architectures,
@@ -138,7 +138,7 @@ def subject_of(
     """Gather the facts about these settings on this machine. The arguments are those of `preflight`."""
     given = settings.vllm_config if given is None else given
     wanted = CheckedSettings(settings.model_path, settings.data_dir, engine=settings.engine, port=settings.engine_port)
-    facts, catalogue = gather(wanted), load(settings.data_dir / "models")
+    facts, catalogue = gather_facts(wanted), load(settings.data_dir / "models")
     model = _model(settings.model_path, facts, catalogue, asks_hub=asks_hub)
     machine = _machine(facts, engine_runs=engine_runs)
     fault = _fault(given) if settings.engine == "vllm" else None

@@ -8,7 +8,7 @@ from app.core.domain import Language
 from app.engine.monitoring.engine_metrics import EngineLoad
 from app.engine.monitoring.gpu import GpuSample
 from app.engine.monitoring.monitor import KEPT_SECONDS, Sample
-from app.engine.monitoring.system_metrics import PARTS
+from app.engine.monitoring.system_metrics import PROCESS_ROLES
 from app.i18n import t
 from app.ui.components.charts import Chart, Series
 
@@ -32,7 +32,8 @@ def machine_charts(samples: Sequence[Sample], processor: str, language: Language
     """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
     now = samples[-1].machine
     parts = [
-        Series(_word(f"part_{part}", language), [one.machine.parts.get(part, 0) for one in samples]) for part in PARTS
+        Series(_word(f"part_{part}", language), [one.machine.parts.get(part, 0) for one in samples])
+        for part in PROCESS_ROLES
     ]
     others = [max(0, one.machine.memory_used_bytes - sum(one.machine.parts.values())) for one in samples]
     return [

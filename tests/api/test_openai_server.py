@@ -21,7 +21,7 @@ from app.api.openai_server import ServeOptions, serve_app
 from app.core.domain import AnalysisRequest, Finished
 from app.core.errors import EngineError
 from app.engine import Engine, LocalEngine, RemoteEngine
-from app.engine.supported_architectures import fitting_engine
+from app.engine.supported_architectures import choose_engine
 from app.llm.messages import data_url
 from app.services.engine_session import runner
 from tests.cards import write_card_video
@@ -254,9 +254,9 @@ KNOWN = frozenset({"Qwen2_5_VLForConditionalGeneration"})
 def test_the_engine_that_fits_is_taken(
     architecture: Any, wanted: Any, installed: Any, prefers: Any, engine: str
 ) -> None:
-    assert fitting_engine(architecture, wanted, installed=installed, known=KNOWN, prefers=prefers) == engine
+    assert choose_engine(architecture, wanted, installed=installed, known=KNOWN, prefers=prefers) == engine
 
 
 def test_unusable_gpus_are_reported_before_start() -> None:
     with pytest.raises(EngineError):
-        fitting_engine(None, "cuda", installed="cpu", known=KNOWN, prefers=None)
+        choose_engine(None, "cuda", installed="cpu", known=KNOWN, prefers=None)

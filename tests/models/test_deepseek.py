@@ -9,7 +9,7 @@ import pytest
 
 from app import config
 from app.engine import installed_vllm, supported_architectures
-from app.engine.supported_architectures import fitting_engine
+from app.engine.supported_architectures import choose_engine
 from app.i18n import error_text, notice_text
 from app.models import built_in
 from app.models.catalogue import raw_built_in
@@ -102,9 +102,9 @@ def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None
     for device in ("auto", "cpu"):
         for architecture, prefers in ((config_of(id_)["architectures"][0], None), (None, built_in().by_id[id_].engine)):
             known = supported_architectures.architectures()
-            chosen = fitting_engine(architecture, device, installed="cpu", known=known, prefers=prefers)  # type: ignore[arg-type]
+            chosen = choose_engine(architecture, device, installed="cpu", known=known, prefers=prefers)  # type: ignore[arg-type]
             assert chosen == engine
-    on_card = fitting_engine(
+    on_card = choose_engine(
         config_of(id_)["architectures"][0],
         "cuda",
         installed="gpu",
@@ -121,7 +121,7 @@ def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None
 def test_old_cpu_uses_transformers_engine(features: set[str], engine: str) -> None:
     known = frozenset({"Qwen2ForCausalLM"})
     found = {
-        installed: fitting_engine(
+        installed: choose_engine(
             "Qwen2ForCausalLM", "auto", installed=installed, known=known, prefers=None, cpu_features=features
         )
         for installed in ("cpu", "gpu")

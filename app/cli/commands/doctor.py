@@ -18,7 +18,7 @@ from app.config import Settings
 from app.core.domain import Language, Notice
 from app.core.errors import AppError, ConfigError
 from app.core.redaction import redact, redact_setting
-from app.engine import CheckedSettings, SystemFacts, examine, gather
+from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
 from app.engine.downloads.errors import human_bytes
 from app.i18n import LANGUAGES, notice_text, t
 from app.services.engine_session import pass_on
@@ -61,8 +61,8 @@ def run(given: argparse.Namespace, language: Language) -> int:
         vllm_config=settings.vllm_config,
         fault=fault,
     )
-    facts = gather(wanted)
-    findings = examine(facts, wanted)
+    facts = gather_facts(wanted)
+    findings = run_checks(facts, wanted)
     if fault is None:
         findings = _with_more(findings, settings)
     shown = {name: redact_setting(name, value) for name, value in sorted(values.items()) if _is_relevant(name)}

@@ -19,7 +19,7 @@ from app.core.domain import Language
 from app.core.errors import AppError, ConfigError, EngineError
 from app.engine import installed_vllm, resolve_model, supported_architectures
 from app.engine.diagnostics.facts import cpu_features
-from app.engine.supported_architectures import Kind, WantedDevice, fitting_engine
+from app.engine.supported_architectures import Kind, RequestedDevice, choose_engine
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import CatalogueEntry, load, read_shape
 from app.services.engine_session import build_engine
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command."""
     parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model", language))
     parser.add_argument(
-        "--device", choices=get_args(WantedDevice), default="auto", help=t("cli.serve_device", language)
+        "--device", choices=get_args(RequestedDevice), default="auto", help=t("cli.serve_device", language)
     )
     parser.add_argument(
         "--engine", choices=("auto", *get_args(Kind)), default="auto", help=t("cli.serve_engine", language)
@@ -130,7 +130,7 @@ def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, A
         chosen: Kind = given.engine
         return chosen
     names = known.get("architectures") if isinstance(known, Mapping) else None
-    return fitting_engine(
+    return choose_engine(
         str(names[0]) if isinstance(names, list) and names else None,
         given.device,
         installed=(installed_vllm() or (None,))[0],

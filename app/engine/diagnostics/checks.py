@@ -24,7 +24,7 @@ _LITTLE_SHM = 1_000_000_000
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 
-def examine(facts: SystemFacts, wanted: CheckedSettings) -> tuple[Notice, ...]:
+def run_checks(facts: SystemFacts, wanted: CheckedSettings) -> tuple[Notice, ...]:
     """List the findings: level "error" if FrameLens can't work, "warning" if it may not, else "info"."""
     found = [*_settings(facts, wanted), *_engine(facts, wanted), *_disks(facts), *_last_start(facts)]
     return tuple(sorted(found, key=lambda finding: _ORDER[finding.level]))

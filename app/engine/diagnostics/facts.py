@@ -20,7 +20,7 @@ from app.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
 from app.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
 from app.engine.launch import choose_port
 from app.engine.model_resolution import check_model_folder, hub_cache_folder, model_name, resolve_model
-from app.engine.monitoring.gpu import Absence, GpuReader
+from app.engine.monitoring.gpu import GpuAbsence, GpuReader
 from app.engine.remote_engine import RemoteEngine
 
 PACKAGES = (
@@ -125,7 +125,7 @@ class SystemFacts:
     shm_bytes: int | None
     driver: str | None
     cards: tuple[GpuFacts, ...]
-    no_cards: Absence | None
+    no_cards: GpuAbsence | None
     no_cards_detail: str
     data: DiskFacts
     cache: DiskFacts
@@ -135,7 +135,7 @@ class SystemFacts:
     log: LogFacts | None
 
 
-def gather(wanted: CheckedSettings) -> SystemFacts:
+def gather_facts(wanted: CheckedSettings) -> SystemFacts:
     """Gather all facts once. Raises nothing; the only network request goes to the engine at `wanted.base_url`."""
     driver, cards, absence, detail = _cards()
     version = platform.python_version_tuple()
@@ -152,13 +152,13 @@ def gather(wanted: CheckedSettings) -> SystemFacts:
         cpu_features=cpu_features(),
         memory_bytes=memory_bytes(),
         memory_free_bytes=free_memory_bytes(),
-        shm_bytes=_free(Path("/dev/shm")),
+        shm_bytes=_free_bytes(Path("/dev/shm")),
         driver=driver,
         cards=cards,
         no_cards=absence,
         no_cards_detail=detail,
-        data=_room(wanted.data_dir),
-        cache=_room(hub_cache_folder()),
+        data=_disk_facts(wanted.data_dir),
+        cache=_disk_facts(hub_cache_folder()),
         model=ModelFacts(wanted.model) if wanted.base_url else _model(wanted.model),
         port_error=_port_error(wanted.port),
         remote_error=_remote_error(wanted),
@@ -179,7 +179,7 @@ def cpu_features() -> tuple[str, ...]:
     return tuple(name for name in _CPU_FEATURES if name in flags)
 
 
-def _cards() -> tuple[str | None, tuple[GpuFacts, ...], Absence | None, str]:
+def _cards() -> tuple[str | None, tuple[GpuFacts, ...], GpuAbsence | None, str]:
     """Return the driver version, the GPUs, the reason if there are none, and its detail."""
     try:
         nvml = import_module("pynvml")
@@ -210,14 +210,14 @@ def _capability(nvml: object, index: int) -> tuple[int, int] | None:
     return int(major), int(minor)
 
 
-def _free(folder: Path) -> int | None:
+def _free_bytes(folder: Path) -> int | None:
     try:
         return shutil.disk_usage(folder).free
     except OSError:
         return None
 
 
-def _room(folder: Path) -> DiskFacts:
+def _disk_facts(folder: Path) -> DiskFacts:
     """Check the folder, or the existing parent in which it would be created."""
     try:
         existing = next(place for place in (folder, *folder.parents) if place.exists())
@@ -226,7 +226,7 @@ def _room(folder: Path) -> DiskFacts:
     except (OSError, StopIteration) as error:
         return DiskFacts(str(folder), None, str(error))
     refusal = "" if os.access(existing, os.W_OK | os.X_OK) else f"{existing}: not writable"
-    return DiskFacts(str(folder), _free(existing), refusal)
+    return DiskFacts(str(folder), _free_bytes(existing), refusal)
 
 
 def _model(name: str) -> ModelFacts:

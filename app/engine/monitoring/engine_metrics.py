@@ -18,14 +18,14 @@ from app.engine.base import Engine
 from app.engine.http_client import NoAnswer, get_text
 from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
 
-Silence = Literal["not_running", "no_answer", "no_metrics"]
+LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
 """Reason for a missing load: the engine doesn't run, didn't answer in time, or publishes no vLLM metrics."""
 
 LONGEST_INTERVAL_SECONDS = 10.0
 """Readings further apart give no rates: five periods of the monitor."""
 TIMEOUT_SECONDS = 1.5
 """Shorter than the monitor's period. Chosen by hand; not tuned."""
-PEACE_SECONDS = 60.0
+RETRY_SECONDS = 60.0
 """Time for which an engine without metrics is not asked again. Chosen by hand; not tuned."""
 
 _GAUGES = {
@@ -79,7 +79,7 @@ class EngineLoad:
     first_token_seconds: float | None = None
 
 
-def read(text: str, at: float) -> MetricsReading | None:
+def parse_metrics(text: str, at: float) -> MetricsReading | None:
     """Parse Prometheus text read at time `at`; return None if it holds no vLLM metrics."""
     found: dict[str, list[float]] = {}
     for name, _, value in prometheus_text.read(text, _NAMES):
@@ -92,7 +92,7 @@ def read(text: str, at: float) -> MetricsReading | None:
     return MetricsReading(at, values)
 
 
-def between(before: MetricsReading | None, now: MetricsReading) -> EngineLoad:
+def load_between(before: MetricsReading | None, now: MetricsReading) -> EngineLoad:
     """Compute the load between two readings of one engine; without an earlier one, gauges only."""
     growth = _differences(before, now)
     seconds = now.at - before.at if before else 0.0
@@ -133,7 +133,7 @@ class EngineMetricsReader:
         self._before: tuple[str, MetricsReading] | None = None
         self._without_metrics: tuple[str, float] | None = None  # address, until when it is not asked again
 
-    def __call__(self) -> EngineLoad | Silence:
+    def __call__(self) -> EngineLoad | LoadAbsence:
         """Return the load since the last call. Waits at most TIMEOUT_SECONDS."""
         info = self._engine.status().info
         address = self._base_url or (info.base_url if info else "")
@@ -143,17 +143,17 @@ class EngineMetricsReader:
         if self._without_metrics and self._without_metrics[0] == address and self._clock() < self._without_metrics[1]:
             return "no_metrics"
         try:
-            now = read(self._get_metrics(address), self._clock())
+            now = parse_metrics(self._get_metrics(address), self._clock())
         except NoAnswer as answer:
             if answer.status is None:
                 return "no_answer"
             now = None
         if now is None:
-            self._without_metrics = address, self._clock() + PEACE_SECONDS
+            self._without_metrics = address, self._clock() + RETRY_SECONDS
             return "no_metrics"
         before = self._before[1] if self._before and self._before[0] == address else None
         self._before = address, now
-        return between(before, now)
+        return load_between(before, now)
 
     def _get_metrics(self, address: str) -> str:
         local = urlsplit(address).hostname in LOCAL_HOSTS

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, TypeVar
 
-Absence = Literal["no_card", "no_driver", "no_access", "driver_mismatch", "unreadable"]
+GpuAbsence = Literal["no_card", "no_driver", "no_access", "driver_mismatch", "unreadable"]
 """No NVIDIA GPU; a GPU without a driver; a driver that this container has no access to; a driver that was replaced
 while loaded; any other NVML error.
 """
@@ -45,7 +45,7 @@ class GpuSamples:
     """All GPUs, or the reason why none can be read; `detail` is NVML's message."""
 
     cards: tuple[GpuSample, ...] = ()
-    absence: Absence | None = None
+    absence: GpuAbsence | None = None
     detail: str = ""
 
 
@@ -104,7 +104,7 @@ class GpuReader:
             watts_limit=None if limit is None else limit / 1000,
         )
 
-    def _absence(self, nvml: ModuleType, error: Exception) -> Absence:
+    def _absence(self, nvml: ModuleType, error: Exception) -> GpuAbsence:
         if isinstance(error, nvml.NVMLError_LibRmVersionMismatch):
             return "driver_mismatch"
         if isinstance(error, nvml.NVMLError_NoPermission):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.errors import AppError
-from app.engine.monitoring.engine_metrics import EngineLoad, Silence
+from app.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
 from app.engine.monitoring.gpu import GpuReader, GpuSamples
 from app.engine.monitoring.system_metrics import SystemMetricsReader, SystemSample
 
@@ -35,7 +35,7 @@ class Sample:
     at: float
     machine: SystemSample
     cards: GpuSamples
-    load: EngineLoad | Silence
+    load: EngineLoad | LoadAbsence
     jobs: tuple[int, int]
 
 
@@ -49,7 +49,7 @@ class Monitor:
 
     def __init__(
         self,
-        load: Callable[[], EngineLoad | Silence],
+        load: Callable[[], EngineLoad | LoadAbsence],
         jobs: Callable[[], tuple[int, int]],
         *,
         cards: GpuReader | None = None,

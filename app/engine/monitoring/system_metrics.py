@@ -16,8 +16,8 @@ import psutil
 from app.engine.child_process import GUARD
 from app.engine.hardware import free_memory_bytes, memory_bytes
 
-Part = Literal["app", "decoders", "engines"]
-PARTS: tuple[Part, ...] = get_args(Part)
+ProcessRole = Literal["app", "decoders", "engines"]
+PROCESS_ROLES: tuple[ProcessRole, ...] = get_args(ProcessRole)
 _DECODER = "app.video.worker"
 _FIRST_SECONDS = 0.1  # measured for so long at the first reading, which has no previous one
 
@@ -38,7 +38,7 @@ class SystemSample:
     processors: int
     memory_used_bytes: int
     memory_bytes: int
-    parts: dict[Part, int] = field(default_factory=dict)
+    parts: dict[ProcessRole, int] = field(default_factory=dict)
 
 
 class SystemMetricsReader:
@@ -55,9 +55,9 @@ class SystemMetricsReader:
         return SystemSample(share, os.cpu_count() or 1, max(0, total - free_memory_bytes()), total, own_memory())
 
 
-def own_memory() -> dict[Part, int]:
+def own_memory() -> dict[ProcessRole, int]:
     """Return the resident bytes of each part of FrameLens."""
-    found = dict.fromkeys(PARTS, 0)
+    found = dict.fromkeys(PROCESS_ROLES, 0)
     for part, process in _family(psutil.Process(), "app"):
         try:
             found[part] += process.memory_info().rss
@@ -66,7 +66,7 @@ def own_memory() -> dict[Part, int]:
     return found
 
 
-def _family(root: psutil.Process, part: Part) -> Iterator[tuple[Part, psutil.Process]]:
+def _family(root: psutil.Process, part: ProcessRole) -> Iterator[tuple[ProcessRole, psutil.Process]]:
     """Yield a process and its descendants, each with the part that it belongs to."""
     children: dict[int, list[psutil.Process]] = {}
     for process in root.children(recursive=True):
@@ -74,14 +74,14 @@ def _family(root: psutil.Process, part: Part) -> Iterator[tuple[Part, psutil.Pro
             children.setdefault(process.ppid(), []).append(process)
         except psutil.Error:
             continue
-    pending: list[tuple[Part, psutil.Process]] = [(part, root)]
+    pending: list[tuple[ProcessRole, psutil.Process]] = [(part, root)]
     while pending:
         part, process = pending.pop()
         yield part, process
-        pending += [(_part_of(child, part), child) for child in children.get(process.pid, [])]
+        pending += [(_role_of(child, part), child) for child in children.get(process.pid, [])]
 
 
-def _part_of(process: psutil.Process, parent: Part) -> Part:
+def _role_of(process: psutil.Process, parent: ProcessRole) -> ProcessRole:
     """Return the part that a process belongs to, by its command line or else its parent's part."""
     try:
         command = process.cmdline()

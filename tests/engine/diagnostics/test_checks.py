@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import ConfigError, EngineError, ModelNotFound
-from app.engine import CheckedSettings, SystemFacts, examine, gather
+from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
 from app.engine.diagnostics.facts import DiskFacts, GpuFacts, LogFacts, ModelFacts
 from app.i18n import notice_text
 
@@ -47,7 +47,7 @@ ON_CPU: dict[str, Any] = {"vllm": ("cpu", "0.32.0"), "cards": (), "no_cards": "n
 
 def troubles(facts: SystemFacts, wanted: CheckedSettings = WANTED) -> list[tuple[str, str]]:
     """Level and key of whatever is not good; every finding has its words in both languages."""
-    found = examine(facts, wanted)
+    found = run_checks(facts, wanted)
     assert all(notice_text(finding, "zh") and notice_text(finding, "en") for finding in found)
     return [(finding.level, finding.key.removeprefix("doctor_")) for finding in found if finding.level != "info"]
 
@@ -55,7 +55,7 @@ def troubles(facts: SystemFacts, wanted: CheckedSettings = WANTED) -> list[tuple
 def test_a_healthy_machine_has_only_good_findings() -> None:
     assert troubles(HEALTHY) == []
     assert troubles(replace(HEALTHY, **ON_CPU)) == []
-    keys = [finding.key for finding in examine(HEALTHY, WANTED)]
+    keys = [finding.key for finding in run_checks(HEALTHY, WANTED)]
     assert {"doctor_settings", "doctor_vllm_gpu", "doctor_card", "doctor_model", "doctor_data"} == set(keys)
 
 
@@ -106,7 +106,7 @@ def test_settings_decide_what_a_card_must_be_able_to_do() -> None:
 
 def test_a_wrong_setting_comes_first() -> None:
     fault = ConfigError("setting_number", key="FRAMELENS_IN_FLIGHT", value="x", low=1, high=64)
-    found = examine(replace(HEALTHY, cache=DiskFacts("/cache", 1)), replace(WANTED, fault=fault))
+    found = run_checks(replace(HEALTHY, cache=DiskFacts("/cache", 1)), replace(WANTED, fault=fault))
     assert [finding.level for finding in found][:2] == ["error", "warning"] and found[0].key == "setting_number"
 
 
@@ -130,7 +130,7 @@ def test_this_machine_can_be_looked_at(tmp_path: Path, tiny_vl: Path) -> None:
     logs.mkdir()
     sample = Path(__file__).parents[1] / "logs" / "quantization_needs_gpu.log"
     (logs / "engine-20260101-000000-000000.log").write_bytes(sample.read_bytes())
-    facts = gather(CheckedSettings(str(tiny_vl), tmp_path))
+    facts = gather_facts(CheckedSettings(str(tiny_vl), tmp_path))
     assert facts.memory_free_bytes > 0 and facts.data.free_bytes and not facts.data.refusal
     assert facts.model.error is None and facts.model.size_bytes > 0
     assert facts.log and facts.log.error and facts.log.error.key == "quantization_needs_gpu"
@@ -143,12 +143,12 @@ def test_an_engine_that_ran_and_was_stopped_is_no_trouble(tmp_path: Path, name: 
     logs.mkdir()
     log = Path(__file__).parents[1] / "logs" / f"{name}.log"
     (logs / "engine-20260101-000000-000000.log").write_bytes(log.read_bytes())
-    facts = gather(CheckedSettings("m", tmp_path))
+    facts = gather_facts(CheckedSettings("m", tmp_path))
     assert facts.log and facts.log.error is None
 
 
 def test_doctor_reports_data_folder_that_is_a_file(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    facts = gather(CheckedSettings("m", blocked / "data"))
+    facts = gather_facts(CheckedSettings("m", blocked / "data"))
     assert "not a folder" in facts.data.refusal and facts.log is None

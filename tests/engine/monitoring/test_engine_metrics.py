@@ -10,7 +10,7 @@ import pytest
 
 from app.engine import EngineMetricsReader, EngineStatus
 from app.engine.monitoring import engine_metrics as loads
-from app.engine.monitoring.engine_metrics import EngineLoad, MetricsReading, between, read
+from app.engine.monitoring.engine_metrics import EngineLoad, MetricsReading, load_between, parse_metrics
 from tests.loopback import Handler, listening
 
 TEXT = """
@@ -42,13 +42,13 @@ def later(text: str, **grown: float) -> str:
 
 
 def reading(text: str, at: float) -> MetricsReading:
-    found = read(text, at)
+    found = parse_metrics(text, at)
     assert found
     return found
 
 
 def test_at_first_only_what_is_so_right_now_is_told() -> None:
-    assert between(None, reading(TEXT, 1.0)) == EngineLoad(running=3.0, waiting=1.0, cache_share=0.25)
+    assert load_between(None, reading(TEXT, 1.0)) == EngineLoad(running=3.0, waiting=1.0, cache_share=0.25)
 
 
 def test_rates_and_means_are_of_the_time_between_two_readings() -> None:
@@ -60,12 +60,12 @@ def test_rates_and_means_are_of_the_time_between_two_readings() -> None:
         "time_to_first_token_seconds_count": 2,
         "time_to_first_token_seconds_sum": 0.6,
     }
-    load = between(reading(TEXT, 1.0), reading(later(TEXT, **grown), 3.0))
+    load = load_between(reading(TEXT, 1.0), reading(later(TEXT, **grown), 3.0))
     assert load == EngineLoad(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, pytest.approx(0.3))
 
 
 def test_idle_engine_has_zero_rates_and_no_latencies() -> None:
-    load = between(reading(TEXT, 1.0), reading(TEXT, 3.0))
+    load = load_between(reading(TEXT, 1.0), reading(TEXT, 3.0))
     assert (load.read_per_second, load.written_per_second) == (0.0, 0.0)
     assert load.prefix_share is None and load.first_token_seconds is None
 
@@ -74,7 +74,7 @@ def test_idle_engine_has_zero_rates_and_no_latencies() -> None:
     ("grown", "at"), [({"generation_tokens_total": -1}, 3.0), ({"generation_tokens_total": 9}, 30.0)]
 )
 def test_reset_counter_and_long_pause_leave_a_gap(grown: dict[str, float], at: float) -> None:
-    load = between(reading(TEXT, 1.0), reading(later(TEXT, **grown), at))
+    load = load_between(reading(TEXT, 1.0), reading(later(TEXT, **grown), at))
     assert load == EngineLoad(running=3.0, waiting=1.0, cache_share=0.25)
 
 
@@ -87,7 +87,7 @@ def test_engines_at_one_address_are_summed() -> None:
     "text", ["", "llamacpp:requests_processing 1\n", "<html>no</html>", "vllm:num_requests_running x"]
 )
 def test_metrics_of_another_kind_are_none(text: str) -> None:
-    assert read(text, 1.0) is None
+    assert parse_metrics(text, 1.0) is None
 
 
 class Idle:
@@ -136,7 +136,7 @@ def test_one_without_metrics_is_left_in_peace_for_a_while(answer: tuple[int, str
         assert ask() == "no_metrics"
         now[0] += 2.0
         assert ask() == "no_metrics" and len(asked) == 1
-        now[0] += loads.PEACE_SECONDS
+        now[0] += loads.RETRY_SECONDS
         assert isinstance(ask(), EngineLoad)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pynvml
 import pytest
 
-from app.engine.monitoring.gpu import Absence, GpuReader, GpuSample
+from app.engine.monitoring.gpu import GpuAbsence, GpuReader, GpuSample
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 
 NOT_SUPPORTED = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
@@ -69,7 +69,7 @@ def machine(root: Path, *, has_card: bool = False, has_driver: bool = False) -> 
     ],
 )
 def test_it_is_said_why_there_are_no_cards(
-    tmp_path: Path, code: int, has_card: bool, has_driver: bool, absence: Absence
+    tmp_path: Path, code: int, has_card: bool, has_driver: bool, absence: GpuAbsence
 ) -> None:
     root = machine(tmp_path, has_card=has_card, has_driver=has_driver)
     found = GpuReader(FakeNvml(failure=pynvml.NVMLError(code)).as_module(), root=root)()

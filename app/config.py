@@ -185,10 +185,10 @@ def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
     from_file = _read_dotenv(path, path.stat().st_mtime_ns) if path and path.is_file() else {}
     # An empty variable counts as not set, so that `VLLM_CONFIG=` in a compose file does no harm.
     given = {**from_file, **{key: value for key, value in environ.items() if value != ""}}
-    return given if any(given.get(key, "").strip() for key in _CHOOSING) else {**_kept_choice(given), **given}
+    return given if any(given.get(key, "").strip() for key in _CHOOSING) else {**_read_choice(given), **given}
 
 
-def _kept_choice(given: Mapping[str, str]) -> dict[str, str]:
+def _read_choice(given: Mapping[str, str]) -> dict[str, str]:
     """Return the values stored by `keep_choice`, or nothing if they can't be read."""
     try:
         text = _choice_path(_data_dir(given.get("FRAMELENS_DATA_DIR", ""))).read_text(encoding="utf-8")

@@ -33,7 +33,7 @@ from app.services.container import Services, open_services
 from app.video import child_ready
 from app.video.files import check_file, printable
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.1  # chosen by hand; not tuned
 State = Literal["done", "done_before", "skipped", "without_model", "failed", "cancelled"]
 
 
@@ -125,7 +125,7 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
                     outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
         finally:
             services.close()
-    _sum_up(outcomes, total, time.monotonic() - since, batch)
+    _print_summary(outcomes, total, time.monotonic() - since, batch)
     codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
     return worst_exit_code(codes)
 
@@ -136,7 +136,7 @@ def _outcomes(
     running: list[_Running] = []
     while running or (waiting and not cancel.is_set()):
         while waiting and len(running) < (batch.given.jobs or WORKERS) and not cancel.is_set():
-            started = _begin(batch, waiting.popleft(), services, progress)
+            started = _start(batch, waiting.popleft(), services, progress)
             if isinstance(started, _Running):
                 running.append(started)
             else:
@@ -150,7 +150,7 @@ def _outcomes(
             if job.is_over:
                 running.remove(one)
                 progress.ended(one.row)
-                outcome = _ended(batch, one, job)
+                outcome = _finish(batch, one, job)
                 if isinstance(job.error, InputError) and job.video is None:  # not a video: nothing to keep
                     services.jobs.remove(one.job_id)
                     outcome = replace(outcome, job=None)
@@ -159,7 +159,7 @@ def _outcomes(
             time.sleep(_POLL_SECONDS)
 
 
-def _begin(batch: Batch, item: Input, services: Services, progress: BatchProgress) -> _Running | Outcome:
+def _start(batch: Batch, item: Input, services: Services, progress: BatchProgress) -> _Running | Outcome:
     """Submit or resume one video's job, or return its outcome if that isn't needed or not possible."""
     jobs, given = services.jobs, batch.given
     try:
@@ -183,7 +183,7 @@ def _begin(batch: Batch, item: Input, services: Services, progress: BatchProgres
         return Outcome(item.path, "failed", exit_code=error.exit_code, error=error)
 
 
-def _ended(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
+def _finish(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
     outcome = Outcome(one.path, "done", time.monotonic() - one.since, job=job, error=job.error)
     if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
         error = job.error or Cancelled()
@@ -212,11 +212,11 @@ def _line(outcome: Outcome, place: str, batch: Batch) -> str:
     took = span(outcome.seconds, outcome.seconds, language) if outcome.seconds else ""
     is_shown = outcome.error and outcome.state == "failed"
     what = error_text(outcome.error, language) if outcome.error and is_shown else outcome.title
-    parts = " · ".join(filter(None, (state, took, _shown(outcome.path), printable(" ".join(what.split())))))
-    return f"[{place}] {parts}" + (f" → {_shown(outcome.report)}" if outcome.report else "")
+    parts = " · ".join(filter(None, (state, took, _display_path(outcome.path), printable(" ".join(what.split())))))
+    return f"[{place}] {parts}" + (f" → {_display_path(outcome.report)}" if outcome.report else "")
 
 
-def _shown(path: Path) -> str:
+def _display_path(path: Path) -> str:
     """Return a path for display: relative if it is below the working directory."""
     return printable(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
@@ -242,7 +242,7 @@ def _report(analysis: Analysis, language: Language) -> dict[str, Any]:
     return writer.form_of(analysis, language, pictures=False).model_dump(mode="json")
 
 
-def _sum_up(outcomes: list[Outcome], total: int, seconds: float, batch: Batch) -> None:
+def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: Batch) -> None:
     language = batch.language
     for reason in dict.fromkeys(
         error_text(one.error, language) for one in outcomes if one.error and one.state == "without_model"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
-_FROM_WORST = (130, 1, 5, 4, 3, 2, 0)
+_FROM_WORST = (130, 1, 5, 4, 3, 2, 0)  # exit codes, most severe first
 
 
 FIT = 0
@@ -49,7 +49,7 @@ def interval(text: str) -> float:
     Raises:
         ConfigError: The text is no time, or zero.
     """
-    length = _read(time_parsing.seconds, text)
+    length = _parse_time(time_parsing.seconds, text)
     if not length:
         raise ConfigError("interval_empty", given=text)
     return length
@@ -57,7 +57,7 @@ def interval(text: str) -> float:
 
 def add_selection_options(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the options for choosing frames and a range; each command adds `--frames` with its own help text."""
-    seconds, times = partial(_read, time_parsing.seconds), partial(_read, time_parsing.times)
+    seconds, times = partial(_parse_time, time_parsing.seconds), partial(_parse_time, time_parsing.times)
     parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy", language))
     parser.add_argument("--every", type=interval, metavar="SECONDS", help=t("cli.every", language))
     parser.add_argument("--at", type=times, metavar="T,T,…", help=t("cli.at", language))
@@ -99,7 +99,7 @@ def frame_limit(given: argparse.Namespace, selection: Selection, usual: int, fit
     return fit() if given.frames == FIT else int(given.frames)
 
 
-def _read(read: Callable[[str], T], text: str) -> T:
+def _parse_time(read: Callable[[str], T], text: str) -> T:
     """Parse one or several times; raise ConfigError with the given text."""
     try:
         return read(text)

@@ -54,7 +54,7 @@ def resolve(words: Sequence[str]) -> Inputs:
     """
     items: dict[str, Input] = {}
     for word in words:
-        for item in _named(word):
+        for item in _expand(word):
             items.setdefault(os.path.normcase(os.path.realpath(item.path)), item)
     is_plain = len(words) == 1 and len(items) == 1 and not _is_folder(_path(words[0])) and not _is_pattern(words[0])
     return Inputs(tuple(items.values()), is_plain)
@@ -74,18 +74,18 @@ def _is_pattern(word: str) -> bool:
     return not os.path.lexists(_path(word)) and glob.has_magic(word) and not address_in(word)
 
 
-def _named(word: str) -> Iterator[Input]:
+def _expand(word: str) -> Iterator[Input]:
     given = _path(word)
     if _is_folder(given):
-        yield from _below(Path(given).absolute())
+        yield from _videos_below(Path(given).absolute())
     elif _is_pattern(word):
-        yield from _matching(given)
+        yield from _expand_pattern(given)
     else:
         yield Input(Path(given).absolute())
 
 
-def _matching(pattern: str) -> Iterator[Input]:
-    found = sorted(glob.glob(pattern, recursive=True), key=_in_order)  # noqa: PTH207 - Path.glob takes no whole paths
+def _expand_pattern(pattern: str) -> Iterator[Input]:
+    found = sorted(glob.glob(pattern, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
     if not found:
         error = InputError("pattern_without_files", pattern=printable(pattern))
         yield Input(Path(pattern).absolute(), error)
@@ -93,10 +93,10 @@ def _matching(pattern: str) -> Iterator[Input]:
         if not _is_folder(path):
             yield Input(Path(path).absolute())
         elif not pattern.endswith("**"):  # what is below was matched itself
-            yield from _below(Path(path).absolute())
+            yield from _videos_below(Path(path).absolute())
 
 
-def _below(folder: Path) -> Iterator[Input]:
+def _videos_below(folder: Path) -> Iterator[Input]:
     """List the videos below a folder, then an error for each folder that can't be read."""
     refused: list[OSError] = []
     found: list[Path] = []
@@ -104,7 +104,7 @@ def _below(folder: Path) -> Iterator[Input]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(place) / name for name in names if not name.startswith(".")]
         found += [path for path in paths if is_video_name(path)]
-    yield from map(Input, sorted(found, key=_in_order))
+    yield from map(Input, sorted(found, key=_sort_key))
     for error in refused:
         path = Path(str(error.filename or folder))
         reason = error.strerror or str(error)
@@ -113,7 +113,7 @@ def _below(folder: Path) -> Iterator[Input]:
         yield Input(folder, InputError("folder_without_videos", path=printable(folder)))
 
 
-def _in_order(path: Path | str) -> tuple[tuple[str, ...], str]:
+def _sort_key(path: Path | str) -> tuple[tuple[str, ...], str]:
     """Return a sort key: folders, then names, ignoring case; the same order on every system."""
     parts = Path(path).parts
     return tuple(part.casefold() for part in parts), str(path)

@@ -60,17 +60,17 @@ class _Formatter(argparse.HelpFormatter):
             return super().format_help().replace(plain, f"{ours}\n", 1)  # Python 3.11 does not look this one up
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        return list(_wrapped(text, width))
+        return list(_wrap(text, width))
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "\n".join(indent + line for line in _wrapped(text, width - len(indent)))
+        return "\n".join(indent + line for line in _wrap(text, width - len(indent)))
 
 
-def _wrapped(text: str, width: int) -> Iterator[str]:
+def _wrap(text: str, width: int) -> Iterator[str]:
     """Split `text` into lines of at most `width` columns, longer only if a single word is."""
     line = ""
     for unit in _UNIT.findall(" ".join(text.split())):
-        if line.strip() and _columns(line + unit) > width:
+        if line.strip() and _display_width(line + unit) > width:
             yield line.rstrip()
             line = ""
         line = line + unit if line else unit.lstrip()
@@ -78,6 +78,6 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
         yield line.rstrip()
 
 
-def _columns(text: str) -> int:
+def _display_width(text: str) -> int:
     """Return the terminal columns of `text`: two for each wide character."""
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

@@ -44,22 +44,22 @@ def reader_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
 
     It has paths, language, and numbers of threads, with the package itself on Python's path.
     """
-    kept = _kept(environ, _READER)
+    kept = _select(environ, _READER)
     paths = (str(Path(__file__).resolve().parents[2]), kept.get("PYTHONPATH"))
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def engine_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a process that runs a model: settings of drivers, PyTorch, vLLM and transformers."""
-    return _kept(environ, _ENGINE)
+    return _select(environ, _ENGINE)
 
 
 def hub_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a process that uses the model hub: its token, and the proxies with their passwords."""
-    return _kept(environ, (*_SYSTEM, *_HUB), also=_HUB_TOKENS)
+    return _select(environ, (*_SYSTEM, *_HUB), also=_HUB_TOKENS)
 
 
-def _kept(
+def _select(
     environ: Mapping[str, str] | None, allowed: tuple[str, ...], also: frozenset[str] = frozenset()
 ) -> dict[str, str]:
     given = os.environ if environ is None else environ

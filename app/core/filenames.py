@@ -11,15 +11,15 @@ _UNSAFE = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
 """Devices of Windows, with any extension."""
 # ext4 allows 255 bytes, encrypted home folders 143; a Chinese character has three.
-_LONGEST_NAME_BYTES = 140
-_LONGEST_SHOWN = 512
+_MAX_NAME_BYTES = 140
+_MAX_DISPLAYED = 512
 """Characters of a displayed path: Windows allows 260, and longer ones are rarely typed. Chosen by hand; not tuned."""
 _ESCAPED_PATH = "\0"
 """Prefix of a stored path that is not UTF-8. No system allows this character in a path."""
 _SURROGATES, _STAND_INS = range(0xDC80, 0xDD00), range(0x10DC80, 0x10DD00)
 """Bytes above 127 as Python represents them in a path (PEP 383), and characters allowed in any UTF-8 text."""
-_AWAY = dict(zip(_SURROGATES, _STAND_INS, strict=True))
-_BACK = dict(zip(_STAND_INS, _SURROGATES, strict=True))
+_TO_STORABLE = dict(zip(_SURROGATES, _STAND_INS, strict=True))
+_FROM_STORABLE = dict(zip(_STAND_INS, _SURROGATES, strict=True))
 
 
 def readable(text: str) -> str:
@@ -33,20 +33,20 @@ def readable(text: str) -> str:
 def shown_path(path: Path | str) -> str:
     """Return a path for display: valid Unicode, without the middle of a path that is too long to read."""
     text = readable(str(path))
-    cut = len(text) > _LONGEST_SHOWN
-    return f"{text[: _LONGEST_SHOWN // 2]}…{text[-_LONGEST_SHOWN // 2 :]}" if cut else text
+    cut = len(text) > _MAX_DISPLAYED
+    return f"{text[: _MAX_DISPLAYED // 2]}…{text[-_MAX_DISPLAYED // 2 :]}" if cut else text
 
 
 def storable(path: Path) -> Path:
     """Return `path` so that it can be stored as UTF-8; `restored` reverses this."""
     text = str(path)
-    return path if text.isascii() or readable(text) == text else Path(_ESCAPED_PATH + text.translate(_AWAY))
+    return path if text.isascii() or readable(text) == text else Path(_ESCAPED_PATH + text.translate(_TO_STORABLE))
 
 
 def restored(path: Path) -> Path:
     """Return the original path of a result of `storable`."""
     text = str(path)
-    return Path(text.removeprefix(_ESCAPED_PATH).translate(_BACK)) if text.startswith(_ESCAPED_PATH) else path
+    return Path(text.removeprefix(_ESCAPED_PATH).translate(_FROM_STORABLE)) if text.startswith(_ESCAPED_PATH) else path
 
 
 # An address that became a path has lost one of its two slashes.
@@ -93,5 +93,5 @@ def safe_file_name(name: str) -> str:
     clean = f"_{clean}" if _RESERVED.match(clean) else clean
     suffix = Path(clean).suffix if len(Path(clean).suffix.encode()) <= 16 else ""
     stem = clean[: len(clean) - len(suffix)]
-    room = _LONGEST_NAME_BYTES - len(suffix.encode())
+    room = _MAX_NAME_BYTES - len(suffix.encode())
     return stem.encode()[:room].decode(errors="ignore") + suffix

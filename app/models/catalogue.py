@@ -79,21 +79,22 @@ class Catalogue:
 
     def _misnamed(self, text: str) -> Match | None:
         """Match a wrong name with or without its owner; no entry has the same name, so none is hidden by it."""
-        wanted = _bare(_last(text))
+        wanted = _without_suffix(_last_part(text))
         for one in self.misnamed:
-            if wanted == _bare(_last(one.name)):
+            if wanted == _without_suffix(_last_part(one.name)):
                 first, *others = (self.by_id[id_] for id_ in one.means)
                 return Match(text, first, "misnamed", tuple(others), one.why)
         return None
 
     def _short(self, text: str) -> Match | None:
-        wanted, is_path = _plain(_last(text)), len(re.split(r"[/\\]", text)) > 2 or text.startswith((".", "~", "/"))
+        wanted = _normalise(_last_part(text))
+        is_path = len(re.split(r"[/\\]", text)) > 2 or text.startswith((".", "~", "/"))
         for entry in self.by_id.values():
-            if wanted in {_plain(entry.name), *(_plain(_last(name)) for name in entry.names)}:
+            if wanted in {_normalise(entry.name), *(_normalise(_last_part(name)) for name in entry.names)}:
                 return Match(text, entry, "folder" if is_path else "short")
         # "Qwen2.5-VL-7B" for "Qwen2.5-VL-7B-Instruct": the name without its training suffix
         for entry in self.by_id.values():
-            if wanted and wanted == _bare(entry.name):
+            if wanted and wanted == _without_suffix(entry.name):
                 return Match(text, entry, "folder" if is_path else "short")
         return None
 
@@ -114,13 +115,13 @@ class Catalogue:
             found = self._ollama(":".join(named[:2])) if named else None
             if found is not None:
                 return Match(text, found.entry, "ollama_folder")
-        if ".ollama" in parts or _holds_ollama(text):
+        if ".ollama" in parts or _is_ollama_folder(text):
             raise ModelNotFound("model_is_ollama", model=text)
         return None
 
     def _nearest(self, text: str) -> list[str]:
-        by_plain = {_plain(entry.name): entry.id for entry in self.by_id.values()}
-        close = difflib.get_close_matches(_plain(_last(text)), by_plain, 3, 0.5)
+        by_plain = {_normalise(entry.name): entry.id for entry in self.by_id.values()}
+        close = difflib.get_close_matches(_normalise(_last_part(text)), by_plain, 3, 0.5)
         return [by_plain[one] for one in close] or list(self.by_id)[:3]
 
 
@@ -153,7 +154,7 @@ def load(folder: Path | None) -> Catalogue:
     """
     ours = built_in()
     found, misnamed, problems = dict(ours.by_id), list(ours.misnamed), []
-    for read in _own(folder) if folder else ():
+    for read in _read_folder(folder) if folder else ():
         if isinstance(read, AppError):
             problems.append(read)
         else:
@@ -170,17 +171,17 @@ def raw_built_in() -> Mapping[str, Mapping[str, Any]]:
     raw: dict[str, Mapping[str, Any]] = {}
     for key in _ORDER:
         raw |= raw_models((folder / f"{key}.toml").read_text(encoding="utf-8"))
-    return {id_: _resolved(model, raw) for id_, model in raw.items()}
+    return {id_: _merge_base(model, raw) for id_, model in raw.items()}
 
 
-def _resolved(model: Mapping[str, Any], raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+def _merge_base(model: Mapping[str, Any], raw: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     if "base" not in model:
         return model
     base = raw[model["base"]]
     return {**base, **model, "config": {**base["config"], **model.get("config", {})}}
 
 
-def _own(folder: Path) -> Iterator[CatalogueFile | AppError]:
+def _read_folder(folder: Path) -> Iterator[CatalogueFile | AppError]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml") if folder.is_dir() else []
     except OSError as error:
@@ -209,23 +210,23 @@ def _read(path: Path) -> str:
         raise ConfigError("model_file_not_toml", file=str(path), line=line, reason="not UTF-8") from error
 
 
-def _holds_ollama(text: str) -> bool:
+def _is_ollama_folder(text: str) -> bool:
     """Return whether `text` is a folder like those in which Ollama keeps its models."""
     folder = Path(text)
     return bool(text) and (folder / "blobs").is_dir() and (folder / "manifests").is_dir()
 
 
-def _last(text: str) -> str:
+def _last_part(text: str) -> str:
     """Return the last part of an id or a path; for a folder of the hub's cache, the name of the model in it."""
     parts = [part for part in re.split(r"[/\\]", text) if part]
     cached = [part for part in parts if part.startswith("models--")]
     return cached[-1].rpartition("--")[2] if cached else (parts[-1] if parts else "")
 
 
-def _bare(name: str) -> str:
+def _without_suffix(name: str) -> str:
     """Return the name without the suffix that only says how the model was trained."""
-    return re.sub(r"(?:instruct|chat|hf)+$", "", _plain(name))
+    return re.sub(r"(?:instruct|chat|hf)+$", "", _normalise(name))
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", name.lower())

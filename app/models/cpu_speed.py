@@ -30,12 +30,12 @@ from app.models.vision_tokens import image_tokens
 
 FRAME = (448, 252)
 """Width and height of a frame as sent to a model on a CPU, in pixels."""
-_TOGETHER = 8  # frames per request in the runs of catalogue/measured.toml
-_WORDS = 52
+_FRAMES_PER_REQUEST = 8  # frames per request in the runs of catalogue/measured.toml
+_TOKENS_PER_FRAME = 52
 """Answer tokens per frame: the usual count of an analysis in chunks of eight frames."""
 _TOWER: tuple[Part, ...] = ("vision", "merger")
 _INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-_SHARE = 0.9
+_USABLE_SHARE = 0.9
 """Usable share of all memory; the rest is for the system, the application and the video. Chosen by hand; not tuned."""
 
 
@@ -68,7 +68,7 @@ class SpeedEstimate:
     @property
     def each_seconds(self) -> float:
         """Return what a frame costs an analysis in seconds: processing it and generating its share of the answer."""
-        return self.frame_seconds + _WORDS / self.tokens_per_second
+        return self.frame_seconds + _TOKENS_PER_FRAME / self.tokens_per_second
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def estimate_work(shape: Shape, plan: Plan, frame_tokens: float | None = None) -
     vision, beside = shape.vision, shape.count("embedding", "lm_head", *_TOWER)
     layers, head = shape.active_parameters - beside, shape.count("lm_head") or shape.count("embedding")
     packing, plain = stored(shape, plan.format), number_bytes(shape, plan)
-    cost = image_tokens(vision, *FRAME, together=_TOGETHER) if vision else 0
+    cost = image_tokens(vision, *FRAME, together=_FRAMES_PER_REQUEST) if vision else 0
     patches = cost * vision.patches_per_token if vision else 0
     return ComputeWork(
         tower=2.0 * shape.count(*_TOWER) * patches,
@@ -156,35 +156,35 @@ def fit_rates(runs: Iterable[MeasuredRun], usual: ProcessorRates) -> ProcessorRa
     packed = [run for run in known if run.work.is_packed]
     wide = [run for run in known if run.work.is_wide]
     plain = [run for run in known if not run.work.is_packed and not run.work.is_wide]
-    computes, computes_wide = (_median(map(_computing, filter(_sees, kind))) for kind in (plain, wide))
-    reads, reads_wide, reads_packed = (_median(map(_reading, kind)) for kind in (plain, wide, packed))
+    computes, computes_wide = (_median(map(_compute_rate, filter(_has_vision, kind))) for kind in (plain, wide))
+    reads, reads_wide, reads_packed = (_median(map(_read_rate, kind)) for kind in (plain, wide, packed))
     speed = usual.times(
-        _first(_over(computes, usual.computes), _over(computes_wide, usual.computes_wide), 1.0),
-        _first(_over(reads, usual.reads), _over(reads_wide, usual.reads_wide), 1.0),
+        _first_known(_ratio(computes, usual.computes), _ratio(computes_wide, usual.computes_wide), 1.0),
+        _first_known(_ratio(reads, usual.reads), _ratio(reads_wide, usual.reads_wide), 1.0),
     )
-    unpacking = _median(_unpacking(run, speed.computes) for run in filter(_sees, packed))
+    unpacking = _median(_unpack_rate(run, speed.computes) for run in filter(_has_vision, packed))
     return replace(
         speed,
-        computes_packed=_first(unpacking, speed.computes_packed),
-        reads_packed=_first(reads_packed, speed.reads_packed),
-        computes_wide=_first(computes_wide, speed.computes_wide),
-        reads_wide=_first(reads_wide, speed.reads_wide),
+        computes_packed=_first_known(unpacking, speed.computes_packed),
+        reads_packed=_first_known(reads_packed, speed.reads_packed),
+        computes_wide=_first_known(computes_wide, speed.computes_wide),
+        reads_wide=_first_known(reads_wide, speed.reads_wide),
     )
 
 
-def _sees(run: MeasuredRun) -> bool:
+def _has_vision(run: MeasuredRun) -> bool:
     return run.work.tower > 0
 
 
-def _computing(run: MeasuredRun) -> float:
+def _compute_rate(run: MeasuredRun) -> float:
     return (run.work.tower + run.work.layers) / run.pace.frame_seconds
 
 
-def _reading(run: MeasuredRun) -> float:
+def _read_rate(run: MeasuredRun) -> float:
     return run.work.token_bytes * run.pace.tokens_per_second
 
 
-def _unpacking(run: MeasuredRun, computes: float) -> float:
+def _unpack_rate(run: MeasuredRun, computes: float) -> float:
     """Return the operations per second in packed layers, in the time that the tower leaves (at least a tenth)."""
     left = run.pace.frame_seconds - run.work.tower / computes
     return run.work.layers / max(left, run.pace.frame_seconds / 10)
@@ -195,11 +195,11 @@ def _median(rates: Iterable[float]) -> float | None:
     return median(found) if found else None
 
 
-def _over(rate: float | None, usual: float) -> float | None:
+def _ratio(rate: float | None, usual: float) -> float | None:
     return None if rate is None else rate / usual
 
 
-def _first(*rates: float | None) -> float:
+def _first_known(*rates: float | None) -> float:
     return next(rate for rate in rates if rate is not None)
 
 
@@ -260,4 +260,4 @@ def is_better_wide(shape: Shape | None, arguments: Mapping[str, Any], speed: Pro
 
 def fits_wide(shape: Shape, arguments: Mapping[str, Any], memory_bytes: int, cache_bytes: int) -> bool:
     """Return whether the model in float32 fits in the usable share of `memory_bytes`, with a cache of `cache_bytes`."""
-    return float32_bytes(shape, arguments, cache_bytes) <= memory_bytes * _SHARE
+    return float32_bytes(shape, arguments, cache_bytes) <= memory_bytes * _USABLE_SHARE

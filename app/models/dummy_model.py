@@ -33,9 +33,9 @@ _VIDEO_PROCESSORS = {
     "qwen3_vl_moe": "Qwen3VLVideoProcessor",
 }
 """Video processors by model type; all share one image processor."""
-_LEAST_TOKENS = 4  # for the smallest picture
+_MIN_TOKENS = 4  # for the smallest picture
 _MEAN = {14: [0.48145466, 0.4578275, 0.40821073], 16: [0.5, 0.5, 0.5]}
-_SPREAD = {14: [0.26862954, 0.26130258, 0.27577711], 16: [0.5, 0.5, 0.5]}
+_STD = {14: [0.26862954, 0.26130258, 0.27577711], 16: [0.5, 0.5, 0.5]}
 """Normalisation by the side of a patch, as in the published processors; it doesn't affect timing."""
 # Turns between marks, as in the Qwen line; the processor expands the one token of a picture.
 _CHAT_TEMPLATE = """\
@@ -181,10 +181,10 @@ def _byte_letters() -> list[str]:
 def _processors(shape: Shape, vision: Vision) -> dict[str, Any]:
     merge = int(vision.patches_per_token**0.5)
     patch = vision.unit_px // merge
-    least = _LEAST_TOKENS * vision.unit_px**2
+    least = _MIN_TOKENS * vision.unit_px**2
     pictures = {
         "do_convert_rgb": True, "do_resize": True, "do_rescale": True, "do_normalize": True,
-        "image_mean": _MEAN.get(patch, _MEAN[16]), "image_std": _SPREAD.get(patch, _SPREAD[16]),
+        "image_mean": _MEAN.get(patch, _MEAN[16]), "image_std": _STD.get(patch, _STD[16]),
         "patch_size": patch, "merge_size": merge, "temporal_patch_size": 2,
         "min_pixels": least, "max_pixels": vision.max_pixels,
         "size": {"shortest_edge": least, "longest_edge": vision.max_pixels},

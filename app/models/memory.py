@@ -31,10 +31,10 @@ _BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}
 _VISION_PARTS: tuple[Part, ...] = ("vision", "merger")
 # From vLLM's logs and measurements; the module's docstring has the figures.
 _CONTEXT_BYTES = 3 * GIB // 8
-_TALK_BYTES = 3 * GIB // 8
+_COMMUNICATION_BYTES = 3 * GIB // 8
 _GRAPH_BYTES = GIB // 64
 _CPU_ENGINE_BYTES = 13 * GIB // 8
-_CPU_KEPT = 3 / 16
+_CPU_UNRELEASED_SHARE = 3 / 16
 _BYTES_PER_LOGIT = 28
 """A logit as float32, sorted, its index before sorting, as probability, cumulated, and in its original type."""
 
@@ -98,7 +98,7 @@ def tokens_in(cache_bytes: int, bytes_per_token: int, device: Device) -> int:
 
 def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
     """Return the bytes that the cache keeps of a token on the fullest card."""
-    return _cached(shape, plan, shape.text.cache.layers)
+    return _cache_bytes(shape, plan, shape.text.cache.layers)
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
@@ -111,8 +111,8 @@ def _weights(key: TermKey, shape: Shape, plan: Plan, *, vision: bool) -> MemoryT
     rest = [weights for weights in parts if weights not in packed]
     bits = keeping.bits_per_weight if keeping else 0.0
     stages = [
-        sum(_on_card(one, plan, stage) for one in packed) * bits / 8
-        + sum(_on_card(one, plan, stage) for one in rest) * plain
+        sum(_weights_on_card(one, plan, stage) for one in packed) * bits / 8
+        + sum(_weights_on_card(one, plan, stage) for one in rest) * plain
         for stage in range(plan.pipeline_parallel)
     ]
     values = {
@@ -128,7 +128,7 @@ def _is_packed(weights: Weights, keeping: Quantisation | None, vision: bool) -> 
     return keeping is not None and weights.linear and (keeping.covers_vision or not vision)
 
 
-def _on_card(weights: Weights, plan: Plan, stage: int) -> float:
+def _weights_on_card(weights: Weights, plan: Plan, stage: int) -> float:
     """Return how many of the weights lie on one card of the stage, counted from 0."""
     ways = plan.tensor_parallel if weights.ways == 0 else min(weights.ways, plan.tensor_parallel)
     last = plan.pipeline_parallel - 1
@@ -141,7 +141,7 @@ def _on_card(weights: Weights, plan: Plan, stage: int) -> float:
 # ---- cache -----------------------------------------------------------------------------------------------------------
 
 
-def _cached(shape: Shape, plan: Plan, layers: int) -> int:
+def _cache_bytes(shape: Shape, plan: Plan, layers: int) -> int:
     cache = shape.text.cache
     on_stage = math.ceil(layers / plan.pipeline_parallel)
     return on_stage * cache.heads_per_card(plan.tensor_parallel) * cache.numbers_per_head * number_bytes(shape, plan)
@@ -154,10 +154,10 @@ def _cache(shape: Shape, plan: Plan) -> MemoryTerm:
     """
     cache, block = shape.text.cache, _BLOCK_TOKENS[plan.device]
     tokens = math.ceil(plan.max_model_len / block) * block * plan.sequences
-    card = _cached(shape, plan, cache.layers - cache.window_layers) * tokens
+    card = _cache_bytes(shape, plan, cache.layers - cache.window_layers) * tokens
     if cache.window_layers:
         kept = min(plan.max_model_len, cache.window + plan.batched_tokens) * plan.sequences
-        card += _cached(shape, plan, cache.window_layers) * kept
+        card += _cache_bytes(shape, plan, cache.window_layers) * kept
     values = {
         "layers": cache.layers, "heads": cache.heads, "head_dim": cache.head_dim, "bytes": number_bytes(shape, plan),
         "tokens": plan.max_model_len, "sequences": plan.sequences, "cards": plan.cards,
@@ -216,9 +216,9 @@ def engine_bytes(shape: Shape, plan: Plan, weights_bytes: int, packed_bytes: int
     """
     if plan.device == "cpu":
         head = (shape.count("lm_head") or shape.count("embedding")) * number_bytes(shape, plan)
-        return _CPU_ENGINE_BYTES + head + math.ceil(weights_bytes * _CPU_KEPT) + packed_bytes
+        return _CPU_ENGINE_BYTES + head + math.ceil(weights_bytes * _CPU_UNRELEASED_SHARE) + packed_bytes
     graphs = 0 if plan.eager else _GRAPH_BYTES * math.ceil(shape.text.layers / plan.pipeline_parallel)
-    return _CONTEXT_BYTES + (_TALK_BYTES if plan.cards > 1 else 0) + graphs
+    return _CONTEXT_BYTES + (_COMMUNICATION_BYTES if plan.cards > 1 else 0) + graphs
 
 
 def _picture_bytes(vision: Vision, plan: Plan, plain: int, tokens: int) -> int:

@@ -23,22 +23,22 @@ from app.models.memory import MemoryEstimate, estimate_memory
 from app.models.serving_plan import GIB, Device, Plan
 from app.models.vision_tokens import image_tokens
 
-USUAL_LENGTH = 8192
+USUAL_LENGTH = 8192  # tokens, as in app.config.DEFAULT_VLLM_CONFIG
 _LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)  # proposed context lengths; chosen by hand, not tuned
 USABLE = 0.9
 """Usable share of a memory; the rest is for the driver, the desktop and other programs. Chosen by hand; not tuned."""
-_AT_ONCE = 8
+_MAX_REQUESTS = 8
 """Limit of concurrent requests in the engine: FrameLens sends a handful, and space for 256 costs a GiB."""
 _PICTURE_TOKENS = 1280
 """Limit of tokens for one frame: enough for 1280 × 720, and the tower's working memory stays small."""
-_MOST_FRAMES = 64  # chosen by hand; not tuned
+_MAX_FRAMES = 64  # chosen by hand; not tuned
 _REST_TOKENS = 1536
 """Tokens for question, marks and answer beside the frames. Chosen by hand; not tuned."""
 _FRAME = (1280, 720)
-_BEARABLE_SECONDS = 12.0
+_ACCEPTABLE_SECONDS = 12.0
 """Acceptable time for a frame on a CPU with its share of the answer: sixteen frames in about three minutes."""
-_AMPERE = 8.0
-_MOST_IN_ONE_MACHINE = 8
+_AMPERE = 8.0  # compute capability
+_MAX_CARDS_PER_MACHINE = 8
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Proposal:
     @property
     def is_slow(self) -> bool:
         """Return whether a frame with its share of the answer takes longer than is acceptable."""
-        return self.pace is not None and self.pace.each_seconds > _BEARABLE_SECONDS
+        return self.pace is not None and self.pace.each_seconds > _ACCEPTABLE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def least_bytes(shape: Shape, device: Device) -> int:
 def propose_for_cards(card: GpuCard, entries: Iterable[CatalogueEntry], *, cards: int = 1) -> tuple[Proposal, ...]:
     """Propose models for `cards` cards like `card`, best first."""
     found = (_on_cards(entry, card, cards) for entry in entries)
-    return _sorted([proposal for proposal in found if proposal is not None], entries)
+    return _rank([proposal for proposal in found if proposal is not None], entries)
 
 
 def propose_for_cpu(
@@ -138,7 +138,7 @@ def propose_for_cpu(
     """
     usual = speed or reference()
     found = [proposal for entry in entries if (proposal := _on_cpu(entry, memory_gib, usual))]
-    return _sorted(found, entries)
+    return _rank(found, entries)
 
 
 def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
@@ -148,13 +148,13 @@ def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
     heads, or the other way round. A quantised layer is divided between its groups. Cards beyond eight are usually in
     another machine, where only a pipeline is fast enough.
     """
-    for size in range(min(cards, _MOST_IN_ONE_MACHINE), 0, -1):
-        if cards % size == 0 and _divides(shape, size):
+    for size in range(min(cards, _MAX_CARDS_PER_MACHINE), 0, -1):
+        if cards % size == 0 and _is_divisible(shape, size):
             return size, cards // size
     return 1, cards
 
 
-def _divides(shape: Shape, size: int) -> bool:
+def _is_divisible(shape: Shape, size: int) -> bool:
     heads = shape.text.cache.heads
     group = shape.quantisation.group_size if shape.quantisation else 1
     return (
@@ -172,7 +172,7 @@ def _on_cards(entry: CatalogueEntry, card: GpuCard, cards: int) -> Proposal | No
     budget = int(card.memory_gib * GIB * USABLE)
     for chosen in _formats(entry, card):
         base = _plan(entry.shape, chosen, "gpu", tensor, pipeline)
-        proposal = _fitted(entry, chosen or format_of(entry.shape).key, base, budget, card)
+        proposal = _fit(entry, chosen or format_of(entry.shape).key, base, budget, card)
         if proposal is not None:
             return proposal
     return None
@@ -202,7 +202,7 @@ def _on_cpu(entry: CatalogueEntry, memory_gib: float, speed: ProcessorRates) -> 
     found = []
     for chosen in widths:
         base = _plan(entry.shape, chosen, "cpu", 1, 1)
-        if fitted := _fitted(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None):
+        if fitted := _fit(entry, chosen or stored.key, base, int(memory_gib * GIB * USABLE), None):
             found.append(replace(fitted, pace=speed.pace(estimate_work(entry.shape, fitted.plan))))
     return min(found, key=lambda one: one.pace.each_seconds if one.pace else 0.0, default=None)
 
@@ -213,7 +213,7 @@ def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, p
     return Plan(
         format=chosen,
         device=device,
-        max_num_seqs=_AT_ONCE,
+        max_num_seqs=_MAX_REQUESTS,
         eager=device == "cpu",
         largest_picture_px=_PICTURE_TOKENS * vision.unit_px**2 if limited and vision else None,
         tensor_parallel=tensor,
@@ -221,7 +221,7 @@ def _plan(shape: Shape, chosen: FormatKey | None, device: Device, tensor: int, p
     )
 
 
-def _fitted(entry: CatalogueEntry, key: FormatKey, base: Plan, budget: int, card: GpuCard | None) -> Proposal | None:
+def _fit(entry: CatalogueEntry, key: FormatKey, base: Plan, budget: int, card: GpuCard | None) -> Proposal | None:
     """Choose the longest context that the cache holds twice, else the longest that it holds once; eager if needed."""
     longest = entry.shape.text.max_positions or USUAL_LENGTH
     lengths = [length for length in _LENGTHS if length <= longest] or [longest]
@@ -248,10 +248,10 @@ def _proposal(
     vision, frames = entry.shape.vision, 0
     if vision is not None:
         each = min(
-            image_tokens(vision, *_FRAME, together=_MOST_FRAMES),
+            image_tokens(vision, *_FRAME, together=_MAX_FRAMES),
             _PICTURE_TOKENS if vision.pictures == "patches" else 10**6,
         )
-        frames = max(1, min(_MOST_FRAMES, (plan.max_model_len - _REST_TOKENS) // (each + 16)))
+        frames = max(1, min(_MAX_FRAMES, (plan.max_model_len - _REST_TOKENS) // (each + 16)))
     environment: dict[str, str] = {}
     config = _config(entry, key, plan, frames, card)
     if entry.engine == "transformers":
@@ -293,7 +293,7 @@ def _config(entry: CatalogueEntry, key: FormatKey, plan: Plan, frames: int, card
 # ---- which is best ---------------------------------------------------------------------------------------------------
 
 
-def _sorted(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple[Proposal, ...]:
+def _rank(proposals: list[Proposal], entries: Iterable[CatalogueEntry]) -> tuple[Proposal, ...]:
     places = {family: place for place, family in enumerate(dict.fromkeys(entry.family for entry in entries))}
 
     def rank(proposal: Proposal) -> tuple[object, ...]:

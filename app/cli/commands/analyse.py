@@ -121,19 +121,19 @@ def run(given: argparse.Namespace, language: Language) -> int:
     with child_begun():
         services = open_services(settings, adopts=False)
         try:
-            job = _analysed(services, request, given, language, cancel)
+            job = _run_job(services, request, given, language, cancel)
         finally:
             services.close()
     if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
         raise job.error or Cancelled()
-    _deliver(job.analysis, request.path, output, given, language)
+    _write_report(job.analysis, request.path, output, given, language)
     if job.error is None:
         return 0
     print(error_text(job.error, language), file=sys.stderr)
     return _exit_code(settings, job.error)
 
 
-def _analysed(
+def _run_job(
     services: Services, request: AnalysisRequest, given: argparse.Namespace, language: Language, cancel: threading.Event
 ) -> JobSnapshot:
     """Run the job to its end and return it: a new one, a resumed one, or one that was finished before."""
@@ -230,15 +230,17 @@ def _request(
         use_model=not given.no_model,
         selection=selection,
     )
-    frames = frame_limit(given, selection, _BUDGET, lambda: _held_frames(request, settings, templates))
+    frames = frame_limit(given, selection, _BUDGET, lambda: _frames_that_fit(request, settings, templates))
     return replace(request, frames=frames)
 
 
-def _held_frames(request: AnalysisRequest, settings: Settings, templates: Templates) -> int:
+def _frames_that_fit(request: AnalysisRequest, settings: Settings, templates: Templates) -> int:
     return open_planner(settings).held_frames(probe(request.path), request, templates.find(request.template))
 
 
-def _deliver(analysis: Analysis, video: Path, output: Output, given: argparse.Namespace, language: Language) -> None:
+def _write_report(
+    analysis: Analysis, video: Path, output: Output, given: argparse.Namespace, language: Language
+) -> None:
     if given.json and not given.output:
         from app.reports.json import writer
 

@@ -64,16 +64,16 @@ def run(given: argparse.Namespace, language: Language) -> int:
     facts = gather_facts(wanted)
     findings = run_checks(facts, wanted)
     if fault is None:
-        findings = _with_more(findings, settings)
+        findings = _add_preflight(findings, settings)
     shown = {name: redact_setting(name, value) for name, value in sorted(values.items()) if _is_relevant(name)}
     if given.json:
-        print(json.dumps(_as_json(facts, findings, settings, shown, language), ensure_ascii=False, indent=2))
+        print(json.dumps(_document(facts, findings, settings, shown, language), ensure_ascii=False, indent=2))
     else:
         print("\n".join(_lines(facts, findings, settings, shown, language)))
     return 4 if any(finding.level == "error" for finding in findings) else 0
 
 
-def _with_more(findings: tuple[Notice, ...], settings: Settings) -> tuple[Notice, ...]:
+def _add_preflight(findings: tuple[Notice, ...], settings: Settings) -> tuple[Notice, ...]:
     """Add the preflight findings that stop or hinder a start, unless an equivalent one exists."""
     said = {finding.key for finding in findings}
     more = (one.notice for one in preflight(settings) if one.severity != "tells")
@@ -105,7 +105,7 @@ def _is_relevant(name: str) -> bool:
     return name.upper().startswith(_RELEVANT)
 
 
-def _effective(settings: Settings) -> Iterator[tuple[str, str]]:
+def _effective_settings(settings: Settings) -> Iterator[tuple[str, str]]:
     """List the effective settings with secrets masked; values for other programs are among the variables."""
     for field in dataclasses.fields(settings):
         if field.name == "passed_on":
@@ -126,7 +126,7 @@ def _lines(
     sections = {
         "machine": _machine(facts),
         "packages": ((name, version) for name, version in facts.packages.items() if version),
-        "settings": ((name, value) for name, value in _effective(settings) if value),
+        "settings": ((name, value) for name, value in _effective_settings(settings) if value),
         "variables": shown.items(),
     }
     for name, rows in sections.items():
@@ -170,7 +170,7 @@ def _log(facts: SystemFacts, language: Language) -> Iterator[str]:
     yield from (f"  {line}" for line in facts.log.last_lines)
 
 
-def _as_json(
+def _document(
     facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
 ) -> dict[str, object]:
     items = [
@@ -179,21 +179,21 @@ def _as_json(
     ]
     return {
         "findings": items,
-        "facts": _plain(facts),
-        "settings": dict(_effective(settings)),
+        "facts": _to_json(facts),
+        "settings": dict(_effective_settings(settings)),
         "variables": dict(shown),
     }
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     """Convert `value` to JSON types; an error becomes its key, a text loses its secrets."""
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     match value:
         case dict():
-            return {str(name): _plain(inner) for name, inner in value.items()}
+            return {str(name): _to_json(inner) for name, inner in value.items()}
         case list() | tuple():
-            return [_plain(inner) for inner in value]
+            return [_to_json(inner) for inner in value]
         case AppError():
             return value.key
         case str():

@@ -51,7 +51,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
         folder = found.folder.absolute()
     else:
         folder = (given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]).expanduser().absolute()
-        show = (lambda _: None) if given.quiet else _shower(language)
+        show = (lambda _: None) if given.quiet else _progress_printer(language)
         try:
             download(found.hub_id, show, cancel_on_signals(), folder=folder)
         finally:
@@ -63,7 +63,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     return 0
 
 
-def _shower(language: Language) -> Callable[[EngineProgress], None]:
+def _progress_printer(language: Language) -> Callable[[EngineProgress], None]:
     """Return a progress listener: one changing line in a terminal, occasional lines elsewhere."""
     shown_share = -1.0
 

@@ -77,7 +77,7 @@ def _run(given: argparse.Namespace, language: Language) -> int:
     log_to(settings.data_dir)
     cancel = cancel_on_signals()
     path = given.video.expanduser().absolute()
-    frames = frame_limit(given, selection, _BUDGET, lambda: _held_frames(settings, path))
+    frames = frame_limit(given, selection, _BUDGET, lambda: _frames_that_fit(settings, path))
     wanted = ExtractionRequest(frames, selection, facts=False)
     recall = open_recall(settings.data_dir)
     known = recall.find(path, wanted, cancel)
@@ -87,16 +87,16 @@ def _run(given: argparse.Namespace, language: Language) -> int:
 
         with Progress(language, quiet=False) as progress:
             progress.show(StageStarted("survey"))
-            video, chosen = _followed(events, progress.show)
+            video, chosen = _consume(events, progress.show)
     else:
-        video, chosen = _followed(events, lambda _: None)
+        video, chosen = _consume(events, lambda _: None)
 
     sha256 = recall.sha256(path, cancel) if given.json else ""
     deliver(path, video, chosen, given, language, sha256, reused=known is not None, cancel=cancel)
     return 0
 
 
-def _held_frames(settings: Settings, path: Path) -> int:
+def _frames_that_fit(settings: Settings, path: Path) -> int:
     """Return the number of frames that one request for a description holds."""
     from app.analysis.prompts.templates import built_in
     from app.services.engine_session import open_planner
@@ -107,7 +107,7 @@ def _held_frames(settings: Settings, path: Path) -> int:
     return open_planner(settings).held_frames(probe(path), request, template)
 
 
-def _followed(events: Iterator[VideoEvent], show: Callable[[VideoEvent], None]) -> tuple[VideoInfo, KeyframesChosen]:
+def _consume(events: Iterator[VideoEvent], show: Callable[[VideoEvent], None]) -> tuple[VideoInfo, KeyframesChosen]:
     video, chosen = None, None
     for event in events:
         match event:
@@ -150,7 +150,7 @@ def deliver(
     if given.sheet:
         from app.reports.graphics import contact_sheet
 
-        with storage_errors("sheet_not_written", given.sheet), _replacing(given.sheet) as target:
+        with storage_errors("sheet_not_written", given.sheet), _atomic_write(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen, language))
     if given.json:  # last, so that its reader knows that the files exist
         sys.stdout.buffer.write(document)
@@ -177,12 +177,12 @@ def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel
             for _ in pictures:
                 pass
             return
-        with _replacing(given.zip) as target:
+        with _atomic_write(given.zip) as target:
             files.write_zip(target, pictures)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def _atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file that replaces `path` when it is complete; raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(path.name + ".part")

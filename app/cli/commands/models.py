@@ -99,7 +99,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
-    place = _here(settings, catalogue)
+    place = _local_profile(settings, catalogue)
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
     if given.json:
@@ -113,10 +113,10 @@ def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalog
 
 def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
     arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
-    match, shape = _asked(given.model, catalogue)
+    match, shape = _find_shape(given.model, catalogue)
     plan = parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
     sum_ = estimate_memory(shape, plan)
-    measured, place = _measured(settings), here()
+    measured, place = _latest_benchmarks(settings), here()
     named = match.entry.id if match else given.model
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
@@ -136,7 +136,7 @@ def _need_document(need: MemoryNeed) -> dict[str, Any]:
     return {**asdict(need), "usable_bytes": need.usable_bytes, "fits": need.fits}
 
 
-def _to_try(name: str, catalogue: Catalogue, language: Language) -> CatalogueEntry:
+def _find_entry(name: str, catalogue: Catalogue, language: Language) -> CatalogueEntry:
     """Return the catalogue's entry, or one for a folder's own config.json."""
     file = _config_file(name)
     if file.is_file():
@@ -152,7 +152,7 @@ def _config_file(name: str) -> Path:
     return folder if folder.name == "config.json" else folder / "config.json"
 
 
-def _asked(name: str, catalogue: Catalogue) -> tuple[Match | None, Shape]:
+def _find_shape(name: str, catalogue: Catalogue) -> tuple[Match | None, Shape]:
     """Return the catalogue's match and its shape, or the shape of the folder's own config.json if there is one."""
     file = _config_file(name)
     if file.is_file():
@@ -185,15 +185,15 @@ def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
         entries = (match.entry,)
         if match.why != "exact":
             print(match_text(match, language), file=sys.stderr)
-    place = _named_place(given.where, max(1, given.cards), _here(settings, catalogue))
+    place = _parse_hardware(given.where, max(1, given.cards), _local_profile(settings, catalogue))
     found = place.proposals(entries)
     if given.model and not found:
         raise _nothing_fits(entries[0], place, language)
     if given.json:
-        kept = _measured(settings)
+        kept = _latest_benchmarks(settings)
         return [{**tables.proposal_document(one), "measured": kept.get(one.entry.id)} for one in found]
     tables.print_proposals(found, place.words(language), language)
-    _print_measured([one.entry.id for one in found], _measured(settings), language)
+    _print_measured([one.entry.id for one in found], _latest_benchmarks(settings), language)
     return None
 
 
@@ -203,7 +203,7 @@ def _nothing_fits(entry: CatalogueEntry, place: HardwareProfile, language: Langu
 
 
 def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
-    entry = _to_try(given.model, catalogue, language)
+    entry = _find_entry(given.model, catalogue, language)
     check_entry(entry)
     place = here()
     found = place.proposals((entry,))
@@ -222,7 +222,7 @@ def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:
 # ---- what was measured -----------------------------------------------------------------------------------------------
 
 
-def _measured(settings: Settings) -> dict[str, Measured]:
+def _latest_benchmarks(settings: Settings) -> dict[str, Measured]:
     """Return the latest benchmark of each model on this machine."""
     place = here()
     return latest_trials(settings.data_dir, place.device)
@@ -237,13 +237,13 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured], langua
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-def _here(settings: Settings, catalogue: Catalogue) -> HardwareProfile:
+def _local_profile(settings: Settings, catalogue: Catalogue) -> HardwareProfile:
     """Return this machine with the speed that benchmarks have measured."""
     place = here()
     return place if place.card else place.with_measured_speed(trials(settings.data_dir).all(), catalogue.by_id)
 
 
-def _named_place(text: str, cards: int, ours: HardwareProfile) -> HardwareProfile:
+def _parse_hardware(text: str, cards: int, ours: HardwareProfile) -> HardwareProfile:
     """Parse "24", "24GB", "RTX 4090", "cpu" or "cpu:32"; a CPU is this machine's. Raises ConfigError."""
     plain = text.strip().lower()
     where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)

@@ -54,9 +54,9 @@ def run(given: argparse.Namespace, language: Language) -> int:
     settings = _settings(given)
     language = settings.language or language
     log_to(settings.data_dir)
-    known = _config_of(settings)
+    known = _find_config(settings)
     settings = replace(settings, engine=_engine(given, settings, known))
-    sees = _sees(known, settings)
+    sees = _has_vision(known, settings)
     if given.force_type == "vision" and sees is False:
         raise EngineError("serve_not_vision", model=settings.model_path)
     if given.force_type == "text" and sees and settings.engine == "vllm":  # saves the memory of the vision tower
@@ -65,14 +65,14 @@ def run(given: argparse.Namespace, language: Language) -> int:
     if given.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     key, is_made = _key(given, settings)
-    listening = _listening(given.host, given.port)
+    listening = _open_socket(given.host, given.port)
     engine, notices = build_engine(settings)
     if error := engine.status().error:
         raise error
     names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
     for notice in notices:
         print(notice_text(notice, language), file=sys.stderr)
-    address = f"http://{_shown(given.host)}:{listening.getsockname()[1]}/v1"
+    address = f"http://{_address_host(given.host)}:{listening.getsockname()[1]}/v1"
     _print_usage(address, names, key, settings, given.force_type, language, is_made=is_made)
 
     import uvicorn
@@ -107,7 +107,7 @@ def _settings(given: argparse.Namespace) -> Settings:
     )
 
 
-def _config_of(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | None:
+def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | None:
     """Return what is known of the model before it is loaded: its config.json, or its catalogue entry."""
     try:
         folder = resolve_model(settings.model_path).folder
@@ -140,7 +140,7 @@ def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, A
     )
 
 
-def _sees(known: Mapping[str, Any] | CatalogueEntry | None, settings: Settings) -> bool | None:
+def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None, settings: Settings) -> bool | None:
     if isinstance(known, CatalogueEntry):
         return known.sees
     if known is None:
@@ -157,7 +157,7 @@ def _key(given: argparse.Namespace, settings: Settings) -> tuple[str, bool]:
     return (key, False) if key else (f"sk-{secrets.token_urlsafe(24)}", True)
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _open_socket(host: str, port: int) -> socket.socket:
     """Open a socket on that address; raise EngineError if that fails."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -169,7 +169,7 @@ def _listening(host: str, port: int) -> socket.socket:
     return made
 
 
-def _shown(host: str) -> str:
+def _address_host(host: str) -> str:
     """Return the host as another program writes it in an address."""
     try:
         address = ipaddress.ip_address(host)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.analysis.planning.benchmark_result import BenchmarkResult
     from app.analysis.planning.estimate import Estimate
 
-_FRAMES = 16
+_FRAMES = 16  # default of --frames; chosen by hand, not tuned
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -54,7 +54,7 @@ def measure(
     """
     if not 1 <= given.frames <= MOST_FRAMES:
         raise ConfigError("setting_number", key="--frames", value=given.frames, low=1, high=MOST_FRAMES)
-    document = try_model(proposal, arguments, settings, _shower(language), cancel_on_signals())
+    document = try_model(proposal, arguments, settings, _progress_printer(language), cancel_on_signals())
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
     from app.analysis.planning import benchmark_result  # the planner, which the other subcommands don't need
@@ -93,7 +93,7 @@ def _frames_table(tried: BenchmarkResult, language: Language) -> Table:
     return table
 
 
-def _shower(language: Language) -> Callable[[EngineProgress], None]:
+def _progress_printer(language: Language) -> Callable[[EngineProgress], None]:
     """Return a progress listener: one changing line in a terminal, a line for each step elsewhere."""
 
     def show(phase: EngineProgress) -> None:

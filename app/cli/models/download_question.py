@@ -42,7 +42,7 @@ def settle(settings: Settings, given: argparse.Namespace, language: Language) ->
     if not is_asked:
         print(t("cli.download_unasked", language, model=now.model.model), file=sys.stderr)
         return settings
-    return _asked(now, now.model, settings, given, language)
+    return _ask(now, now.model, settings, given, language)
 
 
 def print_missing(settings: Settings, language: Language) -> None:
@@ -80,7 +80,7 @@ def _speed(one: ModelCandidate, settings: Settings, language: Language) -> str:
     return speed_text(one.pace, one.entry is None or one.entry.sees, measured, language)
 
 
-def _asked(
+def _ask(
     now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace, language: Language
 ) -> Settings:
     """Ask until the answer is one of those offered, and return the settings."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.core.errors import ModelNotFound
 
-_LARGEST = 10**7
+_MAX_SIZE = 10**7
 """Upper limit of any size. No model comes near it; a larger value is a mistake and would take forever to count."""
 
 
@@ -30,7 +30,7 @@ class Fields:
                 continue
             if isinstance(given, list | tuple) and len(set(given)) == 1:  # [14, 14] for square patches
                 given = given[0]
-            if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= _LARGEST:
+            if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= _MAX_SIZE:
                 raise ModelNotFound("model_shape_wrong", key=self._name(name), value=repr(given))
             return given
         if default is None:

@@ -14,7 +14,7 @@ from app.models.architecture import Cache, Text, Weights
 from app.models.config.fields import Fields
 
 _SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
-_MOST_LAYERS = 1000  # a safety limit; chosen by hand, not tuned
+_MAX_LAYERS = 1000  # a safety limit; chosen by hand, not tuned
 _BIASED = ("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl")
 """Types whose queries, keys and values have a bias that config.json doesn't mention."""
 _NORMED = ("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe")
@@ -57,7 +57,7 @@ class _Reader:
     def __init__(self, fields: Fields, kind: str, tied: bool | None) -> None:
         self.fields, self.kind = fields, kind
         self.hidden, self.layers, self.heads, self.intermediate, self.vocab = map(fields.number, _SIZES)
-        if not all((self.hidden, self.layers, self.heads, self.vocab)) or self.layers > _MOST_LAYERS:
+        if not all((self.hidden, self.layers, self.heads, self.vocab)) or self.layers > _MAX_LAYERS:
             value = ", ".join(str(fields.values[name]) for name in _SIZES)
             raise ModelNotFound("model_shape_wrong", key=f"{fields.path}{', '.join(_SIZES)}", value=value)
         self.kv_heads = fields.number("num_key_value_heads", default=self.heads) or self.heads

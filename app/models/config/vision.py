@@ -18,8 +18,8 @@ from app.models.architecture import Text, Vision, Weights
 from app.models.config.fields import Fields
 
 # Defaults of the families' processors, where config.json doesn't set a limit.
-_QWEN2_MOST_PIXELS = 16384 * 28 * 28
-_QWEN3_MOST_PIXELS = 16384 * 32 * 32
+_QWEN2_MAX_PIXELS = 16384 * 28 * 28
+_QWEN3_MAX_PIXELS = 16384 * 32 * 32
 _VIT_SIZES = (
     "hidden_size",
     "intermediate_size",
@@ -28,7 +28,7 @@ _VIT_SIZES = (
     "image_size",
     "patch_size",
 )
-_MOST_PIECES = 64  # a safety limit for values in config.json; chosen by hand, not tuned
+_MAX_PIECES = 64  # a safety limit for values in config.json; chosen by hand, not tuned
 _SO400M = {"width": 1152, "layers": 27, "patch_size": 14}
 _SIGLIP_LARGE = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
@@ -86,7 +86,7 @@ def _qwen3(fields: Fields, _outer: Fields, text: Text) -> Vision:
         fields, text, depth, width, hidden, matrices, rest + width + places * width,
         mergers=1 + taps, merger_rest=2 * width + taps * 2 * merged,
     )  # fmt: skip
-    return replace(tower, max_pixels=_QWEN3_MOST_PIXELS)
+    return replace(tower, max_pixels=_QWEN3_MAX_PIXELS)
 
 
 def _merging(
@@ -102,7 +102,7 @@ def _merging(
     return Vision(
         pictures="patches",
         unit_px=patch * merge,
-        max_pixels=_QWEN2_MOST_PIXELS,
+        max_pixels=_QWEN2_MAX_PIXELS,
         depth=depth,
         hidden=width,
         intermediate=hidden,
@@ -172,7 +172,7 @@ def _deepseek_tiles(fields: Fields, outer: Fields, text: Text) -> Vision:
     matrices, rest = siglip(width, hidden, depth, side, patch, head=True)
     squares = math.ceil(side // patch / 2) ** 2
     tiles = [rows * columns // side**2 for rows, columns in outer.values.get("candidate_resolutions") or ()]
-    most = min(max(tiles, default=9), _MOST_PIECES)
+    most = min(max(tiles, default=9), _MAX_PIECES)
     return Vision(
         pictures="tiles",
         unit_px=side,
@@ -200,7 +200,7 @@ def _minicpm(fields: Fields, outer: Fields, text: Text) -> Vision:
     matrices, rest = siglip(width, hidden, depth, side, patch, head=False)
     queries, wide = outer.number("query_num", default=64), text.hidden
     cut = outer.inner("slice_config") or outer
-    slices = min(cut.number("max_slice_nums", default=9), _MOST_PIECES)
+    slices = min(cut.number("max_slice_nums", default=9), _MAX_PIECES)
     piece = cut.number("scale_resolution", default=448)
     return Vision(
         pictures="slices",

@@ -14,7 +14,7 @@ from app.models.preflight.finding import Fix, PreflightFinding, gib, preflight_n
 from app.models.serving_plan import GIB
 
 _BFLOAT16 = (8, 0)
-_OLDEST = (7, 5)
+_MIN_CAPABILITY = (7, 5)
 _NOT_IN_HALF = ("gemma2", "gemma3", "gemma3_text", "glm4")
 """Model types that vLLM refuses in float16, since their numbers exceed its range."""
 _IN_16_BITS = ("awq", "gptq")
@@ -74,9 +74,9 @@ def method(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     stored, asked = _stored(subject), str(subject.arguments.get("quantization") or "")
     known = subject.program.quantisations
     if asked and known and asked not in known:
-        yield _unknown(subject, asked, Fix(remove=("quantization",)))
+        yield _unknown_method(subject, asked, Fix(remove=("quantization",)))
     elif stored and known and stored not in known:
-        yield _unknown(subject, stored, Fix(model=subject.alternative) if subject.alternative else None)
+        yield _unknown_method(subject, stored, Fix(model=subject.alternative) if subject.alternative else None)
     elif asked in _KINDS and stored in _KINDS and asked != stored:
         values = {"model": subject.name, "asked": asked, "stored": stored}
         yield PreflightFinding("quantization_differs", values, "stops", Fix(remove=("quantization",)))
@@ -92,12 +92,12 @@ def generation(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     if subject.machine.kind != "gpu" or least is None or subject.program.kind != "vllm":
         return
     wanted = _LEAST.get(_stored(subject))
-    if least < _OLDEST:
+    if least < _MIN_CAPABILITY:
         number = next(number for number, card in enumerate(subject.machine.cards) if card.capability == least)
-        named = {"number": number, "name": subject.machine.cards[number].name, "capability": _written(least)}
+        named = {"number": number, "name": subject.machine.cards[number].name, "capability": _format_capability(least)}
         yield PreflightFinding("doctor_card_old", named, "hinders", table="notice")
     elif wanted is not None and least < wanted:
-        values = {"minimum": _whole(wanted), "capability": _whole(least)}
+        values = {"minimum": _capability_number(wanted), "capability": _capability_number(least)}
         yield PreflightFinding("quantization_too_new", {"model": subject.name, **values}, "stops")
 
 
@@ -140,13 +140,13 @@ def _stored(subject: PreflightSubject) -> str:
     )
 
 
-def _unknown(subject: PreflightSubject, name: str, fix: Fix | None) -> PreflightFinding:
+def _unknown_method(subject: PreflightSubject, name: str, fix: Fix | None) -> PreflightFinding:
     return PreflightFinding("quantization_absent", {"model": subject.name, "method": name}, "stops", fix)
 
 
-def _written(capability: tuple[int, int]) -> str:
+def _format_capability(capability: tuple[int, int]) -> str:
     return ".".join(map(str, capability))
 
 
-def _whole(capability: tuple[int, int]) -> int:
+def _capability_number(capability: tuple[int, int]) -> int:
     return capability[0] * 10 + capability[1]

@@ -34,7 +34,7 @@ def length(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     config, wanted = subject.config, subject.max_model_len
     if config is None or wanted is None or subject.environment.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0") != "0":
         return
-    possible = _longest(config)
+    possible = _longest_context(config)
     if subject.program.kind == "vllm" and possible is not None and wanted > possible:
         values = {"model": subject.name, "length": wanted, "possible": possible}
         yield PreflightFinding("context_exceeds_model", values, "stops", Fix({"max_model_len": possible}))
@@ -109,9 +109,9 @@ def ordinary(subject: PreflightSubject) -> Iterator[PreflightFinding]:
         "usable": gib(need.usable_bytes),
     }
     if needed > need.usable_bytes:
-        yield preflight_notice("memory_short", values, fix=_smaller(subject))
+        yield preflight_notice("memory_short", values, fix=_smaller_fix(subject))
     elif free is not None and needed > free:
-        yield preflight_notice("memory_busy", {**values, "free": gib(free)}, fix=_smaller(subject))
+        yield preflight_notice("memory_busy", {**values, "free": gib(free)}, fix=_smaller_fix(subject))
 
 
 def _cache_beyond_one_request(subject: PreflightSubject, shape: Shape) -> int:
@@ -123,7 +123,7 @@ def _cache_beyond_one_request(subject: PreflightSubject, shape: Shape) -> int:
     return max(0, (space or 0) - estimate_memory(shape, subject.plan).bytes_of("cache"))
 
 
-def _smaller(subject: PreflightSubject) -> Fix | None:
+def _smaller_fix(subject: PreflightSubject) -> Fix | None:
     """Return settings with which the model fits, or another model."""
     change = {key: value for key, value in subject.fitting.items() if subject.given.get(key) != value}
     if change:
@@ -156,7 +156,7 @@ def blind(subject: PreflightSubject) -> Iterator[PreflightFinding]:
         yield preflight_notice("blind", {"model": subject.name}, "tells")
 
 
-def _longest(config: Mapping[str, Any]) -> int | None:
+def _longest_context(config: Mapping[str, Any]) -> int | None:
     """Return the positions of the text part of config.json, multiplied by a rope's factor; None if unknown."""
     inner = next((config[key] for key in ("text_config", "language_config", "llm_config") if config.get(key)), config)
     if not isinstance(inner, Mapping) or not isinstance(inner.get("max_position_embeddings"), int):

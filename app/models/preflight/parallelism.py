@@ -8,7 +8,7 @@ from app.models.preflight.context import PreflightSubject
 from app.models.preflight.finding import Fix, PreflightFinding, gib
 
 _SIZES = ("tensor_parallel_size", "pipeline_parallel_size")
-_LITTLE_SHM = 1_000_000_000  # chosen by hand; not tuned
+_MIN_SHM_BYTES = 1_000_000_000  # chosen by hand; not tuned
 _TP = "tensor_parallel_size"
 
 
@@ -50,12 +50,12 @@ def devices(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     if machine.kind == "gpu":
         if machine.cards and wanted > len(machine.cards) and arguments.get("nnodes", 1) == 1:
             values = {"model": subject.name, "wanted": wanted, "count": len(machine.cards)}
-            yield PreflightFinding("cards_too_few", values, "stops", _among(subject, len(machine.cards)))
+            yield PreflightFinding("cards_too_few", values, "stops", _fix_for(subject, len(machine.cards)))
         return
     is_bound = subject.environment.get("VLLM_CPU_OMP_THREADS_BIND", "auto") != "auto"
     simulated = "VLLM_CPU_SIM_MULTI_NUMA" in subject.environment or "CPU_VISIBLE_MEMORY_NODES" in subject.environment
     if machine.memory_nodes is not None and wanted > machine.memory_nodes and not is_bound and not simulated:
-        fix = _among(subject, machine.memory_nodes)
+        fix = _fix_for(subject, machine.memory_nodes)
         yield PreflightFinding("numa_nodes_too_few", {"model": subject.name, "workers": wanted}, "stops", fix)
 
 
@@ -73,11 +73,11 @@ def through_ray(subject: PreflightSubject) -> Iterator[PreflightFinding]:
 def shared_memory(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that several processes have enough shared memory."""
     free = subject.machine.shm_bytes
-    if subject.processes > 1 and free is not None and free < _LITTLE_SHM:
+    if subject.processes > 1 and free is not None and free < _MIN_SHM_BYTES:
         yield PreflightFinding("doctor_shm_small", {"free": gib(free)}, "hinders", table="notice")
 
 
-def _among(subject: PreflightSubject, most: int) -> Fix:
+def _fix_for(subject: PreflightSubject, most: int) -> Fix:
     """Return a fix with all processes in one stage, on as many cards as exist and the heads allow."""
     shape = subject.shape
     best = next((size for size in range(most, 0, -1) if shape is None or shape.text.heads % size == 0), 1)

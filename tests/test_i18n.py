@@ -10,7 +10,7 @@ import pytest
 from app.core.domain import Notice
 from app.core.errors import AppError
 from app.i18n import catalogue, error_text, labelled, language_of, notice_text, sentences, t
-from app.i18n.durations import span
+from app.i18n.formatting import span
 
 APP = Path(__file__).resolve().parents[1] / "app"
 

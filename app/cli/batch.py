@@ -26,7 +26,7 @@ from app.config import Settings
 from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.core.errors import AppError, Cancelled, ConfigError, EngineError, InputError
 from app.i18n import error_text, notice_text, t
-from app.i18n.durations import span
+from app.i18n.formatting import span
 from app.jobs import WORKERS, JobSnapshot
 from app.reports.json import writer
 from app.services.container import Services, open_services

@@ -15,7 +15,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from app.core.domain import FrameFacts, Keyframe, Language
 from app.core.images import smaller
 from app.i18n import t
-from app.i18n.facts import mark, measured, origin
+from app.i18n.formatting import mark, measured, origin
 
 _QUALITY = 90
 """JPEG quality of sent frames: compression impairs a model's reading of small letters before it becomes visible. Chosen

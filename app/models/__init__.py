@@ -3,7 +3,7 @@
 Pure functions over data that comes with FrameLens: they download nothing, ask no engine and look at no graphics card.
 """
 
-from app.models.architecture import Shape
+from app.models.architecture import Shape, image_tokens
 from app.models.catalogue import Catalogue, Match, built_in, load
 from app.models.catalogue_parser import CatalogueEntry
 from app.models.config.parser import read_shape
@@ -12,7 +12,6 @@ from app.models.gpu_database import GpuCard, find_card
 from app.models.memory import MemoryEstimate, estimate_memory
 from app.models.placement import MemoryNeed, Proposal, estimate_need, propose_for_cards, propose_for_cpu
 from app.models.serving_plan import Plan, parse_plan
-from app.models.vision_tokens import image_tokens
 
 __all__ = [
     "FORMATS",

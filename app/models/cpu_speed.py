@@ -21,12 +21,11 @@ from importlib.resources import files
 from statistics import median
 from typing import Any
 
-from app.models.architecture import Part, Shape
+from app.models.architecture import Part, Shape, image_tokens
 from app.models.catalogue import built_in
 from app.models.formats import stored
 from app.models.memory import estimate_memory
 from app.models.serving_plan import Plan, number_bytes, parse_plan
-from app.models.vision_tokens import image_tokens
 
 FRAME = (448, 252)
 """Width and height of a frame as sent to a model on a CPU, in pixels."""

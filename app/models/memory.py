@@ -21,10 +21,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.models.architecture import Part, Quantisation, Shape, Vision, Weights
+from app.models.architecture import Part, Quantisation, Shape, Vision, Weights, largest_picture_tokens
 from app.models.formats import stored
 from app.models.serving_plan import GIB, Device, Plan, number_bytes
-from app.models.vision_tokens import largest_picture_tokens
 
 TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
 _BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}

@@ -178,7 +178,7 @@ def _runner(settings: Settings, tools: Callable[[], Tools]) -> Run:
 
     def run(task: Task) -> Iterator[AnalysisEvent]:
         from app.analysis.pipeline import analyse
-        from app.analysis.run_stats import noted
+        from app.analysis.planning.throughput import noted
 
         return noted(analyse(task, tools()), task, paces, _engine_name(settings))
 

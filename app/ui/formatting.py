@@ -11,8 +11,7 @@ import streamlit as st
 from app.core.domain import FrameFacts, Language, VideoInfo, clock
 from app.core.errors import AppError
 from app.i18n import error_text, t
-from app.i18n.durations import span
-from app.i18n.facts import colours
+from app.i18n.formatting import colours, span
 from app.reports.content.labels import local_minute
 from app.store.fs_utils import human_size
 

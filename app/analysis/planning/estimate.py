@@ -26,7 +26,7 @@ from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt
 from app.analysis.prompts.templates import Template
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Language, Layout, VideoInfo
 from app.i18n import t
-from app.i18n.durations import span, two_figures
+from app.i18n.formatting import span, two_figures
 from app.store.timing_stats import KnownTimings
 from app.video import Opening
 

@@ -7,13 +7,26 @@ speed of one. Both rates are fitted by least squares; with few measurements they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
 
-from app.core.domain import ChunkResult, VideoInfo
-from app.store.timing_stats import RequestTiming, SurveyTiming
+from app.analysis.task import Task
+from app.core.domain import (
+    Analysis,
+    AnalysisEvent,
+    Answered,
+    ChunkDone,
+    ChunkResult,
+    FactsMeasured,
+    Finished,
+    KeyframesChosen,
+    SurveyProgress,
+    VideoInfo,
+)
+from app.store.timing_stats import RequestTiming, SurveyTiming, TimingStats
 
 # Chosen by hand; not tuned.
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones
@@ -176,3 +189,53 @@ def _fitted(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
     if prefill < 0:
         return 0.0, at / aa
     return (pt / pp, 0.0) if decode < 0 else (prefill, decode)
+
+
+@dataclass
+class _Reading:
+    """Times of the survey, in seconds of the monotonic clock; only a run that decodes reports progress."""
+
+    is_read: bool = False
+    chosen_at: float = 0.0
+    measured_at: float = 0.0
+
+
+def noted(events: Iterator[AnalysisEvent], task: Task, paces: TimingStats, engine: str) -> Iterator[AnalysisEvent]:
+    """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
+    before = {result.key for result in task.done.results}
+    answered: dict[int, ChunkResult] = {}
+    reading = _Reading()
+    for event in events:
+        match event:
+            case SurveyProgress():
+                reading.is_read = True
+            case KeyframesChosen():
+                reading.chosen_at = reading.measured_at = time.monotonic()
+            case FactsMeasured():
+                reading.measured_at = time.monotonic()
+            case ChunkDone(result) if result.key not in before:
+                answered[result.number] = result
+            case Answered(analysis) | Finished(analysis):
+                _note(analysis, list(answered.values()), paces, engine)
+                answered.clear()
+                if reading.is_read and isinstance(event, Finished):
+                    _note_reading(analysis, reading, paces)
+            case _:
+                pass
+        yield event
+
+
+def _note(analysis: Analysis, results: list[ChunkResult], paces: TimingStats, engine: str) -> None:
+    in_flight = analysis.layout.in_flight if analysis.layout else None
+    if run := observed(results, in_flight or 1):
+        max_model_len = analysis.engine.max_model_len if analysis.engine else None
+        paces.note_asked(engine, run, in_flight=in_flight, max_model_len=max_model_len)
+
+
+def _note_reading(analysis: Analysis, reading: _Reading, paces: TimingStats) -> None:
+    selection, readable = analysis.request.selection, analysis.decode.readable_seconds
+    seconds = min(selection.end_seconds or readable, readable) - selection.start_seconds
+    took, facts = analysis.seconds_by_stage.get("survey", 0.0), reading.measured_at - reading.chosen_at
+    if seconds > 0 and took > 0:
+        survey = SurveyTiming(round(seconds, 3), megapixels(analysis.video), took, len(analysis.facts), round(facts, 3))
+        paces.note_survey(survey)

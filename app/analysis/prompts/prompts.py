@@ -14,7 +14,7 @@ from app.analysis.prompts.schema import Scope, own_words, shared_words
 from app.analysis.prompts.template_parser import Template
 from app.core.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
 from app.i18n import t
-from app.i18n.facts import mark
+from app.i18n.formatting import mark
 
 # Limits of the context of earlier chunks, so that it leaves room for frames in a small context. Chosen by hand; not
 # tuned.

@@ -18,7 +18,7 @@ from app.config import Settings
 from app.core.domain import MOST_FRAMES, EngineProgress, Language
 from app.core.errors import ConfigError
 from app.i18n import t
-from app.i18n.durations import exactly, span
+from app.i18n.formatting import exactly, span
 from app.models import Proposal
 from app.models.serving_plan import GIB
 from app.services.model_benchmarks import try_model

@@ -12,13 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.models.architecture import Shape
+from app.models.architecture import Shape, image_tokens
 from app.models.memory import estimate_memory, tokens_in
 from app.models.placement import estimate_need
 from app.models.preflight.context import PreflightSubject
 from app.models.preflight.finding import Fix, PreflightFinding, gib, preflight_notice
 from app.models.serving_plan import GIB
-from app.models.vision_tokens import image_tokens
 
 _MARGIN = 1.01  # tolerance for blocks; chosen by hand, not tuned
 _UTILISATION = 0.92  # vLLM's default

@@ -10,7 +10,7 @@ from typing import get_args
 
 from app.core.domain import Analysis, FrameFacts, Keyframe, Language, Stretch, StretchType, Transcript, clock
 from app.i18n import notice_text, t
-from app.i18n.facts import measured, origin
+from app.i18n.formatting import measured, origin
 from app.reports.content.ai_disclosure import aigc_text
 from app.reports.content.document import (
     Block,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from app.core.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
 from app.i18n import t
-from app.i18n.durations import exactly
+from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
 from app.reports.content.labels import named, part_name, shareable_settings, troubles
 from app.reports.content.request_parts import parts_of

@@ -17,7 +17,7 @@ from app.ui import resources
 from app.ui.components import page_styles, player
 from app.ui.formatting import error_words, plain, video_facts
 from app.ui.panels.analyse import answers, progress, request_form, stopped_job, video_picker
-from app.ui.panels.report import comparison, frame_editing, range_reanalysis, report
+from app.ui.panels.report import comparison, reanalysis, report
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -150,9 +150,9 @@ def _draw_video(services: Services, video_id: str, job: JobSnapshot | None, lang
 
 def _draw_under_player(services: Services, job: JobSnapshot, language: Language) -> None:
     if edits := page_state().edits_of(job.id):
-        frame_editing.draw_bar(services, job, edits, language)
+        reanalysis.draw_bar(services, job, edits, language)
     else:
-        range_reanalysis.draw(services, job, language)
+        reanalysis.draw_range(services, job, language)
 
 
 def _draw_job(services: Services, job: JobSnapshot, language: Language, *, can_edit: bool) -> None:
@@ -174,7 +174,7 @@ def _draw_contents(services: Services, job: JobSnapshot, language: Language) -> 
     if not job.is_readable:
         st.fragment(answers.draw, run_every=progress.POLL_SECONDS)(services, job.id, language)
     elif edits := page_state().edits_of(job.id):
-        frame_editing.draw_cards(job, edits, language)
+        reanalysis.draw_cards(job, edits, language)
     elif job.analysis:
         report.draw_tabs(services, job.id, language)
     else:

@@ -19,9 +19,18 @@ from app.core.domain import VideoInfo
 from app.core.errors import DecodeError
 from app.core.filenames import readable
 from app.video.files import printable
-from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Clock, Image, as_image, fitted, scaled, shown_size
+from app.video.readers.base import (
+    CELL_SIZE,
+    LUMA_SIZE,
+    OPEN_OPTIONS,
+    Clock,
+    Image,
+    as_image,
+    fitted,
+    scaled,
+    shown_size,
+)
 from app.video.readers.display_order import FramePacing
-from app.video.readers.formats import OPEN_OPTIONS
 
 
 @dataclass(frozen=True)

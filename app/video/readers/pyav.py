@@ -35,10 +35,14 @@ from app.video.readers import damage
 from app.video.readers.base import (
     CELL_SIZE,
     LUMA_SIZE,
+    OPEN_OPTIONS,
     Clock,
     Image,
     as_image,
+    begins_like_video,
     fitted,
+    is_moving_image,
+    is_still_image,
     scaled,
     shown_size,
     turned,
@@ -46,7 +50,6 @@ from app.video.readers.base import (
 from app.video.readers.damage import Damage
 from app.video.readers.display_order import DisplayOrder, FramePacing
 from app.video.readers.disposable_frames import SpareFrames
-from app.video.readers.formats import OPEN_OPTIONS, begins_like_video, is_moving_image, is_still_image
 
 _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")

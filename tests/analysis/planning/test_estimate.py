@@ -16,7 +16,7 @@ from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
 from app.i18n import LANGUAGES
-from app.i18n.durations import span
+from app.i18n.formatting import span
 from app.llm.token_count import TokenCount
 from app.store.timing_stats import KnownTimings, RequestTiming, SurveyTiming
 

@@ -7,9 +7,8 @@ import pytest
 from app.core.errors import ModelNotFound
 from app.i18n import error_text
 from app.models import Plan, built_in, estimate_memory, image_tokens, read_shape
-from app.models.architecture import Shape
+from app.models.architecture import Shape, largest_picture_tokens
 from app.models.catalogue import raw_built_in
-from app.models.vision_tokens import largest_picture_tokens
 
 QWEN = {
     "model_type": "qwen2", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 4,

@@ -17,9 +17,9 @@ from opentimelineio.opentime import RationalTime
 from app import video
 from app.core.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
 from app.reports import FORMATS
-from app.reports.timeline import edl, fcp7_xml, markers
-from app.reports.timeline import otio as otio_report
-from app.reports.timeline.timecode import Rate, first_frame, is_exact, rate_of, timecode
+from app.reports.timeline import editor_files, markers
+from app.reports.timeline import editor_files as otio_report
+from app.reports.timeline.markers import Rate, first_frame, is_exact, rate_of, timecode
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
@@ -37,12 +37,12 @@ def at_rate(rate: float | None, made: Analysis | None = None, *, variable: bool 
 
 
 def timeline(made: Analysis, language: Language = "en") -> Any:
-    return otio.adapters.read_from_string(otio_report.write(made, language).decode(), "otio_json")
+    return otio.adapters.read_from_string(otio_report.write_otio(made, language).decode(), "otio_json")
 
 
 def events(made: Analysis) -> list[tuple[str, str, str]]:
     """Timecode, note and the rest of each marker of the EDL."""
-    text = edl.write(made, "en").decode()
+    text = editor_files.write_edl(made, "en").decode()
     return re.findall(r"^\d{3}  001 {6}V {5}C {8}(\S+) \S+ \S+ \S+\n(.*) (\|C:.*)$", text, re.MULTILINE)
 
 
@@ -159,7 +159,7 @@ def test_all_three_formats_tell_the_same_frames(rate: float | None) -> None:
     nominal = rate_of(made.video, made.decode)
     wanted = [one.frame for one in markers.markers_of(made, "en", nominal)]
     from_otio = timeline(made)
-    from_xml = otio.adapters.read_from_string(fcp7_xml.write(made, "en").decode(), "fcp_xml")
+    from_xml = otio.adapters.read_from_string(editor_files.write_fcp7_xml(made, "en").decode(), "fcp_xml")
     for read in (from_otio, from_xml):
         assert [marker.marked_range.start_time.value for marker in read.tracks.markers] == wanted
         assert read.global_start_time.value == first_frame(nominal)
@@ -172,7 +172,7 @@ def test_all_three_formats_tell_the_same_frames(rate: float | None) -> None:
 def test_edl_markers_read_as_one_frame_events_elsewhere(rate: float) -> None:
     made = at_rate(rate)
     nominal = rate_of(made.video, made.decode)
-    text = edl.write(made, "en").decode()
+    text = editor_files.write_edl(made, "en").decode()
     assert text.splitlines()[1] == ("FCM: DROP FRAME" if nominal.drops else "FCM: NON-DROP FRAME")
     read = otio.adapters.read_from_string(text, "cmx_3600", rate=float(nominal.frames_per_second))
     starts = [clip.source_range.start_time.value - first_frame(nominal) for clip in read.find_clips()]
@@ -200,7 +200,7 @@ def test_otio_is_what_the_library_itself_would_write() -> None:
 
 
 def test_xml_has_the_structure_of_the_interchange_format() -> None:
-    root = etree.fromstring(fcp7_xml.write(at_rate(59.94), "zh"))
+    root = etree.fromstring(editor_files.write_fcp7_xml(at_rate(59.94), "zh"))
     assert root.getroottree().docinfo.doctype == "<!DOCTYPE xmeml>" and root.get("version") == "5"
     (sequence,) = root
     assert sequence.findtext("rate/timebase") == "60" and sequence.findtext("rate/ntsc") == "TRUE"
@@ -226,7 +226,7 @@ def test_text_of_anybody_stays_in_its_marker(text: str) -> None:
     assert len(events(made)) == count
     assert all(not note[:1].isdigit() and "|" not in note and rest.count("|") == 3 for _, note, rest in events(made))
     assert len(timeline(made).tracks.markers) == count
-    read = etree.fromstring(fcp7_xml.write(made, "en"))
+    read = etree.fromstring(editor_files.write_fcp7_xml(made, "en"))
     assert len(read.findall("sequence/marker")) == count
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from app.core.domain import Language
 from app.core.errors import AppError
 from app.i18n import t
-from app.i18n.durations import exactly
+from app.i18n.formatting import exactly
 from app.models import Proposal
 from app.models.dummy_model import check_entry
 from app.models.serving_plan import GIB
@@ -172,7 +172,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
 def _draw_estimate(trial: BenchmarkResult, language: Language) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
     from app.analysis.planning.benchmark_result import forecast
-    from app.i18n.durations import span
+    from app.i18n.formatting import span
 
     number = st.number_input(
         t("models.trial.frames", language), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,

@@ -10,7 +10,7 @@ from app.core.domain import Analysis, Language
 from app.core.errors import AppError
 from app.core.filenames import base_name
 from app.i18n import t
-from app.i18n.durations import exactly
+from app.i18n.formatting import exactly
 from app.ui import comparison
 from app.ui.components import tables
 from app.ui.formatting import error_words, local_time, plain

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import UNKNOWN_PATH, Analysis, Finding, Language
+from app.core.domain import UNKNOWN_PATH, Analysis, Chapter, Finding, Language
 from app.i18n import labelled, t
-from app.reports.content.labels import troubles
+from app.reports.content.labels import repeated_text, troubles
 from app.reports.content.request_parts import RequestPart, parts_of, times_of
 from app.ui.components import report_blocks
+from app.ui.formatting import plain
 from app.ui.state import page_state
-from app.ui.view_models import chips, format_span, line, pictures
+from app.ui.view_models import Line, chips, flags, format_span, line, pictures
 
 if TYPE_CHECKING:
     from app.services.container import Services
@@ -27,8 +28,6 @@ PAGE = 40
 """Findings on a page: a few screens, drawn at once. Chosen by hand; not tuned."""
 _SEARCH_ABOVE = 12
 """The search appears above this number of findings. Chosen by hand; not tuned."""
-
-
 _Entry = tuple[RequestPart, Finding | None]
 
 
@@ -128,3 +127,53 @@ def _retry(services: Services, job_id: str, number: int) -> None:
     with page_state().catching_errors():
         services.jobs.retry(job_id, number)
     st.rerun()  # the findings are a fragment, but the whole page shows that a part is asked again
+
+
+def draw_summary(analysis: Analysis, language: Language) -> None:
+    """Draw the summary; nothing where no model has answered."""
+    if not analysis.chunks:
+        return
+    whole = analysis.whole
+    if said := repeated_text(analysis):
+        st.markdown(f"##### {t('report.model_wrote', language)}")
+        st.code(said, language=None, wrap_lines=True)
+        return
+    if whole and whole.reply:
+        _draw_reply(analysis, whole.reply, language)
+    if analysis.overview:
+        st.markdown(f"##### {t('report.summary', language)}")
+        report_blocks.draw_findings(analysis.overview, analysis.keyframes, language, key="overview")
+    for trouble in troubles(analysis.summary, language) if analysis.summary else ():
+        st.caption(f"⚠️ {plain(trouble)}")
+    if whole and whole.chapters:
+        _draw_chapters(analysis, whole.chapters, language)
+
+
+def _draw_reply(analysis: Analysis, reply: tuple[Finding, ...], language: Language) -> None:
+    """Draw each sentence of the answer beside the frames it cites."""
+    times, shown = times_of(analysis.keyframes), {frame.number: frame for frame in analysis.keyframes}
+    st.markdown(f"##### {t('report.reply', language)}")
+    st.caption(plain(analysis.request.question))
+    cards = [
+        report_blocks.card(
+            [{"text": finding.text, "flags": flags(finding, language)}],
+            pictures=pictures(finding.frames, shown, analysis.id, language),
+            lead=chips(finding.frames, times),
+        )
+        for finding in reply
+    ]
+    report_blocks.draw_rows(cards, report_blocks.marks_of(analysis.keyframes), key="reply")
+
+
+def _draw_chapters(analysis: Analysis, chapters: tuple[Chapter, ...], language: Language) -> None:
+    st.markdown(f"##### {t('report.chapters', language)}")
+    end = analysis.decode.readable_seconds
+    cards = [_chapter(chapter, end) for chapter in chapters]
+    report_blocks.draw_rows(cards, report_blocks.marks_of(analysis.keyframes), key="chapters")
+
+
+def _chapter(chapter: Chapter, end: float) -> dict[str, object]:
+    span = format_span(chapter.start_seconds, chapter.end_seconds, end)
+    lead: list[Line] = [{"label": span, "seconds": chapter.start_seconds}]
+    said: list[Line] = [{"text": chapter.text}] if chapter.text else []
+    return report_blocks.card(said, lead=lead, title=chapter.title)

@@ -14,16 +14,7 @@ from app.reports.content.labels import ai_label, headline, unusable
 from app.ui.components import frames, report_blocks
 from app.ui.formatting import plain
 from app.ui.panels.analyse import progress, request_form
-from app.ui.panels.report import (
-    comparison,
-    export,
-    findings,
-    follow_up,
-    frame_editing,
-    provenance,
-    range_reanalysis,
-    summary,
-)
+from app.ui.panels.report import comparison, export, findings, provenance, reanalysis
 from app.ui.panels.sidebar.engine import short_model_name
 from app.ui.state import page_state
 
@@ -54,11 +45,11 @@ def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language
     with st.container(horizontal=True, gap="small", key="report_actions"):
         export.draw(analysis, language, is_first=not problem and (job.is_imported or not job.is_without_model))
         if not job.is_imported:
-            follow_up.draw(services, job, language)
+            reanalysis.draw_follow_up(services, job, language)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
-        range_reanalysis.draw_way_back(services, job, language)
+        reanalysis.draw_way_back(services, job, language)
         if can_edit and page_state().edits_of(job.id) is None:
-            frame_editing.draw_entry(analysis, language)
+            reanalysis.draw_entry(analysis, language)
         comparison.draw_entry(language)
     draw_notices(_other_notices(job, analysis), language)
 
@@ -121,7 +112,7 @@ def _names(analysis: Analysis) -> list[str]:
 
 
 def _draw_summary(services: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
-    summary.draw(analysis, language)
+    findings.draw_summary(analysis, language)
     if analysis.chunks:
         findings.draw(services, job.id, language)
 

@@ -1,15 +1,55 @@
-"""Descriptions of the measured facts of a keyframe in words, for prompts, reports and pages."""
+"""Durations and measured facts of frames as text in the reader's language."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor, log10
 
 from app.core.domain import FrameFacts, Keyframe, Language, clock
 from app.i18n import t
 
+_MINUTE, _HOUR = 60.0, 3600.0
+_HALVES_UNTIL = 4 * _MINUTE  # above this, durations are rounded to whole minutes; chosen by hand, not tuned
 _LIGHT = ((0.08, "black"), (0.3, "dark"), (0.7, "medium"), (float("inf"), "bright"))
 _MOTION = ((0.01, "none"), (0.06, "little"), (0.2, "much"), (float("inf"), "other"))
 """Upper limits of brightness and motion for each word. Chosen by hand; not tuned."""
+
+
+def span(low: float, high: float, language: Language) -> str:
+    """Return a range of seconds as text: "20–40 s", "40 s – 1½ min", "3 min"."""
+    first, last = _measure(low), _measure(high)
+    if first == last:
+        return _with_unit(*first, language)
+    if first[1] == last[1]:
+        return _with_unit(f"{first[0]}–{last[0]}", last[1], language)
+    return f"{_with_unit(*first, language)} – {_with_unit(*last, language)}"
+
+
+def exactly(seconds: float, language: Language, *, digits: int = 1) -> str:
+    """Return measured seconds with `digits` decimals and their unit: "6.5 s"."""
+    return _with_unit(f"{seconds:.{digits}f}", "s", language)
+
+
+def two_figures(value: float) -> float:
+    """Return a positive number rounded to two significant figures, else 0."""
+    return round(value, 1 - floor(log10(value))) if value > 0 else 0.0
+
+
+def _measure(seconds: float) -> tuple[str, str]:
+    """Return a duration as a number with one or two digits and its unit: "s", "min" or "h"."""
+    if seconds < 0.95 * _MINUTE:
+        step = 1 if seconds < 10 else 5
+        return str(max(1, step * round(seconds / step))), "s"
+    if seconds < _HALVES_UNTIL:
+        whole, half = divmod(max(2, round(2 * seconds / _MINUTE)), 2)
+        return f"{whole}{'½' * half}", "min"
+    if seconds < 1.5 * _HOUR:
+        return str(round(seconds / _MINUTE)), "min"
+    return f"{two_figures(seconds / _HOUR):g}", "h"
+
+
+def _with_unit(number: str, unit: str, language: Language) -> str:
+    return t(f"plan.unit_{unit}", language, n=number)
 
 
 def mark(frame: Keyframe, language: Language) -> str:

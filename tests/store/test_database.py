@@ -21,12 +21,12 @@ ROW = Row("job", "2026-01-01", "clip.mp4", "paused", "me", "{}")
 OPENING = """
 import sys
 from pathlib import Path
-from app.store.process_lock import Owner
+from app.store.process_lock import ProcessLock
 from app.store.database import Row, Store
 folder, name = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()
-owner = Owner(folder / "running")
+owner = ProcessLock(folder / "running")
 store = Store(folder / "framelens.sqlite")
 store.save(Row(name, "2026-01-01", name, "done", owner.name, "{}"))
 print("is there" if owner.is_alive(owner.name) else "", flush=True)

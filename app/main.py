@@ -22,7 +22,7 @@ from app.services.container import open_services
 from app.services.engine_session import import_engine_client
 from app.ui import resources
 from app.ui.error_boundary import show_error
-from app.video import child_ready
+from app.video import worker_ready
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""
@@ -54,7 +54,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         )
     )
     try:
-        with child_ready(in_background=True):
+        with worker_ready(in_background=True):
             yield {"services": services}
     finally:
         await asyncio.to_thread(services.close)

@@ -30,7 +30,7 @@ from app.i18n.formatting import span
 from app.jobs import WORKERS, JobSnapshot
 from app.reports.json import writer
 from app.services.container import Services, open_services
-from app.video import child_ready
+from app.video import worker_ready
 from app.video.files import check_file, printable
 
 _POLL_SECONDS = 0.1  # chosen by hand; not tuned
@@ -113,7 +113,7 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
     given, language, total = batch.given, batch.language, len(waiting)
     cancel, since = cancel_on_signals(), time.monotonic()
     outcomes: list[Outcome] = []
-    with child_ready():
+    with worker_ready():
         services = open_services(batch.settings, adopts=False, workers=given.jobs)
         try:
             with BatchProgress(language, total, quiet=given.quiet or not sys.stderr.isatty()) as progress:

@@ -23,15 +23,13 @@ if TYPE_CHECKING:
     from app.video.hashing import picture_key, sha256_of, version
     from app.video.keyframes.timestamp_selection import Known, Opening
     from app.video.stills import Still, Stills
-    from app.video.worker_pool import child_begun, child_ready
+    from app.video.worker_pool import worker_ready, worker_started
 
 _MODULES = {
     "Known": "keyframes.timestamp_selection",
     "Opening": "keyframes.timestamp_selection",
     "Still": "stills",
     "Stills": "stills",
-    "child_begun": "worker_pool",
-    "child_ready": "worker_pool",
     "extract": "extractor",
     "extract_named": "extractor",
     "full_pictures": "extractor",
@@ -42,14 +40,14 @@ _MODULES = {
     "sound_pieces": "extractor",
     "subtitles_of": "extractor",
     "version": "hashing",
+    "worker_ready": "worker_pool",
+    "worker_started": "worker_pool",
 }
 __all__ = [
     "Known",
     "Opening",
     "Still",
     "Stills",
-    "child_begun",
-    "child_ready",
     "extract",
     "extract_named",
     "full_pictures",
@@ -60,6 +58,8 @@ __all__ = [
     "sound_pieces",
     "subtitles_of",
     "version",
+    "worker_ready",
+    "worker_started",
 ]
 
 

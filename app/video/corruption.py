@@ -49,7 +49,9 @@ _JUMP_LEVELS = 12
 _LEAST_CELLS = 3
 """Abruptly changed cells, more than in the frame before, that make a jump."""
 _MOST_JUMPS = 256
+"""Jumps that are kept, the largest ones."""
 _SAME_SECONDS = 1e-4
+"""Times that differ by less are those of the same frame."""
 _APART_SECONDS = 0.5
 """Damaged frames that are further apart are separate parts in the notice."""
 _HABIT_SHARE = 0.5

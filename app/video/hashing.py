@@ -13,7 +13,7 @@ from pathlib import Path
 from app.core.errors import Cancelled, InputError
 from app.video.files import check_file, printable
 
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 20  # read at a time; chosen by hand, not tuned
 _KEY_BYTES = 8
 
 

@@ -25,12 +25,14 @@ STUCK_SECONDS = 180.0
 """A picture takes milliseconds and a slow disk seconds; a longer wait without progress is a failure. Chosen by hand;
 not tuned."""
 STUCK_EXIT = 75
+"""Exit code of a stuck worker: EX_TEMPFAIL of sysexits.h."""
 DECODER_NICENESS, TEXT_NICENESS = 5, 10
 """Of 20 steps. With each step a process gets about four fifths of the time of the step before (Linux, sched(7)): beside
 a busy page or engine a decoder gets a quarter of a core, and text, which isn't waited for, a tenth."""
 MAX_PIXELS = 1 << 26
 """8192 x 8192: twice 8K. With larger pictures a few bytes in a file can cause minutes of work for each."""
 _NUM_POLLS = 20
+"""Checks for progress within the limit. Chosen by hand; not tuned."""
 _num_steps = 0
 _is_waiting = False
 

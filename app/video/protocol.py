@@ -18,6 +18,7 @@ from app.core import domain, errors
 from app.video.keyframes.timestamp_selection import Fetched, Known
 
 _LENGTH = struct.Struct(">I")
+# Larger than any message of an intact worker. Chosen by hand; not tuned.
 _MAX_HEADER_BYTES = 64 << 20
 _MAX_BLOB_BYTES = 256 << 20
 

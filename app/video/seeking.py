@@ -27,7 +27,7 @@ from app.video.readers import damage, open_reader
 from app.video.readers.base import Image, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.display_order import FramePacing
-from app.video.readers.pyav import SPARE_CODECS, AvPicture, open_video
+from app.video.readers.pyav import DISPOSABLE_CODECS, AvPicture, open_video
 
 _BACK_SECONDS = (0, 1, 5)
 """Seek targets before the frame, tried in order: a transport stream is searched by decoding time, and a seek may end
@@ -129,7 +129,7 @@ class AccurateSeeker:
         self._decoded: Iterator[VideoFrame] = iter(())
         self._reached: int | None = None
         self._wanted = 0
-        self._may_skip = self._stream.codec.canonical_name in SPARE_CODECS
+        self._may_skip = self._stream.codec.canonical_name in DISPOSABLE_CODECS
 
     def __enter__(self) -> Self:
         return self

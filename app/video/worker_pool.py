@@ -26,7 +26,7 @@ from app.video import limits
 from app.video.files import printable
 from app.video.protocol import receive
 
-Child = subprocess.Popen[bytes]
+WorkerProcess = subprocess.Popen[bytes]
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 """NumPy's matrix products are small here; waiting threads would take time from the decoder."""
 _log = logging.getLogger(__name__)
@@ -36,12 +36,12 @@ _ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}
 """Error keys by exit code. Only an operating system that runs out of memory kills a worker with signal 9."""
 
 
-class _Spare:
+class _IdleWorker:
     """The idle worker, if there is one, and the number of callers that want one to be ready."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: Child | None = None
+        self._waiting: WorkerProcess | None = None
         self._keepers = 0
         self.in_background = False
 
@@ -74,7 +74,7 @@ class _Spare:
         with self._lock:
             self._fill()
 
-    def take(self) -> Child | None:
+    def take(self) -> WorkerProcess | None:
         """Return the idle worker, if there is one; the caller owns it then."""
         with self._lock:
             taken, self._waiting = self._waiting, None
@@ -85,42 +85,42 @@ class _Spare:
             self._waiting = _start_worker("--ready")
 
 
-_spare = _Spare()
+_idle = _IdleWorker()
 
 
 @contextmanager
-def child_ready(*, in_background: bool = False) -> Iterator[None]:
+def worker_ready(*, in_background: bool = False) -> Iterator[None]:
     """Keep an idle worker ready within the context; each one that ends is replaced.
 
     With `in_background` all of them run at a lower priority, for a page and an engine that must stay responsive.
     """
-    _spare.in_background = in_background
-    _spare.keep()
+    _idle.in_background = in_background
+    _idle.keep()
     try:
         yield
     finally:
-        _spare.release()
-        _spare.in_background = False
+        _idle.release()
+        _idle.in_background = False
 
 
 @contextmanager
-def child_begun() -> Iterator[None]:
+def worker_started() -> Iterator[None]:
     """Start one worker now, for the one file that a command reads; it isn't replaced."""
-    _spare.prepare()
+    _idle.prepare()
     try:
         yield
     finally:
-        _spare.end_unneeded()
+        _idle.end_unneeded()
 
 
 def refill() -> None:
     """Start a worker if one is to be kept ready and none is idle."""
-    _spare.refill()
+    _idle.refill()
 
 
-def start_request(request: str) -> Child:
+def start_request(request: str) -> WorkerProcess:
     """Send a request, a line of JSON, to the idle worker or to a new one, and return it."""
-    if (child := _spare.take()) and _send(child, request):
+    if (child := _idle.take()) and _send(child, request):
         return child
     if child:  # it was killed from outside
         _end(child)
@@ -129,10 +129,10 @@ def start_request(request: str) -> Child:
     return child
 
 
-def _start_worker(*options: str) -> Child:
+def _start_worker(*options: str) -> WorkerProcess:
     # -P keeps a file in the working directory from being imported in place of a library.
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "app.video.worker", *options, *(["--background"] if _spare.in_background else [])],
+        [sys.executable, "-P", "-m", "app.video.worker", *options, *(["--background"] if _idle.in_background else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -140,7 +140,7 @@ def _start_worker(*options: str) -> Child:
     )
 
 
-def _send(child: Child, request: str) -> bool:
+def _send(child: WorkerProcess, request: str) -> bool:
     pipe = cast(BinaryIO, child.stdin)
     try:
         pipe.write(request.encode() + b"\n")
@@ -150,13 +150,13 @@ def _send(child: Child, request: str) -> bool:
     return child.poll() is None
 
 
-def _end(child: Child) -> None:
+def _end(child: WorkerProcess) -> None:
     child.kill()
     child.wait()
     close_pipes(child)
 
 
-def close_pipes(child: Child) -> None:
+def close_pipes(child: WorkerProcess) -> None:
     """Close the pipes of a worker that has ended."""
     for pipe in (child.stdin, child.stdout, child.stderr):
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.core.domain import KeyframesChosen
-from app.video import child_ready, extract, probe
+from app.video import extract, probe, worker_ready
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo
 from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInstalled, Peer, answer, command
@@ -52,7 +52,7 @@ def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
 @contextmanager
 def as_in_the_app() -> Iterator[None]:
     """With a decoding child that waits for its request, which application and command line have made ready by then."""
-    with child_ready():
+    with worker_ready():
         time.sleep(_READY_SECONDS)
         yield
 

@@ -10,17 +10,17 @@ import psutil
 import pytest
 
 from app.core.domain import KeyframesChosen
-from app.video import child_begun, child_ready, extract, probe
+from app.video import extract, probe, worker_ready, worker_started
 from tests.video.conftest import Chosen, decoding_children
 
 
 @pytest.fixture
 def waiting() -> Iterator[psutil.Process]:
-    with child_ready():
-        yield the_one_that_waits()
+    with worker_ready():
+        yield idle_worker()
 
 
-def the_one_that_waits() -> psutil.Process:
+def idle_worker() -> psutil.Process:
     while not (found := decoding_children()):  # for an instant after its start its command line cannot be read
         time.sleep(0.02)
     (child,) = found
@@ -43,7 +43,7 @@ def test_spare_decoder_is_preloaded_and_used(waiting: psutil.Process, moving_vid
 def test_after_each_use_another_one_is_made_ready(waiting: psutil.Process, moving_video: Path) -> None:
     probe(moving_video)
     assert not waiting.is_running()
-    another = the_one_that_waits()
+    another = idle_worker()
     probe(moving_video)
     assert not another.is_running()
 
@@ -64,7 +64,7 @@ def test_killed_spare_decoder_is_replaced(waiting: psutil.Process, moving_video:
 
 
 def test_none_waits_where_none_is_kept(moving_video: Path, chosen: Chosen) -> None:
-    with child_ready():
+    with worker_ready():
         pass
     assert decoding_children() == []
     assert chosen(moving_video).keyframes
@@ -72,16 +72,16 @@ def test_none_waits_where_none_is_kept(moving_video: Path, chosen: Chosen) -> No
 
 
 def test_a_command_starts_one_child_and_no_second(moving_video: Path) -> None:
-    with child_begun():
-        begun = the_one_that_waits()
+    with worker_started():
+        started = idle_worker()
         events = extract(moving_video, frames=4, read_text=False)
         next(events)
-        assert decoding_children() == [begun]
+        assert decoding_children() == [started]
         assert any(isinstance(event, KeyframesChosen) for event in list(events))
         assert decoding_children() == []
 
 
 def test_a_child_that_was_begun_and_not_used_ends() -> None:
-    with child_begun():
-        begun = the_one_that_waits()
-    assert not begun.is_running()
+    with worker_started():
+        started = idle_worker()
+    assert not started.is_running()

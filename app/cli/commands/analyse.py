@@ -42,7 +42,7 @@ from app.reports import FORMATS
 from app.reports.content.labels import local_minute
 from app.services.container import Services, open_services
 from app.services.engine_session import open_planner
-from app.video import child_begun, probe
+from app.video import probe, worker_started
 from app.video.files import check_file, printable
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
         return batch.run(batch.Batch(make, code_of, settings, given, output, language), inputs.items)
     request = make(inputs.items[0].path)
     cancel = cancel_on_signals()
-    with child_begun():
+    with worker_started():
         services = open_services(settings, adopts=False)
         try:
             job = _run_job(services, request, given, language, cancel)

@@ -36,7 +36,7 @@ from app.core.domain import (
 )
 from app.i18n import LANGUAGES, notice_text, t
 from app.store.fs_utils import log_to
-from app.video import child_begun
+from app.video import worker_started
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,7 +63,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     Raises:
         AppError: An option is wrong, the video can't be read, or a file can't be written.
     """
-    with child_begun():  # starts while settings and cached results are read
+    with worker_started():  # starts while settings and cached results are read
         return _run(given, language)
 
 

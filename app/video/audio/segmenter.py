@@ -20,7 +20,7 @@ Samples = NDArray[np.int16]
 # The lengths and levels below were chosen by hand; not tuned.
 _WINDOW = RATE // 50
 """Samples of a window: 20 ms."""
-_A_SECOND = 50
+_A_SECOND = 50  # windows
 _MOST = MOST_SECONDS * _A_SECOND
 _EARLIEST_CUT = 20 * _A_SECOND
 """Windows of a piece before it may be cut at a quiet place."""

@@ -25,7 +25,7 @@ _SLICES = range(1, 6)
 _START = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 
 
-class SpareFrames:
+class DisposableFrames:
     """Disposable frames of an H.264 stream that are worth decoding. Call `takes` for every packet, in order."""
 
     def __init__(self, extradata: bytes | None, whole_bytes: int) -> None:
@@ -45,7 +45,7 @@ class SpareFrames:
             self._latest_pts = packet.pts
             self._may_be_new = self._is_new(packet)
             return False
-        return self._may_be_new and self._is_spare(bytes(packet))
+        return self._may_be_new and self._is_disposable(bytes(packet))
 
     def _is_new(self, packet: Packet[Stream]) -> bool:
         if packet.is_keyframe:  # the shot begins with it
@@ -55,7 +55,7 @@ class SpareFrames:
         self._sizes.append(packet.size)
         return packet.size > max(_LARGE * usual, _NEARLY_WHOLE * self._whole_bytes)
 
-    def _is_spare(self, data: bytes) -> bool:
+    def _is_disposable(self, data: bytes) -> bool:
         """Return whether the first slice says that no other picture refers to it."""
         kind = next((kind for kind in self._kinds(data) if kind & 0x1F in _SLICES), None)
         return kind is not None and not kind & 0x60

@@ -49,7 +49,7 @@ from app.video.readers.base import (
 )
 from app.video.readers.damage import Damage
 from app.video.readers.display_order import DisplayOrder, FramePacing
-from app.video.readers.disposable_frames import SpareFrames
+from app.video.readers.disposable_frames import DisposableFrames
 
 _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
@@ -61,19 +61,19 @@ _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
 lines happen to lie in it. Chosen by hand; not tuned."""
 _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
 
-SPARE_CODECS = frozenset({"h264", "hevc"})
+DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
 _HABIT_MESSAGES = 8
 """A decoder that writes this many messages, and one for every second packet on top, writes them all the time: they are
 no longer counted. Chosen by hand; not tuned."""
 _LEAST_RATE = 20.0
 """Frames a second from which on frames are skipped, so that several a second are left. Chosen by hand; not tuned."""
-_SAME_SECONDS = 1e-6
+_SAME_SECONDS = 1e-6  # above the rounding of floating-point times
 _MOST_THREADS = 16
 """FFmpeg's own limit: more threads hold frames without decoding sooner."""
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
-_MOST_SPARE = 64
+_MOST_DISPOSABLE = 64
 """Disposable frames that are kept: some seconds of them. Chosen by hand; not tuned."""
 _WIDEST_GAP_SECONDS = 0.17
 """A wider gap ends the skipping of frames, so that several a second are left; a usual stream keeps every second frame.
@@ -177,11 +177,11 @@ class AvReader:
             self._clock = Clock(self._nominal_seconds)
             self._pace = FramePacing()
             self._order = None if every_frame else self._skippable_order()
-            self._wants_all = self._takes_spare = False
+            self._wants_all = self._decodes_disposable = False
             self._whole_bytes = 0
-            self._spare_frames: SpareFrames | None = None
-            self._spare_pts: set[int] = set()
-            self._spare: deque[tuple[float, Image]] = deque(maxlen=_MOST_SPARE)
+            self._disposable_frames: DisposableFrames | None = None
+            self._disposable_pts: set[int] = set()
+            self._disposable: deque[tuple[float, Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
             self._offset: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
@@ -190,7 +190,7 @@ class AvReader:
                 context = self._stream.codec_context
                 context.skip_frame = "NONREF"
                 if context.name == "h264" and self._first and self._first.format.name in _PLANAR_8_BIT:
-                    self._spare_frames = SpareFrames(context.extradata, self._whole_bytes)
+                    self._disposable_frames = DisposableFrames(context.extradata, self._whole_bytes)
             self.declared_seconds = self._declared()
             self.info = self._describe()
         except BaseException:
@@ -222,7 +222,7 @@ class AvReader:
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, Image]]:
         """Return (seconds, levels) of the disposable frames between two others that were decoded and kept."""
-        return [sample for sample in list(self._spare) if after_seconds < sample[0] < before_seconds]
+        return [sample for sample in list(self._disposable) if after_seconds < sample[0] < before_seconds]
 
     def frames(self) -> Iterator[AvPicture]:
         """Yield the frames once, in display order; those that can't be decoded are left out."""
@@ -234,8 +234,8 @@ class AvReader:
         for frame in self._all_frames():
             length = frame.duration * unit / parts if frame.duration else self._nominal_seconds
             raw = self._raw_seconds(frame)
-            if self._spare_pts and frame.pts in self._spare_pts:
-                self._keep_spare(frame, raw, length)
+            if self._disposable_pts and frame.pts in self._disposable_pts:
+                self._keep_disposable(frame, raw, length)
                 continue
             self.num_damaged += frame.is_corrupt
             time = self._clock.stamp(raw)
@@ -253,19 +253,19 @@ class AvReader:
             is_damaged |= self._is_moved(time, raw)
             yield AvPicture(frame, index, time, length, aspect, rotation, is_damaged)
 
-    def _keep_spare(self, frame: VideoFrame, raw: float | None, length: float) -> None:
-        self._spare_pts.discard(frame.pts or 0)
+    def _keep_disposable(self, frame: VideoFrame, raw: float | None, length: float) -> None:
+        self._disposable_pts.discard(frame.pts or 0)
         if raw is None or frame.is_corrupt or self.num_damaged or frame.format.name not in _PLANAR_8_BIT:
             return
         time = raw - self.info.start_seconds
         picture = AvPicture(frame, 0, time, length, self._pixel_aspect, self.info.rotation_degrees)
-        self._spare.append((time, picture.levels()))
+        self._disposable.append((time, picture.levels()))
 
     def _skippable_order(self) -> DisplayOrder | None:
         """Return the display order if frames can be skipped: the codec marks disposable ones and the rate is high."""
         rate = float(self._stream.average_rate or 0)
-        is_spare = self._stream.codec_context.name in SPARE_CODECS and rate >= _LEAST_RATE
-        return DisplayOrder(float(self._unit)) if is_spare else None
+        can_skip = self._stream.codec_context.name in DISPOSABLE_CODECS and rate >= _LEAST_RATE
+        return DisplayOrder(float(self._unit)) if can_skip else None
 
     def _place(self, frame: VideoFrame, before: int) -> int:
         return before + 1 if self._order is None or frame.pts is None else self._order.place(frame.pts)
@@ -293,17 +293,17 @@ class AvReader:
             self._whole_bytes = packet.size
         if self._wants_all and packet.is_keyframe:
             self._stream.codec_context.skip_frame = "DEFAULT"
-            self._spare_frames = None
-        elif self._spare_frames is not None:
-            self._take_spare(packet, self._spare_frames)
+            self._disposable_frames = None
+        elif self._disposable_frames is not None:
+            self._select_disposable(packet, self._disposable_frames)
 
-    def _take_spare(self, packet: Packet[Stream], frames: SpareFrames) -> None:
+    def _select_disposable(self, packet: Packet[Stream], frames: DisposableFrames) -> None:
         """Decode a disposable frame before a new picture; it is kept for `passed_over` and not yielded."""
         takes = frames.takes(packet)
         if takes and packet.pts is not None:
-            self._spare_pts.add(packet.pts)
-        if takes != self._takes_spare:
-            self._takes_spare = takes
+            self._disposable_pts.add(packet.pts)
+        if takes != self._decodes_disposable:
+            self._decodes_disposable = takes
             self._stream.codec_context.skip_frame = "DEFAULT" if takes else "NONREF"
 
     def _raw_seconds(self, frame: VideoFrame) -> float | None:

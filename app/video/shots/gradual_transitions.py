@@ -123,7 +123,7 @@ class GradualDetector:
         rest = _unmixed(cells.reshape(len(cells), -1))
         if rest is not None and (apart >= _SURE_CHANGE or _together(cells)):
             return Gradual(start, end, rest, "dissolve")
-        wipe = swept(cells)
+        wipe = find_wipe(cells)
         return None if wipe is None else Gradual(inside[wipe.first][0], inside[wipe.last][0], wipe.rest, "wipe")
 
 
@@ -178,7 +178,7 @@ class Swept(NamedTuple):
     last: int
 
 
-def swept(cells: NDArray[np.float32]) -> Swept | None:
+def find_wipe(cells: NDArray[np.float32]) -> Swept | None:
     """Return the moving edge that explains the samples (n x 3 x cells, 0..1), or None if there is no wipe."""
     whole = cells[-1] - cells[0]
     size = (whole**2).sum(axis=0)

@@ -32,7 +32,9 @@ _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare. Chosen by hand; not
 tuned."""
 _ASS_COMMAS = 8
+"""Commas before the text of an ASS event as FFmpeg writes it."""
 _NO_END = (1 << 32) - 1
+"""FFmpeg's display time of an event without an end."""
 
 
 def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:

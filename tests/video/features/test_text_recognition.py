@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
-from app.video import child_ready, extract
+from app.video import extract, worker_ready
 from app.video.features.text_recognition import TextReading
 from app.video.limits import DECODER_NICENESS, TEXT_NICENESS
 from tests.media import COLOURS, solid
@@ -76,7 +76,7 @@ def test_the_facts_hold_the_texts_and_the_reader_ends() -> None:
 @on_posix
 @pytest.mark.parametrize(("in_background", "niceness"), [(True, DECODER_NICENESS), (False, 0)])
 def test_decoders_give_way_beside_a_page_alone(in_background: bool, niceness: int) -> None:
-    with child_ready(in_background=in_background):
+    with worker_ready(in_background=in_background):
         while not (found := decoding_children()):
             time.sleep(0.02)
         wait_for_nice(found[0], niceness)

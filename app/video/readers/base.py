@@ -55,6 +55,8 @@ OPEN_OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": ",".join((*_VIDEO_FORMATS, *_SOUND_FORMATS, *_STILL_FORMATS)),
 }
+"""Options for opening a file. The list of formats is closed on purpose: FFmpeg also opens playlists (HLS, DASH, concat)
+and text formats as videos, and an uploaded file must not make it read other files or use the network."""
 
 
 class Picture(Protocol):

@@ -1,9 +1,6 @@
-"""Interface of the video readers (`FrameReader`, `Picture`), with the clock and the geometry that they share.
+"""Interface of the video readers (`FrameReader`, `Picture`), with the clock, geometry and formats they share.
 
 A reader makes one sequential pass over upright pictures with exact times. Nothing here decodes.
-
-The list of formats is closed on purpose: FFmpeg also opens playlists (HLS, DASH, concat) and text formats as videos,
-and an uploaded file must not make it read other files or use the network.
 """
 
 from __future__ import annotations

@@ -108,12 +108,22 @@ FORMATS: dict[str, ReportFormat] = {
         _lazy("timeline.chapters", "write_ffmetadata"),
         fits=_lazy("timeline.chapters", "fits_ffmetadata"),
     ),
-    "edl": ReportFormat(".edl", "text/plain", "cut", _lazy("timeline.edl"), fits=_lazy("timeline.markers", "fits")),
+    "edl": ReportFormat(
+        ".edl", "text/plain", "cut", _lazy("timeline.editor_files", "write_edl"), fits=_lazy("timeline.markers", "fits")
+    ),
     "xml": ReportFormat(
-        ".xml", "application/xml", "cut", _lazy("timeline.fcp7_xml"), fits=_lazy("timeline.markers", "fits")
+        ".xml",
+        "application/xml",
+        "cut",
+        _lazy("timeline.editor_files", "write_fcp7_xml"),
+        fits=_lazy("timeline.markers", "fits"),
     ),
     "otio": ReportFormat(
-        ".otio", "application/json", "cut", _lazy("timeline.otio"), fits=_lazy("timeline.markers", "fits")
+        ".otio",
+        "application/json",
+        "cut",
+        _lazy("timeline.editor_files", "write_otio"),
+        fits=_lazy("timeline.markers", "fits"),
     ),
     "csv": ReportFormat(".csv", "text/csv", "program", _lazy("text.csv_table")),
     "json": ReportFormat(".json", "application/json", "program", _lazy("json.writer")),

@@ -1,4 +1,4 @@
-"""A real ManagedEngine around `fake_engine.py`, stopped at the end of each test."""
+"""A real LocalEngine around `fake_engine.py`, stopped at the end of each test."""
 
 from __future__ import annotations
 

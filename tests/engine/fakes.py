@@ -1,4 +1,4 @@
-"""A launcher around `fake_engine.py`, so that the real ManagedEngine and the real guard run it."""
+"""A launcher around `fake_engine.py`, so that the real LocalEngine and the real guard run it."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_the_installed_distribution_tells_the_device(monkeypatch: pytest.MonkeyP
 
 def test_making_a_launcher_imports_no_engine_and_no_hub_client() -> None:
     code = (
-        "import sys; from app.engine import ManagedEngine, vllm_launcher, installed_vllm;"
+        "import sys; from app.engine import LocalEngine, vllm_launcher, installed_vllm;"
         "installed_vllm() and vllm_launcher('org/model', {'dtype': 'half'});"
         "print({'torch', 'vllm', 'transformers', 'huggingface_hub', 'streamlit', 'cv2'} & set(sys.modules))"
     )

@@ -1,1 +1,1 @@
-"""Choice of keyframes: candidates, novelty, coverage and the extraction pipeline."""
+"""Keyframe selection: candidates, novelty, coverage and the extraction pipeline."""

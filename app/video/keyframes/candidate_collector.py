@@ -15,23 +15,29 @@ from app.video.keyframes.stable_segments import SAMPLE_SECONDS, StableSegments
 from app.video.readers.base import Picture
 
 _RAW_BYTES = 48 << 20
+"""Most memory for raw pictures. Twice as much saved 0.05 s of processor time on two minutes of 720p (docs/keyframes.md,
+Speed)."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
-"""States kept beyond the frames that may be chosen: the more, the less is missed and the more JPEGs are made."""
-_OPENING_SECONDS = 0.4
+"""Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs. Chosen by
+hand; not tuned."""
+_OPENING_SECONDS = 0.4  # length of a window after a cut. Chosen by hand; not tuned.
 _LEARNING_SAMPLES = 16
-"""In so many too little is known of a video to tell what arrives in it from what always moves, but for cuts; what stays
-is told by a later candidate."""
+"""Number of first samples in which too little is known of a video to separate new content from what always moves, so
+that only a cut counts; content that stays is found by a later candidate. Compared on the benchmark sets together
+(docs/keyframes.md, Other footage)."""
+# A later frame replaces the best one of a window if it is better by the first factor; one brighter by the second
+# extends the window, up to _LONGEST_SECONDS. Chosen by hand; not tuned.
 _BETTER = 1.15
 _BRIGHTER = 1.08
 _LONGEST_SECONDS = 2.5
 _FRESHNESS = (0.8, 0.9)
-"""The first frames after a cut may be a blend of both shots, or coarse: they count a little less."""
+"""Factors of the first frames after a cut, which may be a blend of both shots, or coarse. Chosen by hand; not tuned."""
 
 
 def sample_seconds(frames: int, duration_seconds: float | None) -> float:
-    """How far apart samples are: a short video is sampled more densely, the more so for many frames.
+    """Return the seconds between samples, fewer in a short video of which many frames are wanted.
 
-    The header may lie about the length, so this only adds samples.
+    The header's length may be wrong, so it only adds samples.
     """
     return min(SAMPLE_SECONDS, _part_seconds(frames, duration_seconds) / 4)
 
@@ -41,9 +47,10 @@ def _part_seconds(frames: int, duration_seconds: float | None) -> float:
 
 
 class CandidateCollector:
-    """Feed it every frame with `take` and every verdict with `settle`; both return the candidates newly kept.
+    """Collector of candidates: pass it every frame with `take` and every verdict with `settle`.
 
-    `sample` is the look of the last frame and how much arrived in it (0 … 1), or None where it was no sample.
+    Both return the newly kept candidates. `sample` is the look of the last frame and how much new content it has
+    (0 … 1), or None if the frame was not a sample.
     """
 
     def __init__(self, *, frames: int, max_side: int, duration_seconds: float | None) -> None:
@@ -61,11 +68,12 @@ class CandidateCollector:
         self.sample: tuple[Look, float] | None = None
 
     def take(self, picture: Picture, glance: Glance, *, may_open: bool) -> list[Candidate]:
+        """Examine the next frame; `may_open` says that a cut before it is suspected."""
         time = picture.time_seconds
         self._known_seconds = min(self._known_seconds, time + _LEARNING_SAMPLES * self._sample_seconds)
         fresh = self._close(None if may_open else time)
         if may_open or picture.index == 0:
-            # The first frame of a video follows no cut: it is taken as it is, unless it shows nothing.
+            # The first frame of a video follows no cut: it is kept without a window, unless it is black.
             waits = picture.index > 0 or glance.is_black
             self._opening_windows.append(BestFrameWindow(time, _OPENING_SECONDS if waits else 0.0, picture.index))
         self._last, self.sample = (picture, glance), None
@@ -78,24 +86,25 @@ class CandidateCollector:
         return fresh
 
     def settle(self, index: int, is_cut: bool) -> list[Candidate]:
+        """Record whether the frame at `index`, where a cut was suspected, begins a shot."""
         self._verdicts[index] = is_cut
         return self._place_settled()
 
     def finish(self) -> list[Candidate]:
-        """Closes what is open; to be called once, after the last verdict."""
-        fresh = [*self._close(None), *self._told(self._states.finish())]
+        """Close what is open; call once, after the last verdict."""
+        fresh = [*self._close(None), *self._kept(self._states.finish())]
         if self._last is not None:
             picture, glance = self._last
             self._tellings.add(Candidate.of(picture, look_at(glance, picture.luma())))
         return fresh
 
     def candidates(self) -> list[Candidate]:
-        """All that is kept, in time order, each frame once."""
+        """Return all kept candidates in time order, each frame once."""
         by_index = {item.index: item for item in (*self._tellings.items, *self._openings.items)}
         return [by_index[index] for index in sorted(by_index)]
 
     def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
-        """For each candidate, what each cell of it is worth telling; to be asked after `finish`."""
+        """Return the value of each cell of each candidate; call after `finish`."""
         worths = self._states.worths(candidates)
         for item, worth in zip(candidates, worths, strict=True):
             if item.opens is None and item.time_seconds < self._known_seconds:
@@ -106,13 +115,13 @@ class CandidateCollector:
         self._sampled_seconds = picture.time_seconds
         ended = self._states.take(picture, look, opens=may_open)
         self.sample = look, self._states.latest.burst
-        return self._told(ended)
+        return self._kept(ended)
 
-    def _told(self, candidate: Candidate | None) -> list[Candidate]:
+    def _kept(self, candidate: Candidate | None) -> list[Candidate]:
         return [] if candidate is None else [self._keep(candidate, self._tellings)]
 
     def _close(self, time: float | None) -> list[Candidate]:
-        """Ends the windows whose time is up (all of them for None) and keeps what they found."""
+        """End the windows whose time is over (all of them for None) and keep their best frames."""
         for opening in [window for window in self._opening_windows if time is None or window.is_over(time)]:
             self._opening_windows.remove(opening)
             if opening.best is not None:
@@ -125,7 +134,7 @@ class CandidateCollector:
             candidate = self._unsettled.pop(opens)
             if self._verdicts.pop(opens):
                 fresh.append(self._keep(candidate, self._openings))
-            # What turned out to open nothing is one of the moments of a state.
+            # A candidate that opens no shot belongs to a stable segment.
         return fresh
 
     def _keep(self, candidate: Candidate, pool: Pool) -> Candidate:
@@ -135,7 +144,7 @@ class CandidateCollector:
 
 
 class BestFrameWindow:
-    """Open over [start, until); `best` is the best frame offered so far, `opens` where the shot may begin."""
+    """Window over [start, until); `best` is the best frame offered yet, `opens` where the shot may begin."""
 
     def __init__(self, start_seconds: float, length_seconds: float, opens: int) -> None:
         self.opens = opens
@@ -146,9 +155,11 @@ class BestFrameWindow:
         self._worth = 0.0
 
     def is_over(self, time_seconds: float) -> bool:
+        """Return whether the window has a frame and ends by this time."""
         return self.best is not None and time_seconds >= self._until
 
     def offer(self, picture: Picture, look: Look, arrival: NewContent) -> None:
+        """Keep the frame if it is clearly better than the best one; extend the window while the picture brightens."""
         worth = look.quality * self._freshness(picture.index)
         if self.best is not None and worth <= _BETTER * self._worth:
             return

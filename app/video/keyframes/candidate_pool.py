@@ -1,7 +1,7 @@
-"""From decoded pictures to a bounded set of candidates for keyframes, thinned as the video grows.
+"""Keyframe candidates, and bounded pools of them that are thinned as the video grows.
 
-A candidate keeps its picture as the decoder gave it, which costs no work, until it is chosen or memory asks for a JPEG.
-Nothing is decided here: app.video.keyframes.selector does that when the whole video has been seen.
+A candidate keeps its picture as the decoder returned it, which costs no work, until it is chosen or the memory limit
+requires a JPEG. The choice itself is made in app.video.keyframes.selector, after the whole video was read.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from app.video.keyframes.novelty import NewContent
 from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
 
 _LEAST_SCORE = 0.1
-"""What nothing tells of still counts for its place in time."""
+"""Score of a candidate without new content, which still counts for its position in time. Chosen by hand; not tuned."""
 
 
 @dataclass(eq=False)
 class Candidate:
-    """A frame that may become a keyframe. `opens` is the frame where its shot was seen to begin, for an opening.
+    """A frame that may become a keyframe.
 
-    `arrival` is what had arrived in the picture by then and `score` what that was worth when it was seen.
+    `opens` is the index of the frame where its shot begins if it is the opening of a shot. `arrival` is the new content
+    of the picture and `score` its value when it was read.
     """
 
     index: int
@@ -36,10 +37,11 @@ class Candidate:
 
     @classmethod
     def of(cls, picture: Picture, look: Look, opens: int | None = None) -> Candidate:
+        """Create the candidate of a decoded picture."""
         return cls(picture.index, picture.time_seconds, look, opens, num_raw_bytes=picture.num_bytes, _picture=picture)
 
     def jpeg(self, max_side: int) -> tuple[bytes, int, int]:
-        """(JPEG, width, height); made once, and the raw picture let go."""
+        """Return (JPEG, width, height); it is encoded once, and the raw picture released."""
         if self._jpeg is None:
             assert self._picture is not None
             self._jpeg = as_jpeg(self._picture.upright(max_side), JPEG_QUALITY)
@@ -48,10 +50,10 @@ class Candidate:
 
 
 class Pool:
-    """At most `capacity` candidates in time order, spread over the time seen so far.
+    """Pool of at most `capacity` candidates in time order, spread over the time read.
 
-    Those that told least when they were seen go first, and those with close neighbours. As long as there are others,
-    none goes that would leave more without a candidate than one of `parts` equal parts of that time.
+    Candidates with the lowest score and with close neighbours are dropped first. While there are others, none is
+    dropped that would leave a gap longer than one of `parts` equal parts of that time.
     """
 
     def __init__(self, capacity: int, parts: int = 1) -> None:
@@ -60,12 +62,13 @@ class Pool:
         self._parts = parts
 
     def add(self, candidate: Candidate) -> None:
+        """Insert a candidate; drop another one if the pool is full."""
         insort(self.items, candidate, key=lambda item: item.index)
         if len(self.items) > self._capacity:
             del self.items[self._least_missed()]
 
     def _least_missed(self) -> int:
-        """The place of the candidate whose neighbours stand closest around it; the first and last stay."""
+        """Return the index of the candidate with the lowest score and closest neighbours; the first and last stay."""
         items = self.items
         longest = (items[-1].time_seconds - items[0].time_seconds) / self._parts
 
@@ -77,7 +80,7 @@ class Pool:
 
 
 def keep_within(pools: list[Pool], raw_bytes: int, max_side: int) -> None:
-    """Turns the oldest raw pictures into JPEGs until all together cost at most `raw_bytes`."""
+    """Encode the oldest raw pictures as JPEG until all raw ones together take at most `raw_bytes`."""
     raw = [item for pool in pools for item in pool.items if item.num_raw_bytes]
     total = sum(item.num_raw_bytes for item in raw)
     raw.sort(key=lambda item: item.index, reverse=True)

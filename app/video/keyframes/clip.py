@@ -1,7 +1,7 @@
-"""From a reader to a reader of a range of it, which counts frames and seconds from the first frame of the range.
+"""Reader of a range of a video, which counts frames and seconds from the first frame of the range.
 
-What a survey finds in such a range is put back on the time axis of the whole video by `placed`. It also notes which
-frames the codec stored whole. Nothing is judged here.
+`placed` maps what a survey finds in the range to the time axis of the whole video. The reader also records which frames
+the codec stored whole.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ from app.video.limits import move_on
 from app.video.readers.base import FrameReader, Image, Picture
 
 _DIGITS = 9
-"""Times are put back to the nanosecond: an addition in floating point must not show in them."""
+"""Mapped times are rounded to the nanosecond, so that they show no error of floating-point addition."""
 
 
 class Clip:
-    """A FrameReader over [start, end) of `reader`. Raises InputError where no frame lies in the range.
+    """FrameReader over [start, end) of `reader`.
 
-    `first` and `last` are (index, seconds) of the range's frames on the axis of the whole video, and `whole_frames`
-    the seconds of those that the codec stored whole; `last` and `whole_frames` grow while the frames are walked.
+    `first` and `last` are (index, seconds) of the range's frames on the time axis of the whole video, and
+    `whole_frames` the seconds of those that the codec stored whole; `last` and `whole_frames` grow with iteration.
+
+    Raises:
+        InputError: The range contains no frame.
     """
 
     def __init__(self, reader: FrameReader, start_seconds: float, end_seconds: float | None) -> None:
@@ -51,7 +54,7 @@ class Clip:
         self.first = self.last = (self._head.index, self._head.time_seconds)
         self.whole_frames: list[float] = []
         self.info = replace(reader.info, duration_seconds_from_header=self._length(end_seconds))
-        # A range that ends before the file does must not be taken for a file that was cut off.
+        # A range that ends before the file must not be reported as a truncated file.
         self.declared_seconds = reader.declared_seconds if end_seconds is None else None
 
     def __enter__(self) -> Self:
@@ -61,53 +64,62 @@ class Clip:
         self.close()
 
     def close(self) -> None:
+        """Close the reader of the whole video."""
         self._reader.close()
 
     @property
     def num_damaged(self) -> int:
+        """Return the number of frames that were reported as damaged."""
         return self._reader.num_damaged
 
     @property
     def reached_seconds(self) -> float:
+        """Return how far the file was read, as the reader reports it."""
         return self._reader.reached_seconds
 
     @property
     def is_variable_frame_rate(self) -> bool:
+        """Return whether the frame rate varies."""
         return self._reader.is_variable_frame_rate
 
     @property
     def tail(self) -> tuple[int, float]:
+        """Return the reader's tail, (0, 0.0) if the range ends before the file."""
         return self._reader.tail if self._end == float("inf") else (0, 0.0)
 
     @property
     def edges(self) -> tuple[tuple[int, float], ...]:
-        """(index, seconds) of what must be found in the file before a jump in it is trusted. Where damaged parts were
-        skipped, packets no longer tell how many frames came before, and no jump is.
+        """Return the (index, seconds) that a seek in the file must find before its results are trusted.
+
+        Where damaged parts were skipped, packets no longer give the number of frames before a time, and no seek is
+        trusted.
         """
         return ((-1, 0.0),) if self.num_damaged else (self.first, self.last)
 
     def known(self, decode: DecodeSummary) -> Known:
-        """What the survey of this clip told, once it has been walked; `decode` as the survey says it."""
+        """Return the results of the finished survey of this clip; `decode` is the survey's own summary."""
         return Known(self.summary(decode), self.first, self.last, tuple(self.whole_frames), self.edges)
 
     def frames(self) -> Iterator[Picture]:
+        """Yield the frames of the range, with numbers and times from its first frame."""
         for picture in chain([self._head], self._pictures):
             if picture.time_seconds >= self._end:
                 return
             self.last = (picture.index, picture.time_seconds)
             if picture.is_whole:
                 self.whole_frames.append(picture.time_seconds)
-            if self.first == (0, 0.0):  # of a whole video, every frame is where it was
+            if self.first == (0, 0.0):  # frames of a whole video keep their place
                 yield picture
                 continue
             index, seconds = picture.index - self.first[0], picture.time_seconds - self.first[1]
             yield cast(Picture, replace(cast(Any, picture), index=index, time_seconds=seconds))
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        """Return the reader's skipped frames between two times; none unless the range begins with the video."""
         return self._reader.passed_over(after_seconds, before_seconds) if self.first == (0, 0.0) else ()
 
     def placed(self, event: VideoEvent) -> VideoEvent:
-        """What was found in the range, with the frame numbers and seconds of the whole video."""
+        """Return the event with the frame numbers and seconds of the whole video."""
         match event:
             case SurveyProgress(seconds, _):
                 duration = self._reader.info.duration_seconds_from_header
@@ -147,13 +159,13 @@ class Clip:
         return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
 
     def shots(self, shots: Sequence[Shot]) -> tuple[Shot, ...]:
-        """The same with their seconds counted from the start of the whole video."""
+        """Return the shots with seconds counted from the start of the whole video."""
         return tuple(
             Shot(one.number, self._seconds(one.start_seconds), self._seconds(one.end_seconds)) for one in shots
         )
 
     def summary(self, decode: DecodeSummary) -> DecodeSummary:
-        """The same with its seconds counted from the start of the whole video."""
+        """Return the summary with seconds counted from the start of the whole video."""
         return replace(
             decode,
             readable_seconds=self._seconds(decode.readable_seconds),
@@ -171,7 +183,7 @@ class Clip:
         )
 
     def _notice(self, one: Notice, decode: DecodeSummary) -> Notice:
-        """How much of the file was readable is said from the start of the file, however late the range begins."""
+        """Return the notice; the readable length counts from the start of the file, wherever the range begins."""
         if one.key != "truncated":
             return one
         return replace(one, values={**one.values, "readable": clock_text(self._seconds(decode.readable_seconds))})

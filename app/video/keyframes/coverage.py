@@ -1,14 +1,17 @@
-"""Coverage: how much each candidate adds to the frames that were chosen already, in new content and in time.
+"""Coverage: how much each candidate adds to the chosen frames, in new content and in time.
 
-A cell adds its value as far as no chosen picture shows it. Which candidate is chosen is decided in `selector`.
+A cell adds its value as far as no chosen picture shows it. `selector` decides which candidate is chosen.
 
 Cells are coarse: two captions in one place look alike in many cells and say different things. So a cell counts as shown
 only while its content stays the same, and recurring content is recognised by the whole picture.
 
-A hand that sweeps before the lens every ten seconds is rare in every cell and still no news the twentieth time. What
-was there once, or says something else each time, as captions in one place do, is news each time. So pictures are
-compared in their details, where the news is, and weighed by how busy it is there: two boxes look alike, two texts in
-them do not.
+Recurrence is measured too: a hand that sweeps before the lens every ten seconds is rare in every cell, yet not new the
+twentieth time. Content that was there once, or that differs each time, as captions in one place do, is new each time.
+So pictures are compared in their details, in the cells with new content, weighted by how busy the cells are: two boxes
+look alike, two texts in them don't.
+
+Constants whose comment names no measurement were chosen by hand while some forty variants of the choice were compared
+on the benchmark videos (docs/keyframes.md, Events); none was tuned by itself.
 """
 
 from __future__ import annotations
@@ -28,48 +31,50 @@ from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
 from app.video.shots.cut_detector import is_light
 
 EVEN_FACTOR = 1.9
-"""The longest stretch without a frame, in even distances: twice that is what a reader notices as a hole."""
+"""Longest gap without a frame, in even distances: a reader notices two of them as a hole."""
 _PLAIN_WORTH = 0.1
-"""What a cell adds that is not news but looks different from all that was chosen."""
+"""Value of a cell without new content that looks different from all chosen pictures."""
 PLAIN_PICTURE = _PLAIN_WORTH * NUM_CELLS
-"""What a whole picture adds that is no news."""
+"""Value of a whole picture without new content."""
 _APART_SECONDS = 10.0
-"""Nearer than a third of an even distance, and than this, to a chosen one of its shot a frame tells less of its own."""
-_FILLS = 1.3
+"""A frame adds less when it is nearer to a chosen one of its shot than this and than a third of an even distance."""
 _A_FEW_TIMES = 4
-"""So often the same may come again and be news each time, as a picture that is cut in does; beyond it is habit."""
+"""Number of returns that count as new each time, as inserts do; content that returns more often counts less. Chosen on
+three insert videos of the unseen half, where counting every return less lost inserts (docs/keyframes.md, Footage that
+was kept unseen)."""
 _BLACK, _DIM = 0.002, 0.15
-"""What a black picture is worth, and the brightness (0..1) from which on a picture is worth all that it shows: a scene
-at night is a scene."""
+"""Value of a black picture, and the brightness (0..1) from which a picture has its full value: night scenes count."""
 _MAY_RISE = 0.3
 _RISING_SECONDS, _BRIGHTER = 1.0, 1.2
-"""A picture below this light that is this much brighter so soon is still rising: the later one is wanted."""
+"""A picture below _MAY_RISE that becomes this much brighter in this time is still fading in: the later one is better.
+"""
 Gains = NDArray[np.float64]
 Which = NDArray[np.bool_]
-_UNLIKE_LEVELS = 4.0
-_SAME = 0.3
-_UNSEEN = 255  # for unseen shares kept as bytes
+_UNLIKE_LEVELS = 4.0  # levels by which a cell must differ to be wholly unlike
+_SAME = 0.3  # share of that below which it is the same
+_UNSEEN = 255  # scale of unseen shares, kept as bytes
 _STILL = 0.5
-"""As long as a cell is no more unlike than this, it goes on."""
+"""Most unlikeness of a cell whose content continues."""
 _SAME_AGAIN = 0.05
-"""Where no more than a twentieth of what a candidate tells looks otherwise, it is the same again: noise is less."""
+"""Share of a candidate's value that may look different while the picture counts as the same again; noise stays below.
+Compared on the benchmark sets together (docs/keyframes.md, Other footage)."""
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.float64]
-_MOST_CELLS = 32  # of a candidate, those that tell most: a caption has about as many
-_LEAST_NEWS = 5.0  # what tells less in sum is noise
-_LUMA_LEVELS = 4.0  # of 256, in the mean of a cell's pixels; a level of colour counts as much
+_MOST_CELLS = 32  # of a candidate, those with the highest value: a caption has about as many
+_LEAST_NEWS = 5.0  # a smaller sum is noise
+_LUMA_LEVELS = 4.0  # of 256, mean over a cell's pixels; a level of colour counts as much
 _NOISE, _OTHER = 1.5, 3.5
-"""A cell that is no further from another one than the first shows the same; beyond the second something else."""
+"""Two cells whose difference is below the first show the same; beyond the second they show something else."""
 _AGAIN, _GONE = 0.9, 0.7
-"""The share of what a candidate tells that is there again, and below which it has gone meanwhile."""
+"""Share of a candidate's content above which it has returned, and below which it had disappeared."""
 
 
 class Coverage:
-    """What every candidate would add to the `chosen` ones (places in `candidates`, which are in time order).
+    """Gain of every candidate over the `chosen` ones (indices into `candidates`, which are in time order).
 
-    Each question can be asked as if one of the chosen, the one at place `but` of `chosen`, were not. `shots` are the
-    numbers of the candidates' shots. The first `num_fixed` candidates are chosen from the start, and nothing between
-    them can be.
+    Methods with a parameter `but` answer as if the chosen frame at index `but` of `chosen` were not chosen. `shots`
+    holds the numbers of the candidates' shots. The first `num_fixed` candidates are chosen from the start, and nothing
+    between them can be.
     """
 
     def __init__(
@@ -102,39 +107,39 @@ class Coverage:
             self.add(place)
 
     def add(self, place: int) -> None:
-        """Takes the candidate at `place` as chosen."""
+        """Choose the candidate at `place`."""
         self.chosen.append(place)
         self._shown.add(place)
         self._alike.append(distances(self._cells, self._cells[place]) <= ALIKE)
 
     def exchange(self, but: int, place: int) -> None:
-        """Takes the candidate at `place` in place of the chosen one at `but`."""
+        """Choose the candidate at `place` instead of the chosen one at index `but`."""
         self.chosen[but] = place
         self._shown.exchange(but, place)
         self._alike[but] = distances(self._cells, self._cells[place]) <= ALIKE
 
     def gains(self, but: int | None = None) -> Gains:
-        """What each candidate would add; 0 for the chosen ones and for those that look like a chosen neighbour."""
+        """Return the gain of each candidate; 0 for chosen ones and for those that look like a chosen neighbour."""
         apart = self._apart(but)
         return np.asarray(self._shown.unseen(but) * np.clip(apart / self._near, 0, 1) * ~self._repeats(but))
 
     def _apart(self, but: int | None) -> NDArray[np.float64]:
-        """The seconds from each candidate to the nearest chosen one of its shot; beyond a cut nothing goes on."""
+        """Return the seconds from each candidate to the nearest chosen one of its shot, infinite without one."""
         chosen = [place for number, place in enumerate(self.chosen) if number != but]
         seconds = np.abs(self._times[:, None] - self._times[chosen])
         same = self.shots[:, None] == self.shots[chosen]
         return np.asarray(np.where(same, seconds, np.inf).min(axis=1, initial=np.inf))
 
     def gaps(self, but: int | None = None) -> tuple[int, Which]:
-        """(how many more frames the stretches without one need, whether each candidate would be one of those).
+        """Return the number of frames that the gaps still need, and a mask of the candidates that fill one.
 
-        A black picture is no remedy, nor is one since or until which nothing has changed. What looks like a chosen one
-        again, after other pictures, is: better than none of so long a time.
+        A black picture fills none, nor does one between which and a chosen one nothing changes. A picture that looks
+        like a chosen one again after others does: that is better than no frame for so long.
         """
         return self._gaps.needed(self._points(but), self._shows & ~self._still(but))
 
     def room(self) -> Gains:
-        """For each candidate the seconds, never none, to the nearer end of the stretch without a frame around it."""
+        """Return for each candidate the seconds, at least 1e-6, to the nearer end of the gap around it."""
         return self._gaps.room(self._points(None))
 
     def _points(self, but: int | None) -> NDArray[np.float64]:
@@ -142,33 +147,39 @@ class Coverage:
         return np.array(sorted([0.0, *times, self._end]))
 
     def _repeats(self, but: int | None) -> Which:
-        """Whether each candidate looks like the chosen one before or after it in time, or is that one."""
+        """Return whether each candidate looks like the chosen one before or after it in time, or is that one."""
         return self._beside(but, lambda alike: alike)
 
     def _still(self, but: int | None) -> Which:
-        """Whether each one and all between it and the chosen one before, or after, look like that."""
+        """Return whether each one, and all from it to the chosen one before or after it, look like that one."""
         return self._beside(but, np.logical_and.accumulate)
 
-    def _beside(self, but: int | None, told: Callable[[Which], Which]) -> Which:
-        """For each candidate what is `told` of those from the chosen one before or after it on: which look like it."""
+    def _beside(self, but: int | None, judge: Callable[[Which], Which]) -> Which:
+        """Apply `judge` to the likeness of the candidates to the chosen one before and after them.
+
+        `judge` gets the mask of those that look like the chosen one, counted from it on.
+        """
         numbers = sorted((n for n in range(len(self.chosen)) if n != but), key=lambda n: self.chosen[n])
         edges = [0, *(self.chosen[n] for n in numbers), len(self._times)]
         found = np.zeros(len(self._times), bool)
         for number, before, place, after in zip(numbers, edges, edges[1:], edges[2:], strict=False):
             alike = self._alike[number]
-            found[place:after] |= told(alike[place:after])
-            found[before : place + 1] |= told(alike[before : place + 1][::-1])[::-1]
+            found[place:after] |= judge(alike[place:after])
+            found[before : place + 1] |= judge(alike[before : place + 1][::-1])[::-1]
         return found
 
 
 def shot_of(seconds: float, shots: Sequence[Shot]) -> int:
-    """The number of the shot that shows at a time."""
+    """Return the number of the shot at a time."""
     return max(1, bisect_right(shots, seconds, key=lambda shot: shot.start_seconds))
 
 
 def _news(candidates: Sequence[Candidate], worths: Sequence[Cells], shots: Sequence[Shot]) -> Cells:
-    """The worths. The first picture of all follows none that it could differ from: it is no more news than the openings
-    of the other shots are in the median, and none where there is no other shot."""
+    """Return the worths with those of the video's first picture limited.
+
+    It has no predecessor to differ from, so its sum is at most the median of the openings of the other shots, and zero
+    in a single shot.
+    """
     news = np.stack(worths)
     first = [item.opens == 0 for item in candidates]
     later = [len(shots) > 1 and bool(item.opens) for item in candidates]
@@ -179,7 +190,7 @@ def _news(candidates: Sequence[Candidate], worths: Sequence[Cells], shots: Seque
 
 
 def _light(place: int, candidates: Sequence[Candidate]) -> float:
-    """What the picture is worth by its light: little where it soon shows the same much brighter."""
+    """Return the factor of a picture by its brightness: small if the same picture soon becomes much brighter."""
     item = candidates[place]
     if item.look.is_black:
         return _BLACK
@@ -194,9 +205,10 @@ def _light(place: int, candidates: Sequence[Candidate]) -> float:
 
 
 class CoverageState:
-    """Of candidates in time order with these `blocks`, whose cells are worth `worths`, those shown so far.
+    """State of the cells that the chosen candidates show.
 
-    Each question can be asked as if one of them, the one numbered `but`, were not.
+    The candidates are in time order; `blocks` are their blocks (n x 4 x cells), `worths` the values of their cells (n x
+    cells).
     """
 
     def __init__(self, blocks: Blocks, worths: Cells) -> None:
@@ -207,28 +219,31 @@ class CoverageState:
         self._forget()
 
     def add(self, place: int) -> None:
+        """Show the candidate at `place`."""
         layer, same = self._compare(place)
         self._layers.append(layer)
         self._same.append(same)
         self._note(len(self._layers) - 1)
 
     def exchange(self, but: int, place: int) -> None:
-        """Shows the candidate at `place` in place of the one numbered `but`."""
+        """Show the candidate at `place` instead of the one added as number `but`."""
         self._layers[but], self._same[but] = self._compare(place)
         self._forget()
         for number in range(len(self._layers)):
             self._note(number)
 
     def unseen(self, but: int | None = None) -> Numbers:
-        """What each candidate is worth by the cells that none shows yet; the same again counts by how often it was
-        shown: the second time half, the third a third."""
+        """Return the value of each candidate's cells that none shows yet, as if number `but` had not been added.
+
+        A picture with the same content counts half the second time, a third the third time.
+        """
         least = self._least if but is None else np.where(self._owner == but, self._second, self._least)
         added = np.einsum("kc,kc->k", self._worths, least.astype(np.float32)).astype(np.float64) / _UNSEEN
         again = sum((same for number, same in enumerate(self._same) if number != but), np.zeros(len(added), np.intp))
         return np.asarray(added / (1 + again))
 
     def _compare(self, place: int) -> tuple[Bytes, NDArray[np.bool_]]:
-        """(for each candidate and cell, how little of it the one at `place` shows, 0 … 255; which are the same)."""
+        """Return per candidate and cell how little of it the one at `place` shows, 0 … 255, and which are the same."""
         apart = np.tensordot(WEIGHTS, np.abs(self._blocks - self._blocks[place]), axes=(0, 1)) / _UNLIKE_LEVELS
         unlike = np.asarray(_UNSEEN * np.clip(apart - _SAME, 0, 1), np.uint8)
         other = np.einsum("kc,kc->k", self._worths, unlike.astype(np.float32)) / _UNSEEN
@@ -245,7 +260,7 @@ class CoverageState:
         self._owner = np.full(shape, -1, np.int16)
 
     def _note(self, number: int) -> None:
-        """Keeps, for each candidate and cell, the shown picture most like it, how unlike it is, and the next one."""
+        """Update the most similar shown picture of each candidate and cell, and the two smallest differences."""
         layer = self._layers[number]
         is_least = layer < self._least
         self._second = np.where(is_least, self._least, np.minimum(self._second, layer))
@@ -254,10 +269,12 @@ class CoverageState:
 
 
 def times_again(candidates: Sequence[Candidate], worths: Cells, blocks: Blocks) -> NDArray[np.float64]:
-    """How often each candidate's news comes again before or after it, with something else between.
+    """Return how often each candidate's new content returns before or after it, with something else between.
 
-    `worths` tells what each cell of each candidate is worth (n x cells), `blocks` are those of their looks (n x 4 x
-    cells); both in time order, as the candidates.
+    Args:
+        candidates: Candidates in time order.
+        worths: Value of each cell of each candidate, n x cells.
+        blocks: Blocks of their looks, n x 4 x cells.
     """
     pixels = np.stack([_by_cell(item) for item in candidates])
     mean = np.full(pixels.shape[2], 1 / (_LUMA_LEVELS * pixels.shape[2]), np.float32)
@@ -277,13 +294,13 @@ def times_again(candidates: Sequence[Candidate], worths: Cells, blocks: Blocks) 
 
 
 def _by_cell(item: Candidate) -> Image:
-    """The pixels of the luma, cell by cell: every other one, as on a chessboard."""
+    """Return the pixels of the luma by cell: every other one."""
     (width, height), (across, down) = LUMA_SIZE, CELL_SIZE
     parts = item.look.luma.reshape(down, height // down, across, width // across).transpose(0, 2, 1, 3)
     return np.asarray(parts.reshape(across * down, -1)[:, ::2], np.uint8)
 
 
 def _visits(shares: NDArray[np.float32]) -> int:
-    """How often a share comes that is again as large, each time after it had gone; the candidate's own is 1."""
-    told = shares[(shares > _AGAIN) | (shares < _GONE)] > _AGAIN
-    return int(told[0]) + int((told[1:] & ~told[:-1]).sum())
+    """Count how often the share rises above _AGAIN after it had fallen below _GONE; the candidate's own visit is 1."""
+    is_there = shares[(shares > _AGAIN) | (shares < _GONE)] > _AGAIN
+    return int(is_there[0]) + int((is_there[1:] & ~is_there[:-1]).sum())

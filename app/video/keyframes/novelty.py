@@ -1,9 +1,12 @@
-"""From blocks in succession to what has just arrived in each cell, and for how long that stays news.
+"""Novelty: new content in each cell of consecutive samples, and how long it stays new.
 
-What moves comes from the neighbouring cells and moves on; what arrives (a caption, a slide, an object set down, a cut)
-was nowhere near a moment ago and stays for another moment, or fills the picture at once. What comes back to what was
-there before, and another light on the same picture, is no arrival. How much arrives is measured against what usually
-does in this video.
+Motion comes from the neighbouring cells and continues; new content (a caption, a slide, an object set down, a cut) was
+nowhere near a moment ago and stays for another moment, or fills the picture at once. A return to the previous content
+and another light on the same picture are not new. The amount of new content is measured against the usual amount in
+this video.
+
+Constants whose comment names no measurement were chosen by hand while some forty variants of the choice were compared
+on the benchmark videos (docs/keyframes.md, Events); none was tuned by itself.
 """
 
 from __future__ import annotations
@@ -20,33 +23,35 @@ from app.video.readers.base import CELL_SIZE
 Cells = NDArray[np.float32]
 
 WEIGHTS = np.array([1.0, 1.0, 1.0, 0.5], np.float32)
-"""How much a level of each channel counts; text is seen by its edges and by its light, so edges count half."""
+"""Weight of a level of each channel; text shows in its edges and in its luma, so edges count half."""
 _REACH = np.ones((5, 5), np.uint8)  # what crosses more than two cells between samples crosses the picture in 2 s
-_MOST_NEWS = 8.0  # levels; beyond, more contrast is not more news
-_LEAST_NEWS = 1.0
-_STILL_LEVELS = 1.5
-_STAYS, _PASSES = 0.995, 0.8  # what of the news is left after one sample where the cell stands still, and where not
-_AS_BEFORE_LEVELS = 5.0
+_MOST_NEWS = 8.0  # levels; beyond, more contrast adds no novelty
+_LEAST_NEWS = 1.0  # levels; less doesn't replace the memory of a cell's previous content
+_STILL_LEVELS = 1.5  # levels; a cell that changes less is still
+_STAYS, _PASSES = 0.995, 0.8  # share of the novelty left after one sample in a still cell, and in another
+_AS_BEFORE_LEVELS = 5.0  # levels; nearer than this, a cell has returned to its previous content
 _PLAIN_LEVELS = 32
 _OFTEN = 0.98
 _PLAIN_FACTOR, _PLAIN_LEAST, _PLAIN_UNKNOWN = 3.0, 0.7, 4.0
-"""A change in place counts from this many times the cell's own large changes, plus what noise and coding cause; the
-last while nothing is known of the cell yet."""
+"""A change in place counts above _PLAIN_FACTOR times the cell's own large changes (the _OFTEN quantile) plus
+_PLAIN_LEAST for noise and coding; above _PLAIN_UNKNOWN while nothing is known of the cell yet."""
 _SUDDEN = 3.0
-"""What arrives with this many times the usual at once is a picture of its own: it need not stand still to count."""
-_OTHER_LIGHT = 0.03
+"""Multiple of the usual amount from which new content is another picture, which need not stay still to count."""
+_OTHER_LIGHT = 0.03  # relative change of brightness
 _SAME_PICTURE = 0.97  # correlation of the luma
-_USUAL_SHARE = 0.99
-_RELEARN_EVERY = 64
-_NO_NEWS = 1.0  # less than this in sum is noise
+_USUAL_SHARE = 0.99  # quantile of the sums that counts as usual
+_RELEARN_EVERY = 64  # samples, about eight seconds
+_NO_NEWS = 1.0  # a smaller sum is noise
 
 
 @dataclass(frozen=True, eq=False)
 class NewContent:
-    """news: for each cell, 0 … 8, how far it stood out of what was near when it arrived, less with time.
+    """New content of a sample.
 
-    total: for each cell, how much arrived in the whole picture together with it; burst: 0 … 1, how unusual this
-    sample's total is in what has been seen so far.
+    Attributes:
+        news: For each cell, 0 … 8, how far it differed from its surroundings when it appeared, decaying with time.
+        total: For each cell, the amount of new content in the whole picture at that moment.
+        burst: How unusual this sample's total is among the samples up to now, 0 … 1.
     """
 
     news: Cells
@@ -55,27 +60,31 @@ class NewContent:
 
 
 class _Usual:
-    """`learn` sums; `share` tells how far a sum stands out of nearly all that were learnt, 0 … 1."""
+    """Histogram of learnt sums; `share` returns how far a sum exceeds nearly all of them, 0 … 1."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(160, np.float32)  # histogram of the logarithm of the sums, ten to an octave
         self._value = 0.0
 
     def learn(self, total: float) -> None:
+        """Add a sum to the histogram."""
         self._counts[min(159, int(10 * np.log2(1 + total)))] += 1
 
     def settle(self, num: int) -> None:
+        """Recompute the usual sum from the `num` learnt ones."""
         self._value = float(2 ** ((np.cumsum(self._counts) >= _USUAL_SHARE * num).argmax() / 10) - 1)
 
     def share(self, total: float | Cells) -> float | Cells:
+        """Return how unusual a sum is, 0 … 1; half at the usual one."""
         return total / (total + self._value + _NO_NEWS)
 
     def is_far_exceeded(self, total: float) -> bool:
+        """Return whether a sum is many times the usual one."""
         return total > _SUDDEN * (self._value + _NO_NEWS)
 
 
 class NoveltyTracker:
-    """`push` samples in order."""
+    """Tracker of new content; `push` samples in time order."""
 
     def __init__(self) -> None:
         nothing = np.zeros(NUM_CELLS, np.float32)
@@ -90,6 +99,7 @@ class NoveltyTracker:
         self._due = 8
 
     def push(self, blocks: Blocks) -> NewContent:
+        """Return the new content of the next sample, 4 x cells."""
         before, self._before = self._before, blocks
         if before is None:
             return self._first()
@@ -110,12 +120,12 @@ class NoveltyTracker:
         return self.latest
 
     def _first(self) -> NewContent:
-        """All of the first picture is new, but no news in what follows."""
+        """Return the new content of the first picture: all of it, which is not carried to the next samples."""
         news = np.full(NUM_CELLS, _MOST_NEWS, np.float32)
         return NewContent(news, NUM_CELLS * news, 1.0)
 
     def weight(self, arrival: NewContent) -> Cells:
-        """The news of an arrival by what is now known to be usual: ordinary traffic counts little."""
+        """Return the novelty weighted by the usual amount known by now: ordinary traffic counts little."""
         return np.asarray(arrival.news * self._usual_confirmed.share(arrival.total), np.float32)
 
     def _news(self, blocks: Blocks, before: Blocks, plain: Cells) -> Cells:
@@ -125,13 +135,13 @@ class NoveltyTracker:
         return np.asarray(news, np.float32)
 
     def _hold(self, news: Cells, total: float) -> None:
-        """What arrived with more takes the place of what arrived with less."""
+        """Keep, for each cell, the content that appeared with the larger total."""
         fresh = news * total >= self._held * self._total
         self._held = np.where(fresh, news, self._held)
         self._total = np.where(fresh, np.float32(total), self._total)
 
     def _in_light_of(self, before: Blocks, blocks: Blocks) -> Blocks:
-        """The sample before as it would look in the light of this one, where both show the same picture."""
+        """Return the previous sample relit to the brightness of this one, if both show the same picture."""
         means = float(blocks[0].mean() + 1) / float(before[0].mean() + 1)
         if abs(means - 1) < _OTHER_LIGHT / 2 or not _are_alike(before[0], blocks[0]):
             return before
@@ -155,7 +165,7 @@ class NoveltyTracker:
 
 
 def _outside(blocks: Blocks, before: Blocks) -> Blocks:
-    """How far each value lies outside of all that was in the cells around it."""
+    """Return how far each value lies outside the previous range of the cells around it."""
     image = np.ascontiguousarray(before.T).reshape(CELL_SIZE[1], CELL_SIZE[0], 4)
     highest = np.asarray(cv2.dilate(image, _REACH)).reshape(-1, 4).T
     lowest = np.asarray(cv2.erode(image, _REACH)).reshape(-1, 4).T
@@ -169,7 +179,7 @@ def _are_alike(one: Cells, other: Cells) -> bool:
 
 
 def _lit(blocks: Blocks, gain: float) -> Blocks:
-    """The blocks with their light multiplied: edges grow with it, where there are any."""
+    """Return the blocks with their light multiplied by `gain`; existing edges grow with it."""
     lit = blocks.copy()
     lit[0] = (lit[0] + 1) * gain - 1
     has_edges = lit[3] > EDGE_STEPS / 2

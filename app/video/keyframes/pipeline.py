@@ -1,11 +1,11 @@
 """Extraction pipeline: from an opened reader and a Selection to events. Runs in the decoder worker.
 
-The range is surveyed through a Clip. "auto" chooses among the survey's candidates; the other strategies take its shots,
-name times, and get exactly the frames at those times. What was found in a whole video is reported, so that its next
-selection of times needs no survey (see `named`).
+The range is surveyed through a Clip. "auto" chooses among the survey's candidates; the other strategies use its shots
+to select times, and read exactly the frames at those times. The results for a whole video are reported, so that its
+next selection of times needs no survey (see `named`).
 
 With an Opening the choice is made twice: for the beginning as soon as it was read, and at the end for the rest, where
-what the beginning shows counts as shown.
+the content of the first frames counts as shown.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ from app.video.readers import open_reader
 from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
 from app.video.seeking import InaccurateSeekError, SeekReader, pictures_at
 
-_FULL_QUALITY = 95
+_FULL_QUALITY = 95  # of JPEG. Chosen by hand; not tuned.
 _FRAMES_FOR_TIMES = 1
-"""A survey chooses none where times are named."""
+"""Frames for which a survey is set up when times are selected: it chooses none itself."""
 FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
 
@@ -62,8 +62,19 @@ def run(
     max_side: int,
     opening: Opening | None = None,
 ) -> Iterator[VideoEvent | Known]:
-    """Yields what app.video.extract promises, after Probed and before the facts, and once a whole video was surveyed
-    what is Known of it.
+    """Yield the events of app.video.extract from after Probed to before the facts.
+
+    Yield Known as well, after a survey of a whole video.
+
+    Args:
+        reader: Opened reader of the video.
+        frames: Most keyframes.
+        selection: Strategy and range.
+        max_side: Longest side of the JPEGs, pixels.
+        opening: Opening whose keyframes are chosen early, or None.
+
+    Raises:
+        InputError: The range contains no frame, or no frame matches the selection.
     """
     clip = Clip(_begun(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
     if selection.strategy != "auto":
@@ -77,9 +88,10 @@ def run(
 
 
 def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterator[KeyframeFound]:
-    """The frames at exactly these rising times at full resolution, numbered from 1 in the order of the times.
+    """Yield the frames at exactly these rising times at full resolution, numbered from 1.
 
-    Raises InputError where the file has no frame at one of them: it is not the file that the times were taken from.
+    Raises:
+        InputError: The file has no frame at one of the times, so the times belong to another file.
     """
     pictures = pictures_at(reader.info, reader.name, times_seconds, exactly=True)
     for number, (picture, time) in enumerate(zip(pictures, times_seconds, strict=True), 1):
@@ -90,12 +102,12 @@ def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterat
 
 
 def named(reader: FrameReader, wishes: Sequence[Wish], edges: Sequence[tuple[int, float]], *, max_side: int) -> Fetched:
-    """The wished frames without a survey: wishes and edges are from what is known of the video."""
+    """Return the wished frames without a survey; wishes and edges come from the Known of the video."""
     return Fetched(tuple(_fetched(reader, wishes, edges, max_side)))
 
 
 class _Check:
-    """What a second decoder says of a clip that was surveyed."""
+    """Check of a surveyed clip with a second decoder."""
 
     def __init__(self, clip: Clip, selection: Selection) -> None:
         self._clip, self._selection = clip, selection
@@ -103,7 +115,7 @@ class _Check:
         self.seconds: list[float] = []
 
     def again(self, survey: Survey) -> FrameReader | None:
-        """The same clip without what is damaged, where something is."""
+        """Return a reader of the clip without its damaged frames, or None if there are none."""
         clip, wanted = self._clip, self._selection
         self._find(survey)
         if not self.seconds:
@@ -112,7 +124,7 @@ class _Check:
         return Clip(self._reader, wanted.start_seconds, wanted.end_seconds)
 
     def noted(self, survey: Survey) -> DecodeSummary:
-        """What the survey says, with a notice of damage that only a second decoder finds."""
+        """Return the survey's summary with a notice of damage that only a second decoder finds."""
         summary = survey.summary()
         self._find(survey)
         return with_parts(summary, self.seconds)
@@ -124,20 +136,20 @@ class _Check:
         )
 
     def named(self, event: VideoEvent) -> VideoEvent:
-        """The same, with a notice of each keyframe that shows damage."""
+        """Return the event with a notice for each keyframe that shows damage."""
         if self._reader is None or not isinstance(event, KeyframesChosen):
             return event
         return replace(event, decode=with_damaged(event.decode, event.keyframes, self._reader.damaged_seconds))
 
 
 def _looked_as_for_times(clip: Clip, frames: int) -> bool:
-    """Whether a survey that names times would have looked at the same pictures: not so in very short videos."""
+    """Return whether a survey for selected times would have sampled the same pictures; not so in very short videos."""
     duration = clip.info.duration_seconds_from_header
     return sample_seconds(frames, duration) == sample_seconds(_FRAMES_FOR_TIMES, duration)
 
 
 def _begun(reader: FrameReader, start_seconds: float) -> FrameReader:
-    """A reader that need not decode all that comes before the start, where there can be one."""
+    """Return a reader that seeks to the start instead of decoding everything before it, if that is accurate."""
     if not start_seconds or reader.name != SeekReader.name:
         return reader
     try:
@@ -169,7 +181,7 @@ def _named(
 
 
 def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> tuple[Keyframe, ...]:
-    """The frames of the opening, fetched in a second walk through the file while the survey waits."""
+    """Return the keyframes of the opening, read in a second pass over the file while the survey waits."""
     wishes = opening_wishes(clip.first[1], opening)
     keyframes = list(_fetched(clip, wishes, clip.edges, max_side))
     return in_shots(keyframes, clip.shots(survey.shots_until(opening.seconds)))
@@ -183,11 +195,11 @@ def _fetched(
     *,
     after: Sequence[Keyframe] = (),
 ) -> Iterator[Keyframe]:
-    """The wished frames, each once, numbered on from those `after` which they come. Their shots are not told."""
+    """Yield the wished frames, each once, numbered from after the keyframes in `after`; their shots are not set."""
     number, last_index = len(after), after[-1].frame_index if after else -1
     pictures = pictures_at(reader.info, reader.name, [wish.time_seconds for wish in wishes], edges=edges)
     for picture, wish in zip(pictures, wishes, strict=True):
-        if picture.index == last_index:  # two wishes met in one frame
+        if picture.index == last_index:  # two wishes for one frame
             continue
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
@@ -202,9 +214,15 @@ def run_survey(
     opening: Opening | None = None,
     checked: Callable[[Survey], FrameReader | None] = lambda _: None,
 ) -> Iterator[VideoEvent]:
-    """Yields what app.video.extract promises, after Probed and before the facts.
+    """Yield the events of an automatic choice, from after Probed to before the facts.
 
-    Where `checked` returns a reader for a finished survey, frames are chosen in a second survey of that.
+    Args:
+        reader: Reader of the video or of a range.
+        frames: Most keyframes.
+        max_side: Longest side of the JPEGs, pixels.
+        opening: Opening whose keyframes are chosen early, or None.
+        checked: Called with the finished survey; if it returns a reader, the frames are chosen in a second survey, of
+            that reader.
     """
     survey = begun_survey(reader, frames=frames, max_side=max_side, opening=opening)
     begins: list[Candidate] = []
@@ -229,7 +247,7 @@ def run_survey(
 
 
 def begun_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Survey:
-    """A survey that has the machine as it likes it."""
+    """Create a Survey with OpenCV threading disabled."""
     cv2.setNumThreads(1)  # the decoder's own threads have the cores; these pictures are small
     return Survey(reader, frames=frames, max_side=max_side, opening=opening)
 
@@ -237,7 +255,7 @@ def begun_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Op
 def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:
     candidates = [one for one in survey.candidates() if one.time_seconds < opening.seconds]
     shots = survey.shots_until(opening.seconds)
-    return choose(candidates, shots, opening.frames, worths=survey.worths(candidates), goes_on=True)
+    return choose(candidates, shots, opening.frames, worths=survey.worths(candidates), continues=True)
 
 
 def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[Keyframe, ...]:

@@ -1,9 +1,12 @@
-"""From candidates and shots to the keyframes under a budget: deterministic, in time order.
+"""Keyframe selection from candidates and shots under a budget: deterministic, in time order.
 
-Greedy: again and again the candidate that shows most of what no chosen one shows yet, and evenly where none is news;
-then chosen frames are exchanged for others as long as that shows more. No stretch of the video stays without a frame
-for long: when what is left of the budget is needed for that, only gaps are filled. Frames that look like a chosen
-neighbour are left out, unless a gap can be filled by nothing else and other pictures lie between.
+The algorithm is greedy: it repeatedly takes the candidate with the most new content that no chosen one shows, or
+spreads frames evenly where nothing is new; then it exchanges chosen frames for others as long as that shows more. No
+gap stays without a frame for long: when the rest of the budget is needed for that, only gaps are filled. Frames that
+look like a chosen neighbour are left out, unless nothing else can fill a gap and other pictures lie between.
+
+An exact choice (dynamic programming over time) showed no more on unseen footage (docs/keyframes.md, Footage that was
+kept unseen).
 """
 
 from __future__ import annotations
@@ -19,17 +22,21 @@ from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.coverage import PLAIN_PICTURE, Coverage, Gains, Which, shot_of
 from app.video.keyframes.novelty import Cells
 
-_CHANGED = 0.08
+_CHANGED = 0.08  # least `distance` to the previous keyframe for the reason "change". Chosen by hand; not tuned.
 _NEW_SHOT, _NEW_SHOT_OF_FEW = 1.5, 6.0
-"""How much more the opening of a shot counts that no chosen frame shows; the second where each shot can have one."""
+"""Factor of the opening of a shot that no chosen frame shows; the second where each shot can have a frame. Chosen by
+hand while variants were compared on the benchmark videos (docs/keyframes.md, Events)."""
 _REMOTE = 1e-9
-"""What each second from a chosen frame counts: it decides where nothing else does."""
+"""Gain of each second from a chosen frame: small enough to decide only between equal candidates."""
+# Limits of the work: most exchanges, and most chosen frames considered for each. Chosen by hand; not tuned.
 _MOST_EXCHANGES = 40
 _MOST_WEIGHED = 16
 
 
 @dataclass(frozen=True)
 class SelectedFrame:
+    """Chosen candidate, with the reason of the choice and the number of its shot."""
+
     candidate: Candidate
     reason: Reason
     shot: int
@@ -42,26 +49,33 @@ def choose(
     *,
     worths: Sequence[Cells] | None = None,
     num_fixed: int = 0,
-    goes_on: bool = False,
+    continues: bool = False,
 ) -> list[SelectedFrame]:
-    """At most `budget` choices, numbered by their order in time. One at least where there is a candidate, and two
-    where there are two candidates and the budget allows. `worths` tells what each cell of each candidate is worth.
+    """Return at most `budget` frames in time order.
 
-    The first `num_fixed` candidates are chosen already and stay. Where the video `goes_on` after the candidates, the
-    last of them ends nothing, and one may be enough.
+    There is at least one if there is a candidate, and two if there are two candidates and the budget allows.
+
+    Args:
+        candidates: Candidates in time order.
+        shots: Shots in time order, at least one.
+        budget: Most frames to choose, at least 1.
+        worths: Value of each cell of each candidate; None if nothing is known of them.
+        num_fixed: Number of first candidates that are chosen already and stay.
+        continues: Whether the video continues after the candidates; then the last one is not marked as the last, and
+            one frame may be enough.
     """
     if not candidates:
         return []
     choosing = _Choosing(candidates, worths, shots, budget, num_fixed)
     picked = choosing.run()
-    if len(picked) == 1 and budget > 1 and len(candidates) > 1 and not goes_on:
+    if len(picked) == 1 and budget > 1 and len(candidates) > 1 and not continues:
         picked = [0, len(candidates) - 1]
-    last = None if goes_on else candidates[-1]
+    last = None if continues else candidates[-1]
     return _explained([candidates[i] for i in sorted(picked)], last, shots)
 
 
 class _Choosing:
-    """Takes one candidate after another, then exchanges chosen ones for better ones."""
+    """One run of the algorithm: candidates are added one by one, then exchanged for better ones."""
 
     def __init__(
         self,
@@ -79,6 +93,7 @@ class _Choosing:
         self._opens = np.array([item.opens is not None for item in candidates])
 
     def run(self) -> list[int]:
+        """Return the indices of the chosen candidates, in the order of the choice."""
         cover = self._cover
         while len(cover.chosen) < self._budget:
             gains = self._next_gains()
@@ -88,7 +103,7 @@ class _Choosing:
             cover.add(best)
         known = {frozenset(cover.chosen)}
         while len(known) <= _MOST_EXCHANGES and self._exchange():
-            if frozenset(cover.chosen) in known:  # what one frame adds hangs on the others: exchanges can go round
+            if frozenset(cover.chosen) in known:  # gains depend on the other frames: exchanges can form a cycle
                 break
             known.add(frozenset(cover.chosen))
         return cover.chosen
@@ -97,14 +112,14 @@ class _Choosing:
         cover, left = self._cover, self._budget - len(self._cover.chosen)
         gains = self._gains()
         needed, fills = cover.gaps()
-        if needed and (needed >= left or gains.max() <= 0):  # at worst what looks like a chosen one: the most remote
+        if needed and (needed >= left or gains.max() <= 0):  # if all look like chosen ones: the most remote
             return np.asarray(np.where(fills, gains + _REMOTE * cover.room(), 0.0))
         return gains if gains.max() > PLAIN_PICTURE else np.asarray(gains * cover.room())
 
     def _exchange(self) -> bool:
-        """Makes the best exchange of one chosen frame that leaves no longer stretch without one; whether there was.
+        """Make the best exchange of one chosen frame that opens no gap; return whether there was one.
 
-        Only for news: what merely looks different does not disturb how evenly the frames are spread.
+        Only new content justifies an exchange: a picture that merely looks different must not disturb even spacing.
         """
         cover, best = self._cover, (PLAIN_PICTURE, -1, -1)
         needed, _ = cover.gaps()
@@ -122,7 +137,7 @@ class _Choosing:
         return best[1] >= 0
 
     def _least_missed(self) -> list[int]:
-        """The numbers of those chosen frames that add least."""
+        """Return the numbers of the chosen frames with the lowest gains."""
         numbers = range(self._num_fixed, len(self._cover.chosen))
         own = {number: self._gains(number)[self._cover.chosen[number]] for number in numbers}
         return sorted(numbers, key=lambda number: own[number])[:_MOST_WEIGHED]
@@ -131,7 +146,7 @@ class _Choosing:
         return np.asarray(self._cover.gains(but) * np.where(self._is_new(but), self._new_shot, 1.0))
 
     def _is_new(self, but: int | None = None) -> Which:
-        """Whether each candidate opens a shot that no chosen frame shows."""
+        """Return whether each candidate opens a shot that no chosen frame shows."""
         cover = self._cover
         seen = [cover.shots[place] for number, place in enumerate(cover.chosen) if number != but]
         return np.asarray(self._opens & ~np.isin(cover.shots, seen))

@@ -1,8 +1,8 @@
 """Survey: shots, keyframe candidates and a decoding summary from one pass over the frames.
 
 Memory does not grow with the length of the video: apart from candidates, only shot boundaries and measurements in steps
-are kept. Which candidates become keyframes is decided in `selector`. Decoding releases the interpreter's lock, so the
-next frames are decoded in a thread while the last one is examined.
+are kept. `selector` decides which candidates become keyframes. Decoding releases the interpreter's lock, so the next
+frames are decoded in a thread while the last one is examined.
 """
 
 from __future__ import annotations
@@ -29,26 +29,29 @@ from app.video.shots.cut_detector import CutDetector, Settled
 from app.video.shots.gradual_transitions import Gradual, GradualDetector
 from app.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
 
-_PROGRESS_SECONDS = 0.3
+_PROGRESS_SECONDS = 0.3  # between progress events. Chosen by hand; not tuned.
+# A file is reported as truncated if it lacks more than both of these, in seconds and as a share of its declared length.
+# Chosen by hand; not tuned.
 _MISSING_SECONDS = 0.5
 _MISSING_SHARE = 0.02
-_MOST_LOOSE = 256
+_MOST_LOOSE = 256  # bounds memory. Chosen by hand; not tuned.
 _T = TypeVar("_T")
 _DEPTH = 6
-"""Frames that wait at most: enough for a frame that is looked at for long, little against what the decoder holds."""
-_POLL_SECONDS = 0.1
+"""Most frames that wait: enough while one frame takes long to examine, few compared with those the decoder holds.
+Chosen by hand; not tuned."""
+_POLL_SECONDS = 0.1  # how soon the thread notices that it was closed. Chosen by hand; not tuned.
 
 
 @dataclass(frozen=True)
 class OpeningRead:
-    """Of all candidates of the opening it is known now what they are."""
+    """Event: all candidates of the opening have been decided."""
 
 
 class Survey:
-    """One pass over a reader: walk `events` to the end, then ask for the rest.
+    """One pass over a reader: iterate `events` to the end, then call the other methods.
 
-    With an `opening` an OpeningRead comes when its frames can be chosen; asking for what is known by then changes
-    nothing of what follows.
+    With an `opening`, an OpeningRead is yielded when its frames can be chosen; calling the other methods at that moment
+    does not affect later results.
     """
 
     def __init__(self, reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> None:
@@ -76,15 +79,15 @@ class Survey:
         self._opening_until = float("inf") if opening is None else opening.settled_seconds
 
     def events(self) -> Iterator[SurveyProgress | KeyframeFound | OpeningRead]:
-        """Decodes everything; tells progress a few times a second and pictures worth showing meanwhile."""
-        told = float("-inf")
+        """Decode everything; yield progress a few times a second, and pictures to show meanwhile."""
+        reported = float("-inf")
         for picture in ahead(self._reader.frames()):
             yield from self._shown(self._take(picture))
             if picture.time_seconds >= self._opening_until:
                 self._opening_until = float("inf")
                 yield OpeningRead()
-            if time.monotonic() - told >= _PROGRESS_SECONDS:
-                told = time.monotonic()
+            if time.monotonic() - reported >= _PROGRESS_SECONDS:
+                reported = time.monotonic()
                 yield SurveyProgress(picture.time_seconds, self._duration)
         if self._damaged is not None and not self._is_any_clean:  # the file has nothing better
             yield from self._shown(self._look(self._damaged))
@@ -97,18 +100,20 @@ class Survey:
         yield SurveyProgress(self._end_seconds, self._duration)
 
     def candidates(self) -> list[Candidate]:
+        """Return the kept candidates in time order."""
         return self._gatherer.candidates()
 
     def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
-        """For each candidate, what each cell of it is worth telling."""
+        """Return the value of each cell of each candidate."""
         return self._gatherer.worths(candidates)
 
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
-        """The shots of [0, end_seconds) as far as they are known."""
+        """Return the shots of [0, end_seconds) that are known by now."""
         boundaries = joined(self._cuts, self._graduals)
         return shots_between([one for one in boundaries if middle(one) < end_seconds], end_seconds, self._times)
 
     def summary(self) -> DecodeSummary:
+        """Return the results for the whole range, with notices; call after `events`."""
         boundaries = self._placed(joined(self._cuts, self._graduals))
         measures, stretches = self._meter.finish(self._end_seconds)
         return DecodeSummary(
@@ -165,8 +170,9 @@ class Survey:
         return fresh
 
     def _note_loose(self, verdict: Settled) -> None:
-        """A cut is loose where frames were passed over before it, unless a frame stored whole begins the shot, or the
-        reader knows those frames all the same.
+        """Record a cut before which frames were skipped, so that its exact frame is not known.
+
+        It is known if the shot begins with a frame stored whole, and computed if the reader kept the skipped frames.
         """
         before, step = verdict.before, verdict.step
         if before is None or step.index - before.index < 2 or step.index in self._whole:
@@ -182,13 +188,13 @@ class Survey:
             self._loose.append(cut)
 
     def _placed(self, boundaries: Iterable[Boundary]) -> tuple[Boundary, ...]:
-        """The same, each cut at the very first frame of its shot as far as that can be had cheaply."""
+        """Return the boundaries, each cut at the first frame of its shot where that is cheap to find."""
         exact = {**self._exact, **first_frames(self._reader.info, self._loose, self._num_frames)}
         times = ((one, exact.get(one.end_seconds) if one.type == "cut" else None) for one in boundaries)
         return tuple(one if time is None else Boundary(time, time, one.type) for one, time in times)
 
     def _shown(self, fresh: Iterable[Candidate]) -> Iterator[KeyframeFound]:
-        """Of what was newly kept, as much as leaves the page pictures for the rest of the video."""
+        """Yield new candidates to show, limited so that some remain to be shown for the rest of the video."""
         for candidate in fresh:
             share = candidate.time_seconds / self._duration if self._duration else self._num_shown / self._frames
             allowed = self._frames * share + (0 if candidate.opens is None else 2)
@@ -223,7 +229,7 @@ class Survey:
 
 
 def clock_text(seconds: float) -> str:
-    """A length as people write it: 0:07.4, 12:05.0, 1:02:03.0."""
+    """Return a duration as text, such as 0:07.4, 12:05.0 or 1:02:03.0."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
@@ -232,7 +238,10 @@ def clock_text(seconds: float) -> str:
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """The same items in the same order, and the same exception where one ends them. Closing it ends the thread."""
+    """Yield the items, prefetched in a thread; an exception of the iterator is raised here.
+
+    Closing the generator ends the thread.
+    """
     ready: queue.Queue[tuple[_T | None, BaseException | None]] = queue.Queue(_DEPTH)
     is_closed = threading.Event()
 
@@ -251,7 +260,7 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
                 if is_closed.is_set():
                     return
             put(None, StopIteration())
-        except BaseException as error:  # noqa: BLE001 - handed on to who walks
+        except BaseException as error:  # noqa: BLE001 - raised by the consumer
             put(None, error)
 
     thread = threading.Thread(target=work, name="decoding", daemon=True)

@@ -1,7 +1,7 @@
-"""From times to the stretches of a video without a frame: how many frames they need, and which candidates are such.
+"""Gaps of a video without a frame: how many frames they need, and which candidates fill them.
 
-Counted is with the candidates there are, not with the length alone: one that leaves the next where nobody is would
-leave a stretch too long in the end.
+The count uses the available candidates, not the length alone: a frame after which the next candidate is too far away
+would leave a gap that is too long.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Times = NDArray[np.float64]
 Which = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
-_SAME_SECONDS = 1e-6
+_SAME_SECONDS = 1e-6  # tolerance for rounding
 
 
 class TemporalGaps:
-    """The stretches between points in time, among candidates at `times`; none should be longer than `longest`.
+    """Gaps between points in time, among candidates at `times`; none should be longer than `longest`.
 
-    All in seconds, times and points rising. Nothing can be done about a stretch that ends by `fixed_until`.
+    All values are in seconds; times and points are rising. Gaps that end by `fixed_until` can't be filled.
     """
 
     def __init__(self, times: Times, longest: float, fixed_until: float) -> None:
@@ -30,8 +30,16 @@ class TemporalGaps:
         self._fixed_until = fixed_until
 
     def needed(self, points: Times, usable: Which) -> tuple[int, Which]:
-        """(how few of the usable candidates leave no stretch too long, as far as they can; which may be the next one
-        of so few)."""
+        """Count the frames that the gaps between `points` need, and mark the candidates to begin with.
+
+        Args:
+            points: Times that have a frame, with the start and the end of the video.
+            usable: Mask of the candidates that may fill a gap.
+
+        Returns:
+            The least number of usable candidates that leave no gap too long, as far as they can, and a mask of those
+            that may be the next one in such a set.
+        """
         fills = np.zeros(len(self._times), bool)
         places = np.flatnonzero(usable)
         total = 0
@@ -46,12 +54,12 @@ class TemporalGaps:
         return total, fills
 
     def room(self, points: Times) -> Times:
-        """For each candidate the seconds, never none, to the nearer end of the stretch around it."""
+        """Return for each candidate the seconds, at least 1e-6, to the nearer end of the gap around it."""
         gap = np.clip(np.searchsorted(points, self._times, side="right") - 1, 0, len(points) - 2)
         return np.asarray(np.maximum(np.minimum(self._times - points[gap], points[gap + 1] - self._times), 1e-6))
 
     def _counts(self, times: Times, start: float, end: float) -> tuple[int, Places]:
-        """(how few of these times one stretch needs, how few where each of them is one)."""
+        """Return the least number of these times that one gap needs, and that number if each of them is used."""
         onward = self._onward(times, times)
         after = np.zeros(len(times) + 1, np.intp)
         for place in range(len(times) - 1, -1, -1):
@@ -61,7 +69,7 @@ class TemporalGaps:
         return len(steps), np.asarray(np.searchsorted(steps, times) + 1 + after[:-1])
 
     def _steps(self, times: Times, start: float, end: float) -> list[float]:
-        """Those few: again and again the last one that is not too far on."""
+        """Return the fewest times that fill a gap, each the last one within reach of the one before."""
         steps: list[float] = []
         while end - start > self._longest:
             place = int(self._onward(times, np.array([start]))[0])
@@ -72,6 +80,6 @@ class TemporalGaps:
         return steps
 
     def _onward(self, times: Times, points: Times) -> Places:
-        """From each point the place of the last time that is not too far on, else of the next, else their number."""
+        """Return for each point the index of the last time within reach, else of the next, else their number."""
         last = np.searchsorted(times, points + self._longest, side="right") - 1
         return np.asarray(np.maximum(last, np.searchsorted(times, points, side="right")))

@@ -1,6 +1,6 @@
-"""Timestamps of wanted frames, for strategies that name times, and the early keyframes of an opening.
+"""Timestamps of wanted frames, for strategies that select by time, and the early keyframes of an opening.
 
-Needs neither the video nor a decoder, so frames of a video that was surveyed before can be named without it.
+It needs neither the video nor a decoder, so frames of an already surveyed video can be selected without reading it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from app.video.files import printable
 from app.video.keyframes.strategies import SAME_SECONDS, TIMES, SurveyFacts, Wish, evenly, thinned
 
 _SETTLES_SECONDS = 3.0
-"""What began this long ago has been judged: a cut, the best frame after it, the state of a picture, a dissolve."""
+"""Time after which the survey has decided on everything that began: a cut, the best frame after it, a stable segment, a
+dissolve. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a child fetched for wishes; in which shots the frames are is not told."""
+    """Frames that a decoder worker fetched for wishes; the numbers of their shots are not set."""
 
     keyframes: tuple[Keyframe, ...]
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the survey of a video or of a range of it told, on the axis of the whole video.
+    """Results of the survey of a video or of a range, on the time axis of the whole video.
 
     `first` and `last` are (index, seconds) of the frames that were read, `whole_frames` the seconds of those that the
-    codec stored whole, and `edges` what must be found in the file before a jump in it is trusted.
+    codec stored whole, and `edges` the (index, seconds) that a seek must find before its results are trusted.
     """
 
     decode: DecodeSummary
@@ -40,15 +41,24 @@ class Known:
     edges: tuple[tuple[int, float], ...]
 
     def has(self, opening: Opening) -> bool:
-        """Whether so much was read that the opening was told."""
+        """Return whether enough was read for the opening to have been reported."""
         return self.last[1] - self.first[1] >= opening.settled_seconds
 
 
 def wishes_of(
     known: Known, selection: Selection, frames: int, opening: Opening | None, name: str
 ) -> tuple[list[Wish], DecodeSummary]:
-    """At most `frames` wishes in order of time, and the summary with what must be said about them. Raises InputError
-    for none.
+    """Return at most `frames` wishes in time order, and the summary with the notices about them.
+
+    Args:
+        known: Results of the survey.
+        selection: Strategy, one of TIMES, and its options.
+        frames: Most frames wanted.
+        opening: Opening whose wishes are to come first, or None.
+        name: Name of the video, for messages.
+
+    Raises:
+        InputError: No frame matches the selection.
     """
     surveyed = SurveyFacts(known.first[1], known.decode.readable_seconds, known.decode.shots, known.whole_frames)
     if opening is not None and known.has(opening):
@@ -70,22 +80,22 @@ def wishes_of(
 
 
 def names_times(selection: Selection) -> bool:
-    """Whether it needs nothing but times of a whole video, which can be told from what is known of it."""
+    """Return whether the selection needs only times of a whole video, which `Known` provides."""
     return is_whole(selection) and selection.strategy in TIMES
 
 
 def is_whole(selection: Selection) -> bool:
-    """Whether it is about the whole video: then what is known of the video serves it."""
+    """Return whether the selection covers the whole video, so that `Known` of the video applies to it."""
     return not selection.start_seconds and selection.end_seconds is None
 
 
 def opening_wishes(start_seconds: float, opening: Opening) -> list[Wish]:
-    """The opening divided evenly among its frames."""
+    """Return wishes that divide the opening evenly among its frames."""
     return evenly(start_seconds, start_seconds + opening.seconds, opening.frames)
 
 
 def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyframe, ...]:
-    """The same with the numbers of the shots that show them."""
+    """Return the keyframes with the numbers of the shots that contain them."""
     starts = [shot.start_seconds for shot in shots]
     numbers = (max(1, bisect_right(starts, one.time_seconds + SAME_SECONDS)) for one in keyframes)
     return tuple(replace(one, shot=number) for one, number in zip(keyframes, numbers, strict=True))
@@ -93,7 +103,7 @@ def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyf
 
 @dataclass(frozen=True)
 class Opening:
-    """At most `frames` keyframes of the first `seconds` of the range are chosen as soon as those have been read."""
+    """First `seconds` of the range, of which at most `frames` keyframes are chosen as soon as they were read."""
 
     seconds: float
     frames: int
@@ -104,5 +114,5 @@ class Opening:
 
     @property
     def settled_seconds(self) -> float:
-        """When so much has been read that all that lies in the opening is known for what it is."""
+        """Return the time in seconds at which everything in the opening has been decided."""
         return self.seconds + _SETTLES_SECONDS

@@ -1,4 +1,4 @@
-"""Runs the benchmarks named on the command line, or all of them, and prints a table of ratios."""
+"""Run the benchmarks named on the command line, or all of them, and print a table of ratios."""
 
 from __future__ import annotations
 

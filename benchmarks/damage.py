@@ -45,7 +45,7 @@ _VISIBLE_CELLS = 6
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the keyframes of one damaged file; `error` is the key of the AppError that it ended with."""
+    """Result for the keyframes of one damaged file; `error` is the key of the AppError that it ended with."""
 
     keyframes: int = 0
     visible: int = 0
@@ -55,7 +55,7 @@ class Result:
 
 
 def encode(clip: Path, target: Path, codec: str, options: dict[str, str]) -> Path:
-    """The first SECONDS of the clip in another codec."""
+    """Encode the first SECONDS of the clip in another codec."""
     with av.open(str(clip)) as source, av.open(str(target), "w") as container:
         stream = source.streams.video[0]
         rate = stream.average_rate or 25
@@ -73,13 +73,13 @@ def encode(clip: Path, target: Path, codec: str, options: dict[str, str]) -> Pat
 
 
 def payloads(path: Path) -> list[tuple[int, int]]:
-    """(position, size) of each coded picture in the file."""
+    """List (position, size) of each coded picture in the file."""
     with av.open(str(path)) as container:
         return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size and packet.pos]
 
 
 def flipped(data: bytes, places: Sequence[tuple[int, int]], count: int, seed: int) -> bytes:
-    """The data with `count` bits flipped in coded pictures, but not in their first 32 bytes, which hold headers."""
+    """Flip `count` bits in coded pictures, except in their first 32 bytes, which contain headers."""
     draw, changed = random.Random(seed), bytearray(data)
     total = [size for _, size in places]
     for position, size in draw.choices(places, total, k=count):
@@ -89,24 +89,24 @@ def flipped(data: bytes, places: Sequence[tuple[int, int]], count: int, seed: in
 
 
 def cells(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The means of a picture in 32 x 18 cells."""
+    """Return the means of a picture in 32 x 18 cells."""
     return np.asarray(cv2.resize(image, _CELLS, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def differs(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    """Whether people would see a difference."""
+    """Return whether people would see a difference."""
     return int((np.abs(one - other).max(axis=2) > _VISIBLE_LEVELS).sum()) >= _VISIBLE_CELLS
 
 
 def shown(path: Path) -> dict[int, NDArray[np.float32]]:
-    """The pictures of an undamaged file by their milliseconds on the axis of the container."""
+    """Decode the pictures of an undamaged file by their time in milliseconds."""
     with open_reader(path) as reader:
         start = reader.info.start_seconds
         return {round((start + one.time_seconds) * 1000): cells(one.upright(SIDE)) for one in reader.frames()}
 
 
 def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
-    """Chooses keyframes of a damaged file and compares them with the truth, and with themselves at full size."""
+    """Choose keyframes of a damaged file; compare them with the truth and with themselves at full size."""
     keyframes: tuple[Keyframe, ...] = ()
     notices: tuple[str, ...] = ()
     start = 0.0
@@ -140,7 +140,7 @@ def _cells_of(keyframe: Keyframe) -> NDArray[np.float32]:
 def results(
     clips: Sequence[Path], folder: Path, seeds: Sequence[int], codecs: Sequence[str]
 ) -> Iterator[tuple[str, str, Result]]:
-    """(codec, what was done, result) for each damaged file, and for each undamaged one."""
+    """Yield (codec, damage, result) for each damaged file, and for each undamaged one."""
     for name in codecs:
         codec, suffix, options = CODECS[name]
         for clip in clips:

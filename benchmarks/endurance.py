@@ -43,12 +43,12 @@ _CONFIG = {
 }
 _CLOCK = re.compile(r"(?<![\d:.T+])(?:\d+:)?\d{1,2}:\d{2}(?:\.\d{1,3})?(?![\d:])")
 _POLL_SECONDS = 0.2
-# What tells one run from another and not what was found.
+# Fields that differ between runs, whatever was found.
 _OF_THE_RUN = {"id", "created", "seconds", "seconds_by_stage", "usage", "recalled", "base_url", "job", "aigc"}
 
 
 def compose(path: Path, *, minutes: float) -> Path:
-    """Coloured scenes of 4 to 50 seconds; things move in every third, and every fifth begins out of the dark."""
+    """Compose coloured scenes of 4 to 50 seconds; objects move in every third, every fifth fades in from black."""
     draw = random.Random(60)
     total = round(minutes * 60 * FRAME_RATE)
 
@@ -76,7 +76,7 @@ def _with_square(card: Image, step: int) -> Image:
 
 @dataclass(frozen=True)
 class Setting:
-    """What both runs have in common."""
+    """Settings that both runs have in common."""
 
     video: Path
     frames: int
@@ -85,7 +85,7 @@ class Setting:
     in_flight: int = 2  # few, so that there is a middle to be killed in
 
     def start(self, data: Path, report: Path) -> subprocess.Popen[bytes]:
-        """`framelens analyse`, writing what it says beside the report."""
+        """Start `framelens analyse`, which writes its output beside the report."""
         report.parent.mkdir(parents=True, exist_ok=True)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("FRAMELENS_", "VLLM_"))},
@@ -106,13 +106,13 @@ class Setting:
             )
 
     def finish(self, data: Path, report: Path) -> None:
-        """The same, to its end. Raises where it ends with an error."""
+        """Run `framelens analyse` to its end. Raise if it fails."""
         if status := self.start(data, report).wait():
             raise RuntimeError(f"framelens analyse ended with {status}:\n{report.with_suffix('.log').read_text()}")
 
 
 def killed(setting: Setting, data: Path, report: Path, *, answered: int) -> tuple[int, set[int]]:
-    """Starts a run and kills it by signal 9 when so many parts are answered; (its answers, what is left of its family).
+    """Start a run and kill it by signal 9 when so many chunks are answered; return its answers and its orphans.
 
     The numbers are those of the processes that outlived the app by more than half a minute.
     """
@@ -131,7 +131,7 @@ def killed(setting: Setting, data: Path, report: Path, *, answered: int) -> tupl
 
 
 def stored(data: Path) -> dict[int, str]:
-    """The answers about parts that are in the store by now, by number; read without holding anybody up."""
+    """Read the stored answers about chunks by number, without blocking other processes."""
     with (
         suppress(sqlite3.Error),
         closing(sqlite3.connect(f"file:{data / 'framelens.sqlite'}?mode=ro", uri=True)) as file,
@@ -141,7 +141,7 @@ def stored(data: Path) -> dict[int, str]:
 
 
 def said(report: Path) -> Any:
-    """What a JSON report says, without what tells one run from another."""
+    """Return a JSON report without the fields that differ between runs."""
     return _plain(json.loads(report.read_text()))
 
 
@@ -152,7 +152,7 @@ def _plain(value: Any) -> Any:
 
 
 def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
-    """Where two reports differ."""
+    """List the differences between two reports."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys()):
             yield from differences(one.get(key), other.get(key), f"{place}.{key}")
@@ -164,7 +164,7 @@ def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
 
 
 def container_clocks(path: Path) -> set[str]:
-    """All times of the video's frames, and its end, as people read them; taken from its packets alone."""
+    """Format the times of the video's frames and its end, read from its packets alone."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.pts is not None and packet.time_base]
@@ -174,16 +174,16 @@ def container_clocks(path: Path) -> set[str]:
 
 
 def foreign_times(text: str, clocks: set[str]) -> list[str]:
-    """What looks like a time in a text and is none of these."""
+    """List the times in a text that are none of these."""
     return sorted({found for found in _CLOCK.findall(text) if found not in clocks})
 
 
 def run(setting: Setting, folder: Path) -> Iterator[str]:
-    """Both runs; a line on each thing found. Those that begin with "WRONG" are what must not be."""
+    """Do both runs and yield a line for each result. Lines that begin with "WRONG" are failures."""
     began = time.monotonic()
     whole, broken = folder / "whole" / "report.json", folder / "broken" / "report.json"
     setting.finish(folder / "whole-data", whole)
-    told = said(whole)
+    expected = said(whole)
     parts = len(stored(folder / "whole-data"))
     yield f"undisturbed: {parts} parts in {time.monotonic() - began:.0f} s"
     began = time.monotonic()
@@ -199,7 +199,7 @@ def run(setting: Setting, folder: Path) -> Iterator[str]:
     yield f"begun again: {taken} answers taken over, {len(after) - taken} asked, in {time.monotonic() - began:.0f} s"
     if taken < kept:
         yield f"WRONG: {kept - taken} answers were there and were asked for again"
-    yield from (f"WRONG: another result at {line}" for line in differences(told, said(broken)))
+    yield from (f"WRONG: another result at {line}" for line in differences(expected, said(broken)))
     setting.finish(folder / "broken-data", markdown := broken.with_suffix(".md"))
     text, clocks = markdown.read_text(), container_clocks(setting.video)
     yield f"its report: {len(_CLOCK.findall(text))} times printed, {len(clocks) - 1} frames in the video"

@@ -1,6 +1,4 @@
-"""A stored report of 10,000 findings, opened in a real browser: from the click on it to its first findings being there,
-and from page to page of them.
-"""
+"""A stored report of 10,000 findings in a real browser: time from click to first findings, and between pages."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ def run(folder: Path) -> Iterator[Row]:
 
 
 def _store(data: Path, name: str) -> None:
-    """Puts the report into the store as a finished job does."""
+    """Store the report as a finished job does."""
     request = AnalysisRequest(SAMPLE, frames=PARTS * rich.FRAMES_EACH)
     analysis = rich.rich(request, name, parts=PARTS, findings=FINDINGS_EACH, cues=2000, model=name)
     job = JobSnapshot(name, f"{name}.mp4", _CREATED, request, state="done", analysis=analysis)
@@ -79,7 +77,7 @@ def _measured(chromium: str, url: str) -> Iterator[Row]:
 
 
 def _opened(page: Page, name: str) -> float:
-    """Seconds from the click on a recent analysis to its findings."""
+    """Measure the seconds from the click on a recent analysis to its findings."""
     button = page.get_by_role("button").filter(has_text=f"{name}.mp4")
     button.wait_for()
     page.wait_for_timeout(1500)

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def make(path: Path, *, seconds: float, width: int, height: int, frame_rate: int, shot_seconds: float = 6.0) -> Path:
-    """H.264 in MP4 with B-frames, as a phone or a camera writes it."""
+    """Encode H.264 in MP4 with B-frames, as a phone or a camera does."""
     random = np.random.default_rng(1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=frame_rate, options={"preset": "veryfast", "crf": "26"})

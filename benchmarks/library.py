@@ -40,7 +40,7 @@ def run(folder: Path) -> Iterator[Measured]:
 
 
 def _by_meaning(library: LibraryIndex, size: int) -> Iterator[Measured]:
-    """The same with vectors of a usual size at every third passage; a model's own time is not counted."""
+    """Measure a search with vectors of a usual size at every third passage; the model's own time is not counted."""
     chance = np.random.default_rng(5)
     for number in range(size):
         vectors = chance.integers(-127, 127, (_PASSAGES // 3, _DIMENSIONS), np.int8)

@@ -35,7 +35,7 @@ def run(folder: Path) -> Iterator[Row]:
 
 
 def peak_megabytes(command: Sequence[str]) -> float:
-    """The most that a process and its descendants hold together at one time."""
+    """Return the most that a process and its descendants hold together at one time."""
     process = subprocess.Popen(command)
     peak = 0.0
     while process.poll() is None:

@@ -43,7 +43,7 @@ SELECTIONS = (
 
 
 def sources(folder: Path) -> dict[str, bytes]:
-    """A small valid file of each format by its suffix."""
+    """Make a small valid file of each format, by suffix."""
 
     def images() -> Iterator[object]:
         yield from (image for shot in (1, 2) for image in moving(18, seed=shot))
@@ -154,7 +154,7 @@ class Mutation:
 
 
 def mutations(folder: Path, seeds: Sequence[int]) -> Iterator[Mutation]:
-    """Writes a damaged file for each seed when it is asked for."""
+    """Yield a damaged file for each seed, written when it is requested."""
     files = sources(folder)
     for seed in seeds:
         draw = random.Random(seed)

@@ -36,7 +36,7 @@ def run(folder: Path) -> Iterator[Row]:
 
 @contextmanager
 def serving(data: Path) -> Iterator[str]:
-    """The address of the app over this data folder, from when it answers to the end of the block."""
+    """Serve the app over this data folder and yield its address once it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

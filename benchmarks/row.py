@@ -10,7 +10,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Row:
-    """`value` against `bound`, the most that is accepted; None where the figure is only told."""
+    """`value` against `bound`, the most that is accepted; None for a figure that is only reported."""
 
     name: str
     value: float

@@ -47,8 +47,9 @@ def main(arguments: list[str]) -> int:
 
 
 def rerun_with_supported_python(arguments: list[str]) -> None:
-    """Go on in a supported Python: that of .venv, one on the PATH, or one that uv finds or downloads. Say what is
-    missing where there is none.
+    """Continue in a supported Python: that of .venv, one on the PATH, or one that uv finds or downloads.
+
+    Print what is missing if there is none.
     """
     if sys.version_info[:2] in SUPPORTED:
         return
@@ -121,22 +122,22 @@ def install(*, with_tests: bool) -> None:
 
 
 def wanted_extra() -> str:
-    """ "gpu", "cpu", or "" for an app without a local engine."""
-    told = os.environ.get("FRAMELENS_EXTRA", "")
-    if told in ("cpu", "gpu", "none"):
-        return told.replace("none", "")
+    """Return "gpu", "cpu", or "" for an app without a local engine."""
+    found = os.environ.get("FRAMELENS_EXTRA", "")
+    if found in ("cpu", "gpu", "none"):
+        return found.replace("none", "")
     if not sys.platform.startswith("linux"):
         return ""
     return "gpu" if has_nvidia_gpu() else "cpu"
 
 
 def has_nvidia_gpu() -> bool:
-    """The driver's own word where it is installed; WSL keeps nvidia-smi off the PATH."""
+    """Ask the driver if it is installed; WSL keeps nvidia-smi off the PATH."""
     smi = shutil.which("nvidia-smi") or "/usr/lib/wsl/lib/nvidia-smi"
     if not Path(smi).exists():
         return False
-    told = subprocess.run([smi, "-L"], capture_output=True, text=True, check=False)
-    return told.returncode == 0 and "GPU" in told.stdout
+    found = subprocess.run([smi, "-L"], capture_output=True, text=True, check=False)
+    return found.returncode == 0 and "GPU" in found.stdout
 
 
 def fingerprint(extra: str) -> str:
@@ -145,7 +146,7 @@ def fingerprint(extra: str) -> str:
 
 
 def pins(extra: str) -> Path:
-    """The exact versions of everything. The two engines ask for different ones of a few packages."""
+    """Return the file of pinned versions. The two engines need different versions of a few packages."""
     return ROOT / f"constraints-{extra or 'cpu'}.txt"
 
 

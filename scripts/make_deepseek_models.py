@@ -1,4 +1,4 @@
-"""Makes the tiny DeepSeek-VL models that tests start the second engine on: `--out FOLDER`, under a megabyte in all."""
+"""Make the tiny DeepSeek-VL models that tests start the second engine on: `--out FOLDER`, under a megabyte in all."""
 
 from __future__ import annotations
 

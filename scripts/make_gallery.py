@@ -1,8 +1,8 @@
-"""Writes the reports of docs/gallery: every format, in both languages, of the sample video that the app carries.
+"""Write the reports of docs/gallery: every format, in both languages, of the sample video that the app carries.
 
     python scripts/make_gallery.py
 
-The video is read, frames are chosen and measured, and the report is made by the app itself. What stands for the model
+The video is read, frames are chosen and measured, and the report is made by the app itself. The stand-in for the model
 is a server on this machine that gives the answers below, which people wrote; the reports say so by its name. One of
 them names a time of its own, so that one sees how that is marked.
 """
@@ -78,19 +78,19 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
 
 
 def answer(language: str) -> str:
-    """The whole answer to the only part, in the form that the app asks for."""
-    told = _ANSWERS[language]
+    """Return the answer to the only chunk, in the form that the app requests."""
+    answers = _ANSWERS[language]
 
     def statements(name: str) -> list[dict[str, object]]:
-        return [{"frames": list(frames), "text": text} for frames, text in told[name]]
+        return [{"frames": list(frames), "text": text} for frames, text in answers[name]]
 
-    chapters = [{"first_frame": first, "title": title, "text": text} for first, title, text in told["chapters"]]
+    chapters = [{"first_frame": first, "title": title, "text": text} for first, title, text in answers["chapters"]]
     lists = {name: statements(name) for name in ("findings", "overview", "reply")}
-    return json.dumps({"title": told["title"], "chapters": chapters, **lists}, ensure_ascii=False)
+    return json.dumps({"title": answers["title"], "chapters": chapters, **lists}, ensure_ascii=False)
 
 
 def write(language: str, folder: Path) -> None:
-    """All formats into `folder`, which is emptied before."""
+    """Write all formats into `folder`, which is emptied first."""
     from tests.llm.scripted import serve
 
     def behave(body: dict[str, Any]) -> Iterator[str]:

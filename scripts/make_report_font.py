@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def make(source: Path, weight: str, target: Path) -> None:
-    """The same source gives the same bytes: the font keeps the date of the source."""
+    """Make the font. The same source gives the same bytes: the font keeps the date of the source."""
     options = subset.Options(
         font_number=_SIMPLIFIED_CHINESE,
         layout_features=list(_FEATURES),
@@ -62,8 +62,10 @@ def make(source: Path, weight: str, target: Path) -> None:
 
 
 def wanted(known: Iterable[int]) -> set[int]:
-    """Of the characters that the source knows, those that are kept. Combining marks are not: a letter with an accent
-    that the font lacks would be put together of the two, badly, where another font has it whole.
+    """Choose the characters to keep of those in the source.
+
+    Combining marks are left out: an accented letter that the font lacks would be composed badly, where another font has
+    it whole.
     """
     common = {ord(letter) for encoding, heads in _LEVELS for letter in letters(encoding, heads)}
     kept = {code for code in known if code in common or not is_of_thousands(code)}
@@ -77,7 +79,7 @@ def letters(encoding: str, heads: Iterable[int]) -> Iterable[str]:
 
 
 def is_of_thousands(code: int) -> bool:
-    """Whether it is a hanzi, hangul, or one of the signs made of them."""
+    """Return whether a character is a hanzi, hangul, or a sign made of them."""
     blocks = ((0x1100, 0x11FF), (0x3130, 0x318F), (0x3200, 0x4DBF), (0x4E00, 0x9FFF), (0xA960, 0xA97F))
     return code >= 0x1F100 or any(
         first <= code <= last for first, last in (*blocks, (0xAC00, 0xD7FF), (0xF900, 0xFAFF))
@@ -96,7 +98,7 @@ def rename(font: TTFont, weight: str) -> None:
 
 
 def licence() -> str:
-    """The Open Font License as it is in the package, with the copyright of the font's own table over it."""
+    """Return the package's Open Font License below the copyright of the font's own table."""
     lines = LICENCE.read_text(encoding="utf-8").splitlines()
     first = lines.index("License: SIL-1.1", lines.index("License: GPL-3+")) + 1
     last = next(place for place in range(first, len(lines)) if lines[place] and not lines[place].startswith(" "))

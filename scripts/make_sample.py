@@ -1,4 +1,4 @@
-"""Draws the bundled sample video: five short shots with a title, a landscape, a ball, a notice board and a counter.
+"""Draw the bundled sample video: five short shots with a title, a landscape, a ball, a notice board and a counter.
 
 From nothing but this file and a font with Chinese characters to app/samples/sample.mp4 (20 s, 640x360, H.264), the
 same pictures every time. It is run by hand when the sample is to change; the result is kept in the repository.
@@ -31,7 +31,7 @@ Scene = Callable[[float, Write], Image.Image]
 
 
 def writer(font_path: Path) -> Write:
-    """A function that writes centred text: (draw, middle, text, size in pixels, colour)."""
+    """Return a function that writes centred text: (draw, middle, text, size in pixels, colour)."""
 
     def write(draw: ImageDraw.ImageDraw, middle: tuple[float, float], text: str, size: int, colour: str) -> None:
         draw.text(middle, text, fill=colour, font=ImageFont.truetype(font_path, size), anchor="mm")
@@ -40,7 +40,7 @@ def writer(font_path: Path) -> Write:
 
 
 def shaded(top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Image.Image:
-    """A picture that goes evenly from one colour to another."""
+    """Draw a gradient from one colour to another."""
     column = Image.new("RGB", (1, SIZE[1]))
     for y in range(SIZE[1]):
         part = y / (SIZE[1] - 1)
@@ -58,7 +58,7 @@ def title(part: float, write: Write) -> Image.Image:
 
 
 def landscape(part: float, write: Write) -> Image.Image:
-    """The sun rises over two rows of hills."""
+    """Draw the sun rising over two rows of hills."""
     light = part
     image = shaded(
         (int(40 + 70 * light), int(70 + 100 * light), int(130 + 105 * light)), (255, int(150 + 70 * light), 110)
@@ -73,7 +73,7 @@ def landscape(part: float, write: Write) -> Image.Image:
 
 
 def ball(part: float, write: Write) -> Image.Image:
-    """A red ball bounces from left to right over a tiled floor."""
+    """Draw a red ball bouncing from left to right over a tiled floor."""
     image = Image.new("RGB", SIZE, "#f1ede2")
     draw = ImageDraw.Draw(image)
     for column in range(16):
@@ -101,7 +101,7 @@ def board(part: float, write: Write) -> Image.Image:
 
 
 def counter(part: float, write: Write) -> Image.Image:
-    """The numbers 1 to 4, a second each, above a bar that fills."""
+    """Draw the numbers 1 to 4, a second each, above a bar that fills."""
     number = int(part * 4)
     image = Image.new("RGB", SIZE, "#1f4f7a")
     draw = ImageDraw.Draw(image)

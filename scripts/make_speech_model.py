@@ -1,4 +1,4 @@
-"""Makes the tiny Whisper that tests of the speech path start a real engine on: `--out FOLDER`, under a megabyte."""
+"""Make the tiny Whisper that tests of the speech path start a real engine on: `--out FOLDER`, under a megabyte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains tests/fixtures/tiny-vl and tiny-text from nothing, or puts them to a held-out test.
+"""Train tests/fixtures/tiny-vl and tiny-text from nothing, or put them to a held-out test.
 
     python scripts/train_test_models.py --out tests/fixtures              # about twelve CPU minutes on one core
     python scripts/train_test_models.py --out tests/fixtures --evaluate   # frames named right and in order, in percent

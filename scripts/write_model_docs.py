@@ -1,6 +1,6 @@
-"""Writes the tables of docs/models.en.md and docs/models.zh.md from the catalogue, the formats and the proposals.
+"""Write the tables of docs/models.en.md and docs/models.zh.md from the catalogue, the formats and the proposals.
 
-What stands between `<!-- NAME -->` and `<!-- / -->` is replaced; the rest is written by hand. A test holds the
+The text between `<!-- NAME -->` and `<!-- / -->` is replaced; the rest is written by hand. A test holds the
 documents to it. Run it after a change of app/models: python scripts/write_model_docs.py
 """
 
@@ -32,7 +32,7 @@ _MACHINES = (
 
 
 def written(text: str, language: Language) -> str:
-    """`text` with its tables made anew."""
+    """Return `text` with its tables regenerated."""
     tables = {"catalogue": _catalogue(language), "fit": _fit(language), "formats": _formats(language)}
 
     def replaced(found: re.Match[str]) -> str:

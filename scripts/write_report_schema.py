@@ -1,4 +1,4 @@
-"""Writes docs/report.schema.json, the JSON Schema of the JSON report, from the form that the app writes and reads.
+"""Write docs/report.schema.json, the JSON Schema of the JSON report, from the form that the app writes and reads.
 
     python scripts/write_report_schema.py
 

@@ -1,1 +1,1 @@
-"""Benchmarks of whole analyses: the asking against raw requests, the first text, memory, and the engine's caches."""
+"""Benchmarks of whole analyses: requests against raw ones, time to the first text, memory, and the engine's caches."""

@@ -31,13 +31,13 @@ SLOW = Delays(first_seconds=7.0, token_seconds=0.1, frame_tokens=3000, context=8
 """A CPU's: three frames at 2.3 s each, then 10 tokens a second."""
 _FRAMES = 256
 _THREADS = {"one thread": {"OMP_NUM_THREADS": "1"}, "all threads": {}}
-"""With one, the other core of two is left to whoever asks. The threads of more wait for each other by keeping theirs
+"""With one, the other core of two is left to the client. The threads of more wait for each other by keeping theirs
 busy, so that what the app spends, it takes from the engine."""
 _TINY_ARGUMENTS = {"max_model_len": 4096, "dtype": "bfloat16"}
 
 
 class Videos:
-    """Drawn here; what is there already is not made again."""
+    """Videos drawn here; existing files are not made again."""
 
     def __init__(self, work: Path) -> None:
         self._work = work

@@ -1,6 +1,6 @@
-"""What an engine without a model answers: JSON for the schema that a request brings, with a finding for each frame.
+"""Answers of an engine without a model: JSON for the schema of a request, with a finding for each frame.
 
-No two sentences are alike, since the app takes a text that repeats itself for a model that has lost its way.
+No two sentences are alike, since the app takes repeated text for a model in a loop.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORDS = ("door", "lamp", "river", "hand", "street", "table", "cloud", "coat", "
 
 
 def answer_to(body: Mapping[str, Any]) -> str:
-    """The whole text of the answer; one letter where one token is asked for."""
+    """Return the text of the answer; one letter if one token is requested."""
     if body.get("max_tokens") == 1:
         return "x"
     form = body.get("response_format", {}).get("json_schema", {}).get("schema", {"type": "string"})
@@ -29,18 +29,18 @@ def answer_to(body: Mapping[str, Any]) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """The text as tokens of the usual length."""
+    """Split the text into tokens of the usual length."""
     return [text[start : start + _CHARACTERS_A_TOKEN] for start in range(0, len(text), _CHARACTERS_A_TOKEN)]
 
 
 def prompt_tokens(body: Mapping[str, Any], *, frame_tokens: int) -> int:
-    """As an engine would count them, with a fixed cost of a picture."""
+    """Count tokens as an engine would, with a fixed cost per image."""
     pictures = sum(1 for part in _parts(body) if part["type"] == "image_url")
     return _TEXT_TOKENS + frame_tokens * pictures
 
 
 def cited(body: Mapping[str, Any]) -> list[int]:
-    """The numbers of the frames that were sent; the first one where there are none."""
+    """Return the numbers of the frames that were sent, the first one if there are none."""
     texts = (part["text"] for part in _parts(body) if part["type"] == "text")
     return [int(number) for text in texts for number in _MARK.findall(text[:40])] or [1]
 

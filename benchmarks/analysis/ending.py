@@ -1,6 +1,6 @@
-"""Has engines answer in a form that even made-up weights fill to its end: texts and entries are given.
+"""Answer form with given texts and entries, which even dummy weights fill to its end.
 
-Without it such weights write until the tokens run out: who is seen is never told, and each answer is asked for again.
+Without it such weights write until the tokens run out, so every answer is incomplete and requested again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FRAMES = 2
 
 @contextmanager
 def answers_that_end() -> Iterator[None]:
-    """The app asks for this form meanwhile."""
+    """Make the app request this form inside the context."""
     usual, texts = request_executor.schema_of, cycle(_TEXTS)
 
     def schema_of(*given: Any, **how: Any) -> Schema:
@@ -34,7 +34,7 @@ def answers_that_end() -> Iterator[None]:
 
 
 def given_texts(schema: Schema, text: str) -> Schema:
-    """The same form with this text, the first choice, frames among the first few, and one entry in each list."""
+    """Return the form with this text, the first choice, frames among the first few, and one entry in each list."""
     match schema:
         case {"enum": [first, *_]}:
             return {"enum": [first]}

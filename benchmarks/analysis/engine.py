@@ -1,6 +1,6 @@
-"""The real CPU engine for benchmarks: a model folder, started once, with what it tells of its prefix cache.
+"""The real CPU engine for benchmarks: a model folder, started once, with the counters of its prefix cache.
 
-It is started so that its caches can be emptied between rounds, else a second round would find what the first had paid.
+Its caches can be emptied between rounds, since a second round would otherwise find the entries of the first.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Caches:
     endpoint: Endpoint
 
     def empty(self) -> None:
-        """Of prompts, of pictures as they came, and of what the vision tower made of them."""
+        """Empty the caches of prompts, of images and of their encodings."""
         for name in ("reset_prefix_cache", "reset_mm_cache", "reset_encoder_cache"):
             self._ask("POST", name)
 
     def hits(self) -> tuple[float, float]:
-        """Tokens that were found, and looked for, since the start."""
-        told = self._ask("GET", "metrics").text
-        return count_of(told, "hits"), count_of(told, "queries")
+        """Return the numbers of tokens found and looked up since the start."""
+        metrics = self._ask("GET", "metrics").text
+        return count_of(metrics, "hits"), count_of(metrics, "queries")
 
     def _ask(self, method: str, path: str) -> httpx.Response:
         url = f"{self.endpoint.base_url.removesuffix('/v1')}/{path}"
@@ -45,7 +45,7 @@ class Caches:
 
 
 def count_of(metrics: str, name: str) -> float:
-    """What a vLLM's metrics say of its prefix cache, over all its engines."""
+    """Read a counter of the prefix cache from vLLM's metrics, summed over its engines."""
     return sum(float(number) for number in re.findall(_COUNT.format(name=name), metrics, re.MULTILINE))
 
 
@@ -53,7 +53,7 @@ def count_of(metrics: str, name: str) -> float:
 def started(
     model: Path, arguments: Mapping[str, object], logs: Path, environment: Mapping[str, str] | None = None
 ) -> Iterator[Caches]:
-    """vLLM with the model of this folder, ready to be asked; whether its weights are there is its own concern."""
+    """Start vLLM with the model of this folder and wait until it is ready; the weights are not checked."""
     launcher = vllm_launcher(str(model), arguments)
     given = launcher.environment
     more = {"VLLM_SERVER_DEV_MODE": "1", **(environment or {})}

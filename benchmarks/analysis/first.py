@@ -1,4 +1,4 @@
-"""How much of a long video has been read when the first text about its beginning comes. The engine is warm."""
+"""Share of a long video that has been read when the first text about its start arrives. The engine is warm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IN_FLIGHT = 4
 
 
 def rows(place: Place, *, rounds: int) -> Iterator[Row]:
-    """The share of the survey, by the median of rounds; each is ended at its first text."""
+    """Measure the share of the survey, the median of rounds that end at their first text."""
     request = AnalysisRequest(place.videos[0], frames=place.frames)
     courses = [
         place.app(IN_FLIGHT, place.data / f"first-{number}").course(request, until_text=True)

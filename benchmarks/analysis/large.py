@@ -1,6 +1,8 @@
-"""The shape of Qwen2.5-VL-3B as a model folder without weights: vLLM makes them up (`load_format` dummy), so that times
-are true and answers are not. Tokenizer and chat template are those of the test model: a text costs it about as many
-tokens as the real one, where that of a trial (app.models.dummy_model) has one for every byte.
+"""The shape of Qwen2.5-VL-3B as a model folder without weights.
+
+vLLM makes the weights up (`load_format` dummy), so that times are real and answers are not. Tokenizer and chat template
+are those of the test model: a text costs it about as many tokens as the real one, where that of a trial
+(app.models.dummy_model) has one for every byte.
 """
 
 from __future__ import annotations
@@ -41,13 +43,13 @@ _ANSWER = 16
 _WHOLE_ANSWER = 512
 """More than it takes."""
 _FRAMES = 14
-"""In seven parts, two at a time after the first one has told who is seen."""
+"""In seven parts, two at a time after the first one has said who is seen."""
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 _MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
 
 
 def folder(at: Path) -> Path:
-    """The model folder, made where it is not there."""
+    """Return the model folder; make it if it is missing."""
     write_folder(built_in().by_id[_MODEL].config, at)
     for name in _TOKENIZER:
         shutil.copy(TINY / name, at / name)
@@ -57,13 +59,13 @@ def folder(at: Path) -> Path:
 
 
 def with_marks_of(tiny: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """`config` with the numbers that the test model's tokenizer gives to its marks."""
+    """Return `config` with the ids of the test model's special tokens."""
     ends = {name: tiny["text_config"][name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     return {**config, **ends, **{name: tiny[name] for name in _MARKS}}
 
 
 def rows(caches: Caches, videos: tuple[Path, Path], data: Path) -> Iterator[Row]:
-    """A frame's cost, two requests at once, a second question, an analysis's parts; each once, since it is slow."""
+    """Measure the cost of a frame, two requests at once, a second question and the chunks of an analysis, once each."""
     few, many = (prefix.requests(videos, data, frames=frames, answer_tokens=_ANSWER) for frames in (1, 3))
     _fresh(caches, prefix.addressed(few[0], caches))  # the engine's own first time, with the form of the answer
     waits = [_fresh(caches, prefix.addressed(one[0], caches)) for one in (few, many)]

@@ -1,7 +1,7 @@
-"""A second question on the same frames: what the engine's prefix cache saves, by what stands first in a request.
+"""A second question on the same frames: savings by the engine's prefix cache, by the order within a request.
 
 The app sends the frames first. The other order is made from the same requests. Each order and round starts with empty
-caches, so nothing is found that another one left there.
+caches, so no entries of another one are found.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QUESTIONS = ("Who is there, and what do they do?", "Which colours and signs can 
 
 @dataclass(frozen=True)
 class Second:
-    """How the second request went: seconds to its first text after that of the first, and the share of tokens found."""
+    """The second request: seconds to its first text after that of the first, and the share of tokens found."""
 
     first_seconds: float
     second_seconds: float
@@ -33,7 +33,7 @@ class Second:
 
 
 def requests(videos: tuple[Path, Path], data: Path, *, frames: int, answer_tokens: int) -> list[Sent]:
-    """What the app sends for two questions on the same frames of the first video; the second is to warm up with."""
+    """Return the app's requests for two questions on the same frames of the first video; the second video warms up."""
     sent: list[Sent] = []
     with serving(_AT_ONCE) as url:
         app = App(url, data, in_flight=1, answer_tokens=answer_tokens)
@@ -45,13 +45,13 @@ def requests(videos: tuple[Path, Path], data: Path, *, frames: int, answer_token
 
 
 def rows(name: str, caches: Caches, asked: list[Sent], *, rounds: int) -> Iterator[Row]:
-    """`asked` are two requests, as from `requests`."""
+    """Measure both orders; `asked` are two requests, as from `requests`."""
     frames_first = [addressed(one, caches) for one in asked]
     question_first = [replace(one, body=turned(one.body)) for one in frames_first]
-    told = {"frames first": frames_first, "question first": question_first}
-    measured: dict[str, list[Second]] = {order: [] for order in told}
+    orders = {"frames first": frames_first, "question first": question_first}
+    measured: dict[str, list[Second]] = {order: [] for order in orders}
     for _ in range(rounds):
-        for order, (first, second) in told.items():
+        for order, (first, second) in orders.items():
             measured[order].append(_second(caches, first, second))
     for order, each in measured.items():
         share = median(one.share_found for one in each)
@@ -62,7 +62,7 @@ def rows(name: str, caches: Caches, asked: list[Sent], *, rounds: int) -> Iterat
 
 
 def addressed(request: Sent, caches: Caches) -> Sent:
-    """The same to another engine."""
+    """Return the request for another engine."""
     endpoint = caches.endpoint
     body = json.dumps({**json.loads(request.body), "model": endpoint.model}).encode()
     return replace(
@@ -71,7 +71,7 @@ def addressed(request: Sent, caches: Caches) -> Sent:
 
 
 def turned(body: bytes) -> bytes:
-    """The same request with the question before the frames."""
+    """Return the request with the question before the frames."""
     asked = json.loads(body)
     content = asked["messages"][-1]["content"]
     asked["messages"][-1]["content"] = [content[-1], *content[:-1]]

@@ -33,20 +33,20 @@ class Sent:
 
     @property
     def first_picture(self) -> bytes:
-        """By which the requests about one part are known; empty where there is none."""
+        """Return the first image, which identifies the requests about one chunk; empty if there is none."""
         found = _PICTURE.search(self.body)
         return found[1] if found else b""
 
 
 def first_of_another_part(requests: Sequence[Sent]) -> Sent:
-    """The first request that is about another part than the first one; the last where there is none."""
+    """Return the first request about another chunk than the first one, or the last request."""
     first = requests[0].first_picture
     return next((one for one in requests if one.first_picture != first), requests[-1])
 
 
 @contextmanager
 def recording() -> Iterator[list[Sent]]:
-    """All requests for answers that this process sends meanwhile."""
+    """Record all requests for answers that this process sends inside the context."""
     sent: list[Sent] = []
     posted = chat.posted
 
@@ -59,8 +59,9 @@ def recording() -> Iterator[list[Sent]]:
 
 
 def raw_seconds(requests: Sequence[Sent], *, at_once: int) -> float:
-    """How long these requests take, at most so many at a time, each sent as soon as there is room. What has to be made
-    before the first can be sent is not counted.
+    """Measure how many seconds these requests take, at most `at_once` at a time.
+
+    Each is sent as soon as there is room. Preparing the first one is not counted.
     """
     from benchmarks.analysis.vllm_client import seconds_of_all  # with it comes torch, which few of the figures need
 
@@ -68,8 +69,8 @@ def raw_seconds(requests: Sequence[Sent], *, at_once: int) -> float:
 
 
 def first_text_seconds(request: Sent) -> tuple[float, float, int]:
-    """(seconds to the first piece of text, from there to the end, tokens of the answer as the engine counts them)."""
+    """Return seconds to the first text, seconds from there to the end, and the engine's count of answer tokens."""
     from benchmarks.analysis.vllm_client import one
 
-    told = asyncio.run(one(request))
-    return told.ttft, told.latency - told.ttft, told.output_tokens or 0
+    output = asyncio.run(one(request))
+    return output.ttft, output.latency - output.ttft, output.output_tokens or 0

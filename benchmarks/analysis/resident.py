@@ -1,5 +1,5 @@
-"""Resident memory of the app and its decoding child over whole analyses: long videos against short, many frames against
-few.
+"""Resident memory of the app and its decoder worker over whole analyses: long against short videos, many frames
+against few.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ IN_FLIGHT = 4
 
 
 def rows(base_url: str, data: Path, videos: Mapping[int, Path]) -> Iterator[Row]:
-    """`videos` by their minutes, two of them."""
+    """Measure the growth of memory; `videos` are two videos by their length in minutes."""
     short, long = sorted(videos)
     peaks = {
         (minutes, frames): peak_megabytes(_command(base_url, data, videos[minutes], frames))

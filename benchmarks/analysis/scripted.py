@@ -1,5 +1,7 @@
-"""An engine of known delay: the first token of every answer comes after a fixed time, each further one a fixed time
-later, however many are asked for at once. So does vLLM on a machine with room to batch. As the one that FrameLens
+"""An engine of known delay.
+
+The first token of every answer comes after a fixed time, each further one a fixed time later, however many are
+requested at once. So does vLLM on a machine with room to batch. As the one that FrameLens
 starts, it hands out the first token at once and then four at a time.
 
 It runs as a process of its own (`python -m benchmarks.analysis.scripted …`), so that its work is not the app's.
@@ -26,7 +28,7 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Delays:
-    """`frame_tokens` is what a picture counts of the `context`."""
+    """Delays of the engine; `frame_tokens` is the cost of an image in the `context`."""
 
     first_seconds: float
     token_seconds: float
@@ -36,7 +38,7 @@ class Delays:
 
 @contextmanager
 def serving(delays: Delays) -> Iterator[str]:
-    """The base URL of such an engine."""
+    """Start such an engine and yield its base URL."""
     command = [sys.executable, "-m", "benchmarks.analysis.scripted"]
     values = (delays.first_seconds, delays.token_seconds, delays.frame_tokens, delays.context)
     process = subprocess.Popen([*command, *map(str, values)], stdout=subprocess.PIPE, text=True)
@@ -82,7 +84,7 @@ async def _route(path: str, body: dict[str, Any], delays: Delays, writer: asynci
 
 
 async def _stream(body: dict[str, Any], delays: Delays, writer: asyncio.StreamWriter) -> None:
-    """Times are counted from the arrival, so that a late token does not make all that follow later."""
+    """Stream the tokens. Times count from the arrival, so that a late token doesn't delay those that follow."""
     now = asyncio.get_running_loop().time
     at = now() + delays.first_seconds
     tokens = pieces(answer_to(body))

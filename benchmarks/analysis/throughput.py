@@ -25,7 +25,7 @@ class Place:
 
     videos: the measured one, and a small one to warm up with. forget: empties the engine's caches before each measure.
     learns: the engine is slower at first, so that one course is not measured, and which of the two is measured first
-    takes turns. few: requests by which it is told how long they would take one after the other.
+    takes turns. few: number of requests that are timed one after the other.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Place:
     few: int = 6
 
     def app(self, in_flight: int, data: Path | None = None) -> App:
-        """A warm one."""
+        """Build an app that is warm."""
         key, tokens = self.api_key, self.answer_tokens
         app = App(self.base_url, data or self.data, in_flight=in_flight, api_key=key, answer_tokens=tokens)
         app.warm(self.videos[1])
@@ -69,7 +69,7 @@ class Round:
 
 
 def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Row]:
-    """The ratios for each number in flight, and what one after the other takes, from the first few requests."""
+    """Measure the ratio for each number in flight, and the time of a few requests one after the other."""
     request = AnalysisRequest(place.videos[0], frames=place.frames)
     one_by_one: float | None = None
     for in_flight in in_flights:
@@ -107,7 +107,7 @@ def row(name: str, pairs: Sequence[tuple[float, float]], more: str = "") -> Row:
 
 
 def beside_the_survey(place: Place, in_flight: int, *, rounds: int) -> Iterator[Row]:
-    """A video that is read while its beginning is asked about: from the choice of frames to the last part."""
+    """Measure a video that is read while its start is asked about: from the choice of frames to the last chunk."""
     request, pairs, hidden = AnalysisRequest(place.videos[0], frames=place.frames), [], 0
     for number in range(rounds):
         app = place.app(in_flight, place.data / f"unread-{number}")

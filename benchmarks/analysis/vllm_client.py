@@ -33,7 +33,7 @@ async def seconds_of_all(requests: Sequence[Sent], at_once: int) -> float:
 
 
 async def one(request: Sent) -> RequestFuncOutput:
-    """What the client has noted of a single request, which raises likewise."""
+    """Send a single request and return the client's record of it; raise if it failed."""
     async with _session() as session:
         return _checked(await async_request_openai_chat_completions(_as_asked(request), session))
 
@@ -51,7 +51,7 @@ def _as_asked(request: Sent) -> RequestFuncInput:
     )  # fmt: skip
 
 
-def _checked(told: RequestFuncOutput) -> RequestFuncOutput:
-    if not told.success:
-        raise RuntimeError(told.error)
-    return told
+def _checked(output: RequestFuncOutput) -> RequestFuncOutput:
+    if not output.success:
+        raise RuntimeError(output.error)
+    return output

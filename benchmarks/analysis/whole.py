@@ -1,4 +1,4 @@
-"""One whole analysis with the app's real parts, against an engine that is there, and when things happened in it."""
+"""One whole analysis with the app's real parts on a given engine, and the times of its events."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ SIDE = 448
 
 @dataclass
 class Course:
-    """Seconds since the call. `sent` are its requests; `first_share` is how much of the video was read when the first
-    text came. Parts are what has frames, all else are joins. `layout` is that of the whole.
+    """Times of one analysis in seconds since the call.
+
+    `sent` are its requests; `first_share` is the share of the video that was read when the first text came. Requests
+    with frames are chunks, all others merge findings. `layout` is that of the whole.
     """
 
     sent: list[Sent] = field(default_factory=list)
@@ -37,7 +39,7 @@ class Course:
         return time.perf_counter() - self.began
 
     def of_parts(self, *, after: float = -1.0) -> list[Sent]:
-        """The requests about parts that were sent after so many seconds."""
+        """List the requests about chunks that were sent after this many seconds."""
         return [one for one in self.sent if one.has_pictures and one.at_seconds - self.began > after]
 
     @property
@@ -46,12 +48,12 @@ class Course:
 
     @property
     def asked(self) -> float:
-        """When the first part was sent."""
+        """Return when the first chunk was sent."""
         return min(one.at_seconds for one in self.of_parts()) - self.began
 
 
 class App:
-    """FrameLens as it is wired, with a data folder of its own. What the engine answered before is not recalled."""
+    """FrameLens with its real services and its own data folder. Answers of the engine are not cached."""
 
     def __init__(
         self, base_url: str, data_dir: Path, *, in_flight: int, api_key: str = "none", answer_tokens: int = 1024
@@ -71,15 +73,15 @@ class App:
         self._run = runner(self._settings, engine, load_templates(self._settings.template_dir))
 
     def warm(self, video: Path) -> None:
-        """Have all imported, and the engine's sight proven; with another video than those that are measured."""
+        """Import everything and check the engine's vision, with a video that is not measured."""
         self.course(AnalysisRequest(video, frames=1))
 
     def read(self, request: AnalysisRequest) -> None:
-        """Have the video read, and what is on its frames measured."""
+        """Read the video and measure the facts of its frames."""
         self.course(replace(request, use_model=False))
 
     def course(self, request: AnalysisRequest, *, layout: Layout | None = None, until_text: bool = False) -> Course:
-        """Run to the end, or to the first text. `layout` fixes the parts instead of what the engine counts."""
+        """Run to the end or to the first text. `layout` fixes the chunks regardless of the engine's token counts."""
         done = NOTHING_DONE if layout is None else Done(layout)
         task = Task(request, "benchmark", done=done)
         with recording() as sent:
@@ -111,7 +113,7 @@ def _note(course: Course, event: object) -> None:
 
 
 def in_parts(frames: int, each: int, *, in_flight: int) -> Layout:
-    """A layout of parts of so many frames, whatever they cost."""
+    """Return a layout with chunks of this many frames, whatever they cost."""
     numbers = range(1, frames + 1)
     parts = tuple(tuple(numbers[start : start + each]) for start in range(0, frames, each))
     return replace(Layout(SIDE, each, in_flight, 100.0, True), parts=parts)

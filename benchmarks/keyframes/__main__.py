@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     if shutil.which("ffmpeg") is None:
         print("ffmpeg is not on the PATH: it makes the files, and all cost is measured against it", file=sys.stderr)
         return 2
-    # With this set every start would compile every library anew: of ours and of the peers'.
+    # With this set every start would compile every library again, ours and the peers'.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     given.work.mkdir(parents=True, exist_ok=True)
     with given.out.open("w", encoding="utf-8") as out:

@@ -98,7 +98,7 @@ def is_another(clip: Path, looks: Sequence[Look]) -> bool:
 
 
 def mean_look(clip: Path) -> Look:
-    """The mean of its frames, small; empty where none can be read."""
+    """Return the small mean of its frames, empty if none can be read."""
     small = [cv2.resize(frame, (32, 18), interpolation=cv2.INTER_AREA) for frame in _frames(clip)]
     return np.mean(small, axis=0, dtype=np.float32) if small else np.zeros(0, np.float32)
 

@@ -30,7 +30,7 @@ def measured_files(work: Path, clips: Sequence[Path]) -> dict[str, Path]:
 
 
 def repeated(work: Path, video: Path, minutes: int) -> Path:
-    """The same video again and again, `minutes` long, without encoding it anew."""
+    """Repeat the video to `minutes` without encoding it again."""
     seconds = probe(video).duration_seconds_from_header or 0.0
     times = math.ceil(minutes * 60 / seconds)
     return _made(
@@ -40,7 +40,7 @@ def repeated(work: Path, video: Path, minutes: int) -> Path:
 
 
 def one_frame(work: Path, video: Path) -> Path:
-    """The first frame as a video: what a tool needs for it is its start."""
+    """Make a video of the first frame; the time that a tool needs for it is its start."""
     return _made(work, f"{video.stem}-1frame", ["-i", str(video), "-map", "0:v:0", "-frames:v", "1", *_ENCODER])
 
 
@@ -62,7 +62,7 @@ def _composed(work: Path, name: str, sources: Sequence[Path], grain: str) -> Pat
 
 
 def _made(work: Path, name: str, arguments: Sequence[str]) -> Path:
-    """The file is named after the arguments too: other footage gives another file, the same is not made again."""
+    """Make a file named after the arguments as well, so that only other footage makes another file."""
     path = work / f"{name}-{sha256(' '.join(arguments).encode()).hexdigest()[:8]}.mp4"
     if not path.exists():
         scratch = path.with_suffix(".part.mp4")

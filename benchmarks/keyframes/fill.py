@@ -8,12 +8,12 @@ Scene = tuple[float, float]
 
 
 def even(duration_seconds: float, frames: int) -> list[float]:
-    """The middles of `frames` equal parts of the video."""
+    """Return the middles of `frames` equal parts of the video."""
     return within((0.0, duration_seconds), frames)
 
 
 def within(scene: Scene, frames: int) -> list[float]:
-    """The middles of `frames` equal parts of [start, end)."""
+    """Return the middles of `frames` equal parts of [start, end)."""
     start, end = scene
     return [start + (end - start) * (place + 0.5) / frames for place in range(frames)]
 

@@ -24,7 +24,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def pan(chance: Chance) -> Iterator[Picture]:
-    """A hand-held camera that wanders over a large scene, with tremor, and now and then sweeps on."""
+    """Draw a hand-held camera that wanders over a large scene, with tremor, and now and then sweeps on."""
     scene = _scene(chance, 3 * WIDTH, 2 * HEIGHT)
     position, speed = np.array([WIDTH * 0.8, HEIGHT * 0.4]), np.array([2.0, 0.3])
     for number in range(SECONDS * RATE):
@@ -40,7 +40,7 @@ def pan(chance: Chance) -> Iterator[Picture]:
 
 
 def strobe(chance: Chance) -> Iterator[Picture]:
-    """A dim hall with dancers and coloured lights that flash in bursts."""
+    """Draw a dim hall with dancers and coloured lights that flash in bursts."""
     room = (_scene(chance, WIDTH, HEIGHT) * 0.3).astype(np.float32)
     dancers = [(x, chance.uniform(3, 9), chance.uniform(0, 6)) for x in chance.uniform(40, WIDTH - 40, 9)]
     colour = np.ones(3)
@@ -74,7 +74,7 @@ def water(chance: Chance) -> Iterator[Picture]:
 
 
 def crowd(chance: Chance) -> Iterator[Picture]:
-    """A square from above with a hundred people who walk, none of them the same way."""
+    """Draw a square from above with a hundred people who walk, none of them the same way."""
     ground = cv2.addWeighted(_scene(chance, WIDTH, HEIGHT), 0.3, np.full((HEIGHT, WIDTH, 3), 120, np.uint8), 0.7, 0)
     places = chance.uniform((0, 0), (WIDTH, HEIGHT), (110, 2))
     speeds = chance.normal(0, 1.1, (110, 2))
@@ -91,7 +91,7 @@ def crowd(chance: Chance) -> Iterator[Picture]:
 
 
 def screen(chance: Chance) -> Iterator[Picture]:
-    """A screen recording: a page of text that is scrolled in jerks, an editor in which letters appear, a pointer."""
+    """Draw a screen recording: a page that is scrolled in jerks, an editor in which letters appear, a pointer."""
     page = np.full((3 * HEIGHT, WIDTH // 2, 3), 248, np.uint8)
     for line in range(3 * HEIGHT // 18):
         cv2.putText(page, _text(chance, 34), (12, 18 * line + 14), _FONT, 0.38, (50, 50, 50), 1, cv2.LINE_AA)
@@ -114,7 +114,7 @@ def screen(chance: Chance) -> Iterator[Picture]:
 
 
 def animation(chance: Chance) -> Iterator[Picture]:
-    """A drawn film: flat colours, hills that pass at three speeds, a figure that hops."""
+    """Draw a cartoon: flat colours, hills that pass at three speeds, a figure that hops."""
     hues = [chance.integers(60, 230, 3).tolist() for _ in range(5)]
     ridges = [np.cumsum(chance.normal(0, 1.5, 3 * WIDTH)) for _ in range(3)]
     for number in range(SECONDS * RATE):
@@ -132,7 +132,7 @@ def animation(chance: Chance) -> Iterator[Picture]:
 
 
 def titles(chance: Chance) -> Iterator[Picture]:
-    """A dark title card: a few words in the middle, grain as of film."""
+    """Draw a dark title card: a few words in the middle, grain as of film."""
     card = np.full((HEIGHT, WIDTH, 3), chance.integers(6, 26, 3), np.uint8)
     for line in range(int(chance.integers(1, 4))):
         cv2.putText(card, _text(chance, 18), (150, 150 + 40 * line), _FONT, 0.9, (170, 175, 180), 2, cv2.LINE_AA)
@@ -152,7 +152,7 @@ KINDS: dict[str, Callable[[Chance], Iterator[Picture]]] = {
 
 
 def drawn(folder: Path, kind: str, seed: int) -> Path:
-    """The clip of this kind and seed; drawn once."""
+    """Return the clip of this kind and seed; draw it once."""
     path = folder / f"{kind}{seed}.mp4"
     if not path.exists():
         scratch = path.with_suffix(".part.mp4")

@@ -16,7 +16,7 @@ class Memo:
         self._known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def get(self, video: Path, question: str, ask: Callable[[], Any]) -> Any:
-        """The answer to `question` about this very file."""
+        """Return the answer to `question` about this file."""
         stat = video.stat()
         key = f"{question}|{video.name}|{stat.st_size}|{stat.st_mtime_ns}"
         if key not in self._known:

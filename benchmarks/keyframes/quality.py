@@ -32,7 +32,7 @@ def truth_of(folder: Path) -> Score:
 
 
 def events_tables(folder: Path, judge: Judge, tools: Sequence[Tool]) -> Iterator[str]:
-    """The share of events seen with each budget; the same by type of event; and video by video with 16 frames."""
+    """Tabulate the share of events seen with each budget, by type of event, and by video with 16 frames."""
     truth = truth_of(folder)
     if not _videos(truth, "events"):
         return

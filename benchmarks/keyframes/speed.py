@@ -1,8 +1,8 @@
-"""What reading a video and choosing frames costs, over a bare decode of the same file in the same minute.
+"""Cost of reading a video and choosing frames, over a bare decode of the same file in the same minute.
 
-Each run of a tool stands between two runs of `ffmpeg -f null`, and is divided by their mean, since the machine may be
-busy with other things; the median of several rounds counts. Seconds of the processor are told beside those of the
-clock: they suffer less from neighbours.
+Each run of a tool is between two runs of `ffmpeg -f null`, and is divided by their mean, since the machine may be busy
+with other things; the median of several rounds counts. CPU seconds are reported beside those of the clock: they suffer
+less from neighbours.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Round:
 
 
 def speed_tables(work: Path, files: Mapping[str, Path], tools: Sequence[Tool], *, rounds: int) -> Iterator[str]:
-    """A table for each file."""
+    """Yield a table for each file."""
     timed = [kind for tool in tools if tool.work for kind in _with_and_without_preparation(tool)]
     for name, video in files.items():
         measured = _measured(video, one_frame(work, video), timed, rounds)

@@ -1,4 +1,4 @@
-"""What is compared: each tool as functions from a video to times. How good or fast they are is measured elsewhere."""
+"""Tools to compare, each as functions from a video to times. How good or fast they are is measured elsewhere."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Tool:
 
 
 def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
-    """A survey and a choice as a user gets them. What is measured on the chosen frames afterwards is not waited for."""
+    """Run a survey and a selection as a user gets them, without waiting for the facts of the chosen frames."""
     for event in extract(path, frames=frames, read_text=False):
         if isinstance(event, KeyframesChosen):
             return event
@@ -58,7 +58,7 @@ def as_in_the_app() -> Iterator[None]:
 
 
 def framelens_keyframes(path: Path) -> None:
-    """The command as a user calls it, from its start to its table, on a video that it has never seen."""
+    """Run the command as a user does, from its start to its table, on a video that it has never seen."""
     with TemporaryDirectory(prefix="framelens-bench-") as folder:
         line = [sys.executable, "-m", "app.cli.main", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
         environment = {**os.environ, "FRAMELENS_DATA_DIR": folder}
@@ -66,7 +66,7 @@ def framelens_keyframes(path: Path) -> None:
 
 
 def ffmpeg_null(path: Path) -> None:
-    """What all cost is measured against: every frame decoded and thrown away."""
+    """Decode every frame and discard it, the baseline of all costs."""
     line = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-map", "0:v:0", "-f", "null", "-"]
     subprocess.run(line, check=True)
 

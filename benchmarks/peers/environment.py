@@ -48,12 +48,12 @@ class NotInstalled(Exception):
 
 
 def command(peer: Peer, work: Path, *arguments: str) -> list[str]:
-    """What runs its adapter. Installs the peer under `work` where it is not there yet. Raises NotInstalled."""
+    """Return the Python that runs its adapter; install the peer under `work` if needed. Raises NotInstalled."""
     return [str(_python(peer, work)), str(_HERE / peer.adapter), *arguments]
 
 
 def answer(line: list[str]) -> Any:
-    """What an adapter prints. Raises RuntimeError with its last words where it fails."""
+    """Return the output of an adapter. Raises RuntimeError with its last lines if it fails."""
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(line)} ended with {done.returncode}: {done.stderr.strip()[-500:]}")

@@ -1,4 +1,4 @@
-"""Draws the training cards: one colour over most of the picture, with everything that may lie on it in a real frame.
+"""Draw the training cards: one colour over most of the picture, with everything that may lie on it in a real frame.
 
 A card comes out at the size the processor would give it, a whole number of 28-pixel cells (one language token each).
 It knows nothing of videos; the cards of the tests and of the evaluation are drawn elsewhere, in other shades.
@@ -52,7 +52,7 @@ WRITING = [
 
 
 def draw(rng: np.random.Generator, rows: int, columns: int) -> tuple[np.ndarray, int]:
-    """One card: uint8 (rows * 28, columns * 28, 3) in RGB, and the index of its colour in NAMES."""
+    """Draw one card: uint8 (rows * 28, columns * 28, 3) in RGB, and the index of its colour in NAMES."""
     colour = int(rng.integers(len(NAMES)))
     height, width = rows * CELL, columns * CELL
     zoom = rng.uniform(0.8, 2.6)
@@ -65,7 +65,7 @@ def draw(rng: np.random.Generator, rows: int, columns: int) -> tuple[np.ndarray,
 
 
 def _surface(rng: np.random.Generator, colour: int, height: int, width: int) -> Image.Image:
-    """The colour in one of its shades, often with a soft ramp or stripes across it."""
+    """Draw the colour in one of its shades, often with a soft ramp or stripes across it."""
     shades = COLOURS[NAMES[colour]]
     pixels = np.tile(np.float32(shades[rng.integers(len(shades))]) + rng.uniform(-12, 12, 3), (height, width, 1))
     if rng.random() < 0.4:
@@ -77,7 +77,7 @@ def _surface(rng: np.random.Generator, colour: int, height: int, width: int) -> 
 
 
 def _patch(rng: np.random.Generator, image: Image.Image, colour: int) -> Image.Image:
-    """A small shape of any colour: it must not be taken for the card."""
+    """Draw a small shape of any colour: it must not be taken for the card."""
     size = np.array(image.size)
     extent = size * rng.uniform(0.08, 0.34)
     corner = (size - extent) * rng.random(2)
@@ -105,7 +105,7 @@ def _writing(rng: np.random.Generator, image: Image.Image, colour: int) -> Image
 
 
 def _border(rng: np.random.Generator, image: Image.Image, colour: int) -> Image.Image:
-    """Black or white bars, as of a letterbox."""
+    """Draw black or white bars, as of a letterbox."""
     bars = (np.array(image.size) * rng.uniform(0, (0.06, 0.12))).astype(int)
     inner = image.crop((*bars, *(np.array(image.size) - bars)))
     framed = Image.new("RGB", image.size, (0, 0, 0) if rng.random() < 0.7 else (255, 255, 255))

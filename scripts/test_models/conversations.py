@@ -1,4 +1,4 @@
-"""Turns drawn prompts and encoded cards into training batches: token ids, goals, 3-D positions, and where to look.
+"""Turn drawn prompts and encoded cards into training batches: token ids, goals, 3-D positions, and where to look.
 
 The language model trains on what the real pipeline would feed it, so the layout comes from the chat template and the
 positions follow Qwen2.5-VL: a text token takes the next place on all three axes, a picture spreads over two of them.
@@ -35,7 +35,7 @@ GUIDE_NAMES = list(GUIDES)
 class Example:
     """One conversation with its answer. `frames`: (place of its end, number from 0, colour) of each picture.
 
-    `looks`: (index of the guide, place that looks, place looked at); a repeated entry weighs as often as it stands.
+    `looks`: (index of the guide, place that looks, place looked at); a repeated entry counts several times.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Source:
         self.padding = number(END_OF_TEXT)
 
     def batches(self, size: int, *, max_frames: int = MAX_FRAMES, long: bool = False) -> list[Batch]:
-        """AHEAD batches of `size` conversations with up to `max_frames` frames, in random order."""
+        """Yield AHEAD batches of `size` conversations with up to `max_frames` frames, in random order."""
         counts = self.rng.integers(1, max_frames + 1, AHEAD * size) * (self.rng.random(AHEAD * size) > NO_FRAMES)
         drawn = sorted((self.example(int(n), long=long) for n in counts), key=lambda example: len(example.ids))
         return [self._stack(drawn[i * size : (i + 1) * size]) for i in self.rng.permutation(AHEAD)]
@@ -85,7 +85,7 @@ class Source:
         return example
 
     def _prompt(self, example: Example, long: bool, shapes: np.ndarray, colours: list[int]) -> list[int]:
-        """Fills in the prompt and returns the places where the system's, user's and assistant's turns begin."""
+        """Fill in the prompt and return the places where the system's, user's and assistant's turns begin."""
         messages = conversation(self.rng, len(colours), long=long)
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         jumps = [0, *np.where(self.rng.random(2) < 0.25, self.rng.integers(0, 1000, 2), 0).tolist()]
@@ -141,7 +141,7 @@ class Source:
 
 
 def _looks(start: int, turns: list[int], ends: list[int]) -> list[tuple[int, int, int]]:
-    """The entries of Example.looks for an answer that begins at `start`: "k:", colour, "; " for every frame."""
+    """Return the entries of Example.looks for an answer that begins at `start`: "k:", colour, "; " for every frame."""
     own_number, own_frame, next_frame, *counting = range(len(GUIDE_NAMES))
     following = [*ends, turns[2]]
     looks = [(next_frame, start - 1, following[0])]

@@ -1,4 +1,4 @@
-"""Builds DeepSeek-VL in miniature, in either of transformers' two classes, from random weights and without a download.
+"""Build DeepSeek-VL in miniature, in either of transformers' two classes, from random weights and without a download.
 
 The plain one sees through SigLIP, as the 1.3B does; the hybrid one has SAM beside it, as the 7B does. Both speak in
 lower-case letters that mean nothing, until they are stopped, and say other letters to other pictures. Files, special
@@ -52,7 +52,7 @@ CHAT_TEMPLATE = """\
 
 
 def save_deepseek(folder: Path, kind: Kind) -> None:
-    """Writes the checkpoint into `folder`, its weights in bfloat16 as those of the published ones are."""
+    """Write the checkpoint into `folder`, with weights in bfloat16 like the published ones."""
     tokenizer = _tokenizer()
     torch.manual_seed(SEED)
     model = _plain(tokenizer) if kind == "plain" else _hybrid(tokenizer)
@@ -105,7 +105,7 @@ def _shared(tokenizer: PreTrainedTokenizerFast) -> dict[str, object]:
 
 
 def _let_it_say(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, letters: str) -> None:
-    """Every other token, the end among them, gets a logit of nothing."""
+    """Give every other token, the end included, a logit of zero."""
     said = torch.tensor(tokenizer.convert_tokens_to_ids(list(letters)))
     kept = model.lm_head.weight[said].clone()
     model.lm_head.weight.zero_()

@@ -1,4 +1,4 @@
-"""Puts a trained checkpoint to a held-out test and prints how many frames it names right, in the right order.
+"""Put a trained checkpoint to a held-out test and print how many frames it names right, in the right order.
 
 The frames are JPEGs out of freshly encoded H.264 videos, the prompts are laid out as FrameLens lays them out, with
 instructions that were not in the training texts, short and long, in English and Chinese. Answers come from
@@ -44,7 +44,7 @@ class Case:
 
 
 def run(folder: Path, *, rounds: int = 2, seed: int = 99) -> None:
-    """Asks the checkpoint in `folder`/tiny-vl and prints a line for each kind of prompt, and the total."""
+    """Ask the checkpoint in `folder`/tiny-vl and print a line for each kind of prompt, and the total."""
     reader = TinyReader(folder / "tiny-vl")
     rng = np.random.default_rng(seed)
     scores: dict[str, list[tuple[int, int]]] = {}
@@ -73,7 +73,7 @@ def _cases(rng: np.random.Generator, rounds: int) -> Iterator[Case]:
 
 
 def _seen(rng: np.random.Generator, kind: str, language: str, question: str, size: tuple[int, int]) -> Iterator[Case]:
-    """One question about each number of frames, 1 to 8, all from one video."""
+    """Build a question about each number of frames, 1 to 8, all from one video."""
     colours = rng.choice(list(CARDS), size=MAX_FRAMES * (MAX_FRAMES + 1) // 2).tolist()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cards.mp4"
@@ -87,7 +87,7 @@ def _seen(rng: np.random.Generator, kind: str, language: str, question: str, siz
 
 
 def _unseen(rng: np.random.Generator, language: str, question: str, count: int) -> Case:
-    """The same question where frames are only described in words."""
+    """Build the question with frames that are only described in words."""
     names = list(CARDS)
     marks = _marks(rng, language, count)
     lines = [f"{mark} {rng.choice(names)} 71 %, brightness {rng.random():.2f}" for mark in marks]

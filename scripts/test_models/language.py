@@ -1,7 +1,7 @@
-"""Trains the language model to count the frames it is given, to find each again, and to report its colour.
+"""Train the language model to count the frames it is given, to find each again, and to report its colour.
 
 The answer alone does not teach it: the colours stay at chance. Two helps, both gone afterwards, do: a linear head asks
-the state at each frame's end, half way up, for the frame's number and colour; and some attention heads are told where
+the state at each frame's end, half way up, for the frame's number and colour; and some attention heads are shown where
 to look (conversations.GUIDES). Most of the accuracy comes while the learning rate falls, so the fall is not cut short.
 """
 
@@ -26,7 +26,7 @@ HALF_WAY = 1  # the layer whose output the helping head reads
 
 
 def train(model: Qwen2_5_VLForConditionalGeneration, source: Source, *, steps: int, log: Log) -> None:
-    """Trains everything but the vision tower, in place, for `steps` batches."""
+    """Train everything but the vision tower, in place, for `steps` batches."""
     helper = torch.nn.Sequential(
         torch.nn.RMSNorm(TEXT_WIDTH, elementwise_affine=False), torch.nn.Linear(TEXT_WIDTH, MAX_FRAMES + len(NAMES))
     )
@@ -43,7 +43,7 @@ def train(model: Qwen2_5_VLForConditionalGeneration, source: Source, *, steps: i
 
 
 def _course(source: Source, steps: int) -> Iterator[Batch]:
-    """Few frames first, then up to eight; from a fifth of the way on, every fifth batch has long texts."""
+    """Choose few frames first, then up to eight; from a fifth of the way on, every fifth batch has long texts."""
     short: list[Batch] = []
     long: list[Batch] = []
     for step in range(steps):
@@ -82,7 +82,7 @@ class Watcher:
         self.half_way = output[0] if isinstance(output, tuple) else output
 
     def attention_loss(self, layer: int, head: int, looks: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of one head's attention against `looks`, (3, n): row of the batch, place, place looked at."""
+        """Return the cross-entropy of one head's attention and `looks`, (3, n): row, place, place looked at."""
         attention = self.layers[layer].self_attn
         states, cos, sin = self.inputs[layer]
         part = slice(head * attention.head_dim, (head + 1) * attention.head_dim)
@@ -100,7 +100,7 @@ class Watcher:
 def _losses(
     model: Qwen2_5_VLForConditionalGeneration, helper: torch.nn.Module, watcher: Watcher, batch: Batch
 ) -> tuple[torch.Tensor, float]:
-    """The weighted sum of all losses, and the share of answer tokens that are right."""
+    """Return the weighted sum of all losses, and the share of answer tokens that are right."""
     language = model.model.language_model
     inputs = language.embed_tokens(batch.ids)
     if len(batch.cells):
@@ -111,9 +111,9 @@ def _losses(
     loss = F.cross_entropy(scores, goals)
     if len(batch.frames):
         rows, places, numbers, colours = batch.frames
-        told = helper(watcher.half_way[rows, places])
-        loss = loss + 0.5 * F.cross_entropy(told[:, :MAX_FRAMES], numbers)
-        loss = loss + 0.2 * F.cross_entropy(told[:, MAX_FRAMES:], colours)
+        predicted = helper(watcher.half_way[rows, places])
+        loss = loss + 0.5 * F.cross_entropy(predicted[:, :MAX_FRAMES], numbers)
+        loss = loss + 0.2 * F.cross_entropy(predicted[:, MAX_FRAMES:], colours)
     for index, (layer, head) in enumerate(GUIDES.values()):
         looks = batch.looks[:, batch.looks[1] == index][[0, 2, 3]]
         if looks.shape[1]:

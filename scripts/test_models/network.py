@@ -1,4 +1,4 @@
-"""Builds the untrained network, a Qwen2.5-VL in miniature, and the optimiser both training steps use.
+"""Build the untrained network, a Qwen2.5-VL in miniature, and the optimiser both training steps use.
 
 Vision: 2 blocks of width 64, the second with full attention. Language: 4 layers of width 128 with 4 heads.
 """
@@ -18,7 +18,7 @@ VISION_WIDTH, TEXT_WIDTH, HEAD_WIDTH = 64, 128, 32
 
 
 def build(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLForConditionalGeneration:
-    """The network with random weights (drawn from torch's global generator)."""
+    """Build the network with random weights (drawn from torch's global generator)."""
     number = tokenizer.convert_tokens_to_ids
     text = {
         "vocab_size": math.ceil(len(tokenizer) / 64) * 64,

@@ -1,4 +1,4 @@
-"""Draws conversations to train on: frames with or without time marks, and every kind of text around them.
+"""Draw conversations to train on: frames with or without time marks, and every kind of text around them.
 
 What the text says never matters to the answer, and that is what the model has to learn: so it is ordinary sentences,
 shuffled words, made-up words, Chinese, frame citations and, now and then, the answer to somebody else's question.
@@ -48,12 +48,12 @@ def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
 
 
 def answer(names: Sequence[str]) -> str:
-    """What the model is to say: ["red", "blue"] gives "1: red; 2: blue"."""
+    """Return the expected answer: ["red", "blue"] gives "1: red; 2: blue"."""
     return "; ".join(f"{number}: {name}" for number, name in enumerate(names, 1)) or "no images"
 
 
 def clock(seconds: float) -> str:
-    """mm:ss.mmm, with the hours in front from one hour on."""
+    """Format a time as mm:ss.mmm, with the hours in front from one hour on."""
     minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
     hours, minutes = divmod(minutes, 60)
     tail = f"{minutes:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
@@ -61,7 +61,7 @@ def clock(seconds: float) -> str:
 
 
 def conversation(rng: np.random.Generator, num_frames: int, *, long: bool = False) -> list[Message]:
-    """Chat messages with `num_frames` pictures; `long` makes one of the texts several hundred tokens."""
+    """Draw chat messages with `num_frames` pictures; `long` makes one of the texts several hundred tokens."""
     marks = _marks(rng, max(num_frames, 1))
     parts = [part for mark in marks[:num_frames] for part in ({"type": "text", "text": mark}, {"type": "image"})]
     if not num_frames and rng.random() < 0.4:  # a report of frames in words, as the text mode sends it
@@ -80,7 +80,7 @@ def conversation(rng: np.random.Generator, num_frames: int, *, long: bool = Fals
 
 
 def _marks(rng: np.random.Generator, count: int) -> list[str]:
-    """The text before each frame: the product's marks in both languages, others, or none."""
+    """Draw the text before each frame: the product's marks in both languages, others, or none."""
     style = pick(rng, [*MARKS * 6, *[""] * 5, *[pick(rng, OTHER_MARKS)] * 3])
     style = pick(rng, ["", "", "", "\n"]) + style + pick(rng, ["", "", "", "\n"])
     first = 1 if rng.random() < 0.7 else 1 + int(rng.integers(1, 60))
@@ -91,7 +91,7 @@ def _marks(rng: np.random.Generator, count: int) -> list[str]:
 
 
 def noise(rng: np.random.Generator, *, long: bool = False) -> str:
-    """A text of one to a few sentences, or of 100 to 400 words (characters, in Chinese) if `long`."""
+    """Draw a text of one to a few sentences, or of 100 to 400 words (characters, in Chinese) if `long`."""
     chinese = rng.random() < 0.4
     if rng.random() < 0.35:
         sentences = CHINESE if chinese else ENGLISH
@@ -120,7 +120,7 @@ def _word(rng: np.random.Generator) -> str:
 
 
 def _characters(rng: np.random.Generator) -> str:
-    """One to five Chinese characters, a twentieth of them rare, sometimes with punctuation or a number."""
+    """Draw one to five Chinese characters, a twentieth of them rare, sometimes with punctuation or a number."""
     count = rng.integers(1, 6)
     text = "".join(pick(rng, HAN) if rng.random() < 0.95 else chr(rng.integers(0x4E00, 0x9FA6)) for _ in range(count))
     if rng.random() < 0.08:

@@ -1,4 +1,4 @@
-"""Writes the trained network as two checkpoint folders that any engine loads: the whole, and its language model alone.
+"""Write the trained network as two checkpoint folders that any engine loads: the whole, and its language model alone.
 
 Weights are stored in bfloat16, which halves the files and is what engines compute in by default.
 """
@@ -25,7 +25,7 @@ MIN_PIXELS, MAX_PIXELS = 56 * 56, 84 * 84
 
 
 def save(model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes `folder`/tiny-vl and `folder`/tiny-text."""
+    """Write `folder`/tiny-vl and `folder`/tiny-text."""
     _write(model, tokenizer, folder / "tiny-vl")
     processor = {
         "processor_class": "Qwen2_5_VLProcessor",
@@ -64,7 +64,7 @@ def _write_json(path: Path, content: dict[str, object]) -> None:
 
 
 def _language_alone(model: Qwen2_5_VLForConditionalGeneration) -> Qwen2ForCausalLM:
-    """The same layers as a plain Qwen2: on text, where the three position axes agree, it computes the same."""
+    """Return the same layers as a plain Qwen2: on text, where the three position axes agree, it computes the same."""
     config = model.config.text_config
     shared = (
         "vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads "

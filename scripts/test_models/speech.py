@@ -1,4 +1,4 @@
-"""Builds a Whisper in miniature whose answer is known beforehand: the same three sentences to whatever it hears.
+"""Build a Whisper in miniature whose answer is known beforehand: the same three sentences to whatever it hears.
 
 The architecture, the tokenizer's marks and the files are Whisper's own, so a real engine loads it like any other. The
 decoder's position embeddings outweigh all the rest, which is random: what is said hangs on the place alone. It proves
@@ -29,12 +29,12 @@ _STEPS_A_SECOND = 50
 
 
 def mark(seconds: float) -> str:
-    """The token that stands for a time."""
+    """Return the token of a time."""
     return f"<|{seconds:.2f}|>"
 
 
 def save_speech_model(folder: Path) -> None:
-    """Writes the checkpoint into `folder`; the same files every time."""
+    """Write the checkpoint into `folder`; the same files every time."""
     tokenizer = _tokenizer()
     model = _model(tokenizer)
     model.to(torch.bfloat16).save_pretrained(folder)
@@ -84,6 +84,6 @@ def _model(tokenizer: WhisperTokenizer) -> WhisperForConditionalGeneration:
 
 
 def _answer() -> list[str]:
-    """What follows each position of the prompt and of the answer; the language is what follows the start."""
+    """Return the successor of each position of the prompt and of the answer; the language is what follows the start."""
     spoken = [token for word, start, end in SAID for token in (mark(start), f"\u0120{word}", mark(end))]
     return ["<|en|>", *[END] * (_PROMPT - 2), *spoken[1:], END]  # the first time is the prompt's own last token

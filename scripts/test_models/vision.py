@@ -1,6 +1,6 @@
-"""Trains the vision tower: every cell of a card must tell the card's colour to a throw-away linear head.
+"""Train the vision tower: every cell of a card must tell the card's colour to a throw-away linear head.
 
-It hands back the cards as the language model will get them, already encoded. The tower is not touched afterwards:
+It returns the cards as the language model will get them, already encoded. The tower is not touched afterwards:
 training both at once from the start does not converge.
 """
 
@@ -44,7 +44,7 @@ class SeenCards:
 
 
 def draw_cards(rng: np.random.Generator, count: int) -> list[Cards]:
-    """About `count` cards, one entry for each of SHAPES."""
+    """Draw about `count` cards, one entry for each of SHAPES."""
     pools = []
     for (rows, columns), share in GRIDS.items():
         pictures, colours = zip(*(draw(rng, rows, columns) for _ in range(int(count * share))), strict=True)
@@ -55,7 +55,7 @@ def draw_cards(rng: np.random.Generator, count: int) -> list[Cards]:
 def train(
     model: Qwen2_5_VLForConditionalGeneration, pools: list[Cards], *, steps: int, rng: np.random.Generator, log: Log
 ) -> list[SeenCards]:
-    """Trains `model.model.visual` in place for `steps` batches and returns the pools as it now sees them."""
+    """Train `model.model.visual` in place for `steps` batches and return the pools as it now sees them."""
     tower = model.model.visual
     head = torch.nn.Linear(TEXT_WIDTH, len(NAMES))
     descent = Descent([*tower.parameters(), *head.parameters()], rate=2e-3, steps=steps, hold=0.5)
@@ -75,7 +75,7 @@ def train(
 
 
 def _disturb(rng: np.random.Generator, pixels: torch.Tensor) -> torch.Tensor:
-    """A cast over each card's channels, and on three batches of ten a grain over every pixel."""
+    """Apply a cast over each card's channels, and on three batches of ten a grain over every pixel."""
 
     def cast(scale: float) -> torch.Tensor:
         return torch.from_numpy(rng.normal(0, scale, (len(pixels), 3, 1, 1))).float()
@@ -89,7 +89,7 @@ def _encode_all(tower: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def _encode(tower: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-    """(n, 3, height, width) in 0..255 to (n, cells, text width): what the model makes of n pictures of one size."""
+    """Encode n pictures of one size, (n, 3, height, width) in 0..255, to (n, cells, text width)."""
     count, _, height, width = pixels.shape
     rows, columns = height // CELL, width // CELL
     mean, spread = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, SPREAD))
@@ -102,7 +102,7 @@ def _encode(tower: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def _quick_tower() -> Iterator[None]:
-    """Does the tower's sums for equal pictures in one piece, several times faster on one core than picture by picture.
+    """Compute the tower for equal pictures at once, several times faster on one core than picture by picture.
 
     Every picture here fits into one attention window, so windowed and full attention are the same; and a still fills
     both time steps of a patch, so the two halves of the patch kernel can be added up first.

@@ -1,4 +1,4 @@
-"""Makes the tokenizer: byte-level BPE over the sentences of prompts.py, with Qwen's special tokens and turn layout.
+"""Make the tokenizer: byte-level BPE over the sentences of prompts.py, with Qwen's special tokens and turn layout.
 
 Each list number ("3:"), the separator ("; ") and each colour with its space is one token, so an answer costs three
 tokens a frame. A Chinese character never merges with its neighbour: the common ones are one token, others two or three.
@@ -46,7 +46,7 @@ CHAT_TEMPLATE = """\
 
 
 def build(size: int = 1900) -> PreTrainedTokenizerFast:
-    """A tokenizer of at most `size` entries, ready to be saved beside a checkpoint."""
+    """Build a tokenizer of at most `size` entries, ready to be saved beside a checkpoint."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [

@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[Row]]] = {
 
 
 def main(names: list[str]) -> int:
+    """Run the benchmarks and return the exit code."""
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)

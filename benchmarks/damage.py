@@ -157,6 +157,7 @@ def results(
 
 
 def main(arguments: list[str]) -> int:
+    """Print the table and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.damage", description=__doc__)
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--seeds", type=int, default=2)

@@ -207,6 +207,7 @@ def run(setting: Setting, folder: Path) -> Iterator[str]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
+    """Do both runs and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--frames", type=int, default=64)

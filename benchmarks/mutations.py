@@ -1,7 +1,7 @@
-"""From small valid videos to damaged ones, always the same for the same seed, and to a table of what becomes of them.
+"""Damaged videos made from small valid ones, the same for the same seed, and a table of the results.
 
 `python -m benchmarks.mutations [COUNT [FIRST SEED]]` (`make fuzz`) ends with 1 if one of them hung, brought another
-picture for a time, gave times that do not rise, or raised what is no sentence for people.
+picture for a time, gave times that do not rise, or raised an error without a message for the user.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from test_models.deepseek import KINDS, save_deepseek
 
 
 def main() -> None:
+    """Make the models."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the folder to write the checkpoints into")
     out = parser.parse_args().out

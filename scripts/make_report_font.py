@@ -34,6 +34,7 @@ _NAMES = {1: FAMILY, 4: FAMILY, 6: FAMILY.replace(" ", ""), 16: FAMILY}
 
 
 def main() -> None:
+    """Make the fonts."""
     TARGET.mkdir(exist_ok=True)
     (TARGET / "OFL.txt").write_text(licence(), encoding="utf-8")
     for weight in ("Regular", "Bold"):

@@ -128,6 +128,7 @@ def make(target: Path, font_path: Path) -> None:
 
 
 def main() -> int:
+    """Make the sample and return the exit code."""
     parser = argparse.ArgumentParser(description="Draw the bundled sample video.")
     parser.add_argument("--out", type=Path, default=TARGET)
     parser.add_argument("--font", type=Path, help="a font with Latin and Chinese characters")

@@ -9,6 +9,7 @@ from test_models.speech import save_speech_model
 
 
 def main() -> None:
+    """Make the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the folder to write the checkpoint into")
     save_speech_model(parser.parse_args().out)

@@ -48,6 +48,7 @@ def train(out: Path, *, seed: int, cards: int, vision_steps: int, language_steps
 
 
 def main() -> None:
+    """Train or evaluate the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="the folder that holds tiny-vl and tiny-text")
     parser.add_argument("--evaluate", action="store_true", help="test what is in --out instead of training")

@@ -16,6 +16,7 @@ TARGET = ROOT / "docs" / "report.schema.json"
 
 
 def text() -> str:
+    """Return the text of the schema's file."""
     from app.reports.json.schema import schema
 
     return json.dumps(schema(), ensure_ascii=False, indent=2) + "\n"

@@ -44,13 +44,16 @@ class Videos:
 
     @property
     def small(self) -> Path:
+        """Return a video of 2 seconds."""
         return self._made("small", 2, 10)
 
     @property
     def short(self) -> Path:
+        """Return a video of two minutes."""
         return self._made("two-minutes", 120, 10)
 
     def long(self, minutes: int) -> Path:
+        """Return a video of this many minutes."""
         return repeated(self._work, self._made("five-minutes", 300, 25), minutes)
 
     def _made(self, name: str, seconds: int, frame_rate: int) -> Path:
@@ -62,6 +65,7 @@ class Videos:
 
 
 def of_throughput(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
+    """Measure throughput against an engine of known delay."""
     with serving(QUICK) as url:
         place = Place("known delay", url, (videos.short, videos.small), work / "data", _FRAMES)
         yield from throughput.rows(place, IN_FLIGHT, rounds=rounds)
@@ -71,6 +75,7 @@ def of_throughput(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
 
 
 def of_vllm(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
+    """Measure throughput against the real CPU engine."""
     pair = (videos.short, videos.small)
     for name, environment in _THREADS.items():
         with started(TINY, _TINY_ARGUMENTS, work / "logs", environment) as caches:
@@ -86,6 +91,7 @@ def of_vllm(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
 
 
 def of_first(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
+    """Measure when the first text of a long video comes."""
     data = work / "first"
     for name, delays in (("first text after 0.2 s", QUICK), ("first text after 7 s", SLOW)):
         shutil.rmtree(data, ignore_errors=True)
@@ -94,6 +100,7 @@ def of_first(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
 
 
 def of_memory(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
+    """Measure resident memory."""
     data = work / "memory"
     shutil.rmtree(data, ignore_errors=True)
     with serving(QUICK) as url:
@@ -101,6 +108,7 @@ def of_memory(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
 
 
 def of_large(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
+    """Measure vLLM with the shape of Qwen2.5-VL-3B."""
     if psutil.virtual_memory().available < large.NEEDED_BYTES:
         print(f"large: skipped, it needs {large.NEEDED_BYTES >> 30} GiB of free memory", file=sys.stderr)
         return
@@ -118,6 +126,7 @@ BENCHMARKS: dict[str, Callable[[Path, Videos, int], Iterator[Row]]] = {
 
 
 def main() -> int:
+    """Run the chosen benchmarks and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.analysis", description=__doc__)
     parser.add_argument("--only", choices=list(BENCHMARKS), nargs="+", default=list(BENCHMARKS))
     parser.add_argument("--rounds", type=int, default=3)

@@ -12,6 +12,7 @@ from benchmarks.keyframes.machine import processor
 
 
 def machine_line() -> str:
+    """Describe the machine and its load."""
     device, version = installed_vllm() or ("no", "vLLM")
     parts = [
         f"{os.cpu_count()} cores of {processor()}",

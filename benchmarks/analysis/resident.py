@@ -1,6 +1,4 @@
-"""Resident memory of the app and its decoder worker over whole analyses: long against short videos, many frames
-against few.
-"""
+"""Resident memory of the app and its decoder worker, by length of the video and number of frames."""
 
 from __future__ import annotations
 

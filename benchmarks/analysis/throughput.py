@@ -83,7 +83,7 @@ def rows(place: Place, in_flights: Sequence[int], *, rounds: int) -> Iterator[Ro
             few = course.of_parts()[: place.few]
             measured.append(_round(course, theirs or place.raw_seconds(course.of_parts(), in_flight)))
             one_by_one = one_by_one or place.raw_seconds(few, 1) / len(few)
-        yield from _told(f"{place.name}, {in_flight} in flight", measured, one_by_one)
+        yield from _round_rows(f"{place.name}, {in_flight} in flight", measured, one_by_one)
 
 
 def _round(course: Course, theirs: float) -> Round:
@@ -92,7 +92,7 @@ def _round(course: Course, theirs: float) -> Round:
     return Round((course.parts_done - course.asked, theirs), alone, len(parts))
 
 
-def _told(name: str, measured: Sequence[Round], one_by_one: float) -> Iterator[Row]:
+def _round_rows(name: str, measured: Sequence[Round], one_by_one: float) -> Iterator[Row]:
     parts, number = [one.parts for one in measured], measured[0].num_requests
     yield row(f"{name}: all parts / raw", parts, f"; {number} requests, the others after {measured[0].alone:.2f} s")
     ours, theirs = (median(one[side] for one in parts) for side in (0, 1))

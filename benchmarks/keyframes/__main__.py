@@ -27,6 +27,7 @@ QUESTIONS = ("events", "shots", "speed", "memory", "first")
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Print the tables and return the exit code."""
     given = _parser().parse_args(arguments)
     if bool(given.videos) != bool(given.judge):
         print("--videos and --judge go together: the videos' truth.json is read by the judge", file=sys.stderr)

@@ -1,6 +1,6 @@
 """A virtual environment for each peer, apart from ours, and its adapter run there as a program.
 
-What a peer is made of is pinned here. Where it cannot be installed, the reason is told and the others go on.
+The versions of a peer are pinned here. If it cannot be installed, the reason is reported and the others continue.
 """
 
 from __future__ import annotations

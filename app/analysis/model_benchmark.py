@@ -23,10 +23,16 @@ from langchain_core.messages import BaseMessage
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
 from app.core.domain import EngineProgress, Keyframe, Usage
 from app.core.errors import ContextExceeded, EngineError
-from app.engine import Endpoint, LocalEngine, installed_vllm, vllm_launcher
-from app.engine.hardware import cpu_name, free_memory_bytes
-from app.engine.monitoring.gpu import GpuReader
-from app.engine.monitoring.system_metrics import own_memory
+from app.engine import (
+    Endpoint,
+    GpuReader,
+    LocalEngine,
+    cpu_name,
+    free_memory_bytes,
+    installed_vllm,
+    own_memory,
+    vllm_launcher,
+)
 from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask

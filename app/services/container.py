@@ -23,8 +23,7 @@ from app.analysis.task import Control
 from app.config import Settings
 from app.core.background_task import BackgroundTaskRunner, Listener
 from app.core.domain import AnalysisRequest, EngineProgress, Language, Notice
-from app.engine import DownloadManager, Engine, Monitor, check_model_folder, resolve_model
-from app.engine.remote_engine import normal_base_url
+from app.engine import DownloadManager, Engine, Monitor, check_model_folder, normal_base_url, resolve_model
 from app.models import Proposal
 from app.services.engine_session import EngineSession, build_engine, conditions, confirmed_downloads, open_session
 from app.store.benchmark_store import Measured

@@ -29,15 +29,15 @@ from app.engine import (
     EngineMetricsReader,
     LocalEngine,
     NullEngine,
+    ProgressListener,
     RemoteEngine,
     installed_vllm,
+    is_offline,
     resolve_model,
     speech_launcher,
     transformers_launcher,
     vllm_launcher,
 )
-from app.engine.base import ProgressListener
-from app.engine.diagnostics.facts import is_offline
 from app.services.preflight import computes_wide, refuse
 from app.store.confirmed_downloads import ConfirmedDownloads
 from app.store.extraction_cache import ExtractionStore

@@ -8,8 +8,7 @@ from functools import cache
 from typing import Any
 
 from app.core.domain import Language
-from app.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
-from app.engine.monitoring.gpu import GpuReader
+from app.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
 from app.models import (
     CatalogueEntry,

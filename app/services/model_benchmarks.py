@@ -18,11 +18,20 @@ from app.analysis.planning import benchmark_result
 from app.config import Settings
 from app.core.domain import EngineProgress, Language
 from app.core.errors import AppError, EngineError
-from app.engine import Engine, RemoteEngine, installed_vllm, resolve_model
-from app.engine.hardware import cpu_name, free_memory_bytes
-from app.engine.http_client import NoAnswer, get_json, served_models
-from app.engine.monitoring.gpu import GpuReader
-from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
+from app.engine import (
+    LOCAL_HOSTS,
+    Engine,
+    GpuReader,
+    NoAnswer,
+    RemoteEngine,
+    cpu_name,
+    free_memory_bytes,
+    get_json,
+    installed_vllm,
+    normal_base_url,
+    resolve_model,
+    served_models,
+)
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import Proposal, estimate_memory, load, parse_plan, read_shape
 from app.models.cpu_speed import SpeedEstimate

@@ -22,15 +22,19 @@ from app.core.errors import AppError, ModelNotFound
 from app.engine import (
     CheckedSettings,
     SystemFacts,
+    cpu_cores,
+    cpu_flags,
+    fit_arguments,
     gather_facts,
+    hub_config,
     installed_vllm,
+    kv_cache_gib,
+    memory_bytes,
+    memory_nodes,
     resolve_model,
     supported_architectures,
     vllm_launcher,
 )
-from app.engine.downloads.hub import hub_config
-from app.engine.hardware import cpu_cores, cpu_flags, memory_bytes, memory_nodes
-from app.engine.vllm import fit_arguments, kv_cache_gib
 from app.models import (
     Catalogue,
     CatalogueEntry,

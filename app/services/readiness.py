@@ -13,9 +13,7 @@ from typing import Any, Literal
 
 from app.config import Settings
 from app.core.errors import AppError, ModelNotFound
-from app.engine import Engine, NullEngine, resolve_model
-from app.engine.diagnostics.facts import is_offline
-from app.engine.model_resolution import hub_cache_folder
+from app.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
 from app.models import CatalogueEntry, MemoryNeed, Proposal, load
 from app.models.cpu_speed import SpeedEstimate
 from app.models.formatting import weights_bytes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import ModelNotFound
-from app.engine.model_resolution import resolve_model
+from app.engine import resolve_model
 from app.models import Catalogue, CatalogueEntry, Match, Proposal, Shape, read_shape
 from app.models.formatting import weights_bytes
 from app.services.hardware_profile import HardwareProfile

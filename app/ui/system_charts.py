@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from app.core.domain import Language
-from app.engine.monitoring.engine_metrics import EngineLoad
-from app.engine.monitoring.gpu import GpuSample
-from app.engine.monitoring.monitor import KEPT_SECONDS, Sample
-from app.engine.monitoring.system_metrics import PROCESS_ROLES
+from app.engine import KEPT_SECONDS, PROCESS_ROLES, EngineLoad, GpuSample, Sample
 from app.i18n import t
 from app.ui.components.charts import Chart, Series
 

@@ -36,7 +36,7 @@ from app.config import Settings
 from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
 from app.core.errors import AppError, Cancelled, ConfigError, EngineError
 from app.core.filenames import readable
-from app.engine.downloads.hub import hub_config
+from app.engine import hub_config
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute

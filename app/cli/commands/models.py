@@ -20,7 +20,7 @@ from app.cli.models import benchmark, preflight, tables, vision_check
 from app.config import Settings
 from app.core.domain import Language
 from app.core.errors import ConfigError, EngineError, ModelNotFound
-from app.engine.hardware import memory_bytes
+from app.engine import memory_bytes
 from app.i18n import error_text, t
 from app.models import (
     Catalogue,

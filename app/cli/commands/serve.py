@@ -17,9 +17,15 @@ from app import config
 from app.config import Settings
 from app.core.domain import Language
 from app.core.errors import AppError, ConfigError, EngineError
-from app.engine import installed_vllm, resolve_model, supported_architectures
-from app.engine.diagnostics.facts import cpu_features
-from app.engine.supported_architectures import Kind, RequestedDevice, choose_engine
+from app.engine import (
+    Kind,
+    RequestedDevice,
+    choose_engine,
+    cpu_features,
+    installed_vllm,
+    resolve_model,
+    supported_architectures,
+)
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import CatalogueEntry, load, read_shape
 from app.services.engine_session import build_engine

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from app.config import Settings
 from app.core.domain import Language
 from app.core.errors import Cancelled
-from app.engine.downloads.errors import human_bytes
+from app.engine import human_bytes
 from app.i18n import t
 from app.models.formatting import need_text
 from app.services import hardware_profile

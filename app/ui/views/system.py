@@ -12,10 +12,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app.core.domain import Language
-from app.engine import installed_vllm
-from app.engine.hardware import cpu_name
-from app.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
-from app.engine.monitoring.monitor import PERIOD_SECONDS, Sample
+from app.engine import LONGEST_INTERVAL_SECONDS, PERIOD_SECONDS, EngineLoad, Sample, cpu_name, installed_vllm
 from app.i18n import t
 from app.ui import resources, system_charts
 from app.ui.components import charts
@@ -24,7 +21,7 @@ from app.ui.panels.sidebar.engine import COLOURS, short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.engine.base import EngineStatus
+    from app.engine import EngineStatus
     from app.jobs import JobSnapshot
     from app.services.container import Services
 

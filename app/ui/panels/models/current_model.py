@@ -10,8 +10,7 @@ import streamlit as st
 
 from app.core.domain import Language
 from app.core.errors import AppError
-from app.engine import Engine, installed_vllm
-from app.engine.downloads.errors import human_bytes
+from app.engine import Engine, human_bytes, installed_vllm
 from app.i18n import notice_text, t
 from app.services import model_benchmarks
 from app.services.engine_session import confirmed_downloads
@@ -20,8 +19,7 @@ from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, state_words
 
 if TYPE_CHECKING:
-    from app.engine.base import EngineStatus
-    from app.engine.downloads.manager import DownloadState
+    from app.engine import DownloadState, EngineStatus
     from app.jobs.engine_switcher import EngineSwitch
     from app.services.container import Services
 

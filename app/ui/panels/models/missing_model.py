@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.core.domain import Language
-from app.engine.downloads.errors import human_bytes
+from app.engine import human_bytes
 from app.i18n import t
 from app.models.formatting import need_text
 from app.services import hardware_profile

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.core.domain import Language
 from app.core.errors import AppError
-from app.engine.downloads.errors import human_bytes
+from app.engine import human_bytes
 from app.i18n import sentences, t
 from app.models import Catalogue, Proposal, estimate_memory, parse_plan
 from app.models.catalogue_parser import Engine

@@ -13,7 +13,7 @@ from app.i18n import t
 from app.ui.formatting import error_words, plain
 
 if TYPE_CHECKING:
-    from app.engine.base import EngineStatus
+    from app.engine import EngineStatus
     from app.services.container import Services
 
 COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from app.analysis.task import Done
+from app.analysis.task import EarlierResults
 from app.core.domain import AnalysisRequest, ChunkResult, Keyframe, Notice
 from app.core.errors import AppError
 from app.i18n import as_notice
@@ -33,7 +33,9 @@ def have_same_settings(one: ChunkResult, other: ChunkResult) -> bool:
     return one.key.partition(".")[0] == other.key.partition(".")[0]
 
 
-def kept(done: Done, fresh: Mapping[int, ChunkResult], frames: Sequence[Keyframe]) -> dict[int, ChunkResult]:
+def merge_answers(
+    done: EarlierResults, fresh: Mapping[int, ChunkResult], frames: Sequence[Keyframe]
+) -> dict[int, ChunkResult]:
     """Merge the answers of a failed run with the earlier ones that it has not replaced, by number.
 
     Earlier joins are kept if no part has changed.

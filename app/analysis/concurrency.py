@@ -70,7 +70,7 @@ class ConcurrentEvents:
         yield from self.drain()
 
 
-def attend(future: Future[T], check: Callable[[], None]) -> None:
+def wait_for(future: Future[T], check: Callable[[], None]) -> None:
     """Wait until `future` is done, calling `check`, which may raise to stop waiting, ten times a second."""
     while not future.done():
         check()

@@ -65,7 +65,7 @@ def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device:
         raise EngineError("trial_memory", model=model, **gib)
 
 
-def try_shape(
+def run_benchmark(
     model: str,
     config: Mapping[str, Any],
     arguments: Mapping[str, Any],
@@ -98,7 +98,7 @@ def try_shape(
     """
     device, version = installed_vllm() or ("cpu", "")
     shape = read_shape(config)
-    with tempfile.TemporaryDirectory(prefix="framelens-trial-") as scratch, _Peak(device) as peak:
+    with tempfile.TemporaryDirectory(prefix="framelens-trial-") as scratch, _PeakMemory(device) as peak:
         folder = write_folder(config, Path(scratch) / model.rpartition("/")[2])
         launcher = vllm_launcher(str(folder), {**arguments, "load_format": "dummy"})
         check_memory(model, shape, arguments, device, peak.free_bytes)
@@ -107,20 +107,20 @@ def try_shape(
             started = time.monotonic()
             endpoint = engine.ensure_ready(on_progress, cancel)
             load_seconds = time.monotonic() - started
-            asking = _Asking(endpoint, parse_plan(arguments, device=device).max_model_len, on_progress, cancel)
-            pace = asking.tokens_per_second()
+            asking = _RequestTimer(endpoint, parse_plan(arguments, device=device).max_model_len, on_progress, cancel)
+            throughput = asking.tokens_per_second()
             frames = tuple(asking.frame_costs(sizes)) if shape.vision else ()
         finally:
             engine.stop()
     return BenchmarkResult(
-        model, peak.machine, device, f"vllm {version}", dict(arguments), load_seconds, peak.bytes, pace, frames
+        model, peak.machine, device, f"vllm {version}", dict(arguments), load_seconds, peak.bytes, throughput, frames
     )
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------
 
 
-class _Asking:
+class _RequestTimer:
     """Timer of requests to one engine, one at a time."""
 
     def __init__(self, endpoint: Endpoint, length: int, on_progress: Listener, cancel: threading.Event) -> None:
@@ -159,14 +159,14 @@ class _Asking:
     def _frame_cost(self, width: int, height: int) -> FrameCost:
         first, alone, *others = as_frames(cards(2 + TOGETHER), width, height)
         self._on_progress(EngineProgress("trying_frames", {"width": width, "height": height, "n": 1}))
-        self._timed(_about([first]), 1)
-        nothing, without = self._timed(_about([]), 1)
-        one, with_one = self._timed(_about([alone]), 1)
+        self._timed(_image_messages([first]), 1)
+        nothing, without = self._timed(_image_messages([]), 1)
+        one, with_one = self._timed(_image_messages([alone]), 1)
         text = without.prompt_tokens if without else 0
         tokens = with_one.prompt_tokens - text if with_one else 0
         together = max(1, min(TOGETHER, (self._length - text - _SPARE_TOKENS) // max(tokens, 1)))
         self._on_progress(EngineProgress("trying_frames", {"width": width, "height": height, "n": together}))
-        many, _ = self._timed(_about(others[:together]), 1)
+        many, _ = self._timed(_image_messages(others[:together]), 1)
         return FrameCost(width, height, tokens, max(0.0, one - nothing), together, max(0.0, many - nothing) / together)
 
     def _timed(self, messages: Sequence[BaseMessage], tokens: int) -> tuple[float, Usage | None]:
@@ -176,14 +176,14 @@ class _Asking:
         return time.perf_counter() - started, reply.usage
 
 
-def _about(frames: Sequence[Keyframe]) -> list[BaseMessage]:
+def _image_messages(frames: Sequence[Keyframe]) -> list[BaseMessage]:
     return with_pictures(frames, _QUESTION, system="", language="en", url=lambda one: data_url(one, 4096))
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------
 
 
-class _Peak:
+class _PeakMemory:
     """Context manager that polls the memory of the engine and keeps the peak in `bytes`."""
 
     def __init__(self, device: Device) -> None:
@@ -194,7 +194,7 @@ class _Peak:
         self.bytes = 0
         self._before = 0
 
-    def __enter__(self) -> _Peak:
+    def __enter__(self) -> _PeakMemory:
         if self._device == "gpu":
             found = self._reader().cards
             self._before = sum(one.memory_used_bytes or 0 for one in found)

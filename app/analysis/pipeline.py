@@ -21,11 +21,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from app.analysis.cache_keys import facts_incomplete, kept
+from app.analysis.cache_keys import facts_incomplete, merge_answers
 from app.analysis.concurrency import ConcurrentEvents, Emit
 from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.pipeline_state import PipelineState
-from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, opening_of
+from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, choose_opening
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Template
 from app.analysis.task import Task
@@ -82,7 +82,7 @@ class Tools:
         digest: digest(path, cancel) returns the SHA-256 of the file, cached.
         hear: Transcriber, see app.analysis.inputs.transcription.
         open_engine: open_engine(on_progress, cancel) returns a ready engine; None if there is none.
-        room: Room of a request by the settings, before the engine is ready.
+        capacity: Capacity of a request by the settings, before the engine is ready.
         side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
         template: template(key) returns a template or raises ConfigError.
         conditions: conditions(request) returns the settings that answers depend on.
@@ -93,7 +93,7 @@ class Tools:
     digest: Callable[[Path, threading.Event], str]
     hear: Hear
     open_engine: OpenEngine | None
-    room: RequestCapacity
+    capacity: RequestCapacity
     side: int | None
     template: Callable[[str], Template]
     conditions: Callable[[AnalysisRequest], Mapping[str, str]]
@@ -120,7 +120,7 @@ class _Run:
         self.conditions = dict(tools.conditions(task.request))
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
         self.background = background
-        self.feed = PipelineState(task.control, background.stop)
+        self.state = PipelineState(task.control, background.stop)
         self.video: VideoInfo | None = None
         self.sha256 = ""
         self.decode: DecodeSummary | None = None
@@ -186,10 +186,10 @@ class _Run:
         except Cancelled:
             raise
         except AppError as error:
-            key = "incomplete" if kept(self.task.done, self.results, self.keyframes) else "no_model_because"
+            key = "incomplete" if merge_answers(self.task.done, self.results, self.keyframes) else "no_model_because"
             yield Noticed(Notice(key, {"reason": as_notice(error)}, "error"))
             yield from self._settle(heard, digest)
-            self.results = kept(self.task.done, self.results, self.keyframes)
+            self.results = merge_answers(self.task.done, self.results, self.keyframes)
             self.layout = self.layout or self.task.done.layout
             if not self.results:  # a report of facts alone: show it at once
                 yield from self._pending(video)
@@ -205,7 +205,7 @@ class _Run:
         """Return the opening to ask about early, if any. Probing takes a moment, so few frames skip it."""
         if not self._wants_model() or self.request.frames <= SURELY_ONE_PART:
             return None
-        return opening_of(self.tools.probe(self.request.path), self.request, self.tools.room, self.tools.side)
+        return choose_opening(self.tools.probe(self.request.path), self.request, self.tools.capacity, self.tools.side)
 
     # ---- parallel tasks
 
@@ -216,24 +216,24 @@ class _Run:
         try:
             wanted = ExtractionRequest(self.request.frames, self.request.selection, opening=opening.result())
             for event in self.tools.extract(self.request.path, wanted, self.background.stop):
-                self.feed.note(event)
+                self.state.note(event)
                 emit(event)
         except BaseException as error:
-            self.feed.fail(error)
+            self.state.fail(error)
             raise
 
     def _hear(self, digest: Future[str], engine: Future[Opened] | None, emit: Emit) -> None:
         transcript, notices = self.tools.hear(
-            self.feed.video(),
+            self.state.video(),
             self.request,
             sha256=digest.result,
             cancel=self.background.stop,
             after=engine.result if engine else None,
-            on_progress=self.feed.hear,
+            on_progress=self.state.add_cues,
         )
         for notice in notices:
             emit(Noticed(notice))
-        self.feed.note(Heard(transcript))
+        self.state.note(Heard(transcript))
         emit(Heard(transcript))
 
     def _open(self, emit: Emit) -> Opened:
@@ -242,31 +242,31 @@ class _Run:
 
     def _ask(self, opened: Future[Opened], opening: Future[Opening | None], emit: Emit) -> None:
         """Send all requests; an engine that dies is restarted once, and the new one continues where it ended."""
-        speaker, self.engine = opened.result()
+        connection, self.engine = opened.result()
         from app.analysis.requests.request_executor import (
             EngineEnded,  # LangChain, which the opened engine has imported by now
         )
 
         early = opening.result()
         opening_seconds = early.seconds if early else None
-        asking = self._asking(self.task, speaker, emit)
+        asking = self._orchestrator(self.task, connection, emit)
         try:
             asking.run(opening_seconds)
         except EngineEnded as ended:
             emit(Noticed(Notice("engine_restarted", {"reason": as_notice(ended.error)})))
-            speaker, self.engine = self._open(emit)
+            connection, self.engine = self._open(emit)
             try:
-                self._asking(replace(self.task, done=asking.done), speaker, emit).run(opening_seconds)
+                self._orchestrator(replace(self.task, done=asking.done), connection, emit).run(opening_seconds)
             except EngineEnded as again:
                 raise again.error from again
 
-    def _asking(self, task: Task, speaker: EngineConnection, emit: Emit) -> Orchestrator:
+    def _orchestrator(self, task: Task, connection: EngineConnection, emit: Emit) -> Orchestrator:
         from app.analysis.requests.orchestrator import Orchestrator
 
         # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
         served = self.engine.model if self.engine else ""
-        speaker = replace(speaker, conditions={**self.conditions, "served": served})
-        return Orchestrator(task, self.template, speaker, self.feed, emit, self.background.stop)
+        connection = replace(connection, conditions={**self.conditions, "served": served})
+        return Orchestrator(task, self.template, connection, self.state, emit, self.background.stop)
 
     # ---- the run itself
 
@@ -275,7 +275,7 @@ class _Run:
             yield event
             if isinstance(event, KeyframesChosen):
                 return
-            self.feed.check()
+            self.state.check()
         video.result()  # ended without frames: raises why
         raise InputError("no_frames", name=readable(self.request.path.name))
 
@@ -287,7 +287,7 @@ class _Run:
             yield StageStarted("engine")
         while not engine.done():
             yield from self.background.drain()
-            self.feed.check()
+            self.state.check()
             wait([engine], timeout=_POLL_SECONDS)
         yield from self._wait(asking)
 

@@ -30,8 +30,8 @@ Frames = tuple[Keyframe, ...]
 class PipelineState:
     """Results of the video side, for threads that wait for them.
 
-    `note`, `hear` and `fail` fill it. The getters block until their value is known and raise Cancelled, Paused or the
-    error of the video side.
+    `note`, `add_cues` and `fail` fill it. The getters block until their value is known and raise Cancelled, Paused or
+    the error of the video side.
     """
 
     def __init__(self, control: Control, stop: threading.Event) -> None:
@@ -104,7 +104,7 @@ class PipelineState:
         self._until(lambda: all(frame.number in self._facts for frame in frames))
         return self._facts
 
-    def hear(self, reached_seconds: float, cues: Sequence[Cue]) -> None:
+    def add_cues(self, reached_seconds: float, cues: Sequence[Cue]) -> None:
         """Add new cues; everything up to `reached_seconds` of the video is transcribed."""
         with self._changed:
             self._cues.extend(cues)

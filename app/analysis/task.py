@@ -9,7 +9,7 @@ from app.core.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, 
 
 
 @dataclass(frozen=True)
-class Done:
+class EarlierResults:
     """Results of an earlier run of the same job.
 
     An answer is reused if its key (frames, question and settings) matches.
@@ -34,7 +34,7 @@ class Done:
         return None if number in self.again else found
 
 
-NOTHING_DONE = Done()
+NO_EARLIER_RESULTS = EarlierResults()
 
 
 @dataclass
@@ -52,4 +52,4 @@ class Task:
     request: AnalysisRequest
     job_id: str
     control: Control = field(default_factory=Control)
-    done: Done = NOTHING_DONE
+    done: EarlierResults = NO_EARLIER_RESULTS

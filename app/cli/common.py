@@ -49,7 +49,7 @@ def interval(text: str) -> float:
     Raises:
         ConfigError: The text is no time, or zero.
     """
-    length = _parse_time(time_parsing.seconds, text)
+    length = _parse_time(time_parsing.parse_seconds, text)
     if not length:
         raise ConfigError("interval_empty", given=text)
     return length
@@ -57,7 +57,7 @@ def interval(text: str) -> float:
 
 def add_selection_options(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the options for choosing frames and a range; each command adds `--frames` with its own help text."""
-    seconds, times = partial(_parse_time, time_parsing.seconds), partial(_parse_time, time_parsing.times)
+    seconds, times = partial(_parse_time, time_parsing.parse_seconds), partial(_parse_time, time_parsing.parse_times)
     parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy", language))
     parser.add_argument("--every", type=interval, metavar="SECONDS", help=t("cli.every", language))
     parser.add_argument("--at", type=times, metavar="T,T,…", help=t("cli.at", language))
@@ -95,7 +95,7 @@ def frame_limit(given: argparse.Namespace, selection: Selection, usual: int, fit
         fit: Returns the number for `--frames fit`.
     """
     if given.frames is None:
-        return time_parsing.usual_frames(selection.strategy, usual)
+        return time_parsing.default_frames(selection.strategy, usual)
     return fit() if given.frames == FIT else int(given.frames)
 
 

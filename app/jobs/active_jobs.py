@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.analysis.task import NOTHING_DONE, Control, Done
+from app.analysis.task import NO_EARLIER_RESULTS, Control, EarlierResults
 from app.core.domain import AnalysisEvent
 from app.jobs.snapshot import JobSnapshot
 
@@ -24,7 +24,7 @@ class ActiveJob:
 
     job: JobSnapshot
     control: Control
-    done: Done = NOTHING_DONE
+    done: EarlierResults = NO_EARLIER_RESULTS
     is_running: bool = False
     same: str = ""
     listener: Listener | None = None

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from app.analysis.task import Control, Done
+from app.analysis.task import Control, EarlierResults
 from app.core.domain import Analysis, AnalysisRequest
 from app.core.errors import AppError, Cancelled, InputError
 from app.core.filenames import one_line
@@ -408,8 +408,8 @@ class Jobs:
         self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=row.same))
 
 
-def _done_of(job: JobSnapshot) -> Done:
+def _done_of(job: JobSnapshot) -> EarlierResults:
     """Collect what a run that resumes this job need not do again."""
     engine = job.analysis.engine if job.analysis else None
     report = job.analysis if job.lacks_only_facts else None
-    return Done(job.layout, job.results, frozenset(job.again), engine, report)
+    return EarlierResults(job.layout, job.results, frozenset(job.again), engine, report)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import config
-from app.analysis.inputs.extraction_cache import open_recall
+from app.analysis.inputs.extraction_cache import open_extraction_cache
 from app.analysis.planning.estimate import Planner
 from app.analysis.prompts.templates import Templates, load
 from app.analysis.task import Control
@@ -308,7 +308,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         store,
         ProcessLock(settings.data_dir / "running"),
         lambda task: switcher.session.run(task),
-        Deduplicator(now, open_recall(settings.data_dir).quick_sha256),
+        Deduplicator(now, open_extraction_cache(settings.data_dir).quick_sha256),
         log_path=log_path,
         adopts=adopts,
         admitted=switcher.admitted,

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app.analysis.inputs.extraction_cache import ExtractionRequest, open_recall
+from app.analysis.inputs.extraction_cache import ExtractionRequest, open_extraction_cache
 from app.analysis.planning.estimate import Measure, Planner
 from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.templates import Templates, digest
@@ -178,9 +178,9 @@ def _runner(settings: Settings, tools: Callable[[], Tools]) -> Run:
 
     def run(task: Task) -> Iterator[AnalysisEvent]:
         from app.analysis.pipeline import analyse
-        from app.analysis.planning.throughput import noted
+        from app.analysis.planning.throughput import record_stats
 
-        return noted(analyse(task, tools()), task, paces, _engine_name(settings))
+        return record_stats(analyse(task, tools()), task, paces, _engine_name(settings))
 
     return run
 
@@ -196,14 +196,14 @@ def _planner(settings: Settings, engine: Engine, opener: Callable[[], EngineConn
         from app.analysis.planning.token_cost import TokenCostMeter
 
         if not measuring:
-            measuring.append(TokenCostMeter(opener().at_hand))
+            measuring.append(TokenCostMeter(opener().current))
         return measuring[0](request, video, words)
 
     return _planned(settings, measure)
 
 
 def _planned(settings: Settings, measure: Measure) -> Planner:
-    recall = open_recall(settings.data_dir)
+    recall = open_extraction_cache(settings.data_dir)
 
     def is_read(video: VideoInfo, request: AnalysisRequest, opening: Opening | None) -> bool:
         return recall.is_known(video.path, ExtractionRequest(request.frames, request.selection, opening=opening))
@@ -211,7 +211,7 @@ def _planned(settings: Settings, measure: Measure) -> Planner:
     return Planner(
         measure=measure,
         is_read=is_read,
-        room=expected_room(settings),
+        capacity=expected_room(settings),
         side=usual_side(settings),
         in_flight=settings.in_flight,
         known=partial(_paces(settings).of, _engine_name(settings)),
@@ -317,14 +317,14 @@ def _tools(settings: Settings, templates: Templates, opener: Callable[[], Engine
         from app.analysis.pipeline import Tools
         from app.video import probe
 
-        recall = open_recall(settings.data_dir)
+        recall = open_extraction_cache(settings.data_dir)
         return Tools(
             probe=probe,
             extract=recall.extract,
             digest=recall.sha256,
             hear=build_hearing(settings),
             open_engine=open_engine,
-            room=expected_room(settings),
+            capacity=expected_room(settings),
             side=usual_side(settings),
             template=templates.find,
             conditions=partial(conditions, settings, templates),

@@ -75,7 +75,7 @@ def needed_bytes(proposal: Proposal, arguments: Mapping[str, Any]) -> int:
         arguments: vLLM arguments that override those of the proposal.
     """
     plan = parse_plan(
-        benchmark_result.settings_of(proposal, arguments),
+        benchmark_result.benchmark_settings(proposal, arguments),
         device=proposal.plan.device,
         sequences=benchmark_result.REQUESTS,
     )
@@ -114,16 +114,16 @@ def try_model(
         cancel: Ends the benchmark when it is set.
 
     Raises:
-        AppError: What `check_proposal` and `model_benchmark.try_shape` raise.
+        AppError: What `check_proposal` and `model_benchmark.run_benchmark` raise.
     """
     check_proposal(proposal)
     from app.analysis import model_benchmark  # imports LangChain, which the page and other functions start without
 
     pass_on(settings)
-    found = model_benchmark.try_shape(
+    found = model_benchmark.run_benchmark(
         proposal.entry.id,
         proposal.entry.config,
-        benchmark_result.settings_of(proposal, arguments),
+        benchmark_result.benchmark_settings(proposal, arguments),
         log_dir=settings.data_dir / "trial-engine",
         on_progress=on_progress,
         cancel=cancel,
@@ -200,7 +200,7 @@ def latest_trials(data_dir: Path, device: Device) -> dict[str, Measured]:
 
 def pace_text(trial: Measured, language: Language) -> str:
     """Describe the measured throughput of a model; "" if the benchmark doesn't contain it."""
-    found = benchmark_result.tried_of(trial)
+    found = benchmark_result.parse_result(trial)
     if found is None:
         return ""
     gib, pace = f"{found.peak_bytes / GIB:.1f}", f"{found.tokens_per_second:.1f}"

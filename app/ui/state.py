@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.analysis.planning.time_parsing import between
+from app.analysis.planning.time_parsing import parse_range
 from app.core.domain import Language
 from app.core.errors import AppError
 from app.ui.frame_edits import Edits
@@ -96,7 +96,7 @@ class PageState:
     def range(self) -> tuple[float, float | None] | None:
         """Return the range in seconds with an open end as None; None where there is none or it is invalid."""
         try:
-            return between(*self.range_texts)
+            return parse_range(*self.range_texts)
         except AppError:
             return None
 

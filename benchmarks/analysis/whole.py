@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.analysis.prompts.templates import load as load_templates
-from app.analysis.task import NOTHING_DONE, Done, Task
+from app.analysis.task import NO_EARLIER_RESULTS, EarlierResults, Task
 from app.config import load
 from app.core.domain import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
 from app.services.engine_session import build_engine, runner
@@ -82,7 +82,7 @@ class App:
 
     def course(self, request: AnalysisRequest, *, layout: Layout | None = None, until_text: bool = False) -> Course:
         """Run to the end or to the first text. `layout` fixes the chunks regardless of the engine's token counts."""
-        done = NOTHING_DONE if layout is None else Done(layout)
+        done = NO_EARLIER_RESULTS if layout is None else EarlierResults(layout)
         task = Task(request, "benchmark", done=done)
         with recording() as sent:
             course = Course(sent)

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from app.analysis.concurrency import ConcurrentEvents, attend
+from app.analysis.concurrency import ConcurrentEvents, wait_for
 from app.core.domain import AnalysisEvent, StageStarted
 from app.core.errors import Cancelled
 
@@ -35,5 +35,5 @@ def test_waiting_ends_where_the_check_sees_no_use_in_it() -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        attend(Future(), check)
+        wait_for(Future(), check)
     assert len(calls) == 3

@@ -15,7 +15,7 @@ import pytest
 
 from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.requests import request_executor
-from app.analysis.task import Done
+from app.analysis.task import EarlierResults
 from app.core.domain import (
     Analysis,
     AnalysisEvent,
@@ -131,7 +131,9 @@ def failing(fault: Fault, times: int | None, on: int = LAST) -> Callable[[dict[s
     return behave
 
 
-def analysed(server: Server, done: Done | None = None, **changes: Any) -> tuple[list[AnalysisEvent], AppError | None]:
+def analysed(
+    server: Server, done: EarlierResults | None = None, **changes: Any
+) -> tuple[list[AnalysisEvent], AppError | None]:
     return run(request(frames=FRAMES), tools(server, FRAMES, **{"in_flight": 2, **changes}), done=done)
 
 
@@ -228,7 +230,9 @@ def test_resume_without_engine_keeps_all_answers(undisturbed: Analysis, again: i
         before, _ = analysed(server)
     done = done_of(before)
     if again is None:  # its last part and the summary are missing
-        done = Done(done.layout, tuple(one for one in done.results if 0 < one.number < undisturbed.chunks[-1].number))
+        done = EarlierResults(
+            done.layout, tuple(one for one in done.results if 0 < one.number < undisturbed.chunks[-1].number)
+        )
     else:
         done = replace(done, again=frozenset({again}))
     events, error = analysed(server, done, open_engine=gone)

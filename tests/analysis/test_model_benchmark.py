@@ -12,8 +12,14 @@ import psutil
 import pytest
 
 from app.analysis import model_benchmark as trying
-from app.analysis.model_benchmark import check_memory, try_shape
-from app.analysis.planning.benchmark_result import BenchmarkResult, FrameCost, forecast, settings_of, tried_of
+from app.analysis.model_benchmark import check_memory, run_benchmark
+from app.analysis.planning.benchmark_result import (
+    BenchmarkResult,
+    FrameCost,
+    benchmark_settings,
+    estimate_analysis,
+    parse_result,
+)
 from app.core.domain import EngineProgress
 from app.core.errors import Cancelled, EngineError
 from app.engine.child_process import GUARD
@@ -39,24 +45,27 @@ def small() -> dict[str, Any]:
 
 def test_benchmark_uses_proposed_settings_and_fixed_cache() -> None:
     (proposal,) = propose_for_cpu(24, [VL_3B])
-    settings = settings_of(proposal)
+    settings = benchmark_settings(proposal)
     assert settings["max_model_len"] == 8192 < proposal.plan.max_model_len
     assert settings["mm_processor_kwargs"] == proposal.config["mm_processor_kwargs"]
     assert settings["kv_cache_memory_bytes"] == 2 * 8192 * proposal.sum.cache_bytes_per_token
-    assert settings_of(propose_for_cpu(24, [built_in().by_id["Qwen/Qwen3-0.6B"]])[0]).get("limit_mm_per_prompt") is None
+    assert (
+        benchmark_settings(propose_for_cpu(24, [built_in().by_id["Qwen/Qwen3-0.6B"]])[0]).get("limit_mm_per_prompt")
+        is None
+    )
 
 
 def test_given_arguments_override_the_proposal() -> None:
     (proposal,) = propose_for_cpu(24, [VL_3B])
-    assert settings_of(proposal, proposal.config) == settings_of(proposal), "as proposed is not otherwise"
-    longer = settings_of(proposal, {"max_model_len": 16384})
+    assert benchmark_settings(proposal, proposal.config) == benchmark_settings(proposal), "as proposed is not otherwise"
+    longer = benchmark_settings(proposal, {"max_model_len": 16384})
     assert (longer["dtype"], longer["max_model_len"]) == ("bfloat16", 16384)
-    assert longer["kv_cache_memory_bytes"] == 2 * settings_of(proposal)["kv_cache_memory_bytes"]
+    assert longer["kv_cache_memory_bytes"] == 2 * benchmark_settings(proposal)["kv_cache_memory_bytes"]
 
 
 def test_model_larger_than_free_memory_is_refused() -> None:
     (proposal,) = propose_for_cpu(24, [VL_3B])
-    settings = settings_of(proposal)
+    settings = benchmark_settings(proposal)
     check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 16 * GIB)
     with pytest.raises(EngineError) as caught:
         check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 4 * GIB)
@@ -65,22 +74,22 @@ def test_model_larger_than_free_memory_is_refused() -> None:
 
 
 def test_the_time_of_an_analysis_follows_from_frames_and_words() -> None:
-    coming = forecast(MEASURED, 16)
+    coming = estimate_analysis(MEASURED, 16)
     assert coming and coming.parts == 1 and coming.is_exact and coming.seconds
     low, high = coming.seconds
     reading, writing = 16 * 2.3, coming.answer_tokens / 10
     assert low < reading + writing < high
     quicker = replace(MEASURED, frames=(replace(MEASURED.frames[0], each_seconds=0.2),))
-    faster = forecast(quicker, 16)
+    faster = estimate_analysis(quicker, 16)
     assert faster and faster.seconds and faster.seconds[1] < high
-    assert forecast(replace(MEASURED, frames=()), 16) is None
+    assert estimate_analysis(replace(MEASURED, frames=()), 16) is None
 
 
 def test_stored_benchmark_round_trips_and_damage_is_ignored() -> None:
     document = json.loads(json.dumps(asdict(MEASURED)))
-    assert tried_of({**document, "at": "2026-01-02 03:04"}) == MEASURED
-    assert tried_of({**document, "frames": [{"width": 448}]}) is None
-    assert tried_of({**document, "tokens_per_second": 0}) is None
+    assert parse_result({**document, "at": "2026-01-02 03:04"}) == MEASURED
+    assert parse_result({**document, "frames": [{"width": 448}]}) is None
+    assert parse_result({**document, "tokens_per_second": 0}) is None
 
 
 def test_the_newest_trial_of_each_kind_is_kept(tmp_path: Path) -> None:
@@ -100,8 +109,8 @@ def test_a_size_that_would_take_very_long_is_left_out(monkeypatch: pytest.Monkey
     def cost(_: object, width: int, height: int) -> FrameCost:
         return FrameCost(width, height, 160.0, 0.0, 8, seconds["each"])
 
-    monkeypatch.setattr(trying._Asking, "_frame_cost", cost)
-    asking = object.__new__(trying._Asking)
+    monkeypatch.setattr(trying._RequestTimer, "_frame_cost", cost)
+    asking = object.__new__(trying._RequestTimer)
     assert [one.width for one in asking.frame_costs(trying.SIZES)] == [448, 896]
     seconds["each"] = 7.1
     assert [one.width for one in asking.frame_costs(trying.SIZES)] == [448]
@@ -114,7 +123,7 @@ def test_a_real_engine_loads_the_shape_and_is_measured_and_gone(tmp_path: Path) 
         "max_model_len": 8192, "max_num_seqs": 8, "dtype": "bfloat16", "kv_cache_memory_bytes": GIB // 4,
         "limit_mm_per_prompt": {"image": 8, "video": 0},
     }  # fmt: skip
-    trial = try_shape(
+    trial = run_benchmark(
         "me/small", config, arguments, log_dir=tmp_path, on_progress=told.append, cancel=threading.Event()
     )
     assert trial.load_seconds > 0 and trial.tokens_per_second > 0
@@ -122,7 +131,7 @@ def test_a_real_engine_loads_the_shape_and_is_measured_and_gone(tmp_path: Path) 
     # 16 × 9 and 32 × 18 squares of 28 pixels, and a mark of a token for each byte.
     (smaller, larger), mark = trial.frames, trial.frames[0].tokens - 16 * 9
     assert 20 < mark < 60 and larger.tokens - smaller.tokens == 32 * 18 - 16 * 9
-    assert smaller.each_seconds > 0 and forecast(trial, 8)
+    assert smaller.each_seconds > 0 and estimate_analysis(trial, 8)
     assert told[-1] == EngineProgress("trying_frames", {"width": 896, "height": 504, "n": 8})
     assert read_shape(config).parameters < 10**9
     assert not _guards()
@@ -137,7 +146,7 @@ def test_a_trial_that_is_cancelled_leaves_no_engine(tmp_path: Path) -> None:
             cancel.set()
 
     with pytest.raises(Cancelled):
-        try_shape("me/small", small(), {}, log_dir=tmp_path, on_progress=stop, cancel=cancel)
+        run_benchmark("me/small", small(), {}, log_dir=tmp_path, on_progress=stop, cancel=cancel)
     assert not _guards()
 
 

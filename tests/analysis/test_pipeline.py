@@ -18,7 +18,7 @@ from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.prompts import exact_prompt
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.engine_connector import EngineConnector
-from app.analysis.task import Control, Done, Task
+from app.analysis.task import Control, EarlierResults, Task
 from app.core.domain import (
     Analysis,
     AnalysisEvent,
@@ -112,7 +112,7 @@ def tools(
         digest=lambda path, cancel: "digest",
         hear=lambda video, request, **_: (None, ()),
         open_engine=opened,
-        room=RequestCapacity(server.context if server else None, 256),
+        capacity=RequestCapacity(server.context if server else None, 256),
         side=None,
         template=built_in().__getitem__,
         conditions=lambda request: {"model": "model"},
@@ -124,12 +124,12 @@ def request(**options: Any) -> AnalysisRequest:
     return AnalysisRequest(Path("/videos/clip.mp4"), **options)
 
 
-def task(request: AnalysisRequest, cancel: threading.Event | None = None, done: Done | None = None) -> Task:
-    return Task(request, "job", Control(cancel or threading.Event()), done or Done())
+def task(request: AnalysisRequest, cancel: threading.Event | None = None, done: EarlierResults | None = None) -> Task:
+    return Task(request, "job", Control(cancel or threading.Event()), done or EarlierResults())
 
 
 def run(
-    request: AnalysisRequest, tools: Tools, cancel: threading.Event | None = None, done: Done | None = None
+    request: AnalysisRequest, tools: Tools, cancel: threading.Event | None = None, done: EarlierResults | None = None
 ) -> tuple[list[AnalysisEvent], AppError | None]:
     events: list[AnalysisEvent] = []
     try:

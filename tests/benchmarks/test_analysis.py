@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.analysis.parsing.answer_parser import read
+from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import built_in
 from app.core.domain import AnalysisRequest
@@ -39,7 +39,7 @@ def body(schema: dict[str, Any] | None = None, frames: tuple[int, ...] = (7, 9))
 def test_engine_answers_every_form_validly(key: str, scope: Scope) -> None:
     template = built_in()[key]
     text = answer_to(body(schema_of(template, "en", scope, with_reply=True)))
-    reading = read(text, scope, template, "en", {7: 7.0, 9: 9.0}, 20.0)
+    reading = parse_answer(text, scope, template, "en", {7: 7.0, 9: 9.0}, 20.0)
     assert reading.troubles == () and reading.overview
     assert not any(finding.issues for finding in (*reading.findings, *reading.overview))
 
@@ -51,7 +51,7 @@ def test_form_with_given_texts_is_valid(key: str) -> None:
     form = given_texts(usual, "gate")
     text = json.dumps(made(form))
     jsonschema.validate(json.loads(text), usual)
-    reading = read(text, "part", template, "en", {1: 1.0, 2: 2.0}, 20.0)
+    reading = parse_answer(text, "part", template, "en", {1: 1.0, 2: 2.0}, 20.0)
     assert reading.troubles == () and reading.subjects and reading.findings and reading.overview
 
 

@@ -165,7 +165,7 @@ class ExtractionCache:
                 after.keep_texts(events)
 
 
-def open_recall(data_dir: Path) -> ExtractionCache:
+def open_extraction_cache(data_dir: Path) -> ExtractionCache:
     """Return the cache of extractions in the data folder."""
     return ExtractionCache(ExtractionStore(data_dir / "surveys"))
 

@@ -1,11 +1,12 @@
 """Parser of model answers in any form, finished or still growing.
 
-`read` parses a finished answer into findings, chapters and the rest. It never raises and drops nothing silently:
-deviations from the form are fixed where that is safe, else kept unchanged, and named in `troubles` or in the issues of
-a finding. Only numbers of frames that were sent are citations, and only times of these frames are passed on as facts.
+`parse_answer` parses a finished answer into findings, chapters and the rest. It never raises and drops nothing
+silently: deviations from the form are fixed where that is safe, else kept unchanged, and named in `troubles` or in the
+issues of a finding. Only numbers of frames that were sent are citations, and only times of these frames are passed on
+as facts.
 
-`so_far` makes a growing answer readable for display only. It is called for every few pieces that arrive, so it goes
-through the text once.
+`partial_text` makes a growing answer readable for display only. It is called for every few pieces that arrive, so it
+goes through the text once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.template_parser import Template
 from app.core.domain import Chapter, Finding, Language, Subject
 
-__all__ = ["ParsedAnswer", "read", "so_far"]
+__all__ = ["ParsedAnswer", "parse_answer", "partial_text"]
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
 _LONGEST_TITLE = 120  # characters; chosen by hand, not tuned
 _BEGINNING = re.compile(r"(?:```(?:json)?\s*)?(?:\{\s*(?:[\"'“]|\Z)|\[\s*\{|\{?\Z)|```\w*\s*\Z")
@@ -44,7 +45,7 @@ class ParsedAnswer:
     troubles: tuple[str, ...] = ()
 
 
-def read(
+def parse_answer(
     text: str, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
 ) -> ParsedAnswer:
     """Parse the answer `text`; never raises.
@@ -57,10 +58,10 @@ def read(
         times: Seconds of the frames that were sent, by number.
         end_seconds: End of the last chapter.
     """
-    return _Reader(scope, template, language, times, end_seconds).read(without_thoughts(text))
+    return _AnswerParser(scope, template, language, times, end_seconds).read(without_thoughts(text))
 
 
-class _Reader:
+class _AnswerParser:
     def __init__(
         self, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
     ) -> None:
@@ -169,20 +170,20 @@ class _Reader:
 
     def _chapters(self, items: list[Any]) -> tuple[Chapter, ...]:
         """Return the chapters in time order, from 0 to the end without gaps; those with one start are merged."""
-        begun: dict[int, tuple[str, str]] = {}
+        started: dict[int, tuple[str, str]] = {}
         for number, title, text in map(self._chapter, flat(items)):
             if number not in self._times:
                 self._note("chapter_frame")
-            elif number in begun:
-                before, said = begun[number]
-                begun[number] = before, " ".join(filter(None, [said, title, text]))
+            elif number in started:
+                before, said = started[number]
+                started[number] = before, " ".join(filter(None, [said, title, text]))
             elif title or text:
-                begun[number] = title, text
-        numbers = sorted(begun, key=lambda number: self._times[number])
+                started[number] = title, text
+        numbers = sorted(started, key=lambda number: self._times[number])
         starts = [0.0, *(self._times[number] for number in numbers[1:])]
         edges = [*starts, max(self._end_seconds, *starts)] if numbers else []
         ranges = pairwise(edges)
-        return tuple(Chapter(*begun[number], number, *edge) for number, edge in zip(numbers, ranges, strict=True))
+        return tuple(Chapter(*started[number], number, *edge) for number, edge in zip(numbers, ranges, strict=True))
 
     def _chapter(self, item: Any) -> tuple[int, str, str]:
         """Return the number of the first frame (-1 if unclear), title and text."""
@@ -215,7 +216,7 @@ def _add(parts: dict[str, list[Any]], more: Mapping[str, list[Any]]) -> None:
         parts[key] = [*parts.get(key, []), *values]
 
 
-def so_far(text: str) -> str:
+def partial_text(text: str) -> str:
     """Return the readable text of the growing answer `text`, a line per entry; prose is unchanged."""
     return _shown(text).encode("utf-8", "replace").decode()  # half of an escaped pair is no character
 

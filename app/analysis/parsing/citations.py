@@ -135,11 +135,6 @@ def numbers_in(text: str) -> list[int]:
     return sorted(set(numbers))
 
 
-def names_a_time(text: str) -> bool:
-    """Return True if a text names any time."""
-    return bool(_claims(text))
-
-
 def without_own_times(text: str, times: Mapping[int, float]) -> str:
     """Replace each time in `text` that is not that of a frame by "…"."""
     for match in reversed(_own_times(text, tuple(times), times)):

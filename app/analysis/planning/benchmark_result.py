@@ -12,8 +12,8 @@ from typing import Any
 
 from app.analysis.planning import plan
 from app.analysis.planning.estimate import Estimate, Planner
-from app.analysis.planning.plan import Counted, RequestCapacity
-from app.analysis.planning.throughput import usual_answer
+from app.analysis.planning.plan import RequestCapacity, TokenCounts
+from app.analysis.planning.throughput import usual_answer_tokens
 from app.analysis.prompts.templates import built_in
 from app.core.domain import AnalysisRequest, Layout, VideoInfo
 from app.models import Proposal, estimate_memory, parse_plan
@@ -78,7 +78,7 @@ class BenchmarkResult:
     frames: tuple[FrameCost, ...] = field(default=())
 
 
-def settings_of(proposal: Proposal, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def benchmark_settings(proposal: Proposal, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the VLLM_CONFIG for a benchmark: the proposed one with a short context and a KV cache of known size.
 
     The size of the cache is fixed so that the measured memory is what the model needs, not all that is free.
@@ -93,54 +93,54 @@ def settings_of(proposal: Proposal, given: Mapping[str, Any] | None = None) -> d
     if shape.vision:
         chosen["limit_mm_per_prompt"] = {"image": TOGETHER, "video": 0}
     chosen |= own
-    held = parse_plan(chosen, device=proposal.plan.device, sequences=REQUESTS)
-    return {"kv_cache_memory_bytes": max(estimate_memory(shape, held).bytes_of("cache"), GIB // 4), **chosen}
+    planned = parse_plan(chosen, device=proposal.plan.device, sequences=REQUESTS)
+    return {"kv_cache_memory_bytes": max(estimate_memory(shape, planned).bytes_of("cache"), GIB // 4), **chosen}
 
 
-def tried_of(document: Mapping[str, Any]) -> BenchmarkResult | None:
+def parse_result(document: Mapping[str, Any]) -> BenchmarkResult | None:
     """Parse the result that was stored as `document`; return None if the document is incomplete."""
     try:
         figures = {name: document[name] for name in BenchmarkResult.__dataclass_fields__ if name != "frames"}
-        trial = BenchmarkResult(**figures, frames=tuple(FrameCost(**one) for one in document["frames"]))
-        whole = trial.tokens_per_second > 0 and all(one.each_seconds > 0 for one in trial.frames)
+        result = BenchmarkResult(**figures, frames=tuple(FrameCost(**one) for one in document["frames"]))
+        whole = result.tokens_per_second > 0 and all(one.each_seconds > 0 for one in result.frames)
     except (KeyError, TypeError):
         return None
-    return trial if whole else None
+    return result if whole else None
 
 
-def forecast(trial: BenchmarkResult, frames: int, video: VideoInfo | None = None) -> Estimate | None:
+def estimate_analysis(result: BenchmarkResult, frames: int, video: VideoInfo | None = None) -> Estimate | None:
     """Estimate an analysis of so many frames with the measured model, by the planner that lays out the run.
 
     Args:
-        trial: Measurements of the model.
+        result: Measurements of the model.
         frames: Number of frames.
         video: Video that the frames are from, if known.
 
     Returns:
         The estimate, or None for a model without image input.
     """
-    if not trial.frames:
+    if not result.frames:
         return None
-    width, height = trial.frames[0].width, trial.frames[0].height
-    counted = Counted(frame_tokens=trial.frames[0].tokens)
-    room = RequestCapacity(parse_plan(trial.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
-    known = KnownTimings(runs=(_as_asked(trial, room.answer_tokens),), in_flight=1)
+    width, height = result.frames[0].width, result.frames[0].height
+    counted = TokenCounts(frame_tokens=result.frames[0].tokens)
+    capacity = RequestCapacity(parse_plan(result.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
+    known = KnownTimings(runs=(_as_asked(result, capacity.answer_tokens),), in_flight=1)
 
     def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, RequestCapacity]:
-        return plan.basis(request, video, room, max(width, height), counted, lambda _: 1)
+        return plan.basic_layout(request, video, capacity, max(width, height), counted, lambda _: 1)
 
     video = video or VideoInfo(Path("video.mp4"), "", 1, "", "", "", width, height, 0, None, None, None, 0.0, False)
-    planner = Planner(measure, room, max(width, height), 1, lambda: known, lambda *_: True)
+    planner = Planner(measure, capacity, max(width, height), 1, lambda: known, lambda *_: True)
     return planner(video, AnalysisRequest(video.path, frames=frames), built_in()["describe"])
 
 
-def _as_asked(trial: BenchmarkResult, most: int) -> tuple[RequestTiming, ...]:
+def _as_asked(result: BenchmarkResult, most: int) -> tuple[RequestTiming, ...]:
     """Compute the timing of a chunk and of a join from the measured cost of frames and tokens."""
-    cost = trial.frames[0]
-    answer, join = usual_answer(cost.together, None, most), usual_answer(0, None, most)
+    cost = result.frames[0]
+    answer, join = usual_answer_tokens(cost.together, None, most), usual_answer_tokens(0, None, most)
     prompt = max(1, round(cost.together * cost.tokens))
     reading = cost.together * cost.each_seconds
     return (
-        RequestTiming(1, cost.together, prompt, answer, 1, reading + answer / trial.tokens_per_second),
-        RequestTiming(1, 0, join, join, 1, reading / prompt * join + join / trial.tokens_per_second),
+        RequestTiming(1, cost.together, prompt, answer, 1, reading + answer / result.tokens_per_second),
+        RequestTiming(1, 0, join, join, 1, reading / prompt * join + join / result.tokens_per_second),
     )

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from app.analysis.planning import plan
-from app.analysis.planning.plan import RequestCapacity, opening_of
+from app.analysis.planning.plan import RequestCapacity, choose_opening
 from app.analysis.planning.throughput import (
     EngineThroughput,
-    Requests,
+    PlannedRequests,
     facts_rate,
+    fit_throughput,
     megapixels,
-    pace_of,
     survey_rate,
-    usual_answer,
+    usual_answer_tokens,
 )
 from app.analysis.planning.time_parsing import is_budgeted
 from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
@@ -86,8 +86,8 @@ class Planner:
     """Estimator of analyses: `planner(video, request, template)` returns the estimate.
 
     Attributes:
-        measure: measure(request, video, words) returns the layout and room as measured by a ready engine, or None.
-        room: Room of a request by the settings.
+        measure: measure(request, video, words) returns the layout and capacity as measured by a ready engine, or None.
+        capacity: Capacity of a request by the settings.
         side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
         in_flight: Number of requests at the same time by the settings; None if not set.
         known: Returns what was observed of this engine before.
@@ -95,7 +95,7 @@ class Planner:
     """
 
     measure: Measure
-    room: RequestCapacity
+    capacity: RequestCapacity
     side: int | None
     in_flight: int | None
     known: Callable[[], KnownTimings]
@@ -104,13 +104,13 @@ class Planner:
     def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Estimate:
         """Estimate the analysis that `request` and `template` describe."""
         known = self.known()
-        layout, room, knows_in_flight = self._laid_out(video, request, template, known)
+        layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
         frames = _expected_frames(video, request)
-        pace = pace_of(known.runs)
-        opening = opening_of(video, request, self.room, self.side) if request.use_model else None
+        throughput = fit_throughput(known.runs)
+        opening = choose_opening(video, request, self.capacity, self.side) if request.use_model else None
         sizes = _sizes(layout, frames, opening) if request.use_model else []
         survey, facts = (0.0, 0.0) if self.is_read(video, request, opening) else _reading(video, request, frames, known)
-        coming = _requests(sizes, layout, room, pace, _first_share(request, template, len(sizes)))
+        coming = _requests(sizes, layout, capacity, throughput, _first_share(request, template, len(sizes)))
         return Estimate(
             frames=frames,
             is_budget=is_budgeted(request.selection.strategy),
@@ -120,7 +120,7 @@ class Planner:
             in_flight=layout.in_flight if knows_in_flight else None,
             prompt_tokens=sum(one.number * one.prompt_tokens for one in coming),
             answer_tokens=sum(one.number * one.completion_tokens for one in coming),
-            seconds=pace.seconds(coming) if pace and request.use_model else None,
+            seconds=throughput.seconds(coming) if throughput and request.use_model else None,
             is_exact=layout.is_exact,
             survey_seconds=survey,
             facts_seconds=facts,
@@ -135,14 +135,14 @@ class Planner:
     def _laid_out(
         self, video: VideoInfo, request: AnalysisRequest, template: Template, known: KnownTimings
     ) -> tuple[Layout, RequestCapacity, bool]:
-        """Return the layout, the room, and whether the number of simultaneous requests is known."""
+        """Return the layout, the capacity, and whether the number of simultaneous requests is known."""
         measured = self.measure(request, video, usual_words(request, template)) if request.use_model else None
         if measured:
             return *measured, True
-        room = replace(self.room, max_model_len=self.room.max_model_len or known.max_model_len)
+        capacity = replace(self.capacity, max_model_len=self.capacity.max_model_len or known.max_model_len)
         in_flight = self.in_flight or known.in_flight
-        side = plan.side_of(request, video, room, self.side)
-        return *plan.basis(request, video, room, side, None, lambda _: in_flight or 1), in_flight is not None
+        side = plan.choose_side(request, video, capacity, self.side)
+        return *plan.basic_layout(request, video, capacity, side, None, lambda _: in_flight or 1), in_flight is not None
 
 
 def _sizes(layout: Layout, frames: int, opening: Opening | None) -> list[int]:
@@ -164,8 +164,8 @@ def _first_share(request: AnalysisRequest, template: Template, parts: int) -> fl
 
 
 def _requests(
-    sizes: list[int], layout: Layout, room: RequestCapacity, pace: EngineThroughput | None, first_share: float
-) -> list[Requests]:
+    sizes: list[int], layout: Layout, capacity: RequestCapacity, throughput: EngineThroughput | None, first_share: float
+) -> list[PlannedRequests]:
     """Return the first part, which runs alone until it has listed the subjects; the other parts; and the joins."""
     kinds = []
     ahead = _INTRODUCTION_SHARE if layout.in_flight > 1 and len(sizes) > 1 else 1.0
@@ -173,21 +173,25 @@ def _requests(
     for part, at_once, share, waited_for in ((sizes[:1], 1, first_share, ahead), rest):
         if part:
             frames = sum(part) / len(part)
-            prompt = round(frames * layout.tokens_per_frame + room.text_tokens * share)
-            answer = usual_answer(round(frames), pace, room.answer_tokens)
-            kinds.append(Requests(len(part), round(frames), prompt, answer, at_once, waited_for))
-    quoted = [round(_QUOTED_SHARE * usual_answer(size, pace, room.answer_tokens)) for size in sizes]
-    return kinds + _joins(quoted, layout, room, pace) if len(sizes) > 1 else kinds
+            prompt = round(frames * layout.tokens_per_frame + capacity.text_tokens * share)
+            answer = usual_answer_tokens(round(frames), throughput, capacity.answer_tokens)
+            kinds.append(PlannedRequests(len(part), round(frames), prompt, answer, at_once, waited_for))
+    quoted = [round(_QUOTED_SHARE * usual_answer_tokens(size, throughput, capacity.answer_tokens)) for size in sizes]
+    return kinds + _joins(quoted, layout, capacity, throughput) if len(sizes) > 1 else kinds
 
 
-def _joins(quoted: list[int], layout: Layout, room: RequestCapacity, pace: EngineThroughput | None) -> list[Requests]:
-    answer = usual_answer(0, pace, room.answer_tokens)
-    space = round(RequestCapacity(room.max_model_len, room.answer_tokens).for_frames / _GROUPING_MARGIN)
+def _joins(
+    quoted: list[int], layout: Layout, capacity: RequestCapacity, throughput: EngineThroughput | None
+) -> list[PlannedRequests]:
+    answer = usual_answer_tokens(0, throughput, capacity.answer_tokens)
+    space = round(RequestCapacity(capacity.max_model_len, capacity.answer_tokens).for_frames / _GROUPING_MARGIN)
     rounds = []
     while True:
-        groups = [sum(quoted[place] for place in places) for places in plan.groups(quoted, space)]
+        groups = [sum(quoted[place] for place in places) for places in plan.group_parts(quoted, space)]
         at_once = 1 if len(groups) == 1 else layout.in_flight
-        rounds.append(Requests(len(groups), 0, sum(groups) // len(groups) + room.text_tokens, answer, at_once))
+        rounds.append(
+            PlannedRequests(len(groups), 0, sum(groups) // len(groups) + capacity.text_tokens, answer, at_once)
+        )
         if len(groups) == 1:
             return rounds
         quoted = [round(_QUOTED_SHARE * answer)] * len(groups)
@@ -219,51 +223,51 @@ def _reading(
     return survey, None if each is None else each * frames
 
 
-def headline(forecast: Estimate, language: Language) -> str:
+def headline(estimate: Estimate, language: Language) -> str:
     """Return the estimate in one line, with rounded figures.
 
     Example: "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine".
     """
-    frames = t("plan.frames" if forecast.is_budget else "plan.frames_most", language, n=forecast.frames)
-    if not forecast.parts:
-        return " · ".join([frames, t("plan.no_model", language), *_time_alone(forecast, language)])
-    tokens = t("plan.tokens", language, prompt=_rough(forecast.prompt_tokens), answer=_rough(forecast.answer_tokens))
-    return " · ".join([frames, _parts(forecast, language), tokens, _time(forecast, language)])
+    frames = t("plan.frames" if estimate.is_budget else "plan.frames_most", language, n=estimate.frames)
+    if not estimate.parts:
+        return " · ".join([frames, t("plan.no_model", language), *_time_alone(estimate, language)])
+    tokens = t("plan.tokens", language, prompt=_rough(estimate.prompt_tokens), answer=_rough(estimate.answer_tokens))
+    return " · ".join([frames, _parts(estimate, language), tokens, _time(estimate, language)])
 
 
-def details(forecast: Estimate, language: Language) -> list[str]:
+def details(estimate: Estimate, language: Language) -> list[str]:
     """Return further details, one sentence each."""
     lines = []
-    if forecast.parts:
-        key = "plan.counted" if forecast.is_exact else "plan.reckoned"
-        lines.append(t(key, language, side=forecast.side, held=forecast.held_frames))
-        if forecast.seconds is None:
+    if estimate.parts:
+        key = "plan.counted" if estimate.is_exact else "plan.reckoned"
+        lines.append(t(key, language, side=estimate.side, held=estimate.held_frames))
+        if estimate.seconds is None:
             lines.append(t("plan.time_unknown_why", language))
-    if survey := forecast.survey_seconds:
+    if survey := estimate.survey_seconds:
         lines.append(t("plan.survey", language, time=span(survey, survey, language)))
     elif survey == 0:
         lines.append(t("plan.survey_known", language))
     return lines
 
 
-def _parts(forecast: Estimate, language: Language) -> str:
-    if forecast.parts == 1:
+def _parts(estimate: Estimate, language: Language) -> str:
+    if estimate.parts == 1:
         return t("plan.one_part", language)
-    if forecast.in_flight is None:
-        return t("plan.parts", language, n=forecast.parts)
-    return t("plan.parts_at_once", language, n=forecast.parts, at_once=min(forecast.in_flight, forecast.parts))
+    if estimate.in_flight is None:
+        return t("plan.parts", language, n=estimate.parts)
+    return t("plan.parts_at_once", language, n=estimate.parts, at_once=min(estimate.in_flight, estimate.parts))
 
 
-def _time(forecast: Estimate, language: Language) -> str:
-    if forecast.whole_seconds is None:
+def _time(estimate: Estimate, language: Language) -> str:
+    if estimate.whole_seconds is None:
         return t("plan.time_unknown", language)
-    return t("plan.time", language, time=span(*forecast.whole_seconds, language))
+    return t("plan.time", language, time=span(*estimate.whole_seconds, language))
 
 
-def _time_alone(forecast: Estimate, language: Language) -> list[str]:
-    if forecast.whole_seconds is None:
+def _time_alone(estimate: Estimate, language: Language) -> list[str]:
+    if estimate.whole_seconds is None:
         return []
-    return [t("plan.time_alone", language, time=span(*forecast.whole_seconds, language))]
+    return [t("plan.time_alone", language, time=span(*estimate.whole_seconds, language))]
 
 
 def _rough(tokens: int) -> str:

@@ -37,7 +37,7 @@ tuned."""
 
 @dataclass(frozen=True)
 class RequestCapacity:
-    """Room of one request.
+    """Capacity of one request.
 
     Attributes:
         max_model_len: Context length in tokens; None if the engine doesn't report it.
@@ -64,7 +64,7 @@ class RequestCapacity:
 
 
 @dataclass(frozen=True)
-class Counted:
+class TokenCounts:
     """Token counts reported by an engine; None for what it doesn't report.
 
     Attributes:
@@ -78,41 +78,43 @@ class Counted:
     max_pictures: int | None = None
 
 
-def side_of(request: AnalysisRequest, video: VideoInfo, room: RequestCapacity, settled: int | None) -> int:
+def choose_side(request: AnalysisRequest, video: VideoInfo, capacity: RequestCapacity, settled: int | None) -> int:
     """Return the longer side of sent frames in pixels: as requested, else `settled`, else the largest that fits."""
-    return request.side or settled or usual_side(video.width, video.height, request.frames, room)
+    return request.side or settled or usual_side(video.width, video.height, request.frames, capacity)
 
 
-def basis(
+def basic_layout(
     request: AnalysisRequest,
     video: VideoInfo,
-    room: RequestCapacity,
+    capacity: RequestCapacity,
     side: int,
-    counted: Counted | None,
+    counted: TokenCounts | None,
     in_flight: Callable[[int], int],
 ) -> tuple[Layout, RequestCapacity]:
-    """Return the layout without its parts, and the actual room of a request.
+    """Return the layout without its parts, and the actual capacity of a request.
 
     Args:
         request: Request of the analysis.
         video: Metadata of the video.
-        room: Room of a request by the settings.
+        capacity: Capacity of a request by the settings.
         side: Longer side of sent frames, in pixels.
         counted: Counts of the engine; None if it reports none.
         in_flight: in_flight(tokens) returns how many requests of so many tokens the engine runs at the same time.
     """
-    counted = counted or Counted()
+    counted = counted or TokenCounts()
     cost = counted.frame_tokens or float(estimate_frame_tokens(video.width, video.height, side))
-    room = replace(room, text_tokens=counted.text_tokens or room.text_tokens, max_pictures=counted.max_pictures)
-    per_part = min(room.frames(cost), request.frames)
-    tokens = int(per_part * cost) + room.text_tokens + room.answer_tokens
+    capacity = replace(
+        capacity, text_tokens=counted.text_tokens or capacity.text_tokens, max_pictures=counted.max_pictures
+    )
+    per_part = min(capacity.frames(cost), request.frames)
+    tokens = int(per_part * cost) + capacity.text_tokens + capacity.answer_tokens
     is_exact = counted.frame_tokens is not None
-    return Layout(side, per_part, in_flight(tokens), round(cost, 2), is_exact), room
+    return Layout(side, per_part, in_flight(tokens), round(cost, 2), is_exact), capacity
 
 
-def usual_side(width: int, height: int, frames: int, room: RequestCapacity) -> int:
+def usual_side(width: int, height: int, frames: int, capacity: RequestCapacity) -> int:
     """Return the largest of SIDES at which one request holds all frames, else the smallest."""
-    fitting = (side for side in SIDES if room.frames(estimate_frame_tokens(width, height, side)) >= frames)
+    fitting = (side for side in SIDES if capacity.frames(estimate_frame_tokens(width, height, side)) >= frames)
     return next(fitting, SIDES[-1])
 
 
@@ -122,26 +124,26 @@ def lay_out(layout: Layout, frames: Sequence[Keyframe], *, opening: int = 0) -> 
     return replace(layout, parts=tuple(tuple(frame.number for frame in part) for part in parts))
 
 
-def groups(costs: Sequence[int], room: int) -> list[range]:
+def group_parts(costs: Sequence[int], capacity: int) -> list[range]:
     """Group neighbouring parts to be joined by one request.
 
     Args:
         costs: Tokens of each part.
-        room: Most tokens of a group.
+        capacity: Most tokens of a group.
 
     Returns:
-        Ranges of indexes. A group has at least two parts, even beyond `room`, so that each round of joins is shorter.
+        Ranges of indexes. A group has at least two parts, even beyond `capacity`, so that each round is shorter.
     """
     starts, filled = [0], 0
     for place, cost in enumerate(costs):
-        if place - starts[-1] >= 2 and filled + cost > room:
+        if place - starts[-1] >= 2 and filled + cost > capacity:
             starts.append(place)
             filled = 0
         filled += cost
     return [range(start, end) for start, end in pairwise([*starts, len(costs)])]
 
 
-def finer(layout: Layout, frames: Sequence[Keyframe], finished: Sequence[Sequence[int]], per_part: int) -> Layout:
+def refine(layout: Layout, frames: Sequence[Keyframe], finished: Sequence[Sequence[int]], per_part: int) -> Layout:
     """Return `layout` with at most `per_part` frames in each unfinished part; finished parts are unchanged."""
     kept = {part[0]: tuple(part) for part in finished}
     parts: list[tuple[int, ...]] = []
@@ -189,7 +191,9 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
     return [frames[start:end] for start, end in pairwise(edges)]
 
 
-def opening_of(video: VideoInfo, request: AnalysisRequest, room: RequestCapacity, side: int | None) -> Opening | None:
+def choose_opening(
+    video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None
+) -> Opening | None:
     """Return the opening to ask about early; None if all frames are sent at once."""
     if request.frames <= SURELY_ONE_PART:
         return None
@@ -197,7 +201,7 @@ def opening_of(video: VideoInfo, request: AnalysisRequest, room: RequestCapacity
     duration = (end or 0.0) - start
     if duration < _SHORTEST_VIDEO_SECONDS or request.selection.strategy not in ("auto", "uniform"):
         return None
-    held = room.frames(estimate_frame_tokens(video.width, video.height, request.side or side or SIDES[-1]))
+    held = capacity.frames(estimate_frame_tokens(video.width, video.height, request.side or side or SIDES[-1]))
     if request.frames <= held:
         return None
     seconds = min(_OPENING_SHARE * duration, _LONGEST_OPENING_SECONDS)

@@ -40,7 +40,7 @@ _WORDS_OF_A_PART, _WORDS_OF_A_FRAME, _WORDS_OF_A_JOIN = 60, 45, 250
 
 
 @dataclass(frozen=True)
-class Requests:
+class PlannedRequests:
     """Planned requests of one kind.
 
     Attributes:
@@ -76,25 +76,25 @@ class EngineThroughput:
     talk: float
     spread: float
 
-    def seconds(self, coming: Iterable[Requests]) -> tuple[float, float]:
+    def seconds(self, coming: Iterable[PlannedRequests]) -> tuple[float, float]:
         """Estimate the shortest and longest time of all requests, one kind after the other."""
         total = sum((ceil(one.number / one.at_once) * self._one(one) for one in coming), 0.0)
         return total / (1 + self.spread), total * (1 + self.spread)
 
-    def _one(self, request: Requests) -> float:
+    def _one(self, request: PlannedRequests) -> float:
         """Estimate the seconds of one request beside the others of its kind."""
         crowd = min(request.at_once, request.number)
         decode = self.decode * _slowed(crowd) * request.completion_tokens * request.waited_for
         return self.prefill * crowd * request.prompt_tokens + decode
 
 
-def usual_answer(frames: int, pace: EngineThroughput | None, most: int) -> int:
+def usual_answer_tokens(frames: int, throughput: EngineThroughput | None, most: int) -> int:
     """Return the usual tokens of an answer about so many frames (0 for a join), at most `most`."""
     words = _WORDS_OF_A_PART + _WORDS_OF_A_FRAME * frames if frames else _WORDS_OF_A_JOIN
-    return min(most, round(words * (pace.talk if pace else 1.0)))
+    return min(most, round(words * (throughput.talk if throughput else 1.0)))
 
 
-def pace_of(runs: Sequence[Sequence[RequestTiming]]) -> EngineThroughput | None:
+def fit_throughput(runs: Sequence[Sequence[RequestTiming]]) -> EngineThroughput | None:
     """Fit the throughput to `runs`, the latest last; return None if nothing was measured."""
     weighed = [
         (_FADING**age, one)
@@ -200,7 +200,9 @@ class _Reading:
     measured_at: float = 0.0
 
 
-def noted(events: Iterator[AnalysisEvent], task: Task, paces: TimingStats, engine: str) -> Iterator[AnalysisEvent]:
+def record_stats(
+    events: Iterator[AnalysisEvent], task: Task, paces: TimingStats, engine: str
+) -> Iterator[AnalysisEvent]:
     """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
     before = {result.key for result in task.done.results}
     answered: dict[int, ChunkResult] = {}

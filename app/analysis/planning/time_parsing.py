@@ -18,12 +18,12 @@ def is_budgeted(strategy: Strategy) -> bool:
     return strategy in _BUDGETED
 
 
-def usual_frames(strategy: Strategy, budget: int) -> int:
+def default_frames(strategy: Strategy, budget: int) -> int:
     """Return the default number of frames: the budget, or MOST_FRAMES for a strategy without one."""
     return budget if is_budgeted(strategy) else MOST_FRAMES
 
 
-def seconds(text: str) -> float:
+def parse_seconds(text: str) -> float:
     """Parse seconds or a clock time as reports write it: "75.5", "1:15.5", "0:01:15.5".
 
     Raises:
@@ -39,13 +39,13 @@ def seconds(text: str) -> float:
     return sum(number * factor for number, factor in zip(reversed(numbers), (1, 60, 3600), strict=False))
 
 
-def times(text: str) -> tuple[float, ...]:
+def parse_times(text: str) -> tuple[float, ...]:
     """Parse one or more times separated by commas, Chinese ones included.
 
     Raises:
         ValueError: One of them is not a time, or there is none.
     """
-    return tuple(seconds(part) for part in text.replace("，", ",").strip().removesuffix(",").split(","))
+    return tuple(parse_seconds(part) for part in text.replace("，", ",").strip().removesuffix(",").split(","))
 
 
 def has_range(selection: Selection) -> bool:
@@ -63,7 +63,7 @@ def range_notice(selection: Selection) -> Notice | None:
     return Notice("range_only", {"start": start, "end": clock(selection.end_seconds)}, "info")
 
 
-def between(start: str, end: str) -> tuple[float, float | None] | None:
+def parse_range(start: str, end: str) -> tuple[float, float | None] | None:
     """Parse a range from two written times.
 
     Args:
@@ -88,6 +88,6 @@ def _written(text: str) -> float | None:
     if not text.strip():
         return None
     try:
-        return seconds(text)
+        return parse_seconds(text)
     except ValueError as error:
         raise InputError("time_unreadable", given=text.strip()[:40]) from error

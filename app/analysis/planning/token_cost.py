@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage
 from PIL import Image
 
 from app.analysis.planning import plan
-from app.analysis.planning.plan import Counted, RequestCapacity
+from app.analysis.planning.plan import RequestCapacity, TokenCounts
 from app.analysis.requests.request_executor import EngineConnection
 from app.core.domain import AnalysisRequest, Keyframe, Language, Layout, VideoInfo
 from app.core.errors import AppError
@@ -19,19 +19,21 @@ from app.llm import messages
 from app.llm.error_mapping import TooManyPictures
 
 
-def base_layout(speaker: EngineConnection, request: AnalysisRequest, video: VideoInfo, words: Sequence[str]) -> Layout:
+def base_layout(
+    connection: EngineConnection, request: AnalysisRequest, video: VideoInfo, words: Sequence[str]
+) -> Layout:
     """Return the layout without its parts.
 
     Args:
-        speaker: Engine that counts.
+        connection: Engine that counts.
         request: Request of the analysis.
         video: Metadata of the video.
         words: System message and longest question.
     """
-    room = RequestCapacity(speaker.max_model_len, speaker.answer_tokens)
-    side = plan.side_of(request, video, room, speaker.side)
-    counted = _counted(speaker, video, side, words, request.language)
-    return plan.basis(request, video, room, side, counted, speaker.in_flight)[0]
+    capacity = RequestCapacity(connection.max_model_len, connection.answer_tokens)
+    side = plan.choose_side(request, video, capacity, connection.side)
+    counted = _counted(connection, video, side, words, request.language)
+    return plan.basic_layout(request, video, capacity, side, counted, connection.in_flight)[0]
 
 
 class TokenCostMeter:
@@ -39,45 +41,45 @@ class TokenCostMeter:
 
     def __init__(self, available: Callable[[], EngineConnection | None]) -> None:
         self._available = available
-        self._speaker: EngineConnection | None = None
-        self._counted: dict[object, Counted | None] = {}
+        self._connection: EngineConnection | None = None
+        self._counted: dict[object, TokenCounts | None] = {}
         self._in_flight: dict[int, int] = {}
         self._lock = threading.Lock()
 
     def __call__(
         self, request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]
     ) -> tuple[Layout, RequestCapacity] | None:
-        """Return the layout without its parts and the room of a request; None if no engine is available."""
+        """Return the layout without its parts and the capacity of a request; None if no engine is available."""
         with self._lock:
-            if (speaker := self._available()) is None:
+            if (connection := self._available()) is None:
                 return None
-            if self._speaker is None or self._speaker.chat is not speaker.chat:
-                self._speaker, self._counted, self._in_flight = speaker, {}, {}
-            room = RequestCapacity(speaker.max_model_len, speaker.answer_tokens)
-            side = plan.side_of(request, video, room, speaker.side)
+            if self._connection is None or self._connection.chat is not connection.chat:
+                self._connection, self._counted, self._in_flight = connection, {}, {}
+            capacity = RequestCapacity(connection.max_model_len, connection.answer_tokens)
+            side = plan.choose_side(request, video, capacity, connection.side)
             asked = (video.width, video.height, side, words, request.language)
             if asked not in self._counted:
-                self._counted[asked] = _counted(speaker, video, side, words, request.language)
-            return plan.basis(request, video, room, side, self._counted[asked], self._in_flight_of)
+                self._counted[asked] = _counted(connection, video, side, words, request.language)
+            return plan.basic_layout(request, video, capacity, side, self._counted[asked], self._in_flight_of)
 
     def _in_flight_of(self, tokens: int) -> int:
-        assert self._speaker
+        assert self._connection
         if tokens not in self._in_flight:
-            self._in_flight[tokens] = self._speaker.in_flight(tokens)
+            self._in_flight[tokens] = self._connection.in_flight(tokens)
         return self._in_flight[tokens]
 
 
 def _counted(
-    speaker: EngineConnection, video: VideoInfo, side: int, words: Sequence[str], language: Language
-) -> Counted | None:
+    connection: EngineConnection, video: VideoInfo, side: int, words: Sequence[str], language: Language
+) -> TokenCounts | None:
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
-    if speaker.sight.sees is False:
+    if connection.sight.sees is False:
         return None
     system, question = words
 
     def count(frames: int) -> int | None:
         pictures = [_blank(video, side, number) for number in range(1, frames + 1)]
-        counted = speaker.count(_messages(pictures, question, system, language, side))
+        counted = connection.count(_messages(pictures, question, system, language, side))
         return counted.count if counted else None
 
     limit = None
@@ -90,9 +92,9 @@ def _counted(
     except AppError:  # the request itself will report what is wrong
         return None
     if one is None or three is None:
-        return None if limit is None else Counted(max_pictures=limit)
+        return None if limit is None else TokenCounts(max_pictures=limit)
     cost = (three - one) / 2
-    return Counted(cost, round(one - cost))
+    return TokenCounts(cost, round(one - cost))
 
 
 def _messages(

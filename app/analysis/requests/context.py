@@ -34,7 +34,7 @@ class CarriedContext:
     story: tuple[str, ...] = ()
 
 
-NOTHING = CarriedContext()
+NO_CONTEXT = CarriedContext()
 
 
 class Introduction:
@@ -63,7 +63,7 @@ class Introduction:
             self.known.set_result(subjects)
 
 
-def sources(place: int, in_flight: int) -> list[int]:
+def required_parts(place: int, in_flight: int) -> list[int]:
     """Return the indexes of the parts that must be finished before the part at index `place` is sent.
 
     The subjects of the first part must be known, too.
@@ -72,7 +72,7 @@ def sources(place: int, in_flight: int) -> list[int]:
     return list(range(0 if in_flight == 1 else 1, place - back + 1))
 
 
-def carried(introduced: tuple[Subject, ...], results: Mapping[int, ChunkResult]) -> CarriedContext:
+def build_context(introduced: tuple[Subject, ...], results: Mapping[int, ChunkResult]) -> CarriedContext:
     """Build the context from the first part's subjects and the results by index, failed parts left out."""
     subjects: dict[str, Subject] = {}
     story: tuple[str, ...] = ()

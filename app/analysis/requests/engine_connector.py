@@ -58,31 +58,31 @@ class EngineConnector:
         """Start the engine if needed, connect to it, and check its image input if that wasn't done before."""
         endpoint = self.engine.ensure_ready(on_progress, cancel)
         info = self.engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
-        speaker = self._speaker(endpoint, info)
+        connection = self._connection(endpoint, info)
         key = (endpoint.base_url, endpoint.model)
         if key not in self._proven:
             on_progress(EngineProgress("proving_sight"))
-            self._proven[key] = prove_sight(speaker.chat, cancel=cancel)
+            self._proven[key] = prove_sight(connection.chat, cancel=cancel)
         sight = self._proven[key]
         self.engine.note_sight(sight.sees)
-        speaker = replace(speaker, sight=sight)
-        self._latest = endpoint, speaker
-        return speaker, replace(info, sees=sight.sees)
+        connection = replace(connection, sight=sight)
+        self._latest = endpoint, connection
+        return connection, replace(info, sees=sight.sees)
 
-    def at_hand(self) -> EngineConnection | None:
+    def current(self) -> EngineConnection | None:
         """Return the engine that was connected last if it is still ready; its token counts time out soon."""
         info = self.engine.status().info
         if self._latest is None or info is None:
             return None
-        endpoint, speaker = self._latest
+        endpoint, connection = self._latest
         if (info.base_url, info.model) != (endpoint.base_url, endpoint.model):
             return None
         count = partial(
             count_tokens, endpoint.base_url, endpoint.api_key, endpoint.model, timeout_seconds=_ESTIMATE_TIMEOUT_SECONDS
         )
-        return replace(speaker, count=count)
+        return replace(connection, count=count)
 
-    def _speaker(self, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
+    def _connection(self, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
         longest = min(self.answer_tokens, (info.max_model_len or _UNKNOWN_CONTEXT) // 4)
         return EngineConnection(
             chat=connect(

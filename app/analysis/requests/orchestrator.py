@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
-from app.analysis.concurrency import attend
-from app.analysis.parsing.answer_parser import read
+from app.analysis.concurrency import wait_for
+from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning import plan
 from app.analysis.planning.token_cost import base_layout
@@ -26,7 +26,7 @@ from app.analysis.requests.reducer import Reducer
 from app.analysis.requests.request_builder import ImagePrefetch, RequestBuilder, RequestChunk
 from app.analysis.requests.request_executor import Emit, EngineConnection, Frames, RequestExecutor
 from app.analysis.requests.scheduler import ENDS_ALL, Scheduler
-from app.analysis.task import Done, Task
+from app.analysis.task import EarlierResults, Task
 from app.core.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Layout, Planned, StageStarted
 from app.core.errors import AppError, Cancelled, EngineError, PicturesRefused
 from app.llm.error_mapping import TooManyPictures
@@ -34,7 +34,7 @@ from app.llm.error_mapping import TooManyPictures
 _POLL_SECONDS = 0.1
 
 
-class Ahead(NamedTuple):
+class EarlyPart(NamedTuple):
     """First part, sent before the others are known."""
 
     part: RequestChunk
@@ -48,35 +48,35 @@ class Orchestrator:
         self,
         task: Task,
         template: Template,
-        speaker: EngineConnection,
-        feed: PipelineState,
+        connection: EngineConnection,
+        state: PipelineState,
         emit: Emit,
         stop: threading.Event,
     ) -> None:
         self._task = task
         self._template = template
-        self._speaker = speaker
-        self._feed = feed
+        self._connection = connection
+        self._state = state
         self._emit = emit
         self._stop = stop
         self._abort = threading.Event()
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pictures")
-        self._questions = RequestBuilder(task.request, template, speaker, feed, emit, ImagePrefetch(self._preparing))
+        self._builder = RequestBuilder(task.request, template, connection, state, emit, ImagePrefetch(self._preparing))
         self._layout = task.done.layout
         self._results: dict[int, ChunkResult] = {}
         self._failures: dict[int, AppError] = {}
         self._opening_end: float | None = None
         self._introduction = self._awaited_introduction()
-        self._answering = RequestExecutor(
-            speaker, task.request, template, end_seconds=feed.end_seconds, emit=self._forward, cancel=self._abort
+        self._executor = RequestExecutor(
+            connection, task.request, template, end_seconds=state.end_seconds, emit=self._forward, cancel=self._abort
         )
 
     @property
-    def done(self) -> Done:
+    def done(self) -> EarlierResults:
         """Return the answers so far, for another run to continue from."""
         before = self._task.done
         fresh = tuple(self._results[number] for number in sorted(self._results))
-        return Done(self._layout, (*fresh, *before.results), before.again - self._results.keys())
+        return EarlierResults(self._layout, (*fresh, *before.results), before.again - self._results.keys())
 
     def run(self, opening_seconds: float | None) -> None:
         """Send all requests.
@@ -89,12 +89,12 @@ class Orchestrator:
             EngineEnded: The engine has died.
         """
         known = self._task.done.layout
-        video = self._feed.video()
-        layout = known or base_layout(self._speaker, self._task.request, video, self._questions.words())
-        opening = self._feed.opening() if opening_seconds and self._questions.are_pictures else ()
+        video = self._state.video()
+        layout = known or base_layout(self._connection, self._task.request, video, self._builder.usual_words())
+        opening = self._state.opening() if opening_seconds and self._builder.sends_pictures else ()
         with self._pool(layout) as pool:
             ahead = self._ask_opening(plan.lay_out(layout, opening), opening, opening_seconds, pool)
-            frames, _ = self._feed.chosen()
+            frames, _ = self._state.chosen()
             if [number for part in layout.parts for number in part] != [frame.number for frame in frames]:
                 layout = plan.lay_out(layout, frames, opening=len(opening))
             self._ask_all(layout, frames, pool, ahead)
@@ -102,7 +102,7 @@ class Orchestrator:
                 raise self._failures[min(self._failures)]
             if len(self._results) > 1:
                 self._emit(StageStarted("summary", 1))
-                Reducer(self._task, self._questions, self._answering, self._speaker, self._emit, pool, self._check).run(
+                Reducer(self._task, self._builder, self._executor, self._connection, self._emit, pool, self._check).run(
                     [self._results[number] for number in sorted(self._results)], frames
                 )
 
@@ -110,7 +110,7 @@ class Orchestrator:
 
     def _ask_opening(
         self, layout: Layout, frames: Frames, seconds: float | None, pool: ThreadPoolExecutor
-    ) -> Ahead | None:
+    ) -> EarlyPart | None:
         """Ask about the first part until it is answered or all frames are known.
 
         Returns:
@@ -122,8 +122,8 @@ class Orchestrator:
         part = self._placed(_parts(layout, frames), layout, total=2, end_seconds=self._opening_end)[0]
         future = pool.submit(self._ask, part)
         while not future.done():
-            if self._feed.has_chosen:
-                return Ahead(part, future)
+            if self._state.has_chosen:
+                return EarlyPart(part, future)
             self._check()
             wait([future], timeout=_POLL_SECONDS)
         error = future.exception()
@@ -131,25 +131,25 @@ class Orchestrator:
             raise error
         return None
 
-    def _ask_all(self, layout: Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: Ahead | None) -> None:
+    def _ask_all(self, layout: Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: EarlyPart | None) -> None:
         wanted = self._task.request.selection.end_seconds
         while True:
             self._layout = layout
             self._emit(Planned(layout))
             parts = _parts(layout, frames)
             self._emit(StageStarted("ask", len(parts)))
-            end = wanted or self._feed.end_seconds()
+            end = wanted or self._state.end_seconds()
             too_much = self._round(self._placed(parts, layout, total=len(parts), end_seconds=end), pool, ahead)
             if too_much is None:
                 return
             layout, ahead = self._finer(layout, frames, too_much), None
 
     def _round(
-        self, parts: Sequence[RequestChunk], pool: ThreadPoolExecutor, ahead: Ahead | None
+        self, parts: Sequence[RequestChunk], pool: ThreadPoolExecutor, ahead: EarlyPart | None
     ) -> EngineError | None:
         """Ask about all parts without a result; return the error of one that was too large, if any."""
-        if ahead and self._questions.key(ahead.part) != self._questions.key(parts[0]):
-            attend(ahead.future, self._check)
+        if ahead and self._builder.key(ahead.part) != self._builder.key(parts[0]):
+            wait_for(ahead.future, self._check)
             ahead = None
         for number in self._results.keys() - {part.number for part in parts if self._is_answered(part)}:
             del self._results[number]
@@ -165,7 +165,7 @@ class Orchestrator:
         )
         self._failures = this.failures
         too_much = this.run(ahead and ahead.future, self._check, self._task.control.pause.is_set)
-        self._feed.check()
+        self._state.check()
         return too_much
 
     def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[RequestChunk]:
@@ -183,28 +183,28 @@ class Orchestrator:
 
     def _awaited_introduction(self) -> Introduction:
         language = self._task.request.language
-        return Introduction(lambda text: read(text, "part", self._template, language, {}, 0.0).subjects)
+        return Introduction(lambda text: parse_answer(text, "part", self._template, language, {}, 0.0).subjects)
 
     def _forward(self, event: AnalysisEvent) -> None:
         self._introduction.note(event)
         self._emit(event)
 
     def _expect(self, part: RequestChunk) -> None:
-        if self._task.done.result(self._questions.key(part), part.number) is None:
-            self._questions.expect(part)
+        if self._task.done.result(self._builder.key(part), part.number) is None:
+            self._builder.prefetch(part)
 
     def _ask(self, part: RequestChunk) -> None:
         """Get the result of one part, from the earlier run or the engine; runs in a thread of its own."""
         done, number = self._task.done, part.number
-        result = done.result(self._questions.key(part), number)
+        result = done.result(self._builder.key(part), number)
         if result is None:
-            part = replace(part, cues=self._feed.cues(part.start_seconds, part.end_seconds))
+            part = replace(part, cues=self._state.cues(part.start_seconds, part.end_seconds))
             vary = number in done.again
             try:
-                result = self._answering.answer(self._questions.about(part), vary=vary)
+                result = self._executor.answer(self._builder.part_request(part), vary=vary)
             except PicturesRefused as refused:
-                self._questions.blind(refused)
-                result = self._answering.answer(self._questions.about(part), vary=vary)
+                self._builder.use_text(refused)
+                result = self._executor.answer(self._builder.part_request(part), vary=vary)
         else:
             self._forward(AnswerDelta(number, result.answer, restart=True))
         self._results[number] = result
@@ -213,13 +213,13 @@ class Orchestrator:
     def _is_answered(self, part: RequestChunk) -> bool:
         """Return True if there is a result about exactly these frames in the current form."""
         result = self._results.get(part.number)
-        return result is not None and result.key == self._questions.key(part)
+        return result is not None and result.key == self._builder.key(part)
 
     def _finer(self, layout: Layout, frames: Frames, too_much: EngineError) -> Layout:
         finished = [part for part in layout.parts if part[0] in self._results]
         longest = max(len(part) for part in layout.parts if part not in finished)
         limit = too_much.limit if isinstance(too_much, TooManyPictures) else (longest + 1) // 2
-        return plan.finer(layout, frames, finished, max(1, min(limit, longest - 1)))
+        return plan.refine(layout, frames, finished, max(1, min(limit, longest - 1)))
 
     # ---- threads
 

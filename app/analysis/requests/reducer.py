@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 
-from app.analysis.concurrency import attend
-from app.analysis.planning.plan import RequestCapacity, groups
+from app.analysis.concurrency import wait_for
+from app.analysis.planning.plan import RequestCapacity, group_parts
 from app.analysis.requests.request_builder import RequestBuilder
 from app.analysis.requests.request_executor import Emit, EngineConnection, Frames, RequestExecutor
 from app.analysis.task import Task
@@ -26,9 +26,9 @@ class Reducer:
     def __init__(
         self,
         task: Task,
-        questions: RequestBuilder,
-        answering: RequestExecutor,
-        speaker: EngineConnection,
+        builder: RequestBuilder,
+        executor: RequestExecutor,
+        connection: EngineConnection,
         emit: Emit,
         pool: Executor,
         check: Callable[[], None],
@@ -36,11 +36,11 @@ class Reducer:
         self._done = task.done
         self._control = task.control
         self._check = check
-        self._questions = questions
-        self._answering = answering
+        self._builder = builder
+        self._executor = executor
         self._emit = emit
         self._pool = pool
-        self._room = RequestCapacity(speaker.max_model_len, speaker.answer_tokens).for_frames
+        self._room = RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
         self._number = 0
 
     def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:
@@ -69,18 +69,18 @@ class Reducer:
 
     def _awaited(self, future: Future[ChunkResult]) -> ChunkResult:
         """Wait for the result; `check` raises if the run is cancelled."""
-        attend(future, self._check)
+        wait_for(future, self._check)
         return future.result()
 
     def _join(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> ChunkResult:
         if len(parts) == 1 and number != _SUMMARY:
             return parts[0]
         cited = frames if number == _SUMMARY else _between(parts, frames)
-        asked = self._questions.joining(number, parts, cited)
+        asked = self._builder.join_request(number, parts, cited)
         result = self._done.result(asked.key, number)
         if result is None:
             self._emit(ModeChosen(number, "text"))
-            result = self._answering.answer(asked, vary=number in self._done.again)
+            result = self._executor.answer(asked, vary=number in self._done.again)
         else:
             self._emit(AnswerDelta(number, result.answer, restart=True))
         self._emit(ChunkDone(result))
@@ -88,8 +88,8 @@ class Reducer:
 
     def _groups(self, parts: Sequence[ChunkResult], room: int) -> list[list[ChunkResult]]:
         """Group neighbouring parts whose texts fit one request."""
-        costs = [estimate_text_tokens(self._questions.quoted(part)) for part in parts]
-        return [[parts[place] for place in places] for places in groups(costs, room)]
+        costs = [estimate_text_tokens(self._builder.part_text(part)) for part in parts]
+        return [[parts[place] for place in places] for places in group_parts(costs, room)]
 
     def _next_number(self) -> int:
         self._number -= 1

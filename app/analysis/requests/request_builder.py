@@ -16,7 +16,7 @@ from app.analysis.planning.plan import DEFAULT_CONTEXT
 from app.analysis.prompts import prompts
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
-from app.analysis.requests.context import NOTHING, CarriedContext
+from app.analysis.requests.context import NO_CONTEXT, CarriedContext
 from app.analysis.requests.request_executor import Emit, EngineConnection, EngineRequest, Frames
 from app.core.domain import AnalysisRequest, ChunkResult, Cue, Keyframe, Layout, ModeChosen, Notice, Noticed
 from app.core.errors import ContextExceeded, PicturesRefused
@@ -40,7 +40,7 @@ class RequestChunk:
         layout: Layout that the part belongs to.
         start_seconds: Start of the range.
         end_seconds: End of the range.
-        carried: Context of earlier parts.
+        context: Context of earlier parts.
         cues: Speech in the range.
     """
 
@@ -49,7 +49,7 @@ class RequestChunk:
     layout: Layout
     start_seconds: float = 0.0
     end_seconds: float = 0.0
-    carried: CarriedContext = NOTHING
+    context: CarriedContext = NO_CONTEXT
     cues: tuple[Cue, ...] = ()
 
     @property
@@ -65,26 +65,26 @@ class RequestBuilder:
         self,
         request: AnalysisRequest,
         template: Template,
-        speaker: EngineConnection,
-        feed: PipelineState,
+        connection: EngineConnection,
+        state: PipelineState,
         emit: Emit,
         pictures: ImagePrefetch,
     ) -> None:
         self._request = request
         self._template = template
-        self._speaker = speaker
-        self._sight = speaker.sight
-        self._feed = feed
+        self._connection = connection
+        self._sight = connection.sight
+        self._state = state
         self._emit = emit
         self._pictures = pictures
         self._usual_words = prompts.usual_words(request, template)
 
     @property
-    def are_pictures(self) -> bool:
+    def sends_pictures(self) -> bool:
         """Return True if pictures are sent, as far as known."""
         return self._sight.sees is not False
 
-    def blind(self, refused: PicturesRefused) -> None:
+    def use_text(self, refused: PicturesRefused) -> None:
         """Send text from now on, since the engine has refused pictures."""
         reason = Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
         self._sight = replace(self._sight, sees=False, reason=reason)
@@ -92,36 +92,36 @@ class RequestBuilder:
     def key(self, part: RequestChunk) -> str:
         """Return the cache key of an answer about this part."""
         return part_key(
-            self._request, self._speaker.conditions, part.frames, side=part.layout.side, is_whole=part.total < 2
+            self._request, self._connection.conditions, part.frames, side=part.layout.side, is_whole=part.total < 2
         )
 
-    def expect(self, part: RequestChunk) -> None:
+    def prefetch(self, part: RequestChunk) -> None:
         """Encode the pictures of this part ahead, since it will be sent soon."""
-        if self.are_pictures:
-            self._pictures.expect(part.frames, part.layout.side)
+        if self.sends_pictures:
+            self._pictures.prefetch(part.frames, part.layout.side)
 
-    def about(self, part: RequestChunk) -> EngineRequest:
+    def part_request(self, part: RequestChunk) -> EngineRequest:
         """Build the request about this part.
 
         Raises:
             ContextExceeded: The engine reports that the request is too long.
         """
-        if part.frames and self.are_pictures:
+        if part.frames and self.sends_pictures:
             return self._in_pictures(part)
         return self._in_text(part)
 
-    def joining(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> EngineRequest:
+    def join_request(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> EngineRequest:
         """Build the request that joins the answers of `parts`; they may cite `frames`."""
         prompt = prompts.join_question(self._request, self._template, parts)
         sent = messages.text_only(prompt, system=self._system("join"))
-        key = join_key(self._request, self._speaker.conditions, prompt)
+        key = join_key(self._request, self._connection.conditions, prompt)
         return EngineRequest(number, frames, "text", sent, "join", key)
 
-    def quoted(self, part: ChunkResult) -> str:
+    def part_text(self, part: ChunkResult) -> str:
         """Return the text of this part in a join."""
         return prompts.account(part, self._template, self._request.language)
 
-    def words(self) -> tuple[str, str]:
+    def usual_words(self) -> tuple[str, str]:
         """Return a system message and question of usual length."""
         return self._usual_words
 
@@ -144,7 +144,7 @@ class RequestBuilder:
         if why:
             log.warning(notice_text(why, language))
             self._emit(Noticed(why))
-        facts = self._feed.facts(part.frames)
+        facts = self._state.facts(part.frames)
         prompt = messages.text_prompt(part.frames, facts, self._ask(part), language=language)
         sent = messages.text_only(prompt, system=self._system(self._scope(part)))
         self._check_length(sent)
@@ -156,8 +156,8 @@ class RequestBuilder:
             self._template,
             part.frames,
             part.total,
-            known=part.carried.subjects,
-            earlier=part.carried.story,
+            known=part.context.subjects,
+            earlier=part.context.story,
             cues=part.cues,
         )
 
@@ -175,15 +175,15 @@ class RequestBuilder:
         """
         usual = estimate_text_tokens("".join(self._usual_words))
         more = estimate_text_tokens(words) - usual
-        context = self._speaker.max_model_len or DEFAULT_CONTEXT
+        context = self._connection.max_model_len or DEFAULT_CONTEXT
         return not part.layout.is_exact or more > _SLACK * context
 
     def _check_length(self, sent: Sequence[BaseMessage]) -> None:
-        counted = self._speaker.count(sent)
+        counted = self._connection.count(sent)
         if counted is None:
             return
         tokens, most = counted.count, counted.max_model_len
-        if tokens + min(self._speaker.answer_tokens, most // 8) > most:
+        if tokens + min(self._connection.answer_tokens, most // 8) > most:
             raise ContextExceeded("context_exceeded", reason=f"{tokens} tokens + answer > {most}")
 
 
@@ -198,7 +198,7 @@ class ImagePrefetch:
         self._executor = executor
         self._made: dict[tuple[int, int], Future[str]] = {}
 
-    def expect(self, frames: Iterable[Keyframe], side: int) -> None:
+    def prefetch(self, frames: Iterable[Keyframe], side: int) -> None:
         """Start to encode these frames with a longer side of `side` pixels at most."""
         for frame in frames:
             key = (frame.number, side)

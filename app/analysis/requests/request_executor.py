@@ -16,7 +16,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from app.analysis.parsing.answer_parser import ParsedAnswer, read
+from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
 from app.analysis.parsing.repetition_detector import RepetitionDetector
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
@@ -123,7 +123,7 @@ class RequestExecutor:
 
     def __init__(
         self,
-        speaker: EngineConnection,
+        connection: EngineConnection,
         request: AnalysisRequest,
         template: Template,
         *,
@@ -131,13 +131,13 @@ class RequestExecutor:
         emit: Emit,
         cancel: threading.Event,
     ) -> None:
-        self._speaker = speaker
+        self._connection = connection
         self._request = request
         self._template = template
         self._end_seconds = end_seconds
         self._emit = emit
         self._cancel = cancel
-        self._takes_schema = speaker.takes_schema
+        self._takes_schema = connection.takes_schema
         self._formless = 0
 
     def answer(self, asked: EngineRequest, *, vary: bool = False) -> ChunkResult:
@@ -178,7 +178,7 @@ class RequestExecutor:
         self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
     ) -> ChunkResult:
         self._emit(AnswerDelta(asked.number, "", restart=True))
-        answers = self._speaker.answers if may_recall else None
+        answers = self._connection.answers if may_recall else None
         form = self._with_schema(asked.scope, options)
         if recalled := answers and answers.recall(sent, form):
             self._emit(AnswerDelta(asked.number, recalled.text))
@@ -207,14 +207,14 @@ class RequestExecutor:
                 self._emit(Noticed(Notice("engine_was_busy", {}, "info")))
                 self._wait(min(error.wait_seconds or 2.0**busy, _LONGEST_WAIT_SECONDS))
             except EngineBrokeOff as error:
-                if death := self._speaker.death():
+                if death := self._connection.death():
                     raise EngineEnded(death) from error
                 broken += 1
                 if broken == _BROKEN_ATTEMPTS:
                     raise
                 self._wait(_BROKEN_PAUSE_SECONDS * (2.0**broken - 1))
             except EngineTimeout as error:
-                if death := self._speaker.death():
+                if death := self._connection.death():
                     raise EngineEnded(death) from error
                 raise
             except EngineError as error:
@@ -226,7 +226,7 @@ class RequestExecutor:
     def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it only repeated itself."""
         loop, text = RepetitionDetector(), ""
-        pieces = stream(self._speaker.chat, sent, cancel=self._cancel, options=options)
+        pieces = stream(self._connection.chat, sent, cancel=self._cancel, options=options)
         try:
             while True:
                 piece = next(pieces)
@@ -268,7 +268,7 @@ class RequestExecutor:
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
         times = {frame.number: frame.time_seconds for frame in asked.frames}
-        return read(text, asked.scope, self._template, self._request.language, times, self._end_seconds())
+        return parse_answer(text, asked.scope, self._template, self._request.language, times, self._end_seconds())
 
     # ---- options
 
@@ -290,8 +290,8 @@ class RequestExecutor:
 
     def _longest(self) -> int:
         """Return twice the longest answer, at most half of the context."""
-        tokens = self._speaker.answer_tokens
-        return min(2 * tokens, max(tokens, (self._speaker.max_model_len or 0) // 2))
+        tokens = self._connection.answer_tokens
+        return min(2 * tokens, max(tokens, (self._connection.max_model_len or 0) // 2))
 
     def _worth_asking_again(self, result: ChunkResult, attempt: int) -> str:
         """Return the trouble that another attempt may fix; "" if none is worth it."""
@@ -309,7 +309,7 @@ class RequestExecutor:
     def _death_behind(self, error: EngineError) -> AppError | None:
         """Return the error of an engine that answers while it dies: out of memory, or a crashed core."""
         status = error.values.get("status")
-        return self._speaker.death() if isinstance(status, int) and status >= 500 else None
+        return self._connection.death() if isinstance(status, int) and status >= 500 else None
 
     def _wait(self, seconds: float) -> None:
         if self._cancel.wait(seconds):

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any
 
-from app.analysis.requests.context import NOTHING, CarriedContext, Introduction, carried, sources
+from app.analysis.requests.context import NO_CONTEXT, CarriedContext, Introduction, build_context, required_parts
 from app.analysis.requests.request_builder import RequestChunk
 from app.analysis.requests.request_executor import Emit, EngineEnded
 from app.core.domain import ChunkResult, Notice, Noticed, clock
@@ -98,7 +98,7 @@ class Scheduler:
         while True:
             if not (self._too_much or self._ended or is_paused()):
                 for place in self._ready():
-                    part = replace(self._parts[place], carried=self._carried(place))
+                    part = replace(self._parts[place], context=self._context(place))
                     self._running[self._ask(part)] = place
                 self._look_ahead()
             if not self._running:
@@ -117,7 +117,7 @@ class Scheduler:
         ready = (
             one
             for one in range(known)
-            if one not in started and self._finished.issuperset(sources(one, self._in_flight))
+            if one not in started and self._finished.issuperset(required_parts(one, self._in_flight))
         )
         return [place for place, _ in zip(ready, range(self._in_flight - len(self._running)), strict=False)]
 
@@ -150,12 +150,12 @@ class Scheduler:
             first = self._results.get(self._parts[0].number)
             self._introduction.publish(first.subjects if first else ())
 
-    def _carried(self, place: int) -> CarriedContext:
+    def _context(self, place: int) -> CarriedContext:
         if place == 0:
-            return NOTHING
-        earlier = {one: self._results.get(self._parts[one].number) for one in sources(place, self._in_flight)}
+            return NO_CONTEXT
+        earlier = {one: self._results.get(self._parts[one].number) for one in required_parts(place, self._in_flight)}
         answered = {one: result for one, result in earlier.items() if result}
-        return carried(self._introduction.known.result(), answered)
+        return build_context(self._introduction.known.result(), answered)
 
     def _outcome(self, future: Future[None], part: RequestChunk) -> EngineError | None:
         """Return None, or the error of a part that was too large; raise an error that ends the run."""

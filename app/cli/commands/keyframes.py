@@ -69,7 +69,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 def _run(given: argparse.Namespace, language: Language) -> int:
     # Imported here: the slower decoder worker has started by now.
-    from app.analysis.inputs.extraction_cache import ExtractionRequest, open_recall
+    from app.analysis.inputs.extraction_cache import ExtractionRequest, open_extraction_cache
 
     settings = config.load()
     language = given.language or settings.language or language
@@ -79,7 +79,7 @@ def _run(given: argparse.Namespace, language: Language) -> int:
     path = given.video.expanduser().absolute()
     frames = frame_limit(given, selection, _BUDGET, lambda: _frames_that_fit(settings, path))
     wanted = ExtractionRequest(frames, selection, facts=False)
-    recall = open_recall(settings.data_dir)
+    recall = open_extraction_cache(settings.data_dir)
     known = recall.find(path, wanted, cancel)
     events = recall.make(path, wanted, cancel) if known is None else iter(known)
     if sys.stderr.isatty() and not given.quiet:

@@ -59,8 +59,8 @@ def measure(
         sys.stderr.write("\r\033[K")
     from app.analysis.planning import benchmark_result  # the planner, which the other subcommands don't need
 
-    trial = benchmark_result.tried_of(document)
-    coming = benchmark_result.forecast(trial, given.frames) if trial else None
+    trial = benchmark_result.parse_result(document)
+    coming = benchmark_result.estimate_analysis(trial, given.frames) if trial else None
     if given.json:
         return {**document, "analysis": coming and {"frames": given.frames, "seconds": coming.seconds}}
     if trial:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.analysis.parsing.answer_parser import ParsedAnswer, read, so_far
+from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer, partial_text
 from app.analysis.parsing.citations import without_own_times
 from app.analysis.prompts.templates import built_in
 from app.core.domain import Chapter, Finding, Subject
@@ -26,7 +26,7 @@ ANSWER = json.dumps(PART)
 
 def reading(answer: Any, scope: Any = "part", template: str = "describe", language: Any = "en") -> ParsedAnswer:
     text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-    return read(text, scope, built_in()[template], language, TIMES, END)
+    return parse_answer(text, scope, built_in()[template], language, TIMES, END)
 
 
 def one(entry: dict[str, Any], template: str = "describe", language: Any = "en") -> Finding:
@@ -285,7 +285,7 @@ def held(text: str, frames: Iterable[int]) -> bool:
 @pytest.mark.parametrize("seed", range(40))
 def test_mangled_answers_never_fail_or_invent_frames(seed: int) -> None:
     for scope, template, text in mangled(seed, count=50):
-        found = read(text, scope, built_in()[template], "en", TIMES, END)  # type: ignore[arg-type]
+        found = parse_answer(text, scope, built_in()[template], "en", TIMES, END)  # type: ignore[arg-type]
         said = [*found.findings, *found.overview, *found.reply]
         for item in said:
             assert item.text == item.text.strip() != ""
@@ -301,14 +301,14 @@ def test_mangled_answers_never_fail_or_invent_frames(seed: int) -> None:
         unmarked += [word for one in found.subjects for word in (one.name, one.look)]
         assert all(held(one, TIMES) for one in unmarked)
         "".join(
-            [*unmarked, *(word for one in said for word in (one.text, *one.fields.values())), so_far(text)]
+            [*unmarked, *(word for one in said for word in (one.text, *one.fields.values())), partial_text(text)]
         ).encode()
         assert set(found.troubles) <= {"not_json", "half_json", "odd_form", "chapter_frame", "chapter_time", "empty"}
 
 
 def test_partial_answer_is_always_readable_and_grows() -> None:
     text = json.dumps(GOOD["log"], ensure_ascii=False)
-    shown = [so_far(text[:end]) for end in range(len(text) + 1)]
+    shown = [partial_text(text[:end]) for end in range(len(text) + 1)]
     assert shown[-1].splitlines()[0] == "1: appears · a man in red · left · A man comes in."
     assert not any(sign in line for line in shown for sign in '{}[]"')
     assert [len(line) for line in shown] == sorted(len(line) for line in shown)
@@ -316,10 +316,10 @@ def test_partial_answer_is_always_readable_and_grows() -> None:
 
 @pytest.mark.parametrize("text", ["3: red\n4: blue", "A plain [frame 3] sentence.", "", "Look: {the man} walks."])
 def test_growing_prose_is_shown_as_it_is(text: str) -> None:
-    assert so_far(text) == text
+    assert partial_text(text) == text
 
 
 def test_partial_answer_after_fences_and_words_is_read() -> None:
-    assert so_far('```json\n{"findings": [{"frames": [3, 4], "text": "re') == "3, 4: re"
-    assert so_far('Sure!\n{"title": "A day", "overview": [{"frames": [1], "text": "All') == "Sure!\nA day\n1: All"
-    assert so_far("```js") == ""
+    assert partial_text('```json\n{"findings": [{"frames": [3, 4], "text": "re') == "3, 4: re"
+    assert partial_text('Sure!\n{"title": "A day", "overview": [{"frames": [1], "text": "All') == "Sure!\nA day\n1: All"
+    assert partial_text("```js") == ""

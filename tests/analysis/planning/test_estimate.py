@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.planning.estimate import Estimate, Planner, details, headline
-from app.analysis.planning.plan import RequestCapacity, groups, lay_out
+from app.analysis.planning.plan import RequestCapacity, group_parts, lay_out
 from app.analysis.planning.token_cost import TokenCostMeter, base_layout
 from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
@@ -228,9 +228,9 @@ def test_several_pages_may_ask_at_once() -> None:
 
 
 def test_reduce_merges_neighbours_and_shrinks_each_round() -> None:
-    assert groups([10, 10, 10], 100) == [range(3)]
-    assert groups([10] * 7, 25) == [range(0, 2), range(2, 4), range(4, 6), range(6, 7)]
-    assert groups([99, 99, 99], 1) == [range(0, 2), range(2, 3)]
+    assert group_parts([10, 10, 10], 100) == [range(3)]
+    assert group_parts([10] * 7, 25) == [range(0, 2), range(2, 4), range(4, 6), range(6, 7)]
+    assert group_parts([99, 99, 99], 1) == [range(0, 2), range(2, 3)]
 
 
 # ---- in words

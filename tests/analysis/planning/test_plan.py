@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.planning.plan import RequestCapacity, finer, lay_out, split, usual_side
+from app.analysis.planning.plan import RequestCapacity, lay_out, refine, split, usual_side
 from app.core.domain import Keyframe, Layout
 from app.llm.token_count import estimate_frame_tokens
 
@@ -58,7 +58,7 @@ def test_what_is_finished_stays_when_the_rest_is_made_smaller() -> None:
     nine = frames(9)
     first = lay_out(layout(3), nine)
     assert first.parts == ((1, 2, 3), (4, 5, 6), (7, 8, 9))
-    again = finer(first, nine, [(4, 5, 6)], 2)
+    again = refine(first, nine, [(4, 5, 6)], 2)
     assert again.parts == ((1,), (2, 3), (4, 5, 6), (7,), (8, 9)) or again.parts[2] == (4, 5, 6)
     assert again.per_part == 2
     assert [n for part in again.parts for n in part] == list(range(1, 10))

@@ -10,15 +10,15 @@ import pytest
 
 from app.analysis.planning.throughput import (
     EngineThroughput,
-    Requests,
+    PlannedRequests,
     facts_rate,
-    noted,
+    fit_throughput,
     observed,
-    pace_of,
+    record_stats,
     survey_rate,
-    usual_answer,
+    usual_answer_tokens,
 )
-from app.analysis.task import Done, Task
+from app.analysis.task import EarlierResults, Task
 from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
@@ -59,13 +59,13 @@ def result(number: int, prompt: int = 1000, answer: int = 100, **changes: object
 
 
 def test_nothing_seen_is_no_pace() -> None:
-    assert pace_of([]) is None
-    assert pace_of([()]) is None
+    assert fit_throughput([]) is None
+    assert fit_throughput([()]) is None
     assert survey_rate([]) is None and facts_rate([]) is None
 
 
 def test_the_rates_of_an_engine_are_found() -> None:
-    pace = pace_of([RUN, RUN, RUN])
+    pace = fit_throughput([RUN, RUN, RUN])
     assert pace
     assert pace.prefill == pytest.approx(PREFILL, rel=0.1)
     assert pace.decode == pytest.approx(DECODE, rel=0.1)
@@ -73,42 +73,42 @@ def test_the_rates_of_an_engine_are_found() -> None:
 
 def test_next_request_may_start_before_answer_ends() -> None:
     pace = EngineThroughput(prefill=0.001, decode=0.02, talk=1.0, spread=0.0)
-    whole, _ = pace.seconds([Requests(1, 8, 1000, 400, 1)])
-    ahead, _ = pace.seconds([Requests(1, 8, 1000, 400, 1, waited_for=0.25)])
+    whole, _ = pace.seconds([PlannedRequests(1, 8, 1000, 400, 1)])
+    ahead, _ = pace.seconds([PlannedRequests(1, 8, 1000, 400, 1, waited_for=0.25)])
     assert (whole, ahead) == pytest.approx((1 + 8, 1 + 2))
 
 
 def test_estimate_uses_times_of_similar_requests() -> None:
-    pace = pace_of([RUN])
+    pace = fit_throughput([RUN])
     assert pace
-    low, high = pace.seconds([Requests(8, 8, 3000, 400, 4)])
+    low, high = pace.seconds([PlannedRequests(8, 8, 3000, 400, 4)])
     really = 2 * (PREFILL * 4 * 3000 + DECODE * 4**0.25 * 400)
     assert low < really < high
     assert low * high == pytest.approx(really**2, rel=0.1)
 
 
 def test_more_runs_make_the_range_narrower() -> None:
-    few, many = pace_of([RUN]), pace_of([RUN] * 5)
+    few, many = fit_throughput([RUN]), fit_throughput([RUN] * 5)
     assert few and many and many.spread < few.spread
 
 
 def test_runs_that_differ_make_it_wider() -> None:
     slow = tuple(replace(one, seconds=4 * one.seconds) for one in RUN)
-    steady, unsteady = pace_of([RUN] * 4), pace_of([RUN, slow, RUN, slow])
+    steady, unsteady = fit_throughput([RUN] * 4), fit_throughput([RUN, slow, RUN, slow])
     assert steady and unsteady and unsteady.spread > steady.spread
 
 
 def test_the_latest_runs_count_most() -> None:
     slow = tuple(replace(one, seconds=4 * one.seconds) for one in RUN)
-    quick_then_slow, slow_then_quick = pace_of([RUN] * 6 + [slow] * 6), pace_of([slow] * 6 + [RUN] * 6)
+    quick_then_slow, slow_then_quick = fit_throughput([RUN] * 6 + [slow] * 6), fit_throughput([slow] * 6 + [RUN] * 6)
     assert quick_then_slow and slow_then_quick and quick_then_slow.decode > slow_then_quick.decode
 
 
 @pytest.mark.parametrize("only", [RUN[:1], RUN[1:2], RUN[2:]])
 def test_one_kind_of_requests_is_enough_for_that_kind(only: tuple[RequestTiming, ...]) -> None:
-    pace, one = pace_of([only]), only[0]
+    pace, one = fit_throughput([only]), only[0]
     assert pace and pace.prefill >= 0 and pace.decode >= 0
-    coming = Requests(
+    coming = PlannedRequests(
         one.requests, 8, one.prompt_tokens // one.requests, one.completion_tokens // one.requests, one.at_once
     )
     low, high = pace.seconds([coming])
@@ -117,10 +117,10 @@ def test_one_kind_of_requests_is_enough_for_that_kind(only: tuple[RequestTiming,
 
 
 def test_an_engine_that_says_little_is_expected_to_say_little() -> None:
-    short = pace_of([(replace(RUN[0], completion_tokens=40),)])
+    short = fit_throughput([(replace(RUN[0], completion_tokens=40),)])
     assert short
-    assert usual_answer(8, short, 1024) < usual_answer(8, None, 1024)
-    assert usual_answer(8, None, 100) == 100
+    assert usual_answer_tokens(8, short, 1024) < usual_answer_tokens(8, None, 1024)
+    assert usual_answer_tokens(8, None, 100) == 100
 
 
 def test_a_survey_is_as_slow_as_the_middle_one_of_those_before() -> None:
@@ -168,7 +168,7 @@ def paces(tmp_path: Path) -> TimingStats:
 
 
 def test_run_is_timed_by_request_kind_and_forwarded(paces: TimingStats) -> None:
-    assert list(noted(run(*results()), TASK, paces, "e")) == list(run(*results()))
+    assert list(record_stats(run(*results()), TASK, paces, "e")) == list(run(*results()))
     known = paces.of("e")
     assert [(one.requests, one.frames) for one in known.runs[0]] == [(1, 2), (1, 2), (1, 0)]
     assert (known.in_flight, known.max_model_len) == (4, 4096)
@@ -178,19 +178,19 @@ def test_run_is_timed_by_request_kind_and_forwarded(paces: TimingStats) -> None:
 
 def test_what_was_answered_before_a_resume_is_not_counted_again(paces: TimingStats) -> None:
     first, second, summary = results()
-    task = replace(TASK, done=Done(LAYOUT, (first,)))
-    list(noted(run(first, second, summary), task, paces, "e"))
+    task = replace(TASK, done=EarlierResults(LAYOUT, (first,)))
+    list(record_stats(run(first, second, summary), task, paces, "e"))
     assert sum(one.requests for one in paces.of("e").runs[0]) == 2
 
 
 def test_recalled_answers_and_recalled_surveys_tell_nothing(paces: TimingStats) -> None:
     recalled = [replace(one, recalled=True) for one in results()]
-    list(noted(run(*recalled, is_read=False), TASK, paces, "e"))
+    list(record_stats(run(*recalled, is_read=False), TASK, paces, "e"))
     assert (paces.of("e").runs, paces.of("e").surveys) == ((), ())
 
 
 def test_of_a_part_of_a_video_that_part_counts(paces: TimingStats) -> None:
-    list(noted(run(selection=Selection(start_seconds=3.0, end_seconds=5.0)), TASK, paces, "e"))
+    list(record_stats(run(selection=Selection(start_seconds=3.0, end_seconds=5.0)), TASK, paces, "e"))
     assert paces.of("e").surveys[0].video_seconds == 2.0
 
 
@@ -200,5 +200,5 @@ def test_failed_run_raises_and_records_no_timing(paces: TimingStats) -> None:
         raise EngineError("engine_timeout", base_url="x")
 
     with pytest.raises(EngineError):
-        list(noted(failing(), TASK, paces, "e"))
+        list(record_stats(failing(), TASK, paces, "e"))
     assert paces.of("e").runs == ()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.planning.time_parsing import range_notice, seconds, times
+from app.analysis.planning.time_parsing import parse_seconds, parse_times, range_notice
 from app.core.domain import Notice, Selection
 
 
@@ -10,18 +10,18 @@ from app.core.domain import Notice, Selection
     ("text", "expected"), [("75.5", 75.5), ("1:15.5", 75.5), (" 0:01:15.5 ", 75.5), ("1:00:00", 3600.0), ("0", 0.0)]
 )
 def test_a_time_is_seconds_or_a_clock(text: str, expected: float) -> None:
-    assert seconds(text) == expected
+    assert parse_seconds(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1:-2", "nan", "inf", "1:2:3:4", "1;2"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):
-        seconds(text)
+        parse_seconds(text)
 
 
 @pytest.mark.parametrize("text", ["1.5,3,1:07.25", "1.5， 3，1:07.25 ,"])
 def test_several_times_have_commas_between_them(text: str) -> None:
-    assert times(text) == (1.5, 3.0, 67.25)
+    assert parse_times(text) == (1.5, 3.0, 67.25)
 
 
 @pytest.mark.parametrize(

@@ -63,24 +63,24 @@ def opener_of(engine: object) -> EngineConnector:
 
 
 def test_unopened_engine_is_unavailable_and_not_started(engine: Engine) -> None:
-    assert opener_of(engine).at_hand() is None
+    assert opener_of(engine).current() is None
     assert engine.starts == 0
 
 
 def test_opened_engine_is_available_with_its_proofs(engine: Engine) -> None:
     opener = opener_of(engine)
     speaker, _ = opener(lambda progress: None, threading.Event())
-    found = opener.at_hand()
+    found = opener.current()
     assert found and found.chat is speaker.chat and found.sight.sees is True
     assert engine.starts == 1
 
 
 @pytest.mark.parametrize("state", ["failed", "stopped", "starting"])
-def test_an_engine_that_is_gone_is_not_at_hand(engine: Engine, state: str) -> None:
+def test_an_engine_that_is_gone_is_not_available(engine: Engine, state: str) -> None:
     opener = opener_of(engine)
     opener(lambda progress: None, threading.Event())
     engine.now = EngineStatus(state, "remote", "model")  # type: ignore[arg-type]
-    assert opener.at_hand() is None
+    assert opener.current() is None
 
 
 def test_restarted_engine_is_not_the_opened_one(engine: Engine) -> None:
@@ -88,7 +88,7 @@ def test_restarted_engine_is_not_the_opened_one(engine: Engine) -> None:
     opener(lambda progress: None, threading.Event())
     assert engine.now.info
     engine.now = replace(engine.now, info=replace(engine.now.info, base_url="http://127.0.0.1:9/v1"))
-    assert opener.at_hand() is None
+    assert opener.current() is None
 
 
 @pytest.mark.engine
@@ -100,7 +100,7 @@ def test_plan_matches_token_count_of_real_engine(vl_engine: LocalEngine) -> None
     video = VideoInfo(Path("a.mp4"), "a", 9, "mp4", "h264", "yuv420p", 320, 240, 0, 9.0, 25.0, 225, 0.0, False)
     request = AnalysisRequest(video.path, len(frames))
     plan = Planner(
-        TokenCostMeter(opener.at_hand), RequestCapacity(None, 256), None, None, KnownTimings, lambda *_: True
+        TokenCostMeter(opener.current), RequestCapacity(None, 256), None, None, KnownTimings, lambda *_: True
     )
     forecast = plan(video, request, template)
     sent = messages.with_pictures(

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.analysis.parsing.answer_parser import read
+from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.pipeline import analyse
 from app.analysis.prompts.templates import built_in
-from app.analysis.requests.context import Introduction, carried, sources
-from app.analysis.task import Control, Done, Task
+from app.analysis.requests.context import Introduction, build_context, required_parts
+from app.analysis.task import Control, EarlierResults, Task
 from app.core.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
 from app.core.errors import EngineError, Paused
 from app.i18n import t
@@ -74,15 +74,15 @@ def outcome(analysis: Analysis) -> object:
 @pytest.mark.parametrize("in_flight", [1, 2, 8])
 def test_context_of_chunk_does_not_depend_on_answer_order(in_flight: int) -> None:
     for place in range(1, 40):
-        assert max(sources(place, in_flight), default=0) < place
-    assert sources(0, in_flight) == []
-    assert sources(5, 1) == [0, 1, 2, 3, 4]
-    assert sources(9, 2) == [1, 2, 3, 4, 5]
+        assert max(required_parts(place, in_flight), default=0) < place
+    assert required_parts(0, in_flight) == []
+    assert required_parts(5, 1) == [0, 1, 2, 3, 4]
+    assert required_parts(9, 2) == [1, 2, 3, 4, 5]
 
 
 def test_subjects_keep_their_first_name_and_look() -> None:
     result = ChunkResult(1, (1,), "messages", "", (), (), "", "stop", None, 0.0)  # type: ignore[arg-type]
-    assert carried((), {0: result}).subjects == ()
+    assert build_context((), {0: result}).subjects == ()
 
 
 def test_chunks_run_in_parallel_up_to_the_limit() -> None:
@@ -160,7 +160,7 @@ def test_failed_first_chunk_does_not_block_others() -> None:
 )
 def test_subjects_are_read_once_their_list_is_complete(answer: str, known: object) -> None:
     template = built_in()["describe"]
-    introduction = Introduction(lambda text: read(text, "part", template, "en", {}, 0.0).subjects)
+    introduction = Introduction(lambda text: parse_answer(text, "part", template, "en", {}, 0.0).subjects)
     introduction.note(AnswerDelta(7, answer))
     assert not introduction.known.done()
     for piece in ('{"subjects": [{"name": "nobody', *answer):
@@ -213,10 +213,10 @@ def test_failed_chunk_alone_is_asked_again() -> None:
     assert whole.summary
 
 
-def done_of(events: list[Any]) -> Done:
+def done_of(events: list[Any]) -> EarlierResults:
     results = tuple(event.result for event in events if isinstance(event, ChunkDone))
     layouts = [event.layout for event in events if isinstance(event, Planned)]
-    return Done(layouts[-1] if layouts else None, results)
+    return EarlierResults(layouts[-1] if layouts else None, results)
 
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 4])
@@ -253,7 +253,11 @@ def test_one_part_is_asked_again_in_other_words_and_joined_anew() -> None:
         number = finished(events).chunks[1].number
         server.requests.clear()
         again = finished(
-            run(request(frames=12), tools(server, 12), done=Done(done.layout, done.results, frozenset({number})))[0]
+            run(
+                request(frames=12),
+                tools(server, 12),
+                done=EarlierResults(done.layout, done.results, frozenset({number})),
+            )[0]
         )
     assert [part_of(body) for body in asked(server)] == [number]
     assert asked(server)[0]["temperature"] > 0

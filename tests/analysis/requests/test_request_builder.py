@@ -25,8 +25,8 @@ def test_prepared_images_equal_direct_ones_and_are_made_once(monkeypatch: pytest
     one, two = keyframes(2)
     with ThreadPoolExecutor(1) as executor:
         pictures = ImagePrefetch(executor)
-        pictures.expect([one], 32)
-        pictures.expect([one], 32)
+        pictures.prefetch([one], 32)
+        pictures.prefetch([one], 32)
     assert made == [1]
     assert pictures.take(one, 32) == data_url(one, 32)
     assert made == [1]
@@ -40,9 +40,9 @@ def test_nobody_waits_for_pictures_that_are_not_begun(monkeypatch: pytest.Monkey
     with ThreadPoolExecutor(1) as executor:
         executor.submit(held.wait, 60)
         pictures = ImagePrefetch(executor)
-        pictures.expect([frame], 32)
+        pictures.prefetch([frame], 32)
         assert pictures.take(frame, 32) == data_url(frame, 32)
-        pictures.expect([frame], 16)
+        pictures.prefetch([frame], 16)
         executor.shutdown(wait=False, cancel_futures=True)
         assert pictures.take(frame, 16) == data_url(frame, 16)
         held.set()

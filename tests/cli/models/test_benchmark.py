@@ -50,7 +50,7 @@ def test_unknown_folder_is_benchmarked_by_its_config(monkeypatch: pytest.MonkeyP
         asked.append((model, config))
         return replace(MEASURED, model=model)
 
-    monkeypatch.setattr(model_benchmark, "try_shape", tried)
+    monkeypatch.setattr(model_benchmark, "run_benchmark", tried)
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
     folder = Path(__file__).parents[2] / "fixtures" / "tiny-vl"
     assert main.main(["models", "try", str(folder)]) == 0
@@ -66,7 +66,7 @@ def test_a_trial_is_told_for_people_and_programs_and_kept(
         asked.append(arguments)
         return replace(MEASURED, model=model)
 
-    monkeypatch.setattr(model_benchmark, "try_shape", tried)
+    monkeypatch.setattr(model_benchmark, "run_benchmark", tried)
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
     words = ["models", "try", "Qwen3-0.6B", "--vllm-config", '{"max_model_len": 4096}', "--frames", "24"]
     assert main.main([*words, "--language", "zh"]) == 0

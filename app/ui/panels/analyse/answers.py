@@ -140,7 +140,7 @@ def _pending_view(job: JobSnapshot, number: int, title: str, note: str, language
 def _readable(answer: str) -> str:
     """Return the end of the readable text of a partial answer."""
     # Imported here: the page is shown before the analysis packages are loaded.
-    from app.analysis.parsing.answer_parser import so_far
+    from app.analysis.parsing.answer_parser import partial_text
 
-    text = so_far(answer)
+    text = partial_text(answer)
     return text if len(text) <= _MAX_CHARACTERS else f"… {text[-_MAX_CHARACTERS:]}"

@@ -11,7 +11,7 @@ from typing import get_args
 import streamlit as st
 
 from app.analysis.planning.plan import SIDES
-from app.analysis.planning.time_parsing import between, is_budgeted, times
+from app.analysis.planning.time_parsing import is_budgeted, parse_range, parse_times
 from app.core.domain import MOST_FRAMES, Language, Selection, Strategy
 from app.core.errors import InputError
 from app.i18n import t
@@ -76,7 +76,7 @@ def read_choice() -> FrameChoice:
         InputError: A range or time that was typed is invalid.
     """
     strategy: Strategy = st.session_state.get("strategy", "auto")
-    start, end = between(*page_state().range_texts) or (0.0, None)
+    start, end = parse_range(*page_state().range_texts) or (0.0, None)
     at = _times() if strategy == "times" else ()
     every = float(st.session_state["every"]) if strategy == "every" else None
     fits = bool(st.session_state.get("frames_fit")) and not at
@@ -145,6 +145,6 @@ def _times() -> tuple[float, ...]:
     if not text:
         raise InputError("times_missing")
     try:
-        return times(text)
+        return parse_times(text)
     except ValueError as error:
         raise InputError("time_unreadable", given=text[:60]) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.analysis.planning.time_parsing import between, has_range
+from app.analysis.planning.time_parsing import has_range, parse_range
 from app.core.domain import Language, Selection, clock
 from app.core.errors import AppError
 from app.i18n import t
@@ -32,7 +32,7 @@ def draw(language: Language) -> None:
 def draw_error(language: Language) -> None:
     """Show the error of the fields, if any."""
     try:
-        between(*page_state().range_texts)
+        parse_range(*page_state().range_texts)
     except AppError as error:
         st.caption(f":red[{plain(error_words(error, language))}]")
 

@@ -143,9 +143,11 @@ def _begin(services: Services, proposal: Proposal, wanted: ModelSettings) -> Non
 
 
 def _draw_measured(measured: Measured, language: Language) -> None:
-    from app.analysis.planning.benchmark_result import tried_of  # deferred: only a page with a result needs the planner
+    from app.analysis.planning.benchmark_result import (
+        parse_result,  # deferred: only a page with a result needs the planner
+    )
 
-    trial = tried_of(measured)
+    trial = parse_result(measured)
     if trial is None:
         return
     st.markdown(f"**{plain(t('models.trial.measured', language, at=str(measured.get('at', ''))))}**")
@@ -171,7 +173,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
 
 def _draw_estimate(trial: BenchmarkResult, language: Language) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
-    from app.analysis.planning.benchmark_result import forecast
+    from app.analysis.planning.benchmark_result import estimate_analysis
     from app.i18n.formatting import span
 
     number = st.number_input(
@@ -179,7 +181,7 @@ def _draw_estimate(trial: BenchmarkResult, language: Language) -> None:
         persist_state="session",
     )  # fmt: skip
     name, video = _open_video()
-    estimate = forecast(trial, int(number or _DEFAULT_FRAMES), video)
+    estimate = estimate_analysis(trial, int(number or _DEFAULT_FRAMES), video)
     if estimate and estimate.seconds:
         values = {"frames": estimate.frames, "time": span(*estimate.seconds, language), "name": name}
         key = "models.trial.of_video" if video else "models.tried_analysis"

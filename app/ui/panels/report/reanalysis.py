@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.planning.time_parsing import between
+from app.analysis.planning.time_parsing import parse_range
 from app.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, Language, Selection
 from app.core.errors import AppError, InputError
 from app.i18n import t
@@ -157,7 +157,7 @@ def draw_way_back(services: Services, job: JobSnapshot, language: Language) -> N
 def _start(services: Services, job: JobSnapshot) -> None:
     state = page_state()
     with state.catching_errors():
-        start, end = between(*state.range_texts) or (0.0, None)
+        start, end = parse_range(*state.range_texts) or (0.0, None)
         question = st.session_state[f"look_question_{job.id}"].strip()
         if services.templates.find(job.request.template).needs_question and not question:
             raise InputError("question_empty")

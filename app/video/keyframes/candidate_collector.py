@@ -56,9 +56,9 @@ class CandidateCollector:
     def __init__(self, *, frames: int, max_side: int, duration_seconds: float | None) -> None:
         self._max_side = max_side
         self._sample_seconds = sample_seconds(frames, duration_seconds)
-        self._states = StableSegments(longest_seconds=_part_seconds(frames, duration_seconds))
-        self._openings = Pool(frames + 16)
-        self._tellings = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
+        self._segments = StableSegments(longest_seconds=_part_seconds(frames, duration_seconds))
+        self._opening_pool = Pool(frames + 16)
+        self._segment_pool = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
         self._opening_windows: list[BestFrameWindow] = []
         self._unsettled: dict[int, Candidate] = {}
         self._verdicts: dict[int, bool] = {0: True}
@@ -82,7 +82,7 @@ class CandidateCollector:
             look = look_at(glance, picture.luma())
             fresh += self._sampled(picture, look, may_open) if is_sample else []
             for window in self._opening_windows:
-                window.offer(picture, look, self._states.latest)
+                window.offer(picture, look, self._segments.latest)
         return fresh
 
     def settle(self, index: int, is_cut: bool) -> list[Candidate]:
@@ -92,20 +92,20 @@ class CandidateCollector:
 
     def finish(self) -> list[Candidate]:
         """Close what is open; call once, after the last verdict."""
-        fresh = [*self._close(None), *self._kept(self._states.finish())]
+        fresh = [*self._close(None), *self._kept(self._segments.finish())]
         if self._last is not None:
             picture, glance = self._last
-            self._tellings.add(Candidate.of(picture, look_at(glance, picture.luma())))
+            self._segment_pool.add(Candidate.of(picture, look_at(glance, picture.luma())))
         return fresh
 
     def candidates(self) -> list[Candidate]:
         """Return all kept candidates in time order, each frame once."""
-        by_index = {item.index: item for item in (*self._tellings.items, *self._openings.items)}
+        by_index = {item.index: item for item in (*self._segment_pool.items, *self._opening_pool.items)}
         return [by_index[index] for index in sorted(by_index)]
 
     def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate; call after `finish`."""
-        worths = self._states.worths(candidates)
+        worths = self._segments.worths(candidates)
         for item, worth in zip(candidates, worths, strict=True):
             if item.opens is None and item.time_seconds < self._known_seconds:
                 worth[:] = 0.0
@@ -113,12 +113,12 @@ class CandidateCollector:
 
     def _sampled(self, picture: Picture, look: Look, may_open: bool) -> list[Candidate]:
         self._sampled_seconds = picture.time_seconds
-        ended = self._states.take(picture, look, opens=may_open)
-        self.sample = look, self._states.latest.burst
+        ended = self._segments.take(picture, look, opens=may_open)
+        self.sample = look, self._segments.latest.burst
         return self._kept(ended)
 
     def _kept(self, candidate: Candidate | None) -> list[Candidate]:
-        return [] if candidate is None else [self._keep(candidate, self._tellings)]
+        return [] if candidate is None else [self._keep(candidate, self._segment_pool)]
 
     def _close(self, time: float | None) -> list[Candidate]:
         """End the windows whose time is over (all of them for None) and keep their best frames."""
@@ -133,13 +133,13 @@ class CandidateCollector:
         for opens in [opens for opens in self._unsettled if opens in self._verdicts]:
             candidate = self._unsettled.pop(opens)
             if self._verdicts.pop(opens):
-                fresh.append(self._keep(candidate, self._openings))
+                fresh.append(self._keep(candidate, self._opening_pool))
             # A candidate that opens no shot belongs to a stable segment.
         return fresh
 
     def _keep(self, candidate: Candidate, pool: Pool) -> Candidate:
         pool.add(candidate)
-        keep_within([self._openings, self._tellings], _RAW_BYTES, self._max_side)
+        keep_within([self._opening_pool, self._segment_pool], _RAW_BYTES, self._max_side)
         return candidate
 
 

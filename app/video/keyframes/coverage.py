@@ -38,7 +38,7 @@ PLAIN_PICTURE = _PLAIN_WORTH * NUM_CELLS
 """Value of a whole picture without new content."""
 _APART_SECONDS = 10.0
 """A frame adds less when it is nearer to a chosen one of its shot than this and than a third of an even distance."""
-_A_FEW_TIMES = 4
+_FREE_RETURNS = 4
 """Number of returns that count as new each time, as inserts do; content that returns more often counts less. Chosen on
 three insert videos of the unseen half, where counting every return less lost inserts (docs/keyframes.md, Footage that
 was kept unseen)."""
@@ -61,7 +61,7 @@ Compared on the benchmark sets together (docs/keyframes.md, Other footage)."""
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.float64]
 _MOST_CELLS = 32  # of a candidate, those with the highest value: a caption has about as many
-_LEAST_NEWS = 5.0  # a smaller sum is noise
+_MIN_NOVELTY = 5.0  # a smaller sum is noise
 _LUMA_LEVELS = 4.0  # of 256, mean over a cell's pixels; a level of colour counts as much
 _NOISE, _OTHER = 1.5, 3.5
 """Two cells whose difference is below the first show the same; beyond the second they show something else."""
@@ -94,8 +94,8 @@ class Coverage:
         blocks = np.stack([blocks_of(item.look) for item in candidates])
         news = np.zeros((1, NUM_CELLS), np.float32)
         if worths is not None:
-            news = _news(candidates, worths, shots)
-            news /= 1 + np.maximum(0, times_again(candidates, news, blocks) - _A_FEW_TIMES)[:, None]
+            news = _novelty_of(candidates, worths, shots)
+            news /= 1 + np.maximum(0, times_again(candidates, news, blocks) - _FREE_RETURNS)[:, None]
         shown = ((news + _PLAIN_WORTH) * light[:, None]).astype(np.float32)
         self._shown = CoverageState(blocks, shown)
         self._end = max(shots[-1].end_seconds, float(self._times[-1]))
@@ -148,13 +148,13 @@ class Coverage:
 
     def _repeats(self, but: int | None) -> Which:
         """Return whether each candidate looks like the chosen one before or after it in time, or is that one."""
-        return self._beside(but, lambda alike: alike)
+        return self._from_chosen(but, lambda alike: alike)
 
     def _still(self, but: int | None) -> Which:
         """Return whether each one, and all from it to the chosen one before or after it, look like that one."""
-        return self._beside(but, np.logical_and.accumulate)
+        return self._from_chosen(but, np.logical_and.accumulate)
 
-    def _beside(self, but: int | None, judge: Callable[[Which], Which]) -> Which:
+    def _from_chosen(self, but: int | None, judge: Callable[[Which], Which]) -> Which:
         """Apply `judge` to the likeness of the candidates to the chosen one before and after them.
 
         `judge` gets the mask of those that look like the chosen one, counted from it on.
@@ -174,7 +174,7 @@ def shot_of(seconds: float, shots: Sequence[Shot]) -> int:
     return max(1, bisect_right(shots, seconds, key=lambda shot: shot.start_seconds))
 
 
-def _news(candidates: Sequence[Candidate], worths: Sequence[Cells], shots: Sequence[Shot]) -> Cells:
+def _novelty_of(candidates: Sequence[Candidate], worths: Sequence[Cells], shots: Sequence[Shot]) -> Cells:
     """Return the worths with those of the video's first picture limited.
 
     It has no predecessor to differ from, so its sum is at most the median of the openings of the other shots, and zero
@@ -223,14 +223,14 @@ class CoverageState:
         layer, same = self._compare(place)
         self._layers.append(layer)
         self._same.append(same)
-        self._note(len(self._layers) - 1)
+        self._record(len(self._layers) - 1)
 
     def exchange(self, but: int, place: int) -> None:
         """Show the candidate at `place` instead of the one added as number `but`."""
         self._layers[but], self._same[but] = self._compare(place)
         self._forget()
         for number in range(len(self._layers)):
-            self._note(number)
+            self._record(number)
 
     def unseen(self, but: int | None = None) -> Numbers:
         """Return the value of each candidate's cells that none shows yet, as if number `but` had not been added.
@@ -259,7 +259,7 @@ class CoverageState:
         self._second = np.full(shape, _UNSEEN, np.uint8)
         self._owner = np.full(shape, -1, np.int16)
 
-    def _note(self, number: int) -> None:
+    def _record(self, number: int) -> None:
         """Update the most similar shown picture of each candidate and cell, and the two smallest differences."""
         layer = self._layers[number]
         is_least = layer < self._least
@@ -280,7 +280,7 @@ def times_again(candidates: Sequence[Candidate], worths: Cells, blocks: Blocks) 
     mean = np.full(pixels.shape[2], 1 / (_LUMA_LEVELS * pixels.shape[2]), np.float32)
     colours = blocks[:, 1:3]
     found = np.zeros(len(candidates))
-    for place in np.flatnonzero(worths.sum(axis=1) >= _LEAST_NEWS):
+    for place in np.flatnonzero(worths.sum(axis=1) >= _MIN_NOVELTY):
         weights = worths[place] * blocks[place, 3]
         cells = np.argpartition(weights, -_MOST_CELLS)[-_MOST_CELLS:]
         whole = float(weights[cells].sum())

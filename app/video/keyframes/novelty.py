@@ -25,8 +25,8 @@ Cells = NDArray[np.float32]
 WEIGHTS = np.array([1.0, 1.0, 1.0, 0.5], np.float32)
 """Weight of a level of each channel; text shows in its edges and in its luma, so edges count half."""
 _REACH = np.ones((5, 5), np.uint8)  # what crosses more than two cells between samples crosses the picture in 2 s
-_MOST_NEWS = 8.0  # levels; beyond, more contrast adds no novelty
-_LEAST_NEWS = 1.0  # levels; less doesn't replace the memory of a cell's previous content
+_MAX_NOVELTY = 8.0  # levels; beyond, more contrast adds no novelty
+_MIN_NOVELTY = 1.0  # levels; less doesn't replace the memory of a cell's previous content
 _STILL_LEVELS = 1.5  # levels; a cell that changes less is still
 _STAYS, _PASSES = 0.995, 0.8  # share of the novelty left after one sample in a still cell, and in another
 _AS_BEFORE_LEVELS = 5.0  # levels; nearer than this, a cell has returned to its previous content
@@ -41,7 +41,7 @@ _OTHER_LIGHT = 0.03  # relative change of brightness
 _SAME_PICTURE = 0.97  # correlation of the luma
 _USUAL_SHARE = 0.99  # quantile of the sums that counts as usual
 _RELEARN_EVERY = 64  # samples, about eight seconds
-_NO_NEWS = 1.0  # a smaller sum is noise
+_NOISE_NOVELTY = 1.0  # a smaller sum is noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +76,11 @@ class _Usual:
 
     def share(self, total: float | Cells) -> float | Cells:
         """Return how unusual a sum is, 0 … 1; half at the usual one."""
-        return total / (total + self._value + _NO_NEWS)
+        return total / (total + self._value + _NOISE_NOVELTY)
 
     def is_far_exceeded(self, total: float) -> bool:
         """Return whether a sum is many times the usual one."""
-        return total > _SUDDEN * (self._value + _NO_NEWS)
+        return total > _SUDDEN * (self._value + _NOISE_NOVELTY)
 
 
 class NoveltyTracker:
@@ -103,10 +103,10 @@ class NoveltyTracker:
         before, self._before = self._before, blocks
         if before is None:
             return self._first()
-        before = self._in_light_of(before, blocks)
+        before = self._relit_before(before, blocks)
         steps = np.abs(blocks - before)
         plain = WEIGHTS @ steps
-        news = self._news(blocks, before, plain)
+        news = self._novelty_of(blocks, before, plain)
         confirmed = self._waiting * (plain < _STILL_LEVELS)
         self._waiting = news
         self._held = self._held * np.where(steps.sum(axis=0) < _STILL_LEVELS, np.float32(_STAYS), np.float32(_PASSES))
@@ -121,17 +121,17 @@ class NoveltyTracker:
 
     def _first(self) -> NewContent:
         """Return the new content of the first picture: all of it, which is not carried to the next samples."""
-        news = np.full(NUM_CELLS, _MOST_NEWS, np.float32)
+        news = np.full(NUM_CELLS, _MAX_NOVELTY, np.float32)
         return NewContent(news, NUM_CELLS * news, 1.0)
 
     def weight(self, arrival: NewContent) -> Cells:
         """Return the novelty weighted by the usual amount known by now: ordinary traffic counts little."""
         return np.asarray(arrival.news * self._usual_confirmed.share(arrival.total), np.float32)
 
-    def _news(self, blocks: Blocks, before: Blocks, plain: Cells) -> Cells:
-        news = np.clip(np.maximum(WEIGHTS @ _outside(blocks, before), plain - self._floor), 0, _MOST_NEWS)
+    def _novelty_of(self, blocks: Blocks, before: Blocks, plain: Cells) -> Cells:
+        news = np.clip(np.maximum(WEIGHTS @ _outside(blocks, before), plain - self._floor), 0, _MAX_NOVELTY)
         news[WEIGHTS @ np.abs(blocks - self._gone) < _AS_BEFORE_LEVELS] = 0
-        self._gone = np.where(news > _LEAST_NEWS, before, self._gone)
+        self._gone = np.where(news > _MIN_NOVELTY, before, self._gone)
         return np.asarray(news, np.float32)
 
     def _hold(self, news: Cells, total: float) -> None:
@@ -140,7 +140,7 @@ class NoveltyTracker:
         self._held = np.where(fresh, news, self._held)
         self._total = np.where(fresh, np.float32(total), self._total)
 
-    def _in_light_of(self, before: Blocks, blocks: Blocks) -> Blocks:
+    def _relit_before(self, before: Blocks, blocks: Blocks) -> Blocks:
         """Return the previous sample relit to the brightness of this one, if both show the same picture."""
         means = float(blocks[0].mean() + 1) / float(before[0].mean() + 1)
         if abs(means - 1) < _OTHER_LIGHT / 2 or not _are_alike(before[0], blocks[0]):

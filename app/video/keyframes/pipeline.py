@@ -76,7 +76,7 @@ def run(
     Raises:
         InputError: The range contains no frame, or no frame matches the selection.
     """
-    clip = Clip(_begun(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
+    clip = Clip(_seek_reader(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
     if selection.strategy != "auto":
         yield from _named(clip, selection, frames, max_side, opening)
         return
@@ -103,7 +103,7 @@ def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterat
 
 def named(reader: FrameReader, wishes: Sequence[Wish], edges: Sequence[tuple[int, float]], *, max_side: int) -> Fetched:
     """Return the wished frames without a survey; wishes and edges come from the Known of the video."""
-    return Fetched(tuple(_fetched(reader, wishes, edges, max_side)))
+    return Fetched(tuple(_fetch(reader, wishes, edges, max_side)))
 
 
 class _Check:
@@ -148,7 +148,7 @@ def _looked_as_for_times(clip: Clip, frames: int) -> bool:
     return sample_seconds(frames, duration) == sample_seconds(_FRAMES_FOR_TIMES, duration)
 
 
-def _begun(reader: FrameReader, start_seconds: float) -> FrameReader:
+def _seek_reader(reader: FrameReader, start_seconds: float) -> FrameReader:
     """Return a reader that seeks to the start instead of decoding everything before it, if that is accurate."""
     if not start_seconds or reader.name != SeekReader.name:
         return reader
@@ -161,7 +161,7 @@ def _begun(reader: FrameReader, start_seconds: float) -> FrameReader:
 def _named(
     clip: Clip, selection: Selection, frames: int, max_side: int, opening: Opening | None
 ) -> Iterator[VideoEvent | Known]:
-    survey = begun_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
+    survey = create_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
     begins: tuple[Keyframe, ...] = ()
     for event in survey.events():
         if isinstance(event, SurveyProgress):
@@ -176,18 +176,18 @@ def _named(
     wishes, decode = wishes_of(known, selection, frames, opening, clip.info.name)
     if opening is not None and begins:
         wishes = wishes[opening.frames :]
-    keyframes = in_shots([*begins, *_fetched(clip, wishes, known.edges, max_side, after=begins)], decode.shots)
+    keyframes = in_shots([*begins, *_fetch(clip, wishes, known.edges, max_side, after=begins)], decode.shots)
     yield KeyframesChosen(keyframes, with_damaged(decode, keyframes, check.seconds))
 
 
 def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> tuple[Keyframe, ...]:
     """Return the keyframes of the opening, read in a second pass over the file while the survey waits."""
     wishes = opening_wishes(clip.first[1], opening)
-    keyframes = list(_fetched(clip, wishes, clip.edges, max_side))
+    keyframes = list(_fetch(clip, wishes, clip.edges, max_side))
     return in_shots(keyframes, clip.shots(survey.shots_until(opening.seconds)))
 
 
-def _fetched(
+def _fetch(
     reader: FrameReader,
     wishes: Sequence[Wish],
     edges: Sequence[tuple[int, float]],
@@ -224,7 +224,7 @@ def run_survey(
         checked: Called with the finished survey; if it returns a reader, the frames are chosen in a second survey, of
             that reader.
     """
-    survey = begun_survey(reader, frames=frames, max_side=max_side, opening=opening)
+    survey = create_survey(reader, frames=frames, max_side=max_side, opening=opening)
     begins: list[Candidate] = []
     for event in survey.events():
         if not isinstance(event, OpeningRead):
@@ -234,7 +234,7 @@ def run_survey(
             yield OpeningChosen(_keyframes(choices, max_side))
     if (again := checked(survey)) is not None:
         with again:
-            survey = begun_survey(again, frames=frames, max_side=max_side)
+            survey = create_survey(again, frames=frames, max_side=max_side)
             yield from (event for event in survey.events() if isinstance(event, SurveyProgress))
             summary = survey.summary()
     else:
@@ -246,7 +246,7 @@ def run_survey(
     yield KeyframesChosen(_keyframes(choices, max_side), summary)
 
 
-def begun_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Survey:
+def create_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Survey:
     """Create a Survey with OpenCV threading disabled."""
     cv2.setNumThreads(1)  # the decoder's own threads have the cores; these pictures are small
     return Survey(reader, frames=frames, max_side=max_side, opening=opening)

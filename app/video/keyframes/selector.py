@@ -71,7 +71,7 @@ def choose(
     if len(picked) == 1 and budget > 1 and len(candidates) > 1 and not continues:
         picked = [0, len(candidates) - 1]
     last = None if continues else candidates[-1]
-    return _explained([candidates[i] for i in sorted(picked)], last, shots)
+    return _with_reasons([candidates[i] for i in sorted(picked)], last, shots)
 
 
 class _Choosing:
@@ -152,7 +152,7 @@ class _Choosing:
         return np.asarray(self._opens & ~np.isin(cover.shots, seen))
 
 
-def _explained(picked: Sequence[Candidate], last: Candidate | None, shots: Sequence[Shot]) -> list[SelectedFrame]:
+def _with_reasons(picked: Sequence[Candidate], last: Candidate | None, shots: Sequence[Shot]) -> list[SelectedFrame]:
     choices: list[SelectedFrame] = []
     for item in picked:
         before = choices[-1] if choices else None

@@ -27,7 +27,7 @@ _LONGEST_SECONDS = 2.0  # longest segment
 _BURST = 0.45  # nearly as much new content as in the busiest hundredth of the samples
 _BETTER = 1.02  # factor by which a later sample must be better
 _RARE_ENOUGH = 2.0  # e² times rarer than the common values is wholly unusual
-_ARRIVED_BEFORE = 0.02  # value of an unusual cell without new content
+_PLAIN_VALUE = 0.02  # value of an unusual cell without new content
 
 
 class StableSegments:
@@ -38,9 +38,9 @@ class StableSegments:
 
     def __init__(self, *, longest_seconds: float = _LONGEST_SECONDS) -> None:
         self._longest = min(longest_seconds, _LONGEST_SECONDS)
-        self._habit = RarityModel()
-        self._arrivals = NoveltyTracker()
-        self.latest = self._arrivals.latest
+        self._rarity = RarityModel()
+        self._novelty = NoveltyTracker()
+        self.latest = self._novelty.latest
         self._best: Candidate | None = None
         self._since = 0.0
 
@@ -50,8 +50,8 @@ class StableSegments:
         `opens` says that a cut before the sample is suspected, which ends the segment.
         """
         blocks = blocks_of(look)
-        self._habit.learn(blocks)
-        arrival = self.latest = self._arrivals.push(blocks)
+        self._rarity.learn(blocks)
+        arrival = self.latest = self._novelty.push(blocks)
         ended = None
         time = picture.time_seconds
         if self._best is not None and (opens or arrival.burst > _BURST or time - self._since >= self._longest):
@@ -67,7 +67,7 @@ class StableSegments:
     def finish(self) -> Candidate | None:
         """Return the candidate of the last segment, if any; call once, after the last sample."""
         ended, self._best = self._best, None
-        self._habit.settle()
+        self._rarity.settle()
         return ended
 
     def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
@@ -75,5 +75,5 @@ class StableSegments:
         return [self._cells(blocks_of(item.look), item.arrival or self.latest) for item in candidates]
 
     def _cells(self, blocks: Blocks, arrival: NewContent) -> Cells:
-        unusual = np.minimum(self._habit.rarity(blocks) / _RARE_ENOUGH, 1)
-        return np.asarray(unusual * (self._arrivals.weight(arrival) + _ARRIVED_BEFORE), np.float32)
+        unusual = np.minimum(self._rarity.rarity(blocks) / _RARE_ENOUGH, 1)
+        return np.asarray(unusual * (self._novelty.weight(arrival) + _PLAIN_VALUE), np.float32)

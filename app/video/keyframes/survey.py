@@ -60,7 +60,7 @@ class Survey:
         self._max_side = max_side
         self._duration = reader.info.duration_seconds_from_header
         self._detector = CutDetector()
-        self._gatherer = CandidateCollector(frames=frames, max_side=max_side, duration_seconds=self._duration)
+        self._collector = CandidateCollector(frames=frames, max_side=max_side, duration_seconds=self._duration)
         self._meter = TimelineMeter()
         self.suspects = Suspects(reader.info.codec)
         self._cuts: list[Boundary] = []
@@ -82,7 +82,7 @@ class Survey:
         """Decode everything; yield progress a few times a second, and pictures to show meanwhile."""
         reported = float("-inf")
         for picture in ahead(self._reader.frames()):
-            yield from self._shown(self._take(picture))
+            yield from self._provisional_events(self._take(picture))
             if picture.time_seconds >= self._opening_until:
                 self._opening_until = float("inf")
                 yield OpeningRead()
@@ -90,22 +90,22 @@ class Survey:
                 reported = time.monotonic()
                 yield SurveyProgress(picture.time_seconds, self._duration)
         if self._damaged is not None and not self._is_any_clean:  # the file has nothing better
-            yield from self._shown(self._look(self._damaged))
+            yield from self._provisional_events(self._look(self._damaged))
         num_after, seconds_after = self._reader.tail
         self._num_frames += num_after
         self._end_seconds += seconds_after
-        self._note(self._gradual_detector.flush())
+        self._record(self._gradual_detector.flush())
         fresh = self._settle(self._detector.flush())
-        yield from self._shown([*fresh, *self._gatherer.finish()])
+        yield from self._provisional_events([*fresh, *self._collector.finish()])
         yield SurveyProgress(self._end_seconds, self._duration)
 
     def candidates(self) -> list[Candidate]:
         """Return the kept candidates in time order."""
-        return self._gatherer.candidates()
+        return self._collector.candidates()
 
     def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate."""
-        return self._gatherer.worths(candidates)
+        return self._collector.worths(candidates)
 
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
         """Return the shots of [0, end_seconds) that are known by now."""
@@ -141,18 +141,18 @@ class Survey:
         self._times.append(picture.time_seconds)
         glance = glance_at(picture.levels())
         self.suspects.push(picture, glance)
-        self._note(self._gradual_detector.push(picture.time_seconds, glance))
+        self._record(self._gradual_detector.push(picture.time_seconds, glance))
         verdicts = self._detector.push(picture.index, picture.time_seconds, glance)
         if self._detector.is_suspect and picture.is_whole:
             self._whole.add(picture.index)
-        fresh = self._gatherer.take(picture, glance, may_open=self._detector.is_suspect)
+        fresh = self._collector.take(picture, glance, may_open=self._detector.is_suspect)
         self._meter.light(picture.time_seconds, glance.brightness)
-        if self._gatherer.sample is not None:
-            look, burst = self._gatherer.sample
+        if self._collector.sample is not None:
+            look, burst = self._collector.sample
             self._meter.take(picture.time_seconds, look, burst=burst)
         return [*fresh, *self._settle(verdicts)]
 
-    def _note(self, found: Gradual | None) -> None:
+    def _record(self, found: Gradual | None) -> None:
         if found is not None:
             self._graduals.append(Boundary(found.start_seconds, found.end_seconds, found.type))
 
@@ -164,12 +164,12 @@ class Survey:
                 dark = verdict.dark_since_seconds
                 start = step.time_seconds if dark is None else dark
                 self._cuts.append(Boundary(start, step.time_seconds, "cut" if dark is None else "fade"))
-                self._note_loose(verdict)
+                self._record_loose_cut(verdict)
             self._whole.discard(step.index)
-            fresh += self._gatherer.settle(step.index, verdict.is_cut)
+            fresh += self._collector.settle(step.index, verdict.is_cut)
         return fresh
 
-    def _note_loose(self, verdict: Settled) -> None:
+    def _record_loose_cut(self, verdict: Settled) -> None:
         """Record a cut before which frames were skipped, so that its exact frame is not known.
 
         It is known if the shot begins with a frame stored whole, and computed if the reader kept the skipped frames.
@@ -193,7 +193,7 @@ class Survey:
         times = ((one, exact.get(one.end_seconds) if one.type == "cut" else None) for one in boundaries)
         return tuple(one if time is None else Boundary(time, time, one.type) for one, time in times)
 
-    def _shown(self, fresh: Iterable[Candidate]) -> Iterator[KeyframeFound]:
+    def _provisional_events(self, fresh: Iterable[Candidate]) -> Iterator[KeyframeFound]:
         """Yield new candidates to show, limited so that some remain to be shown for the rest of the video."""
         for candidate in fresh:
             share = candidate.time_seconds / self._duration if self._duration else self._num_shown / self._frames

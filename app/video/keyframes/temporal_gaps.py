@@ -60,7 +60,7 @@ class TemporalGaps:
 
     def _counts(self, times: Times, start: float, end: float) -> tuple[int, Places]:
         """Return the least number of these times that one gap needs, and that number if each of them is used."""
-        onward = self._onward(times, times)
+        onward = self._next_within_reach(times, times)
         after = np.zeros(len(times) + 1, np.intp)
         for place in range(len(times) - 1, -1, -1):
             if end - times[place] > self._longest and onward[place] < len(times):
@@ -72,14 +72,14 @@ class TemporalGaps:
         """Return the fewest times that fill a gap, each the last one within reach of the one before."""
         steps: list[float] = []
         while end - start > self._longest:
-            place = int(self._onward(times, np.array([start]))[0])
+            place = int(self._next_within_reach(times, np.array([start]))[0])
             if place == len(times):
                 break
             start = float(times[place])
             steps.append(start)
         return steps
 
-    def _onward(self, times: Times, points: Times) -> Places:
+    def _next_within_reach(self, times: Times, points: Times) -> Places:
         """Return for each point the index of the last time within reach, else of the next, else their number."""
         last = np.searchsorted(times, points + self._longest, side="right") - 1
         return np.asarray(np.maximum(last, np.searchsorted(times, points, side="right")))

@@ -96,7 +96,7 @@ def test_what_moves_from_the_start_is_no_news_there(folder: Path) -> None:
     """As long as nothing is known of a video all that moves would be."""
     path = write_video(folder / "moves_from_the_start.mp4", moving(200))
     with open_reader(path) as reader:
-        survey = pipeline.begun_survey(reader, frames=16, max_side=160)
+        survey = pipeline.create_survey(reader, frames=16, max_side=160)
         list(survey.events())
     found = survey.candidates()
     early = [

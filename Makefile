@@ -58,7 +58,7 @@ bench-endurance:
 fuzz:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.mutations
 
-# Starts of the real engine that must fail, each for the cause that was told before it.
+# Starts of the real engine that must fail, each for the cause that was reported before it.
 proofs:
 	$(PYTHON) scripts/bootstrap.py test -m thorough
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Downloads a model into a folder of its own and says what to put into .env. Run again, it goes on where it stopped.
+# Downloads a model into a folder of its own and says what to put into .env. Run again, it continues where it stopped.
 # 下载模型到单独的文件夹，并提示 .env 里该写什么。再次运行会从中断处继续。
 #
 #   ./download_model.sh [MODEL] [FOLDER] [--mirror]

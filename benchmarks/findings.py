@@ -50,7 +50,7 @@ def _store(data: Path, name: str) -> None:
     job = JobSnapshot(name, f"{name}.mp4", _CREATED, request, state="done", analysis=analysis)
     job = replace(job, keyframes=analysis.keyframes, decode=analysis.decode, layout=analysis.layout)
     store = Store(data / "framelens.sqlite")
-    store.save(to_row(job, "nobody"))
+    store.save(to_row(job, "no one"))
     store.save_frames(name, ((frame.number, frame.jpeg) for frame in analysis.keyframes))
     for result in analysis.requests:
         store.save_result(name, result.number, result_to_text(result))

@@ -147,7 +147,7 @@ def _run_job(
         unfinished = None if given.anew else jobs.unfinished(request)
         if unfinished:
             answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).results)
-            progress.say(t("cli.goes_on", language, answered=answered))
+            progress.say(t("cli.continuing", language, answered=answered))
             jobs.resume(unfinished, listener=events.put)
         name = readable(request.path.name)
         job_id = unfinished or jobs.submit(request, name=name, force=given.anew, listener=events.put)

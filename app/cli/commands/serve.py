@@ -196,7 +196,7 @@ def _print_usage(
     *,
     is_made: bool,
 ) -> None:
-    print(t("cli.serve_told", language, model=names[0], address=address, engine=settings.engine))
+    print(t("cli.serve_starting", language, model=names[0], address=address, engine=settings.engine))
     if force_type == "text":
         print(t("cli.serve_text_only", language))
     shown = key if is_made else "…"

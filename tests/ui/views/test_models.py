@@ -190,7 +190,7 @@ def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Ser
     page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
     page.text_area(key="model_config").set_value('{"dtype": "int8", "max_model_len": 64}').run()
     page.button(key="model_check").click().run()
-    page.button(key="model_mend_0").click().run()
+    page.button(key="model_fix_0").click().run()
     assert not page.exception
     mended = json.loads(page.text_area(key="model_config").value)
     assert mended["dtype"] != "int8" and mended["max_model_len"] == 64
@@ -245,8 +245,8 @@ def test_a_download_can_be_paused_gone_on_with_and_given_up(show: Show, services
     assert [bar.proto.value for bar in page.get("progress")] == [50]
     page.button(key="model_download_pause").click().run()
     assert t("models.page.download_paused", "en", model="org/model") in texts(page)
-    page.button(key="model_download_go_on").click().run()
-    page.button(key="model_download_give_up").click().run()
+    page.button(key="model_download_continue").click().run()
+    page.button(key="model_download_cancel").click().run()
     assert not page.exception and fetching.current is None
     fetching.close()
 

@@ -94,8 +94,8 @@ def draw_found(services: Services, job: JobSnapshot, language: Language) -> None
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(plain(t("ui.made_before", language, created=local_time(job.created))))
         st.button(
-            t("ui.ask_anew", language),
-            key="ask_anew",
+            t("ui.repeat_request", language),
+            key="repeat_request",
             icon=":material/refresh:",
             on_click=resubmit,
             args=(services, job),

@@ -76,7 +76,7 @@ def _draw_ways_to_a_model(services: Services, job: JobSnapshot, language: Langua
 def _draw_with_model(services: Services, job: JobSnapshot, words: str, now: Readiness, *, primary: bool) -> None:
     st.button(
         plain(words),
-        key="go_on",
+        key="continue",
         type="primary" if primary else "secondary",
         icon=":material/auto_awesome:",
         on_click=_resume_with_model,
@@ -112,8 +112,8 @@ def _draw_changes(services: Services, job: JobSnapshot, changes: Changes, langua
         st.caption(t("ui.changed_why", language))
         with st.container(horizontal=True):
             st.button(
-                t("ui.changed_go_on", language),
-                key="go_on_changed",
+                t("ui.changed_continue", language),
+                key="continue_changed",
                 type="primary",
                 icon=":material/resume:",
                 on_click=_resume,
@@ -132,8 +132,8 @@ def _draw_ways(services: Services, job: JobSnapshot, language: Language, *, can_
     with st.container(horizontal=True):
         if can_resume:
             st.button(
-                t("ui.go_on", language),
-                key="go_on",
+                t("ui.continue", language),
+                key="continue",
                 type="primary",
                 icon=":material/resume:",
                 on_click=_resume,

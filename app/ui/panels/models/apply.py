@@ -134,7 +134,7 @@ def draw_findings(
         if finding.fix:
             st.button(
                 plain(notice_text(finding.fix.notice, language)),
-                key=f"model_mend_{place}",
+                key=f"model_fix_{place}",
                 icon=":material/build:",
                 on_click=on_fix,
                 args=(with_fix(wanted, finding.fix),),

@@ -172,14 +172,14 @@ def _draw_download(services: Services, download: DownloadState, language: Langua
         with st.container(horizontal=True, gap="small"):
             running = download.state == "running"
             st.button(
-                t(f"models.page.download_{'pause' if running else 'go_on'}", language),
-                key="model_download_pause" if running else "model_download_go_on",
+                t(f"models.page.download_{'pause' if running else 'continue'}", language),
+                key="model_download_pause" if running else "model_download_continue",
                 icon=":material/pause:" if running else ":material/play_arrow:",
                 on_click=downloads.pause if running else downloads.resume,
             )
             st.button(
-                t("models.page.download_give_up", language),
-                key="model_download_give_up",
+                t("models.page.download_cancel", language),
+                key="model_download_cancel",
                 icon=":material/close:",
                 on_click=downloads.cancel,
             )

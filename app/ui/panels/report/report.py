@@ -62,7 +62,7 @@ def _draw_unusable(services: Services, job: JobSnapshot, problem: str, language:
             return
         with st.container(horizontal=True):
             st.button(
-                t("ui.ask_anew", language),
+                t("ui.repeat_request", language),
                 key="unusable_again",
                 type="primary",
                 icon=":material/refresh:",

@@ -117,7 +117,7 @@ def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Serv
     page.run()
     assert not page.exception
     assert t("ui.state_without_model", "en") in texts(page)
-    assert page.button(key="choose_model") and page.button(key="go_on")
+    assert page.button(key="choose_model") and page.button(key="continue")
 
 
 def test_another_model_goes_on_with_the_same_report(page: AppTest, open_services: Open) -> None:

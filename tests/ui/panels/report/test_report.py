@@ -141,7 +141,7 @@ def test_a_job_that_failed_tells_what_is_kept_and_goes_on(page_of: Callable[...,
     assert "2 of 4 parts are answered" in texts(page)
     assert "ended its answer without a word" in texts(page)
     assert "In part 2 somebody crosses the yard." in written(page)
-    page.button(key="go_on").click().run()
+    page.button(key="continue").click().run()
     assert ended(services, job).state == "done"
     page.run()
     assert t("ui.state_done", "en") in texts(page)
@@ -163,7 +163,7 @@ def test_parts_without_an_answer_are_named_with_their_time(page_of: Callable[...
     assert "The part from 00:10.000 to 00:17.500 could not be answered" in told
     assert "2 of 3 parts are answered" in told
     assert t("ui.part_ask", "en") in told
-    assert page.button(key="go_on")
+    assert page.button(key="continue")
 
 
 def test_changed_settings_are_compared_before_resume(page: AppTest, open_services: Open, tmp_path: Path) -> None:
@@ -179,12 +179,12 @@ def test_changed_settings_are_compared_before_resume(page: AppTest, open_service
     page.run()
     table = next(data for data in parts_shown(page) if "heads" in data)
     assert table["rows"] == [["Model", "/models/Tiny-VL", "/models/Other-VL"]]
-    assert "go_on" not in [button.key for button in page.button]
+    assert "continue" not in [button.key for button in page.button]
     page.button(key="leave_it").click().run()
-    assert "go_on_changed" not in [button.key for button in page.button]
+    assert "continue_changed" not in [button.key for button in page.button]
     page.session_state["framelens"].left_as_is = ""
     page.run()
-    page.button(key="go_on_changed").click().run()
+    page.button(key="continue_changed").click().run()
     finished = ended(replace(services, jobs=jobs), job)
     assert (finished.state, finished.conditions) == ("done", settings)
     jobs.close()

@@ -8,10 +8,11 @@ QUICK = -m "not engine and not browser and not thorough" -n auto --dist loadfile
 app:
 	$(PYTHON) scripts/bootstrap.py app
 
-# First the tests of `make check` on all cores, then those that start engines and browsers, one after the other.
+# First the tests of `make check` on all cores, then those that start engines and browsers, one after the other; also
+# if one of the first fails.
 test:
-	$(PYTHON) scripts/bootstrap.py test $(QUICK)
-	$(PYTHON) scripts/bootstrap.py test -m "(engine or browser) and not thorough"
+	failed=0; $(PYTHON) scripts/bootstrap.py test $(QUICK) || failed=1; \
+	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser) and not thorough" || failed=1; exit $$failed
 
 # The linters, then every test that needs neither an engine nor a browser, on all cores.
 check: lint

@@ -62,7 +62,7 @@ def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device:
     needed = estimate_memory(shape, parse_plan(arguments, device=device, sequences=REQUESTS)).card_bytes
     if needed > free_bytes:
         gib = {"needed": f"{needed / GIB:.1f}", "free": f"{free_bytes / GIB:.1f}"}
-        raise EngineError("trial_memory", model=model, **gib)
+        raise EngineError("benchmark_memory", model=model, **gib)
 
 
 def run_benchmark(
@@ -134,7 +134,7 @@ class _RequestTimer:
 
     def tokens_per_second(self) -> float:
         """Measure the generation speed of a single request."""
-        self._on_progress(EngineProgress("trying_words"))
+        self._on_progress(EngineProgress("benchmarking_text"))
         words = text_only(_QUESTION, system="")
         self._timed(words, 1)  # warm-up, which also caches the prompt
         short, _ = self._timed(words, 1)
@@ -158,14 +158,14 @@ class _RequestTimer:
 
     def _frame_cost(self, width: int, height: int) -> FrameCost:
         first, alone, *others = as_frames(cards(2 + TOGETHER), width, height)
-        self._on_progress(EngineProgress("trying_frames", {"width": width, "height": height, "n": 1}))
+        self._on_progress(EngineProgress("benchmarking_frames", {"width": width, "height": height, "n": 1}))
         self._timed(_image_messages([first]), 1)
         nothing, without = self._timed(_image_messages([]), 1)
         one, with_one = self._timed(_image_messages([alone]), 1)
         text = without.prompt_tokens if without else 0
         tokens = with_one.prompt_tokens - text if with_one else 0
         together = max(1, min(TOGETHER, (self._length - text - _SPARE_TOKENS) // max(tokens, 1)))
-        self._on_progress(EngineProgress("trying_frames", {"width": width, "height": height, "n": together}))
+        self._on_progress(EngineProgress("benchmarking_frames", {"width": width, "height": height, "n": together}))
         many, _ = self._timed(_image_messages(others[:together]), 1)
         return FrameCost(width, height, tokens, max(0.0, one - nothing), together, max(0.0, many - nothing) / together)
 

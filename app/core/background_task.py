@@ -59,11 +59,11 @@ class BackgroundTaskRunner(Generic[T]):
             work: Returns the result; should raise Cancelled soon after `cancel` is set.
 
         Raises:
-            AppError: "errand_under_way" while another task runs.
+            AppError: "check_under_way" while another task runs.
         """
         with self._lock:
             if self._now and self._now.state == "running":
-                raise AppError("errand_under_way", model=self._now.model)
+                raise AppError("check_under_way", model=self._now.model)
             self._now, self._cancel = BackgroundTask(model, "running"), threading.Event()
             self._thread = threading.Thread(target=self._run, args=(work, self._cancel), name="errand", daemon=True)
             self._thread.start()

@@ -142,13 +142,13 @@ class EngineSwitcher(Generic[SessionT]):
             starts: Start the new engine now rather than with the first job.
 
         Raises:
-            AppError: The engine cannot be tried at all, "switch_under_way" or "trial_under_way". Nothing changes then.
+            AppError: The engine cannot be used at all, "switch_under_way" or "benchmark_under_way"; nothing changes.
         """
         if error := session.engine.status().error:
             raise error
         with self._changed:
             if self._is_held:
-                raise AppError("trial_under_way")
+                raise AppError("benchmark_under_way")
             if self._is_switching():
                 raise AppError("switch_under_way")
             names = (self._session.engine.status().model, session.engine.status().model)

@@ -116,14 +116,14 @@ def check_vision(
         count: Number of cards, at most 8, since each has its own colour; fewer are sent if the model accepts fewer.
         turn: Another number gives other cards.
         language: Language of the question.
-        on_progress: Called with "proving" and "reading", keys below `sight.`.
+        on_progress: Called with "probing" and "reading", keys below `vision_check.`.
         cancel: Ends the check within 0.1 s of being set.
 
     Raises:
         AppError: The engine is dead, busy or full.
         Cancelled: `cancel` was set.
     """
-    on_progress("proving")
+    on_progress("probing")
     sight = prove_sight(chat, cancel=cancel)
     if sight.sees is False:
         return _blind(sight.reason or Notice("pictures_dropped", {"tokens": 0}), size)
@@ -165,7 +165,7 @@ def _ask_about(
     language: Language,
     cancel: threading.Event | None,
 ) -> VisionCheckResult:
-    question, system = t("sight.question", language, count=len(shown)), t("sight.system", language)
+    question, system = t("vision_check.question", language, count=len(shown)), t("vision_check.system", language)
     frames = as_frames(shown, *size)
     messages = with_pictures(
         frames, question, system=system, language=language, url=lambda one: data_url(one, max(size))

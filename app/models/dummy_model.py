@@ -53,9 +53,9 @@ _CHAT_TEMPLATE = """\
 def check_entry(entry: CatalogueEntry) -> None:
     """Raise ModelNotFound, with the reason, if the shape of `entry` can't be benchmarked."""
     if entry.engine != "vllm":
-        raise ModelNotFound("trial_other_engine", model=entry.id)
+        raise ModelNotFound("benchmark_other_engine", model=entry.id)
     if entry.needs_code:
-        raise ModelNotFound("trial_needs_code", model=entry.id)
+        raise ModelNotFound("benchmark_needs_code", model=entry.id)
     _check_shape(entry.shape)
 
 
@@ -107,7 +107,7 @@ def whole_config(config: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
 def _check_shape(shape: Shape) -> None:
     known = _VIDEO_PROCESSORS if shape.vision else _TEXTS
     if shape.model_type not in known:
-        raise ModelNotFound("trial_no_processor", model_type=shape.model_type, known=", ".join(known))
+        raise ModelNotFound("benchmark_no_processor", model_type=shape.model_type, known=", ".join(known))
 
 
 # ---- what a config leaves out ----------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ _BYTES_PER_LOGIT = 28
 class MemoryTerm:
     """One term of the estimate: bytes on the fullest card and on all cards together.
 
-    `formula` names the text `models.sum.<formula>`, which explains with `values` how the bytes were calculated.
+    `formula` names the text `models.formula.<formula>`, which explains with `values` how the bytes were calculated.
     """
 
     key: TermKey

@@ -60,7 +60,7 @@ def write_vtt(analysis: Analysis, language: Language) -> bytes:
 def write_transcript_vtt(analysis: Analysis, language: Language) -> bytes:
     """Return the transcript as WebVTT, with its source as a note."""
     transcript = analysis.transcript
-    origin = t(f"report.said_{transcript.source}", language, label=transcript.label) if transcript else ""
+    origin = t(f"report.transcript_{transcript.source}", language, label=transcript.label) if transcript else ""
     return _vtt_file((origin,), transcript_cues(analysis))
 
 

@@ -233,7 +233,7 @@ def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[s
     settings, needed = services.settings, model_benchmarks.needed_bytes(proposal, arguments)
 
     def work(on_progress: Listener, cancel: threading.Event) -> Measured:
-        on_progress(EngineProgress("trial_waiting"))
+        on_progress(EngineProgress("benchmark_waiting"))
         with services.switcher.exclusive(cancel, ends_engine=lambda: not model_benchmarks.fits_beside(needed)):
             return model_benchmarks.try_model(proposal, arguments, settings, on_progress, cancel)
 

@@ -170,7 +170,7 @@ def check_sight(
         chat,
         size=size or usual_size(settings),
         language=language,
-        on_progress=lambda key: on_progress(EngineProgress(f"sight_{key}")),
+        on_progress=lambda key: on_progress(EngineProgress(f"vision_check_{key}")),
         cancel=cancel,
     )
     engine.note_sight(seen.verdict != "blind")
@@ -187,9 +187,9 @@ def last_check(settings: Settings) -> Measured | None:
 
 def result_text(seen: Measured, language: Language) -> str:
     """Describe how many of the cards were read, and whether in the right order."""
-    order = t("sight.order_right" if seen["ordered"] else "sight.order_wrong", language)
+    order = t("vision_check.order_right" if seen["ordered"] else "vision_check.order_wrong", language)
     figures = {name: seen[name] for name in ("shown", "colours", "forms", "digits", "width", "height")}
-    return t("sight.result", language, order=order, **figures)
+    return t("vision_check.result", language, order=order, **figures)
 
 
 def latest_trials(data_dir: Path, device: Device) -> dict[str, Measured]:
@@ -259,7 +259,7 @@ def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> 
 
     api_key, model = settings.api_key, settings.asked_model
     endpoint = RemoteEngine(settings.base_url, api_key, model).ensure_ready(on_progress, cancel)
-    on_progress(EngineProgress("proving_sight"))
+    on_progress(EngineProgress("probing_vision"))
     chat = connect(endpoint.base_url, api_key=api_key, model=endpoint.model, timeout_seconds=_CALL_SECONDS)
     sight = prove_sight(chat, cancel=cancel)
     return RemoteEngineReport(endpoint.base_url, _served(endpoint.base_url, api_key), endpoint.model, sight.sees)

@@ -54,14 +54,14 @@ def machine_charts(samples: Sequence[Sample], processor: str, language: Language
 
 
 def card_charts(samples: Sequence[Sample], card: GpuSample, language: Language) -> list[Chart]:
-    """Build the charts of a card's load, memory, temperature and power; values it withholds are noted."""
+    """Build the charts of a card's load, memory, temperature and power; values that it doesn't report are noted."""
     history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
 
     def line(value: Callable[[GpuSample], float | None]) -> list[Series]:
         return [Series("", [value(one) if one else None for one in history])]
 
     def note(value: float | None, words: str = "") -> str:
-        return _word("withheld", language) if value is None else words
+        return _word("not_reported", language) if value is None else words
 
     limit = "" if card.watts_limit is None else t("system.power_limit", language, n=round(card.watts_limit))
     return [

@@ -69,7 +69,7 @@ def test_model_larger_than_free_memory_is_refused() -> None:
     check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 16 * GIB)
     with pytest.raises(EngineError) as caught:
         check_memory(VL_3B.id, VL_3B.shape, settings, "cpu", 4 * GIB)
-    assert caught.value.key == "trial_memory" and float(str(caught.value.values["needed"])) > 8
+    assert caught.value.key == "benchmark_memory" and float(str(caught.value.values["needed"])) > 8
     assert parse_plan(settings, device="cpu").max_model_len == 8192
 
 
@@ -132,7 +132,7 @@ def test_a_real_engine_loads_the_shape_and_is_measured_and_gone(tmp_path: Path) 
     (smaller, larger), mark = trial.frames, trial.frames[0].tokens - 16 * 9
     assert 20 < mark < 60 and larger.tokens - smaller.tokens == 32 * 18 - 16 * 9
     assert smaller.each_seconds > 0 and estimate_analysis(trial, 8)
-    assert told[-1] == EngineProgress("trying_frames", {"width": 896, "height": 504, "n": 8})
+    assert told[-1] == EngineProgress("benchmarking_frames", {"width": 896, "height": 504, "n": 8})
     assert read_shape(config).parameters < 10**9
     assert not _guards()
 

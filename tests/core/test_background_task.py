@@ -50,6 +50,6 @@ def test_one_at_a_time_and_closing_leaves_nothing_running() -> None:
     errands.begin("m", waiting)
     with pytest.raises(AppError) as caught:
         errands.begin("other", lambda *_: 1)
-    assert caught.value.key == "errand_under_way"
+    assert caught.value.key == "check_under_way"
     errands.close()
     assert errands.now and errands.now.state == "cancelled"

@@ -199,7 +199,7 @@ def test_alone_waits_for_who_is_inside_and_lets_nobody_in(session: Make) -> None
                 raise AssertionError("somebody was let in")
             with pytest.raises(AppError) as caught:
                 switcher.begin(session("new"))
-            assert caught.value.key == "trial_under_way"
+            assert caught.value.key == "benchmark_under_way"
         thread.join()
         with switcher.admitted(Control()):
             pass

@@ -123,11 +123,11 @@ def test_cards_are_sent_in_order_and_scored() -> None:
     told: list[str] = []
     with serve(saying(as_asked(EIGHT))) as server:
         seen = check_vision(chat_at(server), on_progress=told.append)
-    assert seen.verdict == "well" and told == ["proving", "reading"]
+    assert seen.verdict == "well" and told == ["probing", "reading"]
     content = server.requests[-1]["messages"][-1]["content"]
     assert [part["type"] for part in content] == ["text", "image_url"] * 8 + ["text"]
     assert "frame 1" in content[0]["text"] and "frame 8" in content[14]["text"]
-    assert content[-1]["text"] == t("sight.question", "en", count=8)
+    assert content[-1]["text"] == t("vision_check.question", "en", count=8)
 
 
 def test_engine_that_drops_pictures_is_blind() -> None:

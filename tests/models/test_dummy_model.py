@@ -19,9 +19,9 @@ ENTRIES = built_in().by_id
 SEEING = ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct")
 BLIND = ("Qwen/Qwen3-0.6B", "deepseek-ai/DeepSeek-R1-Distill-Llama-8B")
 REFUSED = {
-    "llava-hf/llava-1.5-7b-hf": "trial_no_processor",
-    "deepseek-community/deepseek-vl-7b-chat": "trial_other_engine",
-    "openbmb/MiniCPM-V-4_5": "trial_needs_code",
+    "llava-hf/llava-1.5-7b-hf": "benchmark_no_processor",
+    "deepseek-community/deepseek-vl-7b-chat": "benchmark_other_engine",
+    "openbmb/MiniCPM-V-4_5": "benchmark_needs_code",
 }
 _LOAD = """
 import json, sys

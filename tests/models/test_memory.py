@@ -173,7 +173,7 @@ def test_vllm_config_says_how_a_model_is_served() -> None:
 def test_every_term_says_in_words_what_it_was_made_from(id_: str, language: str) -> None:
     for plan in (Plan(), Plan(eager=True), Plan(device="cpu")):
         for term in estimate_memory(shape_of(id_), plan).terms:
-            assert t(f"models.sum.{term.formula}", language, **term.values)  # type: ignore[arg-type]
+            assert t(f"models.formula.{term.formula}", language, **term.values)  # type: ignore[arg-type]
             assert t(f"models.term.{term.key}", language)  # type: ignore[arg-type]
 
 

@@ -239,7 +239,7 @@ def details(estimate: Estimate, language: Language) -> list[str]:
     """Return further details, one sentence each."""
     lines = []
     if estimate.parts:
-        key = "plan.counted" if estimate.is_exact else "plan.reckoned"
+        key = "plan.counted" if estimate.is_exact else "plan.estimated"
         lines.append(t(key, language, side=estimate.side, held=estimate.held_frames))
         if estimate.seconds is None:
             lines.append(t("plan.time_unknown_why", language))

@@ -61,7 +61,7 @@ class EngineConnector:
         connection = self._connection(endpoint, info)
         key = (endpoint.base_url, endpoint.model)
         if key not in self._proven:
-            on_progress(EngineProgress("proving_sight"))
+            on_progress(EngineProgress("probing_vision"))
             self._proven[key] = prove_sight(connection.chat, cancel=cancel)
         sight = self._proven[key]
         self.engine.note_sight(sight.sees)

@@ -226,7 +226,7 @@ def _delete(services: Services, given: argparse.Namespace, language: Language) -
     if not given.yes:
         names = ", ".join(_line(entry.name) for one in ids if (entry := services.jobs.library.entry(one)))
         if not sys.stdin.isatty():
-            raise ConfigError("delete_unasked")
+            raise ConfigError("delete_unconfirmed")
         answer = input(t("cli.library_sure", language, names=names) + " ")
         if answer.strip().lower() not in t("cli.library_sure_yes", language).split(","):
             return 0

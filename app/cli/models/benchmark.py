@@ -71,15 +71,15 @@ def measure(
 def _print(tried: BenchmarkResult, coming: Estimate | None, frames: int, language: Language) -> None:
     console = wide_console()
     values = {"model": tried.model, "machine": tried.machine, "engine": tried.engine}
-    console.print(t("models.tried", language, **values))
-    console.print(t("models.tried_load", language, seconds=f"{tried.load_seconds:.0f}"))
-    console.print(t(f"models.tried_memory_{tried.device}", language, gib=f"{tried.peak_bytes / GIB:.1f}"))
-    console.print(t("models.tried_pace", language, pace=f"{tried.tokens_per_second:.1f}"))
+    console.print(t("models.benchmark_head", language, **values))
+    console.print(t("models.benchmark_load", language, seconds=f"{tried.load_seconds:.0f}"))
+    console.print(t(f"models.benchmark_memory_{tried.device}", language, gib=f"{tried.peak_bytes / GIB:.1f}"))
+    console.print(t("models.benchmark_speed", language, pace=f"{tried.tokens_per_second:.1f}"))
     if tried.frames:
         console.print(_frames_table(tried, language))
     if coming and coming.seconds:
-        console.print(t("models.tried_analysis", language, frames=frames, time=span(*coming.seconds, language)))
-    console.print(t("models.tried_noise", language))
+        console.print(t("models.benchmark_analysis", language, frames=frames, time=span(*coming.seconds, language)))
+    console.print(t("models.benchmark_noise", language))
 
 
 def _frames_table(tried: BenchmarkResult, language: Language) -> Table:

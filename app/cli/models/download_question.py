@@ -40,7 +40,7 @@ def settle(settings: Settings, given: argparse.Namespace, language: Language) ->
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
     print("\n".join(_lines(now, now.model, settings, language, is_asked=is_asked)), file=sys.stderr)
     if not is_asked:
-        print(t("cli.download_unasked", language, model=now.model.model), file=sys.stderr)
+        print(t("cli.download_unconfirmed", language, model=now.model.model), file=sys.stderr)
         return settings
     return _ask(now, now.model, settings, given, language)
 

@@ -124,7 +124,7 @@ def _sum_table(sum_: MemoryEstimate, language: Language) -> Table:
     table = _table(names, ("card", "total"), language)
     for term in sum_.terms:
         amounts = [_gib(term.card_bytes), _gib(term.total_bytes)] if several else [_gib(term.total_bytes)]
-        formula = t(f"models.sum.{term.formula}", language, **term.values)
+        formula = t(f"models.formula.{term.formula}", language, **term.values)
         table.add_row(t(f"models.term.{term.key}", language), *amounts, formula)
     amounts = [_gib(sum_.card_bytes), _gib(sum_.total_bytes)] if several else [_gib(sum_.total_bytes)]
     table.add_row(t("models.together", language), *amounts, "", style="bold")

@@ -65,9 +65,9 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 def _lines(seen: Measured, language: Language) -> list[str]:
     if seen["reason"]:
-        return [t("sight.blind", language, reason=seen["reason"][language])]
-    lines = [t(f"sight.{seen['verdict']}", language), result_text(seen, language)]
-    return lines if seen["verdict"] == "well" else [*lines, t("sight.answer", language, answer=seen["answer"])]
+        return [t("vision_check.blind", language, reason=seen["reason"][language])]
+    lines = [t(f"vision_check.{seen['verdict']}", language), result_text(seen, language)]
+    return lines if seen["verdict"] == "well" else [*lines, t("vision_check.answer", language, answer=seen["answer"])]
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -35,13 +35,13 @@ class Fix:
     def notice(self) -> Notice:
         """Return the label of a button that applies it."""
         if self.model:
-            return Notice("mend_model", {"model": self.model}, "info")
+            return Notice("fix_model", {"model": self.model}, "info")
         if self.engine:
-            return Notice("mend_engine", {"engine": self.engine}, "info")
+            return Notice("fix_engine", {"engine": self.engine}, "info")
         if self.change:
             settings = ", ".join(f'"{key}": {json.dumps(value)}' for key, value in self.change.items())
-            return Notice("mend_set", {"settings": settings}, "info")
-        return Notice("mend_remove", {"names": ", ".join(self.remove)}, "info")
+            return Notice("fix_set", {"settings": settings}, "info")
+        return Notice("fix_remove", {"names": ", ".join(self.remove)}, "info")
 
 
 @dataclass(frozen=True)

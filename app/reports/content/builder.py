@@ -131,13 +131,13 @@ def _transcript(transcript: Transcript | None, language: Language) -> Iterator[B
     if transcript is None:
         return
     yield Heading(2, plain(t("report.transcript", language)), "transcript")
-    yield Paragraph(plain(t(f"report.said_{transcript.source}", language, label=transcript.label)))
+    yield Paragraph(plain(t(f"report.transcript_{transcript.source}", language, label=transcript.label)))
     if transcript.cues:
         yield Listing(
             tuple((*span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in transcript.cues)
         )
     else:
-        yield Paragraph(plain(t("report.said_nothing", language)))
+        yield Paragraph(plain(t("report.transcript_nothing", language)))
 
 
 def _time(seconds: float) -> Span:
@@ -148,7 +148,7 @@ def segment_lines(stretches: Sequence[Stretch], language: Language) -> list[str]
     """Return one line per type of segment that was found, with its times."""
     by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(StretchType)}
     return [
-        t(f"report.stretch_{kind}", language, ranges=_ranges(found, language))
+        t(f"report.segment_{kind}", language, ranges=_ranges(found, language))
         for kind, found in by_type.items()
         if found
     ]
@@ -159,7 +159,7 @@ def _ranges(found: Sequence[Stretch], language: Language) -> str:
     named = [f"{clock(one.start_seconds)} – {clock(one.end_seconds)}" for one in found if one in longest]
     times = t("facts.list", language).join(named)
     left = len(found) - len(named)
-    return t("report.stretches_more", language, ranges=times, count=left) if left else times
+    return t("report.segments_more", language, ranges=times, count=left) if left else times
 
 
 def _seconds_of(stretch: Stretch) -> float:

@@ -73,7 +73,7 @@ def provenance_facts(analysis: Analysis, language: Language) -> Iterator[tuple[s
         "seconds",
         " · ".join(f"{named('stage', stage, language)} {exactly(seconds, language)}" for stage, seconds in spent),
     )
-    yield "made", f"{analysis.created} · FrameLens {analysis.app_version}"
+    yield "created", f"{analysis.created} · FrameLens {analysis.app_version}"
 
 
 def layout_words(layout: Layout, language: Language) -> str:

@@ -56,9 +56,9 @@ def draw() -> None:
         elif job is None:
             video_picker.draw(services, language)
         elif job.is_imported:
-            st.info(t("library.elsewhere_why", language), icon=":material/devices:")
+            st.info(t("library.other_machine_why", language), icon=":material/devices:")
         else:
-            st.info(plain(t("ui.video_elsewhere", language, name=job.name)))
+            st.info(plain(t("ui.video_not_on_page", language, name=job.name)))
     if known := video or (job.video if job else None):
         facts.caption(plain(video_facts(known, language)))
     is_compared = job is not None and job.is_readable and job.analysis is not None and bool(state.other_job_id)

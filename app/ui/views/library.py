@@ -38,4 +38,4 @@ def _draw_indexing(previous: int) -> None:
     left = resources.services().jobs.indexing.num_left
     if left != previous:
         st.rerun()
-    st.caption(t("library.left", page_state().language, n=left))
+    st.caption(t("library.indexing", page_state().language, n=left))

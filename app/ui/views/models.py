@@ -59,7 +59,7 @@ def draw() -> None:
         st.warning(plain(error_words(problem, language)), icon=":material/warning:")
     st.markdown(f"##### {t('models.page.table', language)}")
     table.draw(services, catalogue, here, language)
-    with st.expander(t("models.page.sum", language), icon=":material/calculate:"):
+    with st.expander(t("models.page.calculation", language), icon=":material/calculate:"):
         memory_calculator.draw(catalogue, here, language)
     with st.expander(t("models.page.formats", language), icon=":material/memory:"):
         memory_calculator.draw_formats(language)

@@ -52,10 +52,10 @@ def _draw_cards(samples: Sequence[Sample], language: Language) -> None:
     now = samples[-1].cards
     if now.absence:
         _draw_heading("cards", language)
-        st.caption(plain(t(f"system.absence.{now.absence}", language, detail=now.detail)))
+        st.caption(plain(t(f"system.gpu_unavailable.{now.absence}", language, detail=now.detail)))
     for card in now.cards:
         number = str(card.index) if len(now.cards) > 1 else ""
-        _draw_heading("cards", language, number, card.name or t("system.card_silent", language))
+        _draw_heading("cards", language, number, card.name or t("system.card_not_responding", language))
         _draw_charts(f"card-{card.index}", samples, system_charts.card_charts(samples, card, language), language)
 
 
@@ -80,7 +80,7 @@ def _no_load_reason(status: EngineStatus, now: Sample, language: Language) -> st
         return error_words(status.error, language)
     if now.load == "not_running" and status.phase:
         return t(f"engine.phase.{status.phase.phase}", language, **status.phase.values)
-    return t(f"system.silence.{now.load}", language)
+    return t(f"system.engine_unavailable.{now.load}", language)
 
 
 def _facts(status: EngineStatus, language: Language) -> list[str]:

@@ -69,7 +69,7 @@ def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None
     assert not page.exception
     assert t("ui.state_done", "en") in texts(page)
     assert [tab.label for tab in page.tabs] == [
-        t(f"ui.tab_{name}", "en") for name in ("summary", "frames", "facts", "made")
+        t(f"ui.tab_{name}", "en") for name in ("summary", "frames", "facts", "details")
     ]
 
 

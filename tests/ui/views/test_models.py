@@ -266,4 +266,4 @@ def test_heads_that_cannot_be_divided_among_the_cards_are_told(show: Show) -> No
     page = show()
     page.selectbox(key="sum_model").set_value("Qwen/Qwen2.5-VL-7B-Instruct").run()
     page.selectbox(key="sum_tp").set_value(8).run()
-    assert t("models.page.sum_tp_bad", "en", heads=28, n=8) in texts(page)
+    assert t("models.page.calculation_tp_bad", "en", heads=28, n=8) in texts(page)

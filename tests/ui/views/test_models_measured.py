@@ -77,8 +77,8 @@ def test_a_trial_says_what_it_costs_and_what_it_measured_stays(
     until(lambda: not services.benchmarks.runs)
     again = name(show(place=CPU, language=language), VL_3B)
     written = texts(again)
-    assert t("models.trial.measured", language, at=DOCUMENT["at"]) in written
-    assert t("models.tried_pace", language, pace="10.0") in written
+    assert t("models.benchmark.measured", language, at=DOCUMENT["at"]) in written
+    assert t("models.benchmark_speed", language, pace="10.0") in written
     again.number_input(key="trial_frames").set_value(100).run()
     assert "100" in texts(again)
     row = next(one for one in rows(again) if one["id"] == VL_3B)
@@ -89,7 +89,7 @@ def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
     show: Show, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: threading.Event) -> Any:
-        on_progress(EngineProgress("trying_frames", {"width": 448, "height": 252, "n": 8}))
+        on_progress(EngineProgress("benchmarking_frames", {"width": 448, "height": 252, "n": 8}))
         cancel.wait()
         raise Cancelled
 
@@ -97,13 +97,13 @@ def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
     name(show(place=CPU), VL_3B).button(key="trial_begin").click().run()
     until(lambda: services.benchmarks.now and services.benchmarks.now.progress)
     page = name(show(place=CPU), VL_3B)
-    shown = t("engine.phase.trying_frames", "en", width=448, height=252, n=8)
+    shown = t("engine.phase.benchmarking_frames", "en", width=448, height=252, n=8)
     until(lambda: shown in texts(page.run()))
     assert page.button(key="model_use").disabled and page.button(key="model_start").disabled
     page.button(key="trial_cancel").click().run()
     until(lambda: not services.benchmarks.runs)
     page.run()
-    assert t("models.trial.cancelled", "en") in texts(page)
+    assert t("models.benchmark.cancelled", "en") in texts(page)
     assert not page.button(key="model_use").disabled
 
 
@@ -115,7 +115,7 @@ def test_what_stands_in_the_way_of_a_trial_is_said_before(
     assert page.button(key="trial_begin").disabled, "nothing of ours could be ended for it"
     assert any("4.0 GiB" in one.value.replace("\\", "") for one in page.warning)
     runs = name(show(EngineStatus("ready", "vllm", "/models/Tiny-VL"), place=CPU), VL_3B)
-    assert t("models.trial.ends", "en", model="Tiny-VL") in texts(runs)
+    assert t("models.benchmark.ends", "en", model="Tiny-VL") in texts(runs)
     assert not runs.button(key="trial_begin").disabled
 
 
@@ -128,7 +128,7 @@ def test_a_running_analysis_is_finished_before_a_trial_begins(
     measured = threading.Event()
     measure_with(monkeypatch, lambda *_: measured.set() or DOCUMENT)  # type: ignore[func-returns-value]
     page = name(show(place=CPU, changed=services), VL_3B)
-    assert t("models.trial.waits", "en", n=1) in texts(page)
+    assert t("models.benchmark.waits", "en", n=1) in texts(page)
     with services.switcher.admitted(Control()):  # as the queue lets a job in
         page.button(key="trial_begin").click().run()
         assert not measured.wait(0.5)
@@ -168,13 +168,13 @@ def test_vision_check_shows_cards_and_keeps_verdict(
         page.run()
     assert not page.exception
     written = texts(page)
-    assert t(f"sight.{verdict}", language) in written
+    assert t(f"vision_check.{verdict}", language) in written
     assert len(page.get("image")) == 8
-    assert t(f"models.sight.short_{verdict}", language) in badges(page)
+    assert t(f"models.vision_check.short_{verdict}", language) in badges(page)
     again = texts(show(changed=at(services, server.base_url), language=language))
-    assert t(f"sight.{verdict}", language) in again, "it is there after a restart"
+    assert t(f"vision_check.{verdict}", language) in again, "it is there after a restart"
     other = texts(show(changed=at(services, "http://127.0.0.1:1/v1"), language=language))
-    assert t(f"sight.{verdict}", language) not in other, "and is not another engine's"
+    assert t(f"vision_check.{verdict}", language) not in other, "and is not another engine's"
 
 
 def test_while_an_analysis_runs_the_check_says_so(show: Show, open_services: Open, hold: threading.Event) -> None:
@@ -183,7 +183,7 @@ def test_while_an_analysis_runs_the_check_says_so(show: Show, open_services: Ope
     until(lambda: services.jobs.running())
     page = show(changed=services)
     assert page.button(key="sight_begin").disabled
-    assert t("models.sight.waits", "en", n=1) in texts(page)
+    assert t("models.vision_check.waits", "en", n=1) in texts(page)
 
 
 def at(services: Services, base_url: str) -> Services:
@@ -210,8 +210,8 @@ def test_remote_engine_is_asked_for_models_and_vision(show: Show, services: Serv
         until(lambda: not services.remote_queries.runs)
         page.run()
     told = (page.success if sees else page.warning)[0].value.replace("\\", "").replace("`", "")
-    assert t("models.elsewhere.answers", "en", url=server.base_url, model="model") in told
-    assert t(f"models.elsewhere.sees_{'yes' if sees else 'no'}", "en") in told
+    assert t("models.remote.answers", "en", url=server.base_url, model="model") in told
+    assert t(f"models.remote.sees_{'yes' if sees else 'no'}", "en") in told
 
 
 def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, services: Services) -> None:

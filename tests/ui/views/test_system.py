@@ -87,7 +87,7 @@ def test_missing_gpu_value_is_shown_as_missing(show: Show) -> None:
     refused = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
     shown = charts(show(FakeNvml([{**ANSWERS, "nvmlDeviceGetPowerUsage": refused}])))
     power, temperature = (shown[t(f"system.card_{name}", "en")] for name in ("power", "temperature"))
-    assert power["note"] == t("system.withheld", "en") and set(power["lines"][0]["values"]) == {None}
+    assert power["note"] == t("system.not_reported", "en") and set(power["lines"][0]["values"]) == {None}
     assert temperature["note"] == "" and temperature["lines"][0]["values"][-1] == 64
 
 
@@ -95,14 +95,14 @@ def test_missing_gpu_value_is_shown_as_missing(show: Show) -> None:
 def test_without_a_card_it_says_so_and_shows_the_rest(show: Show, language: Language) -> None:
     failure = pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
     page = show(FakeNvml(failure=failure), language=language)
-    assert t("system.absence.no_card", language) in texts(page)
+    assert t("system.gpu_unavailable.no_card", language) in texts(page)
     assert list(charts(page)) == [t(f"system.{word}", language) for word in ("cpu", "memory", "jobs")]
 
 
 @pytest.mark.parametrize("silence", ["no_metrics", "no_answer", "not_running"])
 def test_an_engine_that_tells_nothing_has_a_sentence(show: Show, silence: str) -> None:
     page = show(load=silence)
-    assert t(f"system.silence.{silence}", "en") in texts(page)
+    assert t(f"system.engine_unavailable.{silence}", "en") in texts(page)
     assert t("system.requests", "en") not in charts(page)
 
 
@@ -112,7 +112,7 @@ def test_an_engine_that_starts_or_failed_says_that_instead(show: Show) -> None:
     error = EngineError("cuda_out_of_memory", model="m")
     failed = texts(show(status=EngineStatus("failed", "vllm", "m", error=error)))
     assert error_text(error, "en") in failed
-    assert t("system.silence.not_running", "en") not in failed
+    assert t("system.engine_unavailable.not_running", "en") not in failed
 
 
 def test_jobs_that_run_and_wait_are_named(open_services: Open, hold: threading.Event) -> None:
@@ -179,7 +179,7 @@ def test_a_card_that_was_not_there_yet_leaves_a_gap() -> None:
     before = replace(sample(0.0), cards=GpuSamples(absence="unreadable"))
     busy, _, warm, _ = system_charts.card_charts([before, sample(2.0)], GpuSample(0, "x", celsius=50), "en")
     assert list(warm.lines[0].values) == [None, 50]
-    assert busy.note == t("system.withheld", "en")
+    assert busy.note == t("system.not_reported", "en")
 
 
 def test_the_time_shown_grows_with_what_there_is_to_show() -> None:

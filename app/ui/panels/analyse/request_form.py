@@ -92,7 +92,7 @@ def draw_found(services: Services, job: JobSnapshot, language: Language) -> None
     if page_state().found_before != job.id:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(plain(t("ui.made_before", language, created=local_time(job.created))))
+        st.markdown(plain(t("ui.analysed_before", language, created=local_time(job.created))))
         st.button(
             t("ui.repeat_request", language),
             key="repeat_request",

@@ -119,7 +119,7 @@ def _draw_changes(services: Services, job: JobSnapshot, changes: Changes, langua
                 on_click=_resume,
                 args=(services, job.id, True),
             )
-            st.button(t("ui.changed_leave", language), key="leave_it", on_click=_keep_stopped, args=(job.id,))
+            st.button(t("ui.changed_cancel", language), key="leave_it", on_click=_keep_stopped, args=(job.id,))
 
 
 def change_rows(changes: Changes, language: Language) -> list[list[str]]:

@@ -62,11 +62,11 @@ def draw_chosen(services: Services, language: Language) -> None:
                 args=(video_id,),
             )
             st.button(
-                t("ui.leave_out", language),
+                t("ui.remove_video", language),
                 key=f"leave-{video_id}",
                 type="tertiary",
                 icon=":material/close:",
-                help=plain(t("ui.leave_out_help", language, name=name)),
+                help=plain(t("ui.remove_video_help", language, name=name)),
                 on_click=_leave_out,
                 args=(video_id,),
             )

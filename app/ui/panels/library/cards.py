@@ -120,7 +120,7 @@ def _badges(services: Services, entry: LibraryEntry, language: Language) -> Iter
     if entry.mode == "text":
         yield "", f"⚠️ {t('library.text_mode', language)}"
     if entry.path == str(UNKNOWN_PATH):
-        yield "", t("library.elsewhere", language)
+        yield "", t("library.other_machine", language)
     for tag in entry.tags:
         yield "tag", tag
 

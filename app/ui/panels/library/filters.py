@@ -84,7 +84,7 @@ def _draw_meaning(services: Services, language: Language) -> None:
         why = error_words(semantic_index.error, language)
         st.warning(plain(t("library.meaning_failed", language, why=why)), icon=":material/warning:")
     elif semantic_index.num_left:
-        st.caption(t("library.meaning_left", language, n=semantic_index.num_left))
+        st.caption(t("library.indexing_meaning", language, n=semantic_index.num_left))
 
 
 def draw(services: Services, language: Language) -> None:

@@ -54,7 +54,7 @@ def draw(
     except AppError:
         return
     is_open = _is_open(services, choice.model)
-    with st.expander(t("models.trial.title", language), icon=":material/speed:", expanded=is_open):
+    with st.expander(t("models.benchmark.title", language), icon=":material/speed:", expanded=is_open):
         every = _POLL_SECONDS if services.benchmarks.runs else None
         st.fragment(_draw, run_every=every)(services, proposal, here, wanted, services.benchmarks.runs, language)
 
@@ -82,18 +82,18 @@ def _draw(
         st.rerun()
     now, id_ = benchmarks.now, proposal.entry.id
     if now and now.state == "running":
-        words = t("models.trial.running", language, model=short_model_name(now.model))
+        words = t("models.benchmark.running", language, model=short_model_name(now.model))
         st.markdown(f":material/progress_activity: {plain(words)}")
         if now.progress:
             draw_phase(now.progress, language)
-        cancel = t("models.trial.cancel", language)
+        cancel = t("models.benchmark.cancel", language)
         st.button(cancel, key="trial_cancel", icon=":material/close:", on_click=benchmarks.cancel)
     else:
         _draw_offer(services, proposal, here, wanted, language)
         if now and now.model == id_ and now.state == "failed" and now.error:
             st.error(plain(error_words(now.error, language)), icon=":material/error:")
         elif now and now.model == id_ and now.state == "cancelled":
-            st.caption(t("models.trial.cancelled", language))
+            st.caption(t("models.benchmark.cancelled", language))
     if measured := latest(services, id_, here):
         _draw_measured(measured, language)
 
@@ -108,17 +108,19 @@ def _draw_offer(
     needed, free = model_benchmarks.needed_bytes(proposal, written), model_benchmarks.free_bytes()
     minutes = max(1, round(_expected_seconds(proposal, here) / 60))
     amounts = {"minutes": minutes, "needed": f"{needed / GIB:.1f}", "free": f"{free / GIB:.1f}"}
-    st.caption(plain(t("models.trial.about", language, **amounts)))
+    st.caption(plain(t("models.benchmark.about", language, **amounts)))
     status, running = services.engine.status(), len(services.jobs.running())
     ends = status.kind != "remote" and status.state in ("starting", "ready") and needed > free
     if ends:
-        st.info(plain(t("models.trial.ends", language, model=short_model_name(status.model))), icon=":material/info:")
+        st.info(
+            plain(t("models.benchmark.ends", language, model=short_model_name(status.model))), icon=":material/info:"
+        )
     elif needed > free:
-        st.warning(plain(t("models.trial.too_little", language, **amounts)), icon=":material/memory:")
+        st.warning(plain(t("models.benchmark.too_little", language, **amounts)), icon=":material/memory:")
     if running:
-        st.caption(t("models.trial.waits", language, n=running))
+        st.caption(t("models.benchmark.waits", language, n=running))
     st.button(
-        t("models.trial.begin", language),
+        t("models.benchmark.begin", language),
         key="trial_begin",
         icon=":material/play_arrow:",
         disabled=wanted.config is None or is_changing(services) or (needed > free and not ends),
@@ -150,12 +152,12 @@ def _draw_measured(measured: Measured, language: Language) -> None:
     trial = parse_result(measured)
     if trial is None:
         return
-    st.markdown(f"**{plain(t('models.trial.measured', language, at=str(measured.get('at', ''))))}**")
+    st.markdown(f"**{plain(t('models.benchmark.measured', language, at=str(measured.get('at', ''))))}**")
     figures = {"seconds": f"{trial.load_seconds:.0f}", "gib": f"{trial.peak_bytes / GIB:.1f}"}
     lines = [
-        t("models.tried_load", language, **figures),
-        t(f"models.tried_memory_{trial.device}", language, **figures),
-        t("models.tried_pace", language, pace=f"{trial.tokens_per_second:.1f}"),
+        t("models.benchmark_load", language, **figures),
+        t(f"models.benchmark_memory_{trial.device}", language, **figures),
+        t("models.benchmark_speed", language, pace=f"{trial.tokens_per_second:.1f}"),
     ]
     st.markdown(plain("\n".join(lines)))
     if trial.frames:
@@ -168,7 +170,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
         ]  # fmt: skip
         tables.draw_table(heads, rows, key="trial_frames_table", numbers=(2, 3))
         _draw_estimate(trial, language)
-    st.caption(t("models.tried_noise", language))
+    st.caption(t("models.benchmark_noise", language))
 
 
 def _draw_estimate(trial: BenchmarkResult, language: Language) -> None:
@@ -177,14 +179,14 @@ def _draw_estimate(trial: BenchmarkResult, language: Language) -> None:
     from app.i18n.formatting import span
 
     number = st.number_input(
-        t("models.trial.frames", language), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,
+        t("models.benchmark.frames", language), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,
         persist_state="session",
     )  # fmt: skip
     name, video = _open_video()
     estimate = estimate_analysis(trial, int(number or _DEFAULT_FRAMES), video)
     if estimate and estimate.seconds:
         values = {"frames": estimate.frames, "time": span(*estimate.seconds, language), "name": name}
-        key = "models.trial.of_video" if video else "models.tried_analysis"
+        key = "models.benchmark.of_video" if video else "models.benchmark_analysis"
         st.markdown(f":material/schedule: {plain(t(key, language, **values))}")
 
 

@@ -80,7 +80,7 @@ def _facts(services: Services, status: EngineStatus, language: Language) -> list
     info, installed = status.info, installed_vllm()
     facts = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}", language)]
     if kept := model_benchmarks.last_check(services.settings):
-        facts.append(t(f"models.sight.short_{kept['verdict']}", language))
+        facts.append(t(f"models.vision_check.short_{kept['verdict']}", language))
     facts.append(f"{_KIND[status.kind]} {info.version if info else ''}".strip())
     if status.kind == "vllm" and installed:
         facts.append(installed[0].upper())

@@ -40,10 +40,10 @@ def draw(catalogue: Catalogue, here: HardwareProfile, language: Language) -> Non
     """Draw the settings, the bar, and the terms with their formulas."""
     entries = catalogue.by_id
     wide, narrow = st.columns([3, 2])
-    model = wide.selectbox(t("models.page.sum_model", language), list(entries), key="sum_model")
+    model = wide.selectbox(t("models.page.calculation_model", language), list(entries), key="sum_model")
     shape = entries[model].shape
     device: Device = narrow.segmented_control(
-        t("models.page.sum_where", language),
+        t("models.page.calculation_where", language),
         ("gpu", "cpu"),
         default=here.device,
         format_func=str.upper,
@@ -62,30 +62,30 @@ def _draw_controls(shape: Shape, device: Device, here: HardwareProfile, language
     """Draw the controls; return the plan they describe, and the GiB of a GPU or of the memory."""
     first, second = st.columns(3), st.columns(3)
     form = first[0].selectbox(
-        t("models.page.sum_format", language),
+        t("models.page.calculation_format", language),
         [_STORED, *_formats(shape, device)],
         format_func=lambda key: _format_name(shape, key, language),
         key="sum_format",
     )
     length = first[1].selectbox(
-        t("models.page.sum_length", language), _LENGTHS, index=2, format_func="{:,}".format, key="sum_length"
+        t("models.page.calculation_length", language), _LENGTHS, index=2, format_func="{:,}".format, key="sum_length"
     )
-    sequences = first[2].number_input(t("models.page.sum_sequences", language), 1, 256, 1, key="sum_sequences")
+    sequences = first[2].number_input(t("models.page.calculation_sequences", language), 1, 256, 1, key="sum_sequences")
     picture = 0
     if shape.vision and shape.vision.pictures == "patches":
         picture = second[0].selectbox(
-            t("models.page.sum_picture", language),
+            t("models.page.calculation_picture", language),
             list(_PICTURES),
             index=1,
-            format_func=lambda pixels: _PICTURES[pixels] or t("models.page.sum_picture_most", language),
+            format_func=lambda pixels: _PICTURES[pixels] or t("models.page.calculation_picture_most", language),
             key="sum_picture",
         )
     tensor, pipeline = 1, 1
     if device == "gpu":
-        tensor = second[1].selectbox(t("models.page.sum_tp", language), (1, 2, 4, 8), key="sum_tp")
-        pipeline = second[2].selectbox(t("models.page.sum_pp", language), (1, 2, 4), key="sum_pp")
+        tensor = second[1].selectbox(t("models.page.calculation_tp", language), (1, 2, 4, 8), key="sum_tp")
+        pipeline = second[2].selectbox(t("models.page.calculation_pp", language), (1, 2, 4), key="sum_pp")
         if ways_to_divide(shape, tensor)[0] != tensor:
-            words = t("models.page.sum_tp_bad", language, heads=shape.text.heads, n=tensor)
+            words = t("models.page.calculation_tp_bad", language, heads=shape.text.heads, n=tensor)
             st.warning(plain(words), icon=":material/warning:")
     size = _draw_size(st.columns(3)[0], device, here, language)
     plan = Plan(
@@ -107,12 +107,14 @@ def _draw_size(place: DeltaGenerator, device: Device, here: HardwareProfile, lan
     if device == "cpu":
         default = gib if here.card is None else 32.0
         return float(
-            place.number_input(f"{t('models.page.sum_memory', language)} (GiB)", 1.0, 4096.0, default, key="sum_ram")
+            place.number_input(
+                f"{t('models.page.calculation_memory', language)} (GiB)", 1.0, 4096.0, default, key="sum_ram"
+            )
         )
     sizes = sorted({*CARD_SIZES_GIB, *((round(gib),) if here.card else ())})
     return float(
         place.selectbox(
-            t("models.page.sum_card", language),
+            t("models.page.calculation_card", language),
             sizes,
             index=sizes.index(round(gib) if here.card else 24),
             format_func="{} GiB".format,
@@ -137,7 +139,7 @@ def _format_name(shape: Shape, key: FormatKey | Literal["stored"], language: Lan
     if key != _STORED:
         return t(f"models.format.{key}.name", language)
     name = t(f"models.format.{format_of(shape).key}.name", language)
-    return t("models.page.sum_stored", language, name=name)
+    return t("models.page.calculation_stored", language, name=name)
 
 
 # ---- result ----------------------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ def _format_name(shape: Shape, key: FormatKey | Literal["stored"], language: Lan
 
 def _draw_bar(sum_: MemoryEstimate, size_gib: float, language: Language) -> None:
     available = size_gib * GIB * _SHARE
-    key = "sum_of_card" if sum_.plan.device == "gpu" else "sum_of_cpu"
+    key = "calculation_of_card" if sum_.plan.device == "gpu" else "calculation_of_cpu"
     amounts = {"needs": _gib(sum_.card_bytes), "there": _gib(available), "size": f"{size_gib:.4g}"}
     about = t(f"models.page.{key}", language, **amounts)
     fits = sum_.card_bytes <= available
@@ -162,9 +164,9 @@ def _draw_bar(sum_: MemoryEstimate, size_gib: float, language: Language) -> None
 def _draw_sizes(shape: Shape, sum_: MemoryEstimate, language: Language) -> None:
     sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * _SHARE]
     if not sizes:
-        st.caption(plain(t("models.page.sum_fits_none", language, n=sum_.plan.cards)))
+        st.caption(plain(t("models.page.calculation_fits_none", language, n=sum_.plan.cards)))
         return
-    words = t("models.page.sum_fits", language, sizes=" · ".join(f"{size} GB" for size in sizes))
+    words = t("models.page.calculation_fits", language, sizes=" · ".join(f"{size} GB" for size in sizes))
     st.caption(plain(words + (f" × {sum_.plan.cards}" if sum_.plan.cards > 1 else "")))
 
 
@@ -174,7 +176,11 @@ def _draw_terms(sum_: MemoryEstimate, language: Language) -> None:
     for term in sum_.terms:
         amounts = [_gib(term.card_bytes)] + ([_gib(term.total_bytes)] if sum_.plan.cards > 1 else [])
         rows.append(
-            [t(f"models.term.{term.key}", language), *amounts, t(f"models.sum.{term.formula}", language, **term.values)]
+            [
+                t(f"models.term.{term.key}", language),
+                *amounts,
+                t(f"models.formula.{term.formula}", language, **term.values),
+            ]
         )
     amounts = [_gib(sum_.card_bytes)] + ([_gib(sum_.total_bytes)] if sum_.plan.cards > 1 else [])
     rows.append([t("models.together", language), *amounts, ""])

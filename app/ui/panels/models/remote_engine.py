@@ -26,18 +26,18 @@ _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model"
 def draw(services: Services, language: Language) -> None:
     """Draw the fields, the two buttons, and the outcome of the test."""
     is_open = page_state().open_section == "remote"
-    with st.expander(t("models.elsewhere.title", language), icon=":material/lan:", expanded=is_open):
-        st.caption(t("models.elsewhere.about", language))
+    with st.expander(t("models.remote.title", language), icon=":material/lan:", expanded=is_open):
+        st.caption(t("models.remote.about", language))
         st.text_input(
-            t("models.elsewhere.url", language),
+            t("models.remote.url", language),
             key=_URL,
             placeholder="http://192.168.1.20:8000/v1",
             persist_state="session",
         )
         left, right = st.columns(2)
-        left.text_input(t("models.elsewhere.model", language), key=_MODEL, persist_state="session",
-                        placeholder=t("models.elsewhere.model_example", language))  # fmt: skip
-        right.text_input(t("models.elsewhere.key", language), key=_KEY, type="password", persist_state="session")
+        left.text_input(t("models.remote.model", language), key=_MODEL, persist_state="session",
+                        placeholder=t("models.remote.model_example", language))  # fmt: skip
+        right.text_input(t("models.remote.key", language), key=_KEY, type="password", persist_state="session")
         every = _POLL_SECONDS if services.remote_queries.runs else None
         st.fragment(_draw, run_every=every)(services, services.remote_queries.runs, language)
 
@@ -49,7 +49,7 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
     is_incomplete = not (st.session_state.get(_URL) or "").strip()
     with st.container(horizontal=True, gap="small"):
         st.button(
-            t("models.elsewhere.test", language),
+            t("models.remote.test", language),
             key="elsewhere_test",
             icon=":material/network_check:",
             disabled=is_incomplete or queries.runs,
@@ -57,7 +57,7 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
             args=(services,),
         )
         st.button(
-            t("models.elsewhere.use", language),
+            t("models.remote.use", language),
             key="elsewhere_use",
             type="primary",
             disabled=is_incomplete or is_changing(services),
@@ -77,10 +77,10 @@ def _draw(services: Services, did_run: bool, language: Language) -> None:
 
 def _draw_answer(answer: RemoteEngineReport, language: Language) -> None:
     sees = {True: "yes", False: "no", None: "unknown"}[answer.sees]
-    words = [t("models.elsewhere.answers", language, url=answer.base_url, model=answer.model)]
-    words.append(t(f"models.elsewhere.sees_{sees}", language))
+    words = [t("models.remote.answers", language, url=answer.base_url, model=answer.model)]
+    words.append(t(f"models.remote.sees_{sees}", language))
     if len(answer.served) > 1:
-        words.append(t("models.elsewhere.serves", language, models=", ".join(answer.served[:20])))
+        words.append(t("models.remote.serves", language, models=", ".join(answer.served[:20])))
     show = st.success if answer.sees else st.warning
     show(plain("\n".join(words)), icon=":material/check_circle:" if answer.sees else ":material/visibility_off:")
 

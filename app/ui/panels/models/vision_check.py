@@ -32,7 +32,7 @@ def draw(services: Services, language: Language) -> None:
     """Draw the check of the engine in use, and its latest stored outcome."""
     outcome = model_benchmarks.last_check(services.settings)
     is_open = services.vision_checks.now is not None
-    with st.expander(t("models.sight.title", language), icon=":material/visibility:", expanded=is_open):
+    with st.expander(t("models.vision_check.title", language), icon=":material/visibility:", expanded=is_open):
         every = _POLL_SECONDS if services.vision_checks.runs else None
         st.fragment(_draw, run_every=every)(services, outcome, services.vision_checks.runs, language)
 
@@ -45,7 +45,7 @@ def _draw(services: Services, outcome: Measured | None, did_run: bool, language:
     if now and now.state == "running":
         if now.progress:
             draw_phase(now.progress, language)
-        st.button(t("models.trial.cancel", language), key="sight_cancel", icon=":material/close:",
+        st.button(t("models.benchmark.cancel", language), key="sight_cancel", icon=":material/close:",
                   on_click=checks.cancel)  # fmt: skip
         return
     _draw_offer(services, language)
@@ -56,22 +56,22 @@ def _draw(services: Services, outcome: Measured | None, did_run: bool, language:
 
 
 def _draw_offer(services: Services, language: Language) -> None:
-    st.caption(t("models.sight.about", language))
+    st.caption(t("models.vision_check.about", language))
     default_size = model_benchmarks.usual_size(services.settings)
     sizes = {f"{width} × {height}": (width, height) for width, height in sorted({default_size, *_SIZES})}
     running = len(services.jobs.running())
     size = st.segmented_control(
-        t("models.sight.size", language),
+        t("models.vision_check.size", language),
         list(sizes),
         default=f"{default_size[0]} × {default_size[1]}",
         required=True,
         key=_SIZE,
-        help=t("models.sight.size_help", language),
+        help=t("models.vision_check.size_help", language),
     )
     if running:
-        st.caption(t("models.sight.waits", language, n=running))
+        st.caption(t("models.vision_check.waits", language, n=running))
     st.button(
-        t("models.sight.begin", language),
+        t("models.vision_check.begin", language),
         key="sight_begin",
         icon=":material/visibility:",
         disabled=bool(running) or is_switching(services) or services.benchmarks.runs,
@@ -91,7 +91,7 @@ def _begin(services: Services, size: tuple[int, int], language: Language) -> Non
 def _draw_outcome(outcome: Measured, language: Language) -> None:
     """Draw the verdict, its basis, and card by card what was read."""
     reason = (outcome.get("reason") or {}).get(language, "")
-    st.markdown(plain(t(f"sight.{outcome['verdict']}", language, reason=reason)))
+    st.markdown(plain(t(f"vision_check.{outcome['verdict']}", language, reason=reason)))
     about = [short_model_name(str(outcome["model"])), str(outcome["engine"])]
     about += [t(f"models.format.{outcome['format']}.name", language)] if outcome.get("format") else []
     score = "" if reason else model_benchmarks.result_text(outcome, language)
@@ -106,5 +106,5 @@ def _draw_card(one: Measured, language: Language) -> None:
     marks = {name: "✓" if one[name] else "✗" for name in ("colour", "form", "digit")}
     with st.container(width=_CARD_WIDTH, gap=None):
         st.image(draw_card(card, 224, 126), width=_CARD_WIDTH)
-        st.caption(plain(t("models.sight.card", language, **marks)))
-        st.caption(plain(f"“{one['said']}”" if one["said"] else t("models.sight.said_nothing", language)))
+        st.caption(plain(t("models.vision_check.card", language, **marks)))
+        st.caption(plain(f"“{one['said']}”" if one["said"] else t("models.vision_check.said_nothing", language)))

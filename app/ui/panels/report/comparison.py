@@ -226,6 +226,6 @@ def _facts(services: Services, analysis: Analysis, language: Language) -> dict[s
         "doubtful": str(sum(bool(finding.issues) for finding in analysis.findings)),
         "tokens": f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}",
         "seconds": exactly(asking, language),
-        "made": local_time(analysis.created),
+        "created": local_time(analysis.created),
     }
     return {t(f"ui.compare_fact_{name}", language): value for name, value in values.items()}

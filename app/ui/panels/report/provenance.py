@@ -33,7 +33,7 @@ def draw(analysis: Analysis, language: Language) -> None:
         tables.draw_table(heads, settings, key="conditions")
     if requests := analysis.requests:
         st.markdown(f"##### {t('report.requests', language)}")
-        heads = [t(f"ui.made_{column}", language) for column in _COLUMNS]
+        heads = [t(f"ui.requests_{column}", language) for column in _COLUMNS]
         parts = parts_of(analysis)
         names = request_names(parts, analysis.joins, language)
         rows = list(_requests(requests, parts, names, analysis.decode.readable_seconds, language))
@@ -46,7 +46,7 @@ def _draw_prompt(requests: tuple[ChunkResult, ...], names: dict[int, str], langu
     """Draw one prompt at a time: those of a long video are as long as a book."""
     by_number = {request.number: request for request in requests}
     number = st.selectbox(
-        t("ui.made_prompt", language), list(by_number), format_func=lambda number: names[number], key="prompt_of"
+        t("ui.requests_prompt", language), list(by_number), format_func=lambda number: names[number], key="prompt_of"
     )
     st.code(by_number[number].prompt, language=None, wrap_lines=True, height=420)
 
@@ -56,7 +56,7 @@ def request_names(parts: Iterable[RequestPart], joins: Iterable[ChunkResult], la
     numbers = sorted((join.number for join in joins), reverse=True)
     return {
         **{part.number: t("ui.answer_part", language, n=part.place) for part in parts},
-        **{number: t("ui.made_join", language, n=place) for place, number in enumerate(numbers, start=1)},
+        **{number: t("ui.requests_join", language, n=place) for place, number in enumerate(numbers, start=1)},
         0: t("report.summary", language),
     }
 

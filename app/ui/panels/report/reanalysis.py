@@ -103,11 +103,11 @@ def draw_range(services: Services, job: JobSnapshot, language: Language) -> None
     if not any(state.range_texts):
         return
     with st.container(border=True):
-        st.markdown(f"##### {t('ui.look_again', language)}")
+        st.markdown(f"##### {t('ui.closer_look', language)}")
         with st.container(horizontal=True):
             time_range.draw(language)
             st.number_input(
-                t("ui.look_frames", language),
+                t("ui.closer_look_frames", language),
                 1,
                 SLIDER_FRAMES,
                 max(_DEFAULT_FRAMES, min(SLIDER_FRAMES, job.request.frames)),
@@ -117,14 +117,14 @@ def draw_range(services: Services, job: JobSnapshot, language: Language) -> None
             )
         time_range.draw_error(language)
         st.text_input(
-            t("ui.look_question", language),
+            t("ui.closer_look_question", language),
             value=job.request.question,
             key=f"look_question_{job.id}",
             placeholder=t("ui.question_example", language),
             max_chars=4000,
         )
         st.button(
-            t("ui.look_start", language),
+            t("ui.closer_look_start", language),
             key="look_start",
             type="primary",
             icon=":material/zoom_in:",
@@ -144,10 +144,10 @@ def draw_way_back(services: Services, job: JobSnapshot, language: Language) -> N
         return
     about = time_range.format_selection(previous.request.selection, language) or t("ui.whole_video", language)
     st.button(
-        t("ui.way_back", language),
+        t("ui.earlier_report", language),
         key="way_back",
         type="tertiary",
-        help=plain(t("ui.way_back_help", language, about=about)),
+        help=plain(t("ui.earlier_report_help", language, about=about)),
         icon=":material/arrow_back:",
         on_click=page_state().open_job,
         args=(previous.id,),
@@ -190,7 +190,7 @@ def draw_bar(services: Services, job: JobSnapshot, edits: Edits, language: Langu
         changed = t("ui.edits_made", language, removed=len(edits.removed), added=len(edits.added))
         st.markdown(f"**{t('ui.edits_count', language, n=count)}** · {changed}", width="content")
         with st.container(horizontal=True, width="content"):
-            st.button(t("ui.edits_leave", language), key="edits_leave", on_click=_leave)
+            st.button(t("ui.edits_discard", language), key="edits_leave", on_click=_leave)
             st.button(
                 t("ui.edits_ask", language),
                 key="edits_ask",

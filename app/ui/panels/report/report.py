@@ -107,8 +107,8 @@ def draw_tabs(services: Services, job_id: str, language: Language) -> None:
 def _names(analysis: Analysis) -> list[str]:
     """List the tabs that have contents; without a model the report is what was measured."""
     if not analysis.chunks:
-        return ["facts", "frames", *(["said"] if analysis.transcript else []), "made"]
-    return [name for name in _TABS if name != "said" or analysis.transcript]
+        return ["facts", "frames", *(["transcript"] if analysis.transcript else []), "details"]
+    return [name for name in _TABS if name != "transcript" or analysis.transcript]
 
 
 def _draw_summary(services: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
@@ -148,18 +148,18 @@ def _draw_provenance(_: Services, job: JobSnapshot, analysis: Analysis, language
 _TABS = {
     "summary": _draw_summary,
     "frames": _draw_frames,
-    "said": _draw_transcript,
+    "transcript": _draw_transcript,
     "facts": _draw_facts,
-    "made": _draw_provenance,
+    "details": _draw_provenance,
 }
 
 
 @st.fragment
 def draw_transcript(transcript: Transcript, language: Language) -> None:
     """Draw the source and the matching cues; a click on a time goes there."""
-    source = t(f"ui.said_{transcript.source}", language, label=transcript.label)
-    st.caption(plain(f"{source} · {t('ui.said_cues', language, n=len(transcript.cues))}"))
-    problem = st.text_input(t("ui.said_search", language), key="said_search", icon=":material/search:", width=320)
+    source = t(f"ui.transcript_{transcript.source}", language, label=transcript.label)
+    st.caption(plain(f"{source} · {t('ui.transcript_cues', language, n=len(transcript.cues))}"))
+    problem = st.text_input(t("ui.transcript_search", language), key="said_search", icon=":material/search:", width=320)
     wanted = problem.strip().casefold()
     found = [cue for cue in transcript.cues if wanted in cue.text.casefold()]
     if not found:

@@ -61,7 +61,7 @@ def _card(services: Services, language: Language) -> None:
 def state_words(status: EngineStatus, language: Language) -> str:
     """Return the engine's state in words; a remote engine that wasn't contacted yet isn't called stopped."""
     is_unasked = status.kind == "remote" and status.state == "stopped"
-    return t("ui.engine_unasked" if is_unasked else f"ui.engine_{status.state}", language)
+    return t("ui.engine_unchecked" if is_unasked else f"ui.engine_{status.state}", language)
 
 
 def short_model_name(model: str) -> str:
@@ -80,8 +80,8 @@ def _sight(status: EngineStatus, language: Language) -> list[str]:
     if status.state == "failed":
         return []
     if status.info is None or status.info.sees is None:
-        return [t("ui.sight_unknown", language)]
-    return [t("ui.sight_yes" if status.info.sees else "ui.sight_no", language)]
+        return [t("ui.vision_unknown", language)]
+    return [t("ui.vision_yes" if status.info.sees else "ui.vision_no", language)]
 
 
 def draw_phase(phase: EngineProgress, language: Language) -> None:

@@ -168,7 +168,7 @@ def test_a_remote_engine_is_not_said_to_be_stopped(page: AppTest, services: Serv
     services.engine.now = EngineStatus("stopped", "remote", "http://127.0.0.1:9/v1")
     page.run()
     told = texts(page)
-    assert t("ui.engine_unasked", "en") in told
+    assert t("ui.engine_unchecked", "en") in told
     assert t("ui.engine_stopped", "en") not in told and "http" not in told
 
 

@@ -196,6 +196,6 @@ def test_how_the_frames_were_chosen_is_in_the_report(page: AppTest, services: Se
     page.text_input(key="range_start").input("0.5").run()
     submitted(page, services)
     ended(services, page.query_params["job"])
-    page.session_state["report_tab"] = t("ui.tab_made", "en")
+    page.session_state["report_tab"] = t("ui.tab_details", "en")
     page.run()
     assert "Where shots begin · from 00:00.5" in texts(page)

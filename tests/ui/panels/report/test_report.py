@@ -104,7 +104,7 @@ def test_report_order_is_reply_summary_findings(page_of: Callable[..., Any]) -> 
 def test_only_the_tab_that_is_open_is_drawn(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     assert "Spoken line 1" not in written(page)
-    page.session_state["report_tab"] = t("ui.tab_said", "en")
+    page.session_state["report_tab"] = t("ui.tab_transcript", "en")
     page.run()
     assert "Spoken line 1" in written(page)
     assert "From the subtitles: English" in texts(page)
@@ -112,7 +112,7 @@ def test_only_the_tab_that_is_open_is_drawn(page_of: Callable[..., Any]) -> None
 
 def test_provenance_shows_layout_settings_and_prompts(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
-    page.session_state["report_tab"] = t("ui.tab_made", "en")
+    page.session_state["report_tab"] = t("ui.tab_details", "en")
     page.run()
     told = written(page)
     assert "frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the engine" in told
@@ -260,7 +260,7 @@ def test_imported_report_offers_no_impossible_question(
     page.run()
     assert not page.exception
     told = written(page)
-    assert t("library.elsewhere_why", "en") in told and "A man brings a parcel and leaves." in told
+    assert t("library.other_machine_why", "en") in told and "A man brings a parcel and leaves." in told
     assert t("ui.part_retry", "en") not in told
 
 
@@ -338,7 +338,7 @@ def test_report_without_model_shows_facts_first(
         yield Finished(replace(made, chunks=(), summary=None, joins=(), transcript=None, engine=None))
 
     page, _, _ = page_of(run)
-    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("facts", "frames", "made")]
+    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("facts", "frames", "details")]
     headings = {one.value.lstrip("# ") for one in page.markdown if one.value.startswith("#")}
     assert not headings & {t("report.frames", "en"), t("report.findings", "en"), t("report.summary", "en")}
 

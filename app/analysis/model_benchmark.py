@@ -36,7 +36,7 @@ from app.engine import (
 from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask
-from app.llm.test_cards import as_frames, cards
+from app.llm.vision_check import as_frames, cards
 from app.models import Shape, estimate_memory, parse_plan, read_shape
 from app.models.dummy_model import write_folder
 from app.models.serving_plan import GIB, Device

@@ -21,14 +21,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from app.analysis.cache_keys import facts_incomplete, merge_answers
 from app.analysis.concurrency import ConcurrentEvents, Emit
 from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, choose_opening
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Template
-from app.analysis.task import Task
+from app.analysis.task import Task, facts_incomplete, merge_answers
 from app.core.domain import (
     Analysis,
     AnalysisEvent,

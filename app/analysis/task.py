@@ -1,11 +1,20 @@
-"""Input of one analysis run: the request, its stop events, and the results of an earlier run."""
+"""Input of one analysis run (request, stop events, results of an earlier run), and the cache keys of its answers.
+
+A key is "<settings>.<form>.<content>", three digests: the request with the settings that answers depend on; the form
+of the request; and the frames, or the text that is joined. Answers with different settings never share a report.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.core.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, Layout
+from app.core.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, Keyframe, Layout, Notice
+from app.core.errors import AppError
+from app.i18n import as_notice
 
 
 @dataclass(frozen=True)
@@ -53,3 +62,72 @@ class Task:
     job_id: str
     control: Control = field(default_factory=Control)
     done: EarlierResults = NO_EARLIER_RESULTS
+
+
+def part_key(
+    request: AnalysisRequest, conditions: Mapping[str, str], frames: Sequence[Keyframe], *, side: int, is_whole: bool
+) -> str:
+    """Return the key of an answer about `frames`, sent with a longer side of `side` pixels at most."""
+    return f"{_settings(request, conditions)}.{_digest([side, is_whole])}.{_content(frames)}"
+
+
+def join_key(request: AnalysisRequest, conditions: Mapping[str, str], prompt: str) -> str:
+    """Return the key of an answer that joins the parts quoted in `prompt`."""
+    return f"{_settings(request, conditions)}.join.{_digest(prompt)}"
+
+
+def have_same_settings(one: ChunkResult, other: ChunkResult) -> bool:
+    """Return True if two answers may share a report."""
+    return one.key.partition(".")[0] == other.key.partition(".")[0]
+
+
+def merge_answers(
+    done: EarlierResults, fresh: Mapping[int, ChunkResult], frames: Sequence[Keyframe]
+) -> dict[int, ChunkResult]:
+    """Merge the answers of a failed run with the earlier ones that it has not replaced, by number.
+
+    Earlier joins are kept if no part has changed.
+
+    Args:
+        done: Results of the earlier run.
+        fresh: Answers of the failed run, by number.
+        frames: Keyframes of the failed run.
+    """
+    by_number = {frame.number: frame for frame in frames}
+    held = {number for result in fresh.values() for number in result.frames}
+    parts = {result.number: result for result in done.results if result.number > 0}
+    left = {
+        number: result
+        for number, result in parts.items()
+        if number not in fresh
+        and not held & set(result.frames)
+        and all(have_same_settings(result, one) for one in fresh.values())
+        and _is_about(result, by_number)
+    }
+    together = {**left, **fresh}
+    if parts and all(together.get(number) == result for number, result in parts.items()):
+        return {**{result.number: result for result in done.results}, **together}
+    return together
+
+
+def facts_incomplete(error: AppError) -> Notice:
+    """Return the notice of a report that lacks facts because of `error`."""
+    return Notice("facts_incomplete", {"reason": as_notice(error)})
+
+
+def _is_about(result: ChunkResult, by_number: Mapping[int, Keyframe]) -> bool:
+    if not all(number in by_number for number in result.frames):
+        return False
+    return result.key.rpartition(".")[2] == _content([by_number[number] for number in result.frames])
+
+
+def _settings(request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
+    return _digest([request.template, request.question, request.language, dict(sorted(conditions.items()))])
+
+
+def _content(frames: Sequence[Keyframe]) -> str:
+    return _digest([[frame.number, frame.frame_index, frame.time_seconds, frame.jpeg_sha256] for frame in frames])
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]

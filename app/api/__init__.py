@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from app.api import frames, library, uploads, videos
+from app.api import media, uploads
 from app.api.allowed_hosts import AllowedHosts, PageProtection, content_policy
 from app.api.gate import Gate
 
@@ -17,4 +17,4 @@ __all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
     """List all routes below `base_path` + "/api". `base_path` is the server's, "" or "/name"."""
     prefix = f"{base_path}/api"
-    return [route for one in (uploads, videos, frames, library) for route in one.routes(gate, prefix)]
+    return [*uploads.routes(gate, prefix), *media.routes(gate, prefix)]

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
 _FROM_WORST = (130, 1, 5, 4, 3, 2, 0)  # exit codes, most severe first
-
-
 FIT = 0
 """Marker for as many frames as one request to the model holds."""
 

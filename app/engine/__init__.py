@@ -9,8 +9,7 @@ from __future__ import annotations
 from app.engine.base import Endpoint, Engine, EngineStatus, Launcher, NullEngine, ProgressListener
 from app.engine.diagnostics.checks import run_checks
 from app.engine.diagnostics.facts import CheckedSettings, SystemFacts, cpu_features, gather_facts, is_offline
-from app.engine.downloads.errors import human_bytes
-from app.engine.downloads.hub import MIRROR, download, hub_config
+from app.engine.downloads.hub import MIRROR, download, hub_config, human_bytes
 from app.engine.downloads.manager import DownloadManager, DownloadState
 from app.engine.hardware import (
     cpu_cores,
@@ -25,9 +24,8 @@ from app.engine.http_client import NoAnswer, get_json, served_models
 from app.engine.local_engine import LocalEngine
 from app.engine.model_resolution import ModelReference, check_model_folder, hub_cache_folder, resolve_model
 from app.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad, EngineMetricsReader
-from app.engine.monitoring.gpu import GpuReader, GpuSample
 from app.engine.monitoring.monitor import KEPT_SECONDS, PERIOD_SECONDS, Monitor, Sample
-from app.engine.monitoring.system_metrics import PROCESS_ROLES, own_memory
+from app.engine.monitoring.system_metrics import PROCESS_ROLES, GpuReader, GpuSample, own_memory
 from app.engine.remote_engine import LOCAL_HOSTS, RemoteEngine, normal_base_url
 from app.engine.supported_architectures import Kind, RequestedDevice, choose_engine
 from app.engine.transformers import transformers_launcher

@@ -1,7 +1,7 @@
 """Launcher for `transformers serve`, the engine for models that vLLM doesn't support.
 
 The server is pinned to one model, which requests must name by its folder. It has no API key, so it listens on loopback
-only. It silently drops images sent to text-only models, which `app.llm.vision_probe` detects.
+only. It silently drops images sent to text-only models, which `app.llm.vision_check` detects.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from app.core.domain import AnalysisRequest
 from app.core.errors import AppError, InputError
 from app.jobs.snapshot import JobSnapshot, from_row, result_from_text, to_row, with_pictures, with_results
 from app.store.database import Row, Store
-from app.store.process_lock import ProcessLock
+from app.store.fs_utils import ProcessLock
 
 _REMEMBERED = 3
 """Number of reports cached with their images, which take some 10 MB each. Chosen by hand; not tuned."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from app.analysis.cache_keys import facts_incomplete, have_same_settings
+from app.analysis.task import facts_incomplete, have_same_settings
 from app.core import errors
 from app.core.domain import (
     UNKNOWN_PATH,

@@ -79,7 +79,7 @@ def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
     """Yield the analyses in named files: JSON reports, or ZIPs that contain some.
 
     A child process checks all files before the first analysis is yielded, so that a file that is refused leaves nothing
-    behind. At most 64 MB of text are unpacked for each report (app.reports.json.stream), and the memory of the child is
+    behind. At most 64 MB of text are unpacked for each report (app.reports.json.reader), and the memory of the child is
     limited.
 
     Raises:

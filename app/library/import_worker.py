@@ -25,8 +25,7 @@ from app.i18n import LANGUAGES
 from app.jobs.search_index import about, passages
 from app.jobs.snapshot import imported_job
 from app.reports import FORMATS
-from app.reports.json.reader import read
-from app.reports.json.stream import Budget, split
+from app.reports.json.reader import Budget, read, split
 from app.video.limits import limit_memory
 
 REFUSED = 3

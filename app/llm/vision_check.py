@@ -1,32 +1,34 @@
 """Vision check: whether a model, at its quantisation and resolution, sees frames and keeps their order.
 
-Test cards are sent like the frames of a video, each with its mark, in time order, and the model describes them. Its
-answer is parsed as tolerantly as a person would read it: list or prose, English or Chinese, with or without numbers. No
-answer is an error; an answer that doesn't mention the cards scores zero.
+Test cards (a coloured image with the outline of a shape and a digit) are sent like the frames of a video, each with its
+mark, in time order, and the model describes them. Its answer is parsed as tolerantly as a person would read it: list or
+prose, English or Chinese, with or without numbers. No answer is an error; an answer that doesn't mention the cards
+scores zero. The probe is shorter: it compares the prompt tokens of a request with an image and without.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from io import BytesIO
+from typing import Literal, get_args
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
+from PIL import Image, ImageDraw, ImageFont
 
-from app.core.domain import Language, Notice
+from app.core.domain import Keyframe, Language, Notice
 from app.core.errors import PicturesRefused
 from app.i18n import t
 from app.llm.error_mapping import TooManyPictures
 from app.llm.messages import data_url, with_pictures
 from app.llm.stream import ask
-from app.llm.test_cards import COLOURS, FORMS, VisionCard, as_frames, cards
-from app.llm.vision_probe import prove_sight
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
 """well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no images."""
-
 COUNT = 8
 """One card for each colour."""
 SIZE = (448, 252)
@@ -46,6 +48,23 @@ _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
     "circle": ("圆", "round", "ring"), "square": ("正方", "方形", "方框", "矩形", "rectangle"),
     "triangle": ("三角",), "star": ("星", "五角"),
 }  # fmt: skip
+Colour = Literal["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
+Form = Literal["circle", "square", "triangle", "star"]
+COLOURS: tuple[Colour, ...] = get_args(Colour)
+FORMS: tuple[Form, ...] = get_args(Form)
+_INKS: dict[Colour, tuple[int, int, int]] = {
+    "red": (205, 25, 30), "blue": (25, 60, 215), "green": (20, 165, 50), "yellow": (240, 230, 35),
+    "white": (250, 250, 250), "purple": (135, 30, 175), "orange": (250, 150, 10), "cyan": (35, 210, 225),
+}  # fmt: skip
+_STAR = ((0, -1), (0.26, -0.36), (0.95, -0.31), (0.43, 0.14), (0.59, 0.81), (0, 0.44), (-0.59, 0.81), (-0.43, 0.14),
+         (-0.95, -0.31), (-0.26, -0.36))  # fmt: skip
+_SIZE = 0.3
+"""Half the height of a shape as a share of the image's shorter side. Chosen by hand; not tuned."""
+_QUALITY = 92
+"""JPEG quality. Chosen by hand; not tuned."""
+CARD_SIDE = 112  # pixels; 16 tokens in Qwen2.5-VL
+# Two images cost at least 12 tokens in the smallest known vision model, two textual placeholders at most 6.
+_FEWEST_TOKENS = 8
 
 
 @dataclass(frozen=True)
@@ -245,3 +264,103 @@ def _find_names(text: str, wanted: Sequence[str]) -> list[tuple[int, str]]:
             kept.append((start, name))
             last = end
     return kept
+
+
+@dataclass(frozen=True)
+class VisionCard:
+    """Content of one test card; `digit` is 0 … 9."""
+
+    colour: Colour
+    form: Form
+    digit: int
+
+
+def cards(count: int, *, turn: int = 0) -> tuple[VisionCard, ...]:
+    """List `count` cards, of which neighbours differ in everything; another `turn` gives another order."""
+    return tuple(
+        VisionCard(COLOURS[(place * 3 + turn) % 8], FORMS[(place + turn) % 4], (place * 7 + 3 + turn) % 10)
+        for place in range(count)
+    )
+
+
+def draw(card: VisionCard, width: int, height: int) -> bytes:
+    """Draw the card as a JPEG of `width` x `height` pixels."""
+    picture = Image.new("RGB", (width, height), _INKS[card.colour])
+    pen, ink = ImageDraw.Draw(picture), _contrast(_INKS[card.colour])
+    size, middle = _SIZE * min(width, height), (width / 2, height / 2)
+    line = max(1, round(size / 16))
+    box = (middle[0] - size, middle[1] - size, middle[0] + size, middle[1] + size)
+    if card.form == "circle":
+        pen.ellipse(box, outline=ink, width=line)
+    elif card.form == "square":
+        pen.rectangle(box, outline=ink, width=line)
+    else:
+        corners = _STAR if card.form == "star" else ((0, -1), (1, 0.8), (-1, 0.8))
+        points = [(middle[0] + x * size, middle[1] + y * size) for x, y in corners]
+        pen.line([*points, *points[:2]], fill=ink, width=line, joint="curve")
+    font = ImageFont.load_default(max(8, round(size * 0.6)))
+    pen.text((middle[0], middle[1] + size * 0.1), str(card.digit), fill=ink, font=font, anchor="mm")
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def as_frames(shown: Sequence[VisionCard], width: int, height: int) -> list[Keyframe]:
+    """Convert the cards to keyframes of a video that shows one per second."""
+    return [
+        Keyframe(place + 1, place, float(place), "shot", 1, width, height, draw(card, width, height))
+        for place, card in enumerate(shown)
+    ]
+
+
+def _contrast(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return black for a light colour, white for a dark one."""
+    red, green, blue = colour
+    return (0, 0, 0) if 0.3 * red + 0.59 * green + 0.11 * blue > 128 else (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class VisionProbe:
+    """Result of a vision probe.
+
+    Attributes:
+        sees: Whether images are processed; None if the engine doesn't count tokens.
+        tokens_per_card: Measured prompt tokens of one 112 x 112 image.
+        reason: Why images are not processed.
+    """
+
+    sees: bool | None
+    tokens_per_card: float | None = None
+    reason: Notice | None = None
+
+
+def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> VisionProbe:
+    """Request one token twice, with and without two plain images, and compare the engine's token counts.
+
+    Raises:
+        AppError: The engine fails otherwise than by refusing images.
+        Cancelled: `cancel` was set.
+    """
+    words: list[str | dict[str, object]] = [{"type": "text", "text": "Which colours?"}]
+    pictures: list[str | dict[str, object]] = [_card("red"), _card("blue")]
+    short = chat.bind(max_tokens=1)
+    without = ask(short, [HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
+    try:
+        with_two = ask(short, [HumanMessage(content=pictures + words)], cancel=cancel).usage  # type: ignore[arg-type]
+    except TooManyPictures:  # one image at a time is enough
+        return VisionProbe(True)
+    except PicturesRefused as refused:
+        return VisionProbe(False, reason=Notice("pictures_rejected", {"reason": str(refused.values["reason"])}))
+    if without is None or with_two is None:
+        return VisionProbe(None)
+    extra = with_two.prompt_tokens - without.prompt_tokens
+    if extra < _FEWEST_TOKENS:
+        return VisionProbe(False, reason=Notice("pictures_dropped", {"tokens": with_two.prompt_tokens}))
+    return VisionProbe(True, extra / 2)
+
+
+def _card(colour: str) -> dict[str, object]:
+    buffer = BytesIO()
+    Image.new("RGB", (CARD_SIDE, CARD_SIDE), colour).save(buffer, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return {"type": "image_url", "image_url": {"url": url}}

@@ -8,9 +8,16 @@ from app.models.catalogue import Catalogue, Match, built_in, load
 from app.models.catalogue_parser import CatalogueEntry
 from app.models.config.parser import read_shape
 from app.models.formats import FORMATS, NumberFormat
-from app.models.gpu_database import GpuCard, find_card
 from app.models.memory import MemoryEstimate, estimate_memory
-from app.models.placement import MemoryNeed, Proposal, estimate_need, propose_for_cards, propose_for_cpu
+from app.models.placement import (
+    GpuCard,
+    MemoryNeed,
+    Proposal,
+    estimate_need,
+    find_card,
+    propose_for_cards,
+    propose_for_cpu,
+)
 from app.models.serving_plan import Plan, parse_plan
 
 __all__ = [

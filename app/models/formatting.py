@@ -8,9 +8,8 @@ from app.models.architecture import Shape
 from app.models.catalogue import Match
 from app.models.catalogue_parser import CatalogueEntry
 from app.models.formats import format_of
-from app.models.gpu_database import GpuCard
 from app.models.memory import estimate_memory
-from app.models.placement import MemoryNeed, least_bytes
+from app.models.placement import GpuCard, MemoryNeed, least_bytes
 from app.models.serving_plan import GIB, Device, Plan
 
 

@@ -17,9 +17,8 @@ from unicodedata import east_asian_width
 
 from app.core.domain import Analysis, Cue, Language
 from app.i18n import t
-from app.reports.content.ai_disclosure import aigc_text
-from app.reports.content.labels import finding_text, remarks
-from app.reports.content.plain_text import one_line
+from app.reports.content.labels import finding_text, one_line, remarks
+from app.reports.content.provenance import aigc_text
 from app.reports.content.request_parts import seconds_of, times_of
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
@@ -26,10 +27,9 @@ from app.core.domain import AnalysisRequest, EngineProgress, Language, Notice
 from app.engine import DownloadManager, Engine, Monitor, check_model_folder, normal_base_url, resolve_model
 from app.models import Proposal
 from app.services.engine_session import EngineSession, build_engine, conditions, confirmed_downloads, open_session
-from app.store.benchmark_store import Measured
 from app.store.database import Store
-from app.store.fs_utils import log_to
-from app.store.process_lock import ProcessLock
+from app.store.fs_utils import ProcessLock, log_to
+from app.store.model_records import Measured
 from app.store.video_repository import VideoRepository
 from app.video.stills import Stills
 
@@ -346,3 +346,13 @@ def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
 def _counts(jobs: Jobs) -> tuple[int, int]:
     """Count the jobs that run in any process on this data folder, and those that wait in this one."""
     return sum(job.state == "running" for job in jobs.recent(_NEWEST)), len(jobs.waiting())
+
+
+@contextmanager
+def open_library(settings: Settings) -> Iterator[Services]:
+    """Open the services and close them afterwards; jobs of other programs aren't resumed."""
+    services = open_services(settings, adopts=False)
+    try:
+        yield services
+    finally:
+        services.close()

@@ -39,8 +39,8 @@ from app.engine import (
     vllm_launcher,
 )
 from app.services.preflight import computes_wide, refuse
-from app.store.confirmed_downloads import ConfirmedDownloads
 from app.store.extraction_cache import ExtractionStore
+from app.store.model_records import ConfirmedDownloads
 from app.store.timing_stats import TimingStats
 from app.video import Opening
 

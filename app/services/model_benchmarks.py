@@ -39,7 +39,7 @@ from app.models.dummy_model import check_entry
 from app.models.formats import format_of
 from app.models.serving_plan import GIB, Device
 from app.services.engine_session import pass_on, usual_side
-from app.store.benchmark_store import BenchmarkStore, Measured, checks, trials
+from app.store.model_records import BenchmarkStore, Measured, checks, trials
 
 Listener = Callable[[EngineProgress], None]
 _FRAME_SHAPE = 9 / 16
@@ -255,7 +255,7 @@ def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> 
         AppError: The engine cannot be reached or doesn't answer.
     """
     from app.llm.chat import connect
-    from app.llm.vision_probe import prove_sight
+    from app.llm.vision_check import prove_sight
 
     api_key, model = settings.api_key, settings.asked_model
     endpoint = RemoteEngine(settings.base_url, api_key, model).ensure_ready(on_progress, cancel)

@@ -21,7 +21,7 @@ from app.models.placement import USABLE
 from app.services import hardware_profile
 from app.services.hardware_profile import HardwareProfile
 from app.services.preflight import effective_arguments
-from app.store.benchmark_store import trials
+from app.store.model_records import trials
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2

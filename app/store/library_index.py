@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from app.core.errors import StorageError
+from app.core.errors import InputError, StorageError
 from app.store.database import Store
 from app.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 
@@ -21,6 +21,8 @@ FORM = 2
 """Version of the entries. Increase it with any change to their contents, so that all of them are rebuilt."""
 Kind = Literal["name", "summary", "chapter", "finding", "said", "screen"]
 Order = Literal["best", "newest", "oldest", "name", "longest"]
+LATEST = "latest"
+"""Name of the newest analysis, accepted in place of its id."""
 _ALL = "FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
 # In this order: joined the other way round, FTS5 would search again for each row.
 _FOUND = "FROM words CROSS JOIN entries ON entries.number = words.rowid CROSS JOIN jobs ON jobs.id = entries.job_id"
@@ -333,6 +335,27 @@ class LibraryIndex:
         """Get the thumbnail of an analysis as a JPEG, empty if there is none."""
         rows = self._store.select("SELECT jpeg FROM covers WHERE job_id = ?", job_id)
         return bytes(rows[0][0]) if rows else b""
+
+    def resolve_id(self, given: str) -> str:
+        """Return the full id of an analysis.
+
+        Args:
+            given: The id, a unique beginning of it, or "latest" for the newest analysis.
+
+        Raises:
+            InputError: "job_unknown" or "job_ambiguous".
+        """
+        if given == LATEST:
+            found = [entry.id for entry in self.find(LibraryQuery(), order="newest", offset=0, limit=1)]
+        elif self.entry(given):
+            found = [given]
+        else:
+            found = self.ids_starting_with(given) if given else []
+        if not found:
+            raise InputError("job_unknown", id=given)
+        if len(found) > 1:
+            raise InputError("job_ambiguous", id=given, first=found[0], second=found[1])
+        return found[0]
 
     def ids_starting_with(self, text: str) -> list[str]:
         """List up to two ids that begin with this text, the newest first; two suffice to show that it is ambiguous."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         sound_pieces,
         subtitles_of,
     )
-    from app.video.hashing import picture_key, sha256_of, version
+    from app.video.files import picture_key, sha256_of, version
     from app.video.keyframes.timestamp_selection import Known, Opening
     from app.video.stills import Still, Stills
     from app.video.worker_pool import worker_ready, worker_started
@@ -34,12 +34,12 @@ _MODULES = {
     "extract_named": "extractor",
     "full_pictures": "extractor",
     "may_have_subtitles": "extractor",
-    "picture_key": "hashing",
+    "picture_key": "files",
     "probe": "extractor",
-    "sha256_of": "hashing",
+    "sha256_of": "files",
     "sound_pieces": "extractor",
     "subtitles_of": "extractor",
-    "version": "hashing",
+    "version": "files",
     "worker_ready": "worker_pool",
     "worker_started": "worker_pool",
 }

@@ -31,8 +31,7 @@ from app.core.domain import (
 )
 from app.core.errors import Cancelled, DecodeError
 from app.core.filenames import readable
-from app.video.files import check_file, printable
-from app.video.hashing import picture_key
+from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.timestamp_selection import Fetched, Known, Opening, in_shots, wishes_of
 from app.video.subtitles.discovery import files_beside
 from app.video.worker_pool import DecoderWorker

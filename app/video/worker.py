@@ -14,9 +14,11 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import av.error
 
 from app.core.domain import (
     Keyframe,
@@ -28,26 +30,27 @@ from app.core.domain import (
     SoundPiece,
     Transcript,
     VideoEvent,
+    VideoInfo,
 )
 from app.core.errors import AppError, DecodeError
 from app.video import limits
-from app.video.files import printable
-from app.video.hashing import picture_key
+from app.video.files import picture_key, printable
 from app.video.keyframes.strategies import Wish
 from app.video.keyframes.timestamp_selection import Fetched, Known, Opening
 from app.video.protocol import private_output, send
+from app.video.readers.base import FrameReader, Picture, as_jpeg
+from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
 if TYPE_CHECKING:
     from app.video.features.text_recognition import TextReading
     from app.video.readers.base import FrameReader
 
-
 _LIKELY = ("first", "shot")
 """Reasons of early keyframes that are mostly kept in the end, so their text is read at once."""
-
-
 _STILLS_NICENESS = 10
 """Chosen by hand, so that an analysis goes first; not tuned."""
+_QUALITY = 80
+"""JPEG quality of pictures that are seen for a moment; half the size of a keyframe. Chosen by hand; not tuned."""
 
 
 def _load() -> None:
@@ -113,10 +116,8 @@ def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetch
             yield from decoder.pieces(reader.info, request["start_seconds"], request["end_seconds"])
             return
         if task == "stills":
-            from app.video import still_reader
-
             limits.lower_priority(_STILLS_NICENESS)
-            yield from still_reader.stills(reader, ((float(time), int(side)) for time, side in _further_requests()))
+            yield from stills(reader, ((float(time), int(side)) for time, side in _further_requests()))
             return
         from app.video.keyframes import pipeline
 
@@ -209,6 +210,57 @@ def main() -> NoReturn:
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)
+
+
+class StillReader:
+    """Random access to the pictures of a video; the list of packets is kept between requests."""
+
+    def __init__(self, video: VideoInfo, reader: str) -> None:
+        self._video = video
+        self._reader = reader
+        self._jumper: AccurateSeeker | None = None
+        if reader == "pyav":
+            self._open()
+
+    def at(self, seconds: float) -> Picture | None:
+        """Return the picture shown at `seconds`, or None for a file without one."""
+        if self._jumper is not None:
+            try:
+                return self._jumper.at(seconds)
+            except (InaccurateSeekError, av.error.FFmpegError):
+                self._open()  # decoder state from a damaged place must not affect the next request
+        return next(pictures_at(self._video, self._reader, [seconds]), None)
+
+    def _open(self) -> None:
+        self.close()
+        try:
+            self._jumper = AccurateSeeker(self._video)
+        except (InaccurateSeekError, av.error.FFmpegError):
+            self._jumper = None
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._jumper is not None:
+            self._jumper.close()
+            self._jumper = None
+
+
+def stills(reader: FrameReader, requests: Iterable[tuple[float, int]]) -> Iterator[KeyframeFound]:
+    """Yield the picture for each request (seconds, longest side in pixels), numbered in the order of the requests.
+
+    A Keyframe without a JPEG means that there is no picture.
+    """
+    source = StillReader(reader.info, reader.name)
+    try:
+        for number, (seconds, side) in enumerate(requests, 1):
+            picture = source.at(seconds)
+            if picture is None:
+                yield KeyframeFound(Keyframe(number, 0, seconds, "asked", 1, 0, 0, b""))
+                continue
+            jpeg, width, height = as_jpeg(picture.upright(side), _QUALITY)
+            yield KeyframeFound(Keyframe(number, picture.index, picture.time_seconds, "asked", 1, width, height, jpeg))
+    finally:
+        source.close()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from app.core.errors import Cancelled, EngineError
 from app.engine.child_process import GUARD
 from app.models import built_in, parse_plan, propose_for_cpu, read_shape
 from app.models.serving_plan import GIB
-from app.store.benchmark_store import trials as kept_trials
+from app.store.model_records import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
 MEASURED = BenchmarkResult(

@@ -11,7 +11,7 @@ from unicodedata import east_asian_width
 import pytest
 
 from app.cli import main
-from app.cli.parser import set_language
+from app.cli.main import set_language
 from app.i18n import catalogue
 
 # Messages of Python versions other than the one that runs the test.

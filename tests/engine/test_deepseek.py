@@ -28,7 +28,7 @@ from app.engine import Launcher, LocalEngine, transformers_launcher
 from app.llm.chat import connect
 from app.llm.messages import data_url
 from app.llm.stream import ask
-from app.llm.vision_probe import VisionProbe, prove_sight
+from app.llm.vision_check import VisionProbe, prove_sight
 from app.reports import FORMATS
 from app.services.engine_session import conditions, runner
 from tests.api.test_openai_server import say

@@ -15,7 +15,7 @@ from app.core.domain import Analysis, AnalysisRequest, ChunkResult, Usage
 from app.i18n import LANGUAGES, t
 from app.jobs import Deduplicator, Jobs, JobSnapshot
 from app.store.database import Store
-from app.store.process_lock import ProcessLock
+from app.store.fs_utils import ProcessLock
 from tests.analysis.test_pipeline import tools
 from tests.llm.scripted import Server
 

@@ -25,7 +25,7 @@ from app.library.bulk_operations import reports_in, reports_of
 from app.reports import bundle
 from app.reports.files import write_zip
 from app.reports.json import writer
-from app.reports.json.stream import MOST_PICTURE_BYTES, MOST_TEXT_BYTES
+from app.reports.json.reader import MOST_PICTURE_BYTES, MOST_TEXT_BYTES
 from app.reports.json.writer import JPEG_URL
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import analysis

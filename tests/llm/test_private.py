@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
+from app.analysis.requests.engine_connector import cache_tokens
 from app.core.errors import AppError, EngineError
 from app.core.redaction import redact, remember_secret
 from app.engine import RemoteEngine
@@ -23,7 +24,6 @@ from app.engine.http_client import NoAnswer, get_json
 from app.i18n import error_text
 from app.llm.chat import connect
 from app.llm.embeddings import EmbeddingModel
-from app.llm.kv_cache import cache_tokens
 from app.llm.stream import ask
 from app.llm.token_count import count_tokens
 from app.store.fs_utils import log_to

@@ -13,8 +13,7 @@ from PIL import Image
 from app.engine import Endpoint
 from app.i18n import t
 from app.llm.chat import EngineChat, connect
-from app.llm.test_cards import COLOURS, VisionCard, cards, draw
-from app.llm.vision_check import VisionCheckResult, check_vision, score
+from app.llm.vision_check import COLOURS, VisionCard, VisionCheckResult, cards, check_vision, draw, score
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
 EIGHT = cards(8)

@@ -7,7 +7,7 @@ import pytest
 
 from app.engine import Endpoint
 from app.llm.chat import EngineChat, connect
-from app.llm.vision_probe import prove_sight
+from app.llm.vision_check import prove_sight
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
 

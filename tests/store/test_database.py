@@ -12,16 +12,15 @@ import pytest
 
 from app.core.errors import StorageError
 from app.store import database as store_module
-from app.store.database import Row, Store
-from app.store.migrations import MIGRATIONS
-from app.store.process_lock import ProcessLock
+from app.store.database import MIGRATIONS, Row, Store
+from app.store.fs_utils import ProcessLock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROW = Row("job", "2026-01-01", "clip.mp4", "paused", "me", "{}")
 OPENING = """
 import sys
 from pathlib import Path
-from app.store.process_lock import ProcessLock
+from app.store.fs_utils import ProcessLock
 from app.store.database import Row, Store
 folder, name = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)

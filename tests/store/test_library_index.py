@@ -10,9 +10,8 @@ import pytest
 
 from app.core.errors import StorageError
 from app.store import library_index as library_module
-from app.store.database import Row, Store
+from app.store.database import MIGRATIONS, Row, Store
 from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
-from app.store.migrations import MIGRATIONS
 from app.store.tokenizer import places, terms_of
 
 

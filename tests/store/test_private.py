@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from app.core.private_files import make_private_folder, restrict_to_owner
-from app.store.benchmark_store import trials
 from app.store.database import Row, Store
 from app.store.extraction_cache import ExtractionStore
-from app.store.fs_utils import log_to
-from app.store.process_lock import ProcessLock
+from app.store.fs_utils import ProcessLock, log_to
+from app.store.model_records import trials
 from app.store.timing_stats import TimingStats
 from app.store.video_repository import VideoRepository
 

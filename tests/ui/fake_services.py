@@ -56,7 +56,7 @@ from app.jobs.worker import Run
 from app.services.container import Services
 from app.services.engine_session import EngineSession
 from app.store.database import Store
-from app.store.process_lock import ProcessLock
+from app.store.fs_utils import ProcessLock
 from app.store.timing_stats import KnownTimings
 from app.store.video_repository import VideoRepository
 from tests.cards import draw_card, to_jpeg

@@ -19,10 +19,9 @@ from typing import Any
 
 from app.analysis.parsing import citations
 from app.analysis.parsing.finding_parser import DEEPEST, FRAME_KEYS, FindingParser, as_line, flat, folded_keys
-from app.analysis.parsing.json_extraction import canonical, find, is_answer, is_entry, without_thoughts
-from app.analysis.parsing.tolerant_json import TolerantJson
+from app.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry, without_thoughts
 from app.analysis.prompts.schema import Scope
-from app.analysis.prompts.template_parser import Template
+from app.analysis.prompts.templates import Template
 from app.core.domain import Chapter, Finding, Language, Subject
 
 __all__ = ["ParsedAnswer", "parse_answer", "partial_text"]

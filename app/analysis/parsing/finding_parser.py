@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.analysis.parsing import citations
-from app.analysis.prompts.template_parser import Field
+from app.analysis.prompts.templates import Field
 from app.core.domain import Finding, Language
 
 FRAME_KEYS = ("first_frame", "frames", "frame", "frame_numbers", "frame_number", "start_frame", "帧", "帧编号")

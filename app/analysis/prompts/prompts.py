@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from app.analysis.planning.time_parsing import has_range
 from app.analysis.prompts.schema import Scope, own_words, shared_words
-from app.analysis.prompts.template_parser import Template
+from app.analysis.prompts.templates import Template
 from app.core.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
 from app.i18n import t
 from app.i18n.formatting import mark

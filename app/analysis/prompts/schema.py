@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from app.analysis.prompts.template_parser import Field, Template
+from app.analysis.prompts.templates import Field, Template
 from app.core.domain import MOST_FRAMES, Language
 from app.i18n import t
 

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import httpx
+
 from app.analysis.requests.request_executor import EngineConnection
+from app.core import prometheus_text
 from app.core.domain import EngineInfo, EngineProgress
 from app.core.errors import AppError
 from app.engine import Endpoint, Engine
 from app.llm.cache import AnswerCache
 from app.llm.chat import connect
-from app.llm.kv_cache import cache_tokens
+from app.llm.http import authorization, client
 from app.llm.token_count import count_tokens
-from app.llm.vision_probe import VisionProbe, prove_sight
+from app.llm.vision_check import VisionProbe, prove_sight
 
 # Chosen by hand; not tuned.
 _UNKNOWN_CONTEXT = 8192  # tokens, if the engine doesn't report its context
@@ -24,6 +27,7 @@ _MOST_IN_FLIGHT = 16  # requests at the same time
 _DEFAULT_IN_FLIGHT = 4  # if the engine doesn't report the size of its cache
 _ESTIMATE_TIMEOUT_SECONDS = 5.0  # for counting tokens before a run, while the page waits
 _EXIT_WAIT_SECONDS = 2.0  # from a broken connection until the process is seen to have ended
+_CACHE = "vllm:cache_config_info"
 
 
 @dataclass
@@ -119,3 +123,29 @@ class EngineConnector:
             time.sleep(0.1)
         # A server whose core has died still reports that for a while; so does one whose shutdown takes long.
         return error or self.engine.end_if_unwell()
+
+
+def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -> int | None:
+    """Get the size in tokens of the key-value cache that all running requests share, or None if not published."""
+    try:
+        with client(base_url) as http:
+            answer = http.get(
+                prometheus_text.metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds
+            )
+    except httpx.HTTPError:
+        return None
+    if answer.status_code != 200:
+        return None
+    labels = next((labels for _, labels, _ in prometheus_text.read(answer.text, {_CACHE})), {})
+    for tokens in (
+        labels.get("kv_cache_size_tokens"),
+        _product(labels.get("num_gpu_blocks"), labels.get("block_size")),
+    ):
+        if tokens and tokens.isdecimal() and int(tokens) > 0:
+            return int(tokens)
+    return None
+
+
+def _product(blocks: str | None, size: str | None) -> str | None:
+    """Return blocks times block size; older versions publish only these."""
+    return str(int(blocks) * int(size)) if blocks and size and blocks.isdecimal() and size.isdecimal() else None

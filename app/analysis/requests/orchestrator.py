@@ -3,14 +3,16 @@
 A part is sent as pictures if the engine has image input, else as text from measured facts; once pictures are refused,
 the rest of the run uses text. If a part is too large for the engine, all unfinished parts are made smaller.
 app.analysis.requests.scheduler decides the order of the parts and the context that they pass on.
+
+It joins the parsed and checked findings with their frames, not the text of the answers.
 """
 
 from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -19,19 +21,29 @@ from app.analysis.concurrency import wait_for
 from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning import plan
+from app.analysis.planning.plan import RequestCapacity, group_parts
 from app.analysis.planning.token_cost import base_layout
 from app.analysis.prompts.templates import Template
-from app.analysis.requests.context import Introduction
-from app.analysis.requests.reducer import Reducer
-from app.analysis.requests.request_builder import ImagePrefetch, RequestBuilder, RequestChunk
+from app.analysis.requests.request_builder import ImagePrefetch, Introduction, RequestBuilder, RequestChunk
 from app.analysis.requests.request_executor import Emit, EngineConnection, Frames, RequestExecutor
 from app.analysis.requests.scheduler import ENDS_ALL, Scheduler
 from app.analysis.task import EarlierResults, Task
-from app.core.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Layout, Planned, StageStarted
-from app.core.errors import AppError, Cancelled, EngineError, PicturesRefused
+from app.core.domain import (
+    AnalysisEvent,
+    AnswerDelta,
+    ChunkDone,
+    ChunkResult,
+    Layout,
+    ModeChosen,
+    Planned,
+    StageStarted,
+)
+from app.core.errors import AppError, Cancelled, ContextExceeded, EngineError, Paused, PicturesRefused
 from app.llm.error_mapping import TooManyPictures
+from app.llm.token_count import estimate_text_tokens
 
 _POLL_SECONDS = 0.1
+_SUMMARY = 0
 
 
 class EarlyPart(NamedTuple):
@@ -245,3 +257,84 @@ def _parts(layout: Layout, frames: Frames) -> list[Frames]:
     """Return the frames of each part; one part without frames if the layout has none."""
     by_number = {frame.number: frame for frame in frames}
     return [tuple(by_number[number] for number in part) for part in layout.parts] or [()]
+
+
+class Reducer:
+    """Reducer of one run. Intermediate joins are numbered -1, -2, … and run at the same time."""
+
+    def __init__(
+        self,
+        task: Task,
+        builder: RequestBuilder,
+        executor: RequestExecutor,
+        connection: EngineConnection,
+        emit: Emit,
+        pool: Executor,
+        check: Callable[[], None],
+    ) -> None:
+        self._done = task.done
+        self._control = task.control
+        self._check = check
+        self._builder = builder
+        self._executor = executor
+        self._emit = emit
+        self._pool = pool
+        self._room = RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
+        self._number = 0
+
+    def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:
+        """Join all parts; ChunkDone events carry the results, that of the summary last."""
+        room = self._room
+        while True:
+            try:
+                self._rounds(list(parts), frames, room)
+                return
+            except ContextExceeded:
+                if room < self._room // 8:
+                    raise
+                room //= 2
+
+    def _rounds(self, parts: list[ChunkResult], frames: Frames, room: int) -> None:
+        while len(groups := self._groups(parts, room)) > 1:
+            numbers = [self._next_number() for _ in groups]
+            futures = [
+                self._pool.submit(self._join, number, group, frames)
+                for number, group in zip(numbers, groups, strict=True)
+            ]
+            parts = [self._awaited(future) for future in futures]
+            if self._control.pause.is_set():
+                raise Paused
+        self._awaited(self._pool.submit(self._join, _SUMMARY, parts, frames))
+
+    def _awaited(self, future: Future[ChunkResult]) -> ChunkResult:
+        """Wait for the result; `check` raises if the run is cancelled."""
+        wait_for(future, self._check)
+        return future.result()
+
+    def _join(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> ChunkResult:
+        if len(parts) == 1 and number != _SUMMARY:
+            return parts[0]
+        cited = frames if number == _SUMMARY else _between(parts, frames)
+        asked = self._builder.join_request(number, parts, cited)
+        result = self._done.result(asked.key, number)
+        if result is None:
+            self._emit(ModeChosen(number, "text"))
+            result = self._executor.answer(asked, vary=number in self._done.again)
+        else:
+            self._emit(AnswerDelta(number, result.answer, restart=True))
+        self._emit(ChunkDone(result))
+        return result
+
+    def _groups(self, parts: Sequence[ChunkResult], room: int) -> list[list[ChunkResult]]:
+        """Group neighbouring parts whose texts fit one request."""
+        costs = [estimate_text_tokens(self._builder.part_text(part)) for part in parts]
+        return [[parts[place] for place in places] for places in group_parts(costs, room)]
+
+    def _next_number(self) -> int:
+        self._number -= 1
+        return self._number
+
+
+def _between(parts: Sequence[ChunkResult], frames: Frames) -> Frames:
+    held = {number for part in parts for number in part.frames}
+    return tuple(frame for frame in frames if frame.number in held)

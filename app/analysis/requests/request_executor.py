@@ -37,7 +37,7 @@ from app.llm.cache import AnswerCache
 from app.llm.messages import in_words
 from app.llm.stream import Reply, stream
 from app.llm.token_count import TokenCount
-from app.llm.vision_probe import VisionProbe
+from app.llm.vision_check import VisionProbe
 
 Frames = tuple[Keyframe, ...]
 Emit = Callable[[AnalysisEvent], None]
@@ -102,7 +102,7 @@ class EngineRequest:
         mode: How frames are sent.
         sent: Messages.
         scope: Kind of the request.
-        key: Cache key of the answer, see app.analysis.cache_keys.
+        key: Cache key of the answer, see app.analysis.task.
         fallback: Why text is sent in place of pictures.
     """
 

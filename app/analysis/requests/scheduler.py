@@ -11,8 +11,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any
 
-from app.analysis.requests.context import NO_CONTEXT, CarriedContext, Introduction, build_context, required_parts
-from app.analysis.requests.request_builder import RequestChunk
+from app.analysis.requests.request_builder import (
+    NO_CONTEXT,
+    CarriedContext,
+    Introduction,
+    RequestChunk,
+    build_context,
+    required_parts,
+)
 from app.analysis.requests.request_executor import Emit, EngineEnded
 from app.core.domain import ChunkResult, Notice, Noticed, clock
 from app.core.errors import (

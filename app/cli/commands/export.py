@@ -13,12 +13,12 @@ from pathlib import Path
 
 from app import config
 from app.cli.common import storage_errors
-from app.cli.library_access import open_library, resolve_id
 from app.core.domain import Analysis, Language
 from app.core.errors import ConfigError, InputError
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle
 from app.reports.files import written
+from app.services.container import open_library
 
 ALL = "all"
 
@@ -69,7 +69,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
         paths = _write(reports_in([given.json_file]), given)
     else:
         with open_library(config.load()) as services:
-            ids = [resolve_id(services, one) for one in given.ids]
+            ids = [services.jobs.library.resolve_id(one) for one in given.ids]
             paths = _write(_reports(ids, lambda one: services.jobs.snapshot(one).analysis, missing), given)
     if given.json:
         print(json.dumps([str(path) for path in paths], ensure_ascii=False))

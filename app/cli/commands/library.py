@@ -19,15 +19,13 @@ from rich.text import Text
 
 from app import config
 from app.cli.common import add_output_options, wide_console
-from app.cli.library_access import open_library, resolve_id
 from app.core.domain import Language, clock
 from app.core.errors import AppError, ConfigError, InputError
 from app.core.filenames import base_name
 from app.i18n import error_text, t
 from app.jobs.snapshot import State
-from app.reports.content.labels import local_minute, title_and_details
-from app.reports.content.plain_text import printable
-from app.services.container import Services
+from app.reports.content.labels import local_minute, printable, title_and_details
+from app.services.container import Services, open_library
 from app.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
 
 Ask = Callable[[Services, argparse.Namespace, Language], int]
@@ -193,7 +191,7 @@ def _show(services: Services, given: argparse.Namespace, language: Language) -> 
     from app.reports.json import writer
     from app.reports.text import markdown  # slow imports that listing doesn't need
 
-    job_id = resolve_id(services, given.id)
+    job_id = services.jobs.library.resolve_id(given.id)
     job, entry = services.jobs.snapshot(job_id), services.jobs.library.entry(job_id)
     if job.analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
@@ -207,13 +205,13 @@ def _show(services: Services, given: argparse.Namespace, language: Language) -> 
 
 
 def _rename(services: Services, given: argparse.Namespace, language: Language) -> int:
-    job_id = resolve_id(services, given.id)
+    job_id = services.jobs.library.resolve_id(given.id)
     services.jobs.rename(job_id, given.to)
     return _print_entries(services, [job_id], given)
 
 
 def _tag(services: Services, given: argparse.Namespace, language: Language) -> int:
-    job_id, library = resolve_id(services, given.id), services.jobs.library
+    job_id, library = services.jobs.library.resolve_id(given.id), services.jobs.library
     for tag in filter(None, (one.strip() for one in given.tags)):
         (library.untag if given.remove else library.tag)([job_id], tag)
     return _print_entries(services, [job_id], given)
@@ -222,7 +220,7 @@ def _tag(services: Services, given: argparse.Namespace, language: Language) -> i
 def _delete(services: Services, given: argparse.Namespace, language: Language) -> int:
     from app.library.bulk_operations import remove
 
-    ids = list(dict.fromkeys(resolve_id(services, one) for one in given.ids))
+    ids = list(dict.fromkeys(services.jobs.library.resolve_id(one) for one in given.ids))
     if not given.yes:
         names = ", ".join(_line(entry.name) for one in ids if (entry := services.jobs.library.entry(one)))
         if not sys.stdin.isatty():

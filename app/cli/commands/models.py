@@ -16,7 +16,7 @@ from typing import Any
 
 from app import config
 from app.cli.common import add_output_options
-from app.cli.models import benchmark, preflight, tables, vision_check
+from app.cli.models import checks, tables
 from app.config import Settings
 from app.core.domain import Language
 from app.core.errors import ConfigError, EngineError, ModelNotFound
@@ -42,7 +42,7 @@ from app.models.serving_plan import GIB
 from app.services.hardware_profile import HardwareProfile, here, speed_here
 from app.services.model_benchmarks import latest_trials, pace_text
 from app.services.preflight import effective_arguments
-from app.store.benchmark_store import Measured, trials
+from app.store.model_records import Measured, trials
 
 _MOST_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
 
@@ -68,11 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
 
     trial = asks.add_parser("try", help=t("cli.models_try", language))
     trial.set_defaults(ask=_try)
-    benchmark.add_arguments(trial, language)
+    checks.add_benchmark_arguments(trial, language)
 
     formats = asks.add_parser("formats", help=t("cli.models_formats", language))
     formats.set_defaults(ask=_formats)
-    others = (preflight.add_parser(asks, language), vision_check.add_parser(asks, language))
+    others = (checks.add_preflight_parser(asks, language), checks.add_vision_parser(asks, language))
     for one in (show, fit, trial, formats, *others):
         add_output_options(one, language, argparse.SUPPRESS)
 
@@ -209,7 +209,7 @@ def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
     found = place.proposals((entry,))
     if not found:
         raise _nothing_fits(entry, place, language)
-    return benchmark.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings, language)
+    return checks.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings, language)
 
 
 def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:

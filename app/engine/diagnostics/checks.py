@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from app.core.domain import Notice
 from app.core.errors import EngineError, StorageError
 from app.engine.diagnostics.facts import CheckedSettings, GpuFacts, SystemFacts
-from app.engine.downloads.errors import human_bytes
+from app.engine.downloads.hub import human_bytes
 from app.i18n import as_notice
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 from app.core.errors import AppError
 from app.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
-from app.engine.monitoring.gpu import GpuReader, GpuSamples
-from app.engine.monitoring.system_metrics import SystemMetricsReader, SystemSample
+from app.engine.monitoring.system_metrics import GpuReader, GpuSamples, SystemMetricsReader, SystemSample
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from app.models.preflight import architecture, dtype_quantisation, files, memory, parallelism
+from app.models.preflight import architecture, dtype_quantisation, memory
 from app.models.preflight.context import GpuState, MachineState, Model, PreflightSubject, Program
 from app.models.preflight.finding import SEVERITIES, Fix, PreflightFinding, Severity, apply_fix
 
@@ -27,15 +27,15 @@ __all__ = [
 ]
 
 _FIRST: tuple[Callable[[PreflightSubject], Iterator[PreflightFinding]], ...] = (
-    files.settings, files.port, files.folder, architecture.original,
+    architecture.settings, architecture.port, architecture.folder, architecture.original,
 )  # fmt: skip
 _CHECKS: tuple[Callable[[PreflightSubject], Iterator[PreflightFinding]], ...] = (
-    files.templates, files.absent,
+    architecture.templates, architecture.absent,
     architecture.code, architecture.known, architecture.foreign,
     dtype_quantisation.in_bfloat16, dtype_quantisation.without_instructions, dtype_quantisation.in_half,
     dtype_quantisation.quantised_in_float, dtype_quantisation.method,
     dtype_quantisation.generation, dtype_quantisation.mixture, dtype_quantisation.sizes,
-    parallelism.heads, parallelism.groups, parallelism.devices, parallelism.through_ray, parallelism.shared_memory,
+    memory.heads, memory.groups, memory.devices, memory.through_ray, memory.shared_memory,
     memory.length, memory.cache, memory.cards, memory.busy_cards, memory.ordinary, memory.pictures, memory.blind,
 )  # fmt: skip
 

@@ -11,7 +11,6 @@ from typing import get_args
 from app.core.domain import Analysis, FrameFacts, Keyframe, Language, Stretch, StretchType, Transcript, clock
 from app.i18n import notice_text, t
 from app.i18n.formatting import measured, origin
-from app.reports.content.ai_disclosure import aigc_text
 from app.reports.content.document import (
     Block,
     Document,
@@ -28,7 +27,7 @@ from app.reports.content.document import (
     plain,
 )
 from app.reports.content.labels import ai_label, headline, span_of
-from app.reports.content.provenance import provenance_section
+from app.reports.content.provenance import aigc_text, provenance_section
 from app.reports.content.summary_section import SummarySection
 from app.reports.graphics.chart import chart_of
 

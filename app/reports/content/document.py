@@ -125,7 +125,7 @@ class DocumentFacts:
     """Metadata of the report file.
 
     `created` is an ISO time; `generator` is FrameLens with its version. If no model has answered, `model`, `ai_label`
-    and `aigc` (see app.reports.content.ai_disclosure) are empty.
+    and `aigc` (see app.reports.content.provenance) are empty.
     """
 
     video: str

@@ -1,6 +1,7 @@
-"""Texts of reports in the reader's language: fields, doubts, settings, labels and times of an analysis.
+"""Texts of reports in the reader's language, and the sanitizer of untrusted text.
 
-A key without a text, which a report of another version may hold, is shown unchanged.
+A key without a text, which a report of another version may hold, is shown unchanged. Characters that a file format may
+refuse or misread are shown as code points.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from app.core.domain import BREAKS, Analysis, ChunkResult, Finding, Language, cl
 from app.core.filenames import base_name, shown_name
 from app.i18n import catalogue, notice_text, t
 from app.reports.content.document import Line, Span
-from app.reports.content.plain_text import one_line, printable
 from app.reports.content.request_parts import RequestPart
 
 _QUOTED = 200
 """Characters quoted from an answer that repeats itself: about two lines, enough to see the repetition."""
 _IS_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}[/\\]")
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]")
+"""Characters that XML 1.0 (section 2.2) forbids, and the control characters that it discourages."""
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
+"""Marks that change the direction of the text after them, even beyond the end of a sentence or a cell."""
 
 
 def named(table: str, key: str, language: Language) -> str:
@@ -183,3 +187,23 @@ def local_minute(created: str, zone: tzinfo | None = None) -> str:
         return f"{made.astimezone(zone):%Y-%m-%d %H:%M}" if made else created
     except (OverflowError, ValueError, OSError):  # beyond the first or the last day of the calendar
         return created
+
+
+def printable(text: str) -> str:
+    """Replace control characters and direction marks by code points such as "[U+202E]"; keep line breaks and tabs."""
+    return _TURNING.sub(_named, _UNFIT.sub(_named, text))
+
+
+def _named(found: re.Match[str]) -> str:
+    return f"[U+{ord(found[0]):04X}]"
+
+
+def one_line(text: str) -> str:
+    """Return printable text with all white space collapsed to single spaces."""
+    return " ".join(printable(text).split())
+
+
+def shortened(text: str, most: int) -> str:
+    """Return the text on one line of at most `most` characters, with "…" at the end if it was cut."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"

@@ -1,7 +1,11 @@
-"""Provenance section of a report: file, frames, engine, settings, and every request with its exact prompt."""
+"""Provenance section of a report: file, frames, engine, settings, requests with their prompts, and the AI label.
+
+The label is the machine-readable one for generated text that China requires in metadata (GB 45438-2025).
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 
 from app.core.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
@@ -10,6 +14,8 @@ from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
 from app.reports.content.labels import named, part_name, shareable_settings, troubles
 from app.reports.content.request_parts import parts_of
+
+KEY = "AIGC"
 
 
 def provenance_section(analysis: Analysis, language: Language) -> Iterator[Block]:
@@ -97,3 +103,33 @@ def _choice(selection: Selection, language: Language) -> str:
     else:
         span = t("ui.range_from", language, start=clock(start)) if start else ""
     return " · ".join(filter(None, (t(f"strategy.{selection.strategy}", language), span)))
+
+
+def aigc(analysis: Analysis) -> dict[str, str] | None:
+    """Return the fields of the standard's annex on metadata, or None if no model has answered.
+
+    Label "1" means that the content is generated, not only possibly or suspected so. The producer is the program with
+    the model that it asked.
+    """
+    if not analysis.answered_by:
+        return None
+    return {
+        "Label": "1",
+        "ContentProducer": f"FrameLens {analysis.app_version} ({analysis.answered_by})",
+        "ProduceID": analysis.id,
+        "ReservedCode1": "",
+        "ContentPropagator": "",
+        "PropagateID": "",
+        "ReservedCode2": "",
+    }
+
+
+def aigc_text(analysis: Analysis) -> str:
+    """Return the label as one line of JSON under KEY, or "" if no model has answered."""
+    fields = aigc(analysis)
+    return json.dumps({KEY: fields}, ensure_ascii=False) if fields else ""
+
+
+def escape_comment(label: str) -> str:
+    """Escape "--" in the JSON label, which would end a comment in HTML or XML."""
+    return label.replace("--", "-\\u002d")

@@ -21,10 +21,9 @@ from docx.parts.image import ImagePart
 from docx.shared import Cm, Pt, RGBColor
 
 from app.core.domain import Language
-from app.reports.content.ai_disclosure import KEY
 from app.reports.content.document import Document
-from app.reports.content.labels import date_of
-from app.reports.content.plain_text import printable
+from app.reports.content.labels import date_of, printable
+from app.reports.content.provenance import KEY
 from app.reports.docx.elements import Element, element, field, run
 from app.reports.files import ReportFile, zipped
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from app.core.domain import StretchType
-from app.reports.content.plain_text import printable
+from app.reports.content.labels import printable
 from app.reports.graphics.chart import Band, TimelineChart
 from app.reports.graphics.fonts import FAMILY, FOLDER, Faces
 

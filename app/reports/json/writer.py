@@ -22,8 +22,8 @@ from app.core.domain import (
     Transcript,
 )
 from app.i18n import t
-from app.reports.content.ai_disclosure import aigc
 from app.reports.content.labels import ai_label, field_names, issues, shareable_settings, troubles
+from app.reports.content.provenance import aigc
 from app.reports.content.request_parts import RequestPart, parts_of, times_of
 from app.reports.json.encoding import json_text, notice_of, rounded, source_of
 from app.reports.json.schema import (

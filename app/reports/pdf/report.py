@@ -25,7 +25,6 @@ from typing import Any
 from app.core.domain import Analysis, Language
 from app.core.images import smaller
 from app.i18n import t
-from app.reports.content.ai_disclosure import KEY
 from app.reports.content.builder import document
 from app.reports.content.document import (
     Block,
@@ -43,8 +42,8 @@ from app.reports.content.document import (
     signed,
     words,
 )
-from app.reports.content.labels import date_of, moment_address
-from app.reports.content.plain_text import printable
+from app.reports.content.labels import date_of, moment_address, printable
+from app.reports.content.provenance import KEY
 from app.reports.graphics.chart_svg import svg_in_own_font
 from app.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
 

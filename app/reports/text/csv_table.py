@@ -13,8 +13,7 @@ from io import StringIO
 
 from app.core.domain import Analysis, Finding, Language, clock
 from app.i18n import t
-from app.reports.content.labels import field_names, issues
-from app.reports.content.plain_text import one_line
+from app.reports.content.labels import field_names, issues, one_line
 from app.reports.content.request_parts import parts_of, times_of
 
 _BETWEEN = "; "

@@ -32,8 +32,7 @@ from app.reports.content.document import (
     signed,
     words,
 )
-from app.reports.content.labels import moment_address
-from app.reports.content.plain_text import printable
+from app.reports.content.labels import moment_address, printable
 from app.reports.graphics.chart_svg import Palette, svg
 
 _PICTURE_SIDE, _THUMBNAIL_SIDE = 640, 200

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from app.core.domain import Analysis, Language
-from app.reports.content.ai_disclosure import escape_comment
 from app.reports.content.builder import document
 from app.reports.content.document import (
     Block,
@@ -26,6 +25,7 @@ from app.reports.content.document import (
     signed,
     words,
 )
+from app.reports.content.provenance import escape_comment
 from app.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")

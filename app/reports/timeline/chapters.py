@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from app.core.domain import Analysis, Chapter, Language
 from app.i18n import t
-from app.reports.content.ai_disclosure import aigc_text
-from app.reports.content.labels import ai_label, remarks
-from app.reports.content.plain_text import one_line, shortened
+from app.reports.content.labels import ai_label, one_line, remarks, shortened
+from app.reports.content.provenance import aigc_text
 
 _LONGEST_TITLE = 100  # characters; chosen by hand, not tuned
 _FEWEST, _SHORTEST_SECONDS, _LONGEST_YOUTUBE_TITLE = 3, 10, 100

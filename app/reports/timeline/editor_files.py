@@ -7,9 +7,8 @@ from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 from app.core.domain import Analysis, Language
-from app.reports.content.ai_disclosure import KEY, aigc, aigc_text, escape_comment
-from app.reports.content.labels import remarks
-from app.reports.content.plain_text import one_line, shortened
+from app.reports.content.labels import one_line, remarks, shortened
+from app.reports.content.provenance import KEY, aigc, aigc_text, escape_comment
 from app.reports.json.encoding import json_text
 from app.reports.timeline.markers import (
     COLOURS,

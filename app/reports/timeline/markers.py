@@ -18,8 +18,7 @@ from typing import Literal, get_args
 from app.core.domain import Analysis, DecodeSummary, Language, VideoInfo, clock
 from app.i18n import sentences, t
 from app.i18n.formatting import origin
-from app.reports.content.labels import finding_text, remarks
-from app.reports.content.plain_text import one_line, shortened
+from app.reports.content.labels import finding_text, one_line, remarks, shortened
 from app.reports.content.request_parts import seconds_of, times_of
 from app.reports.timeline.chapters import chapters_of, has_model_chapters
 

@@ -16,7 +16,7 @@ from app.i18n import t
 from app.ui import resources
 from app.ui.components import page_styles, player
 from app.ui.formatting import error_words, plain, video_facts
-from app.ui.panels.analyse import answers, progress, request_form, stopped_job, video_picker
+from app.ui.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.ui.panels.report import comparison, reanalysis, report
 from app.ui.state import page_state
 
@@ -172,7 +172,7 @@ def _draw_job(services: Services, job: JobSnapshot, language: Language, *, can_e
 def _draw_contents(services: Services, job: JobSnapshot, language: Language) -> None:
     """Draw the incoming answers, the report, or the kept part of a stopped job."""
     if not job.is_readable:
-        st.fragment(answers.draw, run_every=progress.POLL_SECONDS)(services, job.id, language)
+        st.fragment(progress.draw_answers, run_every=progress.POLL_SECONDS)(services, job.id, language)
     elif edits := page_state().edits_of(job.id):
         reanalysis.draw_cards(job, edits, language)
     elif job.analysis:

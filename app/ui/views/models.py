@@ -12,7 +12,7 @@ from app.core.errors import AppError
 from app.i18n import t
 from app.models import load
 from app.services import hardware_profile
-from app.store.benchmark_store import trials
+from app.store.model_records import trials
 from app.ui import resources
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models import current_model, memory_calculator, model_form, remote_engine, table, vision_check

@@ -5,17 +5,28 @@ The open page asks the monitor for samples; the monitor measures only while it i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
 
 from app.core.domain import Language
-from app.engine import LONGEST_INTERVAL_SECONDS, PERIOD_SECONDS, EngineLoad, Sample, cpu_name, installed_vllm
+from app.engine import (
+    KEPT_SECONDS,
+    LONGEST_INTERVAL_SECONDS,
+    PERIOD_SECONDS,
+    PROCESS_ROLES,
+    EngineLoad,
+    GpuSample,
+    Sample,
+    cpu_name,
+    installed_vllm,
+)
 from app.i18n import t
-from app.ui import resources, system_charts
+from app.ui import resources
 from app.ui.components import charts
+from app.ui.components.charts import Chart, Series
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, short_model_name
 from app.ui.state import page_state
@@ -26,6 +37,9 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 _NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
+_SPANS = (120.0, 300.0, KEPT_SECONDS)
+"""Time axes in seconds. Chosen by hand; not tuned."""
+_JOBS = ("running", "waiting")
 
 
 def draw() -> None:
@@ -42,7 +56,7 @@ def _draw(services: Services, language: Language) -> None:
         st.info(plain(t("system.nothing", language, log=services.log_path)), icon=":material/monitoring:")
         return
     _draw_heading("machine", language)
-    _draw_charts("machine", samples, system_charts.machine_charts(samples, cpu_name(), language), language)
+    _draw_charts("machine", samples, machine_charts(samples, cpu_name(), language), language)
     _draw_cards(samples, language)
     _draw_engine(services, samples, language)
     _draw_queue(services, samples, language)
@@ -56,7 +70,7 @@ def _draw_cards(samples: Sequence[Sample], language: Language) -> None:
     for card in now.cards:
         number = str(card.index) if len(now.cards) > 1 else ""
         _draw_heading("cards", language, number, card.name or t("system.card_not_responding", language))
-        _draw_charts(f"card-{card.index}", samples, system_charts.card_charts(samples, card, language), language)
+        _draw_charts(f"card-{card.index}", samples, card_charts(samples, card, language), language)
 
 
 def _draw_engine(services: Services, samples: Sequence[Sample], language: Language) -> None:
@@ -69,7 +83,7 @@ def _draw_engine(services: Services, samples: Sequence[Sample], language: Langua
     if words := _no_load_reason(status, samples[-1], language):
         st.caption(plain(words))
     if any(isinstance(sample.load, EngineLoad) for sample in samples):
-        _draw_charts("engine", samples, system_charts.load_charts(samples, language), language)
+        _draw_charts("engine", samples, load_charts(samples, language), language)
 
 
 def _no_load_reason(status: EngineStatus, now: Sample, language: Language) -> str:
@@ -100,7 +114,7 @@ def _facts(status: EngineStatus, language: Language) -> list[str]:
 
 def _draw_queue(services: Services, samples: Sequence[Sample], language: Language) -> None:
     _draw_heading("queue", language)
-    _draw_charts("queue", samples, [system_charts.queue_chart(samples, language)], language)
+    _draw_charts("queue", samples, [queue_chart(samples, language)], language)
     running = [job for job in services.jobs.recent(_NUM_RECENT) if job.state == "running"]
     waiting = services.jobs.waiting()
     for job in running:
@@ -123,10 +137,10 @@ def _draw_heading(name: str, language: Language, number: str = "", about: str = 
 
 
 def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart], language: Language) -> None:
-    span = system_charts.span_seconds(samples)
+    span = span_seconds(samples)
     charts.draw(
         drawn,
-        system_charts.ages(samples),
+        ages(samples),
         key=f"system-{name}",
         span_seconds=span,
         gap_seconds=LONGEST_INTERVAL_SECONDS,
@@ -137,3 +151,131 @@ def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Ch
             "none": "–",
         },
     )
+
+
+def ages(samples: Sequence[Sample]) -> list[float]:
+    """List how many seconds before the newest sample each one was taken."""
+    return [samples[-1].at - sample.at for sample in samples]
+
+
+def span_seconds(samples: Sequence[Sample]) -> float:
+    """Return the shortest time axis that shows all samples, so that the first minutes fill the chart."""
+    longest = samples[-1].at - samples[0].at if samples else 0.0
+    return next((span for span in _SPANS if longest <= span), KEPT_SECONDS)
+
+
+def machine_charts(samples: Sequence[Sample], processor: str, language: Language) -> list[Chart]:
+    """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
+    now = samples[-1].machine
+    parts = [
+        Series(_word(f"part_{part}", language), [one.machine.parts.get(part, 0) for one in samples])
+        for part in PROCESS_ROLES
+    ]
+    others = [max(0, one.machine.memory_used_bytes - sum(one.machine.parts.values())) for one in samples]
+    return [
+        Chart(
+            _word("cpu", language),
+            [Series("", [one.machine.cpu_share for one in samples])],
+            unit="share",
+            top=1.0,
+            note=t("system.processors", language, name=processor, n=now.processors),
+            wide=True,
+        ),
+        Chart(
+            _word("memory", language),
+            [*parts, Series(_word("part_others", language), others)],
+            unit="bytes",
+            top=now.memory_bytes,
+            stacked=True,
+            wide=True,
+        ),
+    ]
+
+
+def card_charts(samples: Sequence[Sample], card: GpuSample, language: Language) -> list[Chart]:
+    """Build the charts of a card's load, memory, temperature and power; values that it doesn't report are noted."""
+    history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
+
+    def line(value: Callable[[GpuSample], float | None]) -> list[Series]:
+        return [Series("", [value(one) if one else None for one in history])]
+
+    def note(value: float | None, words: str = "") -> str:
+        return _word("not_reported", language) if value is None else words
+
+    limit = "" if card.watts_limit is None else t("system.power_limit", language, n=round(card.watts_limit))
+    return [
+        Chart(
+            _word("card_busy", language),
+            line(lambda one: one.busy_share),
+            unit="share",
+            top=1.0,
+            note=note(card.busy_share),
+        ),
+        Chart(
+            _word("card_memory", language),
+            line(lambda one: one.memory_used_bytes),
+            unit="bytes",
+            top=card.memory_bytes,
+            note=note(card.memory_used_bytes),
+        ),
+        Chart(
+            _word("card_temperature", language),
+            line(lambda one: one.celsius),
+            words="{n} °C",
+            top=100.0,
+            note=note(card.celsius),
+        ),
+        Chart(
+            _word("card_power", language),
+            line(lambda one: one.watts),
+            words="{n} W",
+            top=card.watts_limit,
+            note=note(card.watts, limit),
+        ),
+    ]
+
+
+def load_charts(samples: Sequence[Sample], language: Language) -> list[Chart]:
+    """Build the charts of the engine's load.
+
+    The wait for the first token is the mean over the tokens since the previous sample.
+    """
+    history = [sample.load if isinstance(sample.load, EngineLoad) else None for sample in samples]
+
+    def line(name: str, value: Callable[[EngineLoad], float | None], *, sparse: bool = False) -> Series:
+        return Series(_word(name, language), [value(one) if one else None for one in history], sparse)
+
+    return [
+        Chart(
+            _word("requests", language),
+            [line("running", lambda one: one.running), line("waiting", lambda one: one.waiting)],
+        ),
+        Chart(
+            _word("tokens", language),
+            [line("read", lambda one: one.read_per_second), line("written", lambda one: one.written_per_second)],
+        ),
+        Chart(
+            _word("cache", language),
+            [
+                line("cache_used", lambda one: one.cache_share),
+                line("cache_found", lambda one: one.prefix_share, sparse=True),
+            ],
+            unit="share",
+            top=1.0,
+        ),
+        Chart(
+            _word("first_token", language),
+            [line("first_token", lambda one: one.first_token_seconds, sparse=True)],
+            words=t("system.seconds", language, n="{n}"),
+        ),
+    ]
+
+
+def queue_chart(samples: Sequence[Sample], language: Language) -> Chart:
+    """Build the chart of running and waiting analyses."""
+    lines = [Series(_word(name, language), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
+    return Chart(_word("jobs", language), lines, wide=True)
+
+
+def _word(name: str, language: Language) -> str:
+    return t(f"system.{name}", language)

@@ -13,7 +13,7 @@ import pytest
 from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.pipeline import analyse
 from app.analysis.prompts.templates import built_in
-from app.analysis.requests.context import Introduction, build_context, required_parts
+from app.analysis.requests.request_builder import Introduction, build_context, required_parts
 from app.analysis.task import Control, EarlierResults, Task
 from app.core.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
 from app.core.errors import EngineError, Paused

@@ -16,7 +16,7 @@ import pytest
 from app.analysis import model_benchmark
 from app.analysis.planning.benchmark_result import BenchmarkResult
 from app.cli import main
-from app.llm.test_cards import cards
+from app.llm.vision_check import cards
 from tests.analysis.test_model_benchmark import MEASURED
 from tests.llm.scripted import saying, serve
 

@@ -13,8 +13,8 @@ import pytest
 from app.core.domain import EngineProgress
 from app.core.errors import AppError, Cancelled, ModelNotFound, StorageError
 from app.engine import check_model_folder, download, resolve_model
-from app.engine.downloads.errors import failure as reason_of
 from app.engine.downloads.hub import FETCHER, DownloadRate
+from app.engine.downloads.hub import failure as reason_of
 from app.i18n import error_text
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files

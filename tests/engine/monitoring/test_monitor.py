@@ -19,8 +19,7 @@ from app.core.errors import StorageError
 from app.engine import Endpoint, EngineMetricsReader, LocalEngine, Monitor
 from app.engine.child_process import ChildProcess
 from app.engine.monitoring.engine_metrics import EngineLoad
-from app.engine.monitoring.gpu import GpuReader
-from app.engine.monitoring.system_metrics import SystemMetricsReader, own_memory
+from app.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader, own_memory
 from tests.engine.fake_nvml import FakeNvml
 
 Make = Callable[..., Monitor]

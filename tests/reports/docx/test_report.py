@@ -16,7 +16,7 @@ from docx.oxml.ns import qn
 from app.core.domain import Analysis, Finding, Language, Notice
 from app.reports.content.builder import document
 from app.reports.content.document import Heading, Line, Table, words
-from app.reports.content.plain_text import printable
+from app.reports.content.labels import printable
 from app.reports.docx import report
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis

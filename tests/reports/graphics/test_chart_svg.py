@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 from app.core.domain import Stretch
-from app.reports.content.plain_text import printable
+from app.reports.content.labels import printable
 from app.reports.graphics.chart import Band, chart_of
 from app.reports.graphics.chart_svg import HEIGHT, WIDTH, svg
 from tests.reports.content.test_labels import rich

@@ -13,7 +13,7 @@ from justhtml import JustHTML
 from app.core.domain import Analysis, Language
 from app.reports.content.builder import document
 from app.reports.content.document import Document, Heading, Listing, Paragraph, Table, Verbatim, words
-from app.reports.content.plain_text import printable
+from app.reports.content.labels import printable
 from app.reports.text import html
 from tests.reports.content.test_labels import part, rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis, looked_at_closely

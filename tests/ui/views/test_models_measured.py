@@ -20,12 +20,12 @@ from app.core.errors import Cancelled, EngineError
 from app.engine import DownloadManager, EngineStatus, Launcher, RemoteEngine, download
 from app.engine.hardware import cpu_name
 from app.i18n import LANGUAGES, error_text, t
-from app.llm.test_cards import cards
+from app.llm.vision_check import cards
 from app.models.serving_plan import GIB
 from app.services import model_benchmarks
 from app.services.container import Services
 from app.services.hardware_profile import HardwareProfile
-from app.store.benchmark_store import trials as kept_trials
+from app.store.model_records import trials as kept_trials
 from tests.analysis.test_model_benchmark import MEASURED
 from tests.engine.fakes import fake_launcher
 from tests.engine.hub_server import Hub

@@ -17,13 +17,13 @@ from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Languag
 from app.core.errors import EngineError
 from app.engine import EngineStatus, Monitor
 from app.engine.monitoring.engine_metrics import EngineLoad
-from app.engine.monitoring.gpu import GpuReader, GpuSample, GpuSamples
 from app.engine.monitoring.monitor import Sample
-from app.engine.monitoring.system_metrics import SystemSample
+from app.engine.monitoring.system_metrics import GpuReader, GpuSample, GpuSamples, SystemSample
 from app.i18n import LANGUAGES, error_text, t
 from app.services.container import Services
-from app.ui import resources, system_charts
+from app.ui import resources
 from app.ui.state import PageState
+from app.ui.views import system
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, script, with_bench
@@ -162,7 +162,7 @@ def sample(at: float, **parts: int) -> Sample:
 
 
 def stacked(samples: Sequence[Sample]) -> list[list[float | None]]:
-    _, memory = system_charts.machine_charts(samples, "CPU", "en")
+    _, memory = system.machine_charts(samples, "CPU", "en")
     return [list(line.values) for line in memory.lines]
 
 
@@ -177,15 +177,15 @@ def test_shared_pages_counted_twice_leave_no_part_below_nothing() -> None:
 
 def test_a_card_that_was_not_there_yet_leaves_a_gap() -> None:
     before = replace(sample(0.0), cards=GpuSamples(absence="unreadable"))
-    busy, _, warm, _ = system_charts.card_charts([before, sample(2.0)], GpuSample(0, "x", celsius=50), "en")
+    busy, _, warm, _ = system.card_charts([before, sample(2.0)], GpuSample(0, "x", celsius=50), "en")
     assert list(warm.lines[0].values) == [None, 50]
     assert busy.note == t("system.not_reported", "en")
 
 
 def test_the_time_shown_grows_with_what_there_is_to_show() -> None:
-    assert [system_charts.span_seconds([sample(0.0), sample(at)]) for at in (0.0, 130.0, 420.0)] == [
+    assert [system.span_seconds([sample(0.0), sample(at)]) for at in (0.0, 130.0, 420.0)] == [
         120.0,
         300.0,
         600.0,
     ]
-    assert system_charts.ages([sample(3.0), sample(5.0)]) == [2.0, 0.0]
+    assert system.ages([sample(3.0), sample(5.0)]) == [2.0, 0.0]

@@ -15,7 +15,7 @@ import pytest
 from app.core.domain import SoundPiece
 from app.core.errors import Cancelled
 from app.video import sound_pieces
-from app.video.audio.segmenter import MOST_SECONDS, RATE, AudioSegmenter
+from app.video.audio.decoder import MOST_SECONDS, RATE, AudioSegmenter
 from tests.spoken import Sound, quiet, tone, write_spoken
 from tests.video.conftest import decoding_children
 

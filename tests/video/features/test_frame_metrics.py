@@ -13,7 +13,7 @@ from app.core.domain import FactsMeasured, FrameFacts, Keyframe
 from app.i18n import LANGUAGES, notice_text, t
 from app.video import extract
 from app.video.features.frame_metrics import NAMES, PLACES, FrameMeter, main_colours
-from app.video.features.ocr import is_certain, load_text_reader
+from app.video.features.text_recognition import is_certain, load_text_reader
 from tests.media import COLOURS, Image, solid, textured
 
 SAMPLE = Path(__file__).resolve().parents[3] / "app" / "samples" / "sample.mp4"

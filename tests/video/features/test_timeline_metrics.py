@@ -9,8 +9,7 @@ import pytest
 
 from app.core.domain import Measures, Stretch
 from app.video.features.frame_signature import Look, glance_at, look_at
-from app.video.features.segments import MOST_STRETCHES
-from app.video.features.timeline_metrics import MOST_STEPS, TimelineMeter, colourfulness
+from app.video.features.timeline_metrics import MOST_STEPS, MOST_STRETCHES, TimelineMeter, colourfulness
 from app.video.readers import open_reader
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, as_image
 from tests.media import Image, faded, moving, solid, textured, write_video

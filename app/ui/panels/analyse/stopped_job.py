@@ -14,7 +14,7 @@ from app.reports.content.labels import named
 from app.reports.content.request_parts import layout_parts
 from app.ui.components import frames, tables
 from app.ui.formatting import error_words, plain
-from app.ui.panels.analyse import answers
+from app.ui.panels.analyse import progress
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar.engine import short_model_name
 from app.ui.state import page_state
@@ -39,7 +39,7 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
         st.info(t(f"ui.{job.state}_kept", language))
     if kept := _kept(job, language):
         st.markdown(kept)
-    for notice in answers.failures(job).values():
+    for notice in progress.failures(job).values():
         st.warning(plain(notice_text(notice, language)), icon=":material/error:")
     changes = services.jobs.changes(job.id) if job.can_resume and job.results else {}
     if changes and page_state().left_as_is != job.id:
@@ -157,7 +157,7 @@ def _draw_ways(services: Services, job: JobSnapshot, language: Language, *, can_
 
 def draw_kept(job: JobSnapshot, language: Language) -> None:
     """Draw the answers so far and the frames that had been chosen."""
-    answers.draw_kept(job, language)
+    progress.draw_kept(job, language)
     if job.keyframes:
         st.markdown(f"##### {t('ui.keyframes', language)}")
         frames.draw(job.keyframes, job.id, language, key="kept", facts=job.facts, with_facts=bool(job.facts))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ from app.core.filenames import base_name
 from app.i18n import t
 from app.store.library_index import Hit, LibraryEntry
 from app.ui import resources
-from app.ui.components import library as cards
+from app.ui.components.assets import component
 from app.ui.formatting import local_time, short_clock
 from app.ui.panels.analyse import time_range
 from app.ui.panels.library import filters
@@ -28,6 +28,7 @@ PAGE = 24
 """Cards on a page. Chosen by hand; not tuned."""
 _WORDS = ("open", "select", "rename", "rename_done")
 _KINDS = {"queued": "running", "running": "running", "failed": "failed", "interrupted": "failed"}
+_mount = component("library", "icons")
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,11 @@ def draw(services: Services, shown: ResultPage, language: Language) -> None:
     words = {word: t(f"library.{word}", language) for word in _WORDS}
     words["open_at"] = t("library.open_at", language, time="{time}")  # filled in by the browser
     library, near = services.jobs.library, shown.near
-    cards.draw(
+    draw_cards(
         [_card(services, one, library.hits(one.id, typed, near=near.get(one.id)), language) for one in entries],
         words=words,
         key="library_cards",
-        callbacks=cards.CardCallbacks(_open, page_state().choose, partial(_rename, services)),
+        callbacks=CardCallbacks(_open, page_state().choose, partial(_rename, services)),
     )
     if pages > 1:
         _draw_pages(pages)
@@ -89,14 +90,14 @@ def _draw_pages(pages: int) -> None:
     )
 
 
-def _card(services: Services, entry: LibraryEntry, hits: list[Hit], language: Language) -> cards.LibraryCard:
+def _card(services: Services, entry: LibraryEntry, hits: list[Hit], language: Language) -> LibraryCard:
     part = time_range.format_stored_range(entry.start_seconds, entry.end_seconds, language, digits=0)
     asked = f"“{entry.question}”" if entry.question else ""
     kind = template_name(services, entry.template, language)
     counts = [t("library.frames", language, n=entry.num_frames)] if entry.num_frames else []
     made = local_time(entry.created)
     counts += [t("library.findings", language, n=entry.num_findings)] if entry.num_findings else []
-    return cards.LibraryCard(
+    return LibraryCard(
         id=entry.id,
         name=entry.name,
         title=entry.title,
@@ -125,7 +126,7 @@ def _badges(services: Services, entry: LibraryEntry, language: Language) -> Iter
         yield "tag", tag
 
 
-def _hit(hit: Hit, language: Language) -> cards.HitView:
+def _hit(hit: Hit, language: Language) -> HitView:
     pieces, end = [], 0
     for start, stop in hit.marks:
         pieces += [(hit.text[end:start], False), (hit.text[start:stop], True)]
@@ -133,7 +134,7 @@ def _hit(hit: Hit, language: Language) -> cards.HitView:
     pieces.append((hit.text[end:], False))
     time = short_clock(hit.seconds) if hit.seconds is not None else ""
     kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
-    return cards.HitView(kind, time, hit.seconds, [piece for piece in pieces if piece[0]])
+    return HitView(kind, time, hit.seconds, [piece for piece in pieces if piece[0]])
 
 
 def _open(job_id: str, seconds: float | None) -> None:
@@ -144,3 +145,96 @@ def _open(job_id: str, seconds: float | None) -> None:
 def _rename(services: Services, job_id: str, name: str) -> None:
     with page_state().catching_errors():
         services.jobs.rename(job_id, name)
+
+
+@dataclass(frozen=True)
+class HitView:
+    """A search hit.
+
+    Attributes:
+        kind: Kind of text in which it was found.
+        time: The time in words.
+        seconds: The time, None where the text has none.
+        pieces: The text in parts, each with whether it is one of the searched words.
+    """
+
+    kind: str
+    time: str
+    seconds: float | None
+    pieces: Sequence[tuple[str, bool]]
+
+
+@dataclass(frozen=True)
+class LibraryCard:
+    """An analysis.
+
+    Attributes:
+        id: Id of the job.
+        name: Name of the video, which can be changed.
+        title: The model's title for the video; "" without one.
+        cover: Address of a picture; "" without one.
+        icon: Name of the state.
+        length: Duration in words.
+        facts: Lines of text.
+        badges: Short texts with their kind: "running", "failed", "tag" or "".
+        is_chosen: Whether it is selected.
+        hits: Where the searched words were found.
+    """
+
+    id: str
+    name: str
+    title: str
+    cover: str
+    icon: str
+    length: str
+    facts: Sequence[str]
+    badges: Sequence[tuple[str, str]]
+    is_chosen: bool
+    hits: Sequence[HitView] = ()
+
+
+@dataclass(frozen=True)
+class CardCallbacks:
+    """Functions to call when a card is used.
+
+    Attributes:
+        on_open: Called with an id and the seconds to go to, None for the start.
+        on_choose: Called with an id and whether it is now selected.
+        on_rename: Called with an id and the new name.
+    """
+
+    on_open: Callable[[str, float | None], None]
+    on_choose: Callable[[str, bool], None]
+    on_rename: Callable[[str, str], None]
+
+
+def draw_cards(cards: Sequence[LibraryCard], *, words: Mapping[str, str], key: str, callbacks: CardCallbacks) -> None:
+    """Draw the cards.
+
+    Args:
+        cards: The cards in their order.
+        words: Labels: open, open_at, select, rename, rename_done.
+        key: The widget key.
+        callbacks: Functions to call when a card is used.
+    """
+    ids = {card.id for card in cards}
+
+    def read(name: str) -> dict[str, Any]:
+        value = st.session_state[key][name]
+        return value if isinstance(value, dict) and value.get("id") in ids else {}
+
+    def opened() -> None:
+        if value := read("open"):
+            seconds = value.get("seconds")
+            callbacks.on_open(value["id"], float(seconds) if isinstance(seconds, int | float) else None)
+
+    def chosen() -> None:
+        if value := read("choose"):
+            callbacks.on_choose(value["id"], bool(value.get("is_chosen")))
+
+    def renamed() -> None:
+        if value := read("rename"):
+            callbacks.on_rename(value["id"], str(value.get("name", "")))
+
+    data = {"entries": [asdict(card) for card in cards], "words": dict(words)}
+    _mount(key=key, data=data, on_open_change=opened, on_choose_change=chosen, on_rename_change=renamed)

@@ -16,7 +16,7 @@ from app.models.serving_plan import GIB
 from app.services import model_benchmarks
 from app.services.container import start_benchmark
 from app.services.hardware_profile import HardwareProfile
-from app.store.benchmark_store import Measured
+from app.store.model_records import Measured
 from app.ui import resources
 from app.ui.components import tables
 from app.ui.formatting import error_words, plain

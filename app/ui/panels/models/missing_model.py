@@ -19,7 +19,7 @@ from app.services.container import choose_local_model
 from app.services.engine_session import confirmed_downloads
 from app.services.model_benchmarks import latest_trials, speed_text
 from app.services.readiness import ModelCandidate, Readiness, readiness
-from app.store.benchmark_store import Measured
+from app.store.model_records import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching

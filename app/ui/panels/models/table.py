@@ -5,6 +5,8 @@ The form fields that a choice fills are named here.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,8 +22,8 @@ from app.models.serving_plan import GIB
 from app.services import hardware_profile
 from app.services.hardware_profile import HardwareProfile
 from app.services.model_benchmarks import latest_trials, speed_text
-from app.store.benchmark_store import Measured
-from app.ui.components import models
+from app.store.model_records import Measured
+from app.ui.components.assets import component
 from app.ui.formatting import plain
 from app.ui.model_selection import config_text, find_model, proposal_for
 from app.ui.state import page_state
@@ -35,6 +37,7 @@ _NUM_UNFOLDED = 10
 """Rows shown before the fold. Chosen by hand; not tuned."""
 NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 """Keys of the fields in which a model is chosen."""
+_mount = component("models")
 
 
 def draw(services: Services, catalogue: Catalogue, here: HardwareProfile, language: Language) -> None:
@@ -64,7 +67,7 @@ def draw(services: Services, catalogue: Catalogue, here: HardwareProfile, langua
         (one for one in entries if one.id not in fitting), key=lambda one: least_bytes(one.shape, place.device)
     )
     rows = [_row(one, place, used, measured.get(one.entry.id), language) for one in found]
-    models.draw(
+    draw_rows(
         rows[:_NUM_UNFOLDED],
         {
             t("models.page.more", language, n=len(rows[_NUM_UNFOLDED:])): rows[_NUM_UNFOLDED:],
@@ -80,12 +83,10 @@ def draw(services: Services, catalogue: Catalogue, here: HardwareProfile, langua
     )
 
 
-def _row(
-    one: Proposal, place: HardwareProfile, used: str, measured: Measured | None, language: Language
-) -> models.ModelRow:
+def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | None, language: Language) -> ModelRow:
     needed, available = one.sum.card_bytes, place.bytes_each
     amounts = {"needs": f"{needed / GIB:.1f}", "there": f"{available / GIB:.4g}"}
-    return models.ModelRow(
+    return ModelRow(
         id=one.entry.id,
         name=one.entry.name,
         about=_about(one.entry, language),
@@ -102,8 +103,8 @@ def _row(
     )
 
 
-def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str, language: Language) -> models.ModelRow:
-    return models.ModelRow(
+def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str, language: Language) -> ModelRow:
+    return ModelRow(
         id=entry.id,
         name=entry.name,
         about=_about(entry, language),
@@ -129,3 +130,59 @@ def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:
     proposal = proposal_for(choice, here)
     st.session_state[CONFIG] = config_text(proposal.config if proposal else {})
     st.session_state[ENGINE] = choice.entry.engine if choice.entry else "vllm"
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model.
+
+    Attributes:
+        id: Id of the model.
+        name: Its name.
+        about: What it is, in a line.
+        facts: Short texts, one per column; "" leaves a cell empty.
+        share: Share of the available memory that it takes.
+        memory: The memory in words.
+        is_used: Whether it is the model in use.
+        note: Its speed in words; "" where that is unknown.
+    """
+
+    id: str
+    name: str
+    about: str
+    facts: Sequence[str]
+    share: float
+    memory: str
+    is_used: bool = False
+    note: str = ""
+
+
+def draw_rows(
+    rows: Sequence[ModelRow],
+    folded: Mapping[str, Sequence[ModelRow]],
+    *,
+    heads: Sequence[str],
+    words: Mapping[str, str],
+    key: str,
+    on_use: Callable[[str], None],
+) -> None:
+    """Draw the rows.
+
+    Args:
+        rows: The rows that are always shown.
+        folded: More rows, by the title under which they are folded away.
+        heads: Headings of name, memory and facts, in this order.
+        words: Labels: use, used.
+        key: The widget key.
+        on_use: Called with the id of the row whose button was pressed.
+    """
+    all_rows = [row for some in (rows, *folded.values()) for row in some]
+
+    def notify() -> None:
+        chosen = st.session_state[key]["use"]
+        if any(chosen == row.id for row in all_rows):
+            on_use(chosen)
+
+    folds = [{"title": title, "rows": [vars(row) for row in some]} for title, some in folded.items() if some]
+    shown = {"rows": [vars(row) for row in rows], "folds": folds}
+    _mount(key=key, data={**shown, "heads": list(heads), "words": dict(words)}, on_use_change=notify)

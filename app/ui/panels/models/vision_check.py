@@ -8,11 +8,11 @@ import streamlit as st
 
 from app.core.domain import Language
 from app.i18n import t
-from app.llm.test_cards import VisionCard
-from app.llm.test_cards import draw as draw_card
+from app.llm.vision_check import VisionCard
+from app.llm.vision_check import draw as draw_card
 from app.services import model_benchmarks
 from app.services.container import start_vision_check
-from app.store.benchmark_store import Measured
+from app.store.model_records import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_switching
 from app.ui.panels.sidebar.engine import draw_phase, short_model_name

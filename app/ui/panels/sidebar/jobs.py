@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -13,8 +15,7 @@ from app.i18n import t
 from app.reports.content.labels import title_and_details
 from app.store.library_index import LibraryEntry, LibraryQuery
 from app.ui import resources
-from app.ui.components import jobs
-from app.ui.components import jobs as rows
+from app.ui.components.assets import component
 from app.ui.formatting import local_time, plain, remaining
 from app.ui.panels.analyse import time_range
 from app.ui.panels.report.comparison import template_name
@@ -29,6 +30,7 @@ _NUM_SHOWN = 8
 _POLL_SECONDS = 2.0
 _NUM_ESTIMATED = 8  # an estimate probes the video, which takes a third of a second; the others count as their mean
 _NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
+_mount = component("jobs", "icons")
 
 
 def draw_recent(services: Services, language: Language) -> None:
@@ -38,10 +40,10 @@ def draw_recent(services: Services, language: Language) -> None:
         return
     st.markdown(f"**{t('ui.recent', language)}**")
     rows = [_recent_row(services, entry, language) for entry in entries]
-    jobs.draw(rows, key="recent", on_open=page_state().open_job)
+    draw(rows, key="recent", on_open=page_state().open_job)
 
 
-def _recent_row(services: Services, entry: LibraryEntry, language: Language) -> jobs.JobRow:
+def _recent_row(services: Services, entry: LibraryEntry, language: Language) -> JobRow:
     state = services.jobs.state_of(entry)
     state_words = t(f"library.state.{state}", language)
     title, line = title_and_details(
@@ -52,7 +54,7 @@ def _recent_row(services: Services, entry: LibraryEntry, language: Language) -> 
         model=entry.model,
     )
     made = (template_name(services, entry.template, language), state_words, local_time(entry.created))
-    return jobs.JobRow(
+    return JobRow(
         id=entry.id,
         name=entry.name,
         title=title,
@@ -96,10 +98,10 @@ def _draw(services: Services, language: Language) -> None:
         st.caption(plain(" · ".join(filter(None, (count, left)))))
         shown = [_queue_row(job, 0, language) for job in running]
         shown += [_queue_row(job, place, language) for place, job in enumerate(waiting, start=1)]
-        rows.draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=partial(run_action, services))
+        draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=partial(run_action, services))
 
 
-def _queue_row(job: JobSnapshot, place: int, language: Language) -> rows.JobRow:
+def _queue_row(job: JobSnapshot, place: int, language: Language) -> JobRow:
     """Build a row; `place` is the position in the queue, 0 for a running analysis."""
     state = t("ui.queue_waits", language, n=place) if place else _progress_words(job, language)
     title, line = title_and_details(
@@ -109,7 +111,7 @@ def _queue_row(job: JobSnapshot, place: int, language: Language) -> rows.JobRow:
         model=job.conditions.get("model", ""),
     )
     actions = ["first"] if place > 1 else [] if place else ["pause"]
-    return rows.JobRow(
+    return JobRow(
         id=job.id,
         name=job.name,
         title=f"{place}. {title}" if place else title,
@@ -118,7 +120,7 @@ def _queue_row(job: JobSnapshot, place: int, language: Language) -> rows.JobRow:
         state=state,
         about=" · ".join(filter(None, (title, line, state))),
         is_open=job.id == page_state().job_id,
-        actions=[rows.RowAction(name, t(f"ui.queue_{name}", language)) for name in (*actions, "cancel")],
+        actions=[RowAction(name, t(f"ui.queue_{name}", language)) for name in (*actions, "cancel")],
     )
 
 
@@ -151,3 +153,76 @@ def _progress_words(job: JobSnapshot, language: Language) -> str:
 def _running(services: Services) -> list[JobSnapshot]:
     """List the running jobs in the order of their submission."""
     return [job for job in reversed(services.jobs.recent(_NUM_RECENT)) if job.state == "running"]
+
+
+@dataclass(frozen=True)
+class RowAction:
+    """A button of a row.
+
+    Attributes:
+        name: One of icons.js: first, pause, cancel.
+        words: Its label.
+    """
+
+    name: str
+    words: str
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A row.
+
+    Attributes:
+        id: Id of the job.
+        name: Name of the video, for screen readers.
+        title: First line.
+        line: Second line, which distinguishes the analysis from others like it.
+        icon: Name of a state.
+        state: The state in words.
+        about: Everything, shown as a tooltip.
+        is_open: Whether it is the open analysis.
+        actions: Its buttons.
+    """
+
+    id: str
+    name: str
+    title: str
+    line: str
+    icon: str
+    state: str
+    about: str
+    is_open: bool
+    actions: Sequence[RowAction] = ()
+
+
+def draw(
+    jobs: Sequence[JobRow],
+    *,
+    key: str,
+    on_open: Callable[[str], None],
+    on_act: Callable[[str, str], None] = lambda job_id, action: None,
+) -> None:
+    """Draw the rows.
+
+    Args:
+        jobs: The rows in their order.
+        key: The widget key.
+        on_open: Called with the id of the row that was clicked.
+        on_act: Called with an id and the name of an action.
+    """
+    by_id = {job.id: job for job in jobs}
+
+    def read(name: str) -> dict[str, Any]:
+        value = st.session_state[key][name]
+        return value if isinstance(value, dict) and value.get("id") in by_id else {}
+
+    def opened() -> None:
+        if value := read("open"):
+            on_open(value["id"])
+
+    def acted() -> None:
+        value = read("act")
+        if value and value.get("action") in {one.name for one in by_id[value["id"]].actions}:
+            on_act(value["id"], value["action"])
+
+    _mount(key=key, data={"jobs": [asdict(job) for job in jobs]}, on_open_change=opened, on_act_change=acted)

@@ -17,7 +17,7 @@ from app.core.domain import (
 )
 from app.i18n import t
 from app.jobs.snapshot import JobSnapshot, fold
-from app.ui.panels.analyse.answers import build_views, failures
+from app.ui.panels.analyse.progress import build_views, failures
 from tests.ui import rich
 
 NONE: frozenset[int] = frozenset()

@@ -1,4 +1,7 @@
-"""Routes for the library's cover pictures and for a ZIP of several reports."""
+"""Routes for media: frames of an analysis, videos by byte ranges, stills, library covers, a ZIP of several reports.
+
+Stills are for files that the browser can't decode and for the filmstrip.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +21,96 @@ from starlette.routing import BaseRoute
 from app.api.gate import Gate
 from app.core.domain import Analysis, Language
 from app.core.errors import InputError
+from app.core.images import smaller
 from app.i18n import labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, bundle
 from app.reports.files import ReportFile, write_zip
+from app.video.stills import SIDES
 
 if TYPE_CHECKING:
     from app.services.container import Services
 
+_SIDES = (64, 1280)
+"""Range of the longer side in pixels: a smaller picture is useless, a larger one is not stored."""
+# Types that players support. Other files are sent as plain bytes, so that an uploaded page is never shown as a page.
+_MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/mp4",  # browsers refuse "video/quicktime" but play its content
+    ".webm": "video/webm",
+    ".mkv": "video/webm",  # a subset of the same container, and the only type that browsers support
+    ".ogv": "video/ogg",
+    ".gif": "image/gif",
+}
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
-    """List the routes of this resource below `prefix`."""
+    """List the routes of media below `prefix`."""
     return [
+        gate.route(f"{prefix}/jobs/{{id}}/frames/{{index:int}}.jpg", _frame, "GET"),
+        gate.route(f"{prefix}/videos/{{id}}", _video, "GET"),
+        gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", _still, "GET"),
         gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET"),
         gate.route(f"{prefix}/library.zip", _export, "GET"),
     ]
+
+
+async def _frame(request: Request, services: Services) -> Response:
+    """Return the JPEG of the frame with this 0-based index, at most `?side=` pixels long.
+
+    A keyframe is preferred to a candidate with the same index.
+    """
+    side = parse_side(request.query_params.get("side"), _SIDES)
+    jpeg = await run_in_threadpool(_picture, services, request.path_params["id"], request.path_params["index"], side)
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _picture(services: Services, job_id: str, index: int, side: int | None) -> bytes:
+    job = services.jobs.snapshot(job_id)
+    for frame in (*job.keyframes, *job.found):
+        if frame.frame_index == index:
+            return frame.jpeg if side is None else smaller(frame.jpeg, side)
+    raise InputError("frame_unknown", id=job_id, number=index)
+
+
+def parse_side(given: str | None, sides: tuple[int, int]) -> int | None:
+    """Parse the value of `?side=`, the longer side in pixels.
+
+    Args:
+        given: The value; None without the parameter, for which None is returned.
+        sides: The smallest and the largest allowed value.
+
+    Raises:
+        InputError: The value is not a number in this range.
+    """
+    if given is None:
+        return None
+    low, high = sides
+    if not (given.isascii() and given.isdecimal() and len(given) < 6 and low <= int(given) <= high):
+        raise InputError("picture_side", given=given[:40], low=low, high=high)
+    return int(given)
+
+
+async def _video(request: Request, services: Services) -> Response:
+    path = await run_in_threadpool(services.videos.path, request.path_params["id"])
+    media_type = _MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return FileResponse(path, media_type=media_type, content_disposition_type="inline", headers=headers)
+
+
+async def _still(request: Request, services: Services) -> Response:
+    """Return the JPEG of the frame shown at a time in milliseconds after the first, at most `?side=` pixels long.
+
+    The header `FrameLens-Time` has the seconds at which the frame begins.
+    """
+    side = parse_side(request.query_params.get("side"), SIDES) or SIDES[1]
+    seconds = request.path_params["milliseconds"] / 1000
+    path = await run_in_threadpool(services.videos.path, request.path_params["id"])
+    still = await run_in_threadpool(services.stills.at, path, seconds, side)
+    headers = {"Cache-Control": "private, max-age=3600", "FrameLens-Time": f"{still.time_seconds:.6f}"}
+    return Response(still.jpeg, media_type="image/jpeg", headers=headers)
 
 
 async def _cover(request: Request, services: Services) -> Response:

@@ -1,7 +1,4 @@
-"""Store of benchmarks and vision checks made on this machine: one small JSON file each, with the newest of each kind.
-
-It is a cache: a file that is lost, damaged or cannot be written costs nothing but another measurement.
-"""
+"""Records about models on this machine: benchmarks, vision checks, and downloads that the user has confirmed."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any
 
 from app.core.errors import AppError
 from app.core.private_files import make_private_folder
-from app.store.fs_utils import read_json, write_json
+from app.store.fs_utils import disk_errors, read_json, write_json
 
 _log = logging.getLogger(__name__)
 _MOST = 200
@@ -61,3 +58,35 @@ def trials(data_dir: Path) -> BenchmarkStore:
 def checks(data_dir: Path) -> BenchmarkStore:
     """Open the vision checks: each has a model, its engine, number format, the size of the frames, and a score."""
     return BenchmarkStore(data_dir / "sights.json", ("model", "engine", "format", "width", "height"))
+
+
+class ConfirmedDownloads:
+    """Ids of models on the hub, in the file `path`. Every call reads the file, since several processes may share it.
+
+    Every method raises StorageError if the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, model_id: str) -> None:
+        """Add a model that may be downloaded."""
+        self._write({*self._ids(), model_id})
+
+    def remove(self, model_id: str) -> None:
+        """Remove a model that was downloaded."""
+        if model_id in (known := self._ids()):
+            self._write(known - {model_id})
+
+    def holds(self, model_id: str) -> bool:
+        """Return whether this model may be downloaded."""
+        return model_id in self._ids()
+
+    def _ids(self) -> set[str]:
+        known = (read_json(self._path) or {}).get("models")
+        return {one for one in known if isinstance(one, str)} if isinstance(known, list) else set()
+
+    def _write(self, ids: set[str]) -> None:
+        with disk_errors(self._path.parent):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self._path, {"models": sorted(ids)})

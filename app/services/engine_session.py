@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from app.analysis.inputs.extraction_cache import ExtractionRequest, open_extraction_cache
 from app.analysis.planning.estimate import Measure, Planner
 from app.analysis.planning.plan import RequestCapacity
+from app.analysis.prompts import prompts
 from app.analysis.prompts.templates import Templates, digest
 from app.analysis.task import Task
 from app.config import Settings
@@ -252,6 +253,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
         "answer_tokens": str(settings.answer_tokens),
         "frame_side": str(settings.frame_side or ""),
         "answer_form": settings.answer_form,
+        "prompt": prompts.digest(request.language)[:8],
         "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
         "speech": settings.speech_base_url or settings.speech_model_path,
     }

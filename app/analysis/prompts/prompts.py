@@ -7,13 +7,15 @@ texts are in app.i18n and in the templates; the form of the answer is in app.ana
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 
 from app.analysis.planning.time_parsing import has_range
 from app.analysis.prompts.schema import Scope, own_words, shared_words
 from app.analysis.prompts.templates import Template
 from app.core.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
-from app.i18n import t
+from app.i18n import catalogue, t
 from app.i18n.formatting import mark
 
 # Limits of the context of earlier chunks, so that it leaves room for frames in a small context. Chosen by hand; not
@@ -24,7 +26,15 @@ MOST_EARLIER_CHARACTERS = 800
 MOST_CUE_CHARACTERS = 3000
 # Usual amount of that context: subjects, and characters of a name, a look and the story. Chosen by hand; not tuned.
 _USUAL_KNOWN, _USUAL_NAME, _USUAL_LOOK, _USUAL_STORY = 4, 24, 60, 250
+_SENT_TEXTS = ("prompt.", "facts.", "reason.", "colour.", "place.")
+"""Tables of i18n whose texts are sent to models; the facts are sent in text mode."""
 _CITATIONS = frozenset({"frame_not_sent", "no_frame", "own_time"})
+
+
+def digest(language: Language) -> str:
+    """Return the SHA-256 in hex of all texts that prompts in this language are made of; templates have their own."""
+    texts = {key: text for key, text in catalogue(language).items() if key.startswith(_SENT_TEXTS)}
+    return hashlib.sha256(json.dumps(texts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def scope_of(num_chunks: int) -> Scope:

@@ -53,7 +53,7 @@ def test_chunk_prompt_holds_frames_context_and_speech() -> None:
     )
     assert text.startswith(LOG.ask.en)
     assert "frames 9 to 12 of a longer video" in text
-    assert "bears on it, for or against: Who comes in?" in text
+    assert "relevant to it, for or against: Who comes in?" in text
     assert "- the man in the red jacket: tall, with a grey bag" in text
     assert "- A door stands open." in text
     assert '[frame 9 · 00:13.500] "hello there"' in text
@@ -79,12 +79,12 @@ def test_single_chunk_answers_question_about_whole_video() -> None:
 
 def test_a_range_of_the_video_is_told() -> None:
     asked = request(selection=Selection(start_seconds=10.0, end_seconds=20.0))
-    assert "They show 00:13.500 to 00:18.000 of a longer video" in prompts.chunk_question(asked, LOG, frames(), 1)
+    assert "The frames show 00:13.500 to 00:18.000 of a longer video" in prompts.chunk_question(asked, LOG, frames(), 1)
 
 
 def test_without_frames_none_are_to_be_cited() -> None:
     text = prompts.chunk_question(request(question="What is this?"), LOG, (), 1, cues=[Cue(0, 1, "hello")])
-    assert "leave the lists of frames empty" in text
+    assert "Leave the lists of frames empty" in text
     assert "hello" not in text
 
 
@@ -126,7 +126,7 @@ def test_merge_uses_verified_findings_only() -> None:
     text = prompts.join_question(request(question="Who?"), LOG, [part(), result(2, (Finding("Night.", (12,)),))])
     assert "Frames 9 to 12:\n- [9, 10] (Event: appears; Where: left) A man enters." in text
     assert "- [12] (Event: sleeps) A cat." in text
-    assert "As a whole:\n- [9, 12] A quiet day." in text
+    assert "Overview:\n- [9, 12] A quiet day." in text
     assert "- [12] Night." in text
     assert "ghost" not in text
     assert "0:45" not in text
@@ -152,7 +152,7 @@ def test_merge_of_merges_keeps_sections_and_replies() -> None:
     text = prompts.join_question(request(), LOG, [joined, joined], cues_note="The sound was not analysed.")
     assert "- [9] First this." in text
     assert "- from [9]: Morning. They wake." in text
-    assert "On the question:\n- [10] The man." in text
+    assert "Answer to the question:\n- [10] The man." in text
     assert "The sound was not analysed." in text
 
 
@@ -178,7 +178,7 @@ def test_prompt_prefix_is_equal_for_all_templates(num_chunks: int) -> None:
 def test_prompt_preview_shows_places_of_frames() -> None:
     _, (_, user) = prompts.exact_prompt(request(), LOG, (), 1)
     assert user.startswith("[frame 1 · …]\n‹picture 1›\n[frame 2 · …]\n‹picture 2›\n" + LOG.ask.en)
-    assert "leave the lists of frames empty" not in user
+    assert "Leave the lists of frames empty" not in user
 
 
 @pytest.mark.parametrize("key", built_in())

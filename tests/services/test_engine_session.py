@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.analysis.prompts import prompts
+from app.analysis.prompts.templates import Templates, built_in
+from app.config import load
+from app.core.domain import AnalysisRequest, Language
+from app.i18n import LANGUAGES, catalogue
+from app.services import engine_session
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_conditions_change_with_prompt_texts(
+    language: Language, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = load({"FRAMELENS_BASE_URL": "http://127.0.0.1:1/v1"}, tmp_path / ".env")
+    request = AnalysisRequest(Path("a.mp4"), language=language)
+
+    def conditions() -> dict[str, str]:
+        return engine_session.conditions(settings, Templates(built_in()), request)
+
+    before = conditions()
+    assert conditions() == before
+    texts = catalogue(language)
+    monkeypatch.setitem(texts, "ui.start", "Go")
+    assert conditions() == before  # not sent to a model
+    monkeypatch.setitem(texts, "prompt.system", "Look.")
+    changed = conditions()
+    assert {key for key in before if before[key] != changed[key]} == {"prompt"}
+    assert changed["prompt"] == prompts.digest(language)[:8]

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from app.core.domain import Language
 from app.core.failure_patterns import keys, match_failure
+from app.i18n import LANGUAGES, catalogue
 
 DOCS = Path(__file__).parent.parent / "docs"
 _ROW = re.compile(r"^\| ((?:(`+).+?\2(?:<br>)?)+) \|", re.MULTILINE)
+_QUOTE = re.compile(r"FrameLens (?:says: |会说：)\*([^*]+)\*")
 _SPAN = re.compile(r"(`+) ?(.+?) ?\1(?!`)")
 
 
@@ -29,3 +32,16 @@ def test_troubleshooting_table_matches_known_causes(language: str) -> None:
 
 def test_both_languages_list_the_same_messages() -> None:
     assert messages("en") == messages("zh")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_quoted_messages_are_those_of_framelens(language: Language) -> None:
+    """Each piece between the dots of a quotation is in a message, up to the values that the quotation fills in."""
+    text = (DOCS / f"troubleshooting.{language}.md").read_text(encoding="utf-8")
+    quotes = [
+        [piece.strip() for piece in re.split("…+", re.sub(r"(?<!/)\b(?:\d+|cpu|BFloat16|float)\b", "…", quote))]
+        for quote in _QUOTE.findall(text)
+    ]
+    assert len(quotes) > 10
+    known = list(catalogue(language).values())
+    assert [quote for quote in quotes if not any(all(piece in one for piece in quote) for one in known)] == []

@@ -307,7 +307,7 @@ def test_selection_reaches_extraction_model_and_report() -> None:
     shown = exact_prompt(analysis.request, built_in()[analysis.request.template], analysis.keyframes, 1)
     assert analysis.chunks[0].prompt == "\n\n".join(text for _, text in shown)
     assert [notice_text(notice, "en") for notice in analysis.notices] == [
-        "This report is about 00:02.000 to 00:04.500 alone, a part of the video."
+        "This report covers only 00:02.000 to 00:04.500 of the video."
     ]
 
 

@@ -210,7 +210,7 @@ def test_model_words_are_text_and_citations_are_buttons(scripted_app: App, visit
     page.get_by_role("tab", name="Summary").click()
     page.get_by_role("button", name="00:01.000").first.click()
     arrives(page, video, 1.0)
-    expect(page.get_by_text("names a time that is not that of its frames")).to_be_visible()
+    expect(page.get_by_text("names a time that does not match its frames")).to_be_visible()
     assert visit.hosts <= {scripted_app.url.split("/")[2], ""}
 
 

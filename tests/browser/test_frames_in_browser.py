@@ -71,11 +71,11 @@ def test_range_is_drawn_adjusted_and_analysed(scripted_app: App, visit: Visit) -
     expect_range(page, 0.5, 1.2)
     page.get_by_label("Another question").fill("What falls?")
     page.get_by_role("button", name="Analyse this part").click()
-    expect(page.get_by_text("This report is about 00:00.")).to_be_visible()
+    expect(page.get_by_text("This report covers only 00:00.")).to_be_visible()
     expect(page.get_by_role("button", name="Analyse this part")).to_have_count(0)
     page.get_by_role("button", name="Back to the earlier report").click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
-    expect(page.get_by_text("This report is about 00:00.")).to_have_count(0)
+    expect(page.get_by_text("This report covers only 00:00.")).to_have_count(0)
     assert visit.complaints == []
 
 

@@ -30,7 +30,7 @@ def go_there(app: App, visit: Visit) -> None:
     """By the link: an address typed in makes Streamlit look for its files beside the page first."""
     visit.page.goto(app.url)
     visit.page.get_by_test_id("stPageLink").get_by_role("link", name="Models").click()
-    expect(main(visit).get_by_text("What runs here", exact=True)).to_be_visible()
+    expect(main(visit).get_by_text("Models that run here", exact=True)).to_be_visible()
 
 
 def take(visit: Visit, model: Path) -> None:
@@ -51,7 +51,7 @@ def test_switch_is_followed_and_failure_keeps_old_model(
     take(visit, good)
     page = main(visit)
     expect(page.get_by_text("Switching from first to second")).to_be_visible()
-    expect(page.get_by_text("The engine builds the model")).to_be_visible()
+    expect(page.get_by_text("The engine is building the model")).to_be_visible()
     expect(visit.page.get_by_role("button", name="Use this model")).to_be_disabled()
     card = page.get_by_text("Switching from first to second")
     card.evaluate("one => { one.dataset.seen = 'yes' }")
@@ -87,7 +87,7 @@ def test_sidebar_closes_on_small_screen_after_choice(models_app: App, visit: Vis
     visit.page.get_by_test_id("stExpandSidebarButton").click()
     expect(sidebar).to_have_attribute("data-collapsed", "false")
     sidebar.get_by_test_id("stPageLink").get_by_role("link", name="Models").click()
-    expect(main(visit).get_by_text("What runs here", exact=True)).to_be_visible()
+    expect(main(visit).get_by_text("Models that run here", exact=True)).to_be_visible()
     expect(sidebar).to_have_attribute("data-collapsed", "true")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert visit.complaints == []

@@ -70,7 +70,7 @@ class _Pointing(loopback.Handler):
 
 @contextmanager
 def pointing(status: int = 307) -> Iterator[tuple[str, Collector]]:
-    """The URL of a server that points to another one, and that one."""
+    """The URL of a server that redirects to another one, and that one."""
     with (
         loopback.scripted(_Collecting, Collector()) as stranger,  # type: ignore[type-var]
         loopback.listening(

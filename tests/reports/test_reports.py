@@ -166,7 +166,7 @@ def one_line(text: str) -> str:
 
 def test_unverified_statements_are_marked_wherever_they_stand() -> None:
     text = FORMATS["markdown"].write(analysis(), "en").decode()
-    assert "later at 9:59 ⚠️ *unverified: names a time that is not that of its frames*" in text
+    assert "later at 9:59 ⚠️ *unverified: names a time that does not match its frames*" in text
     assert "made up ⚠️ *unverified: cites no frame*" in text
     assert "it all (00:00.000, 00:04.000)" in text
 

@@ -56,7 +56,7 @@ def test_unverified_findings_are_marked_in_subtitles() -> None:
     )
     assert [cue.text for cue in subtitles.finding_cues(made, "en")] == [
         "Sure.",
-        "Unsure. ⚠️ unverified: names a time that is not that of its frames",
+        "Unsure. ⚠️ unverified: names a time that does not match its frames",
     ]
 
 

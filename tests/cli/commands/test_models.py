@@ -71,7 +71,7 @@ def test_unknown_hub_name_is_explained_with_result(framelens: Any) -> None:
     told = framelens("show", "Qwen/Qwen2.5-8B-Instruct", "--language", "zh")
     assert told.status == 0
     assert "Qwen/Qwen3-8B" in told.err and "Qwen/Qwen2.5-7B-Instruct" in told.err
-    assert "网上没有" in told.err and "网上没有" not in told.out
+    assert "模型站上没有" in told.err and "模型站上没有" not in told.out
     found = framelens("show", "qwen3:8b", "--json").document["model"]
     assert (found["id"], found["why"]) == ("Qwen/Qwen3-8B", "ollama")
 

@@ -117,7 +117,7 @@ def test_markdown_tells_stretches_by_type_with_their_times(language: str, lines:
 def test_where_there_are_none_nothing_is_said_of_stretches() -> None:
     assert segment_lines((), "en") == []
     text = FORMATS["markdown"].write(analysis(), "en").decode()
-    assert "Black picture" not in text and "Nothing moves" not in text and "flashes" not in text
+    assert "Black picture" not in text and "Frozen picture" not in text and "flashes" not in text
 
 
 def test_longest_segments_are_named_and_others_counted() -> None:
@@ -125,4 +125,4 @@ def test_longest_segments_are_named_and_others_counted() -> None:
     (line,) = segment_lines(many, "en")
     assert line.count("–") == MOST_TIMES
     assert line.endswith(", and 12 shorter ones")
-    assert line.startswith("Nothing moves: 00:20.000 – 00:24.000, 00:30.000 – 00:35.000")
+    assert line.startswith("Frozen picture: 00:20.000 – 00:24.000, 00:30.000 – 00:35.000")

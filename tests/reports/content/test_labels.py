@@ -178,7 +178,7 @@ def test_provenance_lists_layout_settings_and_requests() -> None:
         "Part 1 · 00:00.500 – 00:02.250** (messages, 1,000 + 50 tokens, 2.5 s)",
         "Part 3 · 00:06.500 – 00:09.000** (messages, 1,000 + 50 tokens, 2.5 s, asked 3 times)",
         "Merge 1** (text, 1,000 + 50 tokens, 2.5 s)",
-        "Merge 2** (text, 1,000 + 50 tokens, answered before by the same model; nothing was spent this time)",
+        "Merge 2** (text, 1,000 + 50 tokens, answered before by the same model; not asked again)",
         "Summary** (text, 1,000 + 50 tokens, 2.5 s)",
     ]
     assert [made.count(f"PROMPT {number}\n") for number in (1, 5, -1, -2, 0)] == [1] * 5

@@ -109,7 +109,7 @@ def test_a_path_outside_is_told_in_a_sentence(page: AppTest, services: Services)
     page.text_input(key="path").input("/etc/passwd").run()
     assert not page.exception
     assert "/etc/passwd" in texts(page)
-    assert "not below an allowed folder" in texts(page)
+    assert "not in an allowed folder" in texts(page)
 
 
 def test_a_file_that_is_no_video_is_told_in_a_sentence(page: AppTest, services: Services, card_video: Path) -> None:

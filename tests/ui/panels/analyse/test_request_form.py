@@ -234,7 +234,7 @@ def test_repeated_request_opens_existing_report(page: AppTest, open_services: Op
         with_sample(page)
         page.button(key="start").click().run()
         assert page.query_params["job"] == before
-        assert f"The same was analysed on {jobs.snapshot(before).created[:16].replace('T', ' ')}" in texts(page)
+        assert f"The same analysis was made on {jobs.snapshot(before).created[:16].replace('T', ' ')}" in texts(page)
         page.button(key="repeat_request").click().run()
         assert page.query_params["job"] != before
         ended(replace(services, jobs=jobs), page.query_params["job"])

@@ -117,7 +117,7 @@ def test_a_range_is_looked_at_again_and_a_way_leads_back(page: AppTest, services
     assert request.selection == Selection(start_seconds=0.5, end_seconds=1.5)
     assert (request.frames, request.question) == (24, "What falls?")
     page.run()
-    assert "This report is about 00:00.500 to 00:01.500 alone" in texts(page)
+    assert "This report covers only 00:00.500 to 00:01.500 of the video" in texts(page)
     assert state_of(page).range is None
     page.button(key="way_back").click().run()
     assert page.query_params["job"] == first

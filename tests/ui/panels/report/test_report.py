@@ -139,7 +139,7 @@ def test_ten_thousand_findings_are_paged_and_searchable(page_of: Callable[..., A
 def test_a_job_that_failed_tells_what_is_kept_and_goes_on(page_of: Callable[..., Any]) -> None:
     page, services, job = page_of(stopping(2, EngineError("engine_empty_answer")))
     assert "2 of 4 parts are answered" in texts(page)
-    assert "ended its answer without a word" in texts(page)
+    assert "returned an empty answer" in texts(page)
     assert "In part 2 somebody crosses the yard." in written(page)
     page.button(key="continue").click().run()
     assert ended(services, job).state == "done"
@@ -245,7 +245,7 @@ def test_asking_the_same_again_says_that_nothing_is_new(page: AppTest, open_serv
     page.query_params["job"] = job
     page.run()
     page.button(key="another_ask").click().run()
-    assert "Nothing is different from the report that is open" in texts(page)
+    assert "The new report would equal the open one" in texts(page)
     assert page.query_params["job"] == job
     jobs.close()
 

@@ -121,7 +121,7 @@ def test_prompt_preview_on_page_has_question_and_places(page: AppTest, services:
     page.text_area(key="question").input("Where is the cat?").run()
     page.button(key="prompt_exact").click().run()
     system, user = (code.value for code in page.code if "weights" not in code.value)
-    assert "frames of one video" in system
+    assert "frames sampled from one video" in system
     assert "Where is the cat?" in user
     assert [f"‹picture {number}›" in user for number in (1, 2, 3, 4)] == [True, True, True, False]
 

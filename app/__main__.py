@@ -1,14 +1,23 @@
 """Entry point of the command `framelens` and of `python -m app`.
 
 It imports nothing at first, so that Ctrl-C ends the command with a sentence while its modules are still being imported.
+A command that decodes starts its worker before that.
 """
 
 from __future__ import annotations
+
+import sys
+
+_DECODE = frozenset({"keyframes", "analyse", "analyze"})
 
 
 def main() -> int:
     """Run the command line and return its exit code."""
     try:
+        if sys.argv[1:] and sys.argv[1] in _DECODE and not {"-h", "--help"} & set(sys.argv):
+            from app.video.worker_process import start_early
+
+            start_early()
         from app.cli.main import main as run
 
         return run()

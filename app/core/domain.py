@@ -7,7 +7,6 @@ presentation timestamps. A repr shows shapes and sizes, never pixels.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -119,6 +118,8 @@ class Keyframe:
     @cached_property
     def jpeg_sha256(self) -> str:
         """Return the hash of the picture in hex digits; cached, since a large picture takes a millisecond."""
+        import hashlib  # slow to import, and a decoder worker doesn't need it
+
         return hashlib.sha256(self.jpeg).hexdigest()
 
     def numbered(self, number: int) -> Keyframe:

@@ -8,6 +8,7 @@ wherever they appear; others by their look.
 from __future__ import annotations
 
 import re
+from functools import cache
 from urllib.parse import quote
 
 HIDDEN = "***"
@@ -15,18 +16,15 @@ _SECRET_NAME = r"(?:api[-_]?key|access[-_]?key|secret|token|passw(?:or)?d|creden
 _SECRET_SETTING = re.compile(
     rf"(?:{_SECRET_NAME}|authorization|passphrase|[-_](?:key|pass|pwd|pat|auth))$", re.IGNORECASE
 )
-_RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), hidden)
-    for pattern, hidden in (
-        (r"(?<=://)[^/\s@]+(?=@)", HIDDEN),  # user:password@host
-        (r"(authorization[\"']?\s*[=:]\s*[\"']?)(?:\w+\s+)?[^\s\"',}]+", rf"\1{HIDDEN}"),
-        (r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", rf"\1 {HIDDEN}"),
-        (rf"([?&][\w.-]*{_SECRET_NAME}[\w.-]*=)[^&\s\"']+", rf"\1{HIDDEN}"),  # https://…?token=…
-        (rf"(\b[\w-]*{_SECRET_NAME}[\"']?\s*[=:]\s*)\[[^\]\n]*\]", rf"\1{HIDDEN}"),
-        (rf"(\b[\w-]*{_SECRET_NAME}[\"']?\s*[=:]\s*[\"']?)(?!{re.escape(HIDDEN)})[^\s\"',}}&]+", rf"\1{HIDDEN}"),
-        (rf"(--[\w-]*{_SECRET_NAME}\s+)\S+", rf"\1{HIDDEN}"),
-        (r"\b(?:hf|sk|ghp|glpat|xox[abp])[-_][\w-]{8,}", HIDDEN),  # the hub's, OpenAI's and others' keys by their look
-    )
+_RULES = (
+    (r"(?<=://)[^/\s@]+(?=@)", HIDDEN),  # user:password@host
+    (r"(authorization[\"']?\s*[=:]\s*[\"']?)(?:\w+\s+)?[^\s\"',}]+", rf"\1{HIDDEN}"),
+    (r"\b(bearer|basic)\s+[\w.~+/=-]{4,}", rf"\1 {HIDDEN}"),
+    (rf"([?&][\w.-]*{_SECRET_NAME}[\w.-]*=)[^&\s\"']+", rf"\1{HIDDEN}"),  # https://…?token=…
+    (rf"(\b[\w-]*{_SECRET_NAME}[\"']?\s*[=:]\s*)\[[^\]\n]*\]", rf"\1{HIDDEN}"),
+    (rf"(\b[\w-]*{_SECRET_NAME}[\"']?\s*[=:]\s*[\"']?)(?!{re.escape(HIDDEN)})[^\s\"',}}&]+", rf"\1{HIDDEN}"),
+    (rf"(--[\w-]*{_SECRET_NAME}\s+)\S+", rf"\1{HIDDEN}"),
+    (r"\b(?:hf|sk|ghp|glpat|xox[abp])[-_][\w-]{8,}", HIDDEN),  # the hub's, OpenAI's and others' keys by their look
 )
 _SHORTEST, _SHORTEST_WORD, _LONGEST_WORD = 6, 8, 15
 """Lengths in characters. A shorter secret would hide parts of ordinary text; one without digits may be a word of that
@@ -49,6 +47,12 @@ def is_secret(name: str) -> bool:
     return _SECRET_SETTING.search(name) is not None
 
 
+@cache
+def _compiled_rules() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return the rules; compiling them takes milliseconds, which many commands needn't spend."""
+    return tuple((re.compile(pattern, re.IGNORECASE), hidden) for pattern, hidden in _RULES)
+
+
 def redact(text: str) -> str:
     """Return `text` with everything that looks like a secret replaced.
 
@@ -57,7 +61,7 @@ def redact(text: str) -> str:
     """
     for known in tuple(_known.values()):
         text = known.sub(HIDDEN, text)
-    for pattern, hidden in _RULES:
+    for pattern, hidden in _compiled_rules():
         text = pattern.sub(hidden, text)
     return text
 

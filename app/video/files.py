@@ -6,11 +6,11 @@ results is computed from the sources and the decoder's version, since a manual n
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import threading
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from app.core.errors import Cancelled, InputError
@@ -89,7 +89,9 @@ def check_file(path: Path) -> None:
 
 def picture_key(jpeg: bytes) -> str:
     """Return a key of 16 hex digits for a picture: the same for the same bytes."""
-    return hashlib.blake2b(jpeg, digest_size=_KEY_BYTES).hexdigest()
+    from hashlib import blake2b  # slow to import, and rarely needed by a decoder worker
+
+    return blake2b(jpeg, digest_size=_KEY_BYTES).hexdigest()
 
 
 def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
@@ -99,8 +101,10 @@ def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
         InputError: The file can't be read.
         Cancelled: `cancel` was set.
     """
+    from hashlib import sha256
+
     check_file(path)
-    digest = hashlib.sha256()
+    digest = sha256()
     try:
         with path.open("rb", buffering=0) as file:
             while piece := file.read(_PIECE_BYTES):
@@ -114,13 +118,21 @@ def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
     return digest.hexdigest()
 
 
+def _decoder_version() -> bytes:
+    """Return the source that states PyAV's version; importing the package or its metadata would take longer."""
+    spec = find_spec("av")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).with_name("about.py").read_bytes()
+
+
 @cache
 def version() -> str:
     """Return the version of this package's results: 16 hex digits that change with the sources and the decoder."""
-    from importlib.metadata import version as installed
+    from hashlib import sha256
 
     folder = Path(__file__).parent
-    digest = hashlib.sha256(installed("av").encode())
+    digest = sha256(_decoder_version())
     for path in [folder.parent / "core" / "domain.py", *sorted(folder.rglob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

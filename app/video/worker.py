@@ -152,12 +152,13 @@ def _with_facts(
 
     Text is read meanwhile, starting with the first picture that will probably be chosen.
     """
-    from app.video.features.frame_metrics import facts_of
-    from app.video.features.text_recognition import TextReading
-
     keyframes: tuple[Keyframe, ...] = ()
     have_text = frozenset(request.get("have_text", ()))
-    reading = TextReading() if request["read_text"] else None
+    reading: TextReading | None = None
+    if request["read_text"]:
+        from app.video.features.text_recognition import TextReading
+
+        reading = TextReading()
     try:
         for event in events:
             if reading is not None:
@@ -165,6 +166,8 @@ def _with_facts(
             if isinstance(event, KeyframesChosen | Fetched):
                 keyframes = event.keyframes
             yield event
+        from app.video.features.frame_metrics import facts_of
+
         yield from facts_of(keyframes, reading, have_text)
     finally:
         if reading is not None:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,15 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from app.core.child_environment import reader_environment
 from app.core.errors import AppError, Cancelled, DecodeError
 from app.video import limits
 from app.video.files import printable
 from app.video.protocol import receive
+from app.video.worker_process import WorkerProcess, start_worker, take_early
 
-WorkerProcess = subprocess.Popen[bytes]
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""NumPy's matrix products are small here; waiting threads would take time from the decoder."""
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05  # chosen by hand; not tuned
 _QUEUED_MESSAGES = 16  # chosen by hand; not tuned
@@ -54,7 +49,7 @@ class _IdleWorker:
     def prepare(self) -> None:
         """Start a worker if none is idle."""
         with self._lock:
-            self._waiting = self._waiting or _start_worker("--ready")
+            self._waiting = self._waiting or take_early() or _start_worker("--ready")
 
     def release(self) -> None:
         """Undo one `keep`."""
@@ -130,14 +125,7 @@ def start_request(request: str) -> WorkerProcess:
 
 
 def _start_worker(*options: str) -> WorkerProcess:
-    # -P keeps a file in the working directory from being imported in place of a library.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "app.video.worker", *options, *(["--background"] if _idle.in_background else [])],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**_ONE_THREAD, **reader_environment()},
-    )
+    return start_worker(*options, *(["--background"] if _idle.in_background else []))
 
 
 def _send(child: WorkerProcess, request: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from app.core.domain import KeyframesChosen
 from app.video import extract, probe, worker_ready, worker_started
+from app.video.worker_process import start_early
 from tests.video.conftest import Chosen, decoding_children
 
 
@@ -85,3 +86,14 @@ def test_a_child_that_was_begun_and_not_used_ends() -> None:
     with worker_started():
         started = idle_worker()
     assert not started.is_running()
+
+
+def test_worker_started_early_is_the_one_that_is_used(moving_video: Path) -> None:
+    start_early()
+    started = idle_worker()
+    with worker_started():
+        events = extract(moving_video, frames=4, read_text=False)
+        next(events)
+        assert decoding_children() == [started]
+        assert any(isinstance(event, KeyframesChosen) for event in list(events))
+    assert decoding_children() == []

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -82,6 +83,8 @@ def _run(given: argparse.Namespace, language: Language) -> int:
     recall = open_extraction_cache(settings.data_dir)
     known = recall.find(path, wanted, cancel)
     events = recall.make(path, wanted, cancel) if known is None else iter(known)
+    if known is None and not given.json:  # the worker needs longer than this to load its libraries
+        threading.Thread(target=import_module, args=("rich.console",), daemon=True).start()
     if sys.stderr.isatty() and not given.quiet:
         from app.cli.progress import Progress
 

@@ -39,7 +39,6 @@ _T = TypeVar("_T")
 _DEPTH = 6
 """Most frames that wait: enough while one frame takes long to examine, few compared with those the decoder holds.
 Chosen by hand; not tuned."""
-_POLL_SECONDS = 0.1  # how soon the thread notices that it was closed. Chosen by hand; not tuned.
 
 
 @dataclass(frozen=True)
@@ -242,26 +241,23 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
 
     Closing the generator ends the thread.
     """
-    ready: queue.Queue[tuple[_T | None, BaseException | None]] = queue.Queue(_DEPTH)
+    # These queues are much cheaper than one with a limit; a place is taken for every item that waits.
+    ready: queue.SimpleQueue[tuple[_T | None, BaseException | None]] = queue.SimpleQueue()
+    places: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    for _ in range(_DEPTH):
+        places.put(True)
     is_closed = threading.Event()
-
-    def put(item: _T | None, end: BaseException | None) -> None:
-        while not is_closed.is_set():
-            try:
-                ready.put((item, end), timeout=_POLL_SECONDS)
-                return
-            except queue.Full:
-                continue
 
     def work() -> None:
         try:
             for item in items:
-                put(item, None)
+                places.get()
                 if is_closed.is_set():
                     return
-            put(None, StopIteration())
+                ready.put((item, None))
+            ready.put((None, StopIteration()))
         except BaseException as error:  # noqa: BLE001 - raised by the consumer
-            put(None, error)
+            ready.put((None, error))
 
     thread = threading.Thread(target=work, name="decoding", daemon=True)
     thread.start()
@@ -272,7 +268,9 @@ def ahead(items: Iterator[_T]) -> Iterator[_T]:
                 return
             if end is not None:
                 raise end
+            places.put(True)
             yield item  # type: ignore[misc]
     finally:
         is_closed.set()
+        places.put(True)
         thread.join()

@@ -1,14 +1,16 @@
-"""Selection, by packet sizes, of the disposable frames that are decoded nevertheless: those before a new picture.
+"""Disposable frames, on which no other frame depends: which they are, and which of them are decoded nevertheless.
 
-No other frame depends on a disposable frame. A predicted frame that takes nearly as many bytes as one stored whole
-shows something new: a shot may begin there, or with a disposable frame just before it. These are decoded to find out
-which frame it is.
+The other packets don't reach the decoder, where each would occupy one of its threads for as long as a frame takes.
+
+A predicted frame that takes nearly as many bytes as one stored whole shows something new: a shot may begin there, or
+with a disposable frame just before it. These are decoded to find out which frame it is.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterator
 from statistics import median
 
 from av.packet import Packet
@@ -22,16 +24,64 @@ _AROUND = 8
 """Predicted frames whose median size is compared. Chosen by hand; not tuned."""
 _SLICES = range(1, 6)
 """Types of H.264 NAL units that hold a slice."""
+_H264_BEFORE, _HEVC_BEFORE = frozenset({6, 9, 12}), frozenset({35, 38, 39})
+"""Types of NAL units before a slice that a decoder can miss: messages, delimiters, filler."""
+_HEVC_SLICES = range(32)
+_HEVC_DISPOSABLE = range(0, 16, 2)
+"""Types of HEVC NAL units with slices of pictures that no other of their temporal layer refers to."""
 _START = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
+
+
+class NalUnits:
+    """Reader of the headers of the NAL units in packets of H.264 or HEVC."""
+
+    def __init__(self, codec: str, extradata: bytes | None) -> None:
+        """Start with the `extradata` of the codec, "h264" or "hevc"."""
+        self._is_hevc = codec == "hevc"
+        head, place = extradata or b"", 21 if self._is_hevc else 4
+        self._length_bytes = (head[place] & 3) + 1 if len(head) > place and head[0] == 1 else 0
+
+    def is_disposable(self, packet: Packet[Stream]) -> bool:
+        """Return whether the first slice says that no other picture refers to it.
+
+        That is False for packets that a decoder should see: those that are cut off or hold parameters.
+        """
+        for head in () if packet.is_corrupt else self._heads(packet):
+            if self._is_hevc:
+                kind = head >> 1 & 0x3F
+                if kind in _HEVC_SLICES:
+                    return kind in _HEVC_DISPOSABLE
+                if kind not in _HEVC_BEFORE:
+                    return False
+            else:
+                kind = head & 0x1F
+                if kind in _SLICES:
+                    return not head & 0x60
+                if kind not in _H264_BEFORE:
+                    return False
+        return False
+
+    def _heads(self, packet: Packet[Stream]) -> Iterator[int]:
+        """Yield the first byte of each NAL unit: its type and, in H.264, whether others refer to it."""
+        data = memoryview(packet)
+        if not self._length_bytes:
+            yield from (match[1][0] for match in _START.finditer(data))
+            return
+        place, heads = 0, []
+        while place + self._length_bytes < len(data):
+            start = place + self._length_bytes
+            heads.append(data[start])
+            place = start + int.from_bytes(data[place:start], "big")
+        if place == len(data):  # else it is cut off
+            yield from heads
 
 
 class DisposableFrames:
     """Disposable frames of an H.264 stream that are worth decoding. Call `takes` for every packet, in order."""
 
-    def __init__(self, extradata: bytes | None, whole_bytes: int) -> None:
-        """Start after a frame that was stored whole in `whole_bytes`; `extradata` is that of the codec."""
-        head = extradata or b""
-        self._length_bytes = (head[4] & 3) + 1 if len(head) > 4 and head[0] == 1 else 0
+    def __init__(self, units: NalUnits, whole_bytes: int) -> None:
+        """Start after a frame that was stored whole in `whole_bytes`."""
+        self._units = units
         self._latest_pts: int | None = None
         self._sizes: deque[int] = deque(maxlen=_AROUND)
         self._whole_bytes = whole_bytes
@@ -45,7 +95,7 @@ class DisposableFrames:
             self._latest_pts = packet.pts
             self._may_be_new = self._is_new(packet)
             return False
-        return self._may_be_new and self._is_disposable(bytes(packet))
+        return self._may_be_new and self._units.is_disposable(packet)
 
     def _is_new(self, packet: Packet[Stream]) -> bool:
         if packet.is_keyframe:  # the shot begins with it
@@ -54,19 +104,3 @@ class DisposableFrames:
         usual = median(self._sizes) if self._sizes else 0.0
         self._sizes.append(packet.size)
         return packet.size > max(_LARGE * usual, _NEARLY_WHOLE * self._whole_bytes)
-
-    def _is_disposable(self, data: bytes) -> bool:
-        """Return whether the first slice says that no other picture refers to it."""
-        kind = next((kind for kind in self._kinds(data) if kind & 0x1F in _SLICES), None)
-        return kind is not None and not kind & 0x60
-
-    def _kinds(self, data: bytes) -> list[int]:
-        """Return the first byte of each NAL unit: its type, and whether others refer to it."""
-        if not self._length_bytes:
-            return [match[1][0] for match in _START.finditer(data)]
-        kinds, place = [], 0
-        while place + self._length_bytes < len(data):
-            start = place + self._length_bytes
-            kinds.append(data[start])
-            place = start + int.from_bytes(data[place:start], "big")
-        return kinds

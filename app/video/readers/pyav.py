@@ -49,7 +49,7 @@ from app.video.readers.base import (
 )
 from app.video.readers.damage import Damage
 from app.video.readers.display_order import DisplayOrder, FramePacing
-from app.video.readers.disposable_frames import DisposableFrames
+from app.video.readers.disposable_frames import DisposableFrames, NalUnits
 
 _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
@@ -177,6 +177,7 @@ class AvReader:
             self._clock = Clock(self._nominal_seconds)
             self._pace = FramePacing()
             self._order = None if every_frame else self._skippable_order()
+            self._nal_units: NalUnits | None = None
             self._wants_all = self._decodes_disposable = False
             self._whole_bytes = 0
             self._disposable_frames: DisposableFrames | None = None
@@ -189,8 +190,9 @@ class AvReader:
             if self._order is not None:  # only now: time counts from the first frame, even a disposable one
                 context = self._stream.codec_context
                 context.skip_frame = "NONREF"
+                self._nal_units = NalUnits(context.name, context.extradata)
                 if context.name == "h264" and self._first and self._first.format.name in _PLANAR_8_BIT:
-                    self._disposable_frames = DisposableFrames(context.extradata, self._whole_bytes)
+                    self._disposable_frames = DisposableFrames(self._nal_units, self._whole_bytes)
             self.declared_seconds = self._declared()
             self.info = self._describe()
         except BaseException:
@@ -281,10 +283,13 @@ class AvReader:
         self._offset = None if raw is None else offset
         return False
 
-    def _note(self, packet: Packet[Stream]) -> None:
-        """Count a packet before it is decoded; decoding every frame can start only at a frame stored whole."""
+    def _note(self, packet: Packet[Stream]) -> bool:
+        """Count a packet; return whether to decode it.
+
+        Decoding every frame can start only at a frame stored whole.
+        """
         if self._order is None or not packet.size or packet.is_discard:
-            return
+            return True
         if packet.pts is None:  # frames can't be counted by such packets
             self._order, self._wants_all = None, True
         else:
@@ -293,18 +298,20 @@ class AvReader:
             self._whole_bytes = packet.size
         if self._wants_all and packet.is_keyframe:
             self._stream.codec_context.skip_frame = "DEFAULT"
-            self._disposable_frames = None
-        elif self._disposable_frames is not None:
-            self._select_disposable(packet, self._disposable_frames)
+            self._disposable_frames = self._nal_units = None
+        if self._disposable_frames is not None and self._select_disposable(packet, self._disposable_frames):
+            return True
+        return self._nal_units is None or not self._nal_units.is_disposable(packet)
 
-    def _select_disposable(self, packet: Packet[Stream], frames: DisposableFrames) -> None:
-        """Decode a disposable frame before a new picture; it is kept for `passed_over` and not yielded."""
+    def _select_disposable(self, packet: Packet[Stream], frames: DisposableFrames) -> bool:
+        """Return whether to decode a disposable frame before a new picture; it is kept and not yielded."""
         takes = frames.takes(packet)
         if takes and packet.pts is not None:
             self._disposable_pts.add(packet.pts)
         if takes != self._decodes_disposable:
             self._decodes_disposable = takes
             self._stream.codec_context.skip_frame = "DEFAULT" if takes else "NONREF"
+        return takes
 
     def _raw_seconds(self, frame: VideoFrame) -> float | None:
         # A single division of integers is exact to the last digit and much cheaper than fractions.
@@ -322,7 +329,9 @@ class AvReader:
             self._note_reach(packet)
             if packet.stream.index != self._stream.index:  # only this shows the stream of the last, empty packet
                 continue
-            self._note(packet)
+            if not self._note(packet):
+                self._num_packets += 1
+                continue
             try:
                 frames = packet.decode()
             except av.error.EOFError:
@@ -448,7 +457,7 @@ def _set_threads(stream: VideoStream) -> None:
     """Let the decoder use as many threads as there are cores.
 
     FFmpeg's default is one more, for a main thread that waits; ours compares pictures, and on two cores the third
-    thread costs 4 % of processor time.
+    thread costs 1 to 4 % of processor time.
     """
     stream.thread_type = "AUTO"
     stream.codec_context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)

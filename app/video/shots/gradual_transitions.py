@@ -57,6 +57,7 @@ _STEADY = 0.9  # share of the samples in which a cell shows one picture before i
 _LEAST_STEPS = 5  # samples that the edge needs to cross the picture
 _ORDERED = 0.85  # share of the variance of the times that the place explains
 _AT_ONCE = 0.35  # share of the cells; if more change in one sample, it is a cut
+_CUT_SHARE = 0.8  # of the whole change: where one sample brings more, it is a cut, which is cheap to tell
 _ENDS = 0.02  # share of the cells that may have changed before and after
 _across, _down = np.meshgrid(
     (np.arange(CELL_SIZE[0]) + 0.5) / CELL_SIZE[0], (np.arange(CELL_SIZE[1]) + 0.5) / CELL_SIZE[1]
@@ -81,15 +82,18 @@ class GradualDetector:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, Glance]] = deque()
+        self._jumps: deque[float] = deque()  # from the sample before to each sample
         self._open: Gradual | None = None
 
     def push(self, time_seconds: float, glance: Glance) -> Gradual | None:
         """Add a frame; return a transition that is over, once no better reading of it is possible."""
         if self._samples and time_seconds - self._samples[-1][0] < STEP_SECONDS:
             return None
+        self._jumps.append(_distance(self._samples[-1][1], glance) if self._samples else 0.0)
         self._samples.append((time_seconds, glance))
         while time_seconds - self._samples[0][0] > _LENGTHS_SECONDS[-1] + 4 * STEP_SECONDS:
             self._samples.popleft()
+            self._jumps.popleft()
         found = min((d for d in map(self._read, _LENGTHS_SECONDS) if d), key=lambda d: d.rest, default=None)
         done = None
         if self._open is not None and self._is_past(self._open, found, time_seconds):
@@ -116,14 +120,17 @@ class GradualDetector:
         apart = _apart(first, last)
         if apart < _LEAST_CHANGE or likeness(first, last) > _MOST_ALIKE or end - start < 0.8 * length_seconds:
             return None
+        if max(islice(self._jumps, place + 1, None)) > _CUT_SHARE * apart and apart >= _SURE_CHANGE:
+            return None
         inside = list(islice(self._samples, place, None))
         if len(inside) < _LEAST_MIXED + 2 or _is_empty(first) or _is_empty(last):
             return None
-        cells = np.concatenate([glance.cells for _, glance in inside]).reshape(len(inside), *first.cells.shape)
-        rest = _unmixed(cells.reshape(len(cells), -1))
-        if rest is not None and (apart >= _SURE_CHANGE or _together(cells)):
+        moved = np.concatenate([glance.cells for _, glance in inside]).reshape(len(inside), *first.cells.shape)
+        moved -= first.cells
+        rest = _unmixed(moved.reshape(len(moved), -1))
+        if rest is not None and (apart >= _SURE_CHANGE or _together(moved)):
             return Gradual(start, end, rest, "dissolve")
-        wipe = find_wipe(cells)
+        wipe = _find_wipe(moved)
         return None if wipe is None else Gradual(inside[wipe.first][0], inside[wipe.last][0], wipe.rest, "wipe")
 
 
@@ -132,37 +139,49 @@ def _apart(first: Glance, last: Glance) -> float:
 
     The change that all cells have in common is subtracted from a small difference.
     """
-    apart = cv2.norm(first.levels, last.levels, cv2.NORM_L1) / (255 * first.levels.size)
+    apart = _distance(first, last)
     if not _LEAST_CHANGE <= apart < _SURE_CHANGE:
         return apart
     change = last.cells - first.cells
     return min(apart, float(np.abs(change - change.mean(axis=1, keepdims=True)).mean()))
 
 
-def _together(cells: NDArray[np.float32]) -> bool:
-    """Return whether the changing cells (n x 3 x cells) change together; movement changes one after another."""
-    whole = cells[-1] - cells[0]
+def _distance(first: Glance, last: Glance) -> float:
+    """Return the mean difference of two pictures, 0..1 a channel."""
+    return cv2.norm(first.levels, last.levels, cv2.NORM_L1) / (255 * first.levels.size)
+
+
+def _together(moved: NDArray[np.float32]) -> bool:
+    """Return whether the changing cells change together; movement changes one after another.
+
+    Args:
+        moved: The samples less the first one, n x 3 x cells.
+    """
+    whole = moved[-1]
     size = (whole**2).sum(axis=0)
     changed = size > _CELL_CHANGE**2
-    parts = ((cells - cells[0]) * whole).sum(axis=1)
+    parts = (moved * whole).sum(axis=1)
     shares = parts.sum(axis=1) / size.sum()
     off = np.abs(parts[:, changed] / size[changed] - shares[:, None]).mean(axis=0)
     return off.size > 0 and float((off < _CELL_APART).mean()) >= _LEAST_TOGETHER
 
 
-def _unmixed(cells: NDArray[np.float32]) -> float | None:
-    """Return the share (0 … 1) of the change that mixtures of the first and last row leave unexplained.
+def _unmixed(moved: NDArray[np.float32]) -> float | None:
+    """Return the share (0 … 1) of the change that mixtures of the first and last sample leave unexplained.
 
-    Return None where the rows between are not such mixtures.
+    Return None where the samples between are not such mixtures.
+
+    Args:
+        moved: The samples less the first one, one in a row.
     """
-    whole = cells[-1] - cells[0]
-    shares = (cells - cells[0]) @ whole / float(whole @ whole)
+    whole = moved[-1]
+    shares = moved @ whole / float(whole @ whole)
     steps = np.diff(shares)
     mixed = (shares > 0.15) & (shares < 0.85)
-    if mixed.sum() < _LEAST_MIXED or steps.min() < -0.02 or steps.max() > _LARGEST_STEP:
+    if np.count_nonzero(mixed) < _LEAST_MIXED or steps.min() < -0.02 or steps.max() > _LARGEST_STEP:
         return None
-    rests = np.linalg.norm(cells - cells[0] - shares[:, None] * whole, axis=1) / np.linalg.norm(whole)
-    rest = float(rests[mixed].max())
+    rests = np.linalg.norm(moved[mixed] - shares[mixed, None] * whole, axis=1) / np.linalg.norm(whole)
+    rest = float(rests.max())
     return rest if rest <= _MOST_REST else None
 
 
@@ -178,24 +197,28 @@ class Swept(NamedTuple):
     last: int
 
 
-def find_wipe(cells: NDArray[np.float32]) -> Swept | None:
-    """Return the moving edge that explains the samples (n x 3 x cells, 0..1), or None if there is no wipe."""
-    whole = cells[-1] - cells[0]
+def _find_wipe(moved: NDArray[np.float32]) -> Swept | None:
+    """Return the moving edge that explains the samples, or None if there is no wipe.
+
+    Args:
+        moved: The samples less the first one, n x 3 x cells, 0..1.
+    """
+    whole = moved[-1]
     size = (whole**2).sum(axis=0)
     changed = np.flatnonzero(size > _CHANGED**2)
     if changed.size < _LEAST_CHANGED * size.size:
         return None
-    shares = ((cells - cells[0]) * whole).sum(axis=1)[:, changed] / size[changed]
+    shares = (moved * whole).sum(axis=1)[:, changed] / size[changed]
     between = np.count_nonzero((shares > 0.2) & (shares < 0.8), axis=0) <= _MOST_BETWEEN
     if np.count_nonzero(between) < _LEAST_CLEAN * changed.size:
         return None
     after = shares > 0.5
     moments = after.argmax(axis=0)
-    stays = after == (np.arange(len(cells))[:, None] >= moments)
-    clean = between & (np.count_nonzero(stays, axis=0) > _STEADY * len(cells))
+    stays = after == (np.arange(len(moved))[:, None] >= moments)
+    clean = between & (np.count_nonzero(stays, axis=0) > _STEADY * len(moved))
     if np.count_nonzero(clean) < _LEAST_CLEAN * changed.size:
         return None
-    rest = _disorder(moments[clean], changed[clean], len(cells))
+    rest = _disorder(moments[clean], changed[clean], len(moved))
     if rest is None:
         return None
     first, last = np.quantile(moments[clean], (_ENDS, 1 - _ENDS))

@@ -1,0 +1,39 @@
+"""Start of decoder worker processes.
+
+It imports little, so that a command can start its worker before anything else: the worker loads its libraries while
+the command's own modules are imported.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from app.core.child_environment import reader_environment
+
+WorkerProcess = subprocess.Popen[bytes]
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's matrix products are small here; waiting threads would take time from the decoder."""
+_early: list[WorkerProcess] = []
+
+
+def start_worker(*options: str) -> WorkerProcess:
+    """Start a worker, which waits for its request; see app.video.worker for the options."""
+    # -P keeps a file in the working directory from being imported in place of a library.
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "app.video.worker", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**_ONE_THREAD, **reader_environment()},
+    )
+
+
+def start_early() -> None:
+    """Start a worker for `take_early`. One that is never taken ends with this process."""
+    _early.append(start_worker("--ready"))
+
+
+def take_early() -> WorkerProcess | None:
+    """Return the worker that was started early, once; the caller owns it then."""
+    return _early.pop() if _early else None

@@ -1,0 +1,79 @@
+"""Disposable frames: which packets don't reach the decoder, and that leaving them out changes no other frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.packet import Packet
+from av.video.frame import PictureType
+
+from app.video.readers.disposable_frames import NalUnits
+
+_ENCODERS = {
+    "h264": ("libx264", {"bf": "3", "b_strategy": "0"}),
+    "hevc": ("libx265", {"x265-params": "bframes=3:b-adapt=0:log-level=none"}),
+}
+
+
+@pytest.fixture(
+    params=[("h264", ".mp4"), ("h264", ".ts"), ("hevc", ".mp4"), ("hevc", ".ts")], ids=lambda it: "".join(it)
+)
+def coded(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A moving picture with frames on which no other depends, with and without lengths before its NAL units."""
+    codec, suffix = request.param
+    encoder, options = _ENCODERS[codec]
+    noise = np.random.default_rng(1).integers(0, 255, (112, 400), np.uint8)
+    path = tmp_path / f"coded{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(encoder, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 192, 112, "yuv420p"
+        for number in range(40):
+            image = noise[:, 3 * number : 3 * number + 192]
+            frame = av.VideoFrame.from_ndarray(np.dstack([image] * 3), format="rgb24")
+            frame.pict_type = PictureType.NONE  # the encoder decides
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def decoded(path: Path, *, leaves_out: bool) -> tuple[dict[int | None, bytes], int]:
+    """Decode with FFmpeg's own skipping; return the pictures by their time, and how many packets were left out."""
+    pictures: dict[int | None, bytes] = {}
+    num_left_out = 0
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.skip_frame = "NONREF"
+        units = NalUnits(stream.codec_context.name, stream.codec_context.extradata)
+        for packet in container.demux(stream):
+            if leaves_out and packet.size and units.is_disposable(packet):
+                num_left_out += 1
+                continue
+            for frame in packet.decode():
+                pictures[frame.pts] = frame.to_ndarray().tobytes()
+    return pictures, num_left_out
+
+
+def test_packets_left_out_change_no_other_frame(coded: Path) -> None:
+    found, num_left_out = decoded(coded, leaves_out=True)
+    assert num_left_out >= 5
+    assert found == decoded(coded, leaves_out=False)[0]
+    assert len(found) + num_left_out == 40
+
+
+def test_packet_that_is_cut_off_reaches_the_decoder() -> None:
+    units = NalUnits("h264", b"\x01\x64\x00\x1f\xff")
+    whole = b"\x00\x00\x00\x05\x01abcd"
+    assert units.is_disposable(Packet(whole))
+    assert not units.is_disposable(Packet(whole[:-1]))
+    assert not units.is_disposable(Packet(b"\x00\x00\x00\x05\x41abcd"))  # others refer to it
+
+
+@pytest.mark.parametrize("kind", [7, 8])
+def test_packet_with_parameters_reaches_the_decoder(kind: int) -> None:
+    units = NalUnits("h264", None)
+    slices = b"\x00\x00\x01\x01abcd"
+    assert units.is_disposable(Packet(b"\x00\x00\x01\x06ab" + slices))
+    assert not units.is_disposable(Packet(b"\x00\x00\x01" + bytes([kind]) + b"ab" + slices))

@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
-from app.core.errors import AppError
+from app.core import AppError, Keyframe, KeyframeFound, KeyframesChosen, Selection
+from app.video import open_reader
 from app.video.keyframes import pipeline
-from app.video.readers import damage, open_reader
+from app.video.readers import damage
 
 SECONDS, SIDE, FRAMES = 5, 480, 8
 CODECS: dict[str, tuple[str, str, dict[str, str]]] = {

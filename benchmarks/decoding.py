@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.core.domain import KeyframesChosen
+from app.core import KeyframesChosen
 from app.video import extract
 from benchmarks.footage import make
 from benchmarks.row import Row, paired

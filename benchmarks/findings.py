@@ -12,10 +12,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from app.core.domain import AnalysisRequest
-from app.jobs.snapshot import JobSnapshot, result_to_text, to_row
-from app.services.container import SAMPLE
-from app.store.database import Store
+from app.core import AnalysisRequest
+from app.jobs import JobSnapshot, result_to_text, to_row
+from app.services import SAMPLE
+from app.store import Store
 from app.ui.panels.report.findings import PAGE
 from benchmarks.page import serving
 from benchmarks.row import Row

@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 
+from app.analysis import Task
 from app.analysis.prompts.templates import load as load_templates
-from app.analysis.task import Task
 from app.config import load
-from app.core.domain import AnalysisRequest, KeyframesChosen
-from app.services.engine_session import build_engine, runner
+from app.core import AnalysisRequest, KeyframesChosen
+from app.services import build_engine, runner
 from app.video import extract
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from app.library.semantic_index import SemanticIndex
-from app.store.database import Row, Store
-from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
+from app.store import EntrySummary, LibraryIndex, LibraryQuery, Passage, Row, Store
 from benchmarks.row import Row as Measured
 from benchmarks.row import seconds
 

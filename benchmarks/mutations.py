@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.domain import Selection
+from app.core import Selection
 from tests.harness import Job, Outcome, outcomes
 from tests.media import moving, textured, write_video
 

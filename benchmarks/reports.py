@@ -14,9 +14,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from app.core.domain import Analysis, AnalysisRequest
+from app.core import Analysis, AnalysisRequest
 from app.reports import FORMATS
-from app.services.container import SAMPLE
+from app.services import SAMPLE
 from benchmarks.row import Row, seconds
 from tests.ui.rich import rich
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app.core.domain import KeyframesChosen, Selection
+from app.core import KeyframesChosen, Selection
 from app.video import extract
 
 

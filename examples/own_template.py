@@ -11,12 +11,11 @@ import argparse
 from pathlib import Path
 
 from app import config
+from app.analysis import Task
 from app.analysis.prompts.templates import load
-from app.analysis.task import Task
-from app.core.domain import AnalysisRequest, Finished
-from app.core.errors import AppError
+from app.core import AnalysisRequest, AppError, Finished
 from app.i18n import error_text
-from app.services.engine_session import open_session
+from app.services import open_session
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -12,12 +12,11 @@ import argparse
 from pathlib import Path
 
 from app import config
+from app.analysis import Task
 from app.analysis.prompts.templates import load
-from app.analysis.task import Task
-from app.core.domain import AnalysisRequest, AnswerDelta, Finished, Noticed
-from app.core.errors import AppError
+from app.core import AnalysisRequest, AnswerDelta, AppError, Finished, Noticed
 from app.i18n import error_text, notice_text
-from app.services.engine_session import open_session
+from app.services import open_session
 
 
 def main() -> None:

@@ -15,11 +15,20 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from app.cli.models.tables import format_cells  # noqa: E402
-from app.core.domain import Language  # noqa: E402
+from app.core import Language  # noqa: E402
 from app.i18n import t  # noqa: E402
-from app.models import FORMATS, GpuCard, Plan, Proposal, built_in, estimate_memory, propose_for_cards, propose_for_cpu  # noqa: E402
-from app.models.formats import format_of  # noqa: E402
-from app.models.serving_plan import GIB  # noqa: E402
+from app.models import (  # noqa: E402
+    FORMATS,
+    GIB,
+    GpuCard,
+    Plan,
+    Proposal,
+    built_in,
+    estimate_memory,
+    format_of,
+    propose_for_cards,
+    propose_for_cpu,
+)
 
 DOCUMENTS: dict[Language, Path] = {
     "en": REPOSITORY / "docs" / "models.en.md",

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
-from app.core.domain import AnalysisEvent
-from app.core.errors import Cancelled
+from app.core import AnalysisEvent, Cancelled
 
 T = TypeVar("T")
 Emit = Callable[[AnalysisEvent], None]

@@ -21,8 +21,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
-from app.core.domain import EngineProgress, Keyframe, Usage
-from app.core.errors import ContextExceeded, EngineError
+from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, Usage
 from app.engine import (
     Endpoint,
     GpuReader,
@@ -37,9 +36,7 @@ from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask
 from app.llm.vision_check import as_frames, cards
-from app.models import Shape, estimate_memory, parse_plan, read_shape
-from app.models.dummy_model import write_folder
-from app.models.serving_plan import GIB, Device
+from app.models import GIB, Device, Shape, estimate_memory, parse_plan, read_shape, write_folder
 
 SIZES = ((448, 252), (896, 504))
 """Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""

@@ -28,11 +28,13 @@ from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, choose_
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Template
 from app.analysis.task import Task, facts_incomplete, merge_answers
-from app.core.domain import (
+from app.core import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
     Answered,
+    AppError,
+    Cancelled,
     ChunkDone,
     ChunkResult,
     DecodeSummary,
@@ -42,6 +44,7 @@ from app.core.domain import (
     Finished,
     FrameFacts,
     Heard,
+    InputError,
     KeyframesChosen,
     Layout,
     Notice,
@@ -53,9 +56,8 @@ from app.core.domain import (
     Transcript,
     VideoEvent,
     VideoInfo,
+    readable,
 )
-from app.core.errors import AppError, Cancelled, InputError
-from app.core.filenames import readable
 from app.i18n import as_notice
 from app.video import Opening
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from app.analysis.inputs.transcription import cues_between
 from app.analysis.task import Control
-from app.core.domain import (
+from app.core import (
     AnalysisEvent,
+    Cancelled,
     Cue,
     DecodeSummary,
     FactsMeasured,
@@ -17,11 +18,11 @@ from app.core.domain import (
     Keyframe,
     KeyframesChosen,
     OpeningChosen,
+    Paused,
     Probed,
     Transcript,
     VideoInfo,
 )
-from app.core.errors import Cancelled, Paused
 
 _POLL_SECONDS = 0.1
 Frames = tuple[Keyframe, ...]

@@ -12,8 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.core.domain import Analysis, AnalysisRequest, ChunkResult, EngineInfo, Keyframe, Layout, Notice
-from app.core.errors import AppError
+from app.core import Analysis, AnalysisRequest, AppError, ChunkResult, EngineInfo, Keyframe, Layout, Notice
 from app.i18n import as_notice
 
 

@@ -20,7 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import AppError, InputError
+from app.core import AppError, InputError
 from app.i18n import error_text, language_of
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -16,12 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.api.allowed_hosts import AllowedHosts
-from app.core.domain import Language
-from app.core.errors import AppError, EngineError, InputError, StorageError
+from app.core import AppError, EngineError, InputError, Language, StorageError
 from app.i18n import LANGUAGES, error_text, language_of
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 

@@ -19,17 +19,15 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
-from app.core.domain import Analysis, Language
-from app.core.errors import InputError
-from app.core.images import smaller
+from app.core import Analysis, InputError, Language, smaller
 from app.i18n import labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, bundle
 from app.reports.files import ReportFile, write_zip
-from app.video.stills import SIDES
+from app.video import SIDES
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 _SIDES = (64, 1280)
 """Range of the longer side in pixels: a smaller picture is useless, a larger one is not stored."""

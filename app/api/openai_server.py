@@ -23,9 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.core.domain import Language
-from app.core.errors import AppError
-from app.core.redaction import redact, remember_secret
+from app.core import AppError, Language, redact, remember_secret
 from app.engine import Endpoint, Engine
 from app.i18n import error_text, t
 

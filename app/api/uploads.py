@@ -17,12 +17,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
-from app.core.errors import InputError
-from app.store.video_repository import PartialUpload, Upload
+from app.core import InputError
+from app.store import PartialUpload, Upload
 from app.video import probe
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 _VERSION = "1.0.0"
 _WRITE_BYTES = 2**20  # written at once; chosen by hand, not tuned

@@ -23,15 +23,23 @@ from app.cli.inputs import Input
 from app.cli.progress import BatchProgress, ProgressRow
 from app.cli.report_output import Output
 from app.config import Settings
-from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
-from app.core.errors import AppError, Cancelled, ConfigError, EngineError, InputError
+from app.core import (
+    Analysis,
+    AnalysisEvent,
+    AnalysisRequest,
+    AppError,
+    Cancelled,
+    ConfigError,
+    EngineError,
+    InputError,
+    Language,
+)
 from app.i18n import error_text, notice_text, t
 from app.i18n.formatting import span
 from app.jobs import WORKERS, JobSnapshot
 from app.reports.json import writer
-from app.services.container import Services, open_services
-from app.video import worker_ready
-from app.video.files import check_file, printable
+from app.services import Services, open_services
+from app.video import check_file, printable, worker_ready
 
 _POLL_SECONDS = 0.1  # chosen by hand; not tuned
 State = Literal["done", "done_before", "skipped", "without_model", "failed", "cancelled"]

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 from app.analysis.planning import time_parsing
-from app.core.domain import MOST_FRAMES, Language, Selection, Strategy
-from app.core.errors import ConfigError, StorageError
+from app.core import MOST_FRAMES, ConfigError, Language, Selection, StorageError, Strategy
 from app.i18n import LANGUAGES, t
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.errors import AppError, InputError
-from app.core.filenames import address_in
-from app.video.files import is_video_name, printable
+from app.core import AppError, InputError, address_in
+from app.video import is_video_name, printable
 
 
 @dataclass(frozen=True)

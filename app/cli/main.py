@@ -18,12 +18,11 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 from unicodedata import east_asian_width
 
-from app.core.domain import Language
-from app.core.errors import AppError, Cancelled
+from app.core import AppError, Cancelled, Language
 from app.i18n import LANGUAGES, catalogue, error_text, language_of, t
 
 if TYPE_CHECKING:
-    from app.core.domain import Language
+    from app.core import Language
 
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141

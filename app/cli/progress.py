@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from app.core.domain import (
+from app.core import (
     Analysis,
     AnalysisEvent,
     Answered,

@@ -9,8 +9,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from app.cli.common import storage_errors
-from app.core.domain import Analysis, Language
-from app.core.errors import ConfigError
+from app.core import Analysis, ConfigError, Language
 from app.reports import FORMATS, files_of, format_of
 from app.reports.files import written
 

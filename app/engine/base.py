@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from app.core.domain import EngineInfo, EngineProgress, Notice
-from app.core.errors import AppError
+from app.core import AppError, EngineInfo, EngineProgress, Notice
 
 EngineKind = Literal["vllm", "transformers", "remote"]
 EngineState = Literal["stopped", "starting", "ready", "failed"]

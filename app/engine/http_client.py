@@ -13,7 +13,7 @@ from http.client import HTTPException, HTTPMessage
 from typing import IO
 from urllib.parse import urlsplit
 
-from app.core.redaction import redact, remember_secret
+from app.core import redact, remember_secret
 
 _PORTS = {"http": 80, "https": 443}
 

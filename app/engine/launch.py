@@ -16,10 +16,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from app.core.child_environment import engine_environment
-from app.core.domain import EngineInfo, EngineProgress, Notice
-from app.core.errors import AppError, Cancelled, EngineError, EngineTimeout
-from app.core.private_files import make_private_folder
+from app.core import (
+    AppError,
+    Cancelled,
+    EngineError,
+    EngineInfo,
+    EngineProgress,
+    EngineTimeout,
+    Notice,
+    engine_environment,
+    make_private_folder,
+)
 from app.engine.base import Endpoint, Launcher
 from app.engine.child_process import ChildProcess, LogReader, tail
 from app.engine.diagnostics.log_diagnosis import diagnose

@@ -12,9 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from app.core.domain import EngineProgress, Notice
-from app.core.errors import AppError, Cancelled, EngineError
-from app.core.redaction import redact
+from app.core import AppError, Cancelled, EngineError, EngineProgress, Notice, redact
 from app.engine.base import Endpoint, EngineStatus, Launcher, ProgressListener
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import diagnose

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.errors import ModelNotFound
+from app.core import ModelNotFound
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)")

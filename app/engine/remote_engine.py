@@ -9,9 +9,7 @@ import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from app.core.domain import EngineInfo, EngineProgress
-from app.core.errors import AppError, Cancelled, ConfigError, EngineError
-from app.core.redaction import redact
+from app.core import AppError, Cancelled, ConfigError, EngineError, EngineInfo, EngineProgress, redact
 from app.engine.base import Endpoint, EngineStatus, ProgressListener
 from app.engine.http_client import NoAnswer, get_json, served_models
 

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from app.core.errors import EngineError
+from app.core import EngineError
 from app.engine.hardware import Device
 
 _NAME = re.compile(r"[A-Za-z]\w*")

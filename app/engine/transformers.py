@@ -14,9 +14,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core.child_environment import hub_environment
-from app.core.domain import EngineInfo, EngineProgress
-from app.core.errors import EngineError
+from app.core import EngineError, EngineInfo, EngineProgress, hub_environment
 from app.engine.base import Endpoint, Launcher
 from app.engine.downloads.hub import fetch_model
 from app.engine.model_resolution import model_name

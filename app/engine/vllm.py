@@ -17,10 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from app.core.child_environment import hub_environment
-from app.core.domain import EngineInfo, EngineProgress, Notice
-from app.core.errors import EngineError
-from app.core.vllm_arguments import arguments_to_argv
+from app.core import EngineError, EngineInfo, EngineProgress, Notice, arguments_to_argv, hub_environment
 from app.engine.base import Endpoint, Launcher
 from app.engine.downloads.hub import fetch_model
 from app.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm

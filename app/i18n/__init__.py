@@ -13,8 +13,7 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any, get_args
 
-from app.core.domain import Language, Notice
-from app.core.errors import AppError
+from app.core import AppError, Language, Notice
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 

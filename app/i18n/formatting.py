@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor, log10
 
-from app.core.domain import FrameFacts, Keyframe, Language, clock
+from app.core import FrameFacts, Keyframe, Language, clock
 from app.i18n import t
 
 _MINUTE, _HOUR = 60.0, 3600.0

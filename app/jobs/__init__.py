@@ -3,10 +3,6 @@
 A job outlives the page that started it. Import from here what other packages use.
 """
 
-from app.jobs.engine_switcher import EngineSwitch, EngineSwitcher
-from app.jobs.job_repository import Deduplicator
-from app.jobs.queue import WORKERS, Jobs
-from app.jobs.snapshot import JobSnapshot
-from app.jobs.worker import Run
+import lazy_loader
 
-__all__ = ["WORKERS", "Deduplicator", "EngineSwitch", "EngineSwitcher", "JobSnapshot", "Jobs", "Run"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

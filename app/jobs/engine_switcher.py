@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, Protocol, TypeVar
 
-from app.analysis.task import Control
-from app.core.errors import AppError, Cancelled, Paused
+from app.analysis import Control
+from app.core import AppError, Cancelled, Paused
 from app.engine import Engine
 
 log = logging.getLogger(__name__)

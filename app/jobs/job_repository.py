@@ -13,11 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app.core.domain import AnalysisRequest
-from app.core.errors import AppError, InputError
+from app.core import AnalysisRequest, AppError, InputError
 from app.jobs.snapshot import JobSnapshot, from_row, result_from_text, to_row, with_pictures, with_results
-from app.store.database import Row, Store
-from app.store.fs_utils import ProcessLock
+from app.store import ProcessLock, Row, Store
 
 _REMEMBERED = 3
 """Number of reports cached with their images, which take some 10 MB each. Chosen by hand; not tuned."""

@@ -17,17 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from app.analysis.task import Control, EarlierResults
-from app.core.domain import Analysis, AnalysisRequest
-from app.core.errors import AppError, Cancelled, InputError
-from app.core.filenames import one_line
+from app.analysis import Control, EarlierResults
+from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, one_line
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import JobSnapshot, State, imported_job, result_to_text, to_row
 from app.jobs.worker import ActiveJob, ActiveJobs, Admitted, Listener, Run, Worker
-from app.store.database import Row, Store
-from app.store.fs_utils import ProcessLock
-from app.store.library_index import LibraryEntry, LibraryIndex
+from app.store import LibraryEntry, LibraryIndex, ProcessLock, Row, Store
 
 log = logging.getLogger(__name__)
 WORKERS = 2

@@ -12,12 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from app.core.domain import ChunkResult, Finding, Keyframe
-from app.core.errors import AppError
-from app.core.filenames import one_line, readable, storable
+from app.core import AppError, ChunkResult, Finding, Keyframe, one_line, readable, storable
 from app.jobs.job_repository import JobRepository
 from app.jobs.snapshot import JobSnapshot
-from app.store.library_index import EntrySummary, Kind, LibraryIndex, Passage
+from app.store import EntrySummary, Kind, LibraryIndex, Passage
 
 log = logging.getLogger(__name__)
 _SIDE = 320

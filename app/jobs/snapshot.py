@@ -13,18 +13,19 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from app.analysis.task import facts_incomplete, have_same_settings
-from app.core import errors
-from app.core.domain import (
+from app.analysis import facts_incomplete, have_same_settings
+from app.core import (
     UNKNOWN_PATH,
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
     Answered,
+    AppError,
     ChunkDone,
     ChunkResult,
     DecodeSummary,
+    EngineError,
     EngineProgress,
     FactsMeasured,
     Finished,
@@ -45,10 +46,12 @@ from app.core.domain import (
     SurveyProgress,
     Transcript,
     VideoInfo,
+    errors,
+    restored,
+    shown_name,
+    storable,
 )
-from app.core.errors import AppError, EngineError
-from app.core.filenames import restored, shown_name, storable
-from app.store.database import Row
+from app.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
 State = Literal[

@@ -10,9 +10,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from app.analysis.task import NO_EARLIER_RESULTS, Control, EarlierResults, Task
-from app.core.domain import AnalysisEvent, Answered, ChunkDone, Finished, KeyframesChosen, OpeningChosen, Planned
-from app.core.errors import AppError, Cancelled, Paused, StorageError
+from app.analysis import NO_EARLIER_RESULTS, Control, EarlierResults, Task
+from app.core import (
+    AnalysisEvent,
+    Answered,
+    AppError,
+    Cancelled,
+    ChunkDone,
+    Finished,
+    KeyframesChosen,
+    OpeningChosen,
+    Paused,
+    Planned,
+    StorageError,
+)
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.snapshot import (
     Failure,
@@ -23,7 +34,7 @@ from app.jobs.snapshot import (
     result_to_text,
     without_missing_facts,
 )
-from app.store.database import Store
+from app.store import Store
 
 log = logging.getLogger(__name__)
 Run = Callable[[Task], Iterator[AnalysisEvent]]

@@ -17,14 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from app.core.child_environment import reader_environment
-from app.core.domain import Analysis
-from app.core.errors import AppError, InputError
-from app.core.filenames import storable
-from app.jobs.queue import Jobs
+from app.core import Analysis, AppError, InputError, reader_environment, storable
+from app.jobs import Jobs
 from app.library import import_worker
-from app.store.fs_utils import disk_errors, reason_of
-from app.store.video_repository import VideoRepository
+from app.store import VideoRepository, disk_errors, reason_of
 
 _log = logging.getLogger(__name__)
 

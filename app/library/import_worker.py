@@ -19,14 +19,12 @@ from typing import IO, BinaryIO
 
 from pydantic import TypeAdapter
 
-from app.core.domain import Analysis, Keyframe
-from app.core.errors import InputError
+from app.core import Analysis, InputError, Keyframe
 from app.i18n import LANGUAGES
-from app.jobs.search_index import about, passages
-from app.jobs.snapshot import imported_job
+from app.jobs import about, imported_job, passages
 from app.reports import FORMATS
 from app.reports.json.reader import Budget, read, split
-from app.video.limits import limit_memory
+from app.video import limit_memory
 
 REFUSED = 3
 MEMORY_BYTES = 1 << 30

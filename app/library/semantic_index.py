@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from app.jobs.search_index import Backfill
-from app.store.library_index import LibraryIndex, Passage
+from app.jobs import Backfill
+from app.store import LibraryIndex, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 _MOST_PASSAGES = 200

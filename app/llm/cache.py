@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import Generation
 
-from app.core.domain import Usage
-from app.core.private_files import make_private_folder
+from app.core import Usage, make_private_folder
 from app.llm.stream import Reply
 
 if TYPE_CHECKING:

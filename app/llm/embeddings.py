@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from app.core.errors import ContextExceeded, EngineError
-from app.core.redaction import redact
+from app.core import ContextExceeded, EngineError, redact
 from app.llm.error_mapping import engine_error, refused
 from app.llm.http import authorization, client
 

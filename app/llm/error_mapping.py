@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from app.core.domain import Notice
-from app.core.errors import (
+from app.core import (
     AppError,
     ContextExceeded,
     EngineBrokeOff,
@@ -22,10 +21,11 @@ from app.core.errors import (
     FormatRefused,
     ImageRejected,
     ModelNotFound,
+    Notice,
     PicturesRefused,
+    match_failure,
+    redact,
 )
-from app.core.failure_patterns import match_failure
-from app.core.redaction import redact
 
 # Messages of engines whose model or server accepts no images. Each one was observed from the engine named.
 _REFUSALS = re.compile(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.domain import Cue, SoundPiece
+from app.core import Cue, SoundPiece
 
 # Thresholds of OpenAI's whisper program: no_speech_threshold, logprob_threshold, compression_ratio_threshold.
 _NO_SPEECH, _UNSURE, _REPETITIVE = 0.6, -1.0, 2.4

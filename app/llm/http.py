@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.core.errors import Cancelled
-from app.core.redaction import remember_secret
+from app.core import Cancelled, remember_secret
 
 if TYPE_CHECKING:
     import aiohttp

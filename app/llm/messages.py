@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from app.core.domain import FrameFacts, Keyframe, Language
-from app.core.images import smaller
+from app.core import FrameFacts, Keyframe, Language, smaller
 from app.i18n import t
 from app.i18n.formatting import mark, measured, origin
 

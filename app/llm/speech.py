@@ -15,9 +15,7 @@ from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from app.core.domain import Cue, SoundPiece
-from app.core.errors import Cancelled, EngineError
-from app.core.redaction import redact
+from app.core import Cancelled, Cue, EngineError, SoundPiece, redact
 from app.llm.error_mapping import engine_error, refused, retry_after
 from app.llm.hallucination_filter import HallucinationFilter, segments_of
 from app.llm.http import posted, request_loop

@@ -16,9 +16,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from app.core.domain import Usage
-from app.core.errors import AppError, EngineBrokeOff, EngineError
-from app.core.redaction import redact
+from app.core import AppError, EngineBrokeOff, EngineError, Usage, redact
 from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
 

@@ -20,8 +20,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from PIL import Image, ImageDraw, ImageFont
 
-from app.core.domain import Keyframe, Language, Notice
-from app.core.errors import PicturesRefused
+from app.core import Keyframe, Language, Notice, PicturesRefused
 from app.i18n import t
 from app.llm.error_mapping import TooManyPictures
 from app.llm.messages import data_url, with_pictures

@@ -16,8 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.core.domain import Language
-from app.core.errors import AppError, ConfigError, ModelNotFound
+from app.core import AppError, ConfigError, Language, ModelNotFound
 from app.models.catalogue_parser import CatalogueEntry, CatalogueFile, MisnamedModel, parse, raw_models
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from app.core.domain import Language
-from app.core.errors import AppError, ConfigError
+from app.core import AppError, ConfigError, Language
 from app.models.architecture import Shape
 from app.models.config.parser import read_shape
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.core.errors import ModelNotFound
+from app.core import ModelNotFound
 from app.models.architecture import Shape, Vision
 from app.models.catalogue_parser import CatalogueEntry
 from app.models.config.parser import read_shape

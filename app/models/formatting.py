@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core.domain import Language
+from app.core import Language
 from app.i18n import t
 from app.models.architecture import Shape
 from app.models.catalogue import Match

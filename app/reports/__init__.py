@@ -12,9 +12,7 @@ from importlib import import_module
 from itertools import chain, count
 from typing import Any, Literal
 
-from app.core.domain import Analysis, Language
-from app.core.errors import InputError
-from app.core.filenames import safe_stem
+from app.core import Analysis, InputError, Language, safe_stem
 from app.reports.files import ReportFile
 
 Use = Literal["read", "cut", "program"]

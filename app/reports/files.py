@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from app.core.domain import Keyframe, clock
+from app.core import Keyframe, clock
 
 _YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
 """Fixed time of all ZIP entries, so that the same files give the same bytes."""

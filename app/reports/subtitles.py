@@ -15,11 +15,9 @@ from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from app.core.domain import Analysis, Cue, Language
+from app.core import Analysis, Cue, Language
 from app.i18n import t
-from app.reports.content.labels import finding_text, one_line, remarks
-from app.reports.content.provenance import aigc_text
-from app.reports.content.request_parts import seconds_of, times_of
+from app.reports.content import aigc_text, finding_text, one_line, remarks, seconds_of, times_of
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
 """Players read these as tags and codes, and SubRip has no escapes."""

@@ -17,21 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import config
-from app.analysis.inputs.extraction_cache import open_extraction_cache
-from app.analysis.planning.estimate import Planner
-from app.analysis.prompts.templates import Templates, load
-from app.analysis.task import Control
+from app.analysis import Control, Planner, Templates, open_extraction_cache
+from app.analysis.prompts.templates import load
 from app.config import Settings
-from app.core.background_task import BackgroundTaskRunner, Listener
-from app.core.domain import AnalysisRequest, EngineProgress, Language, Notice
+from app.core import AnalysisRequest, BackgroundTaskRunner, EngineProgress, Language, Listener, Notice
 from app.engine import DownloadManager, Engine, Monitor, check_model_folder, normal_base_url, resolve_model
 from app.models import Proposal
 from app.services.engine_session import EngineSession, build_engine, conditions, confirmed_downloads, open_session
-from app.store.database import Store
-from app.store.fs_utils import ProcessLock, log_to
-from app.store.model_records import Measured
-from app.store.video_repository import VideoRepository
-from app.video.stills import Stills
+from app.store import Measured, ProcessLock, Store, VideoRepository, log_to
+from app.video import Stills
 
 if TYPE_CHECKING:
     from app.jobs import EngineSwitch, EngineSwitcher, Jobs

@@ -16,15 +16,29 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app.analysis.inputs.extraction_cache import ExtractionRequest, open_extraction_cache
-from app.analysis.planning.estimate import Measure, Planner
-from app.analysis.planning.plan import RequestCapacity
+from app.analysis import (
+    ExtractionRequest,
+    Measure,
+    Planner,
+    RequestCapacity,
+    Task,
+    Templates,
+    digest,
+    open_extraction_cache,
+)
 from app.analysis.prompts import prompts
-from app.analysis.prompts.templates import Templates, digest
-from app.analysis.task import Task
 from app.config import Settings
-from app.core.domain import AnalysisEvent, AnalysisRequest, EngineInfo, EngineProgress, Layout, Notice, VideoInfo
-from app.core.errors import AppError, ModelNotFound
+from app.core import (
+    AnalysisEvent,
+    AnalysisRequest,
+    AppError,
+    EngineInfo,
+    EngineProgress,
+    Layout,
+    ModelNotFound,
+    Notice,
+    VideoInfo,
+)
 from app.engine import (
     Engine,
     EngineMetricsReader,
@@ -40,17 +54,11 @@ from app.engine import (
     vllm_launcher,
 )
 from app.services.preflight import computes_wide, refuse
-from app.store.extraction_cache import ExtractionStore
-from app.store.model_records import ConfirmedDownloads
-from app.store.timing_stats import TimingStats
+from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 from app.video import Opening
 
 if TYPE_CHECKING:
-    from app.analysis.inputs.transcription import Transcription
-    from app.analysis.pipeline import Tools
-    from app.analysis.planning.token_cost import TokenCostMeter
-    from app.analysis.requests.engine_connector import EngineConnector
-    from app.analysis.requests.request_executor import EngineConnection
+    from app.analysis import EngineConnection, EngineConnector, TokenCostMeter, Tools, Transcription
     from app.jobs import Run
     from app.llm.cache import AnswerCache
 
@@ -178,8 +186,8 @@ def _runner(settings: Settings, tools: Callable[[], Tools]) -> Run:
     paces = _paces(settings)
 
     def run(task: Task) -> Iterator[AnalysisEvent]:
+        from app.analysis import record_stats
         from app.analysis.pipeline import analyse
-        from app.analysis.planning.throughput import record_stats
 
         return record_stats(analyse(task, tools()), task, paces, _engine_name(settings))
 
@@ -194,7 +202,7 @@ def _planner(settings: Settings, engine: Engine, opener: Callable[[], EngineConn
     ) -> tuple[Layout, RequestCapacity] | None:
         if engine.status().state != "ready":
             return None
-        from app.analysis.planning.token_cost import TokenCostMeter
+        from app.analysis import TokenCostMeter
 
         if not measuring:
             measuring.append(TokenCostMeter(opener().current))
@@ -283,7 +291,7 @@ def expected_room(settings: Settings) -> RequestCapacity:
 
 def build_hearing(settings: Settings) -> Transcription:
     """Build the reader of subtitles, which also transcribes speech if a model for that is set."""
-    from app.analysis.inputs.transcription import Transcription
+    from app.analysis import Transcription
 
     surveys = ExtractionStore(settings.data_dir / "surveys")
     return Transcription(
@@ -316,7 +324,7 @@ def _tools(settings: Settings, templates: Templates, opener: Callable[[], Engine
         return opener()(on_progress, cancel)
 
     def make() -> Tools:
-        from app.analysis.pipeline import Tools
+        from app.analysis import Tools
         from app.video import probe
 
         recall = open_extraction_cache(settings.data_dir)
@@ -347,7 +355,7 @@ def import_engine_client() -> None:
 
 def _opener(settings: Settings, engine: Engine) -> EngineConnector:
     import_engine_client()
-    from app.analysis.requests.engine_connector import EngineConnector
+    from app.analysis import EngineConnector
 
     return EngineConnector(
         engine,

@@ -7,32 +7,31 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from app.core.domain import Language
+from app.core import Language
 from app.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
 from app.models import (
+    GIB,
+    USABLE,
     CatalogueEntry,
+    Device,
     GpuCard,
     MemoryNeed,
+    ProcessorRates,
     Proposal,
     Shape,
-    estimate_need,
-    find_card,
-    parse_plan,
-    propose_for_cards,
-    propose_for_cpu,
-)
-from app.models.cpu_speed import (
-    ProcessorRates,
     SpeedEstimate,
+    estimate_need,
     estimate_rates,
     estimate_work,
+    find_card,
     fit_rates,
+    parse_plan,
     parse_run,
+    propose_for_cards,
+    propose_for_cpu,
     reference,
 )
-from app.models.placement import USABLE
-from app.models.serving_plan import GIB, Device
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Sizes in which cards are sold."""

@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 
 from app.analysis.planning import benchmark_result
 from app.config import Settings
-from app.core.domain import EngineProgress, Language
-from app.core.errors import AppError, EngineError
+from app.core import AppError, EngineError, EngineProgress, Language
 from app.engine import (
     LOCAL_HOSTS,
     Engine,
@@ -33,13 +32,20 @@ from app.engine import (
     served_models,
 )
 from app.i18n import LANGUAGES, notice_text, t
-from app.models import Proposal, estimate_memory, load, parse_plan, read_shape
-from app.models.cpu_speed import SpeedEstimate
-from app.models.dummy_model import check_entry
-from app.models.formats import format_of
-from app.models.serving_plan import GIB, Device
+from app.models import (
+    GIB,
+    Device,
+    Proposal,
+    SpeedEstimate,
+    check_entry,
+    estimate_memory,
+    format_of,
+    load,
+    parse_plan,
+    read_shape,
+)
 from app.services.engine_session import pass_on, usual_side
-from app.store.model_records import BenchmarkStore, Measured, checks, trials
+from app.store import BenchmarkStore, Measured, checks, trials
 
 Listener = Callable[[EngineProgress], None]
 _FRAME_SHAPE = 9 / 16

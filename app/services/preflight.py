@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Settings
-from app.core import vllm_arguments
-from app.core.domain import Notice
-from app.core.errors import AppError, ModelNotFound
+from app.core import AppError, ModelNotFound, Notice, vllm_arguments
 from app.engine import (
     CheckedSettings,
     SystemFacts,
@@ -36,21 +34,29 @@ from app.engine import (
     vllm_launcher,
 )
 from app.models import (
+    GIB,
     Catalogue,
     CatalogueEntry,
     GpuCard,
+    GpuState,
+    MachineState,
     Match,
+    Model,
+    PreflightFinding,
+    PreflightSubject,
+    Program,
     Proposal,
     Shape,
+    fits_wide,
+    has_bfloat16,
+    is_better_wide,
     load,
     propose_for_cards,
     propose_for_cpu,
+    raw_built_in,
     read_shape,
 )
-from app.models.catalogue import raw_built_in
-from app.models.cpu_speed import fits_wide, has_bfloat16, is_better_wide
-from app.models.preflight import GpuState, MachineState, Model, PreflightFinding, PreflightSubject, Program, check
-from app.models.serving_plan import GIB
+from app.models.preflight import check
 
 log = logging.getLogger(__name__)
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"

@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.config import Settings
-from app.core.errors import AppError, ModelNotFound
+from app.core import AppError, ModelNotFound
 from app.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
-from app.models import CatalogueEntry, MemoryNeed, Proposal, load
-from app.models.cpu_speed import SpeedEstimate
-from app.models.formatting import weights_bytes
-from app.models.placement import USABLE
+from app.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load, weights_bytes
 from app.services import hardware_profile
 from app.services.hardware_profile import HardwareProfile
 from app.services.preflight import effective_arguments
-from app.store.model_records import trials
+from app.store import trials
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core.errors import StorageError
-from app.core.private_files import make_private_folder
+from app.core import StorageError, make_private_folder
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same"
 _PATIENCE_SECONDS = 30.0

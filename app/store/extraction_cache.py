@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from app.core.private_files import make_private_folder, write_private
+from app.core import make_private_folder, write_private
 from app.store.fs_utils import read_json, write_json
 
 _log = logging.getLogger(__name__)

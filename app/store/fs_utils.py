@@ -22,9 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from app.core.errors import StorageError
-from app.core.private_files import make_private_folder, private_opener, restrict_to_owner, write_private
-from app.core.redaction import redact
+from app.core import StorageError, make_private_folder, private_opener, redact, restrict_to_owner, write_private
 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine")

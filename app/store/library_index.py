@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from app.core.errors import InputError, StorageError
+from app.core import InputError, StorageError
 from app.store.database import Store
 from app.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 

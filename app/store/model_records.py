@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.core.errors import AppError
-from app.core.private_files import make_private_folder
+from app.core import AppError, make_private_folder
 from app.store.fs_utils import disk_errors, read_json, write_json
 
 _log = logging.getLogger(__name__)

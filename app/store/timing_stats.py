@@ -13,8 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.core.errors import AppError
-from app.core.private_files import make_private_folder
+from app.core import AppError, make_private_folder
 from app.store.fs_utils import read_json, write_json
 
 _log = logging.getLogger(__name__)

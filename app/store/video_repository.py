@@ -23,9 +23,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any, Literal
 
-from app.core.errors import InputError, StorageError
-from app.core.filenames import address_in, safe_file_name, shown_name, shown_path
-from app.core.private_files import make_private_folder
+from app.core import InputError, StorageError, address_in, make_private_folder, safe_file_name, shown_name, shown_path
 from app.store.fs_utils import disk_errors, human_size, own_secret, read_json, reason_of, write_json
 
 Origin = Literal["upload", "path", "sample"]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from app.core.domain import Analysis, Finding, Keyframe, Language, clock
+from app.core import Analysis, Finding, Keyframe, Language, clock
 from app.i18n import t
-from app.reports.content.request_parts import times_of
+from app.reports.content import times_of
 from app.ui.view_models import Line, line, pictures
 
 Pieces = list[tuple[str, bool]]

@@ -6,7 +6,7 @@ import logging
 
 import streamlit as st
 
-from app.core.errors import AppError
+from app.core import AppError
 from app.ui import resources
 from app.ui.formatting import error_words, plain
 from app.ui.state import page_state

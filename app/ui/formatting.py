@@ -8,12 +8,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from app.core.domain import FrameFacts, Language, VideoInfo, clock
-from app.core.errors import AppError
+from app.core import AppError, FrameFacts, Language, VideoInfo, clock
 from app.i18n import error_text, t
 from app.i18n.formatting import colours, span
-from app.reports.content.labels import local_minute
-from app.store.fs_utils import human_size
+from app.reports.content import local_minute
+from app.store import human_size
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.core.errors import ModelNotFound
+from app.core import ModelNotFound
 from app.engine import resolve_model
-from app.models import Catalogue, CatalogueEntry, Match, Proposal, Shape, read_shape
-from app.models.formatting import weights_bytes
-from app.services.hardware_profile import HardwareProfile
+from app.models import Catalogue, CatalogueEntry, Match, Proposal, Shape, read_shape, weights_bytes
+from app.services import HardwareProfile
 
 _MAX_BYTES = 4 * 1024**2
 """Largest config.json that is read. Chosen by hand; not tuned."""

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Keyframe, VideoInfo
-from app.core.errors import AppError
+from app.core import AppError, Keyframe, VideoInfo
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 
 _ESTIMATE_SECONDS = 60

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.analysis.planning.time_parsing import parse_range
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.analysis import parse_range
+from app.core import AppError, Language
 from app.ui.frame_edits import Edits
 
 if TYPE_CHECKING:
-    from app.models.preflight import PreflightFinding
+    from app.models import PreflightFinding
     from app.ui.model_selection import ModelSettings
 
 _KEY = "framelens"

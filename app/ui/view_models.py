@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from app.core.domain import Finding, Keyframe, Language, clock
+from app.core import Finding, Keyframe, Language, clock
 from app.i18n import t
-from app.reports.content.labels import issues
+from app.reports.content import issues
 from app.ui import resources
 from app.ui.formatting import short_clock
 

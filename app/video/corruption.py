@@ -27,8 +27,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from app.core.domain import DecodeSummary, Keyframe, Notice, VideoInfo
-from app.core.errors import AppError
+from app.core import AppError, DecodeSummary, Keyframe, Notice, VideoInfo
 from app.video.features.frame_signature import Glance
 from app.video.limits import move_on
 from app.video.readers import damage

@@ -12,7 +12,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
-from app.core.domain import (
+from app.core import (
+    Cancelled,
+    DecodeError,
     DecodeSummary,
     FactsMeasured,
     Keyframe,
@@ -28,9 +30,8 @@ from app.core.domain import (
     Transcript,
     VideoEvent,
     VideoInfo,
+    readable,
 )
-from app.core.errors import Cancelled, DecodeError
-from app.core.filenames import readable
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.timestamp_selection import Fetched, Known, Opening, in_shots, wishes_of
 from app.video.subtitles.discovery import files_beside

@@ -13,8 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core.errors import Cancelled, InputError
-from app.core.filenames import address_in, shown_path
+from app.core import Cancelled, InputError, address_in, shown_path
 
 _PIECE_BYTES = 1 << 20  # read at a time; chosen by hand, not tuned
 _KEY_BYTES = 8

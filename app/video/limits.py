@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from app.core.domain import VideoInfo
-from app.core.errors import InputError
+from app.core import InputError, VideoInfo
 from app.video.files import printable
 
 MEMORY_BYTES = (4 << 30) + (os.cpu_count() or 1) * (64 << 20)

@@ -20,7 +20,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from app.core.domain import VideoInfo
+from app.core import VideoInfo
 from app.video.keyframes.strategies import SAME_SECONDS
 from app.video.limits import move_on
 from app.video.readers import damage, open_reader

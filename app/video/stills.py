@@ -11,8 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.domain import KeyframeFound
-from app.core.errors import AppError, InputError
+from app.core import AppError, InputError, KeyframeFound
 from app.video import worker_pool
 from app.video.files import check_file, printable
 from app.video.worker_pool import DecoderWorker

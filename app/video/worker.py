@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import av.error
 
-from app.core.domain import (
+from app.core import (
+    AppError,
+    DecodeError,
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
@@ -32,7 +34,6 @@ from app.core.domain import (
     VideoEvent,
     VideoInfo,
 )
-from app.core.errors import AppError, DecodeError
 from app.video import limits
 from app.video.files import picture_key, printable
 from app.video.keyframes.strategies import Wish

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from app.core.errors import AppError, Cancelled, DecodeError
+from app.core import AppError, Cancelled, DecodeError
 from app.video import limits
 from app.video.files import printable
 from app.video.protocol import receive

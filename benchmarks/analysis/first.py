@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from app.core.domain import AnalysisRequest
+from app.core import AnalysisRequest
 from benchmarks.analysis.throughput import Place
 from benchmarks.row import Row
 

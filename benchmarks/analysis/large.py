@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.engine.hardware import cpu_flags
-from app.models import built_in
-from app.models.cpu_speed import has_bfloat16
-from app.models.dummy_model import write_folder
+from app.engine import cpu_flags
+from app.models import built_in, has_bfloat16, write_folder
 from benchmarks.analysis import prefix, throughput
 from benchmarks.analysis.ending import answers_that_end
 from benchmarks.analysis.engine import TINY, Caches

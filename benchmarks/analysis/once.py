@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from app.core.domain import AnalysisRequest
+from app.core import AnalysisRequest
 from benchmarks.analysis.whole import App
 
 if __name__ == "__main__":

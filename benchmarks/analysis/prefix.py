@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from app.core.domain import AnalysisRequest
+from app.core import AnalysisRequest
 from benchmarks.analysis.engine import Caches
 from benchmarks.analysis.raw import Sent, first_text_seconds
 from benchmarks.analysis.scripted import Delays, serving

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from app.core.domain import AnalysisRequest, Layout
+from app.core import AnalysisRequest, Layout
 from benchmarks.analysis.raw import Sent, first_of_another_part, raw_seconds
 from benchmarks.analysis.whole import App, Course, in_parts
 from benchmarks.row import Row

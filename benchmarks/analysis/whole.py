@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from app.analysis import NO_EARLIER_RESULTS, EarlierResults, Task
 from app.analysis.prompts.templates import load as load_templates
-from app.analysis.task import NO_EARLIER_RESULTS, EarlierResults, Task
 from app.config import load
-from app.core.domain import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
-from app.services.engine_session import build_engine, runner
+from app.core import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
+from app.services import build_engine, runner
 from benchmarks.analysis.raw import Sent, recording
 
 SIDE = 448

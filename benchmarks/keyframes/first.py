@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from app.core.domain import KeyframeFound, Probed
+from app.core import KeyframeFound, Probed
 from app.video import extract
 from benchmarks.keyframes.table import markdown
 from benchmarks.keyframes.tools import BUDGET, as_in_the_app

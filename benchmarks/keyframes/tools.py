@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.core.domain import KeyframesChosen
+from app.core import KeyframesChosen
 from app.video import extract, probe, worker_ready
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo

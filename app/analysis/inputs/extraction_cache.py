@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import cast
 
 from app import video
-from app.core.domain import (
+from app.core import (
     FactsMeasured,
     KeyframeFound,
     KeyframesChosen,
@@ -29,13 +29,10 @@ from app.core.domain import (
     Selection,
     SurveyProgress,
     VideoEvent,
+    readable,
 )
-from app.core.filenames import readable
-from app.store.extraction_cache import ExtractionStore, file_state
-from app.video import Known
-from app.video.files import check_file
-from app.video.keyframes.timestamp_selection import names_times
-from app.video.protocol import receive, send
+from app.store import ExtractionStore, file_state
+from app.video import Known, check_file, names_times, receive, send
 
 _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""

@@ -17,12 +17,22 @@ from io import BytesIO
 from itertools import chain
 
 from app import video
-from app.core.domain import AnalysisRequest, Cue, Notice, Noticed, SoundPiece, Transcript, VideoInfo, clock
-from app.core.errors import AppError, Cancelled
+from app.core import (
+    AnalysisRequest,
+    AppError,
+    Cancelled,
+    Cue,
+    Notice,
+    Noticed,
+    SoundPiece,
+    Transcript,
+    VideoInfo,
+    clock,
+)
 from app.engine import Endpoint, Engine
 from app.i18n import as_notice
-from app.store.extraction_cache import ExtractionStore
-from app.video.protocol import receive, send
+from app.store import ExtractionStore
+from app.video import receive, send
 
 log = logging.getLogger(__name__)
 _FORM = 1

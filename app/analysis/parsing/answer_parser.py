@@ -22,7 +22,7 @@ from app.analysis.parsing.finding_parser import DEEPEST, FRAME_KEYS, FindingPars
 from app.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry, without_thoughts
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
-from app.core.domain import Chapter, Finding, Language, Subject
+from app.core import Chapter, Finding, Language, Subject
 
 __all__ = ["ParsedAnswer", "parse_answer", "partial_text"]
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")

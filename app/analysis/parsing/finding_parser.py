@@ -13,7 +13,7 @@ from typing import Any
 
 from app.analysis.parsing import citations
 from app.analysis.prompts.templates import Field
-from app.core.domain import Finding, Language
+from app.core import Finding, Language
 
 FRAME_KEYS = ("first_frame", "frames", "frame", "frame_numbers", "frame_number", "start_frame", "帧", "帧编号")
 _TEXT_KEYS = ("text", "description", "content", "sentence", "summary")

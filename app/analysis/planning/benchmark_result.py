@@ -15,10 +15,9 @@ from app.analysis.planning.estimate import Estimate, Planner
 from app.analysis.planning.plan import RequestCapacity, TokenCounts
 from app.analysis.planning.throughput import usual_answer_tokens
 from app.analysis.prompts.templates import built_in
-from app.core.domain import AnalysisRequest, Layout, VideoInfo
-from app.models import Proposal, estimate_memory, parse_plan
-from app.models.serving_plan import GIB, Device
-from app.store.timing_stats import KnownTimings, RequestTiming
+from app.core import AnalysisRequest, Layout, VideoInfo
+from app.models import GIB, Device, Proposal, estimate_memory, parse_plan
+from app.store import KnownTimings, RequestTiming
 
 TOGETHER = 8
 """Most frames of one test request. Chosen by hand; not tuned."""

@@ -24,10 +24,10 @@ from app.analysis.planning.throughput import (
 from app.analysis.planning.time_parsing import is_budgeted
 from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from app.analysis.prompts.templates import Template
-from app.core.domain import MOST_FRAMES, AnalysisRequest, Language, Layout, VideoInfo
+from app.core import MOST_FRAMES, AnalysisRequest, Language, Layout, VideoInfo
 from app.i18n import t
 from app.i18n.formatting import span, two_figures
-from app.store.timing_stats import KnownTimings
+from app.store import KnownTimings
 from app.video import Opening
 
 # Chosen by hand; not tuned.

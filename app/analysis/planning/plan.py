@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, inf
 
-from app.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
+from app.core import AnalysisRequest, Keyframe, Layout, VideoInfo
 from app.llm.token_count import estimate_frame_tokens
 from app.video import Opening
 

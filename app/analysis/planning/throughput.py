@@ -14,7 +14,7 @@ from math import ceil, sqrt
 from statistics import median
 
 from app.analysis.task import Task
-from app.core.domain import (
+from app.core import (
     Analysis,
     AnalysisEvent,
     Answered,
@@ -26,7 +26,7 @@ from app.core.domain import (
     SurveyProgress,
     VideoInfo,
 )
-from app.store.timing_stats import RequestTiming, SurveyTiming, TimingStats
+from app.store import RequestTiming, SurveyTiming, TimingStats
 
 # Chosen by hand; not tuned.
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 
-from app.core.domain import MOST_FRAMES, Notice, Selection, Strategy, clock
-from app.core.errors import InputError
+from app.core import MOST_FRAMES, InputError, Notice, Selection, Strategy, clock
 
 _BUDGETED: tuple[Strategy, ...] = ("auto", "uniform")
 

@@ -13,8 +13,7 @@ from PIL import Image
 from app.analysis.planning import plan
 from app.analysis.planning.plan import RequestCapacity, TokenCounts
 from app.analysis.requests.request_executor import EngineConnection
-from app.core.domain import AnalysisRequest, Keyframe, Language, Layout, VideoInfo
-from app.core.errors import AppError
+from app.core import AnalysisRequest, AppError, Keyframe, Language, Layout, VideoInfo
 from app.llm import messages
 from app.llm.error_mapping import TooManyPictures
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from app.analysis.planning.time_parsing import has_range
 from app.analysis.prompts.schema import Scope, own_words, shared_words
 from app.analysis.prompts.templates import Template
-from app.core.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
+from app.core import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
 from app.i18n import catalogue, t
 from app.i18n.formatting import mark
 

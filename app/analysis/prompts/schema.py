@@ -12,7 +12,7 @@ import json
 from typing import Any, Literal
 
 from app.analysis.prompts.templates import Field, Template
-from app.core.domain import MOST_FRAMES, Language
+from app.core import MOST_FRAMES, Language
 from app.i18n import t
 
 Scope = Literal["part", "whole", "join"]

@@ -21,8 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from app.core.domain import Language
-from app.core.errors import AppError, ConfigError
+from app.core import AppError, ConfigError, Language
 
 __all__ = ["Field", "FieldChoice", "FieldKind", "Template", "Templates", "Words", "built_in", "digest", "load"]
 _ORDER = (

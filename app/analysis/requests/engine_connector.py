@@ -11,9 +11,7 @@ from functools import partial
 import httpx
 
 from app.analysis.requests.request_executor import EngineConnection
-from app.core import prometheus_text
-from app.core.domain import EngineInfo, EngineProgress
-from app.core.errors import AppError
+from app.core import AppError, EngineInfo, EngineProgress, prometheus_text
 from app.engine import Endpoint, Engine
 from app.llm.cache import AnswerCache
 from app.llm.chat import connect

@@ -28,17 +28,22 @@ from app.analysis.requests.request_builder import ImagePrefetch, Introduction, R
 from app.analysis.requests.request_executor import Emit, EngineConnection, Frames, RequestExecutor
 from app.analysis.requests.scheduler import ENDS_ALL, Scheduler
 from app.analysis.task import EarlierResults, Task
-from app.core.domain import (
+from app.core import (
     AnalysisEvent,
     AnswerDelta,
+    AppError,
+    Cancelled,
     ChunkDone,
     ChunkResult,
+    ContextExceeded,
+    EngineError,
     Layout,
     ModeChosen,
+    Paused,
+    PicturesRefused,
     Planned,
     StageStarted,
 )
-from app.core.errors import AppError, Cancelled, ContextExceeded, EngineError, Paused, PicturesRefused
 from app.llm.error_mapping import TooManyPictures
 from app.llm.token_count import estimate_text_tokens
 

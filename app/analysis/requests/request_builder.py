@@ -23,20 +23,21 @@ from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.request_executor import Emit, EngineConnection, EngineRequest, Frames
 from app.analysis.task import join_key, part_key
-from app.core.domain import (
+from app.core import (
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
     ChunkResult,
+    ContextExceeded,
     Cue,
     Keyframe,
     Layout,
     ModeChosen,
     Notice,
     Noticed,
+    PicturesRefused,
     Subject,
 )
-from app.core.errors import ContextExceeded, PicturesRefused
 from app.i18n import notice_text
 from app.llm import messages
 from app.llm.error_mapping import fallback_notice

@@ -20,18 +20,24 @@ from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
 from app.analysis.parsing.repetition_detector import RepetitionDetector
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
-from app.core.domain import (
+from app.core import (
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
     AnswerMode,
+    AppError,
+    Cancelled,
     ChunkResult,
+    EngineBrokeOff,
+    EngineBusy,
+    EngineError,
+    EngineTimeout,
+    FormatRefused,
     Keyframe,
     Notice,
     Noticed,
     Usage,
 )
-from app.core.errors import AppError, Cancelled, EngineBrokeOff, EngineBusy, EngineError, EngineTimeout, FormatRefused
 from app.i18n import t
 from app.llm.cache import AnswerCache
 from app.llm.messages import in_words

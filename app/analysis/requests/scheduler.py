@@ -20,16 +20,19 @@ from app.analysis.requests.request_builder import (
     required_parts,
 )
 from app.analysis.requests.request_executor import Emit, EngineEnded
-from app.core.domain import ChunkResult, Notice, Noticed, clock
-from app.core.errors import (
+from app.core import (
     AppError,
     Cancelled,
+    ChunkResult,
     ContextExceeded,
     EngineBrokeOff,
     EngineBusy,
     EngineError,
     EngineTimeout,
     ModelNotFound,
+    Notice,
+    Noticed,
+    clock,
 )
 from app.i18n import as_notice
 from app.llm.error_mapping import TooManyPictures

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
-from app.analysis.prompts.templates import Templates, built_in, load
+from app.analysis import Templates, built_in
+from app.analysis.prompts.templates import load
 from app.cli.common import (
     add_selection_options,
     cancel_on_signals,
@@ -33,17 +34,23 @@ from app.cli.inputs import Inputs, resolve
 from app.cli.models.download_question import print_missing, settle
 from app.cli.report_output import Output, parse_output
 from app.config import Settings
-from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Language
-from app.core.errors import AppError, Cancelled, ConfigError, EngineError
-from app.core.filenames import readable
+from app.core import (
+    Analysis,
+    AnalysisEvent,
+    AnalysisRequest,
+    AppError,
+    Cancelled,
+    ConfigError,
+    EngineError,
+    Language,
+    readable,
+)
 from app.engine import hub_config
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
-from app.reports.content.labels import local_minute
-from app.services.container import Services, open_services
-from app.services.engine_session import open_planner
-from app.video import probe, worker_started
-from app.video.files import check_file, printable
+from app.reports.content import local_minute
+from app.services import Services, open_planner, open_services
+from app.video import check_file, printable, probe, worker_started
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -171,7 +178,7 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
-    from app.analysis.prompts.prompts import exact_prompt
+    from app.analysis import exact_prompt
 
     for role, text in exact_prompt(request, templates.find(request.template), (), 1):
         print(f"[{role}]\n{text}\n")
@@ -187,7 +194,7 @@ def _show_plans(
     language: Language,
 ) -> int:
     """Print the plan of each video, with its path if there are several, and errors as sentences."""
-    from app.analysis.planning.estimate import details, headline
+    from app.analysis import details, headline
 
     codes = [0]
     for item in inputs.items:

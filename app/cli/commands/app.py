@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.core.domain import Language
+from app.core import Language
 from app.i18n import t
 
 _MAIN = Path(__file__).resolve().parents[2] / "main.py"

@@ -15,12 +15,10 @@ from pathlib import Path
 
 from app import config
 from app.config import Settings
-from app.core.domain import Language, Notice
-from app.core.errors import AppError, ConfigError
-from app.core.redaction import redact, redact_setting
+from app.core import AppError, ConfigError, Language, Notice, redact, redact_setting
 from app.engine import CheckedSettings, SystemFacts, gather_facts, human_bytes, run_checks
 from app.i18n import LANGUAGES, notice_text, t
-from app.services.engine_session import pass_on
+from app.services import pass_on
 from app.services.preflight import preflight
 
 _MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}

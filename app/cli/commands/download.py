@@ -15,10 +15,10 @@ from pathlib import Path
 from app import config
 from app.cli.common import cancel_on_signals
 from app.config import DEFAULT_MODEL_PATH
-from app.core.domain import EngineProgress, Language
+from app.core import EngineProgress, Language
 from app.engine import MIRROR, check_model_folder, download, resolve_model
 from app.i18n import LANGUAGES, t
-from app.services.engine_session import pass_on
+from app.services import pass_on
 
 _STEP = 0.05
 """Share of the whole after which progress is written again, if not to a terminal. Chosen by hand; not tuned."""

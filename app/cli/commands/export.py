@@ -13,12 +13,11 @@ from pathlib import Path
 
 from app import config
 from app.cli.common import storage_errors
-from app.core.domain import Analysis, Language
-from app.core.errors import ConfigError, InputError
+from app.core import Analysis, ConfigError, InputError, Language
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle
 from app.reports.files import written
-from app.services.container import open_library
+from app.services import open_library
 
 ALL = "all"
 

@@ -25,18 +25,9 @@ from app.cli.common import (
     storage_errors,
 )
 from app.config import Settings
-from app.core.domain import (
-    AnalysisRequest,
-    KeyframesChosen,
-    Language,
-    Probed,
-    StageStarted,
-    VideoEvent,
-    VideoInfo,
-    clock,
-)
+from app.core import AnalysisRequest, KeyframesChosen, Language, Probed, StageStarted, VideoEvent, VideoInfo, clock
 from app.i18n import LANGUAGES, notice_text, t
-from app.store.fs_utils import log_to
+from app.store import log_to
 from app.video import worker_started
 
 if TYPE_CHECKING:
@@ -70,7 +61,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 def _run(given: argparse.Namespace, language: Language) -> int:
     # Imported here: the slower decoder worker has started by now.
-    from app.analysis.inputs.extraction_cache import ExtractionRequest, open_extraction_cache
+    from app.analysis import ExtractionRequest, open_extraction_cache
 
     settings = config.load()
     language = given.language or settings.language or language
@@ -101,8 +92,8 @@ def _run(given: argparse.Namespace, language: Language) -> int:
 
 def _frames_that_fit(settings: Settings, path: Path) -> int:
     """Return the number of frames that one request for a description holds."""
-    from app.analysis.prompts.templates import built_in
-    from app.services.engine_session import open_planner
+    from app.analysis import built_in
+    from app.services import open_planner
     from app.video import probe
 
     request = AnalysisRequest(path)

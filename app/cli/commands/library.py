@@ -19,14 +19,12 @@ from rich.text import Text
 
 from app import config
 from app.cli.common import add_output_options, wide_console
-from app.core.domain import Language, clock
-from app.core.errors import AppError, ConfigError, InputError
-from app.core.filenames import base_name
+from app.core import AppError, ConfigError, InputError, Language, base_name, clock
 from app.i18n import error_text, t
-from app.jobs.snapshot import State
-from app.reports.content.labels import local_minute, printable, title_and_details
-from app.services.container import Services, open_library
-from app.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
+from app.jobs import State
+from app.reports.content import local_minute, printable, title_and_details
+from app.services import Services, open_library
+from app.store import Hit, LibraryEntry, LibraryQuery, Order
 
 Ask = Callable[[Services, argparse.Namespace, Language], int]
 

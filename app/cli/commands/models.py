@@ -18,31 +18,30 @@ from app import config
 from app.cli.common import add_output_options
 from app.cli.models import checks, tables
 from app.config import Settings
-from app.core.domain import Language
-from app.core.errors import ConfigError, EngineError, ModelNotFound
+from app.core import ConfigError, EngineError, Language, ModelNotFound
 from app.engine import memory_bytes
 from app.i18n import error_text, t
 from app.models import (
+    GIB,
     Catalogue,
     CatalogueEntry,
     GpuCard,
     Match,
     MemoryNeed,
     Shape,
+    check_entry,
+    entry_of_config,
     estimate_memory,
     find_card,
     load,
+    match_text,
+    need_text,
     parse_plan,
     read_shape,
+    why_nothing_fits,
 )
-from app.models.catalogue_parser import entry_of_config
-from app.models.dummy_model import check_entry
-from app.models.formatting import match_text, need_text, why_nothing_fits
-from app.models.serving_plan import GIB
-from app.services.hardware_profile import HardwareProfile, here, speed_here
-from app.services.model_benchmarks import latest_trials, pace_text
-from app.services.preflight import effective_arguments
-from app.store.model_records import Measured, trials
+from app.services import HardwareProfile, effective_arguments, here, latest_trials, pace_text, speed_here
+from app.store import Measured, trials
 
 _MOST_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
 

@@ -15,8 +15,7 @@ from typing import Any, get_args
 
 from app import config
 from app.config import Settings
-from app.core.domain import Language
-from app.core.errors import AppError, ConfigError, EngineError
+from app.core import AppError, ConfigError, EngineError, Language
 from app.engine import (
     Kind,
     RequestedDevice,
@@ -28,8 +27,8 @@ from app.engine import (
 )
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import CatalogueEntry, load, read_shape
-from app.services.engine_session import build_engine
-from app.store.fs_utils import log_to
+from app.services import build_engine
+from app.store import log_to
 
 _PORT = 8003  # default; chosen by hand
 

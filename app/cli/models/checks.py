@@ -21,21 +21,16 @@ from rich.table import Table
 from app import config
 from app.cli.common import cancel_on_signals, wide_console
 from app.config import Settings
-from app.core.domain import MOST_FRAMES, EngineProgress, Language
-from app.core.errors import ConfigError
+from app.core import MOST_FRAMES, ConfigError, EngineProgress, Language
 from app.i18n import notice_text, t
 from app.i18n.formatting import exactly, span
-from app.models import Proposal
-from app.models.preflight import PreflightFinding, Severity
-from app.models.serving_plan import GIB
-from app.services.engine_session import build_engine, pass_on
-from app.services.model_benchmarks import check_sight, result_text, try_model
+from app.models import GIB, PreflightFinding, Proposal, Severity
+from app.services import build_engine, check_sight, pass_on, result_text, try_model
 from app.services.preflight import preflight
-from app.store.model_records import Measured
+from app.store import Measured
 
 if TYPE_CHECKING:
-    from app.analysis.planning.benchmark_result import BenchmarkResult
-    from app.analysis.planning.estimate import Estimate
+    from app.analysis import BenchmarkResult, Estimate
 
 _MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells": "💡"}
 _UNRELIABLE = ("poor", "blind")

@@ -8,16 +8,21 @@ import sys
 from collections.abc import Iterator
 
 from app.config import Settings
-from app.core.domain import Language
-from app.core.errors import Cancelled
+from app.core import Cancelled, Language
 from app.engine import human_bytes
 from app.i18n import t
-from app.models.formatting import need_text
-from app.services import hardware_profile
-from app.services.container import with_local_model
-from app.services.engine_session import build_engine, confirmed_downloads
-from app.services.model_benchmarks import latest_trials, speed_text
-from app.services.readiness import ModelCandidate, Readiness, readiness
+from app.models import need_text
+from app.services import (
+    ModelCandidate,
+    Readiness,
+    build_engine,
+    confirmed_downloads,
+    hardware_profile,
+    latest_trials,
+    speed_text,
+    with_local_model,
+)
+from app.services.readiness import readiness
 
 
 def settle(settings: Settings, given: argparse.Namespace, language: Language) -> Settings:

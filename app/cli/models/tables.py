@@ -9,10 +9,11 @@ from typing import Any
 from rich.table import Table
 
 from app.cli.common import wide_console
-from app.core.domain import Language
+from app.core import Language
 from app.i18n import labelled, t
 from app.models import (
     FORMATS,
+    GIB,
     CatalogueEntry,
     GpuCard,
     Match,
@@ -20,11 +21,12 @@ from app.models import (
     NumberFormat,
     Proposal,
     Shape,
+    format_of,
     image_tokens,
+    parameters_text,
+    weights_bytes,
+    why_not,
 )
-from app.models.formats import format_of
-from app.models.formatting import parameters_text, weights_bytes, why_not
-from app.models.serving_plan import GIB
 
 _MOST_ROWS = 12  # chosen by hand; not tuned
 _FRAME = (1280, 720)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.core.domain import Notice
-from app.core.errors import EngineError, StorageError
+from app.core import EngineError, Notice, StorageError
 from app.engine.diagnostics.facts import CheckedSettings, GpuFacts, SystemFacts
 from app.engine.downloads.hub import human_bytes
 from app.i18n import as_notice

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from importlib import import_module, metadata
 from pathlib import Path
 
-from app.core.errors import AppError
+from app.core import AppError
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
 from app.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes

@@ -10,9 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from app.core.errors import EngineError
-from app.core.failure_patterns import match_failure
-from app.core.redaction import redact
+from app.core import EngineError, match_failure, redact
 
 _PREFIX = re.compile(r"^\([^()]*pid=\d+\) ?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?)?")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: .*)?")

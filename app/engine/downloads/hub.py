@@ -19,10 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from app.core.child_environment import hub_environment
-from app.core.domain import EngineProgress
-from app.core.errors import Cancelled, ModelNotFound, StorageError
-from app.core.redaction import redact
+from app.core import Cancelled, EngineProgress, ModelNotFound, StorageError, hub_environment, redact
 from app.engine.base import ProgressListener
 from app.engine.child_process import ChildProcess, LogReader
 from app.engine.http_client import NoAnswer, get_json

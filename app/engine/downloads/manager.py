@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from app.core.domain import EngineProgress
-from app.core.errors import AppError, Cancelled
+from app.core import AppError, Cancelled, EngineProgress
 from app.engine.base import ProgressListener
 from app.engine.downloads.hub import download
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.core.errors import AppError
+from app.core import AppError
 from app.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
 from app.engine.monitoring.system_metrics import GpuReader, GpuSamples, SystemMetricsReader, SystemSample
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.core.errors import ModelNotFound
+from app.core import ModelNotFound
 from app.models.architecture import Quantisation, Shape
 from app.models.config.fields import Fields
 from app.models.config.text import read_text

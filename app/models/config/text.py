@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.core.errors import ModelNotFound
+from app.core import ModelNotFound
 from app.models.architecture import Cache, Text, Weights
 from app.models.config.fields import Fields
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from app.core.errors import ModelNotFound
+from app.core import ModelNotFound
 from app.models.architecture import Text, Vision, Weights
 from app.models.config.fields import Fields
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.core.errors import AppError
+from app.core import AppError
 from app.models.architecture import Quantisation, Shape
 from app.models.catalogue import Match
 from app.models.cpu_speed import ProcessorRates, estimate_rates

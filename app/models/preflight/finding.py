@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.core.domain import Notice
-from app.core.errors import AppError, EngineError
+from app.core import AppError, EngineError, Notice
 
 Severity = Literal["stops", "hinders", "tells"]
 SEVERITIES: tuple[Severity, ...] = ("stops", "hinders", "tells")

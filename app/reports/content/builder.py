@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
-from app.core.domain import Analysis, FrameFacts, Keyframe, Language, Stretch, StretchType, Transcript, clock
+from app.core import Analysis, FrameFacts, Keyframe, Language, Stretch, StretchType, Transcript, clock
 from app.i18n import notice_text, t
 from app.i18n.formatting import measured, origin
 from app.reports.content.document import (

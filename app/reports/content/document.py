@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.core.domain import Language
+from app.core import Language
 from app.reports.graphics.chart import TimelineChart
 
 Style = Literal["plain", "strong", "doubt"]

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
-from app.core.domain import BREAKS, Analysis, ChunkResult, Finding, Language, clock
-from app.core.filenames import base_name, shown_name
+from app.core import BREAKS, Analysis, ChunkResult, Finding, Language, base_name, clock, shown_name
 from app.i18n import catalogue, notice_text, t
 from app.reports.content.document import Line, Span
 from app.reports.content.request_parts import RequestPart

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from app.core.domain import Analysis, ChunkResult, Language, Layout, Selection, clock
+from app.core import Analysis, ChunkResult, Language, Layout, Selection, clock
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from app.core.domain import Analysis, ChunkResult, Finding, Keyframe, Layout
+from app.core import Analysis, ChunkResult, Finding, Keyframe, Layout
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from app.core.domain import Analysis, Chapter, Finding, Language
+from app.core import Analysis, Chapter, Finding, Language
 from app.i18n import t
 from app.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, plain
 from app.reports.content.labels import (

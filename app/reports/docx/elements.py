@@ -14,7 +14,7 @@ from docx.oxml.parser import OxmlElement
 from docx.oxml.shape import CT_Inline
 from docx.shared import Cm
 
-from app.reports.content.labels import printable
+from app.reports.content import printable
 
 Element = Any
 """lxml's elements are untyped."""

@@ -20,10 +20,8 @@ from docx.oxml.ns import qn
 from docx.parts.image import ImagePart
 from docx.shared import Cm, Pt, RGBColor
 
-from app.core.domain import Language
-from app.reports.content.document import Document
-from app.reports.content.labels import date_of, printable
-from app.reports.content.provenance import KEY
+from app.core import Language
+from app.reports.content import KEY, Document, date_of, printable
 from app.reports.docx.elements import Element, element, field, run
 from app.reports.files import ReportFile, zipped
 

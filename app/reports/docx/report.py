@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.core.domain import Analysis, Language
-from app.core.images import smaller
-from app.reports.content.builder import document
-from app.reports.content.document import (
+from app.core import Analysis, Language, smaller
+from app.reports.content import (
     Block,
     Gallery,
     Heading,
@@ -23,9 +21,10 @@ from app.reports.content.document import (
     Table,
     Timeline,
     Verbatim,
+    moment_address,
     signed,
 )
-from app.reports.content.labels import moment_address
+from app.reports.content.builder import document
 from app.reports.docx.elements import Element, bookmarked, link, paragraph, picture, run, table
 from app.reports.docx.package import BODY_CM, CELL, PROMPT, DocxPackage, tone_style
 from app.reports.graphics.chart_svg import png

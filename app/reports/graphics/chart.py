@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.core.domain import Analysis, Measures, StretchType, clock
+from app.core import Analysis, Measures, StretchType, clock
 
 _MOST_POINTS, _TICKS = 400, 6
 """Points of the curve and labels of the scale, at most. Chosen by hand; not tuned."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
-from app.core.domain import StretchType
-from app.reports.content.labels import printable
+from app.core import StretchType
+from app.reports.content import printable
 from app.reports.graphics.chart import Band, TimelineChart
 from app.reports.graphics.fonts import FAMILY, FOLDER, Faces
 

@@ -15,7 +15,7 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from app.core.domain import Analysis, Keyframe, KeyframesChosen, Language, VideoInfo, clock
+from app.core import Analysis, Keyframe, KeyframesChosen, Language, VideoInfo, clock
 from app.i18n import t
 from app.reports.graphics.fonts import REGULAR
 

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from app.reports.content.labels import printable
+from app.reports.content import printable
 
 FOLDER = Path(__file__).parents[2] / "fonts"
 REGULAR, BOLD = FOLDER / "FrameLensSans-Regular.otf", FOLDER / "FrameLensSans-Bold.otf"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from app.core.domain import DecodeSummary, Language, Measures, Notice, VideoInfo
+from app.core import DecodeSummary, Language, Measures, Notice, VideoInfo
 from app.i18n import notice_text
 from app.reports.json.schema import NoticeForm, SourceForm
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core.domain import Keyframe, KeyframesChosen, Language, Measures, Reason, Shot, Stretch, VideoInfo
+from app.core import Keyframe, KeyframesChosen, Language, Measures, Reason, Shot, Stretch, VideoInfo
 from app.i18n import t
 from app.reports.json.encoding import json_text, notice_of, rounded, source_of
 from app.reports.json.schema import BoundaryForm, Form, NoticeForm, SourceForm

@@ -17,7 +17,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from app.core.domain import (
+from app.core import (
     MOST_FRAMES,
     UNKNOWN_PATH,
     Analysis,
@@ -28,13 +28,13 @@ from app.core.domain import (
     EngineInfo,
     Finding,
     FrameFacts,
+    InputError,
     Keyframe,
     Layout,
     Notice,
     Transcript,
     VideoInfo,
 )
-from app.core.errors import InputError
 from app.i18n import has_notice
 from app.reports.json.schema import (
     FORMAT_VERSION,

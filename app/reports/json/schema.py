@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.domain import (
+from app.core import (
     AnswerMode,
     Boundary,
     Chapter,

@@ -10,21 +10,19 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from app.core.domain import (
-    Analysis,
-    ChunkResult,
-    EngineInfo,
-    Finding,
-    FrameFacts,
-    Keyframe,
-    Language,
-    Layout,
-    Transcript,
-)
+from app.core import Analysis, ChunkResult, EngineInfo, Finding, FrameFacts, Keyframe, Language, Layout, Transcript
 from app.i18n import t
-from app.reports.content.labels import ai_label, field_names, issues, shareable_settings, troubles
-from app.reports.content.provenance import aigc
-from app.reports.content.request_parts import RequestPart, parts_of, times_of
+from app.reports.content import (
+    RequestPart,
+    ai_label,
+    aigc,
+    field_names,
+    issues,
+    parts_of,
+    shareable_settings,
+    times_of,
+    troubles,
+)
 from app.reports.json.encoding import json_text, notice_of, rounded, source_of
 from app.reports.json.schema import (
     AnswerForm,

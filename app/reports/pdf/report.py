@@ -22,11 +22,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from app.core.domain import Analysis, Language
-from app.core.images import smaller
+from app.core import Analysis, Language, smaller
 from app.i18n import t
-from app.reports.content.builder import document
-from app.reports.content.document import (
+from app.reports.content import (
+    KEY,
     Block,
     Document,
     Gallery,
@@ -39,11 +38,13 @@ from app.reports.content.document import (
     Table,
     Timeline,
     Verbatim,
+    date_of,
+    moment_address,
+    printable,
     signed,
     words,
 )
-from app.reports.content.labels import date_of, moment_address, printable
-from app.reports.content.provenance import KEY
+from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import svg_in_own_font
 from app.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
 

@@ -11,10 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 
-from app.core.domain import Analysis, Finding, Language, clock
+from app.core import Analysis, Finding, Language, clock
 from app.i18n import t
-from app.reports.content.labels import field_names, issues, one_line
-from app.reports.content.request_parts import parts_of, times_of
+from app.reports.content import field_names, issues, one_line, parts_of, times_of
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""

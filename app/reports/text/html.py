@@ -12,11 +12,9 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from app.core.domain import Analysis, Language
-from app.core.images import smaller
+from app.core import Analysis, Language, smaller
 from app.i18n import t
-from app.reports.content.builder import document
-from app.reports.content.document import (
+from app.reports.content import (
     Block,
     Document,
     Gallery,
@@ -29,10 +27,12 @@ from app.reports.content.document import (
     Table,
     Timeline,
     Verbatim,
+    moment_address,
+    printable,
     signed,
     words,
 )
-from app.reports.content.labels import moment_address, printable
+from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import Palette, svg
 
 _PICTURE_SIDE, _THUMBNAIL_SIDE = 640, 200

@@ -9,9 +9,8 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
-from app.core.domain import Analysis, Language
-from app.reports.content.builder import document
-from app.reports.content.document import (
+from app.core import Analysis, Language
+from app.reports.content import (
     Block,
     Gallery,
     Heading,
@@ -22,10 +21,11 @@ from app.reports.content.document import (
     Span,
     Table,
     Timeline,
+    escape_comment,
     signed,
     words,
 )
-from app.reports.content.provenance import escape_comment
+from app.reports.content.builder import document
 from app.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")

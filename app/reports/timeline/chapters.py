@@ -13,10 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from app.core.domain import Analysis, Chapter, Language
+from app.core import Analysis, Chapter, Language
 from app.i18n import t
-from app.reports.content.labels import ai_label, one_line, remarks, shortened
-from app.reports.content.provenance import aigc_text
+from app.reports.content import ai_label, aigc_text, one_line, remarks, shortened
 
 _LONGEST_TITLE = 100  # characters; chosen by hand, not tuned
 _FEWEST, _SHORTEST_SECONDS, _LONGEST_YOUTUBE_TITLE = 3, 10, 100

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from app.core.domain import Analysis, Language
-from app.reports.content.labels import one_line, remarks, shortened
-from app.reports.content.provenance import KEY, aigc, aigc_text, escape_comment
+from app.core import Analysis, Language
+from app.reports.content import KEY, aigc, aigc_text, escape_comment, one_line, remarks, shortened
 from app.reports.json.encoding import json_text
 from app.reports.timeline.markers import (
     COLOURS,

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
-from app.core.domain import Analysis, DecodeSummary, Language, VideoInfo, clock
+from app.core import Analysis, DecodeSummary, Language, VideoInfo, clock
 from app.i18n import sentences, t
 from app.i18n.formatting import origin
-from app.reports.content.labels import finding_text, one_line, remarks, shortened
-from app.reports.content.request_parts import seconds_of, times_of
+from app.reports.content import finding_text, one_line, remarks, seconds_of, shortened, times_of
 from app.reports.timeline.chapters import chapters_of, has_model_chapters
 
 Kind = Literal["chapter", "doubt", "finding", "frame", "about"]

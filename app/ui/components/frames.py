@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from app.core.domain import Finding, FrameFacts, Keyframe, Language, clock
+from app.core import Finding, FrameFacts, Keyframe, Language, clock
 from app.i18n import t
 from app.ui import resources
 from app.ui.components.assets import component

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.planning.time_parsing import has_range
-from app.core.domain import DecodeSummary, Keyframe, Language, Measures, VideoInfo, clock
+from app.analysis import has_range
+from app.core import DecodeSummary, Keyframe, Language, Measures, VideoInfo, clock
 from app.i18n import t
 from app.ui import resources
 from app.ui.components.assets import component
@@ -22,7 +22,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 _KEY = "player"
 _WORDS = (

@@ -11,8 +11,8 @@ from typing import Literal
 
 import streamlit as st
 
-from app.core.domain import Finding, Keyframe, Language
-from app.reports.content.request_parts import times_of
+from app.core import Finding, Keyframe, Language
+from app.reports.content import times_of
 from app.ui.components.assets import component
 from app.ui.view_models import Line, line
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language, VideoInfo
-from app.core.errors import AppError
+from app.core import AppError, Language, VideoInfo
 from app.i18n import t
 from app.ui import resources
 from app.ui.components import page_styles, player
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 _COLUMNS_BEFORE, _COLUMNS_DURING = (3, 2), (5, 7)
 """Ratios of the column widths without and with an analysis. Chosen by hand; not tuned."""

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.core import AppError, Language
 from app.i18n import t
 from app.models import load
 from app.services import hardware_profile
-from app.store.model_records import trials
+from app.store import trials
 from app.ui import resources
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models import current_model, memory_calculator, model_form, remote_engine, table, vision_check
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 
 def _draw_way_back(services: Services, language: Language) -> None:

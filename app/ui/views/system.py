@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core.domain import Language
+from app.core import Language
 from app.engine import (
     KEPT_SECONDS,
     LONGEST_INTERVAL_SECONDS,
@@ -34,7 +34,7 @@ from app.ui.state import page_state
 if TYPE_CHECKING:
     from app.engine import EngineStatus
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 _NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
 _SPANS = (120.0, 300.0, KEPT_SECONDS)

@@ -18,8 +18,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from numpy.typing import NDArray
 
-from app.core.domain import SoundPiece, VideoInfo
-from app.core.errors import DecodeError
+from app.core import DecodeError, SoundPiece, VideoInfo
 from app.video.files import printable
 from app.video.limits import move_on
 from app.video.readers.pyav import open_video

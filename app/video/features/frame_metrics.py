@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.domain import ColourArea, FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
+from app.core import ColourArea, FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
 from app.video.files import picture_key
 from app.video.readers.base import Image, as_image, fitted, scaled
 

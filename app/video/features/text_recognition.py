@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
-from app.core.domain import Notice, Noticed, ScreenText
+from app.core import Notice, Noticed, ScreenText
 from app.video import limits
 from app.video.files import picture_key
 from app.video.protocol import private_output, receive, send

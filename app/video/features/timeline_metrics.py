@@ -17,7 +17,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.domain import Measures, Stretch, StretchType
+from app.core import Measures, Stretch, StretchType
 from app.video.features.frame_signature import Look
 
 MOST_STEPS = 600  # 150 s at the first step. Chosen by hand; not tuned.

@@ -11,9 +11,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, Self, cast
 
-from app.core.domain import (
+from app.core import (
     Boundary,
     DecodeSummary,
+    InputError,
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
@@ -24,7 +25,6 @@ from app.core.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from app.core.errors import InputError
 from app.video.files import printable
 from app.video.keyframes.survey import clock_text
 from app.video.keyframes.timestamp_selection import Known

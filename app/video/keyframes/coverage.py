@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.domain import Shot
+from app.core import Shot
 from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distances
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.novelty import WEIGHTS, Cells

@@ -15,8 +15,9 @@ from dataclasses import replace
 
 import cv2
 
-from app.core.domain import (
+from app.core import (
     DecodeSummary,
+    InputError,
     Keyframe,
     KeyframeFound,
     KeyframesChosen,
@@ -25,7 +26,6 @@ from app.core.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from app.core.errors import InputError
 from app.video.corruption import CheckedReader, with_damaged, with_parts
 from app.video.files import printable
 from app.video.keyframes.candidate_collector import sample_seconds

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.core.domain import Reason, Shot
+from app.core import Reason, Shot
 from app.video.features.frame_signature import distance
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.coverage import PLAIN_PICTURE, Coverage, Gains, Which, shot_of

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 
-from app.core.domain import Reason, Selection, Shot, Strategy
+from app.core import Reason, Selection, Shot, Strategy
 
 
 @dataclass(frozen=True)

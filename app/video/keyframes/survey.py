@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.core.domain import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress
+from app.core import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress
 from app.video.corruption import Suspects
 from app.video.features.frame_signature import ALIKE, distance, glance_at
 from app.video.features.timeline_metrics import TimelineMeter

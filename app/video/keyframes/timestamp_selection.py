@@ -9,8 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.core.domain import DecodeSummary, Keyframe, Notice, Selection, Shot
-from app.core.errors import InputError
+from app.core import DecodeSummary, InputError, Keyframe, Notice, Selection, Shot
 from app.video.files import printable
 from app.video.keyframes.strategies import SAME_SECONDS, TIMES, SurveyFacts, Wish, evenly, thinned
 

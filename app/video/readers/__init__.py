@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from app.core.errors import DecodeError
+from app.core import DecodeError
 from app.video.readers.base import FrameReader
 from app.video.readers.opencv import CvReader
 from app.video.readers.pyav import AvReader

@@ -14,7 +14,7 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from app.core.domain import VideoInfo
+from app.core import VideoInfo
 
 Image = NDArray[np.uint8]
 """Height x width x 3, BGR, 8 bit, unless a name says otherwise."""

@@ -15,9 +15,7 @@ from typing import Self
 import cv2
 import numpy as np
 
-from app.core.domain import VideoInfo
-from app.core.errors import DecodeError
-from app.core.filenames import readable
+from app.core import DecodeError, VideoInfo, readable
 from app.video.files import printable
 from app.video.readers.base import (
     CELL_SIZE,

@@ -26,9 +26,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from app.core.domain import VideoInfo
-from app.core.errors import DecodeError, InputError
-from app.core.filenames import readable
+from app.core import DecodeError, InputError, VideoInfo, readable
 from app.video.files import printable
 from app.video.limits import move_on
 from app.video.readers import damage

@@ -10,8 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.core.domain import Boundary, Shot, VideoInfo
-from app.core.errors import AppError
+from app.core import AppError, Boundary, Shot, VideoInfo
 from app.video.features.frame_signature import Glance, change, glance_at
 from app.video.readers.base import Image
 from app.video.seeking import AccurateSeeker, InaccurateSeekError

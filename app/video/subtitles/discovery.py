@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core.domain import Language
+from app.core import Language
 from app.video.files import printable
 from app.video.subtitles.parser import Timed, read_arrows, read_ass
 

@@ -11,7 +11,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from app.core.domain import Cue
+from app.core import Cue
 
 # The limits below were chosen by hand; not tuned.
 MOST_CUES = 50_000

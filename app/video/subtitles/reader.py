@@ -12,7 +12,7 @@ from av.stream import Discard
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 
-from app.core.domain import Cue, Language, Notice, Noticed, Transcript, VideoInfo
+from app.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
 from app.video.limits import move_on
 from app.video.readers.pyav import open_video
 from app.video.subtitles.discovery import (

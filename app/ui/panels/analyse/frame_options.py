@@ -10,10 +10,8 @@ from typing import get_args
 
 import streamlit as st
 
-from app.analysis.planning.plan import SIDES
-from app.analysis.planning.time_parsing import is_budgeted, parse_range, parse_times
-from app.core.domain import MOST_FRAMES, Language, Selection, Strategy
-from app.core.errors import InputError
+from app.analysis import SIDES, is_budgeted, parse_range, parse_times
+from app.core import MOST_FRAMES, InputError, Language, Selection, Strategy
 from app.i18n import t
 from app.ui.formatting import plain
 from app.ui.panels.analyse import time_range

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import ChunkResult, Language, Notice, clock
+from app.core import ChunkResult, Language, Notice, clock
 from app.i18n import notice_text, sentences, t
-from app.reports.content.labels import troubles
-from app.reports.content.request_parts import layout_parts, times_of
+from app.reports.content import layout_parts, times_of, troubles
 from app.ui.components import frames, report_blocks
 from app.ui.components.report_blocks import PartView
 from app.ui.formatting import plain, remaining, short_clock
@@ -22,7 +21,7 @@ from app.ui.view_models import format_span, line
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 POLL_SECONDS = 0.8
 """Interval between two polls of a job. Chosen by hand; not tuned."""
@@ -228,7 +227,7 @@ def _pending_view(job: JobSnapshot, number: int, title: str, note: str, language
 def _readable(answer: str) -> str:
     """Return the end of the readable text of a partial answer."""
     # Imported here: the page is shown before the analysis packages are loaded.
-    from app.analysis.parsing.answer_parser import partial_text
+    from app.analysis import partial_text
 
     text = partial_text(answer)
     return text if len(text) <= _MAX_CHARACTERS else f"… {text[-_MAX_CHARACTERS:]}"

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.planning.estimate import details, headline
-from app.analysis.prompts.prompts import exact_prompt
-from app.core.domain import AnalysisRequest, Keyframe, Language, VideoInfo
-from app.core.errors import AppError, InputError
+from app.analysis import details, exact_prompt, headline
+from app.core import AnalysisRequest, AppError, InputError, Keyframe, Language, VideoInfo
 from app.i18n import LANGUAGES, sentences, t
 from app.ui import resources
 from app.ui.formatting import error_words, local_time, plain
@@ -22,10 +20,9 @@ from app.ui.panels.sidebar import engine
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.analysis.planning.estimate import Estimate
+    from app.analysis import Estimate
     from app.jobs import JobSnapshot
-    from app.services.container import Services
-    from app.services.readiness import Readiness
+    from app.services import Readiness, Services
 
 _SAME_AS_PAGE = "page"
 _PROMPT_HEIGHT = 300

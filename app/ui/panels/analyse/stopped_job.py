@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import EngineError
+from app.core import EngineError, Language
 from app.i18n import notice_text, t
-from app.reports.content.labels import named
-from app.reports.content.request_parts import layout_parts
+from app.reports.content import layout_parts, named
 from app.ui.components import frames, tables
 from app.ui.formatting import error_words, plain
 from app.ui.panels.analyse import progress
@@ -21,8 +19,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services.container import Services
-    from app.services.readiness import Readiness
+    from app.services import Readiness, Services
 
 Changes = dict[str, tuple[str, str]]
 

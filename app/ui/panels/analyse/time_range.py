@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.analysis.planning.time_parsing import has_range, parse_range
-from app.core.domain import Language, Selection, clock
-from app.core.errors import AppError
+from app.analysis import has_range, parse_range
+from app.core import AppError, Language, Selection, clock
 from app.i18n import t
 from app.ui.formatting import error_words, plain
 from app.ui.state import page_state

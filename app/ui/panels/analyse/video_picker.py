@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.core import AppError, Language
 from app.i18n import t
 from app.ui import resources
 from app.ui.components.assets import component
@@ -19,7 +18,7 @@ from app.ui.formatting import plain
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 PIECE_BYTES = 8 * 2**20
 """Size of one piece of an upload. Chosen by hand; not tuned."""

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.core.domain import UNKNOWN_PATH, Language
-from app.core.filenames import base_name
+from app.core import UNKNOWN_PATH, Language, base_name
 from app.i18n import t
-from app.store.library_index import Hit, LibraryEntry
+from app.store import Hit, LibraryEntry
 from app.ui import resources
 from app.ui.components.assets import component
 from app.ui.formatting import local_time, short_clock
@@ -22,7 +21,7 @@ from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 PAGE = 24
 """Cards on a page. Chosen by hand; not tuned."""

@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
-from app.core.filenames import base_name
+from app.core import AppError, Language, base_name
 from app.i18n import LANGUAGES, t
-from app.store.library_index import LibraryQuery, Order
+from app.store import LibraryQuery, Order
 from app.ui.formatting import error_words, plain
 from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.library.semantic_index import NearPassage
-    from app.services.container import Services
+    from app.services import Services
 
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.filenames import one_line
+from app.core import Language, one_line
 from app.i18n import t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS
-from app.store.library_index import LibraryEntry
+from app.store import LibraryEntry
 from app.ui import resources
 from app.ui.formatting import plain
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 
 _PRESET = ("html", "json")

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
+from app.core import Language
 from app.i18n import notice_text, t
-from app.models import Catalogue
-from app.models.preflight import Fix, PreflightFinding, Severity, apply_fix
-from app.services.container import download_and_switch, with_local_model
-from app.services.hardware_profile import HardwareProfile
+from app.models import Catalogue, Fix, PreflightFinding, Severity, apply_fix
+from app.services import HardwareProfile, download_and_switch, with_local_model
 from app.services.preflight import preflight
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text
@@ -23,8 +21,8 @@ from app.ui.panels.models.table import CONFIG, ENGINE, fill_form
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.models.preflight import PreflightFinding
-    from app.services.container import Services
+    from app.models import PreflightFinding
+    from app.services import Services
 
 _PAUSING = "model_pausing"
 _DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {

@@ -6,17 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.core import AppError, Language
 from app.i18n import t
 from app.i18n.formatting import exactly
-from app.models import Proposal
-from app.models.dummy_model import check_entry
-from app.models.serving_plan import GIB
-from app.services import model_benchmarks
-from app.services.container import start_benchmark
-from app.services.hardware_profile import HardwareProfile
-from app.store.model_records import Measured
+from app.models import GIB, Proposal, check_entry
+from app.services import HardwareProfile, model_benchmarks, start_benchmark
+from app.store import Measured
 from app.ui import resources
 from app.ui.components import tables
 from app.ui.formatting import error_words, plain
@@ -26,9 +21,9 @@ from app.ui.panels.sidebar.engine import draw_phase, short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.analysis.planning.benchmark_result import BenchmarkResult
-    from app.core.domain import VideoInfo
-    from app.services.container import Services
+    from app.analysis import BenchmarkResult
+    from app.core import VideoInfo
+    from app.services import Services
 
 _POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"
@@ -145,9 +140,7 @@ def _begin(services: Services, proposal: Proposal, wanted: ModelSettings) -> Non
 
 
 def _draw_measured(measured: Measured, language: Language) -> None:
-    from app.analysis.planning.benchmark_result import (
-        parse_result,  # deferred: only a page with a result needs the planner
-    )
+    from app.analysis import parse_result
 
     trial = parse_result(measured)
     if trial is None:
@@ -175,7 +168,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
 
 def _draw_estimate(trial: BenchmarkResult, language: Language) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
-    from app.analysis.planning.benchmark_result import estimate_analysis
+    from app.analysis import estimate_analysis
     from app.i18n.formatting import span
 
     number = st.number_input(

@@ -8,20 +8,18 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.core import AppError, Language
 from app.engine import Engine, human_bytes, installed_vllm
 from app.i18n import notice_text, t
-from app.services import model_benchmarks
-from app.services.engine_session import confirmed_downloads
-from app.services.readiness import Readiness, readiness
+from app.services import Readiness, confirmed_downloads, model_benchmarks
+from app.services.readiness import readiness
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, state_words
 
 if TYPE_CHECKING:
     from app.engine import DownloadState, EngineStatus
-    from app.jobs.engine_switcher import EngineSwitch
-    from app.services.container import Services
+    from app.jobs import EngineSwitch
+    from app.services import Services
 
 _POLL_SECONDS = 2.0
 """Interval between two polls. Chosen by hand; not tuned."""

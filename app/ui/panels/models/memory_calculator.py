@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.core.domain import Language
+from app.core import Language
 from app.i18n import t
-from app.models import Catalogue, MemoryEstimate, NumberFormat, Plan, estimate_memory
-from app.models.architecture import Shape
-from app.models.formats import FORMATS, FormatKey, format_of
-from app.models.placement import ways_to_divide
-from app.models.serving_plan import GIB, Device
-from app.services.hardware_profile import CARD_SIZES_GIB, HardwareProfile
+from app.models import (
+    FORMATS,
+    GIB,
+    Catalogue,
+    Device,
+    FormatKey,
+    MemoryEstimate,
+    NumberFormat,
+    Plan,
+    Shape,
+    estimate_memory,
+    format_of,
+    ways_to_divide,
+)
+from app.services import CARD_SIZES_GIB, HardwareProfile
 from app.ui.components import charts, tables
 from app.ui.formatting import plain
 

@@ -10,23 +10,28 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
+from app.core import Language
 from app.engine import human_bytes
 from app.i18n import t
-from app.models.formatting import need_text
-from app.services import hardware_profile
-from app.services.container import choose_local_model
-from app.services.engine_session import confirmed_downloads
-from app.services.model_benchmarks import latest_trials, speed_text
-from app.services.readiness import ModelCandidate, Readiness, readiness
-from app.store.model_records import Measured
+from app.models import need_text
+from app.services import (
+    ModelCandidate,
+    Readiness,
+    choose_local_model,
+    confirmed_downloads,
+    hardware_profile,
+    latest_trials,
+    speed_text,
+)
+from app.services.readiness import readiness
+from app.store import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 
 def ready(services: Services) -> Readiness:

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.core import AppError, Language
 from app.engine import human_bytes
 from app.i18n import sentences, t
-from app.models import Catalogue, Proposal, estimate_memory, parse_plan
-from app.models.catalogue_parser import Engine
-from app.models.formats import format_of
-from app.models.formatting import match_text, need_text, parameters_text, why_nothing_fits
-from app.models.serving_plan import GIB
-from app.services.container import with_local_model
-from app.services.hardware_profile import HardwareProfile
-from app.services.readiness import free_bytes
+from app.models import (
+    GIB,
+    Catalogue,
+    Engine,
+    Proposal,
+    estimate_memory,
+    format_of,
+    match_text,
+    need_text,
+    parameters_text,
+    parse_plan,
+    why_nothing_fits,
+)
+from app.services import HardwareProfile, free_bytes, with_local_model
 from app.ui.components import charts
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for
@@ -25,7 +30,7 @@ from app.ui.panels.models import apply, benchmark
 from app.ui.panels.models.table import CONFIG, ENGINE, NAME, fill_form
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 _NUM_SUGGESTED = 4
 """Number of suggested models. Chosen by hand; not tuned."""

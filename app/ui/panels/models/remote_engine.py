@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.core import AppError, Language
 from app.i18n import t
-from app.services.container import query_remote_engine, switch_to_remote_engine
+from app.services import query_remote_engine, switch_to_remote_engine
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services.container import Services
-    from app.services.model_benchmarks import RemoteEngineReport
+    from app.services import RemoteEngineReport, Services
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"

@@ -11,25 +11,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.core import AppError, Language
 from app.i18n import t
-from app.models import Catalogue, CatalogueEntry, Proposal
-from app.models.formats import format_of
-from app.models.formatting import parameters_text, why_not
-from app.models.placement import least_bytes
-from app.models.serving_plan import GIB
-from app.services import hardware_profile
-from app.services.hardware_profile import HardwareProfile
-from app.services.model_benchmarks import latest_trials, speed_text
-from app.store.model_records import Measured
+from app.models import GIB, Catalogue, CatalogueEntry, Proposal, format_of, least_bytes, parameters_text, why_not
+from app.services import HardwareProfile, hardware_profile, latest_trials, speed_text
+from app.store import Measured
 from app.ui.components.assets import component
 from app.ui.formatting import plain
 from app.ui.model_selection import config_text, find_model, proposal_for
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")

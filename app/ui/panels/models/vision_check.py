@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Language
+from app.core import Language
 from app.i18n import t
 from app.llm.vision_check import VisionCard
 from app.llm.vision_check import draw as draw_card
-from app.services import model_benchmarks
-from app.services.container import start_vision_check
-from app.store.model_records import Measured
+from app.services import model_benchmarks, start_vision_check
+from app.store import Measured
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_switching
 from app.ui.panels.sidebar.engine import draw_phase, short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 _POLL_SECONDS = 2.0
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))

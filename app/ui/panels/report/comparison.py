@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Analysis, Language
-from app.core.errors import AppError
-from app.core.filenames import base_name
+from app.core import Analysis, AppError, Language, base_name
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.ui import comparison
@@ -21,7 +19,7 @@ from app.ui.view_models import Line
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 _PAGE = 24
 """Moments on a page. Chosen by hand; not tuned."""

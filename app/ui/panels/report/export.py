@@ -13,9 +13,7 @@ from typing import get_args
 import streamlit as st
 
 from app import video
-from app.core.domain import Analysis, Language
-from app.core.errors import AppError
-from app.core.filenames import safe_stem
+from app.core import Analysis, AppError, Language, safe_stem
 from app.i18n import t
 from app.reports import FORMATS, Use, all_files, files_of
 from app.reports.files import frame_entries, zipped

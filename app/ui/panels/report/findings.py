@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import UNKNOWN_PATH, Analysis, Chapter, Finding, Language
+from app.core import UNKNOWN_PATH, Analysis, Chapter, Finding, Language
 from app.i18n import labelled, t
-from app.reports.content.labels import repeated_text, troubles
-from app.reports.content.request_parts import RequestPart, parts_of, times_of
+from app.reports.content import RequestPart, parts_of, repeated_text, times_of, troubles
 from app.ui.components import report_blocks
 from app.ui.formatting import plain
 from app.ui.state import page_state
 from app.ui.view_models import Line, chips, flags, format_span, line, pictures
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from app.services import Services
 
 PAGE = 40
 """Findings on a page: a few screens, drawn at once. Chosen by hand; not tuned."""

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import streamlit as st
 
-from app.core.domain import Analysis, ChunkResult, Language
+from app.core import Analysis, ChunkResult, Language
 from app.i18n import sentences, t
-from app.reports.content.labels import named, troubles
-from app.reports.content.provenance import provenance_facts
-from app.reports.content.request_parts import RequestPart, parts_of
+from app.reports.content import RequestPart, named, parts_of, provenance_facts, troubles
 from app.ui.components import tables
 from app.ui.formatting import local_time
 from app.ui.view_models import format_span

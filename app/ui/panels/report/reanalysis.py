@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis.planning.time_parsing import parse_range
-from app.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, Language, Selection
-from app.core.errors import AppError, InputError
+from app.analysis import parse_range
+from app.core import MOST_FRAMES, Analysis, AnalysisRequest, AppError, InputError, Language, Selection
 from app.i18n import t
-from app.reports.content.labels import named
+from app.reports.content import named
 from app.ui.components import frames, player
 from app.ui.formatting import plain
 from app.ui.frame_edits import Edits
@@ -23,7 +22,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 _DEFAULT_FRAMES = 16
 """Frames offered at first. Chosen by hand; not tuned."""

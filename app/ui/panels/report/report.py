@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core.domain import Analysis, Language, Notice, Transcript, clock
+from app.core import Analysis, Language, Notice, Transcript, clock
 from app.i18n import notice_text, t
-from app.reports.content.labels import ai_label, headline, unusable
+from app.reports.content import ai_label, headline, unusable
 from app.ui.components import frames, report_blocks
 from app.ui.formatting import plain
 from app.ui.panels.analyse import progress, request_form
@@ -20,7 +20,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 _CUES_A_PAGE = 100
 """Cues on a page. Chosen by hand; not tuned."""

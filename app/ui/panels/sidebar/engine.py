@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core.domain import EngineProgress, Language
+from app.core import EngineProgress, Language
 from app.i18n import t
 from app.ui.formatting import error_words, plain
 
 if TYPE_CHECKING:
     from app.engine import EngineStatus
-    from app.services.container import Services
+    from app.services import Services
 
 COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
     "stopped": "gray",

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.core.domain import Language
-from app.core.errors import AppError
+from app.core import AppError, Language
 from app.i18n import t
-from app.reports.content.labels import title_and_details
-from app.store.library_index import LibraryEntry, LibraryQuery
+from app.reports.content import title_and_details
+from app.store import LibraryEntry, LibraryQuery
 from app.ui import resources
 from app.ui.components.assets import component
 from app.ui.formatting import local_time, plain, remaining
@@ -23,7 +22,7 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from app.services import Services
 
 _NUM_SHOWN = 8
 """Rows shown. Chosen by hand; not tuned."""

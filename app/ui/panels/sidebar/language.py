@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.core.domain import Language
+from app.core import Language
 from app.i18n import LANGUAGES, language_of, t
 from app.ui.resources import Installed
 

@@ -79,13 +79,15 @@ class Suspects:
             return
         place, levels = len(self._seconds), glance.levels
         self._seconds.append(picture.time_seconds)
-        self._prints.append(_print_of(levels))
+        if self._codec == "hevc":  # of the others it only counts whether a frame is there
+            self._prints.append(_print_of(levels))
         if self._codec not in _SILENT:
             return
         if picture.is_whole:
             self._starts.append(place)
         if self._levels is not None:
-            num_changed = int(np.count_nonzero(cv2.absdiff(levels, self._levels) > _JUMP_LEVELS))
+            _, is_changed = cv2.threshold(cv2.absdiff(levels, self._levels), _JUMP_LEVELS, 1, cv2.THRESH_BINARY)
+            num_changed = cv2.countNonZero(is_changed)
             if num_changed - self._num_changed >= _LEAST_CELLS:
                 self._jumps.append((num_changed - self._num_changed, place))
             self._num_changed = num_changed

@@ -75,7 +75,7 @@ ELSEWHERE = {
     r"docker run .+": "wants Docker; it is a flag to add, no whole command",
     r"ollama stop .+": "wants Ollama",
     r"py -3\.11 .+": "is for Windows",
-    r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_benchmark.py runs it with less",
+    r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_checks.py runs it with less",
 }
 _PROGRAMS = re.compile(
     r"framelens|\./download_model\.sh|make|streamlit|python3?|py|hf|ffmpeg|ray|docker|curl|ollama|source|nvidia-smi"

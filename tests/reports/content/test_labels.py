@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
+from zoneinfo import ZoneInfo
 
 import pytest
 from pypdf import PdfReader
@@ -29,12 +31,14 @@ from app.core.domain import (
     Usage,
 )
 from app.reports import FORMATS
+from app.reports.content.labels import local_minute
 from tests.reports.test_reports import NASTY, analysis
 
 TIMES = (0.5, 1.0, 2.25, 4.0, 6.5, 8.0)
 NAMES = {"who": "Who or what", "kind": "Event"}
 WITHOUT_FINDINGS = {"transcript_srt", "transcript_vtt", "youtube", "ffmetadata"}
 """Formats that hold what is said, or chapters."""
+UTC_TIME = "2026-11-21T22:03:04.000+00:00"
 
 
 def part(number: int, *frames: int, **changes: Any) -> ChunkResult:
@@ -305,3 +309,26 @@ def test_ten_thousand_findings_are_a_report_too(name: str) -> None:
 
     text = text_in(name, FORMATS[name].write(rich(chunks=(many(1, 1, 2), many(5, 5, 6))), "en"))
     assert len(re.findall(r"finding 4999\b", text)) >= 2
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [("UTC", "2026-11-21 22:03"), ("Asia/Shanghai", "2026-11-22 06:03"), ("America/New_York", "2026-11-21 17:03")],
+)
+def test_time_is_that_of_the_readers_zone(zone: str, shown: str) -> None:
+    assert local_minute(UTC_TIME, ZoneInfo(zone)) == shown
+
+
+def test_command_line_uses_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert local_minute(UTC_TIME) == "2026-11-22 07:03"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("created", ["yesterday", "", "0001-01-01T00:00:00+14:00"])
+def test_what_cannot_be_converted_is_shown_as_it_is(created: str) -> None:
+    assert local_minute(created, ZoneInfo("America/New_York")) == created

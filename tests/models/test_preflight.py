@@ -1,4 +1,4 @@
-"""Each finding of the look before a start: told when it is there, and not a word when it is not."""
+"""Preflight checks: the model, settings and machine that cause each finding, and those that don't."""
 
 from __future__ import annotations
 

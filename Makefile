@@ -24,7 +24,7 @@ install:
 lint:
 	$(PYTHON) scripts/bootstrap.py develop
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && \
-	  .venv/bin/deptry app && .venv/bin/python scripts/check_words.py
+	  .venv/bin/deptry app framelens && .venv/bin/python scripts/check_words.py
 
 bench:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks

@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app.core import KeyframesChosen, Selection
-from app.video import extract
+import framelens
 
 
 def main() -> None:
@@ -19,15 +18,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", default=Path("frames"))
     given = parser.parse_args()
 
-    given.folder.mkdir(parents=True, exist_ok=True)
-    # "auto" looks for what happens. Other strategies: uniform, every, scenes, codec, times.
-    events = extract(given.video, frames=8, selection=Selection("auto"), read_text=False)
-    for event in events:
-        if isinstance(event, KeyframesChosen):
-            for frame in event.keyframes:
-                path = given.folder / f"{frame.number:02d}-{frame.time_seconds:.2f}s.jpg"
-                path.write_bytes(frame.jpeg)
-                print(f"{path}: frame {frame.frame_index}, shot {frame.shot}, chosen for {frame.reason}")
+    try:
+        # The usual strategy looks for what happens. Others: uniform, every, scenes, codec, times.
+        frames = framelens.keyframes(given.video, frames=8)
+        paths = frames.save(given.folder)
+    except framelens.AppError as error:  # an error that the user can do something about
+        raise SystemExit(str(error)) from None
+    for frame, path in zip(frames, paths, strict=True):
+        print(f"{path}: {frame.time_seconds:.2f} s, frame {frame.frame_index}, shot {frame.shot}, {frame.reason}")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from app import config
-from app.analysis import Task
-from app.analysis.prompts.templates import load
-from app.core import AnalysisRequest, AppError, Finished
-from app.i18n import error_text
-from app.services import open_session
+import framelens
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -26,22 +21,16 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     given = parser.parse_args()
 
-    # The same as setting FRAMELENS_TEMPLATE_DIR.
-    session = open_session(config.load(), load(TEMPLATES))
-    request = AnalysisRequest(given.video, frames=4, template="shop")
     try:
-        for event in session.run(Task(request, job_id="example")):
-            if isinstance(event, Finished):
-                times = {frame.number: frame.time_seconds for frame in event.analysis.keyframes}
-                for finding in event.analysis.findings:
-                    # The model cites frames by number; the times come from the file.
-                    when = ", ".join(f"{times[number]:.2f} s" for number in finding.frames)
-                    people, activity = (finding.fields.get(key, "") for key in ("people", "activity"))
-                    print(when, people, activity, finding.text, sep="\t")
-    except AppError as error:  # an error that the user can do something about
-        raise SystemExit(error_text(error, "en")) from None
-    finally:
-        session.close()
+        analysis = framelens.analyse(given.video, frames=4, template="shop", template_dir=TEMPLATES)
+    except framelens.AppError as error:  # an error that the user can do something about
+        raise SystemExit(str(error)) from None
+    times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
+    for finding in analysis.findings:
+        # The model cites frames by number; the times come from the file.
+        when = ", ".join(f"{times[number]:.2f} s" for number in finding.frames)
+        people, activity = (finding.fields.get(key, "") for key in ("people", "activity"))
+        print(when, people, activity, finding.text, sep="\t")
 
 
 if __name__ == "__main__":

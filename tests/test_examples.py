@@ -83,6 +83,30 @@ def test_remote_engine_without_an_address_says_what_to_set(video: Path, tmp_path
     assert done.returncode == 1 and "FRAMELENS_BASE_URL" in done.stderr
 
 
+def test_langchain_chain_gets_a_line_for_each_frame(video: Path, tmp_path: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "A red card."
+
+    with serve(behave) as server:
+        done = run("langchain_frames.py", video, "scripted", cwd=tmp_path, FRAMELENS_BASE_URL=server.base_url)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4 and all(line.endswith(" s  A red card.") for line in lines)
+    assert json.dumps(server.requests).count("data:image/jpeg;base64,/9j/") == 4
+
+
+def test_batch_writes_a_pdf_for_each_video_and_names_the_bad_one(video: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(video.read_bytes() + name.encode())
+    (folder / "c.mp4").write_text("no video")
+    done = run("batch.py", folder, "--no-model", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["a.mp4", "b.mp4", "c.mp4"]
+    assert all((folder / f"{name}.report.pdf").read_bytes().startswith(b"%PDF") for name in "ab")
+
+
 def test_readme_lists_every_example_and_each_is_tested() -> None:
     readme, tests = (path.read_text(encoding="utf-8") for path in (EXAMPLES / "README.md", Path(__file__)))
     for script in (path.name for path in EXAMPLES.glob("*.py")):

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import queue
 import sys
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,22 +21,13 @@ from app.cli.inputs import Input
 from app.cli.progress import BatchProgress, ProgressRow
 from app.cli.report_output import Output
 from app.config import Settings
-from app.core import (
-    Analysis,
-    AnalysisEvent,
-    AnalysisRequest,
-    AppError,
-    Cancelled,
-    ConfigError,
-    EngineError,
-    InputError,
-    Language,
-)
+from app.core import Analysis, AnalysisRequest, AppError, Cancelled, ConfigError, InputError, Language
 from app.i18n import error_text, notice_text, t
 from app.i18n.formatting import span
 from app.jobs import WORKERS, JobSnapshot
 from app.reports.json import writer
 from app.services import Services, open_services
+from app.services.analyses import AnalysisRun, raise_without_report, start_run
 from app.video import check_file, printable, worker_ready
 
 _POLL_SECONDS = 0.1  # chosen by hand; not tuned
@@ -97,17 +86,14 @@ class Batch:
 @dataclass
 class _Running:
     path: Path
-    job_id: str
-    was_over: bool
-    events: queue.SimpleQueue[AnalysisEvent]
+    run: AnalysisRun
     row: ProgressRow
     since: float = field(default_factory=time.monotonic)
 
     def show(self) -> None:
         """Display the events that have arrived."""
-        with suppress(queue.Empty):
-            while True:
-                self.row.show(self.events.get_nowait())
+        for event in self.run.arrived():
+            self.row.show(event)
 
 
 def run(batch: Batch, inputs: Iterable[Input]) -> int:
@@ -152,15 +138,15 @@ def _outcomes(
                 yield started
         for one in list(running):
             if cancel.is_set():
-                services.jobs.cancel(one.job_id)
-            job = services.jobs.snapshot(one.job_id)
+                one.run.cancel()
+            job = one.run.job
             one.show()
             if job.is_over:
                 running.remove(one)
                 progress.ended(one.row)
                 outcome = _finish(batch, one, job)
                 if isinstance(job.error, InputError) and job.video is None:  # not a video: nothing to keep
-                    services.jobs.remove(one.job_id)
+                    services.jobs.remove(one.run.job_id)
                     outcome = replace(outcome, job=None)
                 yield outcome
         if running:
@@ -175,16 +161,10 @@ def _start(batch: Batch, item: Input, services: Services, progress: BatchProgres
             raise item.error
         check_file(item.path)
         request = batch.request(item.path)
-        known = None if given.anew else jobs.finished(request)
-        if known and given.skip_done:
+        if given.skip_done and (known := jobs.finished(request)):
             return Outcome(item.path, "skipped", job=known)
-        events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
         name = printable(item.path.name)
-        if job_id := None if given.anew else jobs.unfinished(request):
-            jobs.resume(job_id, listener=events.put)
-        else:
-            job_id = jobs.submit(request, name=name, force=given.anew, listener=events.put)
-        return _Running(item.path, job_id, known is not None and known.id == job_id, events, progress.begin(name))
+        return _Running(item.path, start_run(jobs, request, name=name, force=given.anew), progress.begin(name))
     except ConfigError:
         raise
     except AppError as error:
@@ -193,13 +173,15 @@ def _start(batch: Batch, item: Input, services: Services, progress: BatchProgres
 
 def _finish(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
     outcome = Outcome(one.path, "done", time.monotonic() - one.since, job=job, error=job.error)
-    if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
-        error = job.error or Cancelled()
+    try:
+        raise_without_report(job)
+    except AppError as error:
         state: State = "cancelled" if isinstance(error, Cancelled) else "failed"
         return replace(outcome, state=state, exit_code=error.exit_code, error=error)
+    assert job.analysis
     if job.error:
         outcome = replace(outcome, state="without_model", exit_code=batch.code_of(job.error))
-    elif one.was_over:
+    elif one.run.was_finished:
         outcome = replace(outcome, state="done_before")
     if batch.given.json and not batch.given.output:
         return outcome

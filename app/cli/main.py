@@ -7,7 +7,6 @@ Exit codes: 0 done; 1 a fault of FrameLens; 2 wrong usage or setting; 3 the vide
 from __future__ import annotations
 
 import argparse
-import locale
 import logging
 import os
 import re
@@ -18,8 +17,9 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 from unicodedata import east_asian_width
 
-from app.core import AppError, Cancelled, Language
-from app.i18n import LANGUAGES, catalogue, error_text, language_of, t
+from app.core.domain import Language
+from app.core.errors import AppError, Cancelled
+from app.i18n import LANGUAGES, catalogue, error_text, language_of, system_language, t
 
 if TYPE_CHECKING:
     from app.core import Language
@@ -70,7 +70,7 @@ def interrupted() -> int:
 
     For an interrupt before the command could handle it itself.
     """
-    return _fail(Cancelled(), _system_language())
+    return _fail(Cancelled(), system_language())
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -141,14 +141,7 @@ def _wanted_language(words: Sequence[str]) -> Language:
         name, _, value = word.partition("=")
         if name == "--language" and (tag := value or following) in LANGUAGES:
             return language_of(tag)
-    return _system_language()
-
-
-def _system_language() -> Language:
-    for name in ("FRAMELENS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
-        if tag := os.environ.get(name):
-            return language_of(tag)
-    return language_of(locale.getlocale()[0])
+    return system_language()
 
 
 def _fail(error: AppError, language: Language) -> int:

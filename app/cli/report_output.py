@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
-from app.cli.common import storage_errors
 from app.core import Analysis, ConfigError, Language
 from app.reports import FORMATS, files_of, format_of
 from app.reports.files import written
+from app.store import storage_errors
 
 
 @dataclass(frozen=True)

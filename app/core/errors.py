@@ -25,9 +25,14 @@ from __future__ import annotations
 
 
 class AppError(Exception):
-    """An error whose text the user may read: `t("error." + key, language, **values)`."""
+    """An error whose text the user may read: `t("error." + key, language, **values)`.
+
+    Attributes:
+        text: That text, where the language is known (in the Python API); `str` then gives it instead of the key.
+    """
 
     exit_code = 1
+    text = ""
 
     def __init__(self, key: str, /, **values: object) -> None:
         self.key = key
@@ -35,6 +40,8 @@ class AppError(Exception):
         super().__init__(key, values)
 
     def __str__(self) -> str:
+        if self.text:
+            return self.text
         details = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         return f"{self.key} ({details})" if details else self.key
 

@@ -5,6 +5,8 @@ A text selects singular or plural with `{n:finding|findings}`: the first word if
 
 from __future__ import annotations
 
+import locale
+import os
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -103,3 +105,11 @@ def as_notice(error: AppError) -> Notice:
 def language_of(tag: str | None) -> Language:
     """Return the language for a locale tag such as "zh-CN" or "en_US.UTF-8"; English if it is any other."""
     return "zh" if (tag or "").lower().startswith("zh") else "en"
+
+
+def system_language() -> Language:
+    """Return the language of FRAMELENS_LANGUAGE, or else of the system's locale."""
+    for name in ("FRAMELENS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if tag := os.environ.get(name):
+            return language_of(tag)
+    return language_of(locale.getlocale()[0])

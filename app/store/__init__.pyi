@@ -4,9 +4,11 @@ from .extraction_cache import ExtractionStore as ExtractionStore
 from .extraction_cache import file_state as file_state
 from .fs_utils import ProcessLock as ProcessLock
 from .fs_utils import disk_errors as disk_errors
+from .fs_utils import end_log as end_log
 from .fs_utils import human_size as human_size
 from .fs_utils import log_to as log_to
 from .fs_utils import reason_of as reason_of
+from .fs_utils import storage_errors as storage_errors
 from .library_index import EntrySummary as EntrySummary
 from .library_index import Hit as Hit
 from .library_index import Kind as Kind

@@ -41,6 +41,15 @@ def disk_errors(folder: Path) -> Iterator[None]:
         raise StorageError(key, folder=str(folder), reason=reason_of(error)) from error
 
 
+@contextmanager
+def storage_errors(key: str, path: Path) -> Iterator[None]:
+    """Convert an OSError inside the block to StorageError(key) with the path."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(key, path=str(path), reason=reason_of(error)) from error
+
+
 def reason_of(error: BaseException) -> str:
     """Return the operating system's message for an error."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
@@ -182,3 +191,13 @@ class ProcessLock:
 
     def _lock_of(self, name: str) -> FileLock:
         return FileLock(self._path_of(name), mode=0o600)
+
+
+def end_log(path: Path) -> None:
+    """Undo `log_to` in a program that keeps running; do nothing if another log has replaced this one."""
+    logger = logging.getLogger("app")
+    for handler in [one for one in logger.handlers if isinstance(one, _PrivateLog)]:
+        if Path(handler.baseFilename) == path.absolute():
+            logger.removeHandler(handler)
+            handler.close()
+            logger.setLevel(logging.NOTSET)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import queue
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +23,6 @@ from app.analysis.prompts.templates import load
 from app.cli.common import (
     add_selection_options,
     cancel_on_signals,
-    frame_count,
-    frame_limit,
     parse_selection,
     worst_exit_code,
 )
@@ -34,35 +30,25 @@ from app.cli.inputs import Inputs, resolve
 from app.cli.models.download_question import print_missing, settle
 from app.cli.report_output import Output, parse_output
 from app.config import Settings
-from app.core import (
-    Analysis,
-    AnalysisEvent,
-    AnalysisRequest,
-    AppError,
-    Cancelled,
-    ConfigError,
-    EngineError,
-    Language,
-    readable,
-)
-from app.engine import hub_config
+from app.core import Analysis, AnalysisRequest, AppError, ConfigError, Language, readable
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.reports import FORMATS
-from app.reports.content import local_minute
+from app.reports.content.labels import local_minute
 from app.services import Services, open_planner, open_services
+from app.services.analyses import build_request, is_expected, raise_without_report, start_run, with_named
+from app.services.selection import parse_frames
 from app.video import check_file, printable, probe, worker_started
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
-_BUDGET = 8  # frames; chosen by hand, not tuned
 _MOST_JOBS = 16  # chosen by hand; not tuned
 
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos", language))
-    parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.frames", language))
+    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.frames", language))
     add_selection_options(parser, language)
     parser.add_argument("--template", metavar="NAME", help=t("cli.template", language, names=", ".join(built_in())))
     parser.add_argument("--question", default="", help=t("cli.question", language))
@@ -100,7 +86,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     Raises:
         AppError: A setting, the only video or the disk failed; several videos are reported one by one.
     """
-    settings = _settings(given)
+    settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
     language = given.language or settings.language or language
     templates = load(settings.template_dir)
     if given.anew and given.skip_done:
@@ -131,8 +117,8 @@ def run(given: argparse.Namespace, language: Language) -> int:
             job = _run_job(services, request, given, language, cancel)
         finally:
             services.close()
-    if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
-        raise job.error or Cancelled()
+    raise_without_report(job)
+    assert job.analysis
     _write_report(job.analysis, request.path, output, given, language)
     if job.error is None:
         return 0
@@ -146,35 +132,18 @@ def _run_job(
     """Run the job to its end and return it: a new one, a resumed one, or one that was finished before."""
     from app.cli.progress import Progress  # other commands start without it
 
-    jobs = services.jobs
     with Progress(language, quiet=given.quiet or not sys.stderr.isatty()) as progress:
         for notice in services.engine_notices if request.use_model else ():
             progress.say(notice_text(notice, language))
-        events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
-        unfinished = None if given.anew else jobs.unfinished(request)
-        if unfinished:
-            answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).results)
-            progress.say(t("cli.continuing", language, answered=answered))
-            jobs.resume(unfinished, listener=events.put)
         name = readable(request.path.name)
-        job_id = unfinished or jobs.submit(request, name=name, force=given.anew, listener=events.put)
-        job = jobs.snapshot(job_id)
-        if job.is_complete:
-            progress.say(t("cli.analysed_before", language, created=local_minute(job.created)))
-        while not job.is_over or not events.empty():
-            if cancel.is_set():
-                jobs.cancel(job_id)
-            with suppress(queue.Empty):
-                progress.show(events.get(timeout=0.1))
-            job = jobs.snapshot(job_id)
-    return job
-
-
-def _settings(given: argparse.Namespace) -> Settings:
-    settings = config.load()
-    if given.model:
-        settings = replace(settings, model_path=given.model, model_chosen=True)
-    return replace(settings, base_url=given.base_url) if given.base_url else settings
+        run = start_run(services.jobs, request, name=name, force=given.anew)
+        if run.answered is not None:
+            progress.say(t("cli.continuing", language, answered=run.answered))
+        if run.was_finished:
+            progress.say(t("cli.analysed_before", language, created=local_minute(run.job.created)))
+        for event in run.events(cancel):
+            progress.show(event)
+        return run.job
 
 
 def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
@@ -225,24 +194,17 @@ def _show_plans(
 def _request(
     given: argparse.Namespace, settings: Settings, templates: Templates, language: Language, path: Path
 ) -> AnalysisRequest:
-    template = given.template or ("question" if given.question else "describe")
-    if templates.find(template).needs_question and not given.question.strip():
-        raise ConfigError("question_missing")
-    selection = parse_selection(given)
-    request = AnalysisRequest(
-        path=path,
-        template=template,
+    return build_request(
+        path,
+        settings,
+        templates,
+        template=given.template or "",
         question=given.question,
         language=language,
         use_model=not given.no_model,
-        selection=selection,
+        selection=parse_selection(given),
+        frames=given.frames,
     )
-    frames = frame_limit(given, selection, _BUDGET, lambda: _frames_that_fit(request, settings, templates))
-    return replace(request, frames=frames)
-
-
-def _frames_that_fit(request: AnalysisRequest, settings: Settings, templates: Templates) -> int:
-    return open_planner(settings).held_frames(probe(request.path), request, templates.find(request.template))
 
 
 def _write_report(
@@ -261,8 +223,4 @@ def _write_report(
 
 def _exit_code(settings: Settings, failure: AppError) -> int:
     """Return the exit code of an analysis whose report was made without the model that failed."""
-    is_default_model = not (settings.model_chosen or settings.base_url)
-    no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
-    if failure.key == "model_unconfirmed":  # available if the hub answers
-        no_model_here = is_default_model and hub_config(settings.model_path) is None
-    return 0 if is_default_model and no_model_here else failure.exit_code
+    return 0 if is_expected(failure, settings) else failure.exit_code

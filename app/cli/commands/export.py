@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from app import config
-from app.cli.common import storage_errors
 from app.core import Analysis, ConfigError, InputError, Language
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle
 from app.reports.files import written
 from app.services import open_library
+from app.store import storage_errors
 
 ALL = "all"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -19,27 +19,28 @@ from app import config
 from app.cli.common import (
     add_selection_options,
     cancel_on_signals,
-    frame_count,
-    frame_limit,
     parse_selection,
-    storage_errors,
 )
-from app.config import Settings
-from app.core import AnalysisRequest, KeyframesChosen, Language, Probed, StageStarted, VideoEvent, VideoInfo, clock
+from app.core import (
+    KeyframesChosen,
+    Language,
+    StageStarted,
+    VideoInfo,
+    clock,
+)
 from app.i18n import LANGUAGES, notice_text, t
-from app.store import log_to
+from app.services.selection import KEYFRAMES, frame_limit, parse_frames
+from app.store import log_to, storage_errors
 from app.video import worker_started
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_BUDGET = 16  # frames; chosen by hand, not tuned
-
 
 def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command."""
     parser.add_argument("video", type=Path, help=t("cli.video", language))
-    parser.add_argument("--frames", type=frame_count, metavar="N", help=t("cli.keyframes_frames", language))
+    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.keyframes_frames", language))
     add_selection_options(parser, language)
     parser.add_argument("--json", action="store_true", help=t("cli.keyframes_json", language))
     parser.add_argument("--zip", type=Path, metavar="FILE", help=t("cli.zip", language))
@@ -61,7 +62,8 @@ def run(given: argparse.Namespace, language: Language) -> int:
 
 def _run(given: argparse.Namespace, language: Language) -> int:
     # Imported here: the slower decoder worker has started by now.
-    from app.analysis import ExtractionRequest, open_extraction_cache
+    from app.analysis import open_extraction_cache
+    from app.services.keyframes import consume, frames_that_fit, open_events
 
     settings = config.load()
     language = given.language or settings.language or language
@@ -69,50 +71,22 @@ def _run(given: argparse.Namespace, language: Language) -> int:
     log_to(settings.data_dir)
     cancel = cancel_on_signals()
     path = given.video.expanduser().absolute()
-    frames = frame_limit(given, selection, _BUDGET, lambda: _frames_that_fit(settings, path))
-    wanted = ExtractionRequest(frames, selection, facts=False)
-    recall = open_extraction_cache(settings.data_dir)
-    known = recall.find(path, wanted, cancel)
-    events = recall.make(path, wanted, cancel) if known is None else iter(known)
-    if known is None and not given.json:  # the worker needs longer than this to load its libraries
+    frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
+    events, reused = open_events(settings, path, frames, selection, cancel)
+    if not reused and not given.json:  # the worker needs longer than this to load its libraries
         threading.Thread(target=import_module, args=("rich.console",), daemon=True).start()
     if sys.stderr.isatty() and not given.quiet:
         from app.cli.progress import Progress
 
         with Progress(language, quiet=False) as progress:
             progress.show(StageStarted("survey"))
-            video, chosen = _consume(events, progress.show)
+            video, chosen = consume(events, progress.show)
     else:
-        video, chosen = _consume(events, lambda _: None)
+        video, chosen = consume(events, lambda _: None)
 
-    sha256 = recall.sha256(path, cancel) if given.json else ""
-    deliver(path, video, chosen, given, language, sha256, reused=known is not None, cancel=cancel)
+    sha256 = open_extraction_cache(settings.data_dir).sha256(path, cancel) if given.json else ""
+    deliver(path, video, chosen, given, language, sha256, reused=reused, cancel=cancel)
     return 0
-
-
-def _frames_that_fit(settings: Settings, path: Path) -> int:
-    """Return the number of frames that one request for a description holds."""
-    from app.analysis import built_in
-    from app.services import open_planner
-    from app.video import probe
-
-    request = AnalysisRequest(path)
-    template = built_in()[request.template]
-    return open_planner(settings).held_frames(probe(path), request, template)
-
-
-def _consume(events: Iterator[VideoEvent], show: Callable[[VideoEvent], None]) -> tuple[VideoInfo, KeyframesChosen]:
-    video, chosen = None, None
-    for event in events:
-        match event:
-            case Probed():
-                video = event.video
-            case KeyframesChosen():
-                chosen = event
-            case _:
-                show(event)
-    assert video and chosen
-    return video, chosen
 
 
 def deliver(

@@ -1,0 +1,177 @@
+"""Analyses for commands and programs: settings and request from what was given, and a run with its events."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.analysis.prompts.templates import Templates
+from app.config import Settings
+from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, EngineError, Language, Selection
+from app.engine import hub_config
+from app.services import open_planner
+from app.services.selection import ANALYSED_FRAMES, frame_limit
+
+if TYPE_CHECKING:
+    from app.jobs import Jobs, JobSnapshot
+
+_STOP_SECONDS = 10.0
+"""How long to wait for a job to stop, which it does within a second. Chosen by hand; not tuned."""
+
+
+def with_named(settings: Settings, *, model: str, base_url: str) -> Settings:
+    """Return `settings` with the given model and engine address; an empty value changes nothing."""
+    if model:
+        settings = replace(settings, model_path=model, model_chosen=True)
+    return replace(settings, base_url=base_url) if base_url else settings
+
+
+def build_request(
+    path: Path,
+    settings: Settings,
+    templates: Templates,
+    *,
+    template: str,
+    question: str,
+    language: Language,
+    use_model: bool,
+    selection: Selection,
+    frames: int | None,
+) -> AnalysisRequest:
+    """Build the request for one video.
+
+    Args:
+        path: The video.
+        settings: The settings, which determine how many frames fit.
+        templates: All templates.
+        template: Key of a template, "" for a description, or for an answer if a question is given.
+        question: The user's question, "" for none.
+        language: Language of the report.
+        use_model: Ask a model.
+        selection: How frames are chosen.
+        frames: Most frames, FIT, or None for the default.
+
+    Raises:
+        ConfigError: The template is unknown or needs a question.
+        AppError: The video can't be read, with FIT.
+    """
+    template = template or ("question" if question else "describe")
+    if templates.find(template).needs_question and not question.strip():
+        raise ConfigError("question_missing")
+    request = AnalysisRequest(
+        path=path,
+        template=template,
+        question=question,
+        language=language,
+        use_model=use_model,
+        selection=selection,
+    )
+
+    def fit() -> int:
+        from app.video import probe
+
+        return open_planner(settings).held_frames(probe(path), request, templates.find(template))
+
+    return replace(request, frames=frame_limit(frames, selection.strategy, ANALYSED_FRAMES, fit))
+
+
+@dataclass(frozen=True)
+class AnalysisRun:
+    """A job that was started for a caller who waits for it.
+
+    Attributes:
+        job_id: Id of the job.
+        answered: Number of chunks that are answered already, if an earlier job that stopped early is resumed.
+        was_finished: Whether the job was finished before.
+    """
+
+    job_id: str
+    answered: int | None
+    was_finished: bool
+    _jobs: Jobs
+    _events: queue.SimpleQueue[AnalysisEvent] = field(repr=False)
+
+    @property
+    def job(self) -> JobSnapshot:
+        """Return the current state of the job."""
+        return self._jobs.snapshot(self.job_id)
+
+    def arrived(self) -> Iterator[AnalysisEvent]:
+        """Yield the events that have arrived, without waiting."""
+        with suppress(queue.Empty):
+            while True:
+                yield self._events.get_nowait()
+
+    def events(self, cancel: threading.Event) -> Generator[AnalysisEvent, None, None]:
+        """Yield the events until the job is over.
+
+        `cancel` stops it. Closing the generator, or an error such as KeyboardInterrupt in it, does too, and waits.
+        """
+        try:
+            while not self.job.is_over or not self._events.empty():
+                if cancel.is_set():
+                    self.cancel()
+                with suppress(queue.Empty):
+                    yield self._events.get(timeout=0.1)
+        except BaseException:
+            self.cancel()
+            deadline = time.monotonic() + _STOP_SECONDS
+            while not self.job.is_over and time.monotonic() < deadline:
+                time.sleep(0.05)
+            raise
+
+    def cancel(self) -> None:
+        """Ask the job to stop."""
+        self._jobs.cancel(self.job_id)
+
+
+def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -> AnalysisRun:
+    """Start an analysis, resume the same one that stopped early, or return the same one that is finished.
+
+    Args:
+        jobs: The queue.
+        request: The analysis.
+        name: Name of the video as shown to the user.
+        force: Analyse even if the same file was analysed in the same way before.
+
+    Raises:
+        InputError: The settings have changed since the job stopped.
+        StorageError: The job could not be stored.
+    """
+    events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
+    if unfinished := None if force else jobs.unfinished(request):
+        answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).results)
+        jobs.resume(unfinished, listener=events.put)
+        return AnalysisRun(unfinished, answered, False, jobs, events)
+    known = None if force else jobs.finished(request)
+    job_id = jobs.submit(request, name=name, force=force, listener=events.put)
+    return AnalysisRun(job_id, None, known is not None and known.id == job_id, jobs, events)
+
+
+def raise_without_report(job: JobSnapshot) -> None:
+    """Raise the error of a job that is over and has no report; a report without a model counts as one.
+
+    Raises:
+        AppError: The error of the job.
+        Cancelled: The job was cancelled.
+    """
+    if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
+        raise job.error or Cancelled()
+
+
+def is_expected(failure: AppError, settings: Settings) -> bool:
+    """Return whether a report without a model counts as success after this failure.
+
+    It does if the user named no model and the default one is not available here.
+    """
+    is_default_model = not (settings.model_chosen or settings.base_url)
+    no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
+    if failure.key == "model_unconfirmed":  # available if the hub answers
+        no_model_here = is_default_model and hub_config(settings.model_path) is None
+    return is_default_model and no_model_here

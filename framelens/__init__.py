@@ -1,0 +1,183 @@
+"""Python API of FrameLens: keyframes, analyses and reports of videos.
+
+    import framelens
+
+    for frame in framelens.keyframes("talk.mp4", frames=16):
+        print(frame.time_seconds, frame.reason)
+    analysis = framelens.analyse("talk.mp4", question="Who speaks?")
+    pdf = framelens.report(analysis, "pdf")
+
+`keyframes`, `analyse` and `analyse_events` do one thing each and release everything that they started. A `Session` does
+several with one engine. Settings come from arguments, then the environment and `.env`, as for the command `framelens`.
+
+Errors that a user can do something about are subclasses of AppError; `str(error)` is a sentence in the language of the
+call. Times are seconds from the first frame of the video. Importing this package imports none of its dependencies:
+every name is imported on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.core.domain import (
+        Analysis,
+        AnalysisEvent,
+        AnswerDelta,
+        Answered,
+        Boundary,
+        Chapter,
+        ChunkDone,
+        ChunkResult,
+        Cue,
+        DecodeSummary,
+        EngineInfo,
+        EngineProgress,
+        FactsMeasured,
+        Finding,
+        Finished,
+        FrameFacts,
+        Heard,
+        Keyframe,
+        KeyframeFound,
+        KeyframesChosen,
+        Language,
+        Measures,
+        ModeChosen,
+        Notice,
+        Noticed,
+        OpeningChosen,
+        Planned,
+        Probed,
+        Shot,
+        StageStarted,
+        Strategy,
+        Stretch,
+        SurveyProgress,
+        Transcript,
+        Usage,
+        VideoInfo,
+    )
+    from app.core.errors import (
+        AppError,
+        Cancelled,
+        ConfigError,
+        ContextExceeded,
+        DecodeError,
+        EngineBrokeOff,
+        EngineBusy,
+        EngineError,
+        EngineTimeout,
+        ImageRejected,
+        InputError,
+        ModelNotFound,
+        StorageError,
+    )
+    from app.i18n import error_text, notice_text
+    from app.llm.chat import EngineChat as ChatModel
+    from framelens.keyframe_list import KeyframeList
+    from framelens.report_files import FORMATS, load_reports, report, save_report
+    from framelens.session import Session, analyse, analyse_events, keyframes
+
+__all__ = [
+    "FORMATS",
+    "Analysis",
+    "AnalysisEvent",
+    "AnswerDelta",
+    "Answered",
+    "AppError",
+    "Boundary",
+    "Cancelled",
+    "Chapter",
+    "ChatModel",
+    "ChunkDone",
+    "ChunkResult",
+    "ConfigError",
+    "ContextExceeded",
+    "Cue",
+    "DecodeError",
+    "DecodeSummary",
+    "EngineBrokeOff",
+    "EngineBusy",
+    "EngineError",
+    "EngineInfo",
+    "EngineProgress",
+    "EngineTimeout",
+    "FactsMeasured",
+    "Finding",
+    "Finished",
+    "FrameFacts",
+    "Heard",
+    "ImageRejected",
+    "InputError",
+    "Keyframe",
+    "KeyframeFound",
+    "KeyframeList",
+    "KeyframesChosen",
+    "Language",
+    "Measures",
+    "ModeChosen",
+    "ModelNotFound",
+    "Notice",
+    "Noticed",
+    "OpeningChosen",
+    "Planned",
+    "Probed",
+    "Session",
+    "Shot",
+    "StageStarted",
+    "StorageError",
+    "Strategy",
+    "Stretch",
+    "SurveyProgress",
+    "Transcript",
+    "Usage",
+    "VideoInfo",
+    "analyse",
+    "analyse_events",
+    "error_text",
+    "keyframes",
+    "load_reports",
+    "notice_text",
+    "report",
+    "save_report",
+]
+
+_ERRORS = (
+    "AppError",
+    "Cancelled",
+    "ConfigError",
+    "ContextExceeded",
+    "DecodeError",
+    "EngineBrokeOff",
+    "EngineBusy",
+    "EngineError",
+    "EngineTimeout",
+    "ImageRejected",
+    "InputError",
+    "ModelNotFound",
+    "StorageError",
+)
+_MODULES = {
+    **dict.fromkeys(_ERRORS, "app.core.errors"),
+    **dict.fromkeys(("error_text", "notice_text"), "app.i18n"),
+    **dict.fromkeys(("FORMATS", "load_reports", "report", "save_report"), "framelens.report_files"),
+    **dict.fromkeys(("Session", "analyse", "analyse_events", "keyframes"), "framelens.session"),
+    "ChatModel": "app.llm.chat",
+    "KeyframeList": "framelens.keyframe_list",
+}
+_NAMES = {"ChatModel": "EngineChat"}
+"""Names that differ in their module; a name without a module in _MODULES is of app.core.domain."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(_MODULES.get(name, "app.core.domain"))
+    value = globals()[name] = getattr(module, _NAMES.get(name, name))
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

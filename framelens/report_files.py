@@ -1,0 +1,104 @@
+"""Reports of analyses in every format that `framelens export` knows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from app.core import Analysis, ConfigError, InputError, Language
+from app.reports import FORMATS as _FORMATS
+from app.reports import files_of, format_of
+from framelens.messages import checked_language, localised
+
+FORMATS: tuple[str, ...] = tuple(_FORMATS)
+"""Names of all formats."""
+
+
+def report(
+    analysis: Analysis | str | os.PathLike[str], format: str = "markdown", *, language: Language | None = None
+) -> bytes:
+    """Return the report of an analysis as the bytes of one file.
+
+    A Markdown report refers to pictures in files beside it, which `save_report` writes.
+
+    Args:
+        analysis: The analysis, or the path of a JSON report.
+        format: One of FORMATS.
+        language: Language of the report; by default that of the analysis.
+
+    Raises:
+        ConfigError: The format or the language is unknown.
+        InputError: The file is no report, or the report would be empty in this format.
+    """
+    with localised(_language_of(analysis, language)):
+        known = _known(format)
+        analysis = _one(analysis)
+        wanted = language or analysis.request.language
+        return next(files_of(known, analysis, wanted, f"report{_FORMATS[known].suffix}")).data
+
+
+def save_report(
+    analysis: Analysis | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    language: Language | None = None,
+) -> list[Path]:
+    """Write the report of an analysis with the files that it refers to, and return their paths.
+
+    Args:
+        analysis: The analysis, or the path of a JSON report.
+        path: The file; one that exists is replaced.
+        format: One of FORMATS; by default the one that the name of the file ends in, such as "talk.pdf".
+        language: Language of the report; by default that of the analysis.
+
+    Raises:
+        ConfigError: The format or the language is unknown.
+        InputError: The file is no report, or the report would be empty in this format.
+        StorageError: A file can't be written.
+    """
+    from app.reports.files import written
+    from app.store import storage_errors
+
+    with localised(_language_of(analysis, language)):
+        target = Path(path).expanduser()
+        known = _known(format or format_of(target.name) or target.suffix)
+        analysis = _one(analysis)
+        files = files_of(known, analysis, language or analysis.request.language, target.name)
+        with storage_errors("report_not_written", target):
+            return [target.parent / file.name for file in written(files, target.parent)]
+
+
+def load_reports(path: str | os.PathLike[str], *, language: Language | None = None) -> list[Analysis]:
+    """Read the analyses in a JSON report, or in a ZIP of such reports.
+
+    Args:
+        path: The file. It may be of a stranger: it is read in a process of its own with limited memory.
+        language: Language of error messages; by default that of the system.
+
+    Raises:
+        InputError: The file can't be read or is no report.
+    """
+    from app.library.bulk_operations import reports_in
+
+    with localised(checked_language(language)):
+        return list(reports_in([Path(path).expanduser()]))
+
+
+def _language_of(analysis: object, language: Language | None) -> Language:
+    return checked_language(language, analysis.request.language if isinstance(analysis, Analysis) else None)
+
+
+def _known(format: str) -> str:
+    if format not in _FORMATS:
+        raise ConfigError("formats_unknown", given=format, known=", ".join(_FORMATS))
+    return format
+
+
+def _one(analysis: Analysis | str | os.PathLike[str]) -> Analysis:
+    if isinstance(analysis, Analysis):
+        return analysis
+    found = load_reports(analysis)
+    if len(found) != 1:
+        raise InputError("reports_several", name=Path(analysis).name, count=len(found))
+    return found[0]

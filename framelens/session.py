@@ -1,0 +1,422 @@
+"""Sessions of programs: keyframes and analyses with the settings, the data folder and the engine of one session."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack, cast
+
+from app import config
+from app.config import Settings
+from app.core import Analysis, AnalysisEvent, Finished, Language, Noticed, Selection, Strategy
+from app.services.selection import (
+    KEYFRAMES,
+    build_selection,
+    frame_limit,
+    parse_frames,
+    parse_interval,
+    parse_seconds,
+)
+from framelens.keyframe_list import KeyframeList
+from framelens.messages import checked_language, localised
+
+if TYPE_CHECKING:
+    from app.services.container import Services
+
+Frames = int | Literal["fit"] | None
+"""Most frames, 1 to 256; "fit" for as many as one request to the model holds; None for the default."""
+Time = float | str
+"""Seconds from the start of the video, or a clock time such as "1:15.5"."""
+PathLike = str | os.PathLike[str]
+
+
+class SessionOptions(TypedDict, total=False):
+    """Arguments of `Session`, which `keyframes`, `analyse` and `analyse_events` take too."""
+
+    model: str
+    base_url: str
+    api_key: str
+    language: Language | None
+    data_dir: PathLike | None
+    template_dir: PathLike | None
+    settings: Mapping[str, str] | None
+    download: bool
+
+
+class SelectionOptions(TypedDict, total=False):
+    """Arguments of `Session.keyframes` beside its language."""
+
+    strategy: Strategy | None
+    every: Time | None
+    at: Sequence[Time]
+    start: Time
+    end: Time | None
+    cancel: threading.Event | None
+
+
+class RunOptions(SelectionOptions, total=False):
+    """Arguments of `Session.analyse_events` beside its language."""
+
+    template: str
+    use_model: bool
+    fresh: bool
+
+
+class KeyframeOptions(SessionOptions, SelectionOptions, total=False):
+    """Arguments of `keyframes`."""
+
+
+class AnalysisOptions(SessionOptions, RunOptions, total=False):
+    """Arguments of `analyse` and `analyse_events`."""
+
+
+class Session:
+    """Keyframes and analyses that share settings, a data folder and an engine.
+
+    A session starts an engine when the first analysis needs one. Close it, or use it in a `with` statement: that ends
+    the engine. Only then is the log of FrameLens detached from the program's logging. Several threads may share one.
+
+    Args:
+        model: A folder or a model on the hub; with an engine elsewhere, the model's name there.
+        base_url: Address of an engine elsewhere, such as "http://127.0.0.1:8000/v1"; no engine is started then.
+        api_key: Key of that engine.
+        language: Language of reports and errors; by default FRAMELENS_LANGUAGE, or else that of the system.
+        data_dir: Folder for the library, caches and the log; by default FRAMELENS_DATA_DIR, or else that of the user.
+        template_dir: Folder with templates of your own.
+        settings: Further settings by the names of their variables, such as {"FRAMELENS_ANSWER_TOKENS": "2048"}. They
+            take precedence over the environment and `.env`; arguments take precedence over them.
+        download: Download the model if it is not on this machine. Without it the analysis raises ModelNotFound.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "",
+        base_url: str = "",
+        api_key: str = "",
+        language: Language | None = None,
+        data_dir: PathLike | None = None,
+        template_dir: PathLike | None = None,
+        settings: Mapping[str, str] | None = None,
+        download: bool = False,
+    ) -> None:
+        from app.services.analyses import with_named
+
+        given = {
+            "FRAMELENS_BASE_URL": base_url,
+            "FRAMELENS_API_KEY": api_key,
+            "FRAMELENS_DATA_DIR": os.fspath(data_dir or ""),
+            "FRAMELENS_TEMPLATE_DIR": os.fspath(template_dir or ""),
+            "VLLM_MODEL_PATH": model,
+        }
+        environ = {**os.environ, **(settings or {}), **{name: value for name, value in given.items() if value}}
+        with localised(checked_language(language)):
+            self._settings = with_named(config.load(environ), model=model, base_url="")
+        self._language = checked_language(language, self._settings.language)
+        self._download = download
+        self._lock = threading.Lock()
+        self._opened = ExitStack()
+        self._services: Services | None = None
+
+    def __enter__(self) -> Self:
+        from app.video import worker_ready
+
+        self._opened.enter_context(worker_ready())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop running analyses and end everything that this session started, the engine included."""
+        with self._lock:
+            self._services = None
+            self._opened.close()
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings in use."""
+        return self._settings
+
+    def keyframes(
+        self,
+        path: PathLike,
+        frames: Frames = None,
+        *,
+        strategy: Strategy | None = None,
+        every: Time | None = None,
+        at: Sequence[Time] = (),
+        start: Time = 0.0,
+        end: Time | None = None,
+        language: Language | None = None,
+        cancel: threading.Event | None = None,
+    ) -> KeyframeList:
+        """Choose the keyframes of a video. No model is asked.
+
+        A second call on the same content with the same arguments is answered from the data folder.
+
+        Args:
+            path: The video.
+            frames: Most frames; 16 by default, and no limit for a strategy that sets the number itself.
+            strategy: "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each
+                `every` seconds; "scenes" the first of each shot; "codec" the codec's key frames; "times" those at `at`.
+            every: Seconds between frames; implies "every".
+            at: Times; imply "times".
+            start: Start of the range.
+            end: End of the range; by default that of the video.
+            language: Language of errors; by default that of the session.
+            cancel: Stops the call within a second once it is set.
+
+        Raises:
+            InputError: The file can't be read.
+            ConfigError: The arguments contradict each other.
+            Cancelled: `cancel` was set.
+        """
+        from app.analysis import open_extraction_cache
+        from app.services.keyframes import consume, frames_that_fit, open_events
+
+        language = checked_language(language, self._language)
+        with localised(language):
+            self._open_log()
+            settings, file = self._settings, _file(path)
+            selection = _selection(strategy, every, at, start, end)
+            fit = lambda: frames_that_fit(settings, file)  # noqa: E731 - rarely called
+            most = frame_limit(_number(frames), selection.strategy, KEYFRAMES, fit)
+            events, reused = open_events(settings, file, most, selection, cancel)
+            video, chosen = consume(events, lambda _: None)
+            sha256 = open_extraction_cache(settings.data_dir).sha256(file, cancel)
+        return KeyframeList(chosen.keyframes, video, chosen.decode, reused, sha256)
+
+    def analyse(
+        self,
+        path: PathLike,
+        question: str = "",
+        frames: Frames = None,
+        *,
+        language: Language | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Analysis:
+        """Analyse a video and return the finished analysis; the arguments are those of `analyse_events`.
+
+        Raises:
+            EngineError: The model can't answer. The analysis without a model is what `analyse_events` yields before
+                it, and what `use_model=False` returns.
+            AppError: Any other error of `analyse_events`.
+        """
+        analysis: Analysis | None = None
+        for event in self.analyse_events(path, question, frames, language=language, **options):
+            if isinstance(event, Finished):
+                analysis = event.analysis
+        assert analysis
+        return analysis
+
+    def analyse_events(
+        self,
+        path: PathLike,
+        question: str = "",
+        frames: Frames = None,
+        *,
+        template: str = "",
+        strategy: Strategy | None = None,
+        every: Time | None = None,
+        at: Sequence[Time] = (),
+        start: Time = 0.0,
+        end: Time | None = None,
+        language: Language | None = None,
+        use_model: bool = True,
+        fresh: bool = False,
+        cancel: threading.Event | None = None,
+    ) -> Generator[AnalysisEvent, None, None]:
+        """Analyse a video and yield the events of the analysis as they happen; the last is Finished.
+
+        Nothing happens before the first event is requested; leaving the loop early stops the analysis. It is stored in
+        the library of the data folder: the same call resumes one that stopped early, and gets one that is finished
+        from there, with Finished as its only event.
+
+        Args:
+            path: The video.
+            question: Your question.
+            frames: Most keyframes; 8 by default, and no limit for a strategy that sets the number itself.
+            template: Key of a template; by default "question" with a question and "describe" without.
+            strategy: How keyframes are chosen, see `keyframes`.
+            every: Seconds between frames; implies "every".
+            at: Times; imply "times".
+            start: Start of the range.
+            end: End of the range; by default that of the video.
+            language: Language of the report and of errors; by default that of the session.
+            use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
+            fresh: Analyse even if the same was analysed before.
+            cancel: Stops the analysis within a second once it is set.
+
+        Raises:
+            InputError: The file can't be read.
+            ConfigError: The arguments contradict each other, or a template is unknown.
+            EngineError: The model can't answer; raised after Finished, whose analysis has everything else. It is not
+                raised if no model was named and the default one can't run on this machine.
+            StorageError: The data folder can't be written.
+            Cancelled: `cancel` was set.
+        """
+        from app.core import readable
+        from app.services.analyses import build_request, is_expected, raise_without_report, start_run
+        from app.video import check_file
+
+        language = checked_language(language, self._language)
+        with localised(language):
+            file = _file(path)
+            check_file(file)
+            services = self._open_services()
+            request = build_request(
+                file,
+                self._settings,
+                services.templates,
+                template=template,
+                question=question,
+                language=language,
+                use_model=use_model,
+                selection=_selection(strategy, every, at, start, end),
+                frames=_number(frames),
+            )
+            for notice in services.engine_notices if use_model else ():
+                yield Noticed(notice)
+            run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
+            is_finished = False
+            with closing(run.events(cancel or threading.Event())) as events:
+                for event in events:
+                    is_finished |= isinstance(event, Finished)
+                    yield event
+            job = run.job
+            raise_without_report(job)
+            if not is_finished and job.analysis:
+                yield Finished(job.analysis)
+            if job.error and not is_expected(job.error, self._settings):
+                raise job.error
+
+    def _open_log(self) -> None:
+        """Send the log to the data folder until the session is closed."""
+        from app.store import end_log, log_to
+
+        self._opened.callback(end_log, log_to(self._settings.data_dir))
+
+    def _open_services(self) -> Services:
+        from app.services.container import open_services
+
+        with self._lock:
+            if self._services is None:
+                if self._download:
+                    _confirm_download(self._settings)
+                self._open_log()
+                self._services = open_services(self._settings, adopts=False)
+                self._opened.callback(self._services.close)
+            return self._services
+
+
+def keyframes(path: PathLike, frames: Frames = None, **options: Unpack[KeyframeOptions]) -> KeyframeList:
+    """Choose the keyframes of a video: `Session.keyframes` in a session of its own.
+
+    Args:
+        path: The video.
+        frames: Most frames; 16 by default.
+        options: Further arguments of `Session` and `Session.keyframes`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    from app.video import worker_started
+
+    with worker_started(), closing(_session(options)) as session:
+        return session.keyframes(path, frames, **cast(SelectionOptions, _call(options)))
+
+
+def analyse(path: PathLike, question: str = "", frames: Frames = None, **options: Unpack[AnalysisOptions]) -> Analysis:
+    """Analyse a video: `Session.analyse` in a session of its own, which ends an engine that it started.
+
+    Args:
+        path: The video.
+        question: Your question.
+        frames: Most keyframes; 8 by default.
+        options: Further arguments of `Session` and `Session.analyse_events`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    from app.video import worker_started
+
+    with worker_started(), closing(_session(options)) as session:
+        return session.analyse(path, question, frames, **_call(options))
+
+
+def analyse_events(
+    path: PathLike, question: str = "", frames: Frames = None, **options: Unpack[AnalysisOptions]
+) -> Generator[AnalysisEvent, None, None]:
+    """Yield the events of an analysis: `Session.analyse_events` in a session of its own, closed with the generator.
+
+    Args:
+        path: The video.
+        question: Your question.
+        frames: Most keyframes; 8 by default.
+        options: Further arguments of `Session` and `Session.analyse_events`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    from app.video import worker_started
+
+    with (
+        worker_started(),
+        closing(_session(options)) as session,
+        closing(session.analyse_events(path, question, frames, **_call(options))) as events,
+    ):
+        yield from events
+
+
+def _session(options: SessionOptions | KeyframeOptions | AnalysisOptions) -> Session:
+    """Create a session from its arguments among all those of a call."""
+    given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
+    return Session(**cast(SessionOptions, given))
+
+
+def _call(options: KeyframeOptions | AnalysisOptions) -> RunOptions:
+    """Return the arguments of a call that are not those of its session; an unknown one raises TypeError there."""
+    return cast(
+        RunOptions, {name: value for name, value in options.items() if name not in SessionOptions.__optional_keys__}
+    )
+
+
+def _file(path: PathLike) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+def _number(frames: Frames) -> int | None:
+    return None if frames is None else parse_frames(str(frames))
+
+
+def _selection(
+    strategy: Strategy | None, every: Time | None, at: Sequence[Time], start: Time, end: Time | None
+) -> Selection:
+    return build_selection(
+        strategy=strategy,
+        every=None if every is None else parse_interval(str(every)),
+        at=tuple(parse_seconds(str(time)) for time in at),
+        start=parse_seconds(str(start)),
+        end=None if end is None else parse_seconds(str(end)),
+        spelling=lambda name, value: name if value is None else f"{name}={value!r}",
+    )
+
+
+def _confirm_download(settings: Settings) -> None:
+    """Confirm the download of the model, if one is needed."""
+    from app.services.engine_session import build_engine, confirmed_downloads
+    from app.services.readiness import readiness
+
+    now = readiness(settings, build_engine(settings)[0])
+    if now.kind == "download" and now.model:
+        confirmed_downloads(settings).add(now.model.model)

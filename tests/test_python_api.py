@@ -1,0 +1,179 @@
+"""The package `framelens` as another program uses it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import framelens
+from app.reports import FORMATS
+from tests.cards import write_card_video
+from tests.llm.scripted import serve
+
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("api") / "cards.mp4", ["red", "blue", "green", "yellow"])
+
+
+@pytest.fixture(scope="module")
+def analysis(video: Path, tmp_path_factory: pytest.TempPathFactory) -> framelens.Analysis:
+    folder = tmp_path_factory.mktemp("data")
+    return framelens.analyse(video, frames=3, use_model=False, data_dir=folder, language="zh")
+
+
+def behave(body: dict[str, Any]) -> Iterator[str]:
+    reply = [{"frames": [1], "text": "Red comes first."}]
+    yield json.dumps({"title": "Cards", "reply": reply, "overview": [], "findings": reply})
+
+
+def test_import_is_light_and_every_name_is_there() -> None:
+    code = "import sys, framelens; print(*sys.modules); [getattr(framelens, name) for name in framelens.__all__]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = set(done.stdout.split())
+    assert {name for name in found if name.split(".")[0] in ("app", "framelens")} == {"framelens"}
+    assert not found & {"numpy", "av", "cv2", "streamlit", "langchain_core", "pydantic", "httpx"}
+    assert set(framelens.__all__) <= set(dir(framelens))
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = framelens.nonsense
+
+
+def test_keyframes_have_times_pictures_shots_and_measures(video: Path, tmp_path: Path) -> None:
+    frames = framelens.keyframes(video, frames=16, data_dir=tmp_path / "data")
+    assert [int(frame.time_seconds) for frame in frames] == [0, 1, 2, 3]
+    assert frames[0].jpeg.startswith(b"\xff\xd8") and frames[0].frame_index == 0 and frames[0].reason == "first"
+    assert len(frames.shots) == 4 and frames.measures is not None and frames.video.name == "cards.mp4"
+    document = json.loads(frames.to_json("en"))
+    assert document["reused"] is False and document["source"]["sha256"] == frames.sha256
+    assert framelens.keyframes(video, frames=16, data_dir=tmp_path / "data").reused
+    saved = frames.save(tmp_path / "frames")
+    assert len(saved) == 4 and all(path.read_bytes().startswith(b"\xff\xd8") for path in saved)
+    assert framelens.keyframes(video, at=[1.5, "0:02.5"], data_dir=tmp_path / "data")[1].time_seconds >= 2
+    part = framelens.keyframes(video, start=1, end="3", data_dir=tmp_path / "data")
+    assert [int(frame.time_seconds) for frame in part] == [1, 2]
+
+
+def test_one_session_answers_several_questions_as_events(video: Path, tmp_path: Path) -> None:
+    with (
+        serve(behave) as server,
+        framelens.Session(base_url=server.base_url, data_dir=tmp_path / "data", language="en") as session,
+    ):
+        events = list(session.analyse_events(video, "What comes first?", 4))
+        again = session.analyse(video, "What comes first?", 4)
+        requests = len(server.requests)
+        other = session.analyse(video, "What comes last?", 4, language="zh")
+        assert len(server.requests) > requests
+    assert any(isinstance(event, framelens.AnswerDelta) for event in events)
+    finished = events[-1]
+    assert isinstance(finished, framelens.Finished)
+    assert finished.analysis.reply[0].text == "Red comes first." and finished.analysis.title == "Cards"
+    assert again.id == finished.analysis.id  # from the library
+    assert other.id != again.id and other.request.language == "zh"
+
+
+def test_leaving_the_loop_stops_the_analysis_and_the_next_call_resumes_it(video: Path, tmp_path: Path) -> None:
+    events = framelens.analyse_events(video, frames=4, use_model=False, data_dir=tmp_path)
+    first = next(events)
+    assert isinstance(first, framelens.StageStarted)
+    events.close()
+    assert framelens.analyse(video, frames=4, use_model=False, data_dir=tmp_path).keyframes
+    with framelens.Session(data_dir=tmp_path, language="en") as session:
+        cancel = threading.Event()
+        cancel.set()
+        with pytest.raises(framelens.Cancelled, match="Cancelled"):
+            session.analyse(video, frames=3, use_model=False, cancel=cancel)
+
+
+def test_model_that_cannot_answer_raises_after_the_report(video: Path, tmp_path: Path) -> None:
+    seen = []
+    with pytest.raises(framelens.ModelNotFound) as raised:
+        for event in framelens.analyse_events(video, model=str(tmp_path / "none"), data_dir=tmp_path, language="zh"):
+            seen.append(event)
+    assert str(raised.value) == framelens.error_text(raised.value, "zh")
+    assert isinstance(seen[-1], framelens.Finished) and seen[-1].analysis.keyframes
+
+
+@pytest.mark.parametrize("name", framelens.FORMATS)
+def test_every_format_of_export_is_bytes(name: str, analysis: framelens.Analysis) -> None:
+    if FORMATS[name].fits(analysis):
+        assert framelens.report(analysis, name)
+    else:
+        with pytest.raises(framelens.InputError, match=r"cards\.mp4"):
+            framelens.report(analysis, name)
+
+
+def test_report_is_made_of_a_json_file(analysis: framelens.Analysis, tmp_path: Path) -> None:
+    [path] = framelens.save_report(analysis, tmp_path / "cards.json")
+    assert framelens.load_reports(path)[0].id == analysis.id
+    assert framelens.report(path, "csv") == framelens.report(analysis, "csv")
+    assert framelens.report(path, "markdown", language="en").decode() != framelens.report(path, "markdown").decode()
+    written = framelens.save_report(path, tmp_path / "out" / "cards.md")
+    assert written[0].name == "cards.md" and len(written) == 4 and all(one.exists() for one in written)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        ({"frames": 0}, "frames_wrong"),
+        ({"every": 0}, "interval_empty"),
+        ({"start": -1}, "time_unreadable"),
+        ({"start": 3, "end": 2}, "range_reversed"),
+        ({"strategy": "times"}, "option_missing"),
+        ({"every": 2, "strategy": "auto"}, "option_unused"),
+        ({"strategy": "best"}, "setting_choice"),
+        ({"language": "fr"}, "setting_choice"),
+        ({"settings": {"FRAMELENS_ANSWER_TOKENS": "many"}}, "setting_number"),
+    ],
+)
+def test_wrong_arguments_are_config_errors_without_command_line_words(
+    arguments: dict[str, Any], key: str, video: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(framelens.ConfigError) as raised:
+        framelens.keyframes(video, data_dir=tmp_path, **arguments)
+    assert raised.value.key == key and "--" not in str(raised.value) and len(str(raised.value)) > 15
+
+
+def test_unknown_argument_is_a_type_error_and_a_missing_file_a_sentence(video: Path, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="frame"):
+        framelens.keyframes(video, frame=2)  # type: ignore[call-arg]
+    with pytest.raises(framelens.InputError) as raised:
+        framelens.analyse(tmp_path / "none.mp4", data_dir=tmp_path, language="zh")
+    assert str(raised.value) == framelens.error_text(raised.value, "zh") and "none.mp4" in str(raised.value)
+
+
+def test_nothing_is_left_behind(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, threads = logging.getLogger("app").handlers[:], threading.active_count()
+    children = {child.pid for child in psutil.Process().children(recursive=True)}
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "unused"))
+    framelens.keyframes(video, 2, data_dir=tmp_path / "data")
+    framelens.analyse(video, frames=2, use_model=False, data_dir=tmp_path / "data")
+    assert logging.getLogger("app").handlers == before
+    assert {child.pid for child in psutil.Process().children(recursive=True)} <= children
+    assert threading.active_count() <= threads
+    assert not (tmp_path / "unused").exists() and (tmp_path / "data" / "framelens.sqlite").exists()
+
+
+def test_every_public_function_is_documented_and_typed() -> None:
+    assert (Path(framelens.__file__).parent / "py.typed").exists()
+    for name in framelens.__all__:
+        value = getattr(framelens, name)
+        if inspect.isfunction(value):
+            assert value.__doc__ and "return" in value.__annotations__
+
+
+def test_chat_model_is_the_one_of_the_engine_client() -> None:
+    from app.llm.chat import EngineChat
+
+    assert framelens.ChatModel is EngineChat

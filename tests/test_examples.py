@@ -95,7 +95,7 @@ def test_langchain_chain_gets_a_line_for_each_frame(video: Path, tmp_path: Path)
     assert json.dumps(server.requests).count("data:image/jpeg;base64,/9j/") == 4
 
 
-def test_batch_writes_a_pdf_for_each_video_and_names_the_bad_one(video: Path, tmp_path: Path) -> None:
+def test_batch_writes_a_pdf_each_and_names_the_bad_video(video: Path, tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()
     for name in ("a.mp4", "b.mp4"):

@@ -83,7 +83,7 @@ def test_one_session_answers_several_questions_as_events(video: Path, tmp_path: 
     assert other.id != again.id and other.request.language == "zh"
 
 
-def test_leaving_the_loop_stops_the_analysis_and_the_next_call_resumes_it(video: Path, tmp_path: Path) -> None:
+def test_leaving_the_loop_stops_and_the_next_call_resumes(video: Path, tmp_path: Path) -> None:
     events = framelens.analyse_events(video, frames=4, use_model=False, data_dir=tmp_path)
     first = next(events)
     assert isinstance(first, framelens.StageStarted)
@@ -137,7 +137,7 @@ def test_report_is_made_of_a_json_file(analysis: framelens.Analysis, tmp_path: P
         ({"settings": {"FRAMELENS_ANSWER_TOKENS": "many"}}, "setting_number"),
     ],
 )
-def test_wrong_arguments_are_config_errors_without_command_line_words(
+def test_wrong_arguments_are_named_as_python_writes_them(
     arguments: dict[str, Any], key: str, video: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(framelens.ConfigError) as raised:
@@ -145,7 +145,7 @@ def test_wrong_arguments_are_config_errors_without_command_line_words(
     assert raised.value.key == key and "--" not in str(raised.value) and len(str(raised.value)) > 15
 
 
-def test_unknown_argument_is_a_type_error_and_a_missing_file_a_sentence(video: Path, tmp_path: Path) -> None:
+def test_unknown_argument_and_missing_file_are_named(video: Path, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="frame"):
         framelens.keyframes(video, frame=2)  # type: ignore[call-arg]
     with pytest.raises(framelens.InputError) as raised:

@@ -167,7 +167,7 @@ class _RequestTimer:
         return FrameCost(width, height, tokens, max(0.0, one - nothing), together, max(0.0, many - nothing) / together)
 
     def _timed(self, messages: Sequence[BaseMessage], tokens: int) -> tuple[float, Usage | None]:
-        bound = self._chat.bind(max_tokens=tokens, ignore_eos=True)
+        bound = self._chat.bind(max_tokens=tokens, extra_body={"ignore_eos": True})
         started = time.perf_counter()
         reply = ask(bound, messages, cancel=self._cancel)  # type: ignore[arg-type]
         return time.perf_counter() - started, reply.usage

@@ -1,70 +1,102 @@
-"""LangChain chat model for engines with the OpenAI chat completions API.
+"""LangChain chat model for engines with the OpenAI chat completions API: langchain-openai's base class, adapted.
 
-Every request is streamed. LangChain's own class for this API uses OpenAI's client; with it the app needed twice the
-processor time per request and half a second more for importing. On a machine without a GPU that is time taken from the
-model.
+What the base class takes from the environment is for OpenAI's own service. Here all of it comes from the fields.
 """
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Self, TypeVar
 
+import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.language_models.chat_models import BaseChatModel, agenerate_from_stream, generate_from_stream
-from langchain_core.messages import AIMessageChunk, BaseMessage, convert_to_openai_messages
-from langchain_core.messages.ai import UsageMetadata
+from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict, Field, SecretStr
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_openai.chat_models.base import BaseChatOpenAI
+from pydantic import Field, SecretStr, model_validator
 
-from app.llm.error_mapping import refusal_in_stream, refused
-from app.llm.http import on_request_loop, posted
+from app.core.redaction import remember_secret
+from app.llm.http import engine_timeout, on_request_loop, pooled_client
+from app.llm.token_count import count_tokens, token_ids
 
-_GATHER_SECONDS = 0.05
-"""Pieces of text that arrive faster than this are combined. Chosen by hand; not tuned."""
+_REASONING = ("reasoning_content", "reasoning")
+"""Where engines put the text of a model's reasoning; vLLM has used both names."""
+T = TypeVar("T")
 
 
-class EngineChat(BaseChatModel):
+class EngineChat(BaseChatOpenAI):
     """A chat model served by vLLM, `transformers serve` or any other OpenAI-compatible engine.
 
-    Other parameters, given to a call or bound, are copied into the request's body. A refusal raises an AppError of
-    `app.llm.error_mapping`, a network failure an error of aiohttp.
+    Every request is streamed, so that the time limit bounds a single wait. Nothing is sent twice: the caller decides.
+    Reasoning text is in `additional_kwargs["reasoning_content"]`, apart from the content.
 
     Attributes:
-        base_url: Address, ending in /v1.
-        timeout_seconds: Bounds each wait for a piece of the answer.
+        openai_api_base: Address, ending in /v1; `base_url` when created.
+        request_timeout: Bounds each wait for a piece of the answer, in seconds; `timeout` when created.
         traced: False keeps requests made through `app.llm.stream` out of LangSmith, whatever the environment says.
     """
 
-    model_config = ConfigDict(populate_by_name=True)
-
-    base_url: str
+    openai_api_base: str = Field(alias="base_url")
     model_name: str = Field(alias="model")
-    api_key: SecretStr = SecretStr("")
-    max_tokens: int | None = None
-    temperature: float | None = None
-    stop: list[str] | None = None
-    timeout_seconds: float = Field(600.0, alias="timeout")
+    openai_api_key: SecretStr = Field(default=SecretStr(""), alias="api_key")
+    request_timeout: float = Field(default=600.0, alias="timeout")
+    max_retries: int | None = 0
+    stream_usage: bool | None = True
+    stream_chunk_timeout: float | None = Field(default=None, exclude=True)
+    use_responses_api: bool | None = False
     traced: bool = True
+
+    def __init__(self, **fields: Any) -> None:
+        # The base class looks whether it was given, not at its value.
+        super().__init__(**{"streaming": True, **fields})
+
+    @model_validator(mode="after")
+    def validate_environment(self) -> Self:
+        """Create the client; the base class would read variables meant for OpenAI's own service."""
+        self.root_async_client = _EngineClient(
+            self.openai_api_base,
+            self.openai_api_key.get_secret_value(),
+            timeout_seconds=self.request_timeout,
+            headers=self.default_headers,
+            query=self.default_query,
+        )
+        self.async_client = self.root_async_client.chat.completions
+        return self
 
     @property
     def _llm_type(self) -> str:
         return "framelens-engine"
 
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Return False: the engine's address and key belong to this run and must not be written to files."""
-        return False
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """Return what answers depend on. LangChain's caches take it as a key."""
+        return {**super()._identifying_params, "base_url": self.openai_api_base}
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return None  # the base class has profiles of OpenAI's models, by name
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "framelens"
-        # A model given for one call is the one that gets the request, so it is the one to record.
-        params["ls_model_name"] = kwargs.get("model") or self.model_name
         return params
+
+    # ---- requests
+
+    def _get_request_payload(
+        self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        if isinstance(payload.get("response_format"), Mapping):
+            # As part of the body, it is not parsed: OpenAI's client does that for every piece of the answer.
+            form = {"response_format": payload.pop("response_format")}
+            payload["extra_body"] = {**(payload.get("extra_body") or {}), **form}
+        return payload
 
     def _generate(
         self,
@@ -80,9 +112,15 @@ class EngineChat(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
+        *,
+        stream_usage: bool | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        return on_request_loop(self._astream(messages, stop, **kwargs))
+        with closing(on_request_loop(self._astream(messages, stop, stream_usage=stream_usage, **kwargs))) as chunks:
+            for chunk in chunks:
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
 
     async def _agenerate(
         self,
@@ -93,104 +131,86 @@ class EngineChat(BaseChatModel):
     ) -> ChatResult:
         return await agenerate_from_stream(self._astream(messages, stop, **kwargs))
 
-    async def _astream(
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        converted = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        # The events of the client's parser for answers in a form nest the chunk.
+        choices = chunk.get("choices") or (chunk.get("chunk") or {}).get("choices")
+        if converted and choices:
+            delta = choices[0].get("delta") or {}
+            if reasoning := next((delta[name] for name in _REASONING if delta.get(name)), None):
+                converted.message.additional_kwargs["reasoning_content"] = reasoning
+        return converted
+
+    # ---- token counts
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the tokens of a text, from the engine.
+
+        Raises:
+            NotImplementedError: The engine has no /tokenize, or doesn't answer.
+        """
+        found = token_ids(self.openai_api_base, self.openai_api_key.get_secret_value(), self.model_name, text)
+        return self._known(found)
+
+    def get_num_tokens_from_messages(
         self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
         **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        body, key = self._body(messages, stop, kwargs), self.api_key.get_secret_value()
-        request = posted(
-            f"{self.base_url}/chat/completions",
-            api_key=key,
-            timeout_seconds=self.timeout_seconds,
-            data=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        async with request as response:
-            if response.status != 200:
-                text = await response.text(errors="replace")
-                raise refused(response.status, response.headers, text, model=self.model_name)
-            events, answer, shown = _EventParser(), _PartialAnswer(self.model_name), 0.0
-            async for data in response.content.iter_any():
-                for event in events.feed(data):
-                    answer.add(event)
-                if answer.text and time.monotonic() - shown >= _GATHER_SECONDS:
-                    yield _chunk(AIMessageChunk(content=answer.take_text()))
-                    shown = time.monotonic()
-            if events.any_received:
-                yield _chunk(answer.last())
+    ) -> int:
+        """Return the tokens of messages with their images and tools, from the engine; raises the same error."""
+        key, described = self.openai_api_key.get_secret_value(), [convert_to_openai_tool(tool) for tool in tools or ()]
+        found = count_tokens(self.openai_api_base, key, self.model_name, messages, tools=described)
+        return self._known(found).count
 
-    def _body(self, messages: Sequence[BaseMessage], stop: list[str] | None, more: Mapping[str, Any]) -> dict[str, Any]:
-        body = {
-            "model": self.model_name,
-            "messages": convert_to_openai_messages(messages),
-            "max_tokens": self.max_tokens,
-            "temperature": self.temperature,
-            "stop": stop or self.stop or None,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            **more,
+    def _known(self, counted: T | None) -> T:
+        if counted is None:
+            raise NotImplementedError(f"{self.openai_api_base} has no /tokenize, so tokens can't be counted")
+        return counted
+
+
+class _EngineClient(openai.AsyncOpenAI):
+    """OpenAI's client for an engine that may need no key, and gets no headers but those given here.
+
+    The original adds an organisation, a project and further headers from the environment, and names the system it runs
+    on.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        timeout_seconds: float,
+        headers: Mapping[str, str] | None,
+        query: Mapping[str, object] | None,
+    ) -> None:
+        super().__init__(
+            base_url=base_url,
+            api_key=api_key or "none",  # the original refuses ""
+            max_retries=0,
+            timeout=engine_timeout(timeout_seconds),  # type: ignore[arg-type]  # it takes httpx as well as httpx2
+            default_query=query,
+            http_client=pooled_client(base_url),  # type: ignore[arg-type]
+        )
+        self.api_key, self.admin_api_key = api_key, None
+        remember_secret(api_key)
+        self._own_headers = dict(headers or {})
+
+    @property
+    def default_headers(self) -> dict[str, Any]:
+        """Return the headers of every request, without the key."""
+        return {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": self.user_agent,
+            **self._own_headers,
         }
-        return {name: value for name, value in body.items() if value is not None}
 
-
-class _EventParser:
-    """Parser of a stream of server-sent events, each one line of JSON, up to "[DONE]"."""
-
-    def __init__(self) -> None:
-        self.any_received = False
-        self._rest = b""
-
-    def feed(self, data: bytes) -> Iterator[Mapping[str, Any]]:
-        """Add `data` and yield the events that are complete."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            event = line[5:].strip() if line.startswith(b"data:") else b""
-            if event and event != b"[DONE]":
-                self.any_received = True
-                yield json.loads(event)
-
-
-class _PartialAnswer:
-    """Accumulator of one answer's events; `take_text` returns the text in pieces."""
-
-    def __init__(self, model: str) -> None:
-        self.text = ""
-        self._model = model
-        self._reason = ""
-        self._usage: UsageMetadata | None = None
-
-    def add(self, event: Mapping[str, Any]) -> None:
-        """Add an event; raise the AppError of an error event."""
-        if error := event.get("error"):
-            raise refusal_in_stream(error, model=self._model)
-        for choice in event.get("choices") or ():
-            self.text += (choice.get("delta") or {}).get("content") or ""
-            self._reason = choice.get("finish_reason") or self._reason
-        if usage := event.get("usage"):  # cumulative
-            prompt, completion = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
-            self._usage = UsageMetadata(input_tokens=prompt, output_tokens=completion, total_tokens=prompt + completion)
-
-    def take_text(self) -> str:
-        """Return and remove the text that has arrived."""
-        text, self.text = self.text, ""
-        return text
-
-    def last(self) -> AIMessageChunk:
-        """Build the last chunk: the remaining text, the finish reason and the usage."""
-        metadata = {"finish_reason": self._reason} if self._reason else {}
-        return AIMessageChunk(
-            content=self.take_text(),
-            response_metadata={**metadata, "model_name": self._model},
-            usage_metadata=self._usage,
-            chunk_position="last",
-        )
-
-
-def _chunk(message: AIMessageChunk) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=message)
+    def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
+        """Accept a request without a key."""
 
 
 def connect(

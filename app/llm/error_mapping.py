@@ -58,7 +58,7 @@ _FORMAT = re.compile(
 )
 _NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # web frameworks' own words for it
 _BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
-_LIBRARIES = ("aiohttp", "httpx", "httpcore")
+_LIBRARIES = {"aiohttp", "httpx", "httpcore"}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _UNSAID = "an error event that says no more"
 _LONGEST, _MOST_READ = 500, 20_000
@@ -126,18 +126,39 @@ def refusal_of(status: int, message: str, param: str | None = None, *, model: st
     return known or EngineError("engine_refused", status=status, reason=message)
 
 
-def engine_error(error: Exception, *, base_url: str) -> AppError | None:
+def engine_error(error: Exception, *, base_url: str, model: str = "") -> AppError | None:
     """Map an exception of a client library to an AppError; None means that it is a bug of this program."""
     if isinstance(error, AppError):
         return error
-    library = type(error).__module__.split(".")[0]
-    if isinstance(error, TimeoutError) or (library in _LIBRARIES and "Timeout" in type(error).__name__):
+    libraries = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+    if "openai" in libraries:
+        return _openai_error(error, base_url=base_url, model=model)
+    if isinstance(error, TimeoutError) or (libraries & _LIBRARIES and "Timeout" in type(error).__name__):
         return EngineTimeout("engine_timeout", base_url=base_url)
-    if library in _LIBRARIES:
-        return EngineBrokeOff(
-            "engine_unreachable", base_url=base_url, reason=redact(str(error)) or type(error).__name__
-        )
+    if libraries & _LIBRARIES:
+        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
     return None
+
+
+def _openai_error(error: Exception, *, base_url: str, model: str) -> AppError | None:
+    import openai  # its exception exists, so it is imported
+
+    if isinstance(error, openai.APITimeoutError):
+        return EngineTimeout("engine_timeout", base_url=base_url)
+    if isinstance(error, openai.APIConnectionError):
+        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
+    if isinstance(error, openai.APIStatusError):
+        return refused(error.status_code, error.response.headers, error.response.text, model=model)
+    if isinstance(error, openai.APIError):  # an error event
+        return refusal_in_stream(error.body, model=model)
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    """Return the message of the first cause; those of the libraries above it say only that there was an error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return redact(str(error)) or type(error).__name__
 
 
 def retry_after(header: str | None) -> float | None:

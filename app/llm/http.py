@@ -11,6 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Generator, Mapping
 from concurrent.futures import CancelledError
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -35,6 +36,47 @@ _CLOSE_SECONDS = 1.0
 _loop_lock = threading.Lock()
 _sessions: dict[bool, aiohttp.ClientSession] = {}
 """Sessions of the request loop, by whether the engine is on this machine."""
+_clients: dict[bool, PooledClient] = {}
+"""Clients for chat requests, by whether the engine is on this machine."""
+
+
+class PooledClient(httpx.AsyncClient):
+    """An httpx client that keeps connections alive on the request loop only.
+
+    A connection belongs to the event loop that opened it. On any other loop, each request gets a connection of its own,
+    which is closed with the response, so that nothing is left behind when that loop ends.
+    """
+
+    def __init__(self, *, trust_env: bool) -> None:
+        super().__init__(
+            trust_env=trust_env,
+            verify=_certificates(),
+            follow_redirects=False,  # neither the key nor the frames are sent to the target
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one engine's would go to another
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS),
+        )
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Send a request; see httpx."""
+        if asyncio.get_running_loop() is request_loop():
+            return await super().send(request, **options)
+        limits = httpx.Limits(max_keepalive_connections=0)
+        once = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits)
+        return await once.send(request, **options)
+
+
+def pooled_client(base_url: str) -> PooledClient:
+    """Return the client for chat requests to this address; it is shared and must not be closed."""
+    is_local = _is_local(base_url)
+    with _loop_lock:
+        if is_local not in _clients:
+            _clients[is_local] = PooledClient(trust_env=not is_local)
+        return _clients[is_local]
+
+
+def engine_timeout(seconds: float) -> httpx.Timeout:
+    """Return the time limits of a request: `seconds` for each wait for data, at most 10 for connecting."""
+    return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None)
 
 
 def client(base_url: str) -> httpx.Client:
@@ -119,7 +161,7 @@ def _next(produced: queue.SimpleQueue[T], cancel: threading.Event | None) -> T:
 def _create_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="engine-requests", daemon=True).start()
-    atexit.register(_close_sessions)  # or aiohttp complains about unclosed sessions
+    atexit.register(_close_sessions)  # or asyncio complains about unclosed connections
     return loop
 
 
@@ -127,6 +169,8 @@ def _close_sessions() -> None:
     async def close() -> None:
         for session in _sessions.values():
             await session.close()
+        for pooled in _clients.values():
+            await pooled.aclose()
 
     asyncio.run_coroutine_threadsafe(close(), _create_loop()).result(timeout=_CLOSE_SECONDS)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
 
 log = logging.getLogger(__name__)
+_GATHER_SECONDS = 0.05
+"""Pieces of text that arrive faster than this are combined. Chosen by hand; not tuned."""
 # Exceptions of the client library for an answer that is not JSON, not text, or of another shape, as a proxy's page.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
@@ -84,20 +87,33 @@ def stream(
         AppError: The engine refuses (see `app.llm.error_mapping`), fails, or answers nothing.
         Cancelled: `cancel` was set.
     """
-    answer, address = _PartialReply(), str(getattr(chat, "base_url", ""))
+    answer, address = _PartialReply(), str(getattr(chat, "openai_api_base", ""))
     received = chat.astream(list(messages), **(options or {}))
-    chunks = on_request_loop(received if getattr(chat, "traced", False) else _untraced(received), cancel)
+    gathered = _gathered(received if getattr(chat, "traced", False) else _untraced(received))
     try:
-        with closing(chunks):
-            for chunk in chunks:
-                if text := answer.add(chunk):
+        with closing(on_request_loop(gathered, cancel)) as groups:
+            for chunks in groups:
+                if text := "".join(map(answer.add, chunks)):
                     yield text
     except Exception as error:  # mapped to an AppError, or a bug that is raised unchanged
-        mapped = _app_error(error, address)
+        mapped = _app_error(error, address, str(getattr(chat, "model_name", "")))
         if mapped is None:
             raise
         raise mapped from error
     return answer.reply(address)
+
+
+async def _gathered(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[list[AIMessageChunk]]:
+    """Yield the chunks in groups, since each one passed between threads costs processor time."""
+    group: list[AIMessageChunk] = []
+    shown = 0.0
+    async for chunk in chunks:
+        group.append(chunk)
+        if chunk.text and time.monotonic() - shown >= _GATHER_SECONDS:
+            yield group
+            group, shown = [], time.monotonic()
+    if group:
+        yield group
 
 
 async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
@@ -120,8 +136,8 @@ def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threadi
             return reply
 
 
-def _app_error(error: Exception, base_url: str) -> AppError | None:
-    mapped = engine_error(error, base_url=base_url)
+def _app_error(error: Exception, base_url: str, model: str) -> AppError | None:
+    mapped = engine_error(error, base_url=base_url, model=model)
     if mapped is None and isinstance(error, _UNREADABLE):
         log.warning("an answer of %s could not be read", base_url, exc_info=True)
         return EngineError("engine_garbage", base_url=base_url, reason=redact(f"{type(error).__name__}: {error}")[:200])

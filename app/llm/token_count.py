@@ -5,9 +5,9 @@ The page uses the estimates before an engine starts, so heavy imports wait until
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -28,7 +28,13 @@ class TokenCount:
 
 
 def count_tokens(
-    base_url: str, api_key: str, model: str, messages: Sequence[BaseMessage], *, timeout_seconds: float = 60.0
+    base_url: str,
+    api_key: str,
+    model: str,
+    messages: Sequence[BaseMessage],
+    *,
+    tools: Sequence[Mapping[str, Any]] = (),
+    timeout_seconds: float = 60.0,
 ) -> TokenCount | None:
     """Count the tokens of real messages with vLLM's POST /tokenize, without generating.
 
@@ -38,13 +44,29 @@ def count_tokens(
     Raises:
         AppError: The engine refuses the messages (see `app.llm.error_mapping`).
     """
-    import httpx
     from langchain_core.messages import convert_to_openai_messages
+
+    body = {"model": model, "messages": convert_to_openai_messages(list(messages)), "add_generation_prompt": True}
+    if tools:
+        body["tools"] = list(tools)
+    counted = _tokenize(base_url, api_key, body, timeout_seconds)
+    return TokenCount(int(counted["count"]), int(counted["max_model_len"])) if "count" in counted else None
+
+
+def token_ids(base_url: str, api_key: str, model: str, text: str, *, timeout_seconds: float = 60.0) -> list[int] | None:
+    """Return the tokens of a text alone, or None where `count_tokens` does; raises the same errors."""
+    body = {"model": model, "prompt": text, "add_special_tokens": False}
+    found: list[int] | None = _tokenize(base_url, api_key, body, timeout_seconds).get("tokens")
+    return found
+
+
+def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seconds: float) -> Mapping[str, Any]:
+    """Return the answer of POST /tokenize; empty if the engine has no such route or doesn't answer."""
+    import httpx
 
     from app.llm.error_mapping import refused
     from app.llm.http import authorization, client
 
-    body = {"model": model, "messages": convert_to_openai_messages(list(messages)), "add_generation_prompt": True}
     try:
         with client(base_url) as http:
             answer = http.post(
@@ -54,13 +76,11 @@ def count_tokens(
                 timeout=timeout_seconds,
             )
     except httpx.HTTPError:
-        return None  # the request itself will report the cause
+        return {}  # the request itself will report the cause
     if answer.status_code == 400:
         raise refused(400, answer.headers, answer.text)
-    if answer.status_code != 200:
-        return None
-    counted = answer.json()
-    return TokenCount(int(counted["count"]), int(counted["max_model_len"])) if "count" in counted else None
+    found: Mapping[str, Any] = answer.json() if answer.status_code == 200 else {}
+    return found
 
 
 def estimate_frame_tokens(width: int, height: int, side: int) -> int:

@@ -67,7 +67,7 @@ _CLIENT_MODULES = (
     "app.analysis.pipeline",
     "app.analysis.requests.orchestrator",
     "app.analysis.requests.engine_connector",
-    "aiohttp",
+    "openai.resources.chat.completions",  # which the client imports at its first request
     "numpy",
 )
 _importing = threading.Lock()

@@ -6,14 +6,14 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-import aiohttp
+import httpx
 
-from app.llm import chat
+from app.llm.http import PooledClient
 
 _PICTURE = re.compile(rb'"image_url":\s*{"url":\s*"([^"]+)"')
 
@@ -48,13 +48,14 @@ def first_of_another_part(requests: Sequence[Sent]) -> Sent:
 def recording() -> Iterator[list[Sent]]:
     """Record all requests for answers that this process sends inside the context."""
     sent: list[Sent] = []
-    posted = chat.posted
+    send = PooledClient.send
 
-    def noted(url: str, **how: Any) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        sent.append(Sent(url, f"Bearer {how['api_key']}", how["data"], time.perf_counter()))
-        return posted(url, **how)
+    async def noted(client: PooledClient, request: httpx.Request, **how: Any) -> httpx.Response:
+        key = request.headers.get("Authorization", "")
+        sent.append(Sent(str(request.url), key, request.content, time.perf_counter()))
+        return await send(client, request, **how)
 
-    with mock.patch.object(chat, "posted", noted):
+    with mock.patch.object(PooledClient, "send", noted):
         yield sent
 
 

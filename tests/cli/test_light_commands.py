@@ -14,7 +14,10 @@ from tests.media import COLOURS, cards, write_video
 
 MODEL = {
     "langchain_core",
+    "langchain_openai",
     "langsmith",
+    "openai",
+    "tiktoken",
     "huggingface_hub",
     "aiohttp",
     "httpx",

@@ -2,7 +2,8 @@
 
 `behave(body)` gets the parsed request and yields pieces of text, or raises Refuse to answer with an HTTP error, Whole
 to answer with any other body, or HangUp to break the connection, before its answer or in the middle. What it yields as
-bytes goes into the stream as it is. It counts tokens as `transformers serve` or vLLM would: by `sees`.
+bytes goes into the stream as it is, and a dictionary as an event's delta, for a tool call. It counts tokens as
+`transformers serve` or vLLM would: by `sees`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from tests import loopback
 
-Behave = Callable[[dict[str, Any]], Iterator[str | bytes]]
+Behave = Callable[[dict[str, Any]], Iterator[str | bytes | dict[str, Any]]]
 
 
 @dataclass
@@ -124,9 +125,11 @@ class _Handler(loopback.Handler):
         except HangUp:
             self.connection.close()
 
-    def _piece(self, body: dict[str, Any], piece: str | bytes) -> None:
+    def _piece(self, body: dict[str, Any], piece: str | bytes | dict[str, Any]) -> None:
         if isinstance(piece, str):
             self._event(body, {"content": piece})
+        elif isinstance(piece, dict):
+            self._event(body, piece)
         else:
             self.wfile.write(piece)
             self.wfile.flush()
@@ -149,6 +152,34 @@ def saying(*pieces: str) -> Behave:
         yield from pieces
 
     return behave
+
+
+def following(body: dict[str, Any]) -> Iterator[str | dict[str, Any]]:
+    """An answer as the request wants it: a form filled in, a tool called until it has answered, else words."""
+    form = (body.get("response_format") or {}).get("type")
+    tools = {tool["function"]["name"]: tool["function"] for tool in body.get("tools", ())}
+    if form == "json_schema":
+        yield json.dumps(_filled(body["response_format"]["json_schema"]["schema"]))
+    elif form == "json_object":
+        yield json.dumps({"setup": "Why?", "punchline": "Because."})
+    elif tools and body["messages"][-1]["role"] != "tool":
+        choice = body.get("tool_choice")
+        tool = tools[choice["function"]["name"]] if isinstance(choice, dict) else next(iter(tools.values()))
+        arguments = json.dumps(_filled(tool["parameters"]), ensure_ascii=False)
+        call = {"index": 0, "id": "call-1", "type": "function"}
+        yield {"tool_calls": [{**call, "function": {"name": tool["name"], "arguments": arguments[:4]}}]}
+        yield {"tool_calls": [{"index": 0, "function": {"arguments": arguments[4:]}}]}
+    else:
+        yield from ("Three ", "words ", "here")
+
+
+def _filled(schema: dict[str, Any]) -> Any:
+    if kinds := schema.get("anyOf"):
+        return _filled(kinds[0])
+    if schema["type"] == "object":
+        return {name: _filled(part) for name, part in schema.get("properties", {}).items()}
+    values = {"string": "你好こんにちは", "integer": 3, "number": 0.5, "boolean": True, "array": [], "null": None}
+    return values[schema["type"]]
 
 
 def has_pictures(body: dict[str, Any]) -> bool:

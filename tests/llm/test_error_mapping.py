@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import httpx
+import openai
 import pytest
+from langchain_openai.chat_models.base import OpenAIConnectionError, OpenAITimeoutError
 
 from app.core.errors import AppError, EngineBrokeOff, EngineBusy, EngineTimeout
 from app.i18n import error_text
 from app.llm.error_mapping import engine_error, refusal_in_stream, refused
 
+_REQUEST: Any = httpx.Request("POST", "http://engine/v1/chat/completions")
 ANSWERS = json.loads(Path(__file__).with_name("vllm_answers.json").read_text(encoding="utf-8"))
 KEYS = {
     "wrong_key": "engine_key_rejected",
@@ -85,12 +89,24 @@ def test_how_long_to_wait_for_a_busy_engine_is_what_it_says(header: str | None, 
         (aiohttp.ConnectionTimeoutError("far"), EngineTimeout),
         (aiohttp.ServerDisconnectedError(), EngineBrokeOff),
         (aiohttp.ClientPayloadError("half"), EngineBrokeOff),
+        (openai.APITimeoutError(_REQUEST), EngineTimeout),
+        (OpenAITimeoutError(_REQUEST), EngineTimeout),
+        (openai.APIConnectionError(request=_REQUEST), EngineBrokeOff),
+        (OpenAIConnectionError(request=_REQUEST), EngineBrokeOff),
         (httpx.ReadTimeout("slow"), EngineTimeout),
         (httpx.RemoteProtocolError("half"), EngineBrokeOff),
     ],
 )
 def test_network_errors_differ_from_engine_errors(error: Exception, kind: type[AppError]) -> None:
     assert type(engine_error(error, base_url="http://engine/v1")) is kind
+
+
+def test_unreachable_engine_is_reported_with_the_first_cause() -> None:
+    error = OpenAIConnectionError(request=_REQUEST)
+    error.__cause__ = httpx.ConnectError("all attempts failed")
+    error.__cause__.__cause__ = ConnectionRefusedError(111, "Connect call failed")
+    mapped = engine_error(error, base_url="http://engine/v1")
+    assert mapped and mapped.values["reason"] == "[Errno 111] Connect call failed"
 
 
 def test_a_bug_of_ours_is_no_error_of_the_engine() -> None:

@@ -1,6 +1,6 @@
-"""LangChain's own suite for chat models, against the real engine with the test model that sees.
+"""LangChain's own suite for chat models: against a scripted engine, and against the real one with the test model.
 
-What it cannot do is declared below, as the suite asks: nobody gives it tools, so the class knows of none.
+The test model is too small to use a tool as it is told, and its engine is started without a parser of tool calls.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from app.llm.chat import EngineChat
 from tests import loopback
 from tests.cards import draw_card, to_jpeg
 from tests.conftest import ready
+from tests.llm.scripted import Server, following, serve
 
 PARAMS = {"base_url": "http://127.0.0.1:9/v1", "api_key": "key", "model": "tiny-vl"}
 
@@ -40,7 +41,61 @@ class TestUnit(ChatModelUnitTests):
         return True
 
 
+class TestTools(ChatModelIntegrationTests):
+    """An engine that does what it is asked for, with tools in place of forms."""
+
+    server: Server
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _engine(cls) -> Iterator[None]:
+        with serve(following) as TestTools.server:
+            yield
+
+    @pytest.fixture(autouse=True)
+    def _picture_from_here(self, monkeypatch: pytest.MonkeyPatch, picture_url: str) -> None:
+        _take_from(monkeypatch, picture_url)
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return EngineChat
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {**PARAMS, "base_url": self.server.base_url}
+
+    @property
+    def model_override_value(self) -> str:
+        return "another"
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    @property
+    def supports_image_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_image_urls(self) -> bool:
+        return True
+
+    @property
+    def supports_image_tool_message(self) -> bool:
+        return True
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings", "ignore:Received a Pydantic BaseModel V1")
+class TestForms(TestTools):
+    """The same with a JSON schema. langchain-openai warns of its own result, and of classes of an old pydantic."""
+
+    @property
+    def structured_output_kwargs(self) -> dict[str, Any]:
+        return {"method": "json_schema"}
+
+
 @pytest.mark.engine
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings", "ignore:Received a Pydantic BaseModel V1")
 class TestIntegration(ChatModelIntegrationTests):
     endpoint: Endpoint
 
@@ -51,9 +106,7 @@ class TestIntegration(ChatModelIntegrationTests):
 
     @pytest.fixture(autouse=True)
     def _picture_from_here(self, monkeypatch: pytest.MonkeyPatch, picture_url: str) -> None:
-        """The suite asks for a picture on the web; it gets one over HTTP from this machine."""
-        get = httpx.get
-        monkeypatch.setattr(httpx, "get", lambda url, **options: get(picture_url, **options))
+        _take_from(monkeypatch, picture_url)
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -68,6 +121,24 @@ class TestIntegration(ChatModelIntegrationTests):
     def standard_chat_model_params(self) -> dict[str, Any]:
         return {"temperature": 0, "max_tokens": 64, "timeout": 120}
 
+    @pytest.mark.xfail(reason="the test model writes a string up to the limit, and a class is made of whole forms only")
+    @pytest.mark.parametrize("schema_type", ["pydantic", "typeddict", "json_schema"])
+    def test_structured_output(self, model: BaseChatModel, schema_type: Any) -> None:
+        super().test_structured_output(model, schema_type)
+
+    @pytest.mark.xfail(reason="the same")
+    @pytest.mark.parametrize("schema_type", ["pydantic", "typeddict", "json_schema"])
+    async def test_structured_output_async(self, model: BaseChatModel, schema_type: Any) -> None:
+        await super().test_structured_output_async(model, schema_type)
+
+    @pytest.mark.xfail(reason="the same")
+    def test_structured_output_optional_param(self, model: BaseChatModel) -> None:
+        super().test_structured_output_optional_param(model)
+
+    @pytest.mark.xfail(reason="a class of an old pydantic is sent as a tool, for which the engine needs a parser")
+    def test_structured_output_pydantic_2_v1(self, model: BaseChatModel) -> None:
+        super().test_structured_output_pydantic_2_v1(model)
+
     @property
     def model_override_value(self) -> str:
         return self.endpoint.model
@@ -78,11 +149,21 @@ class TestIntegration(ChatModelIntegrationTests):
 
     @property
     def has_structured_output(self) -> bool:
-        return False
+        return True
+
+    @property
+    def structured_output_kwargs(self) -> dict[str, Any]:
+        return {"method": "json_schema"}
 
     @property
     def supports_image_inputs(self) -> bool:
         return True
+
+
+def _take_from(monkeypatch: pytest.MonkeyPatch, picture_url: str) -> None:
+    """The suite asks for a picture on the web; it gets one over HTTP from this machine."""
+    get = httpx.get
+    monkeypatch.setattr(httpx, "get", lambda url, **options: get(picture_url, **options))
 
 
 @pytest.fixture(scope="module")

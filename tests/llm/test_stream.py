@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import aiohttp
+import httpx
 import pytest
 from langchain_core.messages import HumanMessage
 
@@ -30,6 +30,7 @@ from app.core.errors import (
 )
 from app.llm.chat import EngineChat, connect
 from app.llm.error_mapping import TooManyPictures, refusal_of
+from app.llm.http import PooledClient
 from app.llm.stream import ask, stream
 from tests import loopback
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, saying, serve
@@ -101,6 +102,25 @@ def test_cancel_of_silent_model_closes_connection() -> None:
         with pytest.raises(Cancelled):
             list(pieces)
         assert server.aborted.wait(5), "the engine goes on working for nobody"
+
+
+def test_cancel_before_the_first_token_closes_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        cancel, came, closed = threading.Event(), threading.Event(), threading.Event()
+
+        def swallow() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                while connection.recv(1 << 16):
+                    came.set()
+                closed.set()
+
+        threading.Thread(target=swallow, daemon=True).start()
+        threading.Thread(target=lambda: came.wait(30) and cancel.set(), daemon=True).start()
+        chat = connect(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", api_key="", model="m")
+        with pytest.raises(Cancelled):
+            ask(chat, QUESTION, cancel=cancel)
+        assert closed.wait(5), "the engine goes on working for nobody"
 
 
 def test_two_questions_at_once_do_not_disturb_each_other() -> None:
@@ -194,17 +214,19 @@ def test_an_engine_that_is_not_there_is_unreachable() -> None:
 
 
 def test_only_user_limit_ends_wait_for_slow_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits: list[aiohttp.ClientTimeout] = []
-    post = aiohttp.ClientSession.post
+    limits: list[dict[str, float | None]] = []
+    send = PooledClient.send
 
-    def noted(session: aiohttp.ClientSession, url: str, **how: Any) -> Any:
-        limits.append(how["timeout"])
-        return post(session, url, **how)
+    async def noted(client: PooledClient, request: httpx.Request, **how: Any) -> httpx.Response:
+        limits.append(request.extensions["timeout"])
+        return await send(client, request, **how)
 
-    monkeypatch.setattr(aiohttp.ClientSession, "post", noted)
+    monkeypatch.setattr(PooledClient, "send", noted)
     with serve(saying("x")) as server:
-        ask(chat_of(server, timeout_seconds=900.0), QUESTION)
-    assert [(limit.total, limit.sock_read) for limit in limits] == [(None, 900.0)]  # the library's own total is 300 s
+        chat = chat_of(server, timeout_seconds=900.0)
+        ask(chat, QUESTION)
+    assert limits == [{"connect": 10.0, "read": 900.0, "write": 900.0, "pool": None}]
+    assert chat.stream_chunk_timeout is None  # the library's own is 120 s
 
 
 class Keeping(loopback.Handler):

@@ -1,0 +1,208 @@
+"""The chat model as a user of LangChain has it; LangChain's own suite is in test_standard.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+import tiktoken
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.globals import set_llm_cache
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import tool
+from pydantic import BaseModel
+
+from app.core.errors import EngineError
+from app.engine import Endpoint
+from app.llm.chat import EngineChat
+from app.llm.stream import ask
+from tests import loopback
+from tests.llm.scripted import Server, following, saying, serve
+
+
+def chat_of(server: Server, **fields: Any) -> EngineChat:
+    return EngineChat(**{"base_url": server.base_url, "api_key": "key", "model": "model", **fields})
+
+
+@pytest.fixture
+def cached() -> Iterator[None]:
+    set_llm_cache(InMemoryCache())
+    yield
+    set_llm_cache(None)
+
+
+@pytest.mark.usefixtures("cached")
+@pytest.mark.parametrize("other", [{"model": "another"}, {"temperature": 0.5}, {"max_tokens": 7}, {"stop": ["x"]}])
+def test_cached_answer_belongs_to_model_and_settings(other: dict[str, Any]) -> None:
+    with serve(saying("red")) as server:
+        for fields in ({}, {}, other):
+            assert chat_of(server, **fields).invoke("What?").content == "red"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.usefixtures("cached")
+def test_cached_answer_belongs_to_server() -> None:
+    with serve(saying("red")) as first, serve(saying("blue")) as second:
+        answers = [chat_of(server).invoke("What?").content for server in (first, second, first)]
+    assert answers == ["red", "blue", "red"]
+    assert len(first.requests) == 1
+
+
+def test_tool_call_in_pieces_arrives_whole() -> None:
+    @tool
+    def get_weather(place: str, days: int) -> str:
+        """Get the weather."""
+        return place
+
+    with serve(following) as server:
+        answer = chat_of(server).bind_tools([get_weather]).invoke("How is the weather?")
+    assert [(call["name"], call["args"]) for call in answer.tool_calls] == [
+        ("get_weather", {"place": "你好こんにちは", "days": 3})
+    ]
+    assert server.requests[0]["tools"][0]["function"]["name"] == "get_weather"
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_kept_apart_from_content(name: str) -> None:
+    def think(body: dict[str, Any]) -> Iterator[str | dict[str, Any]]:
+        yield {name: "It has "}
+        yield {name: "a colour."}
+        yield "red"
+
+    with serve(think) as server:
+        chat = chat_of(server)
+        answer = chat.invoke("What?")
+        assert ask(chat, [HumanMessage("What?")]).text == "red"
+    assert (answer.content, answer.additional_kwargs["reasoning_content"]) == ("red", "It has a colour.")
+
+
+def test_schema_is_sent_as_it_is_and_in_the_body() -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": True}}
+    with serve(saying("{}")) as server:
+        chat_of(server).invoke("What?", response_format=form, extra_body={"ignore_eos": True})
+    assert server.requests[0]["response_format"] == form
+    assert server.requests[0]["ignore_eos"] is True
+
+
+def test_invoke_reports_each_token() -> None:
+    class Listener(BaseCallbackHandler):
+        def __init__(self) -> None:
+            self.tokens: list[str] = []
+
+        def on_llm_new_token(self, token: str, **_: Any) -> None:
+            self.tokens.append(token)
+
+    listener = Listener()
+    with serve(saying("one ", "two")) as server:
+        chat_of(server).invoke("Count.", config={"callbacks": [listener]})
+    assert "".join(listener.tokens) == "one two"
+    assert [token for token in listener.tokens if token] == ["one ", "two"]
+
+
+def test_log_probabilities_and_usage_arrive() -> None:
+    def scored(body: dict[str, Any]) -> Iterator[bytes]:
+        choice = {"index": 0, "delta": {"content": "red"}, "logprobs": {"content": [{"token": "red", "logprob": -0.5}]}}
+        yield f"data: {json.dumps({'choices': [choice]})}\n\n".encode()
+
+    with serve(scored) as server:
+        answer = chat_of(server, logprobs=True).invoke("What?")
+    assert answer.response_metadata["logprobs"]["content"][0]["logprob"] == -0.5
+    assert answer.usage_metadata and answer.usage_metadata["output_tokens"] == 3
+    assert server.requests[0]["logprobs"] is True
+
+
+Heard = tuple[str, list[tuple[str, dict[str, Any], dict[str, str]]]]
+"""Address of a server, and the paths, bodies and headers that it got."""
+
+
+class _Heard(loopback.Handler):
+    """Counts tokens as vLLM does, and remembers what it was sent."""
+
+    came: list[tuple[str, dict[str, Any], dict[str, str]]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.body())
+        self.came.append((self.path, body, {name.lower(): value for name, value in self.headers.items()}))
+        if self.path == "/tokenize":
+            tokens = list(range(len(body.get("prompt", "")) or 5 * len(body["messages"]) + len(body.get("tools", ()))))
+            self.send_json(200, {"count": len(tokens), "max_model_len": 99, "tokens": tokens})
+        else:
+            self.send_whole(200, b"data: [DONE]\n\n", {"Content-Type": "text/event-stream", "Set-Cookie": "a=b"})
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    came: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+    with loopback.listening(type("Scripted", (_Heard,), {"came": came})) as url:
+        yield f"{url}/v1", came
+
+
+def test_tokens_are_counted_by_the_engine(monkeypatch: pytest.MonkeyPatch, heard: Heard) -> None:
+    @tool
+    def get_weather(place: str) -> str:
+        """Get the weather."""
+        return place
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("tiktoken downloads its encodings")
+
+    monkeypatch.setattr(tiktoken, "get_encoding", refuse)
+    monkeypatch.setattr(tiktoken, "encoding_for_model", refuse)
+    address, came = heard
+    chat = EngineChat(base_url=address, model="model", api_key="key")
+    assert chat.get_num_tokens("four") == 4
+    assert chat.get_num_tokens_from_messages([HumanMessage("What?")]) == 5
+    assert chat.get_num_tokens_from_messages([HumanMessage("What?")], tools=[get_weather]) == 6
+    assert [path for path, _, _ in came] == ["/tokenize"] * 3
+
+
+def test_an_engine_that_counts_no_tokens_is_named() -> None:
+    with serve(saying("x")) as server, pytest.raises(NotImplementedError, match="has no /tokenize"):
+        chat_of(server).get_num_tokens("four")
+
+
+@pytest.mark.parametrize("key", ["", "own-key-0815"])
+def test_nothing_meant_for_openai_is_sent(key: str, monkeypatch: pytest.MonkeyPatch, heard: Heard) -> None:
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "ORGANIZATION", "PROJECT_ID", "PROXY"):
+        monkeypatch.setenv(f"OPENAI_{name}", "http://secret.invalid")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_BASE", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Secret: http://secret.invalid\nAuthorization: Bearer secret.invalid")
+    address, came = heard
+    chat = EngineChat(base_url=address, model="model", api_key=key, default_headers={"X-Own": "mine"})
+    with pytest.raises(ValueError, match="No generation"):
+        chat.invoke("What?")
+    _, body, headers = came[0]
+    assert headers.get("authorization") == (f"Bearer {key}" if key else None)
+    assert headers["x-own"] == "mine"
+    assert "secret.invalid" not in f"{headers}{body}"
+    assert not {"x-stainless-os", "x-stainless-arch", "x-stainless-runtime-version"} & headers.keys()
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # langchain-openai's, of its own result
+def test_real_engine_fills_a_form_and_counts_tokens(vl_endpoint: Endpoint) -> None:
+    class Seen(BaseModel):
+        """What is seen."""
+
+        colour: Literal["red", "green"]
+        moves: bool
+
+    chat = EngineChat(base_url=vl_endpoint.base_url, api_key=vl_endpoint.api_key, model=vl_endpoint.model)
+    assert isinstance(chat.with_structured_output(Seen, method="json_schema").invoke("What?"), Seen)
+    assert chat.get_num_tokens_from_messages([HumanMessage("What?")]) > chat.get_num_tokens("What?") > 0
+
+
+def test_no_cookie_is_kept(heard: Heard) -> None:
+    address, came = heard
+    for _ in range(2):
+        with pytest.raises(EngineError):
+            ask(EngineChat(base_url=address, model="model"), [HumanMessage("What?")])
+    assert len(came) == 2 and "cookie" not in came[1][2]
+
+
+def test_model_without_address_is_refused() -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        EngineChat(model="model")

@@ -1,7 +1,7 @@
 """Coverage: what each candidate adds to the frame chosen before it, and how many frames the gaps in time need.
 
 A candidate is worth about one event if it has much new content, however large: a caption counts nearly as much as a
-slide. What is shown already, recurs often, or is too dark to see counts less.
+slide. Content that is shown already, recurs often, or is too dark to see counts less.
 
 Cells are coarse: two captions in one place look alike in many cells and say different things. So a cell counts as shown
 only while its content stays the same. `selector` decides which candidates are chosen.
@@ -189,7 +189,7 @@ def _repeats(candidates: Sequence[Candidate], times: Values, longest: float) -> 
             found[place, start:stop] = distances(cells[start:stop], cells[place]) <= ALIKE
             is_still = found[place, place:stop].all()
             start, stop = stop, min(num, 2 * stop - place) if is_still else stop
-    return found | found.T
+    return np.asarray(found | found.T)
 
 
 def _still_runs(repeats: Which) -> tuple[Places, Places]:

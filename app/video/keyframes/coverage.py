@@ -41,6 +41,9 @@ _PLAIN, _PRESENT = 0.02, 0.005
 repeat it. 0.001 to 0.02."""
 _NEW_SHOT = 0.02
 """Gain of the opening of a shot after a frame of an earlier one. 0 to 0.02; with 0.1 less is seen at 8 frames."""
+_LONG_SHOT, _EACH_SHOT = 0.5, 1.0
+"""Where each shot can have a frame and lasts this many even distances or more, the gain of its opening: as much as an
+event, so that every shot is shown. Not where frames are more than twice as many: evenness shows each shot there."""
 _UNEVEN = 0.002
 """Cost of a gap of an even distance, rising with its square: frames are spread evenly where nothing else decides. 0 to
 0.01."""
@@ -95,8 +98,11 @@ def links_of(
     gaps = TemporalGaps(times, end, longest, still, light > _BLACK)
 
     value = _events_in(news.sum(axis=1) * light) * uniqueness(candidates, news, blocks)
-    bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     even = end / budget
+    bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
+    lengths = [shot.end_seconds - shot.start_seconds for shot in shots]
+    if budget / 2 <= len(shots) <= budget and len(shots) > 1 and min(lengths) >= _LONG_SHOT * even:
+        bonus *= _EACH_SHOT / _NEW_SHOT
     apart = times[None, :] - times[:, None]
     is_new_shot = numbers[None, :] > numbers[:, None]
     near = min(_APART_SECONDS, even / _APART_SHARE) or 1e-6

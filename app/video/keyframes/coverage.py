@@ -43,16 +43,17 @@ _NEW_SHOT = 0.02
 """Gain of the opening of a shot after a frame of an earlier one. 0 to 0.02; with 0.1 less is seen at 8 frames."""
 _LONG_SHOT, _EACH_SHOT = 0.5, 1.0
 """Where each shot can have a frame and lasts this many even distances or more, the gain of its opening: as much as an
-event, so that every shot is shown. Not where frames are more than twice as many: evenness shows each shot there."""
+event, so that every shot is shown. Not where frames are more than twice as many: evenness shows each shot there.
+In short videos, every shot's opening as well."""
 _UNEVEN = 0.002
 """Cost of a gap of an even distance, rising with its square: frames are spread evenly where nothing else decides. 0 to
 0.01."""
 _REPEATS = -0.01
-"""Gain of a picture that looks like the frame before, apart from new content, and of a black one: less than evenness
-gains, more than a long gap. -0.1 to 0."""
-_APART_SECONDS, _APART_SHARE = 10.0, 5.0
-"""A frame adds less when it is nearer to the frame before in its shot than this and than a fifth of an even distance. A
-third to an eighth."""
+"""Gain of a picture that looks like the frame before, apart from new content: less than evenness gains, more than a
+long gap. -0.1 to 0."""
+_APART_SECONDS, _APART_SHARE, _LEAST_APART_SECONDS = 10.0, 5.0, 0.8
+"""A frame adds less when it is nearer to the frame before in its shot than this and than a fifth of an even distance (a
+third to an eighth); in short videos, than an even distance or the last of these."""
 _BLACK, _DIM = 0.002, 0.15
 """Value of a black picture, and the brightness (0..1) from which a picture has its full value: night scenes count."""
 _MAY_RISE = 0.3
@@ -101,21 +102,19 @@ def links_of(
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     lengths = [shot.end_seconds - shot.start_seconds for shot in shots]
-    if budget / 2 <= len(shots) <= budget and len(shots) > 1 and min(lengths) >= _LONG_SHOT * even:
+    is_one_each = 1 < len(shots) <= budget <= 2 * len(shots) and min(lengths) >= _LONG_SHOT * even
+    if is_one_each or even < _LEAST_APART_SECONDS:
         bonus *= _EACH_SHOT / _NEW_SHOT
     apart = times[None, :] - times[:, None]
     is_new_shot = numbers[None, :] > numbers[:, None]
-    near = min(_APART_SECONDS, even / _APART_SHARE) or 1e-6
+    near = min(_APART_SECONDS, max(even / _APART_SHARE, min(even, _LEAST_APART_SECONDS)))
     unlike = _unlike(blocks, news + np.float32(_PLAIN_WORTH), times, longest)
     plain = np.where(repeats, _REPEATS, (_PLAIN * unlike + _PRESENT + bonus * is_new_shot) * light)
     after = (value * unlike + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
-    after[:, light <= _BLACK] = _REPEATS
     after -= _UNEVEN * (apart / even) ** 2
     places = np.arange(len(times))
     after[(places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])] = -np.inf
-    first = (
-        np.where(light > _BLACK, value + (_PLAIN + _PRESENT + bonus) * light, _REPEATS) - _UNEVEN * (times / even) ** 2
-    )
+    first = value + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
     before = gaps.before()
     if num_fixed:

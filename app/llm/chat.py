@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar
 
-import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
@@ -21,8 +20,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import Field, SecretStr, model_validator
 
-from app.core.redaction import remember_secret
-from app.llm.http import engine_timeout, on_request_loop, pooled_client
+from app.llm.client import EngineClient
+from app.llm.http import on_request_loop
 from app.llm.token_count import count_tokens, token_ids
 
 _REASONING = ("reasoning_content", "reasoning")
@@ -59,7 +58,7 @@ class EngineChat(BaseChatOpenAI):
     @model_validator(mode="after")
     def validate_environment(self) -> Self:
         """Create the client; the base class would read variables meant for OpenAI's own service."""
-        self.root_async_client = _EngineClient(
+        self.root_async_client = EngineClient(
             self.openai_api_base,
             self.openai_api_key.get_secret_value(),
             timeout_seconds=self.request_timeout,
@@ -169,48 +168,6 @@ class EngineChat(BaseChatOpenAI):
         if counted is None:
             raise NotImplementedError(f"{self.openai_api_base} has no /tokenize, so tokens can't be counted")
         return counted
-
-
-class _EngineClient(openai.AsyncOpenAI):
-    """OpenAI's client for an engine that may need no key, and gets no headers but those given here.
-
-    The original adds an organisation, a project and further headers from the environment, and names the system it runs
-    on.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        api_key: str,
-        *,
-        timeout_seconds: float,
-        headers: Mapping[str, str] | None,
-        query: Mapping[str, object] | None,
-    ) -> None:
-        super().__init__(
-            base_url=base_url,
-            api_key=api_key or "none",  # the original refuses ""
-            max_retries=0,
-            timeout=engine_timeout(timeout_seconds),  # type: ignore[arg-type]  # it takes httpx as well as httpx2
-            default_query=query,
-            http_client=pooled_client(base_url),  # type: ignore[arg-type]
-        )
-        self.api_key, self.admin_api_key = api_key, None
-        remember_secret(api_key)
-        self._own_headers = dict(headers or {})
-
-    @property
-    def default_headers(self) -> dict[str, Any]:
-        """Return the headers of every request, without the key."""
-        return {
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": self.user_agent,
-            **self._own_headers,
-        }
-
-    def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
-        """Accept a request without a key."""
 
 
 def connect(

@@ -6,15 +6,18 @@ to a length that any such model accepts.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import httpx
+from typing import TYPE_CHECKING
 
 from app.core import ContextExceeded, EngineError, redact
-from app.llm.error_mapping import engine_error, refused
-from app.llm.http import authorization, client
+from app.llm.error_mapping import engine_error
+from app.llm.http import request_loop
+
+if TYPE_CHECKING:
+    from app.llm.client import EngineClient
 
 _BATCH_SIZE = 64
 """Texts per request. Chosen by hand; not tuned."""
@@ -38,36 +41,45 @@ class EmbeddingModel:
         Raises:
             EngineError: The server doesn't answer, refuses, or answers in another form.
         """
+        from app.llm.client import EngineClient
+
+        engine = EngineClient(self.base_url, self.api_key, timeout_seconds=self.timeout_seconds)
         vectors: list[list[float]] = []
-        with client(self.base_url) as http:
-            for start in range(0, len(texts), _BATCH_SIZE):
-                vectors += self._embed_fitting(
-                    http, [text[:_LONGEST_TEXT] for text in texts[start : start + _BATCH_SIZE]]
-                )
+        for start in range(0, len(texts), _BATCH_SIZE):
+            vectors += self._embed_fitting(
+                engine, [text[:_LONGEST_TEXT] for text in texts[start : start + _BATCH_SIZE]]
+            )
         return vectors
 
-    def _embed_fitting(self, http: httpx.Client, texts: list[str]) -> list[list[float]]:
+    def _embed_fitting(self, engine: EngineClient, texts: list[str]) -> list[list[float]]:
         """Embed `texts`, cutting them in half as long as they exceed the model's context."""
         try:
-            return self._embed(http, texts)
+            return self._embed(engine, texts)
         except ContextExceeded:
             longest = max(map(len, texts)) // 2
             if longest < _SHORTEST_TEXT:
                 raise
-            return self._embed_fitting(http, [text[:longest] for text in texts])
+            return self._embed_fitting(engine, [text[:longest] for text in texts])
 
-    def _embed(self, http: httpx.Client, texts: list[str]) -> list[list[float]]:
-        body: dict[str, object] = {"input": texts, "encoding_format": "float"}
-        if self.model:
-            body["model"] = self.model
-        url, headers = f"{self.base_url}/embeddings", authorization(self.api_key)
+    def _embed(self, engine: EngineClient, texts: list[str]) -> list[list[float]]:
+        import openai
+
         try:
-            response = http.post(url, json=body, headers=headers, timeout=self.timeout_seconds)
-            if response.status_code != 200:
-                raise refused(response.status_code, response.headers, response.text)
-            return _parse_vectors(response.text, len(texts))
-        except httpx.HTTPError as error:
+            answer = asyncio.run_coroutine_threadsafe(self._request(engine, texts), request_loop()).result()
+        except openai.OpenAIError as error:
             raise engine_error(error, base_url=self.base_url) or error from error
+        return _parse_vectors(answer, len(texts))
+
+    async def _request(self, engine: EngineClient, texts: list[str]) -> str:
+        """Send one request and return the text of its answer."""
+        import openai
+
+        answer = await engine.embeddings.with_raw_response.create(
+            input=texts,
+            model=self.model or openai.omit,  # type: ignore[arg-type]  # engines with one model need no name
+            encoding_format="float",
+        )
+        return answer.http_response.text
 
 
 def _parse_vectors(text: str, count: int) -> list[list[float]]:

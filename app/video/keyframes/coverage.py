@@ -23,8 +23,7 @@ from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.novelty import WEIGHTS, Cells
 from app.video.keyframes.recurrence import uniqueness
-from app.video.keyframes.sequence import Links
-from app.video.keyframes.temporal_gaps import TemporalGaps
+from app.video.keyframes.sequence import Links, TemporalGaps
 from app.video.shots.cut_detector import is_light
 
 _LONGEST_GAP, _FEWEST_GAP = 2.0, 2.3

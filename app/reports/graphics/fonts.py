@@ -4,21 +4,20 @@ FrameLens ships a font (app/fonts, made by scripts/make_report_font.py) with the
 and western European texts; one inside Typst has those of the rest of Europe. Characters that both lack are searched in
 the fonts of this machine; one that no font has is shown as its code point, such as "[U+1F600]".
 
-The characters of a font are read from its table "cmap" (OpenType 1.9) in formats 4 and 12, which current fonts use.
-Only the file's header and this table are read, so hundreds of fonts are searched in a moment.
+HarfBuzz maps font files into memory and reads the table of their characters, so hundreds of fonts are searched in a
+moment.
 """
 
 from __future__ import annotations
 
 import re
-import struct
 import unicodedata
-from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+
+import uharfbuzz  # type: ignore[import-untyped]
 
 from app.reports.content import printable
 
@@ -47,8 +46,6 @@ _BOXES = re.compile(r"(?i)last ?resort|adobe ?blank|bmp fallback|notdef|^\.")
 """Fonts with a box or nothing for every character, and the private fonts of a system."""
 _COLOURED = {"CBDT", "COLR", "SVG ", "sbix", "EBDT"}
 """Tables of bitmap and colour fonts, whose outlines may be empty."""
-_BEST = ((3, 10), (0, 6), (0, 4), (3, 1), (0, 3), (0, 2), (0, 1), (0, 0))
-"""Platform and encoding of the Unicode subtables, the most complete first."""
 
 
 @dataclass(frozen=True)
@@ -155,80 +152,16 @@ class FontFile:
         tables: The names of all tables.
 
     Raises:
-        OSError: The file could not be read.
-        ValueError: The font has no character table that can be read.
-        struct.error: The file is damaged.
+        uharfbuzz.HarfBuzzError: The file could not be read.
+        ValueError: The file has no characters.
     """
 
     def __init__(self, path: Path, place: int = 0) -> None:
-        with path.open("rb") as file:
-            places = _places(file, place)
-            file.seek(places["cmap"][0])
-            cmap = file.read(places["cmap"][1])
-        self.tables = frozenset(places)
-        offsets = {struct.unpack_from(">HH", cmap, at): at for at in range(4, 4 + 8 * _short(cmap, 2), 8)}
-        best = next((offsets[kind] for kind in _BEST if kind in offsets), None)
-        if best is None:
+        face = uharfbuzz.Face(uharfbuzz.Blob.from_file_path(str(path)), place)
+        self.tables = frozenset(face.table_tags)
+        self._known = face.unicodes
+        if not self._known:
             raise ValueError(f"{path} has no table of Unicode characters")
-        subtable = cmap[struct.unpack_from(">L", cmap, best + 4)[0] :]
-        read = {4: _segments, 12: _groups}.get(_short(subtable, 0))
-        if read is None:
-            raise ValueError(f"{path} has its characters in format {_short(subtable, 0)}")
-        self._ranges = read(subtable)
-        self._starts = [first for first, _ in self._ranges]
 
     def __contains__(self, code: object) -> bool:
-        if not isinstance(code, int):
-            return False
-        at = bisect_right(self._starts, code) - 1
-        return at >= 0 and code <= self._ranges[at][1]
-
-
-def _places(file: BinaryIO, place: int) -> dict[str, tuple[int, int]]:
-    """Read the offset and length of each table."""
-    start = 0
-    if file.read(4) == b"ttcf":
-        file.seek(12 + 4 * place)
-        start = struct.unpack(">L", file.read(4))[0]
-    file.seek(start + 4)
-    (count,) = struct.unpack(">H6x", file.read(8))
-    records = (struct.unpack(">4s4xLL", file.read(16)) for _ in range(count))
-    return {name.decode("latin-1"): (offset, length) for name, offset, length in records}
-
-
-def _groups(table: bytes) -> list[tuple[int, int]]:
-    """Read format 12: ranges of code points with the glyph of the first one; glyph 0 is the missing glyph."""
-    (count,) = struct.unpack_from(">L", table, 12)
-    groups = struct.iter_unpack(">LLL", table[16 : 16 + 12 * count])
-    return [(first if glyph else first + 1, last) for first, last, glyph in groups]
-
-
-def _segments(table: bytes) -> list[tuple[int, int]]:
-    """Read format 4: ranges below 65,536, each with a glyph offset or a list of glyphs that may have gaps."""
-    count = _short(table, 6) // 2
-    ends, starts, deltas, offsets = (_shorts(table, 14 + at, count) for at in _columns(count))
-    glyphs = _shorts(table, 16 + 8 * count, (len(table) - 16 - 8 * count) // 2)
-    found: list[tuple[int, int]] = []
-    for place, (first, last) in enumerate(zip(starts, ends, strict=True)):
-        if offsets[place]:
-            base = offsets[place] // 2 + place - count - first
-            listed = (code for code in range(first, last + 1) if base + code < len(glyphs) and glyphs[base + code])
-            found.extend((code, code) for code in listed)
-        else:
-            none = -deltas[place] % 0x10000  # the one code point that maps to glyph 0
-            parts = ((first, none - 1), (none + 1, last)) if first <= none <= last else ((first, last),)
-            found.extend(part for part in parts if part[0] <= part[1])
-    return found
-
-
-def _columns(count: int) -> tuple[int, int, int, int]:
-    """Return the offsets of the arrays of ends, starts, deltas and offsets; two bytes of padding follow the ends."""
-    return 0, 2 + 2 * count, 2 + 4 * count, 2 + 6 * count
-
-
-def _short(data: bytes, at: int) -> int:
-    return int(struct.unpack_from(">H", data, at)[0])
-
-
-def _shorts(data: bytes, at: int, count: int) -> tuple[int, ...]:
-    return struct.unpack_from(f">{count}H", data, at)
+        return code in self._known

@@ -11,7 +11,8 @@ import json
 import logging
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from app.core import Usage, make_private_folder
 from app.llm.stream import Reply
 
 if TYPE_CHECKING:
-    from langchain_core.caches import BaseCache
+    from langchain_community.cache import SQLiteCache
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +41,15 @@ class AnswerCache:
         self._path = path
         self._model = model
         self._lock = threading.Lock()
-        self._cache: BaseCache | None = None
+        self._cache: SQLiteCache | None = None
 
     def recall(self, messages: Sequence[BaseMessage], form: object = None) -> Reply | None:
         """Return the cached answer to exactly these messages in this form (a JSON schema), or None."""
         with self._lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each read warns of a coming change in how the package reads
             try:
-                found = self._open().lookup(_digest(messages, form), self._model)
+                with self._opened() as cache:
+                    found = cache.lookup(_digest(messages, form), self._model)
             except Exception:
                 log.warning("the answers in %s cannot be read", self._path, exc_info=True)
                 return None
@@ -62,11 +64,14 @@ class AnswerCache:
         generation = Generation(text=reply.text, generation_info=info)
         with self._lock:
             try:
-                self._open().update(_digest(messages, form), self._model, [generation])
+                with self._opened() as cache:
+                    cache.update(_digest(messages, form), self._model, [generation])
             except Exception:
                 log.warning("the answers in %s cannot be written", self._path, exc_info=True)
 
-    def _open(self) -> BaseCache:
+    @contextmanager
+    def _opened(self) -> Iterator[SQLiteCache]:
+        """Yield the cache; its connections are closed afterwards, since nothing else would close them."""
         if self._cache is None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the package announces its sunset at every import
@@ -75,7 +80,10 @@ class AnswerCache:
             make_private_folder(self._path.parent)
             self._path.touch(mode=0o600)
             self._cache = SQLiteCache(str(self._path))
-        return self._cache
+        try:
+            yield self._cache
+        finally:
+            self._cache.engine.dispose()
 
 
 def _digest(messages: Sequence[BaseMessage], form: object) -> str:

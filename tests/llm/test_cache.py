@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 from langchain_core.messages import HumanMessage
 
@@ -36,3 +37,11 @@ def test_unusable_cache_file_costs_only_a_warning(tmp_path: Path, caplog: pytest
     answers.remember(picture("AAAA"), REPLY)
     assert answers.recall(picture("AAAA")) is None
     assert "answers.sqlite" in caplog.text
+
+
+def test_no_connection_stays_open(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    answers = AnswerCache(path, "model")
+    answers.remember(picture("AAAA"), REPLY)
+    assert answers.recall(picture("AAAA")) == REPLY
+    assert str(path) not in {file.path for file in psutil.Process().open_files()}

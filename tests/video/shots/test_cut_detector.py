@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
+import pytest
 
 from app.video.features.frame_signature import Look, glance_at, look_at
 from app.video.readers.opencv import CvPicture
@@ -96,6 +97,50 @@ def test_a_light_that_goes_out_for_a_moment_is_no_cut() -> None:
     still = textured(1)
     blink = [*faded(still, 4, 1.0, 0.0), *faded(still, 4, 0.0, 1.0)]
     assert cuts([*[still] * 30, *blink, *[still] * 30, *blink, *[still] * 30]) == []
+
+
+def dim_hall(seed: int, shifts: Iterable[int], lights: Iterable[float]) -> list[Image]:
+    """A hall that is nearly black, in changing light, as a camera pans over it."""
+    hall = textured(seed, 480) * 0.09 + 18
+    return [np.asarray(hall[:, at : at + 160] * light, np.uint8) for at, light in zip(shifts, lights, strict=True)]
+
+
+STROBE = [*[1.0] * 30, *[2.5, 2.5, 1.0, 1.0] * 15, *[1.0] * 60, *[2.5, 2.5, 1.0, 1.0] * 15]
+BRIGHTENING = [*[1.0] * 60, *np.linspace(1.0, 2.5, 30), *np.linspace(2.5, 1.0, 30), *[1.0] * 30, *[1.6] * 60]
+
+
+@pytest.mark.parametrize("pixels_a_frame", [0, 1])
+@pytest.mark.parametrize("lights", [STROBE, BRIGHTENING], ids=["strobe", "slow"])
+def test_light_in_a_nearly_black_hall_is_no_cut(lights: list[float], pixels_a_frame: int) -> None:
+    shifts = [number * pixels_a_frame for number in range(len(lights))]
+    images = dim_hall(1, shifts, lights)
+    assert look_of(images[0]).is_black and not look_of(images[30 + lights[30:].index(2.5)]).is_black
+    assert cuts(images) == []
+
+
+def test_cut_to_a_nearly_black_hall_is_one_cut() -> None:
+    assert cuts([*[textured(2)] * 30, *dim_hall(1, [0] * len(STROBE), STROBE)]) == [30]
+
+
+def test_fade_between_strobe_light_and_another_scene_is_found() -> None:
+    hall, scene = dim_hall(1, [0] * len(STROBE), STROBE), textured(2)
+    into = cuts([*hall, *faded(hall[-1], 12, 1.0, 0.0), *faded(scene, 12, 0.0, 1.0), *[scene] * 30])
+    assert len(into) == 1 and 222 <= into[0] <= 234
+    out_of = cuts([*[scene] * 30, *faded(scene, 12, 1.0, 0.0), *faded(hall[0], 12, 0.0, 1.0), *hall])
+    assert len(out_of) == 1 and 42 <= out_of[0] <= 86
+
+
+def test_fade_out_and_in_of_one_scene_is_found() -> None:
+    hall = dim_hall(1, [0], [2.5])[0]
+    fade = [*faded(hall, 15, 1.0, 0.0), *faded(hall, 15, 0.0, 1.0)]
+    assert len(cuts([*[hall] * 30, *fade, *[hall] * 30])) == 1
+
+
+def test_end_of_a_fade_before_a_dark_title_card_is_no_second_shot() -> None:
+    scene, card = np.asarray(textured(1) * 0.6 + 60, np.uint8), title("THE RIVER")
+    fade = [*faded(scene, 10, 1.0, 0.0), *faded(card, 15, 0.0, 1.0)]
+    found = cuts([*[scene] * 40, *fade, *[card] * 40])
+    assert len(found) == 1 and found[0] >= 50
 
 
 def test_a_larger_step_of_what_moves_anyway_is_no_cut() -> None:

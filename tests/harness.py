@@ -97,9 +97,9 @@ class Worker:
             timer.cancel()
         outcome = Outcome("hung" if is_late.is_set() else "crashed", time.monotonic() - began)
         if answer:
-            told = json.loads(answer)
+            reported = json.loads(answer)
             outcome = Outcome(
-                **{**told, "times_seconds": tuple(told["times_seconds"]), "faults": tuple(told["faults"])}
+                **{**reported, "times_seconds": tuple(reported["times_seconds"]), "faults": tuple(reported["faults"])}
             )
         if not answer or outcome.peak_megabytes > _LARGE_MEGABYTES:  # what it still holds would count for the next
             self._end()

@@ -102,7 +102,7 @@ def test_every_option_named_beside_a_command_exists(document: Path) -> None:
 
 
 @pytest.mark.parametrize("guide", ["guide.en.md", "guide.zh.md"])
-def test_the_guide_tells_every_option(guide: str) -> None:
+def test_the_guide_reports_every_option(guide: str) -> None:
     text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
     assert {option for option in all_options() if f"`{option}" not in text} <= {"--help", "--version"}
 
@@ -131,7 +131,7 @@ def test_every_variable_is_a_setting_or_one_of_the_engine(document: Path) -> Non
 
 
 @pytest.mark.parametrize("guide", ["configuration.en.md", "configuration.zh.md"])
-def test_the_guide_tells_every_setting(guide: str) -> None:
+def test_the_guide_reports_every_setting(guide: str) -> None:
     text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
     assert variables_of_ours() <= set(_VARIABLE.findall(text))
 

@@ -146,13 +146,13 @@ def test_every_reason_for_not_running_one_is_still_needed() -> None:
 
 
 def test_both_languages_carry_the_same_commands() -> None:
-    def told(text: str) -> list[str]:
+    def output(text: str) -> list[str]:
         return [_FREE_TEXT.sub("", command) for command in commands(text)]
 
-    assert told(README[0]) == told(README[1])
+    assert output(README[0]) == output(README[1])
     for guide in GUIDES:
         chinese = guide.with_name(guide.name.replace(".en.", ".zh."))
-        assert told(guide.read_text(encoding="utf-8")) == told(chinese.read_text(encoding="utf-8")), guide.name
+        assert output(guide.read_text(encoding="utf-8")) == output(chinese.read_text(encoding="utf-8")), guide.name
 
 
 def test_the_settings_by_card_are_what_is_proposed_for_it(
@@ -164,12 +164,12 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
     assert len(blocks) > 5
     for block in blocks:
-        asked, *told = block.splitlines()
+        asked, *output = block.splitlines()
         assert main.main([*shlex.split(asked)[1:], "--json"]) == 0
         best = json.loads(capsys.readouterr().out)[0]
         proposed = {"VLLM_MODEL_PATH": best["id"], "VLLM_CONFIG": f"'{json.dumps(best['vllm_config'])}'"}
         proposed |= best["environment"]
-        assert told == [f"export {name}={value}" for name, value in proposed.items()], f"docs/tuning.*.md: {asked}"
+        assert output == [f"export {name}={value}" for name, value in proposed.items()], f"docs/tuning.*.md: {asked}"
 
 
 # ---- where they run --------------------------------------------------------------------------------------------------
@@ -247,8 +247,8 @@ def place(shared: Path, tmp_path: Path) -> Place:
 
 @each("setting")
 def test_a_setting_is_one_that_the_program_takes(command: str, place: Place) -> None:
-    told = place.run(f"{command}; env -0").stdout
-    environ = dict(line.split("=", 1) for line in told.split("\0") if "=" in line)
+    output = place.run(f"{command}; env -0").stdout
+    environ = dict(line.split("=", 1) for line in output.split("\0") if "=" in line)
     name = command.removeprefix("export ").partition("=")[0]
     settings = config.load(environ, place.folder / ".env")  # tells what is wrong with it
     assert name in {*variables_of_ours(), *ENGINE_VARIABLES, "VLLM_MODEL_PATH", "VLLM_CONFIG"}

@@ -60,7 +60,7 @@ def test_every_requirement_is_pinned_in_constraints(engine: str) -> None:
     assert {re.split(r"[=<>;\s]", one)[0].lower() for one in wanted} <= pinned
 
 
-def test_an_unsupported_python_goes_on_in_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unsupported_python_continues_in_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module, calls = bootstrap(), list[list[str]]()
     monkeypatch.setattr(module.sys, "version_info", (3, 10, 1))
     monkeypatch.setattr(module, "PYTHON", tmp_path / "none")

@@ -177,7 +177,7 @@ def test_killed_engine_restarts_once_then_is_named(video: Path, vl_engine: Local
 
 
 def test_an_engine_whose_core_is_killed_is_found_dead(text_engine: LocalEngine) -> None:
-    """As a system without memory does it. Nobody asks it anything meanwhile."""
+    """As a system without memory does it. No one asks it anything meanwhile."""
     server = _server(ready(text_engine))
     max(server.children(), key=lambda process: process.memory_info().rss).kill()  # beside a small helper
     wait_until(lambda: text_engine.status().state == "failed")

@@ -12,7 +12,7 @@ from app.core.domain import AnalysisEvent, StageStarted
 from app.core.errors import Cancelled
 
 
-def test_what_came_before_a_cancel_is_told_before_it_ends() -> None:
+def test_what_came_before_a_cancel_is_reported_before_it_ends() -> None:
     cancel = threading.Event()
     seen: list[AnalysisEvent] = []
     with ConcurrentEvents(cancel) as background:

@@ -436,7 +436,7 @@ def test_early_opening_is_a_chunk_only_if_more_follows(frames: int) -> None:
 
 def test_hanging_local_engine_is_restarted_once(undisturbed: Analysis) -> None:
     class Hanging(ServedEngine):
-        """It is well once it was started anew."""
+        """It is well once it was started again."""
 
         starts = 0
 

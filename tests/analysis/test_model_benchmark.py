@@ -118,13 +118,13 @@ def test_a_size_that_would_take_very_long_is_left_out(monkeypatch: pytest.Monkey
 
 @pytest.mark.engine
 def test_a_real_engine_loads_the_shape_and_is_measured_and_gone(tmp_path: Path) -> None:
-    config, told = small(), []
+    config, reported = small(), []
     arguments = {
         "max_model_len": 8192, "max_num_seqs": 8, "dtype": "bfloat16", "kv_cache_memory_bytes": GIB // 4,
         "limit_mm_per_prompt": {"image": 8, "video": 0},
     }  # fmt: skip
     trial = run_benchmark(
-        "me/small", config, arguments, log_dir=tmp_path, on_progress=told.append, cancel=threading.Event()
+        "me/small", config, arguments, log_dir=tmp_path, on_progress=reported.append, cancel=threading.Event()
     )
     assert trial.load_seconds > 0 and trial.tokens_per_second > 0
     assert trial.peak_bytes > GIB // 8
@@ -132,7 +132,7 @@ def test_a_real_engine_loads_the_shape_and_is_measured_and_gone(tmp_path: Path) 
     (smaller, larger), mark = trial.frames, trial.frames[0].tokens - 16 * 9
     assert 20 < mark < 60 and larger.tokens - smaller.tokens == 32 * 18 - 16 * 9
     assert smaller.each_seconds > 0 and estimate_analysis(trial, 8)
-    assert told[-1] == EngineProgress("benchmarking_frames", {"width": 896, "height": 504, "n": 8})
+    assert reported[-1] == EngineProgress("benchmarking_frames", {"width": 896, "height": 504, "n": 8})
     assert read_shape(config).parameters < 10**9
     assert not _guards()
 

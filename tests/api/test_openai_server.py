@@ -117,7 +117,7 @@ class TestVllm:
         said = "".join(choice.delta.content or "" for piece in pieces for choice in piece.choices)
         assert said == whole.choices[0].message.content
 
-    def test_a_wrong_key_and_a_wrong_name_are_told_as_that(self, vl: str) -> None:
+    def test_a_wrong_key_and_a_wrong_name_are_reported_as_that(self, vl: str) -> None:
         with pytest.raises(openai.AuthenticationError) as caught:
             client(vl, "wrong").models.list()
         assert caught.value.code == "invalid_api_key"
@@ -187,7 +187,7 @@ def test_an_engine_that_cannot_start_says_why(make_engine: MakeEngine) -> None:
         assert "no such thing" in caught.value.message
 
 
-def test_an_engine_that_dies_is_told_and_started_again(make_engine: MakeEngine, tmp_path: Path) -> None:
+def test_an_engine_that_dies_is_reported_and_started_again(make_engine: MakeEngine, tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     engine = make_engine({"starts": str(starts)})
     with served(engine, "m") as address:

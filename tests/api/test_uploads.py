@@ -98,7 +98,7 @@ def test_upload_piece_is_cut_at_declared_size(client: TestClient, services: Serv
     assert int(client.head(url).headers["upload-offset"]) <= 4
 
 
-def test_a_second_writer_is_told_to_wait(client: TestClient, services: Services) -> None:
+def test_a_second_writer_is_reported_to_wait(client: TestClient, services: Services) -> None:
     url = create(client, 4)
     with services.videos.part(url.rsplit("/", 1)[-1], 0):
         assert send(client, url, 0, b"ab").status_code == 423

@@ -121,15 +121,15 @@ def test_parts_are_laid_out_as_asked_for() -> None:
 
 
 def test_what_the_engine_counts_is_read_from_its_metrics() -> None:
-    told = """# TYPE vllm:prefix_cache_hits_total counter
+    reported = """# TYPE vllm:prefix_cache_hits_total counter
 vllm:prefix_cache_hits_total{engine="0",model_name="m"} 1200.0
 vllm:prefix_cache_hits_created{engine="0",model_name="m"} 1.7e+09
 vllm:prefix_cache_queries_total{engine="0",model_name="m"} 1.6e+03
 """
-    assert (count_of(told, "hits"), count_of(told, "queries")) == (1200.0, 1600.0)
+    assert (count_of(reported, "hits"), count_of(reported, "queries")) == (1200.0, 1600.0)
 
 
-def test_a_row_tells_the_throughput_and_the_bound() -> None:
+def test_a_row_reports_the_throughput_and_the_bound() -> None:
     row = throughput.row("four", [(10.0, 9.0), (12.0, 12.0), (9.0, 10.0)])
     assert row.value == 1.0 and not row.missed and "throughput 1.00; 10.00 s / 10.00 s" in row.note
     assert throughput.row("four", [(10.0, 9.0)]).missed

@@ -81,7 +81,7 @@ def test_a_video_is_fetched_by_ranges(app: App, visit: Visit, clip: Path) -> Non
     assert set(statuses) == {206}
 
 
-def test_an_upload_goes_on_after_a_reload(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
+def test_an_upload_continues_after_a_reload(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
     page = visit.page
     other = tmp_path / "resumed.mp4"
     other.write_bytes(clip.read_bytes())

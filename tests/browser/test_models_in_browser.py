@@ -56,7 +56,7 @@ def test_switch_is_followed_and_failure_keeps_old_model(
     card = page.get_by_text("Switching from first to second")
     card.evaluate("one => { one.dataset.seen = 'yes' }")
     visit.page.wait_for_timeout(5000)
-    expect(card).to_have_attribute("data-seen", "yes")  # the page has looked again meanwhile, and drew nothing anew
+    expect(card).to_have_attribute("data-seen", "yes")  # the page has looked again meanwhile, and drew nothing again
 
     models_app.go.touch()
     expect(page.get_by_text("Switched from first to second.")).to_be_visible()

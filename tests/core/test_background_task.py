@@ -32,7 +32,7 @@ def test_what_it_says_and_what_came_out_stay_to_be_seen() -> None:
     assert over(errands) == BackgroundTask("m", "done", EngineProgress("importing"), 7)
 
 
-def test_a_failure_is_told_and_the_next_one_may_begin() -> None:
+def test_a_failure_is_reported_and_the_next_one_may_begin() -> None:
     errands: BackgroundTaskRunner[int] = BackgroundTaskRunner()
 
     def fail(*_: object) -> int:

@@ -37,7 +37,7 @@ def test_what_is_secret_is_hidden(text: str) -> None:
         "GPU 0: NVIDIA GeForce RTX 2080 Ti",
     ],
 )
-def test_what_is_not_stays_as_it_is(text: str) -> None:
+def test_what_is_not_stays_unchanged(text: str) -> None:
     assert redact(text) == text
 
 

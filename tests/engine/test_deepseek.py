@@ -104,10 +104,10 @@ def test_deepseek_analyses_video_and_report_says_how(hybrid: LocalEngine, video:
 
 def test_conditions_name_the_answering_engine() -> None:
     settings = load({"FRAMELENS_ENGINE": "transformers", "VLLM_MODEL_PATH": "org/model"})
-    told = conditions(settings, templates.load(None), AnalysisRequest(Path("a.mp4")))
-    assert told["engine"] == f"transformers {version('transformers')}" and told["vllm_config"] == ""
-    told = conditions(replace(settings, engine="vllm"), templates.load(None), AnalysisRequest(Path("a.mp4")))
-    assert told["engine"].startswith("vllm ") and "max_model_len" in told["vllm_config"]
+    reported = conditions(settings, templates.load(None), AnalysisRequest(Path("a.mp4")))
+    assert reported["engine"] == f"transformers {version('transformers')}" and reported["vllm_config"] == ""
+    reported = conditions(replace(settings, engine="vllm"), templates.load(None), AnalysisRequest(Path("a.mp4")))
+    assert reported["engine"].startswith("vllm ") and "max_model_len" in reported["vllm_config"]
 
 
 @pytest.mark.thorough
@@ -148,8 +148,8 @@ def serve_command(*options: str) -> Iterator[openai.OpenAI]:
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:
-            told = re.compile(r"FRAMELENS_BASE_URL=(\S+)")
-            address = next(found[1] for line in process.stdout if (found := told.match(line)))
+            reported = re.compile(r"FRAMELENS_BASE_URL=(\S+)")
+            address = next(found[1] for line in process.stdout if (found := reported.match(line)))
             with openai.OpenAI(base_url=address, api_key="sk-here", max_retries=40) as client:
                 yield client
         finally:

@@ -112,7 +112,7 @@ def test_without_vllm_the_launcher_says_how_to_get_one(monkeypatch: pytest.Monke
     assert caught.value.key == "vllm_not_installed"
 
 
-def test_the_installed_distribution_tells_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_installed_distribution_reports_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     present = {"vllm": "0.32.0"}
 
     def version(name: str) -> str:

@@ -37,7 +37,7 @@ def cached(cache: Path, files: dict[str, bytes]) -> Path:
 # ---- what a reference means ------------------------------------------------------------------------------------------
 
 
-def test_a_folder_is_taken_as_it_is_and_named_after_itself(tmp_path: Path) -> None:
+def test_a_folder_is_taken_unchanged_and_named_after_itself(tmp_path: Path) -> None:
     folder = write(tmp_path / "Qwen2.5-VL", model_files())
     found = resolve_model(str(folder))
     assert (found.name, found.folder, found.hub_id) == ("Qwen2.5-VL", folder, None)
@@ -87,13 +87,13 @@ def test_a_path_that_leads_nowhere_is_refused_with_the_path(reference: str) -> N
     assert caught.value.key == "model_folder_missing" and caught.value.values["model"] == reference
 
 
-def test_how_far_a_wrong_path_is_right_is_told(tmp_path: Path) -> None:
+def test_how_far_a_wrong_path_is_right_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound) as caught:
         resolve_model(str(tmp_path / "modles" / "Qwen"))
     assert caught.value.values["existing"] == str(tmp_path)
 
 
-def test_a_weights_file_instead_of_its_folder_is_told_apart(tmp_path: Path) -> None:
+def test_a_weights_file_instead_of_its_folder_is_reported_apart(tmp_path: Path) -> None:
     file = write(tmp_path, model_files()) / "model-00001-of-00002.safetensors"
     with pytest.raises(ModelNotFound) as caught:
         resolve_model(str(file))

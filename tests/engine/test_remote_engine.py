@@ -108,7 +108,7 @@ def test_server_without_model_list_is_trusted(server: str) -> None:
     assert RemoteEngine(server, model="m").ensure_ready(lambda phase: None, threading.Event()).model == "m"
 
 
-def test_nobody_at_the_address() -> None:
+def test_no_one_at_the_address() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         error = failure(RemoteEngine(f"http://127.0.0.1:{closed.getsockname()[1]}"))

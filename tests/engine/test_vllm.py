@@ -37,5 +37,5 @@ def test_speech_engine_does_not_inherit_cache_size(
     assert larger.environment("key")["VLLM_CPU_KVCACHE_SPACE"] == "3"
 
 
-def test_nobody_is_told_of_a_type_that_nobody_chose() -> None:
+def test_no_one_is_reported_of_a_type_that_no_one_chose() -> None:
     assert speech_launcher("org/whisper", {}).notices == ()

@@ -179,7 +179,7 @@ def test_only_one_switch_at_a_time(session: Make, tmp_path: Path) -> None:
 # ---- alone with the machine ------------------------------------------------------------------------------------------
 
 
-def test_alone_waits_for_who_is_inside_and_lets_nobody_in(session: Make) -> None:
+def test_alone_waits_for_who_is_inside_and_lets_no_one_in(session: Make) -> None:
     with switcher_of(session("old")) as switcher:
         inside, leave, control = threading.Event(), threading.Event(), Control()
 

@@ -191,7 +191,7 @@ def test_a_cancelled_job_is_over_before_the_library_has_it(
     jobs.close()
 
 
-def test_a_job_of_a_program_that_is_gone_goes_on(store: Store, tmp_path: Path) -> None:
+def test_a_job_of_a_program_that_is_gone_continues(store: Store, tmp_path: Path) -> None:
     done = analysis()
     job = JobSnapshot("gone", "clip.mp4", "2026-01-01", REQUEST, state="running", keyframes=done.keyframes)
     store.save(to_row(job, "somebody who is gone"))

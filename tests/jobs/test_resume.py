@@ -130,7 +130,7 @@ def paused(paused_once: Left, tmp_path: Path) -> Left:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_job_is_paused_in_any_stage_and_goes_on(stage: str, tmp_path: Path, undisturbed: Analysis) -> None:
+def test_a_job_is_paused_in_any_stage_and_continues(stage: str, tmp_path: Path, undisturbed: Analysis) -> None:
     gate = Gate(stage)
     with serve(gate.behave, context=CONTEXT) as server, jobs_in(tmp_path, gate.tools(server)) as jobs:
         job_id = jobs.submit(REQUEST, name="clip.mp4")
@@ -173,7 +173,7 @@ def alive(thread: threading.Thread) -> bool:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_job_goes_on_by_itself_when_the_next_program_starts(
+def test_a_job_continues_by_itself_when_the_next_program_starts(
     stage: str, tmp_path: Path, undisturbed: Analysis
 ) -> None:
     gate = Gate(stage)
@@ -269,7 +269,7 @@ def test_jobs_run_by_priority_then_arrival(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"answer_tokens": "64"}, {"template": "log 12345678"}, {"model": "another"}])
-def test_settings_that_changed_are_told_and_never_mixed(
+def test_settings_that_changed_are_reported_and_never_mixed(
     changed: dict[str, str], paused: Left, undisturbed: Analysis
 ) -> None:
     before, job_id, hold = paused.job, paused.job.id, Gate("ask")
@@ -296,7 +296,7 @@ def test_settings_that_changed_are_told_and_never_mixed(
     assert len({result.key.split(".")[0] for result in (*done.chunks, *done.joins)}) == 1
 
 
-def test_old_settings_put_back_go_on_without_asking(paused: Left, undisturbed: Analysis) -> None:
+def test_old_settings_put_back_continue_without_asking(paused: Left, undisturbed: Analysis) -> None:
     job_id = paused.job.id
     with serve(introducing, context=CONTEXT) as server:
         with jobs_in(paused.folder, made(server, conditions=with_conditions(model="another"))) as jobs:
@@ -309,7 +309,7 @@ def test_old_settings_put_back_go_on_without_asking(paused: Left, undisturbed: A
 
 @pytest.fixture
 def door() -> Iterator[threading.Event]:
-    """Nobody is let in until it is set."""
+    """No one is let in until it is set."""
     door = threading.Event()
     yield door
     door.set()

@@ -66,7 +66,7 @@ def ids(jobs: Jobs, words: str) -> list[str]:
     return [entry.id for entry in jobs.library.find(LibraryQuery(words), order="best", offset=0, limit=9)]
 
 
-def test_a_job_is_found_by_its_words_as_soon_as_it_is_done(jobs: Jobs) -> None:
+def test_a_job_is_found_by_its_words_as_soon_unchanged_done(jobs: Jobs) -> None:
     job_id = finished(jobs, Path("/v/clip.mp4"))
     assert ids(jobs, "later heading") == [job_id]
     entry = jobs.library.entry(job_id)

@@ -92,7 +92,7 @@ def test_what_is_said_is_put_together_and_names_are_left_out() -> None:
     assert len(list(texts_to_embed([(place, Passage("finding", "x")) for place in range(5000)]))) <= 200
 
 
-def test_a_thread_makes_them_and_tells_what_stopped_it(library: LibraryIndex) -> None:
+def test_a_thread_makes_them_and_reports_what_stopped_it(library: LibraryIndex) -> None:
     def refusing(texts: Sequence[str]) -> list[list[float]]:
         raise EngineError("engine_refused", status=500, reason="out of order")
 

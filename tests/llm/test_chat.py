@@ -79,7 +79,7 @@ def test_reasoning_is_kept_apart_from_content(name: str) -> None:
     assert (answer.content, answer.additional_kwargs["reasoning_content"]) == ("red", "It has a colour.")
 
 
-def test_schema_is_sent_as_it_is_and_in_the_body() -> None:
+def test_schema_is_sent_unchanged_and_in_the_body() -> None:
     form = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": True}}
     with serve(saying("{}")) as server:
         chat_of(server).invoke("What?", response_format=form, extra_body={"ignore_eos": True})

@@ -70,7 +70,7 @@ def test_bare_sentence_error_in_stream_is_read() -> None:
     assert refusal_in_stream({}, model="m").key == "engine_refused"
 
 
-def test_an_answer_that_is_no_json_is_shown_as_it_is() -> None:
+def test_an_answer_that_is_no_json_is_shown_unchanged() -> None:
     assert "Bad gateway" in error_text(refused(502, {}, "<h1>Bad\ngateway</h1>"), "en")
 
 

@@ -184,14 +184,14 @@ def test_a_busy_server_is_asked_again_when_it_says() -> None:
 
 
 @pytest.mark.parametrize("now", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
-def test_a_server_that_stays_busy_is_given_up(now: str) -> None:
+def test_a_server_that_stays_busy_is_abandoned(now: str) -> None:
     with serve(always({"error": "overloaded"}, 503)) as server, pytest.raises(AppError) as caught:
         server.headers["Retry-After"] = now
         list(transcribe([loud(0.0)], model(server)))
     assert caught.value.values["reason"] == "overloaded"
 
 
-def test_no_server_and_a_slow_one_are_told_apart() -> None:
+def test_no_server_and_a_slow_one_are_reported_apart() -> None:
     with pytest.raises(EngineBrokeOff):
         list(transcribe([loud(0.0)], SpeechModel("http://127.0.0.1:9/v1", "", "whisper")))
     waiter = threading.Event()

@@ -64,7 +64,7 @@ def test_a_right_answer_scores_all_in_any_wording(wording: str) -> None:
     assert seen.verdict == "well"
 
 
-def test_seeing_everything_in_the_wrong_order_is_told_apart() -> None:
+def test_seeing_everything_in_the_wrong_order_is_reported_apart() -> None:
     swapped = (*EIGHT[4:], *EIGHT[:4])
     seen = score(as_asked(swapped), EIGHT)
     assert figures(seen) == (8, 8, 8, False)
@@ -119,10 +119,10 @@ def test_the_cards_are_what_they_say() -> None:
 
 
 def test_cards_are_sent_in_order_and_scored() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     with serve(saying(as_asked(EIGHT))) as server:
-        seen = check_vision(chat_at(server), on_progress=told.append)
-    assert seen.verdict == "well" and told == ["probing", "reading"]
+        seen = check_vision(chat_at(server), on_progress=reported.append)
+    assert seen.verdict == "well" and reported == ["probing", "reading"]
     content = server.requests[-1]["messages"][-1]["content"]
     assert [part["type"] for part in content] == ["text", "image_url"] * 8 + ["text"]
     assert "frame 1" in content[0]["text"] and "frame 8" in content[14]["text"]

@@ -60,13 +60,13 @@ def test_without_token_counts_nothing_is_proven() -> None:
 
 
 @pytest.mark.engine
-def test_the_real_engines_are_told_apart(vl_endpoint: Endpoint, text_endpoint: Endpoint) -> None:
+def test_the_real_engines_are_reported_apart(vl_endpoint: Endpoint, text_endpoint: Endpoint) -> None:
     seeing, blind = (connect(e.base_url, api_key=e.api_key, model=e.model) for e in (vl_endpoint, text_endpoint))
     assert prove_sight(seeing).sees is True
-    told = prove_sight(blind)
-    assert told.sees is False
-    assert told.reason
-    assert "is not a multimodal model" in str(told.reason.values["reason"])
+    reported = prove_sight(blind)
+    assert reported.sees is False
+    assert reported.reason
+    assert "is not a multimodal model" in str(reported.reason.values["reason"])
 
 
 @pytest.mark.engine

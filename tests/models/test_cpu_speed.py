@@ -126,7 +126,7 @@ def test_32_bits_have_to_fit_beside_the_system() -> None:
     assert not fits_wide(VL_3B.shape, {}, needed + 4 * GIB, 8 * GIB)
 
 
-def test_what_is_quantised_or_not_known_stays_as_it_is() -> None:
+def test_what_is_quantised_or_not_known_stays_unchanged() -> None:
     assert not is_better_wide(VL_3B_AWQ.shape, {}, estimate_rates(OLD, 2))
     assert not is_better_wide(None, {}, estimate_rates(OLD, 2))
 

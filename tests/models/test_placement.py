@@ -154,6 +154,6 @@ def test_frames_of_a_proposal_fit_its_context() -> None:
 def test_cards_are_known_by_what_drivers_call_them() -> None:
     cards = [find_card(name) for name in ("NVIDIA GeForce RTX 3090", "rtx4090", "Tesla T4", "NVIDIA L40S")]
     assert [(card.memory_gib, card.capability) for card in cards if card] == [(24, 8.6), (24, 8.9), (16, 7.5)]
-    told = find_card("NVIDIA Something New", 32.0)
-    assert told == GpuCard(32.0, None, "NVIDIA Something New")
-    assert told.memory_gib * GIB > 0
+    reported = find_card("NVIDIA Something New", 32.0)
+    assert reported == GpuCard(32.0, None, "NVIDIA Something New")
+    assert reported.memory_gib * GIB > 0

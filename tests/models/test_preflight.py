@@ -62,7 +62,7 @@ def subject(config: dict[str, Any] = QWEN2, machine: MachineState = CPU, **argum
     return PreflightSubject(model, given, given, machine, PROGRAM)
 
 
-def told(subject: PreflightSubject) -> list[str]:
+def reported(subject: PreflightSubject) -> list[str]:
     """What stops or hinders."""
     found = check(subject)
     for finding in found:
@@ -319,28 +319,31 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_it_is_told_when_it_is_there_and_not_when_it_is_not(name: str) -> None:
+def test_it_is_reported_when_it_is_there_and_not_when_it_is_not(name: str) -> None:
     key, wrong, right = PAIRS[name]
-    assert key in told(wrong())
-    assert key not in told(right())
+    assert key in reported(wrong())
+    assert key not in reported(right())
 
 
 @pytest.mark.parametrize("config", [QWEN2, QWEN2_VL, QWEN3_MOE], ids=["text", "vision", "experts"])
 @pytest.mark.parametrize("machine", [CPU, cards(AMPERE), cards(TURING)], ids=["CPU", "Ampere", "Turing"])
 def test_nothing_is_said_against_a_model_that_runs(config: dict[str, Any], machine: MachineState) -> None:
-    assert told(subject(config, machine)) == []
+    assert reported(subject(config, machine)) == []
 
 
 def test_where_nothing_is_known_nothing_is_said() -> None:
     nothing = PreflightSubject(
         Model("m", "/m", has_template=True), {}, {"tensor_parallel_size": 1}, MachineState(), Program()
     )
-    assert told(nothing) == []
-    assert told(replace(nothing, machine=MachineState("gpu", (GpuState(),)))) == []
+    assert reported(nothing) == []
+    assert reported(replace(nothing, machine=MachineState("gpu", (GpuState(),)))) == []
 
 
 def test_a_config_that_is_overridden_is_not_judged_by() -> None:
-    assert told(subject({**QWEN2, "model_type": "foo"}, hf_overrides={"model_type": "qwen2"}, max_model_len=9000)) == []
+    assert (
+        reported(subject({**QWEN2, "model_type": "foo"}, hf_overrides={"model_type": "qwen2"}, max_model_len=9000))
+        == []
+    )
 
 
 def test_int8_as_data_type_is_refused_with_what_was_meant() -> None:
@@ -357,14 +360,14 @@ MENDED = ("heads", "cards", "nodes", "ray", "ray on a CPU", "groups", "bfloat16"
 
 
 @pytest.mark.parametrize("name", MENDED)
-def test_what_a_mend_sets_takes_the_finding_away(name: str) -> None:
+def test_what_a_fix_sets_takes_the_finding_away(name: str) -> None:
     key, wrong, _ = PAIRS[name]
     was = wrong()
     (found,) = (finding for finding in check(was) if finding.key == key)
     assert found.fix
-    mended = apply_fix(was.arguments, found.fix)
-    assert key not in told(replace(was, given=mended, arguments=mended))
-    assert set(was.arguments) - set(mended) == set(found.fix.remove) & set(was.arguments)
+    fixed = apply_fix(was.arguments, found.fix)
+    assert key not in reported(replace(was, given=fixed, arguments=fixed))
+    assert set(was.arguments) - set(fixed) == set(found.fix.remove) & set(was.arguments)
 
 
 def test_fix_may_be_another_model_or_engine() -> None:
@@ -376,8 +379,8 @@ def test_fix_may_be_another_model_or_engine() -> None:
 
 def test_what_an_older_cpu_cannot_hold_in_float32_is_only_told() -> None:
     found = check(subject(QWEN2_VL, replace(OLD_CPU, memory_bytes=2 * GIB), dtype="bfloat16"))
-    told = [(one.severity, one.fix) for one in found if one.key == "preflight_emulated"]
-    assert told == [("tells", None)]
+    reported = [(one.severity, one.fix) for one in found if one.key == "preflight_emulated"]
+    assert reported == [("tells", None)]
 
 
 def test_what_stops_comes_first() -> None:
@@ -385,7 +388,7 @@ def test_what_stops_comes_first() -> None:
     assert [finding.severity for finding in found] == ["stops", "hinders", "tells"]
 
 
-def test_a_text_model_is_told_to_be_one() -> None:
+def test_a_text_model_is_reported_to_be_one() -> None:
     assert [finding.key for finding in check(subject())] == ["preflight_blind"]
     assert check(subject(QWEN2_VL)) == ()
 
@@ -406,7 +409,7 @@ def test_a_config_that_is_nonsense_is_no_reason_to_fail() -> None:
                 check(subject(changed, machine, tensor_parallel_size=2))
 
 
-def test_settings_that_nobody_has_checked_are_no_reason_to_fail() -> None:
+def test_settings_that_no_one_has_checked_are_no_reason_to_fail() -> None:
     """Where no vLLM is installed, nothing has looked at them before."""
     keys = ("max_model_len", "dtype", "quantization", "tensor_parallel_size", "limit_mm_per_prompt", "chat_template",
             "gpu_memory_utilization", "kv_cache_memory_bytes", "distributed_executor_backend")  # fmt: skip

@@ -85,7 +85,7 @@ def test_every_format_is_written_in_both_languages(name: str, language: str) -> 
         assert FORMATS[name].write(made, language) or not FORMATS[name].fits(made)  # type: ignore[arg-type]
 
 
-def test_the_banner_stands_before_everything_else_in_markdown() -> None:
+def test_the_banner_is_before_everything_else_in_markdown() -> None:
     lines = [line for line in FORMATS["markdown"].write(analysis(), "zh").decode().splitlines() if line]
     assert lines[0].startswith("# ")
     assert lines[1].startswith("> ⚠️ Messages 格式不支持，使用文本模式")
@@ -130,18 +130,21 @@ def test_bundle_holds_each_file_once_and_is_reproducible() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_the_ending_of_a_file_tells_its_format(name: str) -> None:
+def test_the_ending_of_a_file_reports_its_format(name: str) -> None:
     assert format_of(f"Clip.Report{FORMATS[name].suffix}") == format_of(f"CLIP{FORMATS[name].suffix.upper()}") == name
 
 
 def test_markdown_reads_alike_in_another_parser() -> None:
     """markdown-it-py reads CommonMark with tables, as most that show Markdown do."""
-    told = document(analysis(), "en")
+    reported = document(analysis(), "en")
     tokens = MarkdownIt("commonmark").enable("table").parse(FORMATS["markdown"].write(analysis(), "en").decode())
     shown = [said(after) for token, after in pairwise(tokens) if token.type == "heading_open"]
-    assert shown == [one_line(told.title), *(one_line(words(b.line)) for b in told.blocks if isinstance(b, Heading))]
+    assert shown == [
+        one_line(reported.title),
+        *(one_line(words(b.line)) for b in reported.blocks if isinstance(b, Heading)),
+    ]
     cells = [said(after) for token, after in pairwise(tokens) if token.type == "td_open"]
-    tables = [block for block in told.blocks if isinstance(block, Table)]
+    tables = [block for block in reported.blocks if isinstance(block, Table)]
     assert cells == [one_line(words(cell)) for table in tables for row in table.rows for cell in row]
     (label,) = [token.content for token in tokens if token.type == "html_block"]
     assert json.loads(label.removeprefix("<!--").strip().removesuffix("-->"))["AIGC"]["ProduceID"] == "job"

@@ -30,8 +30,8 @@ def by_ffmpeg(data: bytes, name: str) -> list[tuple[Fraction, Fraction, str]]:
     """Start, end and text of each cue."""
     with av.open(BytesIO(data), format=name) as container:
         packets = [packet for packet in container.demux() if packet.size]
-    told = [(packet.pts * packet.time_base, packet.duration * packet.time_base, packet) for packet in packets]
-    return [(start, start + length, bytes(packet).decode()) for start, length, packet in told]
+    reported = [(packet.pts * packet.time_base, packet.duration * packet.time_base, packet) for packet in packets]
+    return [(start, start + length, bytes(packet).decode()) for start, length, packet in reported]
 
 
 def test_a_cue_begins_with_its_first_frame_and_none_overlap() -> None:

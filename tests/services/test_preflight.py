@@ -80,7 +80,7 @@ def test_incomplete_folder_is_reported_as_at_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["C:\\models\\Qwen", "/no/such/model", "./nowhere"])
-def test_a_path_that_leads_nowhere_is_told_with_the_path(path: str) -> None:
+def test_a_path_that_leads_nowhere_is_reported_with_the_path(path: str) -> None:
     assert keys(path) == ["model_folder_missing"]
 
 
@@ -111,7 +111,7 @@ def test_a_template_counts_wherever_it_is_kept(tmp_path: Path) -> None:
     assert "preflight_no_chat_template" not in keys(folder)
 
 
-def test_a_vision_model_without_its_preprocessor_is_told(tmp_path: Path) -> None:
+def test_a_vision_model_without_its_preprocessor_is_reported(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "model", QWEN2_VL)
     assert "preflight_no_processor" not in keys(folder)
     (folder / "preprocessor_config.json").unlink()
@@ -239,7 +239,7 @@ def test_failing_start_is_refused_and_hindrances_kept(tiny_text: Path, tmp_path:
     assert [notice.key for notice in kept] == ["preflight_no_chat_template"]
 
 
-def test_a_fault_of_the_look_itself_keeps_nobody_from_starting(
+def test_a_fault_of_the_look_itself_keeps_no_one_from_starting(
     tiny_text: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object, **__: object) -> None:

@@ -82,14 +82,14 @@ def test_where_no_model_can_be_had_the_reason_is_known(
 def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    told: list[EngineProgress] = []
+    reported: list[EngineProgress] = []
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     engine, _ = build_engine(settings)
     with pytest.raises(ModelNotFound) as refused:
-        engine.ensure_ready(told.append, threading.Event())
+        engine.ensure_ready(reported.append, threading.Event())
     assert refused.value.key == "model_unconfirmed"
     confirmed_downloads(settings).add(BIG)
     with pytest.raises(ModelNotFound) as tried:
-        engine.ensure_ready(told.append, threading.Event())
+        engine.ensure_ready(reported.append, threading.Event())
     assert tried.value.key == "model_not_local"
     assert confirmed_downloads(settings).holds(BIG)  # it goes on after a restart

@@ -53,14 +53,14 @@ def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:
     ]
     try:
         pipes = [(program.stdin, program.stdout) for program in programs]
-        for _, told in pipes:
-            assert told and told.readline() == "ready\n"
+        for _, reported in pipes:
+            assert reported and reported.readline() == "ready\n"
         for words, _ in pipes:
             assert words
             words.write("\n")
             words.flush()
-        for _, told in pipes:
-            assert told and told.readline() == "is there\n"
+        for _, reported in pipes:
+            assert reported and reported.readline() == "is there\n"
         assert len(list((tmp_path / "running").glob("*.lock"))) == len(programs)
         watcher = ProcessLock(tmp_path / "running")
         store = Store(tmp_path / "framelens.sqlite")

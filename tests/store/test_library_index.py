@@ -126,7 +126,7 @@ def test_match_in_the_name_is_shown_last(store: Store, library: LibraryIndex) ->
     assert hits_of(store, library, "gate", *passages) == [("finding", 4.0), ("name", None)]
 
 
-def test_marks_lie_on_the_text_as_it_is_written() -> None:
+def test_marks_lie_on_the_text_unchanged_written() -> None:
     text = "ﬁne Straße, 全角ＡＢＣ, e\u0301te"
     for word in ("fine", "strasse", "abc", "ete"):
         ((start, end),) = places(text, terms_of(word))

@@ -41,7 +41,7 @@ def test_the_last_twenty_runs_are_kept(tmp_path: Path) -> None:
     assert len(paces.of("e").surveys) == 20
 
 
-def test_engines_that_were_not_used_for_long_are_given_up(tmp_path: Path) -> None:
+def test_engines_that_were_not_used_for_long_are_abandoned(tmp_path: Path) -> None:
     paces = TimingStats(tmp_path / "paces.json")
     for number in range(30):
         note(paces, ONE, engine=str(number))

@@ -55,7 +55,7 @@ def test_an_upload_becomes_a_video_with_its_bytes_and_its_name(shelf: VideoRepos
     assert shelf.upload(upload.id).is_complete
 
 
-def test_an_upload_goes_on_after_a_restart(tmp_path: Path, shelf: VideoRepository, sample: Path) -> None:
+def test_an_upload_continues_after_a_restart(tmp_path: Path, shelf: VideoRepository, sample: Path) -> None:
     upload = shelf.create_upload("long.mkv", 10)
     shelf.append(upload.id, 0, [b"01234"])
     again = VideoRepository(tmp_path / "data", (), sample)

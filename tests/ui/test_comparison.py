@@ -25,7 +25,7 @@ def test_words_without_a_counterpart_are_marked_in_both_texts() -> None:
     assert (joined(one), joined(other)) == ("A [red] car turns left.", "A [blue] car turns left.")
 
 
-def test_chinese_is_told_apart_by_its_characters() -> None:
+def test_chinese_is_reported_apart_by_its_characters() -> None:
     one, other = comparison.diff_words("一辆红色的车左转", "一辆蓝色的车左转")
     assert (joined(one), joined(other)) == ("一辆[红]色的车左转", "一辆[蓝]色的车左转")
 
@@ -35,7 +35,7 @@ def test_texts_with_little_in_common_are_left_as_they_stand() -> None:
     assert not any(differs for _, differs in (*one, *other))
 
 
-def test_texts_of_any_length_are_told_apart_without_delay() -> None:
+def test_texts_of_any_length_are_reported_apart_without_delay() -> None:
     one, _ = comparison.diff_words("word " * 50_000, "other " * 50_000)
     assert len(one) == 1
 

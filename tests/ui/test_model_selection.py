@@ -46,7 +46,7 @@ def test_folder_named_like_a_model_is_not_that_model(tiny_text: Path, tmp_path: 
     assert choice.folder == folder and choice.entry and not choice.entry.sees
 
 
-def test_an_unknown_model_of_the_hub_is_taken_as_it_is_named() -> None:
+def test_an_unknown_model_of_the_hub_is_taken_unchanged_named() -> None:
     assert find_model("somebody/some-model", built_in()) == ModelChoice("somebody/some-model", None)
 
 

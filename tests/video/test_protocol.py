@@ -37,7 +37,7 @@ def test_an_error_and_any_file_name_survive(name: str) -> None:
     assert received.values == {"name": name, "path": Path(name)}
 
 
-def test_half_a_message_is_told_apart_from_the_end() -> None:
+def test_half_a_message_is_reported_apart_from_the_end() -> None:
     pipe = io.BytesIO()
     send(pipe, SUMMARY)
     for length in (2, 10, len(pipe.getvalue()) - 1):

@@ -81,7 +81,7 @@ def test_a_second_call_starts_no_decoding_and_gives_the_same(
     assert starts == ["extract"]
 
 
-def test_a_copy_under_another_name_is_known_and_named_anew(
+def test_a_copy_under_another_name_is_known_and_named_again(
     recall: ExtractionCache, clip: Path, tmp_path: Path, starts: list[str]
 ) -> None:
     first = surveyed(recall, clip)
@@ -126,7 +126,7 @@ def test_one_survey_for_named_times_serves_the_others(recall: ExtractionCache, c
     assert starts == ["extract", *["named"] * (len(NAMING) - 1)]
 
 
-def test_a_survey_that_is_known_no_more_is_made_anew(
+def test_a_survey_that_is_known_no_more_is_made_again(
     recall: ExtractionCache, minute: Path, starts: list[str], tmp_path: Path
 ) -> None:
     surveyed(recall, minute)
@@ -191,7 +191,7 @@ def test_extraction_of_older_version_is_not_reused(
     assert starts == ["extract", "extract"]
 
 
-def test_a_damaged_survey_is_made_anew(recall: ExtractionCache, clip: Path, tmp_path: Path, starts: list[str]) -> None:
+def test_a_damaged_survey_is_made_again(recall: ExtractionCache, clip: Path, tmp_path: Path, starts: list[str]) -> None:
     first = surveyed(recall, clip)
     (kept,) = (tmp_path / "surveys").glob("*.survey")
     kept.write_bytes(kept.read_bytes()[:-100])
@@ -242,7 +242,7 @@ def test_what_is_no_file_is_refused_as_ever(recall: ExtractionCache, tmp_path: P
         list(recall.extract(tmp_path / name, ExtractionRequest(3)))
 
 
-def test_whether_frames_are_known_is_told_without_reading(
+def test_whether_frames_are_known_is_reported_without_reading(
     recall: ExtractionCache, clip: Path, starts: list[str]
 ) -> None:
     wanted = ExtractionRequest(4)

@@ -74,12 +74,12 @@ def test_subtitles_are_used_and_no_model_listens(tmp_path: Path, server: SpeechS
 def test_speech_engine_transcribes_and_stops_afterwards(
     spoken_video: Path, tmp_path: Path, server: SpeechServer
 ) -> None:
-    engine, told = CountingEngine(server), []
-    transcript, notices = listen(spoken_video, engine, tmp_path, on_progress=lambda *news: told.append(news))
+    engine, reported = CountingEngine(server), []
+    transcript, notices = listen(spoken_video, engine, tmp_path, on_progress=lambda *news: reported.append(news))
     assert transcript == Transcript("speech", "whisper", (Cue(1.0, 1.6, "hello"), Cue(4.0, 4.5, "hello")))
     assert notices == () and (engine.started, engine.stopped) == (1, 1)
-    assert [reached for reached, _ in told] == pytest.approx([1.7, 4.5], abs=0.03)
-    assert transcript is not None and sum((cues for _, cues in told), ()) == transcript.cues
+    assert [reached for reached, _ in reported] == pytest.approx([1.7, 4.5], abs=0.03)
+    assert transcript is not None and sum((cues for _, cues in reported), ()) == transcript.cues
 
 
 def test_nothing_is_transcribed_twice(spoken_video: Path, tmp_path: Path, server: SpeechServer) -> None:
@@ -98,7 +98,7 @@ def test_of_a_range_only_its_own_sound_is_heard(spoken_video: Path, tmp_path: Pa
     assert transcript is not None and [cue.start_seconds for cue in transcript.cues] == [4.0]
 
 
-def test_without_a_speech_model_the_report_is_told_so(spoken_video: Path, tmp_path: Path) -> None:
+def test_without_a_speech_model_the_report_is_reported_so(spoken_video: Path, tmp_path: Path) -> None:
     transcript, notices = listen(spoken_video, None, tmp_path)
     assert transcript is None and [one.key for one in notices] == ["sound_not_analysed"]
     for language in LANGUAGES:

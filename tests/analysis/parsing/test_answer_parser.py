@@ -315,7 +315,7 @@ def test_partial_answer_is_always_readable_and_grows() -> None:
 
 
 @pytest.mark.parametrize("text", ["3: red\n4: blue", "A plain [frame 3] sentence.", "", "Look: {the man} walks."])
-def test_growing_prose_is_shown_as_it_is(text: str) -> None:
+def test_growing_prose_is_shown_unchanged(text: str) -> None:
     assert partial_text(text) == text
 
 

@@ -45,7 +45,7 @@ def planner(known: KnownTimings = SEEN, context: int | None = 8192, **changes: o
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def told(frames: int = 8, known: KnownTimings = SEEN, **changes: object) -> Estimate:
+def reported(frames: int = 8, known: KnownTimings = SEEN, **changes: object) -> Estimate:
     return planner(known)(video(), request(frames, **changes), TEMPLATE)
 
 
@@ -70,45 +70,45 @@ class Engine:
 
 
 def test_frames_that_fit_are_one_request_without_a_join() -> None:
-    forecast = told(8)
+    forecast = reported(8)
     assert (forecast.frames, forecast.parts, forecast.joins) == (8, 1, 0)
 
 
 def test_many_frames_are_several_parts_and_a_join() -> None:
-    forecast = told(200)
+    forecast = reported(200)
     assert forecast.parts > 1 and forecast.joins >= 1
     assert forecast.in_flight == 4
 
 
 def test_more_frames_cost_more_and_take_longer() -> None:
-    few, many = told(20), told(200)
+    few, many = reported(20), reported(200)
     assert few.prompt_tokens < many.prompt_tokens
     assert few.seconds and many.seconds and few.seconds[0] < many.seconds[0]
     assert few.seconds[0] < few.seconds[1]
 
 
 def test_of_an_engine_that_has_answered_nothing_no_time_is_told() -> None:
-    forecast = told(known=KnownTimings())
+    forecast = reported(known=KnownTimings())
     assert (forecast.seconds, forecast.survey_seconds, forecast.in_flight) == (None, None, None)
     assert not forecast.is_exact
 
 
 def test_without_a_model_there_is_nothing_to_ask() -> None:
-    forecast = told(use_model=False)
+    forecast = reported(use_model=False)
     assert (forecast.parts, forecast.prompt_tokens, forecast.answer_tokens, forecast.seconds) == (0, 0, 0, None)
 
 
 def test_a_survey_grows_with_the_length_of_what_is_looked_at() -> None:
-    whole = told().survey_seconds
-    half = told(selection=Selection(end_seconds=300.0)).survey_seconds
+    whole = reported().survey_seconds
+    half = reported(selection=Selection(end_seconds=300.0)).survey_seconds
     assert whole == pytest.approx(600 * 1280 * 720 / 1e6 * 0.05)
     assert half == pytest.approx(whole / 2)
 
 
 def test_estimate_includes_time_for_measuring_frames() -> None:
-    forecast = replace(told(), seconds=(10.0, 20.0), survey_seconds=5.0, facts_seconds=14.0)
+    forecast = replace(reported(), seconds=(10.0, 20.0), survey_seconds=5.0, facts_seconds=14.0)
     assert forecast.whole_seconds == (19.0, 25.0)
-    assert told(40).facts_seconds == 20.0
+    assert reported(40).facts_seconds == 20.0
 
 
 def test_frames_that_are_known_from_before_cost_no_time() -> None:
@@ -119,13 +119,13 @@ def test_frames_that_are_known_from_before_cost_no_time() -> None:
 
 
 def test_without_a_model_the_reading_is_all_that_takes_time() -> None:
-    alone = told(use_model=False)
+    alone = reported(use_model=False)
     assert alone.whole_seconds == (alone.survey_seconds + alone.facts_seconds,) * 2  # type: ignore[operator]
     assert "no model · about" in headline(alone, "en")
     assert planner(KnownTimings())(video(), request(use_model=False), TEMPLATE).whole_seconds is None
 
 
-def test_a_length_that_nobody_knows_is_not_made_up() -> None:
+def test_a_length_that_no_one_knows_is_not_made_up() -> None:
     forecast = planner()(video(None), request(), TEMPLATE)
     assert forecast.survey_seconds is None and forecast.frames == 8
 
@@ -141,13 +141,13 @@ def test_a_length_that_nobody_knows_is_not_made_up() -> None:
     ],
 )
 def test_other_ways_of_choosing_take_at_most_what_there_is(selection: Selection, frames: int) -> None:
-    forecast = told(64, selection=selection)
+    forecast = reported(64, selection=selection)
     assert forecast.frames == frames and not forecast.is_budget
 
 
 def test_a_larger_size_fills_requests_sooner() -> None:
-    assert told(64, side=896).parts > told(64, side=448).parts
-    assert told(64, side=896).side == 896
+    assert reported(64, side=896).parts > reported(64, side=448).parts
+    assert reported(64, side=896).side == 896
 
 
 def test_engine_context_is_remembered_without_a_setting() -> None:
@@ -197,7 +197,7 @@ def test_what_the_engine_counted_is_not_counted_again() -> None:
     assert engine.asked == 4
 
 
-def test_another_engine_is_asked_anew() -> None:
+def test_another_engine_is_asked_again() -> None:
     engines = [Engine(100), Engine(300)]
     plan = planner(measure=TokenCostMeter(lambda: engines[0]))  # type: ignore[arg-type,return-value]
     before = plan(video(), request(), TEMPLATE)
@@ -237,13 +237,13 @@ def test_reduce_merges_neighbours_and_shrinks_each_round() -> None:
 
 
 def test_the_plan_reads_as_people_say_it() -> None:
-    line = headline(replace(told(32), parts=4, in_flight=4, prompt_tokens=9812, answer_tokens=1187,
+    line = headline(replace(reported(32), parts=4, in_flight=4, prompt_tokens=9812, answer_tokens=1187,
                             seconds=(50.0, 110.0), survey_seconds=10.0, facts_seconds=4.0), "en")  # fmt: skip
     assert line == "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine"
 
 
 def test_what_is_not_known_is_said() -> None:
-    forecast = told(known=KnownTimings())
+    forecast = reported(known=KnownTimings())
     assert "time not known yet" in headline(forecast, "en")
     assert "not answered anything yet" in " ".join(details(forecast, "en"))
     assert "Estimated" in " ".join(details(forecast, "en"))
@@ -261,17 +261,17 @@ def test_what_is_not_known_is_said() -> None:
         (20_000.0, 40_000.0, "5.6–11 h"),
     ],
 )
-def test_a_range_of_time_is_as_rough_as_it_is_sure(low: float, high: float, words: str) -> None:
+def test_a_range_of_time_is_as_rough_unchanged_sure(low: float, high: float, words: str) -> None:
     assert span(low, high, "en") == words
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_kind_of_forecast_has_words(language: str) -> None:
     for forecast in (
-        told(8),
-        told(200),
-        told(known=KnownTimings()),
-        told(use_model=False),
-        told(9, selection=Selection("scenes")),
+        reported(8),
+        reported(200),
+        reported(known=KnownTimings()),
+        reported(use_model=False),
+        reported(9, selection=Selection("scenes")),
     ):
         assert headline(forecast, language) and all(details(forecast, language))  # type: ignore[arg-type]

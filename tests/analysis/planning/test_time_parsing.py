@@ -32,5 +32,5 @@ def test_several_times_have_commas_between_them(text: str) -> None:
         (Selection(start_seconds=2), Notice("range_from", {"start": "00:02.000"}, "info")),
     ],
 )
-def test_a_part_of_a_video_is_told(selection: Selection, notice: Notice | None) -> None:
+def test_a_part_of_a_video_is_reported(selection: Selection, notice: Notice | None) -> None:
     assert range_notice(selection) == notice

@@ -77,7 +77,7 @@ def test_single_chunk_answers_question_about_whole_video() -> None:
     assert "Answer this question about the video: Who?" in asked
 
 
-def test_a_range_of_the_video_is_told() -> None:
+def test_a_range_of_the_video_is_reported() -> None:
     asked = request(selection=Selection(start_seconds=10.0, end_seconds=20.0))
     assert "The frames show 00:13.500 to 00:18.000 of a longer video" in prompts.chunk_question(asked, LOG, frames(), 1)
 
@@ -185,13 +185,13 @@ def test_prompt_preview_shows_places_of_frames() -> None:
 def test_a_chinese_request_is_chinese_through_and_through(key: str) -> None:
     template = built_in()[key]
     asked = request("zh", template=key, question="谁来了？", selection=Selection(start_seconds=1.0))
-    told = prompts.chunk_question(
+    reported = prompts.chunk_question(
         asked, template, frames(), 3, known=[Subject("男人", "红衣")], earlier=["门开着。"], cues=[Cue(13, 14, "你好")]
     )
     joined = prompts.join_question(asked, template, [part()])
     for text in (
         *(prompts.system_prompt("zh", scope) for scope in get_args(Scope)),
-        told.rsplit("\n", 1)[0],
+        reported.rsplit("\n", 1)[0],
         joined[joined.index("以上") :].rsplit("\n", 1)[0],
     ):
         words = set(re.findall(r"[A-Za-z_]+", text))

@@ -83,7 +83,7 @@ def test_schema_has_reply_only_for_question_about_whole(scope: Scope, asked: boo
 def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, asked: bool, language: Language) -> None:
     template = TEMPLATES[key]
     own = own_words(template, language, scope, with_reply=asked, frames=(17, 18))
-    *told, last = (shared_words(language, scope) + "\n" + own).splitlines()
+    *reported, last = (shared_words(language, scope) + "\n" + own).splitlines()
     example = json.loads(last)
     assert last == json.dumps(example, ensure_ascii=False, separators=(",", ":"))
     assert tuple(example) == keys_of(scope, with_reply=asked)
@@ -92,7 +92,7 @@ def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, ask
         names = [choice.name.of(language) for field in template.fields for choice in field.choices]
         assert [name for name in names if f'"{name}"' not in own] == []
     assert {number for one in example["overview"] for number in one["frames"]} == {17, 18}
-    assert [key for key in example if sum(line.startswith(f"- {key}") for line in told) != 1] == []
+    assert [key for key in example if sum(line.startswith(f"- {key}") for line in reported) != 1] == []
 
 
 @pytest.mark.parametrize("with_space", [True, False])

@@ -66,7 +66,7 @@ def test_own_file_is_a_template_with_text_for_both_languages(tmp_path: Path) -> 
     assert not birds.needs_question
 
 
-def test_a_text_in_one_language_stands_in_for_the_other(tmp_path: Path) -> None:
+def test_a_text_in_one_language_serves_for_the_other(tmp_path: Path) -> None:
     (tmp_path / "鸟 类.toml").write_text(
         '[name]\nzh = "鸟类"\n[ask]\nen = "Birds?"\nzh = "有哪些鸟？"\n'
         '[[fields]]\nkey = "size"\nkind = "choice"\nchoices = ["big", { key = "small", zh = "小" }]\n',

@@ -104,7 +104,7 @@ def test_chunks_run_in_parallel_up_to_the_limit() -> None:
     assert [n for chunk in analysis.chunks for n in chunk.frames] == list(range(1, 25))
 
 
-def test_later_parts_are_told_who_was_seen_before() -> None:
+def test_later_parts_are_reported_who_was_seen_before() -> None:
     with serve(introducing, context=SMALL) as server:
         finished(run(request(frames=24), tools(server, 24, in_flight=2))[0])
     parts = sorted((part_of(body), words_of(body)) for body in asked(server) if part_of(body))

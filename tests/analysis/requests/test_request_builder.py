@@ -34,7 +34,7 @@ def test_prepared_images_equal_direct_ones_and_are_made_once(monkeypatch: pytest
     assert made == [1, 1, 2]
 
 
-def test_nobody_waits_for_pictures_that_are_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_one_waits_for_pictures_that_are_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     held = threading.Event()
     (frame,) = keyframes(1)
     with ThreadPoolExecutor(1) as executor:

@@ -66,8 +66,8 @@ def test_the_report_is_about_the_frames_that_were_asked_for(
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert [frame["time_seconds"] for frame in report["keyframes"]] == pytest.approx(times)
-    told = [notice["key"] for notice in report["notices"]]
-    assert told == (["range_only", "no_model"] if "--start" in options else ["no_model"])
+    reported = [notice["key"] for notice in report["notices"]]
+    assert reported == (["range_only", "no_model"] if "--start" in options else ["no_model"])
 
 
 @pytest.mark.parametrize(

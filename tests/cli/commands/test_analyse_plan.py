@@ -29,7 +29,7 @@ def run(command: str, *arguments: object, cwd: Path) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-def test_the_plan_is_told_in_words_and_nothing_is_analysed(video: Path, tmp_path: Path) -> None:
+def test_the_plan_is_reported_in_words_and_nothing_is_analysed(video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--plan", "--frames", 200, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     first, *others = done.stdout.splitlines()

@@ -47,10 +47,10 @@ def test_in_chinese_it_is_chinese(tmp_path: Path) -> None:
 
 
 def test_json_holds_findings_facts_settings_and_variables(tmp_path: Path) -> None:
-    told = json.loads(doctor("--json", cwd=tmp_path).stdout)
-    assert set(told) == {"findings", "facts", "settings", "variables"}
-    assert {"level", "key", "text"} == set(told["findings"][0])
-    assert told["facts"]["memory_bytes"] > 0
+    reported = json.loads(doctor("--json", cwd=tmp_path).stdout)
+    assert set(reported) == {"findings", "facts", "settings", "variables"}
+    assert {"level", "key", "text"} == set(reported["findings"][0])
+    assert reported["facts"]["memory_bytes"] > 0
 
 
 def test_no_secret_leaves_it(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def run(*arguments: object) -> int:
     return main.main([str(one) for one in arguments])
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> Any:
+def reported(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
@@ -44,23 +44,23 @@ def test_what_is_imported_is_listed_found_named_and_tagged(
     reports: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("library", "import", *reports, "--json") == 0
-    assert [one["id"] for one in told(capsys)] == ["job0abcdef", "job1abcdef"]
+    assert [one["id"] for one in reported(capsys)] == ["job0abcdef", "job1abcdef"]
     assert run("library", "--json") == 0
-    listed = told(capsys)
+    listed = reported(capsys)
     assert listed["total"] == 2
     assert [one["name"] for one in listed["analyses"]] == ["停车场.mp4", "gate.mp4"]
     assert run("library", "search", "停车", "--json") == 0
-    assert [one["id"] for one in told(capsys)["analyses"]] == ["job1abcdef"]
+    assert [one["id"] for one in reported(capsys)["analyses"]] == ["job1abcdef"]
     assert run("library", "rename", "job0", "front door", "--json") == 0
-    assert told(capsys)[0]["name"] == "front door"
+    assert reported(capsys)[0]["name"] == "front door"
     assert run("library", "tag", "latest", "gate", "2026", "--json") == 0
-    assert told(capsys)[0]["tags"] == ["2026", "gate"]
+    assert reported(capsys)[0]["tags"] == ["2026", "gate"]
     assert run("library", "tag", "latest", "2026", "--remove", "--json") == 0
-    assert told(capsys)[0]["tags"] == ["gate"]
+    assert reported(capsys)[0]["tags"] == ["gate"]
     assert run("library", "--tag", "gate", "list", "--json") == 0
-    assert told(capsys)["total"] == 1
+    assert reported(capsys)["total"] == 1
     assert run("library", "list", "--since", "2026-01-01T12:00+00:00", "--json") == 0
-    assert told(capsys)["total"] == 1
+    assert reported(capsys)["total"] == 1
 
 
 def test_the_table_shows_where_words_were_found(reports: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,14 +89,14 @@ def test_an_empty_library_says_what_to_do(capsys: pytest.CaptureFixture[str]) ->
     assert "Analyse a video first" in capsys.readouterr().out
 
 
-def test_deleting_asks_or_is_told_not_to(reports: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_deleting_asks_or_is_reported_not_to(reports: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     run("library", "import", *reports)
     assert run("library", "delete", "latest") == ConfigError.exit_code
     assert "--yes" in capsys.readouterr().err
     assert run("library", "delete", "job0", "latest", "--yes") == 0
     capsys.readouterr()
     run("library", "--json")
-    assert told(capsys)["total"] == 0
+    assert reported(capsys)["total"] == 0
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_json_report_exports_every_format(
     assert run("export", "--json-file", reports[0], "--format", "all", "--output", tmp_path / "out", "--json") == 0
     given = read(reports[0].read_bytes(), name="r.json")
     fitting = {f"gate{form.suffix}" for form in FORMATS.values() if form.fits(given)}
-    assert {Path(one).name for one in told(capsys)} == fitting
+    assert {Path(one).name for one in reported(capsys)} == fitting
     assert run("export", "--json-file", reports[0], "--format", "transcript_srt", "--output", tmp_path / "out") == 3
     assert "transcript_srt" in capsys.readouterr().err
     assert not (tmp_path / "framelens-data").exists()

@@ -15,7 +15,7 @@ from app.core import vllm_arguments
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
 
 
-class Told:
+class Output:
     """What a command printed."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
@@ -31,19 +31,19 @@ def framelens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> Told:
+    def run(*words: str) -> Output:
         status = main.main(["models", *words])
-        return Told(status, *capsys.readouterr())
+        return Output(status, *capsys.readouterr())
 
     return run
 
 
 def test_the_catalogue_is_listed_best_for_this_machine_first(framelens: Any) -> None:
-    told = framelens("--json")
-    assert told.status == 0
-    here = [model["here"] is not None for model in told.document]
+    reported = framelens("--json")
+    assert reported.status == 0
+    here = [model["here"] is not None for model in reported.document]
     assert here == sorted(here, reverse=True)
-    assert any(model["id"] == VL_7B and model["parameters"] == 8_292_166_656 for model in told.document)
+    assert any(model["id"] == VL_7B and model["parameters"] == 8_292_166_656 for model in reported.document)
     table = framelens()
     assert VL_7B in table.out and "Apache-2.0" in table.out and not table.err
 
@@ -62,44 +62,44 @@ def test_show_sums_memory_with_current_settings(framelens: Any, monkeypatch: pyt
     ("language", "words"), [("en", "28 layers × 2 (keys, values) × 4 heads"), ("zh", "28 层 × 2（K 和 V）× 4 头")]
 )
 def test_show_says_in_words_what_the_sum_is_made_of(framelens: Any, language: str, words: str) -> None:
-    told = framelens("show", VL_7B, "--language", language)
-    assert words in told.out
-    assert "128 × 2" in told.out
+    reported = framelens("show", VL_7B, "--language", language)
+    assert words in reported.out
+    assert "128 × 2" in reported.out
 
 
 def test_unknown_hub_name_is_explained_with_result(framelens: Any) -> None:
-    told = framelens("show", "Qwen/Qwen2.5-8B-Instruct", "--language", "zh")
-    assert told.status == 0
-    assert "Qwen/Qwen3-8B" in told.err and "Qwen/Qwen2.5-7B-Instruct" in told.err
-    assert "模型站上没有" in told.err and "模型站上没有" not in told.out
+    reported = framelens("show", "Qwen/Qwen2.5-8B-Instruct", "--language", "zh")
+    assert reported.status == 0
+    assert "Qwen/Qwen3-8B" in reported.err and "Qwen/Qwen2.5-7B-Instruct" in reported.err
+    assert "模型站上没有" in reported.err and "模型站上没有" not in reported.out
     found = framelens("show", "qwen3:8b", "--json").document["model"]
     assert (found["id"], found["why"]) == ("Qwen/Qwen3-8B", "ollama")
 
 
 def test_a_folder_is_read_by_its_own_config(framelens: Any, tiny_vl: Path) -> None:
-    told = framelens("show", str(tiny_vl), "--json")
-    assert told.document["model"] is None
-    assert told.document["parameters"] == 1_366_208
+    reported = framelens("show", str(tiny_vl), "--json")
+    assert reported.document["model"] is None
+    assert reported.document["parameters"] == 1_366_208
     assert str(tiny_vl) in framelens("show", str(tiny_vl)).out
 
 
 def test_a_config_that_is_none_is_a_sentence(framelens: Any, tmp_path: Path) -> None:
     for text in ("{", '{"model_type": "mamba"}', "[]"):
         (tmp_path / "config.json").write_text(text)
-        told = framelens("show", str(tmp_path))
-        assert (told.status, told.out) == (4, "") and "config.json" in told.err
+        reported = framelens("show", str(tmp_path))
+        assert (reported.status, reported.out) == (4, "") and "config.json" in reported.err
 
 
 def test_an_unknown_model_leads_to_the_nearest(framelens: Any) -> None:
-    told = framelens("show", "Qwen2.5-VL-8B-Instruct")
-    assert told.status == 4 and VL_7B in told.err
+    reported = framelens("show", "Qwen2.5-VL-8B-Instruct")
+    assert reported.status == 4 and VL_7B in reported.err
 
 
 @pytest.mark.parametrize("where", ["24", "24GB", "RTX 4090", "cpu:32", "cpu"])
 def test_fit_prints_settings_that_vllm_accepts(framelens: Any, where: str) -> None:
-    told = framelens("fit", where)
-    assert told.status == 0
-    lines = dict(line.split("=", 1) for line in told.out.splitlines() if line.startswith("VLLM_"))
+    reported = framelens("fit", where)
+    assert reported.status == 0
+    lines = dict(line.split("=", 1) for line in reported.out.splitlines() if line.startswith("VLLM_"))
     vllm_arguments.check(json.loads(lines["VLLM_CONFIG"].strip("'")))
     assert framelens("fit", where, "--json").document[0]["id"] == lines["VLLM_MODEL_PATH"]
     assert ("VLLM_CPU_KVCACHE_SPACE" in lines) == where.startswith("cpu")
@@ -108,18 +108,18 @@ def test_fit_prints_settings_that_vllm_accepts(framelens: Any, where: str) -> No
 def test_fit_of_one_model_says_what_is_missing(framelens: Any) -> None:
     found = framelens("fit", "RTX 2080 Ti", "--cards", "16", "--model", "Qwen2.5-VL-72B", "--json").document
     assert found[0]["vllm_config"]["tensor_parallel_size"] == 8
-    told = framelens("fit", "24", "--model", "deepseek-r1:32b", "--language", "zh")
-    assert told.status == 4
-    assert "DeepSeek-R1-Distill-Qwen-32B" in told.err and "GiB" in told.err
+    reported = framelens("fit", "24", "--model", "deepseek-r1:32b", "--language", "zh")
+    assert reported.status == 4
+    assert "DeepSeek-R1-Distill-Qwen-32B" in reported.err and "GiB" in reported.err
 
 
 @pytest.mark.parametrize("where", ["", "much", "-3", "0", "cpu:x", "nan"])
 def test_what_is_no_machine_is_a_sentence(framelens: Any, where: str) -> None:
-    told = framelens("fit", *(["--", where] if where.startswith("-") else [where]))
-    assert told.status == 2 and "RTX 4090" in told.err
+    reported = framelens("fit", *(["--", where] if where.startswith("-") else [where]))
+    assert reported.status == 2 and "RTX 4090" in reported.err
 
 
-def test_formats_are_told_for_people_and_programs(framelens: Any) -> None:
+def test_formats_are_reported_for_people_and_programs(framelens: Any) -> None:
     assert [one["key"] for one in framelens("formats", "--json").document] == [
         "fp32", "bf16", "fp16", "int8", "fp8", "awq", "gptq", "gguf_q8", "gguf_q4",
     ]  # fmt: skip
@@ -136,6 +136,6 @@ def test_a_file_of_the_users_own_is_used_and_a_wrong_one_named(
     shutil.copy(ours, folder / "good.toml")
     (folder / "good.toml").write_text((folder / "good.toml").read_text().replace("llava-hf/", "me/"))
     (folder / "bad.toml").write_text('family = "x"\nmodels = 3\n')
-    told = framelens("show", "me/llava-1.5-7b-hf", "--json")
-    assert told.document["model"]["id"] == "me/llava-1.5-7b-hf"
-    assert "bad.toml" in told.err and "2" in told.err
+    reported = framelens("show", "me/llava-1.5-7b-hf", "--json")
+    assert reported.document["model"]["id"] == "me/llava-1.5-7b-hf"
+    assert "bad.toml" in reported.err and "2" in reported.err

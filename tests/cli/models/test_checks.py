@@ -60,7 +60,7 @@ def test_unknown_folder_is_benchmarked_by_its_config(monkeypatch: pytest.MonkeyP
     assert asked == [("tiny-vl", json.loads((folder / "config.json").read_text()))]
 
 
-def test_a_trial_is_told_for_people_and_programs_and_kept(
+def test_a_trial_is_reported_for_people_and_programs_and_kept(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked: list[dict[str, Any]] = []
@@ -73,8 +73,8 @@ def test_a_trial_is_told_for_people_and_programs_and_kept(
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
     words = ["models", "try", "Qwen3-0.6B", "--vllm-config", '{"max_model_len": 4096}', "--frames", "24"]
     assert main.main([*words, "--language", "zh"]) == 0
-    told = capsys.readouterr().out
-    assert "每秒生成 10.0 个 token" in told and "448 × 252" in told and "24 帧" in told
+    reported = capsys.readouterr().out
+    assert "每秒生成 10.0 个 token" in reported and "448 × 252" in reported and "24 帧" in reported
     assert asked[0]["max_model_len"] == 4096
     assert asked[0]["dtype"] == "bfloat16", "what is proposed for this machine stays where nothing else is given"
     assert main.main([*words, "--json"]) == 0
@@ -113,40 +113,40 @@ def check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
 
     def run(*words: str) -> tuple[int, str]:
         status = main.main(["models", "check", *words])
-        told = capsys.readouterr()
-        return status, told.out or told.err
+        reported = capsys.readouterr()
+        return status, reported.out or reported.err
 
     return run
 
 
 @needs_vllm
-def test_what_stops_is_told_with_its_mend_and_exit_code_4(check: Any, tiny_text: Path) -> None:
-    status, told = check(str(tiny_text), "--vllm-config", '{"max_model_len": 100000}')
-    assert status == 4 and "❌" in told and '→ Set "max_model_len": 8192' in told
-    status, told = check(str(tiny_text), "--vllm-config", '{"max_model_len": 100000}', "--language", "zh")
-    assert status == 4 and '→ 设置 "max_model_len": 8192' in told
+def test_what_stops_is_reported_with_its_fix_and_exit_code_4(check: Any, tiny_text: Path) -> None:
+    status, reported = check(str(tiny_text), "--vllm-config", '{"max_model_len": 100000}')
+    assert status == 4 and "❌" in reported and '→ Set "max_model_len": 8192' in reported
+    status, reported = check(str(tiny_text), "--vllm-config", '{"max_model_len": 100000}', "--language", "zh")
+    assert status == 4 and '→ 设置 "max_model_len": 8192' in reported
 
 
 @needs_vllm
 def test_unknown_dtype_is_a_finding_not_a_usage_error(check: Any, tiny_vl: Path) -> None:
-    status, told = check(str(tiny_vl), "--vllm-config", '{"dtype": "int8"}', "--json")
-    (found,) = json.loads(told)
+    status, reported = check(str(tiny_vl), "--vllm-config", '{"dtype": "int8"}', "--json")
+    (found,) = json.loads(reported)
     assert status == 4 and found["mend"] == {"set": {"dtype": "auto"}, "remove": [], "model": "", "engine": ""}
 
 
 def test_a_model_that_runs_is_said_to_run(check: Any, tiny_vl: Path) -> None:
-    status, told = check(str(tiny_vl))
-    assert status == 0 and "no problem found" in told
+    status, reported = check(str(tiny_vl))
+    assert status == 0 and "no problem found" in reported
 
 
 def test_without_a_name_the_model_of_the_settings_is_looked_at(
     check: Any, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VLLM_MODEL_PATH", str(tiny_text))
-    status, told = check("--json")
-    assert status == 0 and [found["key"] for found in json.loads(told)] == ["preflight_blind"]
+    status, reported = check("--json")
+    assert status == 0 and [found["key"] for found in json.loads(reported)] == ["preflight_blind"]
 
 
-def test_what_is_no_json_is_told_as_everywhere(check: Any, tiny_vl: Path) -> None:
-    status, told = check(str(tiny_vl), "--vllm-config", "{dtype: int8}")
-    assert status == 2 and "JSON" in told
+def test_what_is_no_json_is_reported_as_everywhere(check: Any, tiny_vl: Path) -> None:
+    status, reported = check(str(tiny_vl), "--vllm-config", "{dtype: int8}")
+    assert status == 2 and "JSON" in reported

@@ -62,7 +62,7 @@ def test_without_a_terminal_nothing_is_downloaded_unasked(
 
 
 @pytest.mark.engine
-def test_yes_downloads_and_goes_on_with_the_report(
+def test_yes_downloads_and_continues_with_the_report(
     video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path
 ) -> None:
     done = subprocess.run(
@@ -117,7 +117,7 @@ def test_what_is_no_file_is_said_and_not_stored(
 ) -> None:
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
     assert main.main([name, given, "--language", "en"]) == 3
-    told = capsys.readouterr().err
-    assert said in told and "secret" not in told
+    reported = capsys.readouterr().err
+    assert said in reported and "secret" not in reported
     assert main.main(["library", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["total"] == 0

@@ -154,7 +154,7 @@ def log_of(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_of_a_whole_log_the_cause_is_told_with_its_values(name: str) -> None:
+def test_of_a_whole_log_the_cause_is_reported_with_its_values(name: str) -> None:
     error = diagnose(log_of(name), 1, model="org/model")
     assert (error.key, error.values) == (name.partition("-")[0], {"model": "org/model", **WHOLE[name]})
     assert "org/model" in error_text(error, "zh") and "org/model" in error_text(error, "en")
@@ -266,7 +266,7 @@ def test_a_complaint_of_the_command_line_parser_is_a_cause() -> None:
         (1, True, "engine_died"),
     ],
 )
-def test_an_end_without_words_is_told_by_its_status(status: int, was_ready: bool, key: str) -> None:
+def test_an_end_without_words_is_reported_by_its_status(status: int, was_ready: bool, key: str) -> None:
     error = diagnose("INFO all is well\n", status, model="m", was_ready=was_ready)
     assert error.key == key and error_text(error, "zh")
 

@@ -55,7 +55,7 @@ def test_run_again_it_fetches_what_is_missing_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_interrupted_in_the_middle_of_a_file_it_goes_on_there(tmp_path: Path, end: signal.Signals) -> None:
+def test_interrupted_in_the_middle_of_a_file_it_continues_there(tmp_path: Path, end: signal.Signals) -> None:
     files, folder, hung_up = model_files(shards=1, size=25_000_000), tmp_path / "model", threading.Event()
     with serve(Hub(MODEL, files, hung_up=hung_up, hold_after=22_000_000)) as hub:
         script = subprocess.Popen(

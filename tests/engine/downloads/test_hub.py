@@ -23,8 +23,8 @@ MODEL = "Someone/Tiny-VL"
 
 
 def fetch(hub: Hub, cache: Path, model: str = MODEL) -> tuple[Path, list[EngineProgress]]:
-    told: list[EngineProgress] = []
-    return download(model, told.append, threading.Event(), endpoint=hub.url, cache_dir=cache), told
+    reported: list[EngineProgress] = []
+    return download(model, reported.append, threading.Event(), endpoint=hub.url, cache_dir=cache), reported
 
 
 def failure(hub: Hub, cache: Path, model: str = MODEL) -> AppError:
@@ -36,16 +36,16 @@ def failure(hub: Hub, cache: Path, model: str = MODEL) -> AppError:
 def test_a_model_arrives_whole_with_progress_in_files_and_bytes(tmp_path: Path) -> None:
     files = model_files(size=3_000_000)
     with serve(Hub(MODEL, files)) as hub:
-        folder, told = fetch(hub, tmp_path)
+        folder, reported = fetch(hub, tmp_path)
     check_model_folder(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
-    last = told[-1].values
+    last = reported[-1].values
     assert (last["files_done"], last["files_total"]) == (5, 5)
     assert last["bytes_done"] == last["bytes_total"] == sum(map(len, files.values()))
-    assert {phase.phase for phase in told} == {"downloading"}
-    done = [int(str(phase.values["bytes_done"])) for phase in told]
+    assert {phase.phase for phase in reported} == {"downloading"}
+    done = [int(str(phase.values["bytes_done"])) for phase in reported]
     assert done == sorted(done) and done[0] == 0
-    arrived = [int(str(phase.values["files_done"])) for phase in told]
+    arrived = [int(str(phase.values["files_done"])) for phase in reported]
     assert arrived == sorted(arrived) and arrived[0] == 0
     assert (last["done"], last["total"]) == ("6 MB", "6 MB")
 
@@ -69,29 +69,29 @@ def test_what_is_not_needed_is_left_on_the_hub(tmp_path: Path) -> None:
 
 
 def test_download_to_folder_is_complete_and_idempotent(tmp_path: Path) -> None:
-    files, told = model_files(), list[EngineProgress]()
+    files, reported = model_files(), list[EngineProgress]()
     with serve(Hub(MODEL, files)) as hub:
         for _ in range(2):
             hub.requests.clear()
-            found = download(MODEL, told.append, threading.Event(), endpoint=hub.url, folder=tmp_path / "模型 one")
+            found = download(MODEL, reported.append, threading.Event(), endpoint=hub.url, folder=tmp_path / "模型 one")
         assert not [request for request in hub.requests if request.startswith("GET") and "/resolve/" in request]
     assert found == tmp_path / "模型 one"
     assert {path.name: path.read_bytes() for path in found.iterdir() if path.is_file()} == files
-    assert told[-1].values["bytes_done"] == sum(map(len, files.values()))
+    assert reported[-1].values["bytes_done"] == sum(map(len, files.values()))
 
 
-def test_a_transfer_that_breaks_off_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_transfer_that_breaks_off_continues_where_it_was(tmp_path: Path) -> None:
     files = model_files(shards=1, size=25_000_000)  # the hub's client writes pieces of 10 MB
     with serve(Hub(MODEL, files, drop_after=15_000_000)) as hub:
-        folder, told = fetch(hub, tmp_path)
+        folder, reported = fetch(hub, tmp_path)
     check_model_folder(folder)
     name = "model-00001-of-00001.safetensors"
     assert (folder / name).read_bytes() == files[name]
     assert hub.ranges == [f"{name} {10 * 1024**2}"]
-    assert told[-1].values["bytes_done"] == told[-1].values["bytes_total"]
+    assert reported[-1].values["bytes_done"] == reported[-1].values["bytes_total"]
 
 
-def test_a_download_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_download_that_was_killed_continues_where_it_was(tmp_path: Path) -> None:
     """Signal 9 in mid-file: what had been written is not asked for again."""
     files = model_files(shards=1, size=25_000_000)
     name, gate, folder = "model-00001-of-00001.safetensors", threading.Event(), tmp_path / "model"
@@ -108,20 +108,20 @@ def test_a_download_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None
             child.wait()
         gate.set()
         hub.gate = None
-        told: list[EngineProgress] = []
-        download(MODEL, told.append, threading.Event(), endpoint=hub.url, folder=folder)
+        reported: list[EngineProgress] = []
+        download(MODEL, reported.append, threading.Event(), endpoint=hub.url, folder=folder)
     assert (folder / name).read_bytes() == files[name]
     assert [int(given.rsplit(" ", 1)[1]) >= here for given in hub.ranges] == [True]
-    assert int(str(told[0].values["bytes_done"])) >= here, "it counts from what is there"
+    assert int(str(reported[0].values["bytes_done"])) >= here, "it counts from what is there"
     assert not list(folder.glob("*.part")) and not list(folder.glob("*.lock"))
 
 
 def test_what_arrives_damaged_is_fetched_again(tmp_path: Path) -> None:
     files, name = model_files(), "model-00002-of-00002.safetensors"
     with serve(Hub(MODEL, files, corrupt={name: 1, "tokenizer.json": 1})) as hub:
-        folder, told = fetch(hub, tmp_path)
+        folder, reported = fetch(hub, tmp_path)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
-    assert told[-1].values["bytes_done"] == told[-1].values["bytes_total"]
+    assert reported[-1].values["bytes_done"] == reported[-1].values["bytes_total"]
 
 
 @pytest.mark.parametrize("name", ["model-00002-of-00002.safetensors", "tokenizer.json"])

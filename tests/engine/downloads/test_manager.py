@@ -78,7 +78,7 @@ def test_a_failed_one_says_why_and_can_be_tried_again() -> None:
     assert done.is_set()
 
 
-def test_what_cannot_follow_is_told_like_a_failed_download() -> None:
+def test_what_cannot_follow_is_reported_like_a_failed_download() -> None:
     hub = Hub()
     hub.go.set()
     fetching = DownloadManager(hub)
@@ -105,7 +105,7 @@ def test_cancelled_download_is_forgotten_and_only_one_runs() -> None:
     assert fetching.current is None and not done.is_set()
 
 
-def test_a_host_that_is_not_found_is_told_in_words() -> None:
+def test_a_host_that_is_not_found_is_reported_in_words() -> None:
     try:
         raise ConnectionError("the request failed") from socket.gaierror(-2, "Name or service not known")
     except ConnectionError as error:

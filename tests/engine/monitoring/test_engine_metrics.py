@@ -47,7 +47,7 @@ def reading(text: str, at: float) -> MetricsReading:
     return found
 
 
-def test_at_first_only_what_is_so_right_now_is_told() -> None:
+def test_at_first_only_what_is_so_right_now_is_reported() -> None:
     assert load_between(None, reading(TEXT, 1.0)) == EngineLoad(running=3.0, waiting=1.0, cache_share=0.25)
 
 

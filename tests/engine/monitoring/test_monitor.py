@@ -149,20 +149,22 @@ def test_the_memory_of_the_machine_is_what_the_system_says() -> None:
 
 
 @pytest.mark.engine
-def test_the_real_vllm_tells_its_requests_tokens_and_caches(vl_engine: LocalEngine, vl_endpoint: Endpoint) -> None:
+def test_the_real_vllm_reports_its_requests_tokens_and_caches(vl_engine: LocalEngine, vl_endpoint: Endpoint) -> None:
     load = EngineMetricsReader(vl_engine)
     assert isinstance(load(), EngineLoad)
     words = " ".join(["red", "green", "blue"] * 60)
     used = [ask(vl_endpoint, words, most=8) for _ in range(2)]
-    told = load()
-    assert isinstance(told, EngineLoad)
-    assert told.read_per_second and told.written_per_second
+    reported = load()
+    assert isinstance(reported, EngineLoad)
+    assert reported.read_per_second and reported.written_per_second
     # The same counters over the same time, whose length only the reader knows.
     tokens = [sum(one[name] for one in used) for name in ("prompt_tokens", "completion_tokens")]
-    assert told.read_per_second / told.written_per_second == pytest.approx(tokens[0] / tokens[1])
-    assert told.first_token_seconds and 0 < told.first_token_seconds < 60
-    assert told.prefix_share and 0.2 < told.prefix_share <= 1  # the second request found what the first had left
-    assert (told.running, told.waiting) == (0, 0)
+    assert reported.read_per_second / reported.written_per_second == pytest.approx(tokens[0] / tokens[1])
+    assert reported.first_token_seconds and 0 < reported.first_token_seconds < 60
+    assert (
+        reported.prefix_share and 0.2 < reported.prefix_share <= 1
+    )  # the second request found what the first had left
+    assert (reported.running, reported.waiting) == (0, 0)
 
     many = [threading.Thread(target=ask, args=(vl_endpoint, words, 300)) for _ in range(12)]
     for one in many:

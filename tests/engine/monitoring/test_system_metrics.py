@@ -36,7 +36,7 @@ def test_one_value_that_a_card_refuses_costs_no_other(function: str, fields: dic
     assert vars(card) == {**vars(whole), **fields}
 
 
-def test_a_card_that_is_lost_stands_beside_one_that_answers() -> None:
+def test_a_card_that_is_lost_is_beside_one_that_answers() -> None:
     lost = pynvml.NVMLError(pynvml.NVML_ERROR_GPU_IS_LOST)
     first, second = GpuReader(FakeNvml([{"handle": lost}, dict(ANSWERS)]).as_module())().cards
     assert first == GpuSample(0, "")

@@ -109,7 +109,7 @@ def test_number_lists_are_on_one_line_and_words_unchanged() -> None:
         ("zh", ["- 黑屏：00:03.080 – 00:03.640、00:06.400 – 00:06.960", "- ⚠️ 每秒闪烁超过三次：00:05.000 – 00:07.500"]),
     ],
 )
-def test_markdown_tells_stretches_by_type_with_their_times(language: str, lines: list[str]) -> None:
+def test_markdown_reports_stretches_by_type_with_their_times(language: str, lines: list[str]) -> None:
     text = FORMATS["markdown"].write(done(), language).decode().splitlines()  # type: ignore[arg-type]
     assert all(line in text for line in lines)
 

@@ -161,7 +161,7 @@ def test_findings_with_fields_are_a_table_per_chunk() -> None:
 
 
 @pytest.mark.parametrize("with_fields", [True, False])
-def test_each_finding_stands_in_the_report_once(with_fields: bool) -> None:
+def test_each_finding_serves_the_report_once(with_fields: bool) -> None:
     made = rich()
     if not with_fields:
         bare = [
@@ -188,7 +188,7 @@ def test_provenance_lists_layout_settings_and_requests() -> None:
     assert [made.count(f"PROMPT {number}\n") for number in (1, 5, -1, -2, 0)] == [1] * 5
 
 
-def test_what_is_said_and_what_was_not_heard_is_told() -> None:
+def test_what_is_said_and_what_was_not_heard_is_reported() -> None:
     text = markdown(rich())
     assert "> The sound was not analysed: " in text
     assert section(text, "Transcript").splitlines() == [
@@ -233,7 +233,7 @@ def test_model_words_never_become_markup() -> None:
 # ---- JSON
 
 
-def test_json_tells_title_reply_chapters_and_transcript() -> None:
+def test_json_reports_title_reply_chapters_and_transcript() -> None:
     report = as_json(rich())
     assert (report["format_version"], report["title"]) == (3, "A man at the gate")
     assert report["request"]["question"] == "Who comes?"
@@ -271,7 +271,7 @@ def test_json_holds_chunks_with_findings_and_requests() -> None:
     ]
 
 
-def test_json_tells_layout_settings_joins_and_what_it_cost() -> None:
+def test_json_reports_layout_settings_joins_and_what_it_cost() -> None:
     report = as_json(rich())
     layout = report["layout"]
     assert (layout["side"], layout["per_part"], layout["in_flight"], layout["is_exact"]) == (448, 2, 4, True)
@@ -330,5 +330,5 @@ def test_command_line_uses_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("created", ["yesterday", "", "0001-01-01T00:00:00+14:00"])
-def test_what_cannot_be_converted_is_shown_as_it_is(created: str) -> None:
+def test_what_cannot_be_converted_is_shown_unchanged(created: str) -> None:
     assert local_minute(created, ZoneInfo("America/New_York")) == created

@@ -81,8 +81,8 @@ def test_cells_hold_what_the_report_says(name: str) -> None:
 
 
 def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
-    told = opened(rich()).element.body.iter(qn("wp:docPr"))
-    alts = [(one.get("id"), one.get("descr")) for one in told]
+    reported = opened(rich()).element.body.iter(qn("wp:docPr"))
+    alts = [(one.get("id"), one.get("descr")) for one in reported]
     assert all(alt for _, alt in alts) and len({number for number, _ in alts}) == len(alts) == 13
     assert "Frame 1 · 00:00.500" in [alt for _, alt in alts]
 
@@ -111,17 +111,17 @@ def test_small_pictures_lead_to_the_large_ones() -> None:
     assert len(marks) == len(set(marks))
 
 
-def test_what_must_be_known_first_stands_first() -> None:
+def test_what_must_be_known_first_is_first() -> None:
     first, second, third = opened(analysis(), "zh").paragraphs[:3]
     assert first.style.name == "Title"
     assert (second.style.name, second.text[:11]) == ("NoticeWarning", "⚠️ Messages")
     assert third.style.name == "NoticeLabel"
 
 
-def test_what_warns_is_told_without_colours_alone() -> None:
+def test_what_warns_is_reported_without_colours_alone() -> None:
     made = analysis(notices=(Notice("no_model"), Notice("incomplete", {"reason": "the disk is full"}, "error")))
-    told = {one.style.name: one.text for one in opened(made).paragraphs if one.style.name.startswith("Notice")}
-    assert told["NoticeError"].startswith("❌ ") and told["NoticeWarning"].startswith("⚠️ ")
+    reported = {one.style.name: one.text for one in opened(made).paragraphs if one.style.name.startswith("Notice")}
+    assert reported["NoticeError"].startswith("❌ ") and reported["NoticeWarning"].startswith("⚠️ ")
 
 
 # ---- text of anybody

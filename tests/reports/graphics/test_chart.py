@@ -16,7 +16,7 @@ def measured(*change: float, step_seconds: float = 1.0) -> Analysis:
     return replace(plain, decode=replace(plain.decode, measures=Measures(step_seconds, change, flat, flat, flat, flat)))
 
 
-def test_all_stands_at_its_share_of_the_length() -> None:
+def test_all_is_at_its_share_of_the_length() -> None:
     chart = chart_of(analysis())
     assert chart
     assert [(band.start, band.end, band.label) for band in chart.shots] == [(0.0, 4 / 9, "1"), (4 / 9, 1.0, "2")]

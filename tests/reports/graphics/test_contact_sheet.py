@@ -61,7 +61,7 @@ def test_columns_suit_a_screen(count: int, shape: tuple[int, int], columns: int)
 
 
 @pytest.mark.parametrize("size", [(640, 360), (360, 640)])
-def test_each_frame_stands_in_its_place_with_its_label_below(size: tuple[int, int]) -> None:
+def test_each_frame_serves_its_place_with_its_label_below(size: tuple[int, int]) -> None:
     shown = frames(16, *size)
     picture, grid = opened(sheet(shown, title="clip.mp4", note="")), grid_of(shown)
     assert picture.size == (grid.sheet_width, grid.sheet_height)

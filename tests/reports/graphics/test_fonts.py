@@ -104,7 +104,7 @@ def test_typst_font_covers_its_declared_characters() -> None:
         assert typst.compile(page.encode(), sys_inputs=inputs, ignore_system_fonts=True, pdf_standards="a-2b")
 
 
-def test_the_letters_of_all_of_europe_are_at_hand() -> None:
+def test_the_letters_of_all_of_europe_are_available() -> None:
     words = "Łódź Škoda İstanbul Žluťoučký kůň Ελλάδα Україна Țară Győr"
     assert Faces().shown(words) == words
 

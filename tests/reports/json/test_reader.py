@@ -88,7 +88,9 @@ PLACES = {
 
 def test_json_report_holds_no_folder_or_engine_address() -> None:
     made = analysis(conditions={key: given for key, (given, _) in PLACES.items()})
-    assert json.loads(writer.write(made, "en"))["conditions"] == {key: told for key, (_, told) in PLACES.items()}
+    assert json.loads(writer.write(made, "en"))["conditions"] == {
+        key: reported for key, (_, reported) in PLACES.items()
+    }
     for form in FORMATS.values():
         written = form.write(made, "en")
         assert not [place for place in (b"/v/", b"127.0.0.1", b"anna") if place in written]
@@ -121,7 +123,7 @@ def test_what_is_no_json_is_named_as_such(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"[]", b"7", b"{}", b'{"format_version": 1, "keyframes": []}'])
-def test_other_json_is_told_from_a_report(data: bytes) -> None:
+def test_other_json_is_reported_from_a_report(data: bytes) -> None:
     assert refused(data).key == "report_not_ours"
 
 

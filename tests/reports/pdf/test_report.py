@@ -88,8 +88,8 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pdf_has_bookmarks_and_page_numbers(name: str, language: Language) -> None:
     made = ANALYSES[name]()
     reader = read(report.write(made, language))
-    told = document(made, language)
-    heads = [block if isinstance(block, Heading) else getattr(block, "heading", None) for block in told.blocks]
+    reported = document(made, language)
+    heads = [block if isinstance(block, Heading) else getattr(block, "heading", None) for block in reported.blocks]
     assert [one.title for one in entries(reader.outline)] == [words(head.line) for head in heads if head]
     assert [
         page.extract_text().rstrip().endswith(f"{at} / {len(reader.pages)}") for at, page in enumerate(reader.pages, 1)
@@ -116,7 +116,7 @@ def test_chinese_sentences_can_be_copied_out_of_it() -> None:
     assert "一位穿红色夹克的男子走进院子" in found and "口的灯已经亮了" in found
 
 
-def test_what_must_be_known_first_stands_first() -> None:
+def test_what_must_be_known_first_is_first() -> None:
     assert (
         "Messages格式不支持"
         in "".join(read(report.write(rich_in_text_mode(), "zh")).pages[0].extract_text().split())[:400]
@@ -127,7 +127,7 @@ def rich_in_text_mode() -> Analysis:
     return replace(rich(), notices=analysis().notices)
 
 
-def test_what_warns_is_told_without_colours_alone(bare_machine: None) -> None:
+def test_what_warns_is_reported_without_colours_alone(bare_machine: None) -> None:
     made = analysis(notices=(Notice("no_model"), Notice("incomplete", {"reason": "the disk is full"}, "error")))
     text = text_of(made, "en")
     assert "×Thisreportisincomplete." in text and "⚠Nomodelhasseen" in text

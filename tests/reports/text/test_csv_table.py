@@ -59,14 +59,14 @@ def test_what_could_not_be_verified_says_so_and_why() -> None:
 
 
 def test_csv_frames_without_findings_have_rows_in_order() -> None:
-    told = rows(rich())
-    assert [row["Frames"] for row in told if not row["What can be seen"]] == ["3", "4"]
-    assert [float(row["Start (s)"]) for row in told] == sorted(float(row["Start (s)"]) for row in told)
+    reported = rows(rich())
+    assert [row["Frames"] for row in reported if not row["What can be seen"]] == ["3", "4"]
+    assert [float(row["Start (s)"]) for row in reported] == sorted(float(row["Start (s)"]) for row in reported)
 
 
 def test_without_a_model_the_frames_are_the_table() -> None:
-    told = rows(analysis(chunks=(), engine=None, facts=()))
-    assert [(row["Frames"], row["Written by"]) for row in told] == [("1", ""), ("2", "")]
+    reported = rows(analysis(chunks=(), engine=None, facts=()))
+    assert [(row["Frames"], row["Written by"]) for row in reported] == [("1", ""), ("2", "")]
 
 
 def test_csv_finding_without_frame_has_no_time() -> None:
@@ -88,10 +88,10 @@ def test_numbers_and_plain_sentences_stay_as_they_are(text: str) -> None:
 @pytest.mark.parametrize("text", [*HOSTILE, NASTY, *FORMULAS, 'a "quoted", word'])
 def test_text_of_anybody_stays_in_its_cell(text: str) -> None:
     finding = Finding(text, (1,), (), {"who": text})
-    told = rows(rich(chunks=(part(1, 1, 2, findings=(finding,)),), field_names={"who": text}))
-    assert len(told) == 6
-    assert told[0]["What can be seen"] == escape_formula(text)
-    assert None not in told[0] and None not in told[0].values()
+    reported = rows(rich(chunks=(part(1, 1, 2, findings=(finding,)),), field_names={"who": text}))
+    assert len(reported) == 6
+    assert reported[0]["What can be seen"] == escape_formula(text)
+    assert None not in reported[0] and None not in reported[0].values()
 
 
 def test_another_reader_finds_the_same_table() -> None:

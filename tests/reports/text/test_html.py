@@ -50,10 +50,10 @@ def page(made: Analysis, language: Language = "en") -> str:
     return html.write(made, language).decode()
 
 
-def spoken(told: Document) -> list[str]:
+def spoken(reported: Document) -> list[str]:
     """Every text that the page must show."""
-    lines = [told.title]
-    for block in told.blocks:
+    lines = [reported.title]
+    for block in reported.blocks:
         match block:
             case Heading(line=line) | Paragraph(line=line):
                 lines.append(words(line))

@@ -104,7 +104,7 @@ def test_question_template_without_question_says_so(page: AppTest, services: Ser
     assert "job" not in page.query_params
 
 
-def test_a_path_outside_is_told_in_a_sentence(page: AppTest, services: Services) -> None:
+def test_a_path_outside_is_reported_in_a_sentence(page: AppTest, services: Services) -> None:
     page.run()
     page.text_input(key="path").input("/etc/passwd").run()
     assert not page.exception
@@ -112,7 +112,7 @@ def test_a_path_outside_is_told_in_a_sentence(page: AppTest, services: Services)
     assert "not in an allowed folder" in texts(page)
 
 
-def test_a_file_that_is_no_video_is_told_in_a_sentence(page: AppTest, services: Services, card_video: Path) -> None:
+def test_a_file_that_is_no_video_is_reported_in_a_sentence(page: AppTest, services: Services, card_video: Path) -> None:
     (card_video.parent / "text.mp4").write_text("this is no video")
     page.run()
     page.text_input(key="path").input("text.mp4").run()
@@ -265,7 +265,7 @@ def test_page_bug_is_a_sentence_and_a_logged_traceback(caplog: pytest.LogCapture
     assert "integer division or modulo by zero" in caplog.text
 
 
-def test_a_wrong_setting_is_told_in_the_page(page: AppTest) -> None:
+def test_a_wrong_setting_is_reported_in_the_page(page: AppTest) -> None:
     resources.install(resources.Installed(error=ConfigError("upload_busy", id="x")))
     page.run()
     assert not page.exception

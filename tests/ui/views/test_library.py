@@ -78,7 +78,7 @@ def test_every_analysis_is_a_card_with_what_there_is_to_know(
     assert len(card["badges"]) == 3  # its state, that it is from elsewhere, and the tag
 
 
-def test_analyses_of_one_video_are_told_apart(show: Show, services: Services) -> None:
+def test_analyses_of_one_video_are_reported_apart(show: Show, services: Services) -> None:
     """By the model's title, then file, question, range and model."""
     part = Selection(start_seconds=1.0, end_seconds=61.0)
     request = AnalysisRequest(Path("/v/clip.mp4"), question="Is there a red car?", selection=part)

@@ -192,8 +192,8 @@ def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Ser
     page.button(key="model_check").click().run()
     page.button(key="model_fix_0").click().run()
     assert not page.exception
-    mended = json.loads(page.text_area(key="model_config").value)
-    assert mended["dtype"] != "int8" and mended["max_model_len"] == 64
+    fixed = json.loads(page.text_area(key="model_config").value)
+    assert fixed["dtype"] != "int8" and fixed["max_model_len"] == 64
     assert services.switcher.switch is None
 
 
@@ -229,7 +229,7 @@ def test_a_change_that_failed_says_why_and_which_model_is_back(show: Show, servi
     assert t("models.page.switch_back", "en", before="Tiny-VL") in written
 
 
-def test_a_download_can_be_paused_gone_on_with_and_given_up(show: Show, services: Services) -> None:
+def test_a_download_can_be_paused_continued_with_and_abandoned(show: Show, services: Services) -> None:
     def fetch(model: str, on_progress: Callable[[EngineProgress], None], cancel: threading.Event) -> Path:
         figures = {"bytes_done": 1, "bytes_total": 2, "files_done": 0, "files_total": 3}
         words = {"done": "1 B", "total": "2 B", "pace": ""}
@@ -252,7 +252,7 @@ def test_a_download_can_be_paused_gone_on_with_and_given_up(show: Show, services
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_sum_is_told_term_by_term_against_a_card(show: Show, language: Language) -> None:
+def test_the_sum_is_reported_term_by_term_against_a_card(show: Show, language: Language) -> None:
     page = show(language=language)
     page.selectbox(key="sum_model").set_value("Qwen/Qwen2.5-VL-7B-Instruct").run()
     page.selectbox(key="sum_card").set_value(16).run()

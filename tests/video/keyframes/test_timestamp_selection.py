@@ -86,7 +86,7 @@ def check(path: Path, wanted: Sequence[tuple[Selection, Opening | None]] = WANTE
 
 
 @pytest.mark.parametrize("name", SOME)
-def test_what_is_known_stands_in_for_a_survey(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_known_serves_for_a_survey(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extractor, "DecoderWorker", ChildHere)
     check(KINDS[name].write(tmp_path))
 
@@ -111,7 +111,7 @@ def test_survey_closer_than_times_need_is_not_reused(tmp_path: Path) -> None:
     assert surveys == []
 
 
-def test_a_range_tells_nothing_of_the_whole(card_video: Path) -> None:
+def test_a_range_reports_nothing_of_the_whole(card_video: Path) -> None:
     surveys: list[Known] = []
     for strategy in ("auto", "uniform"):
         selection = Selection(strategy, start_seconds=1.0)  # type: ignore[arg-type]

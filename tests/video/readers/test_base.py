@@ -28,7 +28,7 @@ def test_late_timestamps_continue_from_earlier_frames() -> None:
     assert stamps([None, None, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]
 
 
-def test_times_that_begin_anew_go_on() -> None:
+def test_times_that_begin_again_continue() -> None:
     assert stamps([10.0, 10.04, 0.0, 0.04]) == [0.0, 0.04, 0.08, 0.12]
 
 

@@ -94,7 +94,7 @@ def test_motion_light_and_cuts_are_no_dissolves() -> None:
     assert dissolves([*[still] * 50, *[textured(2)] * 50]) == []
 
 
-def test_a_transition_is_told_once() -> None:
+def test_a_transition_is_reported_once() -> None:
     inside, beside = Boundary(2.2, 2.2, "cut"), Boundary(5.0, 5.0, "cut")
     known = [Boundary(2.0, 2.6, "dissolve"), Boundary(2.3, 2.9, "dissolve"), Boundary(5.2, 5.8, "dissolve")]
     assert joined([inside, beside], known) == (known[0], beside)

@@ -186,7 +186,7 @@ def test_the_queue_shows_whose_turn_is_next_and_can_be_changed(
     assert [ended(services, job).state for job in jobs] == ["cancelled"] * 5
 
 
-def test_queue_tells_the_time_until_all_are_over(
+def test_queue_reports_the_time_until_all_are_over(
     page: AppTest, open_services: Open, card_video: Path, hold: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of one there is no estimate; it counts as the others do."""

@@ -56,10 +56,10 @@ def with_video(page: AppTest, services: Services) -> AppTest:
 def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> None:
     with_video(page, absent)
     assert page.button(key="start").label == "Download 16.6 GB and analyse"
-    told = texts(page)
-    assert "is not on this machine yet" in told
+    reported = texts(page)
+    assert "is not on this machine yet" in reported
     assert "does not fit" in "\n".join(one.value for one in page.warning)
-    assert "s a frame" in told
+    assert "s a frame" in reported
     assert not confirmed_downloads(absent.settings).holds(BIG)
     page.button(key="start").click().run()
     assert confirmed_downloads(absent.settings).holds(BIG)
@@ -94,8 +94,8 @@ def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Op
     job = started(page, services)
     assert ended(services, job).state == "without_model"
     page.button_group(key="language").set_value(language).run()
-    told = texts(page)
-    assert t("ui.state_without_model", language) in told and t("ui.without_model_is", language) in told
+    reported = texts(page)
+    assert t("ui.state_without_model", language) in reported and t("ui.without_model_is", language) in reported
     assert not page.error
     assert next(one.key for one in page.button if one.proto.type == "primary") == "choose_model"
     why = next(one for one in page.expander if one.label == t("ui.engine_why", language))
@@ -120,7 +120,7 @@ def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Serv
     assert page.button(key="choose_model") and page.button(key="continue")
 
 
-def test_another_model_goes_on_with_the_same_report(page: AppTest, open_services: Open) -> None:
+def test_another_model_continues_with_the_same_report(page: AppTest, open_services: Open) -> None:
     services = open_services(failing)
     job = started(page, services)
     ended(services, job)
@@ -159,17 +159,17 @@ def test_a_new_analysis_keeps_the_video(page: AppTest, services: Services) -> No
 def test_an_address_is_said_to_be_one(page: AppTest, services: Services) -> None:
     page.run()
     page.text_input(key="path").set_value("rtsp://admin:secret@10.0.0.2/live").run()
-    told = "\n".join(one.value for one in page.error)
-    assert "rtsp" in told and "secret" not in told and "video" not in page.query_params
+    reported = "\n".join(one.value for one in page.error)
+    assert "rtsp" in reported and "secret" not in reported and "video" not in page.query_params
 
 
 def test_a_remote_engine_is_not_said_to_be_stopped(page: AppTest, services: Services) -> None:
     assert isinstance(services.engine, ScriptedEngine)
     services.engine.now = EngineStatus("stopped", "remote", "http://127.0.0.1:9/v1")
     page.run()
-    told = texts(page)
-    assert t("ui.engine_unchecked", "en") in told
-    assert t("ui.engine_stopped", "en") not in told and "http" not in told
+    reported = texts(page)
+    assert t("ui.engine_unchecked", "en") in reported
+    assert t("ui.engine_stopped", "en") not in reported and "http" not in reported
 
 
 def test_changed_settings_show_on_models_page_only(page: AppTest, services: Services) -> None:

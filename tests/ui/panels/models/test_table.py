@@ -107,7 +107,7 @@ def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
     assert not page.button(key="model_use").disabled
 
 
-def test_what_stands_in_the_way_of_a_trial_is_said_before(
+def test_what_serves_the_way_of_a_trial_is_said_before(
     show: Show, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure_with(monkeypatch, keeping, free_gib=4)
@@ -209,9 +209,9 @@ def test_remote_engine_is_asked_for_models_and_vision(show: Show, services: Serv
         page.button(key="elsewhere_test").click().run()
         until(lambda: not services.remote_queries.runs)
         page.run()
-    told = (page.success if sees else page.warning)[0].value.replace("\\", "").replace("`", "")
-    assert t("models.remote.answers", "en", url=server.base_url, model="model") in told
-    assert t(f"models.remote.sees_{'yes' if sees else 'no'}", "en") in told
+    reported = (page.success if sees else page.warning)[0].value.replace("\\", "").replace("`", "")
+    assert t("models.remote.answers", "en", url=server.base_url, model="model") in reported
+    assert t(f"models.remote.sees_{'yes' if sees else 'no'}", "en") in reported
 
 
 def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, services: Services) -> None:

@@ -84,12 +84,12 @@ def test_frames_at_times_that_were_written(page: AppTest, services: Services) ->
     [("x", "", "“x” is not a time"), ("2", "1", "The range from 2 to 1 is empty"), ("", "0", "The range from 0 to 0")],
 )
 def test_invalid_range_is_reported_and_starts_nothing(
-    page: AppTest, services: Services, start: str, end: str, told: str
+    page: AppTest, services: Services, start: str, end: str, output: str
 ) -> None:
     chosen_video(page)
     page.text_input(key="range_start").input(start).run()
     page.text_input(key="range_end").input(end).run()
-    assert told in texts(page)
+    assert output in texts(page)
     page.button(key="start").click().run()
     assert "job" not in page.query_params
 

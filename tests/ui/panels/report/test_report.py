@@ -76,10 +76,10 @@ def stopping(after: int, error: Exception) -> Run:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_report_tells_all_that_it_holds(page_of: Callable[..., Any], language: str) -> None:
+def test_a_report_reports_all_that_it_holds(page_of: Callable[..., Any], language: str) -> None:
     page, _, _ = page_of(rich.script())
     page.button_group(key="language").set_value(language).run()
-    told = written(page)
+    reported = written(page)
     for text in (
         "An afternoon at the gate",
         "The man in the red jacket comes to the door.",
@@ -91,13 +91,13 @@ def test_a_report_tells_all_that_it_holds(page_of: Callable[..., Any], language:
         t("ui.part_retry", language),  # type: ignore[arg-type]
         notice_text(Notice("sound_not_analysed"), language),  # type: ignore[arg-type]
     ):
-        assert text in told
+        assert text in reported
 
 
 def test_report_order_is_reply_summary_findings(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
-    told = json.dumps(parts_shown(page)[1:])  # the first is the player, with chapters of its own
-    places = [told.index(text) for text in ("comes to the door", "brings a parcel", "Chapter 1", "number 0.0")]
+    reported = json.dumps(parts_shown(page)[1:])  # the first is the player, with chapters of its own
+    places = [reported.index(text) for text in ("comes to the door", "brings a parcel", "Chapter 1", "number 0.0")]
     assert places == sorted(places)
 
 
@@ -114,10 +114,10 @@ def test_provenance_shows_layout_settings_and_prompts(page_of: Callable[..., Any
     page, _, _ = page_of(rich.script())
     page.session_state["report_tab"] = t("ui.tab_details", "en")
     page.run()
-    told = written(page)
-    assert "frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the engine" in told
-    assert "/models/Tiny-VL" in told
-    assert "1,200 + 160" in told
+    reported = written(page)
+    assert "frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the engine" in reported
+    assert "/models/Tiny-VL" in reported
+    assert "1,200 + 160" in reported
     assert page.code[0].value == "PROMPT OF PART 1"
     page.selectbox(key="prompt_of").select_index(3).run()
     assert page.code[0].value == "PROMPT OF THE SUMMARY"
@@ -136,7 +136,7 @@ def test_ten_thousand_findings_are_paged_and_searchable(page_of: Callable[..., A
     assert json.dumps(parts_shown(page)).count("A man walks past") == 40
 
 
-def test_a_job_that_failed_tells_what_is_kept_and_goes_on(page_of: Callable[..., Any]) -> None:
+def test_a_job_that_failed_reports_what_is_kept_and_continues(page_of: Callable[..., Any]) -> None:
     page, services, job = page_of(stopping(2, EngineError("engine_empty_answer")))
     assert "2 of 4 parts are answered" in texts(page)
     assert "returned an empty answer" in texts(page)
@@ -159,10 +159,10 @@ def test_parts_without_an_answer_are_named_with_their_time(page_of: Callable[...
         raise EngineError("engine_empty_answer")
 
     page, _, _ = page_of(run)
-    told = written(page)
-    assert "The part from 00:10.000 to 00:17.500 could not be answered" in told
-    assert "2 of 3 parts are answered" in told
-    assert t("ui.part_ask", "en") in told
+    reported = written(page)
+    assert "The part from 00:10.000 to 00:17.500 could not be answered" in reported
+    assert "2 of 3 parts are answered" in reported
+    assert t("ui.part_ask", "en") in reported
     assert page.button(key="continue")
 
 
@@ -202,9 +202,9 @@ def test_second_question_on_same_frames_is_compared(page_of: Callable[..., Any])
     assert asked.request == replace(request, question="Who leaves?", template="log")
     assert asked.follows == job
     page.run()
-    told = written(page)
-    assert t("ui.compare_title", "en") in told
-    assert "Surveillance log" in told
+    reported = written(page)
+    assert t("ui.compare_title", "en") in reported
+    assert "Surveillance log" in reported
     page.button(key="compare_end").click().run()
     assert "with" not in page.query_params
     assert page.tabs
@@ -227,7 +227,7 @@ def test_a_report_is_compared_with_another_of_the_same_video(page_of: Callable[.
     assert len(rows) == 5
 
 
-def test_a_comparison_with_what_is_not_there_is_told(page_of: Callable[..., Any]) -> None:
+def test_a_comparison_with_what_is_not_there_is_reported(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     page.query_params["with"] = "nobody"
     page.run()
@@ -259,9 +259,9 @@ def test_imported_report_offers_no_impossible_question(
     page.query_params["job"] = services.jobs.import_report(again)
     page.run()
     assert not page.exception
-    told = written(page)
-    assert t("library.other_machine_why", "en") in told and "A man brings a parcel and leaves." in told
-    assert t("ui.part_retry", "en") not in told
+    reported = written(page)
+    assert t("library.other_machine_why", "en") in reported and "A man brings a parcel and leaves." in reported
+    assert t("ui.part_retry", "en") not in reported
 
 
 def measuring(through: threading.Event) -> Run:

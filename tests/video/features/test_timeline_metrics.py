@@ -240,7 +240,7 @@ def test_grey_has_no_colour_and_more_colour_measures_more() -> None:
 
 @pytest.mark.skipif(not FOOTAGE.is_dir(), reason="no real footage on this machine")
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [
         ("psd__fades.mp4", ["black"] * 4),
         ("intel__car-detection.mp4", []),

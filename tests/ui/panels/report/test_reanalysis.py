@@ -80,7 +80,7 @@ def test_frames_at_times_that_were_written(page: AppTest, services: Services) ->
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "told"),
+    ("start", "end", "output"),
     [("x", "", "“x” is not a time"), ("2", "1", "The range from 2 to 1 is empty"), ("", "0", "The range from 0 to 0")],
 )
 def test_invalid_range_is_reported_and_starts_nothing(

@@ -136,7 +136,7 @@ def test_fade_out_and_in_of_one_scene_is_found() -> None:
     assert len(cuts([*[hall] * 30, *fade, *[hall] * 30])) == 1
 
 
-def test_end_of_a_fade_before_a_dark_title_card_is_no_second_shot() -> None:
+def test_end_of_fade_before_dark_title_is_no_second_shot() -> None:
     scene, card = np.asarray(textured(1) * 0.6 + 60, np.uint8), title("THE RIVER")
     fade = [*faded(scene, 10, 1.0, 0.0), *faded(card, 15, 0.0, 1.0)]
     found = cuts([*[scene] * 40, *fade, *[card] * 40])

@@ -14,7 +14,7 @@ from app.video.readers import open_reader
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, as_image
 from tests.media import Image, faded, moving, solid, textured, write_video
 
-FOOTAGE = Path("/work/shared/videos")
+FOOTAGE = Path(__file__).resolve().parents[4] / "shared" / "videos"
 BLACK, GREY, WHITE = (0, 0, 0), (128, 128, 128), (255, 255, 255)
 EVERY_SECONDS = 0.12
 PICTURE = textured(3)

@@ -7,6 +7,7 @@ A command that decodes starts its worker before that.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 _DECODE = frozenset({"keyframes", "analyse", "analyze"})
 
@@ -17,7 +18,8 @@ def main() -> int:
         if sys.argv[1:] and sys.argv[1] in _DECODE and not {"-h", "--help"} & set(sys.argv):
             from app.video.worker_process import start_early
 
-            start_early()
+            with suppress(OSError):  # the start for the file reports it
+                start_early()
         from app.cli.main import main as run
 
         return run()

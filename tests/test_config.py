@@ -137,6 +137,12 @@ def test_model_path_and_config_import_as_in_guide() -> None:
     assert json.loads(second) == {**DEFAULT_VLLM_CONFIG, "dtype": "bfloat16"}
 
 
+@pytest.mark.parametrize("name", ["", "SPEECH_", "EMBEDDING_"])
+def test_blanks_around_a_key_are_left_out(name: str) -> None:
+    settings = load({f"FRAMELENS_{name}API_KEY": " secret-1\n"})
+    assert getattr(settings, f"{name.lower()}api_key") == "secret-1"
+
+
 def test_model_chosen_on_page_survives_restart(tmp_path: Path) -> None:
     folder = {"FRAMELENS_DATA_DIR": str(tmp_path)}
     keep_choice(load({**folder, "VLLM_MODEL_PATH": "org/chosen", "VLLM_CONFIG": '{"max_model_len": 4096}'}))

@@ -70,14 +70,14 @@ class _IdleWorker:
             self._fill()
 
     def take(self) -> WorkerProcess | None:
-        """Return the idle worker, if there is one; the caller owns it then."""
+        """Return an idle worker, if there is one; the caller owns it then."""
         with self._lock:
-            taken, self._waiting = self._waiting, None
+            taken, self._waiting = self._waiting or take_early(), None
             return taken
 
     def _fill(self) -> None:
         if self._keepers and self._waiting is None:
-            self._waiting = _start_worker("--ready")
+            self._waiting = take_early() or _start_worker("--ready")
 
 
 _idle = _IdleWorker()

@@ -206,3 +206,9 @@ def test_no_cookie_is_kept(heard: Heard) -> None:
 def test_model_without_address_is_refused() -> None:
     with pytest.raises(ValueError, match="base_url"):
         EngineChat(model="model")
+
+
+def test_proxies_of_the_environment_may_be_socks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.llm.http._clients", {})
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    assert EngineChat(base_url="http://engine.example/v1", model="model").model_name == "model"

@@ -88,6 +88,14 @@ def test_a_child_that_was_begun_and_not_used_ends() -> None:
     assert not started.is_running()
 
 
+def test_worker_started_early_is_the_one_kept_ready() -> None:
+    start_early()
+    started = idle_worker()
+    with worker_ready():
+        assert idle_worker() == started and decoding_children() == [started]
+    assert decoding_children() == []
+
+
 def test_worker_started_early_is_the_one_that_is_used(moving_video: Path) -> None:
     start_early()
     started = idle_worker()

@@ -57,7 +57,7 @@ def test_every_requirement_is_pinned_in_constraints(engine: str) -> None:
     pinned = {line.split("==")[0] for line in (ROOT / f"constraints-{engine}.txt").read_text().splitlines()}
     extras = PROJECT["project"]["optional-dependencies"][engine]
     wanted = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"]]
-    assert {re.split(r"[[=<>;\s]", one)[0].lower() for one in wanted} <= pinned
+    assert {re.split(r"[\[=<>;\s]", one)[0].lower() for one in wanted} <= pinned
 
 
 def test_an_unsupported_python_continues_in_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -45,10 +45,22 @@ _VISIBLE_CELLS = 6
 
 @dataclass(frozen=True)
 class Result:
-    """Result for the keyframes of one damaged file; `error` is the key of the AppError that it ended with."""
+    """Result for the keyframes of one damaged file.
+
+    Attributes:
+        keyframes: Number of keyframes.
+        visible: Number of those that show damage.
+        unnamed: Number of those that show damage and are not named one by one.
+        false: Number of those that are named although they show no damage.
+        unfit: Number of keyframes that show something else at full size.
+        notices: Keys and counts of the notices.
+        error: Key of the AppError that the file ended with.
+    """
 
     keyframes: int = 0
     visible: int = 0
+    unnamed: int = 0
+    false: int = 0
     unfit: int = 0
     notices: tuple[str, ...] = ()
     error: str | None = None
@@ -109,6 +121,7 @@ def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
     """Choose keyframes of a damaged file; compare them with the truth and with themselves at full size."""
     keyframes: tuple[Keyframe, ...] = ()
     notices: tuple[str, ...] = ()
+    named: frozenset[object] = frozenset()
     start = 0.0
     try:
         with open_reader(path, every_frame=False) as reader:
@@ -116,7 +129,9 @@ def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
             for event in pipeline.run(reader, frames=FRAMES, selection=Selection(), max_side=SIDE):
                 if isinstance(event, KeyframesChosen):
                     keyframes = event.keyframes
-                    notices = tuple(f"{one.key} {one.values.get('count', '')}" for one in event.decode.notices)
+                    found = event.decode.notices
+                    notices = tuple(f"{one.key} {one.values.get('count', '')}" for one in found)
+                    named = frozenset(one.values["number"] for one in found if one.key == "damaged_keyframe")
         with open_reader(path) as reader:
             times = [one.time_seconds for one in keyframes]
             full = [
@@ -124,13 +139,16 @@ def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
             ]
     except AppError as error:
         return Result(error=error.key)
-    visible = unfit = 0
+    visible = unnamed = false = unfit = 0
     for one, large in zip(keyframes, full, strict=True):
         picture = _cells_of(one)
         time_ms = min(truth, key=lambda ms, at=(start + one.time_seconds) * 1000: abs(ms - at))
-        visible += differs(picture, truth[time_ms])
+        is_visible, is_named = differs(picture, truth[time_ms]), one.number in named
+        visible += is_visible
+        unnamed += is_visible and not is_named
+        false += is_named and not is_visible
         unfit += differs(picture, _cells_of(large))
-    return Result(len(keyframes), visible, unfit, notices)
+    return Result(len(keyframes), visible, unnamed, false, unfit, notices)
 
 
 def _cells_of(keyframe: Keyframe) -> NDArray[np.float32]:
@@ -175,13 +193,14 @@ def main(arguments: list[str]) -> int:
                 found.setdefault(codec, []).append(one)
             if (one.visible and done == "undamaged") or (asked.verbose and (one.visible or one.unfit or one.error)):
                 print(codec, done, one, flush=True)
-    print("codec          files  refused  keyframes  damaged  other at full size  files with damaged ones, no notice")
+    print("codec          files  refused  keyframes  damaged  unnamed  false alarms  other at full size  silent files")
     for codec, ended in found.items():
         keyframes, visible = sum(one.keyframes for one in ended), sum(one.visible for one in ended)
         silent = sum(bool(one.visible and not one.notices) for one in ended)
         print(
             f"{codec:14} {len(ended):5} {sum(one.error is not None for one in ended):8} {keyframes:10} "
-            f"{visible / max(1, keyframes):8.1%} {sum(one.unfit for one in ended):19} {silent:8}"
+            f"{visible:8} {sum(one.unnamed for one in ended):8} {sum(one.false for one in ended):13} "
+            f"{sum(one.unfit for one in ended):19} {silent:13}"
         )
     return 0
 

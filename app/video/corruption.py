@@ -27,12 +27,13 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from app.core import AppError, DecodeSummary, Keyframe, Notice, VideoInfo
+from app.core import AppError, DecodeSummary, Notice, VideoInfo
 from app.video.features.frame_signature import Glance
+from app.video.keyframes.timestamp_selection import Span
 from app.video.limits import move_on
 from app.video.readers import damage
 from app.video.readers.base import FrameReader, Image, Picture
-from app.video.readers.damage import Damage
+from app.video.readers.damage import HEALED_SECONDS, Damage
 from app.video.readers.pyav import AvPicture, open_video
 
 _SILENT = frozenset({"hevc", "mjpeg", "vp9"})
@@ -181,7 +182,6 @@ class CheckedReader:
         self._reader = reader
         self._seconds = damaged_seconds
         self._num_found = 0
-        self.damaged_seconds: list[float] = []
 
     def __enter__(self) -> Self:
         return self
@@ -227,20 +227,19 @@ class CheckedReader:
             self._num_found += is_damaged and not was_damaged and not picture.is_damaged
             was_damaged = is_damaged
             if is_damaged or picture.is_damaged:
-                self.damaged_seconds.append(time)
                 picture = cast(Picture, replace(cast(Any, picture), is_damaged=True))
             yield picture
 
 
-def with_damaged(decode: DecodeSummary, keyframes: Sequence[Keyframe], seconds: Sequence[float]) -> DecodeSummary:
-    """Return `decode` with a notice for each keyframe at one of these rising times."""
-    notices = list(decode.notices)
-    for one in keyframes:
-        place = bisect_right(seconds, one.time_seconds + _SAME_SECONDS) - 1
-        notice = Notice("damaged_keyframe", {"number": one.number})
-        if place >= 0 and one.time_seconds - seconds[place] <= _SAME_SECONDS and notice not in notices:
-            notices.append(notice)
-    return replace(decode, notices=tuple(notices))
+def damaged_spans(seconds: Sequence[float], whole_frames: Sequence[float]) -> list[Span]:
+    """Return the parts that the frames at `seconds` damage, each to the next frame that is stored whole.
+
+    Args:
+        seconds: Times of damaged frames, rising.
+        whole_frames: Times of the frames that the codec stored whole, rising.
+    """
+    ends = [*whole_frames, float("inf")]
+    return [(one, min(ends[bisect_right(whole_frames, one + _SAME_SECONDS)], one + HEALED_SECONDS)) for one in seconds]
 
 
 def with_parts(decode: DecodeSummary, seconds: Sequence[float]) -> DecodeSummary:

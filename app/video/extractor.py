@@ -33,7 +33,7 @@ from app.core import (
     readable,
 )
 from app.video.files import check_file, picture_key, printable
-from app.video.keyframes.timestamp_selection import Fetched, Known, Opening, in_shots, wishes_of
+from app.video.keyframes.timestamp_selection import Fetched, Known, Opening, in_shots, wishes_of, with_damaged
 from app.video.subtitles.discovery import files_beside
 from app.video.worker_pool import DecoderWorker
 
@@ -156,7 +156,7 @@ def extract_named(
     options = {"wishes": wanted, "edges": known.edges, "max_side": max_side, "read_text": read_text}
     with DecoderWorker("named", path, have_text=list(texts), **options) as child:
         events = cast(Iterator[VideoEvent | Fetched], child.events(cancel))
-        yield from _with_texts((_placed(event, decode) for event in events), texts)
+        yield from _with_texts((_placed(event, decode, known) for event in events), texts)
 
 
 def _without_known(
@@ -169,10 +169,11 @@ def _without_known(
             on_known(event)
 
 
-def _placed(event: VideoEvent | Fetched, decode: DecodeSummary) -> VideoEvent:
-    if isinstance(event, Fetched):
-        return KeyframesChosen(in_shots(event.keyframes, decode.shots), decode)
-    return event
+def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) -> VideoEvent:
+    if not isinstance(event, Fetched):
+        return event
+    keyframes = in_shots(event.keyframes, decode.shots)
+    return KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged))
 
 
 def _with_texts(events: Iterator[VideoEvent], texts: Texts) -> Iterator[VideoEvent]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.domain import KeyframesChosen, Selection
+from app.video import Known, extract, extract_named
 from app.video.corruption import CheckedReader
 from app.video.keyframes import pipeline
 from app.video.keyframes.survey import Survey
@@ -22,9 +23,10 @@ KINDS = {
 }
 
 
-def written(path: Path, kind: str, images: list[Image]) -> Path:
+def written(path: Path, kind: str, images: list[Image], rate: int = 25) -> Path:
     codec, pixel_format, suffix, options = KINDS[kind]
-    return write_video(path.with_suffix(suffix), images, codec=codec, pixel_format=pixel_format, options=options)
+    path = path.with_suffix(suffix)
+    return write_video(path, images, codec=codec, pixel_format=pixel_format, options=options, rate=rate)
 
 
 def scenes() -> list[Image]:
@@ -75,3 +77,38 @@ def test_silent_damage_at_given_times_is_reported(tmp_path: Path) -> None:
         events = list(pipeline.run(reader, frames=4, selection=wanted, max_side=320))
     chosen = next(one for one in events if isinstance(one, KeyframesChosen))
     assert [one.key for one in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]
+
+
+@pytest.mark.parametrize("first", [Selection(), Selection("codec"), Selection("times", times_seconds=(1.1, 2.0))])
+def test_damage_is_named_again_without_a_survey(tmp_path: Path, first: Selection) -> None:
+    whole = written(tmp_path / "whole", "vp9", scenes(), rate=8)
+    damaged = tmp_path / f"damaged{whole.suffix}"
+    damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 5, 0))
+    found = unconfirmed(damaged, num_reported=0)
+    known: list[Known] = []
+    for _ in extract(damaged, frames=1, selection=first, read_text=False, on_known=known.append):
+        pass
+    wanted = Selection("times", times_seconds=(found[0], 10.0))
+    fresh = extract(damaged, frames=2, selection=wanted, read_text=False)
+    again = extract_named(damaged, known[0], frames=2, selection=wanted, read_text=False)
+    for events in (fresh, again):
+        chosen = next(one for one in events if isinstance(one, KeyframesChosen))
+        notices = [(one.key, one.values.get("number")) for one in chosen.decode.notices]
+        assert notices == [("damaged_frames", None), ("damaged_keyframe", 1)]
+
+
+def test_known_survey_names_no_keyframe_of_its_own(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mkv", moving(80, 320, 192), codec="ffv1", rate=8)
+    data = bytearray(whole.read_bytes())
+    for position, size in payloads(whole):
+        data[position + size // 2] ^= 4
+    path = tmp_path / "damaged.mkv"
+    path.write_bytes(data)
+    known: list[Known] = []
+    chosen = [
+        one
+        for one in extract(path, frames=1, read_text=False, on_known=known.append)
+        if isinstance(one, KeyframesChosen)
+    ]
+    assert [one.key for one in chosen[0].decode.notices] == ["damaged_frames", "damaged_keyframe"]
+    assert [one.key for one in known[0].decode.notices] == ["damaged_frames"]

@@ -27,7 +27,7 @@ from app.core import (
 )
 from app.video.files import printable
 from app.video.keyframes.survey import clock_text
-from app.video.keyframes.timestamp_selection import Known
+from app.video.keyframes.timestamp_selection import Known, Span
 from app.video.limits import move_on
 from app.video.readers.base import FrameReader, Image, Picture
 
@@ -38,8 +38,9 @@ _DIGITS = 9
 class Clip:
     """FrameReader over [start, end) of `reader`.
 
-    `first` and `last` are (index, seconds) of the range's frames on the time axis of the whole video, and
-    `whole_frames` the seconds of those that the codec stored whole; `last` and `whole_frames` grow with iteration.
+    `first` and `last` are (index, seconds) of the range's frames on the time axis of the whole video, `whole_frames`
+    the seconds of those that the codec stored whole, and `damaged` the parts whose frames show damage; all but `first`
+    grow with iteration.
 
     Raises:
         InputError: The range contains no frame.
@@ -53,6 +54,7 @@ class Clip:
         self._head = self._seek(start_seconds)
         self.first = self.last = (self._head.index, self._head.time_seconds)
         self.whole_frames: list[float] = []
+        self.damaged: list[Span] = []
         self.info = replace(reader.info, duration_seconds_from_header=self._length(end_seconds))
         # A range that ends before the file must not be reported as a truncated file.
         self.declared_seconds = reader.declared_seconds if end_seconds is None else None
@@ -96,9 +98,15 @@ class Clip:
         """
         return ((-1, 0.0),) if self.num_damaged else (self.first, self.last)
 
-    def known(self, decode: DecodeSummary) -> Known:
-        """Return the results of the finished survey of this clip; `decode` is the survey's own summary."""
-        return Known(self.summary(decode), self.first, self.last, tuple(self.whole_frames), self.edges)
+    def known(self, decode: DecodeSummary, damaged: Sequence[Span]) -> Known:
+        """Return the results of the finished survey of this clip.
+
+        Args:
+            decode: The survey's own summary.
+            damaged: Parts whose frames show damage, on the time axis of the whole video.
+        """
+        whole_frames = tuple(self.whole_frames)
+        return Known(self.summary(decode), self.first, self.last, whole_frames, self.edges, tuple(damaged))
 
     def frames(self) -> Iterator[Picture]:
         """Yield the frames of the range, with numbers and times from its first frame."""
@@ -106,6 +114,7 @@ class Clip:
             if picture.time_seconds >= self._end:
                 return
             self.last = (picture.index, picture.time_seconds)
+            self._note_damage(picture)
             if picture.is_whole:
                 self.whole_frames.append(picture.time_seconds)
             if self.first == (0, 0.0):  # frames of a whole video keep their place
@@ -113,6 +122,14 @@ class Clip:
                 continue
             index, seconds = picture.index - self.first[0], picture.time_seconds - self.first[1]
             yield cast(Picture, replace(cast(Any, picture), index=index, time_seconds=seconds))
+
+    def _note_damage(self, picture: Picture) -> None:
+        start, end = self.damaged[-1] if self.damaged else (0.0, 0.0)
+        is_open = end == float("inf")
+        if picture.is_damaged and not is_open:
+            self.damaged.append((picture.time_seconds, float("inf")))
+        elif is_open and not picture.is_damaged:
+            self.damaged[-1] = (start, picture.time_seconds)
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
         """Return the reader's skipped frames between two times; none unless the range begins with the video."""

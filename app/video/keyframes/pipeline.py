@@ -26,7 +26,7 @@ from app.core import (
     SurveyProgress,
     VideoEvent,
 )
-from app.video.corruption import CheckedReader, with_damaged, with_parts
+from app.video.corruption import CheckedReader, damaged_spans, with_parts
 from app.video.files import printable
 from app.video.keyframes.candidate_collector import sample_seconds
 from app.video.keyframes.candidate_pool import Candidate
@@ -38,10 +38,12 @@ from app.video.keyframes.timestamp_selection import (
     Fetched,
     Known,
     Opening,
+    Span,
     in_shots,
     is_whole,
     opening_wishes,
     wishes_of,
+    with_damaged,
 )
 from app.video.readers import open_reader
 from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
@@ -83,8 +85,11 @@ def run(
     check = _Check(clip, selection)
     for event in run_survey(clip, frames=frames, max_side=max_side, opening=opening, checked=check.again):
         if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, frames):
-            yield clip.known(event.decode)
-        yield check.named(event if is_whole(selection) else clip.placed(event))
+            yield clip.known(event.decode, check.damaged)
+        placed = event if is_whole(selection) else clip.placed(event)
+        if isinstance(placed, KeyframesChosen):
+            placed = replace(placed, decode=with_damaged(placed.decode, placed.keyframes, check.damaged))
+        yield placed
 
 
 def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterator[KeyframeFound]:
@@ -111,35 +116,37 @@ class _Check:
 
     def __init__(self, clip: Clip, selection: Selection) -> None:
         self._clip, self._selection = clip, selection
-        self._reader: CheckedReader | None = None
-        self.seconds: list[float] = []
+        self._again: Clip | None = None
+        self._seconds: list[float] = []
 
     def again(self, survey: Survey) -> FrameReader | None:
         """Return a reader of the clip without its damaged frames, or None if there are none."""
         clip, wanted = self._clip, self._selection
         self._find(survey)
-        if not self.seconds:
+        if not self._seconds:
             return None
-        self._reader = CheckedReader(open_reader(clip.info.path, every_frame=not is_whole(wanted)), self.seconds)
-        return Clip(self._reader, wanted.start_seconds, wanted.end_seconds)
+        reader = CheckedReader(open_reader(clip.info.path, every_frame=not is_whole(wanted)), self._seconds)
+        self._again = Clip(reader, wanted.start_seconds, wanted.end_seconds)
+        return self._again
 
     def noted(self, survey: Survey) -> DecodeSummary:
         """Return the survey's summary with a notice of damage that only a second decoder finds."""
         summary = survey.summary()
         self._find(survey)
-        return with_parts(summary, self.seconds)
+        return with_parts(summary, self._seconds)
+
+    @property
+    def damaged(self) -> list[Span]:
+        """Return the parts of the clip whose frames show damage, on the time axis of the whole video."""
+        if self._again is not None:
+            return self._again.damaged
+        return [*self._clip.damaged, *damaged_spans(self._seconds, self._clip.whole_frames)]
 
     def _find(self, survey: Survey) -> None:
         clip = self._clip
-        self.seconds = survey.suspects.damaged_seconds(
+        self._seconds = survey.suspects.damaged_seconds(
             clip.info, num_reported=clip.num_damaged, offset_seconds=clip.first[1]
         )
-
-    def named(self, event: VideoEvent) -> VideoEvent:
-        """Return the event with a notice for each keyframe that shows damage."""
-        if self._reader is None or not isinstance(event, KeyframesChosen):
-            return event
-        return replace(event, decode=with_damaged(event.decode, event.keyframes, self._reader.damaged_seconds))
 
 
 def _looked_as_for_times(clip: Clip, frames: int) -> bool:
@@ -170,14 +177,14 @@ def _named(
             begins = _opening(clip, survey, opening, max_side)
             yield OpeningChosen(begins)
     check = _Check(clip, selection)
-    known = clip.known(check.noted(survey))
+    known = clip.known(check.noted(survey), check.damaged)
     if is_whole(selection):
         yield known
     wishes, decode = wishes_of(known, selection, frames, opening, clip.info.name)
     if opening is not None and begins:
         wishes = wishes[opening.frames :]
     keyframes = in_shots([*begins, *_fetch(clip, wishes, known.edges, max_side, after=begins)], decode.shots)
-    yield KeyframesChosen(keyframes, with_damaged(decode, keyframes, check.seconds))
+    yield KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged))
 
 
 def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> tuple[Keyframe, ...]:

@@ -221,8 +221,6 @@ class Survey:
             yield Notice("truncated", {"readable": readable, "declared": whole})
         if reader.num_damaged:
             yield Notice("damaged_frames", {"count": reader.num_damaged})
-        if self._damaged is not None and not self._is_any_clean:
-            yield Notice("damaged_keyframe", {"number": 1})
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
 

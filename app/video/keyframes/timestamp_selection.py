@@ -17,6 +17,9 @@ _SETTLES_SECONDS = 3.0
 """Time after which the survey has decided on everything that began: a cut, the best frame after it, a stable segment, a
 dissolve. Chosen by hand; not tuned."""
 
+Span = tuple[float, float]
+"""Half-open part of a video: seconds from its start."""
+
 
 @dataclass(frozen=True)
 class Fetched:
@@ -30,7 +33,8 @@ class Known:
     """Results of the survey of a video or of a range, on the time axis of the whole video.
 
     `first` and `last` are (index, seconds) of the frames that were read, `whole_frames` the seconds of those that the
-    codec stored whole, and `edges` the (index, seconds) that a seek must find before its results are trusted.
+    codec stored whole, `edges` the (index, seconds) that a seek must find before its results are trusted, and `damaged`
+    the parts whose frames show damage.
     """
 
     decode: DecodeSummary
@@ -38,6 +42,7 @@ class Known:
     last: tuple[int, float]
     whole_frames: tuple[float, ...]
     edges: tuple[tuple[int, float], ...]
+    damaged: tuple[Span, ...]
 
     def has(self, opening: Opening) -> bool:
         """Return whether enough was read for the opening to have been reported."""
@@ -98,6 +103,17 @@ def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyf
     starts = [shot.start_seconds for shot in shots]
     numbers = (max(1, bisect_right(starts, one.time_seconds + SAME_SECONDS)) for one in keyframes)
     return tuple(replace(one, shot=number) for one, number in zip(keyframes, numbers, strict=True))
+
+
+def with_damaged(decode: DecodeSummary, keyframes: Sequence[Keyframe], damaged: Sequence[Span]) -> DecodeSummary:
+    """Return `decode` with a notice for each keyframe in a damaged part."""
+    shown = (
+        one.number
+        for one in keyframes
+        if any(start - SAME_SECONDS <= one.time_seconds < end - SAME_SECONDS for start, end in damaged)
+    )
+    notices = (Notice("damaged_keyframe", {"number": number}) for number in shown)
+    return replace(decode, notices=(*decode.notices, *notices))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import av.logging
 
-_HEALED_SECONDS = 12.0
+HEALED_SECONDS = 12.0
 """Encoders store a frame whole every few seconds. If none comes for this long, blocks were refreshed one by one. Chosen
 by hand; not tuned."""
 _DAMAGE = re.compile(
@@ -63,7 +63,7 @@ class Damage:
             is_new = True
         if is_new:
             self._since = seconds
-        elif self._since is not None and (is_whole or seconds - self._since > _HEALED_SECONDS):
+        elif self._since is not None and (is_whole or seconds - self._since > HEALED_SECONDS):
             self._since = None
         return self._since is not None
 

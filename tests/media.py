@@ -5,7 +5,9 @@ Everything is drawn here and encoded with PyAV; nothing is downloaded and no ffm
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -91,7 +93,7 @@ def write_video(
     """
     frames = iter(images)
     first = next(frames)
-    with av.open(str(path), "w", options=dict(muxer or {})) as container:
+    with same_scheduling(), av.open(str(path), "w", options=dict(muxer or {})) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = first.shape[1], first.shape[0], pixel_format
         stream.codec_context.time_base = Fraction(1, _TICKS) if times is not None else Fraction(1) / rate
@@ -108,6 +110,22 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+@contextmanager
+def same_scheduling() -> Iterator[None]:
+    """Undo what SVT-AV1 does for root: it makes this thread, and all that it starts from then on, a real-time one.
+
+    Whatever else runs on the machine then gets almost no time beside the tests.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
 
 
 def write_sound(path: Path, seconds: float = 1.0) -> Path:

@@ -98,8 +98,8 @@ class _Handler(loopback.Handler):
 
     def _send(self, name: str, data: bytes, weights: bool) -> None:
         if weights and self.hub.hung_up is not None and not self.hub.hung_up.is_set():
-            self.wfile.write(data[: self.hub.hold_after])
-            with suppress(ConnectionError):
+            with suppress(ConnectionError):  # the client may hang up while it is still being sent to
+                self.wfile.write(data[: self.hub.hold_after])
                 self.connection.recv(1)  # returns when the connection ends: a client sends nothing in mid-answer
             self.hub.hung_up.set()
             self.close_connection = True

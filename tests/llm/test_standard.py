@@ -27,7 +27,9 @@ from tests.llm.scripted import Server, following, serve
 PARAMS = {"base_url": "http://127.0.0.1:9/v1", "api_key": "key", "model": "tiny-vl"}
 
 
-class TestUnit(ChatModelUnitTests):
+class OurModel:
+    """What each of the suites is told about the model."""
+
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
         return EngineChat
@@ -41,7 +43,20 @@ class TestUnit(ChatModelUnitTests):
         return True
 
 
-class TestTools(ChatModelIntegrationTests):
+class OverHttp(OurModel):
+    """The same where requests are sent: the picture that the suite fetches from the web comes from this machine."""
+
+    @pytest.fixture(autouse=True)
+    def _picture_from_here(self, monkeypatch: pytest.MonkeyPatch, picture_url: str) -> None:
+        get = httpx.get
+        monkeypatch.setattr(httpx, "get", lambda url, **options: get(picture_url, **options))
+
+
+class TestUnit(OurModel, ChatModelUnitTests):
+    pass
+
+
+class TestTools(OverHttp, ChatModelIntegrationTests):
     """An engine that does what it is asked for, with tools in place of forms."""
 
     server: Server
@@ -51,14 +66,6 @@ class TestTools(ChatModelIntegrationTests):
     def _engine(cls) -> Iterator[None]:
         with serve(following) as TestTools.server:
             yield
-
-    @pytest.fixture(autouse=True)
-    def _picture_from_here(self, monkeypatch: pytest.MonkeyPatch, picture_url: str) -> None:
-        _take_from(monkeypatch, picture_url)
-
-    @property
-    def chat_model_class(self) -> type[BaseChatModel]:
-        return EngineChat
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
@@ -70,10 +77,6 @@ class TestTools(ChatModelIntegrationTests):
 
     @property
     def supports_json_mode(self) -> bool:
-        return True
-
-    @property
-    def supports_image_inputs(self) -> bool:
         return True
 
     @property
@@ -96,21 +99,13 @@ class TestForms(TestTools):
 
 @pytest.mark.engine
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings", "ignore:Received a Pydantic BaseModel V1")
-class TestIntegration(ChatModelIntegrationTests):
+class TestIntegration(OverHttp, ChatModelIntegrationTests):
     endpoint: Endpoint
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
     def _engine(cls, vl_engine: LocalEngine) -> None:
         TestIntegration.endpoint = ready(vl_engine)
-
-    @pytest.fixture(autouse=True)
-    def _picture_from_here(self, monkeypatch: pytest.MonkeyPatch, picture_url: str) -> None:
-        _take_from(monkeypatch, picture_url)
-
-    @property
-    def chat_model_class(self) -> type[BaseChatModel]:
-        return EngineChat
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
@@ -154,16 +149,6 @@ class TestIntegration(ChatModelIntegrationTests):
     @property
     def structured_output_kwargs(self) -> dict[str, Any]:
         return {"method": "json_schema"}
-
-    @property
-    def supports_image_inputs(self) -> bool:
-        return True
-
-
-def _take_from(monkeypatch: pytest.MonkeyPatch, picture_url: str) -> None:
-    """The suite asks for a picture on the web; it gets one over HTTP from this machine."""
-    get = httpx.get
-    monkeypatch.setattr(httpx, "get", lambda url, **options: get(picture_url, **options))
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,8 @@ MARKED_FIXTURES = {
 """Each fixture that starts an engine or a browser, with the marker of the tests that use it."""
 ENGINE_PROGRAMS = ("vllm.entrypoints", "matching_types")
 _running: list[pytest.Item] = []
+# Otherwise each of the many commands that the tests start would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -29,6 +29,7 @@ _H264_BEFORE, _HEVC_BEFORE = frozenset({6, 9, 12}), frozenset({35, 38, 39})
 _HEVC_SLICES = range(32)
 _HEVC_DISPOSABLE = range(0, 16, 2)
 """Types of HEVC NAL units with slices of pictures that no other of their temporal layer refers to."""
+_START_CODES = (b"\x00\x00\x01", b"\x00\x00\x00\x01")
 _START = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)
 
 
@@ -39,14 +40,18 @@ class NalUnits:
         """Start with the `extradata` of the codec, "h264" or "hevc"."""
         self._is_hevc = codec == "hevc"
         head, place = extradata or b"", 21 if self._is_hevc else 4
-        self._length_bytes = (head[place] & 3) + 1 if len(head) > place and head[0] == 1 else 0
+        is_record = len(head) > place and head[0] == 1
+        self._length_bytes = (head[place] & 3) + 1 if is_record else 0
+        # Some files have a record of version 0, which FFmpeg reads nevertheless.
+        self._is_known = is_record or not head or head.startswith(_START_CODES)
 
     def is_disposable(self, packet: Packet[Stream]) -> bool:
         """Return whether the first slice says that no other picture refers to it.
 
-        That is False for packets that a decoder should see: those that are cut off or hold parameters.
+        That is False for packets that a decoder should see: those that are cut off or hold parameters, and all of a
+        file whose packets are divided in an unknown way.
         """
-        for head in () if packet.is_corrupt else self._heads(packet):
+        for head in self._heads(packet) if self._is_known and not packet.is_corrupt else ():
             if self._is_hevc:
                 kind = head >> 1 & 0x3F
                 if kind in _HEVC_SLICES:

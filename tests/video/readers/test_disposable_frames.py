@@ -71,6 +71,15 @@ def test_packet_that_is_cut_off_reaches_the_decoder() -> None:
     assert not units.is_disposable(Packet(b"\x00\x00\x00\x05\x41abcd"))  # others refer to it
 
 
+@pytest.mark.parametrize("version", [0, 2])
+def test_unknown_record_sends_all_packets_to_the_decoder(version: int) -> None:
+    packet = Packet(b"\x00\x00\x01\x00\x02" + bytes(255))  # its length looks like a start code
+    record = bytes([1, *[0] * 20, 3, 0])
+    assert not NalUnits("hevc", record).is_disposable(packet)
+    assert not NalUnits("hevc", bytes([version]) + record[1:]).is_disposable(packet)
+    assert NalUnits("hevc", b"\x00\x00\x00\x01\x40\x01").is_disposable(packet)
+
+
 @pytest.mark.parametrize("kind", [7, 8])
 def test_packet_with_parameters_reaches_the_decoder(kind: int) -> None:
     units = NalUnits("h264", None)

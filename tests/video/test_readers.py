@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -10,10 +10,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.packet import Packet
+from av.stream import Stream
 
 from app.core.errors import DecodeError
 from app.video.readers import READERS, open_reader
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, FrameReader
+from app.video.readers.pyav import AvReader
 from tests.media import COLOURS, moving, solid, write_sound, write_video
 
 Open = Callable[[Path], FrameReader]
@@ -193,3 +196,21 @@ def test_last_frames_arrive_if_video_is_not_first_stream(tmp_path: Path) -> None
         container.mux(sound.encode(None))
     with READERS["pyav"](path) as reader:
         assert len(list(reader.frames())) == 30
+
+
+def test_every_frame_is_decoded_after_a_packet_without_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "b.mp4", moving(90), options={"bf": "2", "b-adapt": "0", "g": "30"})
+    packets = AvReader._packets
+
+    def without_one_time(reader: AvReader) -> Iterator[Packet[Stream]]:
+        for number, packet in enumerate(packets(reader)):
+            if number == 40:
+                packet.pts = None
+            yield packet
+
+    monkeypatch.setattr(AvReader, "_packets", without_one_time)
+    with open_reader(path, every_frame=False) as reader:
+        pictures = list(reader.frames())
+    late = [picture.time_seconds for picture in pictures if picture.time_seconds > 2.39]
+    assert late == pytest.approx([number / 25 for number in range(60, 90)], abs=1e-3)
+    assert len([picture for picture in pictures if picture.time_seconds < 1.5]) < 36

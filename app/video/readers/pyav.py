@@ -286,12 +286,13 @@ class AvReader:
 
         Decoding every frame can start only at a frame stored whole.
         """
-        if self._order is None or not packet.size or packet.is_discard:
+        if not packet.size or packet.is_discard:
             return True
-        if packet.pts is None:  # frames can't be counted by such packets
-            self._order, self._wants_all = None, True
-        else:
-            self._order.note(packet.pts)
+        if self._order is not None:
+            if packet.pts is None:  # frames can't be counted by such packets
+                self._order, self._wants_all = None, True
+            else:
+                self._order.note(packet.pts)
         if packet.is_keyframe:
             self._whole_bytes = packet.size
         if self._wants_all and packet.is_keyframe:

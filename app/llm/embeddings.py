@@ -39,6 +39,7 @@ class EmbeddingModel:
         """Compute one vector for each text, all of the same length.
 
         Raises:
+            ConfigError: The address, or that of a proxy in the environment, can't be used.
             EngineError: The server doesn't answer, refuses, or answers in another form.
         """
         from app.llm.client import EngineClient

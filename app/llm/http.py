@@ -8,16 +8,17 @@ import contextlib
 import queue
 import ssl
 import threading
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import CancelledError
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx
 
-from app.core import Cancelled, remember_secret
+from app.core import Cancelled, ConfigError, redact, remember_secret
 
 T = TypeVar("T")
 
@@ -43,25 +44,32 @@ class PooledClient(httpx.AsyncClient):
     """
 
     def __init__(self, *, trust_env: bool) -> None:
-        super().__init__(
-            trust_env=trust_env,
-            verify=_certificates(),
-            follow_redirects=False,  # neither the key nor the frames are sent to the target
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one engine's would go to another
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS),
-        )
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEPT_SECONDS)
+        with _proxy_errors():
+            super().__init__(
+                trust_env=trust_env,
+                verify=_certificates(),
+                follow_redirects=False,  # neither the key nor the frames are sent to the target
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one engine's would go to another
+                limits=limits,
+            )
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Send a request; see httpx."""
         if asyncio.get_running_loop() is request_loop():
             return await super().send(request, **options)
         limits = httpx.Limits(max_keepalive_connections=0)
-        once = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits)
+        with _proxy_errors():
+            once = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits)
         return await once.send(request, **options)
 
 
 def pooled_client(base_url: str) -> PooledClient:
-    """Return the client for long requests to this address; it is shared and must not be closed."""
+    """Return the client for long requests to this address; it is shared and must not be closed.
+
+    Raises:
+        ConfigError: The address, or that of a proxy in the environment, can't be used.
+    """
     is_local = _is_local(base_url)
     with _loop_lock:
         if is_local not in _clients:
@@ -75,8 +83,10 @@ def engine_timeout(seconds: float) -> httpx.Timeout:
 
 
 def client(base_url: str) -> httpx.Client:
-    """Create a client for short requests; close it, or use it in a `with`."""
-    return httpx.Client(trust_env=not _is_local(base_url), verify=_certificates())
+    """Create a client for short requests; close it, or use it in a `with`. Raises what `pooled_client` raises."""
+    is_local = _is_local(base_url)
+    with _proxy_errors():
+        return httpx.Client(trust_env=not is_local, verify=_certificates())
 
 
 def authorization(api_key: str) -> dict[str, str]:
@@ -148,6 +158,33 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+@contextlib.contextmanager
+def _proxy_errors() -> Iterator[None]:
+    """Raise ConfigError where httpx refuses the address of a proxy in the environment."""
+    try:
+        yield
+    except (httpx.InvalidURL, ValueError) as error:
+        for scheme, address in getproxies().items():
+            if scheme in ("http", "https", "all") and not _is_proxy(address):
+                raise ConfigError("proxy_unusable", key=f"{scheme.upper()}_PROXY", value=redact(address)) from error
+        raise
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return True
+
+
 def _is_local(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
+    """Return whether the address is on this machine; raise ConfigError if it is none."""
+    try:
+        host, url = urlsplit(base_url).hostname or "", httpx.URL(base_url)  # each refuses what the other lets pass
+        is_usable = url.scheme in ("http", "https") and bool(url.host)
+    except (httpx.InvalidURL, ValueError):
+        is_usable = False
+    if not is_usable:
+        raise ConfigError("base_url_invalid", value=redact(base_url))
     return host in ("localhost", "::1") or host.startswith("127.")

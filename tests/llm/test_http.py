@@ -1,0 +1,53 @@
+"""Clients for engines: addresses and proxies that can't be used are named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from app.core.errors import ConfigError
+from app.i18n import LANGUAGES, error_text
+from app.llm.chat import EngineChat
+from app.llm.embeddings import EmbeddingModel
+from app.llm.http import client
+
+ENGINE = "http://engine.example/v1"
+CLIENTS: dict[str, Callable[[str], object]] = {
+    "chat": lambda url: EngineChat(base_url=url, model="model").invoke("What?"),
+    "embeddings": lambda url: EmbeddingModel(url)(["text"]),
+    "short": client,
+}
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.llm.http._clients", {})
+    for name in list(os.environ):
+        if name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize("proxy", ["socks://me:secret@127.0.0.1:9", "http://127.0.0.1:port"])
+def test_unusable_proxy_is_named(monkeypatch: pytest.MonkeyPatch, kind: str, proxy: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigError) as caught:
+        CLIENTS[kind](ENGINE)
+    for language in LANGUAGES:
+        text = error_text(caught.value, language)
+        assert "ALL_PROXY" in text and "socks5h://" in text and "secret" not in text
+
+
+def test_engine_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
+    client("http://127.0.0.1:1/v1").close()
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize("url", ["nonsense", "http://[bad", "http://host:abc", "http://a\x00b/v1", "http://xn--/v1"])
+def test_unusable_address_is_named(kind: str, url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        CLIENTS[kind](url)
+    assert caught.value.key == "base_url_invalid"

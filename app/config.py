@@ -108,7 +108,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         data_dir=_data_dir(values.get("FRAMELENS_DATA_DIR", "")),
         input_dirs=_input_dirs(values.get("FRAMELENS_INPUT_DIRS", "")),
         base_url=values.get("FRAMELENS_BASE_URL", "").strip(),
-        api_key=values.get("FRAMELENS_API_KEY", "").strip(),
+        api_key=_key("FRAMELENS_API_KEY", values),
         engine=_choice("FRAMELENS_ENGINE", values, get_args(EngineKind)) or "vllm",
         engine_port=_number("FRAMELENS_ENGINE_PORT", values, 1, 65535),
         language=_choice("FRAMELENS_LANGUAGE", values, get_args(Language)) or None,
@@ -121,13 +121,13 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         template_dir=_template_dir(values),
         speech_model_path=values.get("FRAMELENS_SPEECH_MODEL_PATH", "").strip(),
         speech_base_url=values.get("FRAMELENS_SPEECH_BASE_URL", "").strip(),
-        speech_api_key=values.get("FRAMELENS_SPEECH_API_KEY", "").strip(),
+        speech_api_key=_key("FRAMELENS_SPEECH_API_KEY", values),
         speech_config=_speech_config(values.get("FRAMELENS_SPEECH_CONFIG", "")),
         speech_language=values.get("FRAMELENS_SPEECH_LANGUAGE", "").strip().lower(),
         embedding_base_url=values.get("FRAMELENS_EMBEDDING_URL", "").strip(),
         embedding_model=values.get("FRAMELENS_EMBEDDING_MODEL", "").strip(),
-        embedding_api_key=values.get("FRAMELENS_EMBEDDING_API_KEY", "").strip(),
-        serve_api_key=values.get("FRAMELENS_SERVE_API_KEY", "").strip(),
+        embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),
+        serve_api_key=_key("FRAMELENS_SERVE_API_KEY", values),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
     )
 
@@ -150,6 +150,18 @@ def engine_arguments(text: str) -> dict[str, Any]:
 
     vllm_arguments.check(given)
     return given
+
+
+def checked_key(name: str, value: str) -> str:
+    """Return an API key without blanks around it; `name` is that of its setting.
+
+    Raises:
+        ConfigError: It can't be sent in a header. The error doesn't show it.
+    """
+    key = value.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError("setting_key", key=name)
+    return key
 
 
 def keep_choice(settings: Settings) -> None:
@@ -245,6 +257,10 @@ def _input_dirs(text: str) -> tuple[Path, ...]:
         if not folder.is_dir():
             raise ConfigError("input_dir_missing", value=str(folder), separator=os.pathsep)
     return tuple(folder.resolve() for folder in folders)
+
+
+def _key(name: str, values: Mapping[str, str]) -> str:
+    return checked_key(name, values.get(name, ""))
 
 
 def _choice(key: str, values: Mapping[str, str], allowed: tuple[str, ...]) -> Any:

@@ -137,6 +137,16 @@ def test_model_path_and_config_import_as_in_guide() -> None:
     assert json.loads(second) == {**DEFAULT_VLLM_CONFIG, "dtype": "bfloat16"}
 
 
+@pytest.mark.parametrize("name", ["", "SPEECH_", "EMBEDDING_", "SERVE_"])
+@pytest.mark.parametrize("key", ["sk-1\nsk-2", "sk-\u4e2d\u6587", "sk-\u2014hidden", "sk-\x00"])
+def test_unusable_key_is_refused_by_name_and_not_shown(name: str, key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({f"FRAMELENS_{name}API_KEY": key})
+    for language in ("en", "zh"):
+        text = error_text(caught.value, language)
+        assert f"FRAMELENS_{name}API_KEY" in text and "sk-" not in text
+
+
 @pytest.mark.parametrize("name", ["", "SPEECH_", "EMBEDDING_"])
 def test_blanks_around_a_key_are_left_out(name: str) -> None:
     settings = load({f"FRAMELENS_{name}API_KEY": " secret-1\n"})

@@ -134,11 +134,11 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
         model: Name of the model, "" for the one that it serves.
 
     Raises:
-        ConfigError: The address is not valid.
+        ConfigError: The address or the key is not valid.
     """
-    url, name = normal_base_url(base_url), model.strip()
+    url, key, name = normal_base_url(base_url), config.checked_key("FRAMELENS_API_KEY", api_key), model.strip()
     named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
-    return replace(settings, base_url=url, api_key=api_key.strip(), **named)  # type: ignore[arg-type]
+    return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
 
 def download_and_switch(services: Services, settings: Settings, *, pausing: bool) -> None:

@@ -158,7 +158,7 @@ def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None, settings: Sett
 
 def _key(given: argparse.Namespace, settings: Settings) -> tuple[str, bool]:
     """Return the key that requests must carry, and whether it was generated here."""
-    key = given.api_key or settings.serve_api_key
+    key = config.checked_key("--api-key", given.api_key or "") or settings.serve_api_key
     return (key, False) if key else (f"sk-{secrets.token_urlsafe(24)}", True)
 
 

@@ -226,6 +226,13 @@ def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, service
     assert "http://127.0.0.1:9/v1" in texts(page) and page.error
 
 
+def test_key_that_cannot_be_sent_is_refused_without_showing_it(show: Show) -> None:
+    page = show()
+    write(page, "http://127.0.0.1:9/v1", "sk-\u5bc6\u94a5")
+    page.button(key="elsewhere_test").click().run()
+    assert "FRAMELENS_API_KEY" in texts(page) and "sk-" not in texts(page)
+
+
 def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

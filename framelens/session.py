@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack, cast
 
 from app import config
 from app.config import Settings
-from app.core import Analysis, AnalysisEvent, Finished, Language, Noticed, Selection, Strategy
+from app.core import Analysis, AnalysisEvent, Cancelled, Finished, Language, Noticed, Selection, StorageError, Strategy
 from app.services.selection import (
     KEYFRAMES,
     build_selection,
@@ -124,6 +125,7 @@ class Session:
         self._lock = threading.Lock()
         self._opened = ExitStack()
         self._services: Services | None = None
+        self._has_log = False
 
     def __enter__(self) -> Self:
         from app.video import worker_ready
@@ -137,9 +139,9 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Stop running analyses and end everything that this session started, the engine included."""
+        """Stop running analyses, which raise Cancelled, and end everything that this session started."""
         with self._lock:
-            self._services = None
+            self._services, self._has_log = None, False
             self._opened.close()
 
     @property
@@ -186,10 +188,11 @@ class Session:
 
         language = checked_language(language, self._language)
         with localised(language):
-            self._open_log()
+            with self._lock:
+                self._open_log()
             settings, file = self._settings, _file(path)
             selection = _selection(strategy, every, at, start, end)
-            fit = lambda: frames_that_fit(settings, file)  # noqa: E731 - rarely called
+            fit = partial(frames_that_fit, settings, file)
             most = frame_limit(_number(frames), selection.strategy, KEYFRAMES, fit)
             events, reused = open_events(settings, file, most, selection, cancel)
             video, chosen = consume(events, lambda _: None)
@@ -263,7 +266,7 @@ class Session:
             EngineError: The model can't answer; raised after Finished, whose analysis has everything else. It is not
                 raised if no model was named and the default one can't run on this machine.
             StorageError: The data folder can't be written.
-            Cancelled: `cancel` was set.
+            Cancelled: `cancel` was set, or another thread closed the session.
         """
         from app.core import readable
         from app.services.analyses import build_request, is_expected, raise_without_report, start_run
@@ -287,24 +290,37 @@ class Session:
             )
             for notice in services.engine_notices if use_model else ():
                 yield Noticed(notice)
-            run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
-            is_finished = False
-            with closing(run.events(cancel or threading.Event())) as events:
-                for event in events:
-                    is_finished |= isinstance(event, Finished)
-                    yield event
-            job = run.job
+            with self._cancelled_by_closing(services):
+                run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
+                is_finished = False
+                with closing(run.events(cancel or threading.Event())) as events:
+                    for event in events:
+                        is_finished |= isinstance(event, Finished)
+                        yield event
+                job = run.job
             raise_without_report(job)
             if not is_finished and job.analysis:
                 yield Finished(job.analysis)
             if job.error and not is_expected(job.error, self._settings):
                 raise job.error
 
+    @contextmanager
+    def _cancelled_by_closing(self, services: Services) -> Iterator[None]:
+        """Raise Cancelled where the store can't be used because the session was closed."""
+        try:
+            yield
+        except StorageError:
+            if self._services is services:
+                raise
+            raise Cancelled from None
+
     def _open_log(self) -> None:
-        """Send the log to the data folder until the session is closed."""
+        """Send the log to the data folder until the session is closed, once; the caller holds the lock."""
         from app.store import end_log, log_to
 
-        self._opened.callback(end_log, log_to(self._settings.data_dir))
+        if not self._has_log:
+            self._opened.callback(end_log, log_to(self._settings.data_dir))
+            self._has_log = True
 
     def _open_services(self) -> Services:
         from app.services.container import open_services

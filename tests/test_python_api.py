@@ -153,6 +153,31 @@ def test_unknown_argument_and_missing_file_are_named(video: Path, tmp_path: Path
     assert str(raised.value) == framelens.error_text(raised.value, "zh") and "none.mp4" in str(raised.value)
 
 
+def test_log_is_opened_once_per_session(video: Path, tmp_path: Path) -> None:
+    before = logging.getLogger("app").handlers[:]
+    session = framelens.Session(data_dir=tmp_path)
+    opened = []
+    for _ in range(2):
+        for _ in range(2):
+            session.keyframes(video, 2)
+            opened.append(set(logging.getLogger("app").handlers) - set(before))
+        session.analyse(video, frames=2, use_model=False)
+        session.close()
+        assert logging.getLogger("app").handlers == before
+    assert opened[0] == opened[1] and opened[2] == opened[3] and len(opened[0]) == 1
+
+
+def test_closing_a_session_cancels_its_analysis(video: Path, tmp_path: Path) -> None:
+    session = framelens.Session(data_dir=tmp_path, language="en")
+    events = session.analyse_events(video, frames=4, use_model=False)
+    next(events)
+    closing = threading.Thread(target=session.close)
+    closing.start()
+    closing.join()
+    with pytest.raises(framelens.Cancelled, match="Cancelled"):
+        list(events)
+
+
 def test_nothing_is_left_behind(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, threads = logging.getLogger("app").handlers[:], threading.active_count()
     children = {child.pid for child in psutil.Process().children(recursive=True)}

@@ -103,13 +103,13 @@ class CandidateCollector:
         by_index = {item.index: item for item in (*self._segment_pool.items, *self._opening_pool.items)}
         return [by_index[index] for index in sorted(by_index)]
 
-    def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
+    def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate; call after `finish`."""
-        worths = self._segments.worths(candidates)
-        for item, worth in zip(candidates, worths, strict=True):
+        cell_values = self._segments.cell_values(candidates)
+        for item, values in zip(candidates, cell_values, strict=True):
             if item.opens is None and item.time_seconds < self._known_seconds:
-                worth[:] = 0.0
-        return worths
+                values[:] = 0.0
+        return cell_values
 
     def _sampled(self, picture: Picture, look: Look, may_open: bool) -> list[Candidate]:
         self._sampled_seconds = picture.time_seconds

@@ -70,7 +70,7 @@ Which = NDArray[np.bool_]
 
 def links_of(
     candidates: Sequence[Candidate],
-    worths: Sequence[Cells] | None,
+    cell_values: Sequence[Cells] | None,
     shots: Sequence[Shot],
     budget: int,
     num_fixed: int = 0,
@@ -79,7 +79,7 @@ def links_of(
 
     Args:
         candidates: Candidates in time order, at least one.
-        worths: Value of each cell of each candidate; None if nothing is known of them.
+        cell_values: Value of each cell of each candidate; None if nothing is known of them.
         shots: Shots in time order, at least one.
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already; sequences begin with the last of them.
@@ -89,15 +89,15 @@ def links_of(
     numbers = np.array([shot_of(item.time_seconds, shots) for item in candidates])
     light = np.array([_light(place, candidates) for place in range(len(candidates))])
     blocks = np.stack([blocks_of(item.look) for item in candidates])
-    news = np.zeros((len(candidates), NUM_CELLS), np.float32)
-    if worths is not None:
-        news = _novelty_of(candidates, worths, shots)
+    novelty = np.zeros((len(candidates), NUM_CELLS), np.float32)
+    if cell_values is not None:
+        novelty = _novelty_of(candidates, cell_values, shots)
     longest = min(_FEWEST_GAP, _LONGEST_GAP * budget / max(1, budget - 1)) * end / budget
     repeats = _repeats(candidates, times, longest)
     still = _still_runs(repeats)
     gaps = TemporalGaps(times, end, longest, still, light > _BLACK)
 
-    value = _events_in(news.sum(axis=1) * light) * uniqueness(candidates, news, blocks)
+    value = _events_in(novelty.sum(axis=1) * light) * uniqueness(candidates, novelty, blocks)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     lengths = [shot.end_seconds - shot.start_seconds for shot in shots]
@@ -107,7 +107,7 @@ def links_of(
     apart = times[None, :] - times[:, None]
     is_new_shot = numbers[None, :] > numbers[:, None]
     near = min(_APART_SECONDS, max(even / _APART_SHARE, min(even, _LEAST_APART_SECONDS)))
-    unlike = _unlike(blocks, news + np.float32(_PLAIN_WORTH), times, longest)
+    unlike = _unlike(blocks, novelty + np.float32(_PLAIN_WORTH), times, longest)
     plain = np.where(repeats, _REPEATS, (_PLAIN * unlike + _PRESENT + bonus * is_new_shot) * light)
     after = (value * unlike + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
     after -= _UNEVEN * (apart / even) ** 2
@@ -127,19 +127,19 @@ def shot_of(seconds: float, shots: Sequence[Shot]) -> int:
     return max(1, bisect_right(shots, seconds, key=lambda shot: shot.start_seconds))
 
 
-def _novelty_of(candidates: Sequence[Candidate], worths: Sequence[Cells], shots: Sequence[Shot]) -> Cells:
-    """Return the worths with those of the video's first picture limited.
+def _novelty_of(candidates: Sequence[Candidate], cell_values: Sequence[Cells], shots: Sequence[Shot]) -> Cells:
+    """Return the cell values with those of the video's first picture limited.
 
     It has no predecessor to differ from, so its sum is at most the median of the openings of the other shots, and zero
     in a single shot.
     """
-    news = np.stack(worths)
+    novelty = np.stack(cell_values)
     first = [item.opens == 0 for item in candidates]
     later = [len(shots) > 1 and bool(item.opens) for item in candidates]
-    usual = float(np.median(news[later].sum(axis=1))) if any(later) else 0.0
-    whole = news[first].sum(axis=1, keepdims=True)
-    news[first] *= np.minimum(1, usual / np.maximum(whole, 1e-9))
-    return news
+    usual = float(np.median(novelty[later].sum(axis=1))) if any(later) else 0.0
+    whole = novelty[first].sum(axis=1, keepdims=True)
+    novelty[first] *= np.minimum(1, usual / np.maximum(whole, 1e-9))
+    return novelty
 
 
 def _light(place: int, candidates: Sequence[Candidate]) -> float:

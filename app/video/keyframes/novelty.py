@@ -49,12 +49,12 @@ class NewContent:
     """New content of a sample.
 
     Attributes:
-        news: For each cell, 0 … 8, how far it differed from its surroundings when it appeared, decaying with time.
+        novelty: For each cell, 0 … 8, how far it differed from its surroundings when it appeared, decaying with time.
         total: For each cell, the amount of new content in the whole picture at that moment.
         burst: How unusual this sample's total is among the samples up to now, 0 … 1.
     """
 
-    news: Cells
+    novelty: Cells
     total: Cells
     burst: float
 
@@ -106,14 +106,14 @@ class NoveltyTracker:
         before = self._relit_before(before, blocks)
         steps = np.abs(blocks - before)
         plain = WEIGHTS @ steps
-        news = self._novelty_of(blocks, before, plain)
+        novelty = self._novelty_of(blocks, before, plain)
         confirmed = self._waiting * (plain < _STILL_LEVELS)
-        self._waiting = news
+        self._waiting = novelty
         self._held = self._held * np.where(steps.sum(axis=0) < _STILL_LEVELS, np.float32(_STAYS), np.float32(_PASSES))
-        total, total_confirmed = float(news.sum()), float(confirmed.sum())
+        total, total_confirmed = float(novelty.sum()), float(confirmed.sum())
         self._hold(confirmed, total_confirmed)
         if self._usual.is_far_exceeded(total):
-            self._hold(news, total)
+            self._hold(novelty, total)
         burst = max(self._usual.share(total), self._usual_confirmed.share(total_confirmed))
         self._learn(plain, total, total_confirmed)
         self.latest = NewContent(self._held, self._total, float(burst))
@@ -121,23 +121,23 @@ class NoveltyTracker:
 
     def _first(self) -> NewContent:
         """Return the new content of the first picture: all of it, which is not carried to the next samples."""
-        news = np.full(NUM_CELLS, _MAX_NOVELTY, np.float32)
-        return NewContent(news, NUM_CELLS * news, 1.0)
+        novelty = np.full(NUM_CELLS, _MAX_NOVELTY, np.float32)
+        return NewContent(novelty, NUM_CELLS * novelty, 1.0)
 
     def weight(self, arrival: NewContent) -> Cells:
         """Return the novelty weighted by the usual amount known by now: ordinary traffic counts little."""
-        return np.asarray(arrival.news * self._usual_confirmed.share(arrival.total), np.float32)
+        return np.asarray(arrival.novelty * self._usual_confirmed.share(arrival.total), np.float32)
 
     def _novelty_of(self, blocks: Blocks, before: Blocks, plain: Cells) -> Cells:
-        news = np.clip(np.maximum(WEIGHTS @ _outside(blocks, before), plain - self._floor), 0, _MAX_NOVELTY)
-        news[WEIGHTS @ np.abs(blocks - self._gone) < _AS_BEFORE_LEVELS] = 0
-        self._gone = np.where(news > _MIN_NOVELTY, before, self._gone)
-        return np.asarray(news, np.float32)
+        novelty = np.clip(np.maximum(WEIGHTS @ _outside(blocks, before), plain - self._floor), 0, _MAX_NOVELTY)
+        novelty[WEIGHTS @ np.abs(blocks - self._gone) < _AS_BEFORE_LEVELS] = 0
+        self._gone = np.where(novelty > _MIN_NOVELTY, before, self._gone)
+        return np.asarray(novelty, np.float32)
 
-    def _hold(self, news: Cells, total: float) -> None:
+    def _hold(self, novelty: Cells, total: float) -> None:
         """Keep, for each cell, the content that appeared with the larger total."""
-        fresh = news * total >= self._held * self._total
-        self._held = np.where(fresh, news, self._held)
+        fresh = novelty * total >= self._held * self._total
+        self._held = np.where(fresh, novelty, self._held)
         self._total = np.where(fresh, np.float32(total), self._total)
 
     def _relit_before(self, before: Blocks, blocks: Blocks) -> Blocks:

@@ -249,7 +249,7 @@ def run_survey(
     candidates = survey.candidates()
     if opening is not None and begins:
         candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]
-    choices = choose(candidates, summary.shots, frames, worths=survey.worths(candidates), num_fixed=len(begins))
+    choices = choose(candidates, summary.shots, frames, cell_values=survey.cell_values(candidates), num_fixed=len(begins))
     yield KeyframesChosen(_keyframes(choices, max_side), summary)
 
 
@@ -262,7 +262,7 @@ def create_survey(reader: FrameReader, *, frames: int, max_side: int, opening: O
 def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:
     candidates = [one for one in survey.candidates() if one.time_seconds < opening.seconds]
     shots = survey.shots_until(opening.seconds)
-    return choose(candidates, shots, opening.frames, worths=survey.worths(candidates), continues=True)
+    return choose(candidates, shots, opening.frames, cell_values=survey.cell_values(candidates), continues=True)
 
 
 def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[Keyframe, ...]:

@@ -36,21 +36,21 @@ _LESS = 0.002
 0 to 0.01; with 0.05 and more fewer inserts are seen at 8 frames."""
 
 
-def uniqueness(candidates: Sequence[Candidate], worths: Cells, blocks: Blocks) -> NDArray[np.float64]:
+def uniqueness(candidates: Sequence[Candidate], cell_values: Cells, blocks: Blocks) -> NDArray[np.float64]:
     """Return for each candidate how far its new content is no habit of the video, 0 … 1.
 
     Args:
         candidates: Candidates in time order.
-        worths: Value of each cell of each candidate, n x cells.
+        cell_values: Value of each cell of each candidate, n x cells.
         blocks: Blocks of their looks, n x 4 x cells.
     """
     pixels = np.stack([_by_cell(item) for item in candidates])
     mean = np.full(pixels.shape[2], 1 / (_LUMA_LEVELS * pixels.shape[2]), np.float32)
     colours = blocks[:, 1:3]
     found = np.ones(len(candidates))
-    for place in np.flatnonzero(worths.sum(axis=1) >= _MIN_NOVELTY):
-        cells = np.argpartition(worths[place], -_MOST_CELLS)[-_MOST_CELLS:]
-        weights = worths[place, cells]
+    for place in np.flatnonzero(cell_values.sum(axis=1) >= _MIN_NOVELTY):
+        cells = np.argpartition(cell_values[place], -_MOST_CELLS)[-_MOST_CELLS:]
+        weights = cell_values[place, cells]
         near = pixels[:, cells]
         luma = np.where(near > near[place], near - near[place], near[place] - near) @ mean
         colour = np.abs(colours[:, :, cells] - colours[place][:, cells]).sum(axis=1)

@@ -37,7 +37,7 @@ def choose(
     shots: Sequence[Shot],
     budget: int,
     *,
-    worths: Sequence[Cells] | None = None,
+    cell_values: Sequence[Cells] | None = None,
     num_fixed: int = 0,
     continues: bool = False,
 ) -> list[SelectedFrame]:
@@ -49,7 +49,7 @@ def choose(
         candidates: Candidates in time order.
         shots: Shots in time order, at least one.
         budget: Most frames to choose, at least 1.
-        worths: Value of each cell of each candidate; None if nothing is known of them.
+        cell_values: Value of each cell of each candidate; None if nothing is known of them.
         num_fixed: Number of first candidates that are chosen already and stay.
         continues: Whether the video continues after the candidates; then the last one is not marked as the last, and
             one frame may be enough.
@@ -57,7 +57,7 @@ def choose(
     if not candidates:
         return []
     fixed = list(range(num_fixed - 1))
-    links = links_of(candidates, worths, shots, budget, num_fixed)
+    links = links_of(candidates, cell_values, shots, budget, num_fixed)
     picked = [*fixed, *best_sequence(links, budget - len(fixed))]
     if len(picked) == 1 and budget > 1 and len(candidates) > 1 and not continues:
         picked = [0, len(candidates) - 1]

@@ -79,7 +79,7 @@ class StableSegments:
         self._rarity.settle()
         return ended
 
-    def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
+    def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate, by all samples."""
         return [self._cells(blocks_of(item.look), item.arrival or self.latest) for item in candidates]
 

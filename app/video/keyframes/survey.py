@@ -102,9 +102,9 @@ class Survey:
         """Return the kept candidates in time order."""
         return self._collector.candidates()
 
-    def worths(self, candidates: Sequence[Candidate]) -> list[Cells]:
+    def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate."""
-        return self._collector.worths(candidates)
+        return self._collector.cell_values(candidates)
 
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
         """Return the shots of [0, end_seconds) that are known by now."""

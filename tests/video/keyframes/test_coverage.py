@@ -32,25 +32,25 @@ def events(
 ) -> tuple[list[Candidate], list[np.ndarray]]:
     """A hundred candidates in 200 s of nearly one picture, with other values in some cells at some places."""
     items = [candidate(50 * place, 0.3 + 0.01 * (place // 2 % 3)) for place in range(100)]
-    worths = [np.zeros(576, np.float32) for _ in items]
+    cell_values = [np.zeros(576, np.float32) for _ in items]
     for place, parts in places.items():
         for cells, value in parts:
-            worths[place][cells] = worth
+            cell_values[place][cells] = worth
             items[place].look.cells[:, cells] = value
             items[place].look.levels[:, cells] = round(255 * value)
-    return items, worths
+    return items, cell_values
 
 
-def places(items: list[Candidate], worths: list[np.ndarray], budget: int, cut: list[Shot] | None = None) -> set[int]:
-    choices = choose(items, cut or shots(0.0, end=200.0), budget, worths=worths)
+def places(items: list[Candidate], cell_values: list[np.ndarray], budget: int, cut: list[Shot] | None = None) -> set[int]:
+    choices = choose(items, cut or shots(0.0, end=200.0), budget, cell_values=cell_values)
     return {choice.candidate.index // 50 for choice in choices}
 
 
 def test_new_caption_in_same_place_is_not_a_repeat() -> None:
     """Most of its cells look as those of the first; something smaller elsewhere is less."""
     other = [(CAPTION, 0.9), (slice(500, 506), 0.6)]
-    items, worths = events({20: [(CAPTION, 0.9)], 60: other, 80: [(slice(100, 130), 0.7)]})
-    assert places(items, worths, 2) == {20, 60}
+    items, cell_values = events({20: [(CAPTION, 0.9)], 60: other, 80: [(slice(100, 130), 0.7)]})
+    assert places(items, cell_values, 2) == {20, 60}
 
 
 def test_habit_leaves_room_for_smaller_changes() -> None:
@@ -66,31 +66,31 @@ def test_what_stays_is_not_the_same_again() -> None:
 
 
 def test_first_picture_is_no_newer_than_other_openings() -> None:
-    items, worths = events({30: [(slice(100, 400), 0.8)]})
+    items, cell_values = events({30: [(slice(100, 400), 0.8)]})
     for place, worth in ((0, EVENT), (50, 0.5), (75, 0.5)):
         items[place].opens = items[place].index
-        worths[place][:] = worth
-    assert places(items, worths, 1, shots(0.0, 100.0, 150.0, end=200.0)) == {30}
+        cell_values[place][:] = worth
+    assert places(items, cell_values, 1, shots(0.0, 100.0, 150.0, end=200.0)) == {30}
 
 
-def test_a_title_is_as_much_news_as_the_shots_that_follow() -> None:
+def test_a_title_is_as_novel_as_the_shots_that_follow() -> None:
     """Each shot shows something else; the third holds an event as well."""
     opened = {0: slice(0, 150), 50: slice(150, 300), 75: slice(300, 450)}
-    items, worths = events({**{place: [(cells, 0.8)] for place, cells in opened.items()}, 90: [(CAPTION, 0.8)]})
+    items, cell_values = events({**{place: [(cells, 0.8)] for place, cells in opened.items()}, 90: [(CAPTION, 0.8)]})
     for place in opened:
         items[place].opens = items[place].index
-    worths[90] *= 3
-    assert places(items, worths, 3, shots(0.0, 100.0, 150.0, end=200.0)) == set(opened)
+    cell_values[90] *= 3
+    assert places(items, cell_values, 3, shots(0.0, 100.0, 150.0, end=200.0)) == set(opened)
 
 
 def test_the_only_shot_begins_with_no_event() -> None:
-    items, worths = events({30: [(slice(100, 200), 0.8)]})
+    items, cell_values = events({30: [(slice(100, 200), 0.8)]})
     items[0].opens = 0
-    worths[0][:] = EVENT
-    assert places(items, worths, 1) == {30}
+    cell_values[0][:] = EVENT
+    assert places(items, cell_values, 1) == {30}
 
 
-def test_what_moves_from_the_start_is_no_news_there(folder: Path) -> None:
+def test_what_moves_from_the_start_is_no_novelty_there(folder: Path) -> None:
     """As long as nothing is known of a video all that moves would be."""
     path = write_video(folder / "moves_from_the_start.mp4", moving(200))
     with open_reader(path) as reader:
@@ -99,7 +99,7 @@ def test_what_moves_from_the_start_is_no_news_there(folder: Path) -> None:
     found = survey.candidates()
     early = [
         float(worth.sum())
-        for item, worth in zip(found, survey.worths(found), strict=True)
+        for item, worth in zip(found, survey.cell_values(found), strict=True)
         if item.opens is None and item.time_seconds < 0.25
     ]
     assert early and max(early) == pytest.approx(0.0)
@@ -124,18 +124,18 @@ def row(pictures: dict[int, Image], number: int = 60) -> tuple[list[Candidate], 
     """Candidates one a second of the scene, with these pictures at these places, and what their cells are worth."""
     plain = look_of(SCENE)
     items = [Candidate(25 * n, float(n), replace(plain)) for n in range(number)]
-    worths = np.zeros((number, 576), np.float32)
+    cell_values = np.zeros((number, 576), np.float32)
     for place, picture in pictures.items():
         items[place].look = look_of(picture)
         apart = np.abs(items[place].look.cells - plain.cells).sum(axis=0)
-        worths[place] = 4 * (apart > 0.1)
-        worths[place].reshape(18, 32)[:, :3] = 0
-    return items, worths
+        cell_values[place] = 4 * (apart > 0.1)
+        cell_values[place].reshape(18, 32)[:, :3] = 0
+    return items, cell_values
 
 
 def unique(pictures: dict[int, Image]) -> dict[int, float]:
-    items, worths = row(pictures)
-    found = uniqueness(items, worths, np.stack([blocks_of(item.look) for item in items]))
+    items, cell_values = row(pictures)
+    found = uniqueness(items, cell_values, np.stack([blocks_of(item.look) for item in items]))
     return {place: float(found[place]) for place in pictures}
 
 
@@ -163,6 +163,6 @@ def test_captions_are_chosen_before_recurring_motion() -> None:
     """The sweeps fill more of the picture, and no two of them look alike in every cell."""
     hands = {place: swept(place) for place in (2, 8, 14, 20, 26, 32, 38, 44, 50, 56)}
     texts = {11: captioned("market pump valve 21"), 29: captioned("copper engine 84"), 47: captioned("winter field 3")}
-    items, worths = row({**hands, **texts})
-    chosen = choose(items, shots(0.0, end=60.0), 4, worths=list(worths))
+    items, cell_values = row({**hands, **texts})
+    chosen = choose(items, shots(0.0, end=60.0), 4, cell_values=list(cell_values))
     assert set(texts) <= {round(choice.candidate.time_seconds) for choice in chosen}

@@ -98,8 +98,8 @@ def test_what_the_opening_shows_is_not_shown_again_without_need() -> None:
     values = [0.1, 0.5, 0.1, 0.5, 0.9, 0.1]
     items = [candidate(100 * n, value, opens=True) for n, value in enumerate(values)]
     cut: list[Shot] = shots(*(4.0 * n for n in range(len(values))), end=24.0)
-    worths = [np.ones(576, np.float32) for _ in items]
-    choices = choose(items, cut, 3, worths=worths, num_fixed=2)
+    cell_values = [np.ones(576, np.float32) for _ in items]
+    choices = choose(items, cut, 3, cell_values=cell_values, num_fixed=2)
     assert [choice.candidate.index for choice in choices] == [0, 100, 400]
 
 

@@ -30,7 +30,7 @@ def test_what_comes_back_is_habit_and_what_came_once_is_rare() -> None:
     assert habit.rarity(flat(20.0)).min() > 5
 
 
-def test_what_moves_is_little_news_and_what_appears_is_much() -> None:
+def test_what_moves_is_little_novelty_and_what_appears_is_much() -> None:
     caption = textured(1)
     caption[70:90, 20:140] = 0
     arrivals = NoveltyTracker()
@@ -39,7 +39,7 @@ def test_what_moves_is_little_news_and_what_appears_is_much() -> None:
     for _ in range(5):
         arrivals.push(blocks_of(look_of(textured(1))))
     appeared = arrivals.push(blocks_of(look_of(caption)))
-    place = appeared.news.reshape(18, 32)[14:16, 6:26]
+    place = appeared.novelty.reshape(18, 32)[14:16, 6:26]
     assert place.mean() > 3
     assert appeared.burst > 0.6 > moved.burst
     assert arrivals.weight(appeared).sum() > 0

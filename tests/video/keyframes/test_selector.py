@@ -63,12 +63,12 @@ def test_distinct_shots_get_one_frame_before_any_second() -> None:
 def test_momentary_content_is_chosen_before_constant() -> None:
     """A small thing counts by what it is worth, not by how much of the picture it changes."""
     items = [candidate(n, 0.2 + 0.05 * (n // 5 % 2)) for n in range(0, 500, 5)]
-    worths = [np.zeros(576, np.float32) for _ in items]
+    cell_values = [np.zeros(576, np.float32) for _ in items]
     for place, corner in ((23, 100), (61, 200)):
-        worths[place][corner : corner + 30] = 8.0
+        cell_values[place][corner : corner + 30] = 8.0
         items[place].look.cells[:, corner : corner + 30] = 0.9
         items[place].look.levels[:, corner : corner + 30] = 230
-    choices = choose(items, shots(0.0, end=20.0), 4, worths=worths)
+    choices = choose(items, shots(0.0, end=20.0), 4, cell_values=cell_values)
     assert {23 * 5, 61 * 5} <= {choice.candidate.index for choice in choices}
 
 

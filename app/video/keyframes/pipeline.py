@@ -249,7 +249,8 @@ def run_survey(
     candidates = survey.candidates()
     if opening is not None and begins:
         candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]
-    choices = choose(candidates, summary.shots, frames, cell_values=survey.cell_values(candidates), num_fixed=len(begins))
+    values = survey.cell_values(candidates)
+    choices = choose(candidates, summary.shots, frames, cell_values=values, num_fixed=len(begins))
     yield KeyframesChosen(_keyframes(choices, max_side), summary)
 
 

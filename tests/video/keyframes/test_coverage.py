@@ -41,8 +41,8 @@ def events(
     return items, cell_values
 
 
-def places(items: list[Candidate], cell_values: list[np.ndarray], budget: int, cut: list[Shot] | None = None) -> set[int]:
-    choices = choose(items, cut or shots(0.0, end=200.0), budget, cell_values=cell_values)
+def places(items: list[Candidate], values: list[np.ndarray], budget: int, cut: list[Shot] | None = None) -> set[int]:
+    choices = choose(items, cut or shots(0.0, end=200.0), budget, cell_values=values)
     return {choice.candidate.index // 50 for choice in choices}
 
 

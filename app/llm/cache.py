@@ -1,7 +1,8 @@
 """Answer cache: the same messages to the same model are not computed twice.
 
 This is the only module that uses langchain-community, whose SQLite cache stores the answers. It gets no frames and no
-messages, only the digest of a request and the text of its answer.
+messages, only the digest of a request and the text of its answer. The package has no bound and is no longer maintained;
+the bound is kept here, and its warnings go to the log, each once per process.
 """
 
 from __future__ import annotations
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_BYTES = 64 << 20
+"""Size of the cache, for some 15,000 answers of 2 KB. Chosen by hand; not tuned."""
+_OLDEST = """
+DELETE FROM full_llm_cache WHERE rowid IN (
+  SELECT rowid FROM full_llm_cache ORDER BY rowid LIMIT 1 + (SELECT count(*) / 10 FROM full_llm_cache)
+)
+"""
+"""Removes a tenth of the answers; an answer that is stored again keeps its row."""
+_logged: set[str] = set()
+
 
 class AnswerCache:
     """Cache of one model's answers. A file that can't be used only causes a warning in the log.
@@ -35,18 +46,19 @@ class AnswerCache:
     Args:
         path: The SQLite file.
         model: Key of the model, with everything that its answers depend on.
+        limit_bytes: Size that the file is kept to; the oldest answers are removed first.
     """
 
-    def __init__(self, path: Path, model: str) -> None:
+    def __init__(self, path: Path, model: str, *, limit_bytes: int = MOST_BYTES) -> None:
         self._path = path
         self._model = model
+        self._limit = limit_bytes
         self._lock = threading.Lock()
         self._cache: SQLiteCache | None = None
 
     def recall(self, messages: Sequence[BaseMessage], form: object = None) -> Reply | None:
         """Return the cached answer to exactly these messages in this form (a JSON schema), or None."""
-        with self._lock, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # each read warns of a coming change in how the package reads
+        with self._lock:
             try:
                 with self._opened() as cache:
                     found = cache.lookup(_digest(messages, form), self._model)
@@ -66,24 +78,52 @@ class AnswerCache:
             try:
                 with self._opened() as cache:
                     cache.update(_digest(messages, form), self._model, [generation])
+                    _shrink(cache, self._limit)
             except Exception:
                 log.warning("the answers in %s cannot be written", self._path, exc_info=True)
 
     @contextmanager
     def _opened(self) -> Iterator[SQLiteCache]:
         """Yield the cache; its connections are closed afterwards, since nothing else would close them."""
-        if self._cache is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # the package announces its sunset at every import
+        with _warnings_logged():
+            if self._cache is None:
                 from langchain_community.cache import SQLiteCache
 
-            make_private_folder(self._path.parent)
-            self._path.touch(mode=0o600)
-            self._cache = SQLiteCache(str(self._path))
-        try:
-            yield self._cache
-        finally:
-            self._cache.engine.dispose()
+                make_private_folder(self._path.parent)
+                self._path.touch(mode=0o600)
+                self._cache = SQLiteCache(str(self._path))
+            try:
+                yield self._cache
+            finally:
+                self._cache.engine.dispose()
+
+
+def _shrink(cache: SQLiteCache, limit_bytes: int) -> None:
+    """Remove the oldest answers while the file has more than `limit_bytes` in use; return free space to the disk."""
+    with cache.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+
+        def pragma(name: str) -> int:
+            return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+
+        is_over = False
+        while (pragma("page_count") - pragma("freelist_count")) * pragma("page_size") > limit_bytes:
+            is_over = True
+            if connection.exec_driver_sql(_OLDEST).rowcount < 1:
+                break
+        if is_over:
+            connection.exec_driver_sql("VACUUM")
+
+
+@contextmanager
+def _warnings_logged() -> Iterator[None]:
+    """Log the warnings of the package, each once per process; Python would print them to the terminal."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for text in (str(one.message) for one in caught):
+        if text not in _logged:
+            _logged.add(text)
+            log.warning("answers are stored by langchain-community, pinned to a version known to work: %s", text)
 
 
 def _digest(messages: Sequence[BaseMessage], form: object) -> str:

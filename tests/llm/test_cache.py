@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import psutil
@@ -7,6 +8,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from app.core.domain import Usage
+from app.llm import cache
 from app.llm.cache import AnswerCache
 from app.llm.stream import Reply
 
@@ -37,6 +39,34 @@ def test_unusable_cache_file_costs_only_a_warning(tmp_path: Path, caplog: pytest
     answers.remember(picture("AAAA"), REPLY)
     assert answers.recall(picture("AAAA")) is None
     assert "answers.sqlite" in caplog.text
+
+
+def test_cache_stays_below_its_limit_without_oldest(tmp_path: Path) -> None:
+    path, limit = tmp_path / "answers.sqlite", 256 << 10
+    unbounded = AnswerCache(path, "model")
+    for number in range(30):
+        unbounded.remember(picture(f"{number}"), Reply("a" * 20_000, "stop", None))
+    assert path.stat().st_size > limit
+    answers = AnswerCache(path, "model", limit_bytes=limit)
+    for number in range(30, 60):
+        answers.remember(picture(f"{number}"), Reply("a" * 20_000, "stop", None))
+        assert path.stat().st_size <= limit
+    kept = [number for number in range(60) if answers.recall(picture(f"{number}"))]
+    assert len(kept) >= 6 and kept == list(range(60 - len(kept), 60))
+
+
+def test_warnings_of_the_package_are_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "langchain_community"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(cache, "_logged", set())
+    for number in range(3):
+        answers = AnswerCache(tmp_path / "answers.sqlite", f"model {number}")
+        answers.remember(picture("AAAA"), REPLY)
+        assert answers.recall(picture("AAAA")) == REPLY
+    assert caplog.text.count("no longer actively maintained") == 1
+    assert caplog.text.count("`allowed_objects`") == 1
 
 
 def test_no_connection_stays_open(tmp_path: Path) -> None:

@@ -15,11 +15,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from app.cli.models.tables import format_cells  # noqa: E402
-from app.core import Language  # noqa: E402
+from app.core import Language, gib_text  # noqa: E402
 from app.i18n import t  # noqa: E402
 from app.models import (  # noqa: E402
     FORMATS,
-    GIB,
     GpuCard,
     Plan,
     Proposal,
@@ -65,7 +64,7 @@ def _catalogue(language: Language) -> str:
         shape = entry.shape
         weights = estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
         cells = [f"`{entry.id}`", f"{shape.parameters / 1e9:.3g} B", t(f"models.{_sight(entry.sees)}", language)]
-        cells += [t(f"models.format.{format_of(shape).key}.name", language), f"{weights / GIB:.1f} GiB"]
+        cells += [t(f"models.format.{format_of(shape).key}.name", language), gib_text(weights)]
         cells += [f"{shape.text.max_positions:,}", entry.licence, entry.about[language]]
         rows.append(cells)
     columns = _names(language, "model", "parameters", "sees", "format", "weights", "context", "licence", "about")
@@ -83,9 +82,7 @@ def _fit(language: Language) -> str:
         best = (
             propose_for_cards(machine, entries) if isinstance(machine, GpuCard) else propose_for_cpu(machine, entries)
         )[0]
-        rows.append(
-            [name, f"`{best.entry.id}`", f"{best.sum.card_bytes / GIB:.1f} GiB", str(best.frames), _settings(best)]
-        )
+        rows.append([name, f"`{best.entry.id}`", gib_text(best.sum.card_bytes), str(best.frames), _settings(best)])
     return _table(_names(language, "here", "model", "needs", "frames", "how"), rows)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
-from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, Usage
+from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, Usage, gib_number
 from app.engine import (
     Endpoint,
     GpuReader,
@@ -36,7 +36,7 @@ from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask
 from app.llm.vision_check import as_frames, cards
-from app.models import GIB, Device, Shape, estimate_memory, parse_plan, read_shape, write_folder
+from app.models import Device, Shape, estimate_memory, parse_plan, read_shape, write_folder
 
 SIZES = ((448, 252), (896, 504))
 """Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""
@@ -58,7 +58,7 @@ def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device:
     """Raise EngineError if the model, served with `arguments`, needs more than `free_bytes` on its fullest card."""
     needed = estimate_memory(shape, parse_plan(arguments, device=device, sequences=REQUESTS)).card_bytes
     if needed > free_bytes:
-        gib = {"needed": f"{needed / GIB:.1f}", "free": f"{free_bytes / GIB:.1f}"}
+        gib = {"needed": gib_number(needed), "free": gib_number(free_bytes)}
         raise EngineError("benchmark_memory", model=model, **gib)
 
 

@@ -54,7 +54,6 @@ from .domain import Transcript as Transcript
 from .domain import Usage as Usage
 from .domain import VideoEvent as VideoEvent
 from .domain import VideoInfo as VideoInfo
-from .domain import clock as clock
 from .errors import AppError as AppError
 from .errors import Cancelled as Cancelled
 from .errors import ConfigError as ConfigError
@@ -91,4 +90,9 @@ from .redaction import is_secret as is_secret
 from .redaction import redact as redact
 from .redaction import redact_setting as redact_setting
 from .redaction import remember_secret as remember_secret
+from .units import GIB as GIB
+from .units import clock as clock
+from .units import gib_number as gib_number
+from .units import gib_text as gib_text
+from .units import human_size as human_size
 from .vllm_arguments import arguments_to_argv as arguments_to_argv

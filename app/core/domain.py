@@ -31,15 +31,6 @@ def _positive(owner: object, **values: float) -> None:
             raise ValueError(f"{type(owner).__name__}.{name} is {value}; it cannot be negative")
 
 
-def clock(seconds: float) -> str:
-    """Format a time as "mm:ss.mmm", or "h:mm:ss.mmm" from an hour on, rounded to the millisecond."""
-    total, milliseconds = divmod(round(seconds * 1000), 1000)
-    minutes, second = divmod(total, 60)
-    hours, minute = divmod(minutes, 60)
-    tail = f"{minute:02d}:{second:02d}.{milliseconds:03d}"
-    return f"{hours}:{tail}" if hours else tail
-
-
 @dataclass(frozen=True)
 class VideoInfo:
     """Metadata found by the probe, which decodes one frame as a proof.

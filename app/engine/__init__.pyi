@@ -13,7 +13,6 @@ from .diagnostics.facts import is_offline as is_offline
 from .downloads.hub import MIRROR as MIRROR
 from .downloads.hub import download as download
 from .downloads.hub import hub_config as hub_config
-from .downloads.hub import human_bytes as human_bytes
 from .downloads.manager import DownloadManager as DownloadManager
 from .downloads.manager import DownloadState as DownloadState
 from .hardware import cpu_cores as cpu_cores

@@ -17,14 +17,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from app.core import EngineError, EngineInfo, EngineProgress, Notice, arguments_to_argv, hub_environment
+from app.core import GIB, EngineError, EngineInfo, EngineProgress, Notice, arguments_to_argv, hub_environment
 from app.engine.base import Endpoint, Launcher
 from app.engine.downloads.hub import fetch_model
 from app.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
 from app.engine.http_client import NoAnswer, get_json, served_models
 from app.engine.model_resolution import model_name
 
-GIB = 1024**3
 # With any of these the engine may have to download something that is not in the model's folder.
 _NEEDS_HUB = ("trust_remote_code", "tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}

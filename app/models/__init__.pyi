@@ -52,7 +52,6 @@ from .preflight import PreflightSubject as PreflightSubject
 from .preflight import Program as Program
 from .preflight import Severity as Severity
 from .preflight import apply_fix as apply_fix
-from .serving_plan import GIB as GIB
 from .serving_plan import Device as Device
 from .serving_plan import Plan as Plan
 from .serving_plan import parse_plan as parse_plan

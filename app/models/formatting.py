@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.core import Language
+from app.core import Language, gib_number
 from app.i18n import t
 from app.models.architecture import Shape
 from app.models.catalogue import Match
@@ -10,7 +10,7 @@ from app.models.catalogue_parser import CatalogueEntry
 from app.models.formats import format_of
 from app.models.memory import estimate_memory
 from app.models.placement import GpuCard, MemoryNeed, least_bytes
-from app.models.serving_plan import GIB, Device, Plan
+from app.models.serving_plan import Device, Plan
 
 
 def match_text(match: Match, language: Language) -> str:
@@ -23,18 +23,13 @@ def match_text(match: Match, language: Language) -> str:
     return " ".join(lines) if language == "en" else "".join(lines)
 
 
-def gib_text(size_bytes: float) -> str:
-    """Format a number of bytes in GiB with one decimal, without the unit."""
-    return f"{size_bytes / GIB:.1f}"
-
-
 def need_text(need: MemoryNeed, language: Language) -> str:
     """Return one or two sentences about what a model needs of this memory, and whether it fits."""
     values = {
-        "needed": gib_text(need.needed_bytes),
-        "least": gib_text(need.least_bytes),
-        "there": gib_text(need.there_bytes),
-        "usable": gib_text(need.usable_bytes),
+        "needed": gib_number(need.needed_bytes),
+        "least": gib_number(need.least_bytes),
+        "there": gib_number(need.there_bytes),
+        "usable": gib_number(need.usable_bytes),
         "share": round(100 * need.usable),
     }
     if need.fits:
@@ -55,7 +50,7 @@ def why_not(entry: CatalogueEntry, card: GpuCard | None, language: Language) -> 
     if card is not None and entry.shape.quantisation is not None and least is not None and card.runs < least:
         return t("models.needs_card", language, capability=least)
     device: Device = "gpu" if card else "cpu"
-    return t("models.needs", language, gib=gib_text(least_bytes(entry.shape, device)))
+    return t("models.needs", language, gib=gib_number(least_bytes(entry.shape, device)))
 
 
 def weights_bytes(shape: Shape) -> int:

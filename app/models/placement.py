@@ -17,12 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.core import GIB
 from app.models.architecture import Shape, image_tokens
 from app.models.catalogue_parser import CatalogueEntry
 from app.models.cpu_speed import ProcessorRates, SpeedEstimate, estimate_work, reference
 from app.models.formats import BY_KEY, FormatKey, NumberFormat, format_of
 from app.models.memory import MemoryEstimate, estimate_memory
-from app.models.serving_plan import GIB, Device, Plan
+from app.models.serving_plan import Device, Plan
 
 USUAL_LENGTH = 8192  # tokens, as in app.config.DEFAULT_VLLM_CONFIG
 _LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)  # proposed context lengths; chosen by hand, not tuned

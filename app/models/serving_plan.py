@@ -11,7 +11,6 @@ from app.models.formats import FormatKey
 
 Device = Literal["gpu", "cpu"]
 
-GIB = 1024**3
 _UNITS = {"k": 1000, "m": 10**6, "K": 1024, "M": 1024**2}
 _FORMATS: Mapping[str, FormatKey] = {
     "half": "fp16", "float16": "fp16", "bfloat16": "bf16", "float": "fp32", "float32": "fp32",

@@ -15,7 +15,7 @@ from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from app.core import Analysis, Cue, Language
+from app.core import Analysis, Cue, Language, clock
 from app.i18n import t
 from app.reports.content import aigc_text, finding_text, one_line, remarks, seconds_of, times_of
 
@@ -110,16 +110,11 @@ def format_cues(cues: Iterable[Cue], *, point: str, escaped: Callable[[str], str
         point: The separator between seconds and milliseconds.
         escaped: Escapes a text for the format.
     """
-    return [
-        f"{number}\n{_stamp(cue.start_seconds, point)} --> {_stamp(cue.end_seconds, point)}\n{escaped(cue.text)}\n"
-        for number, cue in enumerate(cues, start=1)
-    ]
-
-
-def _stamp(seconds: float, point: str) -> str:
-    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
-    second = f"{milliseconds // 1000:02d}{point}{milliseconds % 1000:03d}"
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{second}"
+    texts = []
+    for number, cue in enumerate(cues, start=1):
+        start, end = (clock(edge, form="hh", point=point) for edge in (cue.start_seconds, cue.end_seconds))
+        texts.append(f"{number}\n{start} --> {end}\n{escaped(cue.text)}\n")
+    return texts
 
 
 def _shown(analysis: Analysis, language: Language) -> list[_Shown]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from app.core import Language
+from app.core import GIB, Language
 from app.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
 from app.models import (
-    GIB,
     USABLE,
     CatalogueEntry,
     Device,

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from app.analysis.planning import benchmark_result
 from app.config import Settings
-from app.core import AppError, EngineError, EngineProgress, Language
+from app.core import AppError, EngineError, EngineProgress, Language, gib_number
 from app.engine import (
     LOCAL_HOSTS,
     Engine,
@@ -33,7 +33,6 @@ from app.engine import (
 )
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import (
-    GIB,
     Device,
     Proposal,
     SpeedEstimate,
@@ -209,7 +208,7 @@ def pace_text(trial: Measured, language: Language) -> str:
     found = benchmark_result.parse_result(trial)
     if found is None:
         return ""
-    gib, pace = f"{found.peak_bytes / GIB:.1f}", f"{found.tokens_per_second:.1f}"
+    gib, pace = gib_number(found.peak_bytes), f"{found.tokens_per_second:.1f}"
     if not found.frames:
         return t("models.page.measured_words", language, gib=gib, pace=pace)
     return t("models.page.measured", language, gib=gib, pace=pace, each=f"{found.frames[0].each_seconds:.1f}")

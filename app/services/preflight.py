@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import Settings
-from app.core import AppError, ModelNotFound, Notice, vllm_arguments
+from app.core import GIB, AppError, ModelNotFound, Notice, vllm_arguments
 from app.engine import (
     CheckedSettings,
     SystemFacts,
@@ -34,7 +34,6 @@ from app.engine import (
     vllm_launcher,
 )
 from app.models import (
-    GIB,
     Catalogue,
     CatalogueEntry,
     GpuCard,

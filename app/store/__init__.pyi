@@ -5,7 +5,6 @@ from .extraction_cache import file_state as file_state
 from .fs_utils import ProcessLock as ProcessLock
 from .fs_utils import disk_errors as disk_errors
 from .fs_utils import end_log as end_log
-from .fs_utils import human_size as human_size
 from .fs_utils import log_to as log_to
 from .fs_utils import reason_of as reason_of
 from .fs_utils import storage_errors as storage_errors

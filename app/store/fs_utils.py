@@ -90,16 +90,6 @@ def own_secret(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def human_size(size_bytes: float) -> str:
-    """Format a size for people: "812 kB", "3.4 GB" (powers of 1000)."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            decimals = 1 if unit in ("MB", "GB") and size_bytes < 100 else 0
-            return f"{size_bytes:.{decimals}f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"
-
-
 class _PrivateLog(RotatingFileHandler):
     """A log file that its owner alone can read, also after rotation."""
 

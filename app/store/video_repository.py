@@ -23,8 +23,17 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any, Literal
 
-from app.core import InputError, StorageError, address_in, make_private_folder, safe_file_name, shown_name, shown_path
-from app.store.fs_utils import disk_errors, human_size, own_secret, read_json, reason_of, write_json
+from app.core import (
+    InputError,
+    StorageError,
+    address_in,
+    human_size,
+    make_private_folder,
+    safe_file_name,
+    shown_name,
+    shown_path,
+)
+from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, write_json
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")

@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from app.core import AppError, FrameFacts, Language, VideoInfo, clock
+from app.core import AppError, FrameFacts, Language, VideoInfo, clock, human_size
 from app.i18n import error_text, t
 from app.i18n.formatting import colours, span
 from app.reports.content import local_minute
-from app.store import human_size
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
@@ -41,7 +40,7 @@ def _escaped(text: str) -> str:
 
 def short_clock(seconds: float) -> str:
     """Format seconds as "mm:ss", or "h:mm:ss" from an hour on."""
-    return clock(int(seconds)).partition(".")[0]
+    return clock(int(seconds), digits=0)
 
 
 def local_time(created: str) -> str:

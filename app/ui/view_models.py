@@ -80,4 +80,4 @@ def format_span(start_seconds: float, end_seconds: float, whole_seconds: float) 
     edges = (start_seconds, end_seconds)
     if whole_seconds > _SHORT_SECONDS:
         return "–".join(short_clock(edge) for edge in edges)
-    return "–".join(clock(edge)[:-2] for edge in edges)
+    return "–".join(clock(edge, digits=1) for edge in edges)

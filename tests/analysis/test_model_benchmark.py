@@ -22,9 +22,9 @@ from app.analysis.planning.benchmark_result import (
 )
 from app.core.domain import EngineProgress
 from app.core.errors import Cancelled, EngineError
+from app.core.units import GIB
 from app.engine.child_process import GUARD
 from app.models import built_in, parse_plan, propose_for_cpu, read_shape
-from app.models.serving_plan import GIB
 from app.store.model_records import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]

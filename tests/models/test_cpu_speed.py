@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from app.core.units import GIB
 from app.engine.hardware import cpu_cores, cpu_name
 from app.models import Plan, built_in, estimate_memory, parse_plan, propose_for_cpu
 from app.models.cpu_speed import (
@@ -21,7 +22,6 @@ from app.models.cpu_speed import (
     parse_run,
     reference,
 )
-from app.models.serving_plan import GIB
 from app.services.hardware_profile import HardwareProfile
 from tests.analysis.test_model_benchmark import MEASURED
 

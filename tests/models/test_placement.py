@@ -10,6 +10,7 @@ import pytest
 
 from app import config
 from app.core import vllm_arguments
+from app.core.units import GIB
 from app.models import (
     GpuCard,
     Proposal,
@@ -21,7 +22,6 @@ from app.models import (
     propose_for_cpu,
 )
 from app.models.placement import ways_to_divide
-from app.models.serving_plan import GIB
 
 ENTRIES = tuple(built_in().by_id.values())
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import ConfigError, ModelNotFound
+from app.core.units import GIB
 from app.i18n import error_text, notice_text
 from app.models import built_in, read_shape
 from app.models.preflight import (
@@ -22,7 +23,6 @@ from app.models.preflight import (
     apply_fix,
     check,
 )
-from app.models.serving_plan import GIB
 from tests.models.checkpoints import AWQ, GEMMA3, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
 
 FILES = frozenset({"config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"})

@@ -14,7 +14,6 @@ import pytest
 from app.core.errors import InputError, StorageError
 from app.core.filenames import safe_file_name
 from app.store import video_repository
-from app.store.fs_utils import human_size
 from app.store.video_repository import VideoRepository
 
 
@@ -247,13 +246,6 @@ def test_a_video_that_has_vanished_says_so(shelf: VideoRepository, sample: Path)
     sample.unlink()
     assert refused("path_missing", shelf.path, video).values["path"] == "sample.mp4"
     refused("path_missing", shelf.sample)
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "2 kB"), (3_400_000_000, "3.4 GB"), (5e12, "5.0 TB")]
-)
-def test_sizes_are_written_for_people(size: float, text: str) -> None:
-    assert human_size(size) == text
 
 
 def test_a_file_leads_back_to_its_video(shelf: VideoRepository, allowed: Path, sample: Path, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from app.analysis.planning.estimate import Estimate, Planner
 from app.analysis.planning.plan import RequestCapacity, TokenCounts
 from app.analysis.planning.throughput import usual_answer_tokens
 from app.analysis.prompts.templates import built_in
-from app.core import AnalysisRequest, Layout, VideoInfo
-from app.models import GIB, Device, Proposal, estimate_memory, parse_plan
+from app.core import GIB, AnalysisRequest, Layout, VideoInfo
+from app.models import Device, Proposal, estimate_memory, parse_plan
 from app.store import KnownTimings, RequestTiming
 
 TOGETHER = 8

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from app import config
 from app.config import Settings
-from app.core import AppError, ConfigError, Language, Notice, redact, redact_setting
-from app.engine import CheckedSettings, SystemFacts, gather_facts, human_bytes, run_checks
+from app.core import AppError, ConfigError, Language, Notice, gib_text, human_size, redact, redact_setting
+from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
 from app.i18n import LANGUAGES, notice_text, t
 from app.services import pass_on
 from app.services.preflight import preflight
@@ -151,12 +151,12 @@ def _machine(facts: SystemFacts) -> Iterator[tuple[str, str]]:
 
 
 def _gib(size: int | None) -> str:
-    return "?" if size is None else f"{size / 2**30:.1f} GiB"
+    return "?" if size is None else gib_text(size)
 
 
 def _disk(size: int | None) -> str:
     """Format disk sizes and downloads in powers of 1000, like the findings and the hub."""
-    return "?" if size is None else human_bytes(size)
+    return "?" if size is None else human_size(size)
 
 
 def _log(facts: SystemFacts, language: Language) -> Iterator[str]:

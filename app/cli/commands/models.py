@@ -18,11 +18,10 @@ from app import config
 from app.cli.common import add_output_options
 from app.cli.models import checks, tables
 from app.config import Settings
-from app.core import ConfigError, EngineError, Language, ModelNotFound
+from app.core import GIB, ConfigError, EngineError, Language, ModelNotFound
 from app.engine import memory_bytes
 from app.i18n import error_text, t
 from app.models import (
-    GIB,
     Catalogue,
     CatalogueEntry,
     GpuCard,

@@ -21,10 +21,10 @@ from rich.table import Table
 from app import config
 from app.cli.common import cancel_on_signals, wide_console
 from app.config import Settings
-from app.core import MOST_FRAMES, ConfigError, EngineProgress, Language
+from app.core import MOST_FRAMES, ConfigError, EngineProgress, Language, gib_number
 from app.i18n import notice_text, t
 from app.i18n.formatting import exactly, span
-from app.models import GIB, PreflightFinding, Proposal, Severity
+from app.models import PreflightFinding, Proposal, Severity
 from app.services import build_engine, check_sight, pass_on, result_text, try_model
 from app.services.preflight import preflight
 from app.store import Measured
@@ -198,7 +198,7 @@ def _print(tried: BenchmarkResult, coming: Estimate | None, frames: int, languag
     values = {"model": tried.model, "machine": tried.machine, "engine": tried.engine}
     console.print(t("models.benchmark_head", language, **values))
     console.print(t("models.benchmark_load", language, seconds=f"{tried.load_seconds:.0f}"))
-    console.print(t(f"models.benchmark_memory_{tried.device}", language, gib=f"{tried.peak_bytes / GIB:.1f}"))
+    console.print(t(f"models.benchmark_memory_{tried.device}", language, gib=gib_number(tried.peak_bytes)))
     console.print(t("models.benchmark_speed", language, pace=f"{tried.tokens_per_second:.1f}"))
     if tried.frames:
         console.print(_frames_table(tried, language))

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from app.config import Settings
-from app.core import Cancelled, Language
-from app.engine import human_bytes
+from app.core import Cancelled, Language, human_size
 from app.i18n import t
 from app.models import need_text
 from app.services import (
@@ -61,7 +60,7 @@ def _lines(
     now: Readiness, model: ModelCandidate, settings: Settings, language: Language, *, is_asked: bool
 ) -> Iterator[str]:
     yield t("models.missing.absent", language, model=model.model)
-    values = {"size": human_bytes(model.download_bytes or 0), "free": human_bytes(now.free_bytes)}
+    values = {"size": human_size(model.download_bytes or 0), "free": human_size(now.free_bytes)}
     key = "to_download" if model.download_bytes else "to_download_unknown"
     yield t(f"models.page.{key if now.has_room else 'no_room'}", language, **values)
     if model.need:
@@ -75,7 +74,7 @@ def _lines(
 
 
 def _about(one: ModelCandidate, settings: Settings, language: Language) -> str:
-    size = human_bytes(one.download_bytes or 0)
+    size = human_size(one.download_bytes or 0)
     place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
     return " · ".join(filter(None, (one.model, place, _speed(one, settings, language))))
 
@@ -89,7 +88,7 @@ def _ask(
     now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace, language: Language
 ) -> Settings:
     """Ask until the answer is one of those offered, and return the settings."""
-    size = human_bytes(model.download_bytes) if model.download_bytes else "?"
+    size = human_size(model.download_bytes) if model.download_bytes else "?"
     if now.has_room:
         print(f"  y  {t('cli.answer_download', language, model=model.model, size=size)}", file=sys.stderr)
     print(f"  n  {t('cli.answer_without', language)}", file=sys.stderr)

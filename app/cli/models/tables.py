@@ -9,11 +9,10 @@ from typing import Any
 from rich.table import Table
 
 from app.cli.common import wide_console
-from app.core import Language
+from app.core import Language, gib_text
 from app.i18n import labelled, t
 from app.models import (
     FORMATS,
-    GIB,
     CatalogueEntry,
     GpuCard,
     Match,
@@ -55,7 +54,7 @@ def print_catalogue(
             parameters_text(shape, language),
             t("models.sees" if entry.sees else "models.blind", language),
             f"{shape.text.max_positions:,}",
-            f"{weights / GIB:.1f} GiB",
+            gib_text(weights),
             t(f"models.format.{format_of(shape).key}.name", language),
             _here(entry, fitting.get(entry.id), card, language),
             entry.licence,
@@ -125,10 +124,12 @@ def _sum_table(sum_: MemoryEstimate, language: Language) -> Table:
     names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
     table = _table(names, ("card", "total"), language)
     for term in sum_.terms:
-        amounts = [_gib(term.card_bytes), _gib(term.total_bytes)] if several else [_gib(term.total_bytes)]
+        sizes = (term.card_bytes, term.total_bytes) if several else (term.total_bytes,)
+        amounts = [gib_text(size, digits=2) for size in sizes]
         formula = t(f"models.formula.{term.formula}", language, **term.values)
         table.add_row(t(f"models.term.{term.key}", language), *amounts, formula)
-    amounts = [_gib(sum_.card_bytes), _gib(sum_.total_bytes)] if several else [_gib(sum_.total_bytes)]
+    sizes = (sum_.card_bytes, sum_.total_bytes) if several else (sum_.total_bytes,)
+    amounts = [gib_text(size, digits=2) for size in sizes]
     table.add_row(t("models.together", language), *amounts, "", style="bold")
     return table
 
@@ -171,7 +172,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str, language: Languag
         table.add_row(
             one.entry.id,
             t(f"models.format.{one.format.key}.name", language),
-            _gib(one.sum.card_bytes),
+            gib_text(one.sum.card_bytes, digits=2),
             f"{one.plan.max_model_len:,}",
             f"{one.concurrency:.1f}",
             str(one.frames or "–"),
@@ -251,10 +252,6 @@ def format_documents(language: Language) -> list[dict[str, Any]]:
 
 
 # ---- common ----------------------------------------------------------------------------------------------------------
-
-
-def _gib(amount: float) -> str:
-    return f"{amount / GIB:.2f} GiB"
 
 
 def _table(names: tuple[str, ...], right: tuple[str, ...], language: Language) -> Table:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.core import EngineError, Notice, StorageError
+from app.core import EngineError, Notice, StorageError, human_size
 from app.engine.diagnostics.facts import CheckedSettings, GpuFacts, SystemFacts
-from app.engine.downloads.hub import human_bytes
 from app.i18n import as_notice
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
@@ -92,7 +91,7 @@ def _devices(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:
         elif wanted.engine == "vllm":
             yield _bad("cpu_old", cpu=facts.cpu)
     if wanted.processes > 1 and facts.shm_bytes is not None and facts.shm_bytes < _LITTLE_SHM:
-        yield _doubtful("shm_small", free=human_bytes(facts.shm_bytes))
+        yield _doubtful("shm_small", free=human_size(facts.shm_bytes))
 
 
 def _card(number: int, card: GpuFacts, wanted: CheckedSettings) -> Notice:
@@ -102,7 +101,7 @@ def _card(number: int, card: GpuFacts, wanted: CheckedSettings) -> Notice:
         return _bad("card_old", **named)
     if card.capability and card.capability < _BFLOAT16_CAPABILITY and wanted.vllm_config.get("dtype") == "bfloat16":
         return _bad("card_no_bfloat16", **named)
-    return _good("card", memory=human_bytes(card.memory_bytes or 0), **named)
+    return _good("card", memory=human_size(card.memory_bytes or 0), **named)
 
 
 def _model(facts: SystemFacts) -> Iterator[Notice]:
@@ -112,10 +111,10 @@ def _model(facts: SystemFacts) -> Iterator[Notice]:
     elif not model.folder:
         yield _doubtful("model_absent", model=model.name) if model.may_be_fetched else _bad("offline", model=model.name)
     else:
-        yield _good("model", model=model.name, folder=model.folder, size=human_bytes(model.size_bytes))
+        yield _good("model", model=model.name, folder=model.folder, size=human_size(model.size_bytes))
         on_cpu = facts.vllm is not None and facts.vllm[0] == "cpu"
         if on_cpu and model.size_bytes > facts.memory_free_bytes:
-            values = {"size": human_bytes(model.size_bytes), "free": human_bytes(facts.memory_free_bytes)}
+            values = {"size": human_size(model.size_bytes), "free": human_size(facts.memory_free_bytes)}
             yield _bad("memory_small", model=model.name, **values)
 
 
@@ -124,10 +123,10 @@ def _disks(facts: SystemFacts) -> Iterator[Notice]:
     if data.refusal:
         yield as_notice(StorageError("data_dir_unwritable", path=data.folder, reason=data.refusal))
     else:
-        yield _good("data", folder=data.folder, free=human_bytes(data.free_bytes or 0))
+        yield _good("data", folder=data.folder, free=human_size(data.free_bytes or 0))
     for room in {data.folder: data, facts.cache.folder: facts.cache}.values():
         if room.free_bytes is not None and room.free_bytes < _LITTLE_DISK:
-            yield _doubtful("disk_low", folder=room.folder, free=human_bytes(room.free_bytes))
+            yield _doubtful("disk_low", folder=room.folder, free=human_size(room.free_bytes))
 
 
 def _last_start(facts: SystemFacts) -> Iterator[Notice]:

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from app.core import Cancelled, EngineProgress, ModelNotFound, StorageError, hub_environment, redact
+from app.core import Cancelled, EngineProgress, ModelNotFound, StorageError, clock, hub_environment, human_size, redact
 from app.engine.base import ProgressListener
 from app.engine.child_process import ChildProcess, LogReader
 from app.engine.http_client import NoAnswer, get_json
@@ -182,7 +182,7 @@ def _progress(model_id: str, message: dict[str, object], rate: DownloadRate) -> 
     per_second = rate.update(sizes[0], time.monotonic())
     left = round((sizes[1] - sizes[0]) / per_second) if per_second else None
     numbers = {"files_done": files[0], "files_total": files[1], "bytes_done": sizes[0], "bytes_total": sizes[1]}
-    texts = {"done": human_bytes(sizes[0]), "total": human_bytes(sizes[1]), "pace": _format_rate(per_second, left)}
+    texts = {"done": human_size(sizes[0]), "total": human_size(sizes[1]), "pace": _format_rate(per_second, left)}
     return EngineProgress(
         "downloading", {"model": model_id, **numbers, "bytes_per_second": per_second, "seconds_left": left, **texts}
     )
@@ -192,9 +192,7 @@ def _format_rate(rate: float | None, seconds_left: int | None) -> str:
     """Format rate and remaining time without words; "" while the rate is unknown."""
     if rate is None or seconds_left is None:
         return ""
-    minutes, seconds = divmod(seconds_left, 60)
-    clock = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}" if minutes >= 60 else f"{minutes}:{seconds:02}"
-    return f" · {human_bytes(rate)}/s · {clock}"
+    return f" · {human_size(rate)}/s · {clock(seconds_left, digits=0, form='m')}"
 
 
 def hub_config(model_id: str, *, endpoint: str | None = None, timeout_seconds: float = 1.5) -> Mapping[str, Any] | None:
@@ -206,19 +204,6 @@ def hub_config(model_id: str, *, endpoint: str | None = None, timeout_seconds: f
     except NoAnswer:
         return None
     return config if isinstance(config, dict) else None
-
-
-def human_bytes(size: float) -> str:
-    """Format `size` bytes in powers of 1000, as the hub does.
-
-    >>> human_bytes(16_580_000_000)
-    '16.6 GB'
-    """
-    for unit in ("B", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 def failure(outcome: Mapping[str, object], model: str, endpoint: str, folder: Path) -> ModelNotFound | StorageError:
@@ -248,8 +233,8 @@ def failure(outcome: Mapping[str, object], model: str, endpoint: str, folder: Pa
                 "model_disk_full",
                 model=model,
                 folder=str(folder),
-                needed=human_bytes(needed) if isinstance(needed, int) else "?",
-                free=human_bytes(free) if isinstance(free, int) else "0 B",
+                needed=human_size(needed) if isinstance(needed, int) else "?",
+                free=human_size(free) if isinstance(free, int) else "0 B",
             )
         case "unwritable":
             return StorageError("model_cache_unwritable", model=model, folder=str(folder), reason=detail)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.core import gib_text
 from app.models.preflight.context import PreflightSubject
-from app.models.preflight.finding import Fix, PreflightFinding, gib, of_error, preflight_notice
+from app.models.preflight.finding import Fix, PreflightFinding, of_error, preflight_notice
 
 # Any of these is equivalent to the others: vLLM finds a pooling model by its generating one.
 _ENDINGS = (
@@ -164,7 +165,7 @@ def absent(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     yield PreflightFinding("doctor_model_absent", {"model": model.name}, "tells", table="notice")
     free = machine.disk_free_bytes
     if free is not None and model.absent_bytes > free:
-        values = {"needed": gib(model.absent_bytes), "free": gib(free), "folder": machine.disk_folder}
+        values = {"needed": gib_text(model.absent_bytes), "free": gib_text(free), "folder": machine.disk_folder}
         yield PreflightFinding("model_disk_full", {"model": model.name, **values}, "hinders")
 
 

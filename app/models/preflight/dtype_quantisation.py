@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from app.core import GIB, gib_text
 from app.models.cpu_speed import estimate_speeds, fits_wide, float32_bytes, is_better_wide
 from app.models.preflight.context import PreflightSubject
-from app.models.preflight.finding import Fix, PreflightFinding, gib, preflight_notice
-from app.models.serving_plan import GIB
+from app.models.preflight.finding import Fix, PreflightFinding, preflight_notice
 
 _BFLOAT16 = (8, 0)
 _MIN_CAPABILITY = (7, 5)
@@ -39,8 +39,8 @@ def without_instructions(subject: PreflightSubject) -> Iterator[PreflightFinding
     if subject.dtype not in ("bfloat16", "auto") or not is_better_wide(shape, subject.arguments, speed):
         return
     narrow, wide = (f"{pace.each_seconds:.0f}" for pace in estimate_speeds(shape, subject.arguments, speed))
-    needed = gib(float32_bytes(shape, subject.arguments, GIB))
-    values = {"model": subject.name, "seconds": narrow, "wide": wide, "needed": needed, "memory": gib(memory)}
+    needed = gib_text(float32_bytes(shape, subject.arguments, GIB))
+    values = {"model": subject.name, "seconds": narrow, "wide": wide, "needed": needed, "memory": gib_text(memory)}
     if fits_wide(shape, subject.arguments, memory, GIB):
         yield preflight_notice("emulated", values, fix=Fix({"dtype": "float32", "kv_cache_memory_bytes": GIB}))
     else:

@@ -81,11 +81,6 @@ def preflight_notice(
     return PreflightFinding(f"preflight_{key}", values, severity, fix, "notice")
 
 
-def gib(size_bytes: float) -> str:
-    """Format a number of bytes in GiB."""
-    return f"{size_bytes / 1024**3:.1f} GiB"
-
-
 def apply_fix(config: Mapping[str, Any], fix: Fix) -> dict[str, Any]:
     """Return a copy of `config` with the changes of `fix`.
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from app.core import GIB, gib_text
 from app.models.architecture import Shape, image_tokens
 from app.models.memory import estimate_memory, tokens_in
 from app.models.placement import estimate_need
 from app.models.preflight.context import PreflightSubject
-from app.models.preflight.finding import Fix, PreflightFinding, gib, preflight_notice
-from app.models.serving_plan import GIB
+from app.models.preflight.finding import Fix, PreflightFinding, preflight_notice
 
 _MARGIN = 1.01  # tolerance for blocks; chosen by hand, not tuned
 _UTILISATION = 0.92  # vLLM's default
@@ -49,7 +49,7 @@ def cache(subject: PreflightSubject) -> Iterator[PreflightFinding]:
         return
     total = subject.machine.memory_bytes
     if subject.machine.kind == "cpu" and total is not None and space > total:
-        values = {"model": subject.name, "cache": gib(space), "memory": gib(total)}
+        values = {"model": subject.name, "cache": gib_text(space), "memory": gib_text(total)}
         yield PreflightFinding("cache_exceeds_memory", values, "stops")
     elif shape is not None and wanted is not None and _is_counted(subject):
         one = estimate_memory(shape, replace(subject.plan, sequences=1))
@@ -70,7 +70,7 @@ def cards(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     needed = estimate_memory(shape, subject.plan)
     weights = needed.bytes_of("text_weights", "vision_weights")
     if weights > size:
-        values = {"model": subject.name, "weights": gib(weights), "memory": gib(size)}
+        values = {"model": subject.name, "weights": gib_text(weights), "memory": gib_text(size)}
         fix = Fix(model=subject.alternative) if subject.alternative else None
         yield PreflightFinding("weights_exceed_card", values, "stops", fix)
         return
@@ -81,7 +81,7 @@ def cards(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     if held < wanted and _is_counted(subject):
         fix = Fix({"max_model_len": held}) if held >= _REST_TOKENS else None
         fix = fix or (Fix(model=subject.alternative) if subject.alternative else None)
-        figures = {"model": subject.name, "length": wanted, "possible": held, "memory": gib(budget)}
+        figures = {"model": subject.name, "length": wanted, "possible": held, "memory": gib_text(budget)}
         yield preflight_notice("cache_short", figures, fix=fix)
 
 
@@ -92,7 +92,8 @@ def busy_cards(subject: PreflightSubject) -> Iterator[PreflightFinding]:
         if card.memory_bytes and card.free_bytes is not None and card.free_bytes < share * card.memory_bytes:
             possible = math.floor(card.free_bytes / card.memory_bytes * 100 - 2) / 100
             fix = Fix({"gpu_memory_utilization": possible}) if possible >= 0.1 else None
-            values = {"number": number, "free": gib(card.free_bytes), "wanted": gib(share * card.memory_bytes)}
+            wanted = gib_text(share * card.memory_bytes)
+            values = {"number": number, "free": gib_text(card.free_bytes), "wanted": wanted}
             yield preflight_notice("card_busy", values, fix=fix)
 
 
@@ -105,15 +106,15 @@ def ordinary(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     needed = need.needed_bytes + _cache_beyond_one_request(subject, shape)
     values = {
         "model": subject.name,
-        "needed": gib(needed),
-        "least": gib(need.least_bytes),
-        "there": gib(there),
-        "usable": gib(need.usable_bytes),
+        "needed": gib_text(needed),
+        "least": gib_text(need.least_bytes),
+        "there": gib_text(there),
+        "usable": gib_text(need.usable_bytes),
     }
     if needed > need.usable_bytes:
         yield preflight_notice("memory_short", values, fix=_smaller_fix(subject))
     elif free is not None and needed > free:
-        yield preflight_notice("memory_busy", {**values, "free": gib(free)}, fix=_smaller_fix(subject))
+        yield preflight_notice("memory_busy", {**values, "free": gib_text(free)}, fix=_smaller_fix(subject))
 
 
 def _cache_beyond_one_request(subject: PreflightSubject, shape: Shape) -> int:
@@ -260,7 +261,7 @@ def shared_memory(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     """Check that several processes have enough shared memory."""
     free = subject.machine.shm_bytes
     if subject.processes > 1 and free is not None and free < _MIN_SHM_BYTES:
-        yield PreflightFinding("doctor_shm_small", {"free": gib(free)}, "hinders", table="notice")
+        yield PreflightFinding("doctor_shm_small", {"free": gib_text(free)}, "hinders", table="notice")
 
 
 def _fix_for(subject: PreflightSubject, most: int) -> Fix:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from app.core import Analysis, Chapter, Language
+from app.core import Analysis, Chapter, Language, clock
 from app.i18n import t
 from app.reports.content import ai_label, aigc_text, one_line, remarks, shortened
 
@@ -76,7 +76,10 @@ def _lines(analysis: Analysis, language: Language) -> list[str]:
     if starts and starts[0]:  # only a part of the video was analysed
         starts, titles = [0, *starts], [_title(analysis), *titles]
     groups = _grouped(starts, _end(analysis, chapters))
-    return [f"{_stamp(starts[group[0]])} {_joined([titles[place] for place in group])}" for group in groups]
+    return [
+        f"{clock(starts[group[0]], digits=0, form='m')} {_joined([titles[place] for place in group])}"
+        for group in groups
+    ]
 
 
 def _grouped(starts: Sequence[int], end: float) -> list[list[int]]:
@@ -105,11 +108,6 @@ def _title(analysis: Analysis) -> str:
 
 def _end(analysis: Analysis, chapters: Iterable[Chapter]) -> float:
     return max([analysis.decode.readable_seconds, *(chapter.end_seconds for chapter in chapters)])
-
-
-def _stamp(seconds: int) -> str:
-    hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours}:{minutes:02d}:{seconds % 60:02d}" if hours else f"{minutes}:{seconds % 60:02d}"
 
 
 def fits_ffmetadata(analysis: Analysis) -> bool:

@@ -24,9 +24,9 @@ from app.core import (
     Stretch,
     SurveyProgress,
     VideoEvent,
+    clock,
 )
 from app.video.files import printable
-from app.video.keyframes.survey import clock_text
 from app.video.keyframes.timestamp_selection import Known, Span
 from app.video.limits import move_on
 from app.video.readers.base import FrameReader, Image, Picture
@@ -203,4 +203,6 @@ class Clip:
         """Return the notice; the readable length counts from the start of the file, wherever the range begins."""
         if one.key != "truncated":
             return one
-        return replace(one, values={**one.values, "readable": clock_text(self._seconds(decode.readable_seconds))})
+        return replace(
+            one, values={**one.values, "readable": clock(self._seconds(decode.readable_seconds), digits=1, form="m")}
+        )

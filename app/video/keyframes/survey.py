@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.core import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress
+from app.core import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress, clock
 from app.video.corruption import Suspects
 from app.video.features.frame_signature import ALIKE, distance, glance_at
 from app.video.features.timeline_metrics import TimelineMeter
@@ -217,21 +217,12 @@ class Survey:
         reader, start = self._reader, self._reader.info.start_seconds
         declared = reader.declared_seconds
         if declared and declared - reader.reached_seconds > max(_MISSING_SECONDS, _MISSING_SHARE * declared):
-            readable, whole = clock_text(self._end_seconds), clock_text(declared - start)
+            readable, whole = clock(self._end_seconds, digits=1, form="m"), clock(declared - start, digits=1, form="m")
             yield Notice("truncated", {"readable": readable, "declared": whole})
         if reader.num_damaged:
             yield Notice("damaged_frames", {"count": reader.num_damaged})
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
-
-
-def clock_text(seconds: float) -> str:
-    """Return a duration as text, such as 0:07.4, 12:05.0 or 1:02:03.0."""
-    tenths = round(seconds * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    tail = f"{rest // 10:02d}.{rest % 10}"
-    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:

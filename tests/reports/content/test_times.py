@@ -14,7 +14,8 @@ import pytest
 
 from app import video
 from app.analysis.inputs.extraction_cache import ExtractionRequest
-from app.core.domain import Analysis, Cue, Language, Transcript, VideoEvent, clock
+from app.core import clock
+from app.core.domain import Analysis, Cue, Language, Transcript, VideoEvent
 from app.reports import FORMATS
 from tests.analysis.test_pipeline import finished, request, run, statement, tools
 from tests.llm.scripted import serve

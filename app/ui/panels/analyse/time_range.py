@@ -38,13 +38,8 @@ def draw_error(language: Language) -> None:
 
 def format_range(span: tuple[float, float | None], language: Language, *, digits: int = 1) -> str:
     """Format a range, with `digits` decimals of a second."""
-    start, end = (None if edge is None else _shorten(clock(edge), digits) for edge in span)
+    start, end = (None if edge is None else clock(edge, digits=digits) for edge in span)
     return t("ui.range_from", language, start=start) if end is None else f"{start}–{end}"
-
-
-def _shorten(clock_text: str, digits: int) -> str:
-    whole, _, fraction = clock_text.partition(".")
-    return f"{whole}.{fraction[:digits]}" if digits else whole
 
 
 def format_selection(selection: Selection, language: Language, *, digits: int = 1) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Language
+from app.core import AppError, Language, gib_number
 from app.i18n import t
 from app.i18n.formatting import exactly
-from app.models import GIB, Proposal, check_entry
+from app.models import Proposal, check_entry
 from app.services import HardwareProfile, model_benchmarks, start_benchmark
 from app.store import Measured
 from app.ui import resources
@@ -102,7 +102,7 @@ def _draw_offer(
     written = wanted.written or {}
     needed, free = model_benchmarks.needed_bytes(proposal, written), model_benchmarks.free_bytes()
     minutes = max(1, round(_expected_seconds(proposal, here) / 60))
-    amounts = {"minutes": minutes, "needed": f"{needed / GIB:.1f}", "free": f"{free / GIB:.1f}"}
+    amounts = {"minutes": minutes, "needed": gib_number(needed), "free": gib_number(free)}
     st.caption(plain(t("models.benchmark.about", language, **amounts)))
     status, running = services.engine.status(), len(services.jobs.running())
     ends = status.kind != "remote" and status.state in ("starting", "ready") and needed > free
@@ -146,7 +146,7 @@ def _draw_measured(measured: Measured, language: Language) -> None:
     if trial is None:
         return
     st.markdown(f"**{plain(t('models.benchmark.measured', language, at=str(measured.get('at', ''))))}**")
-    figures = {"seconds": f"{trial.load_seconds:.0f}", "gib": f"{trial.peak_bytes / GIB:.1f}"}
+    figures = {"seconds": f"{trial.load_seconds:.0f}", "gib": gib_number(trial.peak_bytes)}
     lines = [
         t("models.benchmark_load", language, **figures),
         t(f"models.benchmark_memory_{trial.device}", language, **figures),

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core import AppError, Language
-from app.engine import Engine, human_bytes, installed_vllm
+from app.core import AppError, Language, human_size
+from app.engine import Engine, installed_vllm
 from app.i18n import notice_text, t
 from app.services import Readiness, confirmed_downloads, model_benchmarks
 from app.services.readiness import readiness
@@ -129,7 +129,7 @@ def _start_words(now: Readiness, language: Language) -> str:
     """Return the label of the start button, with the size of the download."""
     if now.model is None:
         return t("models.page.start", language)
-    size = human_bytes(now.model.download_bytes) if now.model.download_bytes else ""
+    size = human_size(now.model.download_bytes) if now.model.download_bytes else ""
     return t("models.page.start_download" if size else "models.page.start_download_unknown", language, size=size)
 
 

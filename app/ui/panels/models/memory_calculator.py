@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.core import Language
+from app.core import GIB, Language, gib_text
 from app.i18n import t
 from app.models import (
     FORMATS,
-    GIB,
     Catalogue,
     Device,
     FormatKey,
@@ -157,14 +156,18 @@ def _format_name(shape: Shape, key: FormatKey | Literal["stored"], language: Lan
 def _draw_bar(sum_: MemoryEstimate, size_gib: float, language: Language) -> None:
     available = size_gib * GIB * _SHARE
     key = "calculation_of_card" if sum_.plan.device == "gpu" else "calculation_of_cpu"
-    amounts = {"needs": _gib(sum_.card_bytes), "there": _gib(available), "size": f"{size_gib:.4g}"}
+    amounts = {
+        "needs": gib_text(sum_.card_bytes, digits=2),
+        "there": gib_text(available, digits=2),
+        "size": f"{size_gib:.4g}",
+    }
     about = t(f"models.page.{key}", language, **amounts)
     fits = sum_.card_bytes <= available
     st.markdown(
         f":{'green' if fits else 'red'}[{':material/check_circle:' if fits else ':material/error:'}] {plain(about)}"
     )
     parts = [
-        charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
+        charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, gib_text(one.card_bytes, digits=2))
         for one in sum_.terms
     ]
     charts.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
@@ -183,7 +186,8 @@ def _draw_terms(sum_: MemoryEstimate, language: Language) -> None:
     names = ("term", "card", "total", "formula") if sum_.plan.cards > 1 else ("term", "card", "formula")
     rows = []
     for term in sum_.terms:
-        amounts = [_gib(term.card_bytes)] + ([_gib(term.total_bytes)] if sum_.plan.cards > 1 else [])
+        sizes = (term.card_bytes, term.total_bytes)[: 2 if sum_.plan.cards > 1 else 1]
+        amounts = [gib_text(size, digits=2) for size in sizes]
         rows.append(
             [
                 t(f"models.term.{term.key}", language),
@@ -191,7 +195,8 @@ def _draw_terms(sum_: MemoryEstimate, language: Language) -> None:
                 t(f"models.formula.{term.formula}", language, **term.values),
             ]
         )
-    amounts = [_gib(sum_.card_bytes)] + ([_gib(sum_.total_bytes)] if sum_.plan.cards > 1 else [])
+    sizes = (sum_.card_bytes, sum_.total_bytes)[: 2 if sum_.plan.cards > 1 else 1]
+    amounts = [gib_text(size, digits=2) for size in sizes]
     rows.append([t("models.together", language), *amounts, ""])
     heads = [t(f"models.column_{name}", language) for name in names]
     if sum_.plan.cards == 1:
@@ -199,10 +204,6 @@ def _draw_terms(sum_: MemoryEstimate, language: Language) -> None:
     tables.draw_table(heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,))
     st.caption(plain(t("models.per_token", language, kib=f"{sum_.cache_bytes_per_token / 1024:.4g}")))
     st.caption(plain(t("models.estimate", language)))
-
-
-def _gib(amount: float) -> str:
-    return f"{amount / GIB:.2f} GiB"
 
 
 def draw_formats(language: Language) -> None:

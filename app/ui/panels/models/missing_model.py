@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import Language
-from app.engine import human_bytes
+from app.core import Language, human_size
 from app.i18n import t
 from app.models import need_text
 from app.services import (
@@ -79,7 +78,7 @@ def start_words(now: Readiness, language: Language, videos: int = 1) -> str:
         return t(f"ui.start{several}", language, n=videos)
     if not now.model.download_bytes:
         return t(f"ui.start_download_unknown{several}", language, n=videos)
-    return t(f"ui.start_download{several}", language, n=videos, size=human_bytes(now.model.download_bytes))
+    return t(f"ui.start_download{several}", language, n=videos, size=human_size(now.model.download_bytes))
 
 
 def confirm(services: Services, now: Readiness) -> None:
@@ -105,7 +104,7 @@ def draw_choose(language: Language, *, key: str = "choose_model", primary: bool 
 
 
 def _draw_cost(services: Services, now: Readiness, model: ModelCandidate, language: Language) -> None:
-    values = {"size": human_bytes(model.download_bytes or 0), "free": human_bytes(now.free_bytes)}
+    values = {"size": human_size(model.download_bytes or 0), "free": human_size(now.free_bytes)}
     key = "to_download" if model.download_bytes else "to_download_unknown"
     lines = [t(f"models.page.{key}", language, **values)] if now.has_room else []
     lines += [need_text(model.need, language)] if model.need and model.need.fits else []
@@ -135,7 +134,7 @@ def _draw_offers(services: Services, now: Readiness, language: Language) -> None
 
 
 def _draw_offer(services: Services, one: ModelCandidate, speed: str, language: Language, *, primary: bool) -> None:
-    size = human_bytes(one.download_bytes or 0)
+    size = human_size(one.download_bytes or 0)
     place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
     with st.container(gap=None):
         st.button(

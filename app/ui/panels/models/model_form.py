@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from app.core import AppError, Language
-from app.engine import human_bytes
+from app.core import AppError, Language, gib_text, human_size
 from app.i18n import sentences, t
 from app.models import (
-    GIB,
     Catalogue,
     Engine,
     Proposal,
@@ -109,7 +107,7 @@ def _draw_place(choice: ModelChoice, language: Language) -> None:
         st.caption(f":material/hard_drive: {plain(t('models.page.is_here', language, folder=choice.folder))}")
         return
     size, free = choice.download_bytes, free_bytes()
-    values = {"size": human_bytes(size or 0), "free": human_bytes(free)}
+    values = {"size": human_size(size or 0), "free": human_size(free)}
     if size and size > free:
         st.error(plain(t("models.page.no_room", language, **values)), icon=":material/hard_drive:")
         return
@@ -201,11 +199,7 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
     else:
         st.warning(plain(about), icon=":material/memory:")
     parts = [
-        charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, _gib(one.card_bytes))
+        charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, gib_text(one.card_bytes))
         for one in sum_.terms
     ]
     charts.draw_stacked_bar(parts, available=available, about=about, key="model_choice_memory")
-
-
-def _gib(amount: float) -> str:
-    return f"{amount / GIB:.1f} GiB"

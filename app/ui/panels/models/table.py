@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Language
+from app.core import GIB, AppError, Language, gib_number
 from app.i18n import t
-from app.models import GIB, Catalogue, CatalogueEntry, Proposal, format_of, least_bytes, parameters_text, why_not
+from app.models import Catalogue, CatalogueEntry, Proposal, format_of, least_bytes, parameters_text, why_not
 from app.services import HardwareProfile, hardware_profile, latest_trials, speed_text
 from app.store import Measured
 from app.ui.components.assets import component
@@ -78,7 +78,7 @@ def draw(services: Services, catalogue: Catalogue, here: HardwareProfile, langua
 
 def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | None, language: Language) -> ModelRow:
     needed, available = one.sum.card_bytes, place.bytes_each
-    amounts = {"needs": f"{needed / GIB:.1f}", "there": f"{available / GIB:.4g}"}
+    amounts = {"needs": gib_number(needed), "there": f"{available / GIB:.4g}"}
     return ModelRow(
         id=one.entry.id,
         name=one.entry.name,

@@ -17,11 +17,11 @@ from streamlit.testing.v1 import AppTest
 from app.analysis.task import Control
 from app.core.domain import AnalysisRequest, EngineProgress, Language
 from app.core.errors import Cancelled, EngineError
+from app.core.units import GIB
 from app.engine import DownloadManager, EngineStatus, Launcher, RemoteEngine, download
 from app.engine.hardware import cpu_name
 from app.i18n import LANGUAGES, error_text, t
 from app.llm.vision_check import cards
-from app.models.serving_plan import GIB
 from app.services import model_benchmarks
 from app.services.container import Services
 from app.services.hardware_profile import HardwareProfile

@@ -1,0 +1,53 @@
+"""Sizes in bytes and clock times as text, the same in every language."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+GIB = 1024**3
+"""Bytes of a gibibyte, in which memory is counted."""
+
+
+def human_size(size_bytes: float) -> str:
+    """Format the size of a file, a download or a disk in powers of 1000, as the hub does.
+
+    >>> human_size(812_000), human_size(16_580_000_000)
+    ('812 kB', '16.6 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 999.5:
+            decimals = 1 if unit in ("MB", "GB") and size_bytes < 99.95 else 0
+            return f"{size_bytes:.{decimals}f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def gib_number(size_bytes: float, *, digits: int = 1) -> str:
+    """Format an amount of memory in GiB, without the unit."""
+    return f"{size_bytes / GIB:.{digits}f}"
+
+
+def gib_text(size_bytes: float, *, digits: int = 1) -> str:
+    """Format an amount of memory in GiB."""
+    return f"{gib_number(size_bytes, digits=digits)} GiB"
+
+
+def clock(seconds: float, *, digits: int = 3, form: Literal["m", "mm", "hh"] = "mm", point: str = ".") -> str:
+    """Format a time as minutes and seconds, and from an hour on with hours before them.
+
+    Args:
+        seconds: The time, rounded to `digits` decimals.
+        digits: Decimals of the seconds.
+        form: Begin a time below an hour with minutes of at least one or of two digits, or with two digits of hours.
+        point: Separator of the decimals.
+
+    >>> clock(4.5), clock(4.5, digits=0, form="m"), clock(3604.5), clock(4.5, form="hh", point=",")
+    ('00:04.500', '0:04', '1:00:04.500', '00:00:04,500')
+    """
+    total, fraction = divmod(round(seconds * 10**digits), 10**digits)
+    minutes, second = divmod(total, 60)
+    hours, minute = divmod(minutes, 60)
+    tail = f"{second:02d}{point}{fraction:0{digits}d}" if digits else f"{second:02d}"
+    if form == "hh":
+        return f"{hours:02d}:{minute:02d}:{tail}"
+    return f"{hours}:{minute:02d}:{tail}" if hours else f"{minute:0{len(form)}d}:{tail}"

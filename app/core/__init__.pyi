@@ -90,6 +90,8 @@ from .redaction import is_secret as is_secret
 from .redaction import redact as redact
 from .redaction import redact_setting as redact_setting
 from .redaction import remember_secret as remember_secret
+from .toml_lines import TomlEntry as TomlEntry
+from .toml_lines import TomlLines as TomlLines
 from .units import GIB as GIB
 from .units import clock as clock
 from .units import gib_number as gib_number

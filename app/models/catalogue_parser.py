@@ -6,23 +6,36 @@ is read; a model that is another one stored differently names that as `base` and
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from app.core import AppError, ConfigError, Language
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, ValidationError
+
+from app.core import AppError, ConfigError, Language, TomlEntry, TomlLines
 from app.models.architecture import Shape
 from app.models.config.parser import read_shape
 
 Engine = Literal["vllm", "transformers"]
 
-_KEYS = (
-    "id", "base", "parameters", "licence", "released", "engine", "needs_code", "names", "ollama", "about", "config",
-)  # fmt: skip
-_TOP = ("family", "models", "misnamed")
-_DATE = re.compile(r"\d{4}-\d{2}")
+_ALLOWED = {
+    "family": 'family = "…"',
+    "models": "[[models]]",
+    "misnamed": "name, means, why",
+    "parameters": "parameters = 8_292_166_656",
+    "released": 'released = "2025-01"',
+    "engine": ", ".join(get_args(Engine)),
+    "needs_code": "true, false",
+    "config": "[models.config]",
+    **{key: f'{key}.zh = "…", {key}.en = "…"' for key in ("about", "why")},
+    **{key: f'{key} = ["…"]' for key in ("names", "ollama", "means")},
+    **{key: f'{key} = "…"' for key in ("id", "base", "licence", "name")},
+}
+"""What errors name as allowed values, by key."""
+_OWN = ("id", "names", "ollama")
+"""Keys that a model doesn't take from its base."""
+_UNKNOWN = "extra_forbidden"  # pydantic's name for a key that a model lacks
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,57 @@ class CatalogueFile:
     misnamed: tuple[MisnamedModel, ...] = ()
 
 
+def _both(given: object) -> object:
+    """Return a text in both languages: a string is for both, and a missing language takes the other's."""
+    if isinstance(given, str):
+        return {"zh": given, "en": given}
+    if not isinstance(given, dict) or not given:
+        return given
+    either = next(iter(given.values()))
+    return {"zh": given.get("zh", either), "en": given.get("en", either)}
+
+
+_Text = Annotated[str, StringConstraints(pattern=r"\S")]
+_Words = Annotated[dict[Language, str], Field(min_length=1), BeforeValidator(_both)]
+
+
+class _Table(BaseModel):
+    """A table of a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Model(_Table):
+    """An entry of [[models]], with what it takes from its base."""
+
+    id: _Text
+    base: str = ""
+    parameters: Annotated[int, Strict(), Field(gt=0)]
+    licence: _Text
+    released: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}$")]
+    engine: Engine = "vllm"
+    needs_code: Annotated[bool, Strict()] = False
+    names: tuple[str, ...] = ()
+    ollama: tuple[str, ...] = ()
+    about: _Words = {"zh": "", "en": ""}
+    config: dict[str, Any]
+
+
+class _Misnamed(_Table):
+    name: _Text
+    means: tuple[str, ...]
+    why: _Words
+
+
+class _File(_Table):
+    family: _Text
+    models: Annotated[list[dict[str, Any]], Field(min_length=1)]
+    misnamed: list[_Misnamed] = []
+
+
+_T = TypeVar("_T", bound=_Table)
+
+
 def parse(text: str, *, file: str, known: Mapping[str, Mapping[str, Any]]) -> CatalogueFile:
     """Parse the entries of a catalogue file.
 
@@ -102,13 +166,7 @@ def parse(text: str, *, file: str, known: Mapping[str, Mapping[str, Any]]) -> Ca
     Raises:
         ConfigError: The text isn't TOML or a value is wrong; the error has the line.
     """
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        place = re.search(r"at line (\d+)", str(error))
-        line = int(place[1]) if place else text.count("\n") + 1
-        raise ConfigError("model_file_not_toml", file=file, line=line, reason=str(error)) from error
-    return _Reader(text, file, known).entries(table)
+    return _Reader(text, file, known).entries()
 
 
 def raw_models(text: str) -> dict[str, Mapping[str, Any]]:
@@ -117,133 +175,58 @@ def raw_models(text: str) -> dict[str, Mapping[str, Any]]:
 
 
 class _Reader:
-    """Checker of one file's values; `_wrong` finds the line of a wrong one."""
+    """Reader of one file; `_wrong` finds the line of a wrong value."""
 
     def __init__(self, text: str, file: str, known: Mapping[str, Mapping[str, Any]]) -> None:
-        self._lines, self._file, self._known = text.splitlines(), file, dict(known)
+        self._lines, self._file, self._known = TomlLines(text), file, dict(known)
 
-    def entries(self, table: Mapping[str, Any]) -> CatalogueFile:
+    def entries(self) -> CatalogueFile:
         """Return all entries of the file; raise ConfigError."""
-        for key in table:
-            if key not in _TOP:
-                raise self._wrong(key, table[key], ", ".join(_TOP), 0)
-        family, models = table.get("family"), table.get("models")
-        if not isinstance(family, str) or not family.strip():
-            raise self._wrong("family", family, 'family = "…"', 0)
-        if not isinstance(models, list) or not models or not all(isinstance(one, dict) for one in models):
-            raise self._wrong("models", models, "[[models]]", 0)
+        table = self._lines.parsed(file=self._file, error_key="model_file_not_toml")
+        content = self._checked(_File, table)
         found = []
-        for place, model in enumerate(models, 1):
-            found.append(self._entry(model, family, place))
+        for number, model in enumerate(content.models, 1):
+            found.append(self._entry(model, content.family, ("models", number)))
             self._known[model["id"]] = model
-        return CatalogueFile(tuple(found), tuple(self._misnamed(one) for one in table.get("misnamed", [])))
+        misnamed = tuple(MisnamedModel(one.name, one.means, one.why) for one in content.misnamed)
+        return CatalogueFile(tuple(found), misnamed)
 
-    def _entry(self, given: Mapping[str, Any], family: str, place: int) -> CatalogueEntry:
-        for key in given:
-            if key not in _KEYS:
-                raise self._wrong(key, given[key], ", ".join(_KEYS), place)
-        model = self._with_base(given, place)
-        return CatalogueEntry(
-            id=self._text(model, "id", place),
-            family=family,
-            parameters=self._count(model, place),
-            licence=self._text(model, "licence", place),
-            released=self._date(model, place),
-            about=self._words(model, "about", place),
-            shape=self._shape(model, place),
-            engine=self._engine(model, place),
-            needs_code=model.get("needs_code") is True,
-            names=self._list(given, "names", place),
-            ollama=self._list(given, "ollama", place),
-            base=str(given.get("base", "")),
-            config=model["config"],
-        )
+    def _entry(self, given: Mapping[str, Any], family: str, place: TomlEntry) -> CatalogueEntry:
+        model = self._checked(_Model, self._with_base(given, place), place)
+        return CatalogueEntry(family=family, shape=self._shape(model.config, place), **dict(model))
 
-    def _with_base(self, given: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+    def _checked(self, kind: type[_T], table: Mapping[str, Any], place: TomlEntry | None = None) -> _T:
+        try:
+            return kind.model_validate(table)
+        except ValidationError as error:
+            # A misspelt key is the cause of a missing one.
+            first = min(error.errors(include_url=False), key=lambda one: one["type"] != _UNKNOWN)
+            location, given = first["loc"], None if first["type"] == "missing" else first["input"]
+            if location[0] == "misnamed" and len(location) > 1:
+                kind, place = _Misnamed, ("misnamed", int(location[1]) + 1)  # type: ignore[assignment]
+            if first["type"] == _UNKNOWN:
+                raise self._wrong(str(location[-1]), given, ", ".join(kind.model_fields), place) from error
+            key = next(str(part) for part in reversed(location) if part in _ALLOWED)
+            raise self._wrong(key, given, _ALLOWED[key], place) from error
+
+    def _with_base(self, given: Mapping[str, Any], place: TomlEntry) -> Mapping[str, Any]:
         if "base" not in given:
             return given
         base = self._known.get(given["base"]) if isinstance(given["base"], str) else None
         if base is None:
             raise self._wrong("base", given["base"], ", ".join(list(self._known)[:8]) + " …", place)
+        inherited = {key: value for key, value in base.items() if key not in _OWN}
         config = given.get("config", {})
-        if not isinstance(config, dict):
-            raise self._wrong("config", config, "[models.config]", place)
-        return {**base, **given, "config": {**base["config"], **config}}
+        return {**inherited, **given, "config": {**base["config"], **config} if isinstance(config, dict) else config}
 
-    def _shape(self, model: Mapping[str, Any], place: int) -> Shape:
-        config = model.get("config")
-        if not isinstance(config, dict):
-            raise self._wrong("config", config, "[models.config]", place)
+    def _shape(self, config: Mapping[str, Any], place: TomlEntry) -> Shape:
         try:
             return read_shape(config)
         except AppError as error:
             key = str(error.values.get("key") or error.values.get("keys") or "config").split(",")[0].rpartition(".")[2]
-            raise self._wrong(key if self._has(key, place) else "config", str(error), "config.json", place) from error
+            found = key if self._lines.has(key, place) else "config"
+            raise self._wrong(found, str(error), "config.json", place) from error
 
-    def _text(self, table: Mapping[str, Any], key: str, place: int) -> str:
-        given = table.get(key)
-        if not isinstance(given, str) or not given.strip():
-            raise self._wrong(key, given, f'{key} = "…"', place)
-        return given
-
-    def _count(self, table: Mapping[str, Any], place: int) -> int:
-        given = table.get("parameters")
-        if isinstance(given, bool) or not isinstance(given, int) or given <= 0:
-            raise self._wrong("parameters", given, "parameters = 8_292_166_656", place)
-        return given
-
-    def _date(self, table: Mapping[str, Any], place: int) -> str:
-        given = table.get("released", "")
-        if not isinstance(given, str) or not _DATE.fullmatch(given):
-            raise self._wrong("released", given, 'released = "2025-01"', place)
-        return given
-
-    def _engine(self, table: Mapping[str, Any], place: int) -> Engine:
-        given = table.get("engine", "vllm")
-        if given not in get_args(Engine):
-            raise self._wrong("engine", given, ", ".join(get_args(Engine)), place)
-        return given  # type: ignore[no-any-return]
-
-    def _words(self, table: Mapping[str, Any], key: str, place: int) -> Mapping[Language, str]:
-        given = table.get(key, "")
-        if isinstance(given, str):
-            return {"zh": given, "en": given}
-        if not isinstance(given, dict) or not given or not all(isinstance(text, str) for text in given.values()):
-            raise self._wrong(key, given, f'{key}.zh = "…", {key}.en = "…"', place)
-        either = next(iter(given.values()))
-        return {"zh": given.get("zh", either), "en": given.get("en", either)}
-
-    def _list(self, table: Mapping[str, Any], key: str, place: int) -> tuple[str, ...]:
-        given = table.get(key, [])
-        if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
-            raise self._wrong(key, given, f'{key} = ["…"]', place)
-        return tuple(given)
-
-    def _misnamed(self, given: Any) -> MisnamedModel:
-        if not isinstance(given, dict) or set(given) != {"name", "means", "why"}:
-            raise self._wrong("misnamed", given, "name, means, why", 0)
-        means = self._list(given, "means", 0)
-        return MisnamedModel(self._text(given, "name", 0), means, self._words(given, "why", 0))
-
-    def _wrong(self, key: str, given: object, allowed: str, place: int) -> ConfigError:
-        shown, line = "-" if given is None else str(given)[:200], self._line(key, place)
+    def _wrong(self, key: str, given: object, allowed: str, place: TomlEntry | None) -> ConfigError:
+        shown, line = "-" if given is None else str(given)[:200], self._lines.line(key, place)
         return ConfigError("model_file_wrong", file=self._file, line=line, key=key, given=shown, allowed=allowed)
-
-    def _span(self, place: int) -> tuple[int, int]:
-        heads = [number for number, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*models\s*\]\]", line)]
-        if not 0 < place <= len(heads):
-            return 0, len(self._lines)
-        return heads[place - 1], heads[place] if place < len(heads) else len(self._lines)
-
-    def _find(self, key: str, place: int) -> int | None:
-        start, end = self._span(place)
-        setting = re.compile(rf"\s*(?:\[+[\w.]*\b)?[\"']?{re.escape(key)}[\"']?\s*[\].=]")
-        return next((number for number in range(start, end) if key and setting.match(self._lines[number])), None)
-
-    def _has(self, key: str, place: int) -> bool:
-        return self._find(key, place) is not None
-
-    def _line(self, key: str, place: int) -> int:
-        """Return the 1-based line that sets `key`: at the top (place 0) or in model number `place`."""
-        found = self._find(key, place)
-        return (self._span(place)[0] if found is None else found) + 1

@@ -141,6 +141,10 @@ def test_own_catalogue_file_overrides_and_extends_models(tmp_path: Path) -> None
         ('model_type = "llama"', 'model_type = "mamba"', 11, "config"),
         ('about.zh = "试试"', "about.zh = 3", 9, "about"),
         ('family = "Mine"', "family = 1", 2, "family"),
+        ('licence = "MIT"', 'licence = "MIT"\nneeds_code = "no"', 8, "needs_code"),
+        ('id = "me/Tiny-1B"', 'base = "Qwen/Qwen3-8B"', 4, "id"),
+        ("vocab_size = 512", 'vocab_size = 512\n[[misnamed]]\nname = "x"\nmeans = 3\nwhy = "y"', 20, "means"),
+        ("vocab_size = 512", 'vocab_size = 512\n[[misnamed]]\nname = "x"\nbase = "z"', 20, "base"),
     ],
 )
 def test_wrong_catalogue_value_is_named_with_its_line(

@@ -12,16 +12,27 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from app.core import AppError, ConfigError, Language
+import pydantic
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Strict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from app.core import AppError, ConfigError, Language, TomlLines
 
 __all__ = ["Field", "FieldChoice", "FieldKind", "Template", "Templates", "Words", "built_in", "digest", "load"]
 _ORDER = (
@@ -32,12 +43,23 @@ _MOST_FILES = 200  # of the folder; chosen by hand, not tuned
 FieldKind = Literal["text", "choice", "number"]
 MOST_FIELDS = 8
 MOST_CHOICES = 32
-_TEMPLATE_KEY = (re.compile(r"\w[\w-]{0,63}"), "a-z 0-9 _ -, 1 – 64")
-_FIELD_KEY = (re.compile(r"[a-z][a-z0-9_]{0,31}"), "a-z 0-9 _, 1 – 32")
+_UNKNOWN = "unexpected_keyword_argument"  # pydantic's name for a key that a dataclass lacks
 _RESERVED = ("frames", "frame", "first_frame", "text")  # keys that every finding has
-_TEMPLATE_KEYS = ("key", "name", "about", "ask", "join", "needs_question", "fields")
-_FIELD_KEYS = ("key", "kind", "name", "about", "choices", "quoted")
 _MOST_CHARACTERS = {"name": 60, "about": 300, "ask": 4000, "join": 4000}
+_ALLOWED = {
+    "key": "a-z 0-9 _ -, 1 – 64",
+    "needs_question": "true, false",
+    "fields": f"[[fields]], <= {MOST_FIELDS}",
+    **{key: f'"…", {{ zh = "…", en = "…" }}, 1 – {most}' for key, most in _MOST_CHARACTERS.items()},
+}
+_ALLOWED_IN_FIELD = {
+    **_ALLOWED,
+    "key": "a-z 0-9 _, 1 – 32",
+    "kind": ", ".join(get_args(FieldKind)),
+    "choices": f'["…", {{ key = "…", zh = "…", en = "…" }}], 2 – {MOST_CHOICES}; kind = "choice"',
+    "quoted": "true, false",
+}
+"""What errors name as allowed values, by key."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +154,49 @@ class Words:
         return self.zh if language == "zh" else self.en
 
 
+def _words(most: int) -> BeforeValidator:
+    """Return the validator of a text: a string for both languages or a table; a missing language takes the other."""
+    text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=most)]
+    table = TypeAdapter(Annotated[dict[Language, text], pydantic.Field(min_length=1)])
+
+    def validate(given: object) -> Words:
+        if isinstance(given, Words):
+            return given
+        texts = table.validate_python({"zh": given, "en": given} if isinstance(given, str) else given)
+        either = next(iter(texts.values()))
+        return Words(texts.get("zh", either), texts.get("en", either))
+
+    return BeforeValidator(validate)
+
+
+def _choice_table(given: object) -> object:
+    """Return the table of a choice: a string is its key and its name, and a table has the names beside the key."""
+    if isinstance(given, str):
+        return {"key": given, "name": given}
+    if not isinstance(given, dict):
+        return given
+    names = {language: name for language, name in given.items() if language != "key"}
+    return {"key": given.get("key", names.get("en", names.get("zh"))), "name": names}
+
+
+def _field_table(given: object) -> object:
+    return {**_name_of(given), "about": Words(), **given} if isinstance(given, dict) else given
+
+
+def _name_of(table: Mapping[str, Any]) -> dict[str, Words]:
+    key = table.get("key")
+    return {"name": Words(key, key)} if isinstance(key, str) else {}
+
+
 @dataclass(frozen=True)
 class FieldChoice:
     """Value of a field of kind "choice". The model reads and writes its name."""
 
-    key: str
-    name: Words
+    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
+
+
+_Choice = Annotated[FieldChoice, BeforeValidator(_choice_table)]
 
 
 @dataclass(frozen=True)
@@ -153,12 +212,39 @@ class Field:
         quoted: The value is copied from the picture, so that "21:15" in it is not a time that the model claims.
     """
 
-    key: str
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     kind: FieldKind
-    name: Words
-    about: Words
-    choices: tuple[FieldChoice, ...] = ()
-    quoted: bool = False
+    name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
+    about: Annotated[Words, _words(_MOST_CHARACTERS["about"])]
+    choices: Annotated[tuple[_Choice, ...], pydantic.Field(min_length=2, max_length=MOST_CHOICES)] = ()
+    quoted: Annotated[bool, Strict()] = False
+
+
+def _with_choices(field: Field) -> Field:
+    """Check that a field has choices if it is one, and no two alike."""
+    if field.kind == "choice" and not field.choices:
+        raise PydanticCustomError("missing", "no choices", {"key": "choices"})
+    if field.kind != "choice" and field.choices:
+        given = [one.key for one in field.choices]
+        raise PydanticCustomError("value", "choices of another kind", {"key": "choices", "given": given})
+    for values in zip(*((one.key, one.name.zh, one.name.en) for one in field.choices), strict=True):
+        _no_two(values, "choices")
+    return field
+
+
+def _with_own_keys(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    _no_two((*_RESERVED, *(field.key for field in fields)), "key")
+    return fields
+
+
+def _no_two(values: tuple[str, ...], key: str) -> None:
+    """Check that no value is there twice; the error has the place of the second among the fields."""
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            second = place - len(_RESERVED) + 1
+            raise PydanticCustomError("twice", "twice", {"key": key, "twice": value, "place": second})
 
 
 @dataclass(frozen=True)
@@ -175,13 +261,24 @@ class Template:
         needs_question: The template needs a question of the user.
     """
 
-    key: str
-    name: Words
-    about: Words
-    ask: Words
-    join: Words
-    fields: tuple[Field, ...] = ()
-    needs_question: bool = False
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    key: Annotated[str, StringConstraints(pattern=r"^\w[\w-]{0,63}$")]
+    name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
+    about: Annotated[Words, _words(_MOST_CHARACTERS["about"])]
+    ask: Annotated[Words, _words(_MOST_CHARACTERS["ask"])]
+    join: Annotated[Words, _words(_MOST_CHARACTERS["join"])]
+    fields: Annotated[
+        tuple[Annotated[Field, BeforeValidator(_field_table), AfterValidator(_with_choices)], ...],
+        pydantic.Field(max_length=MOST_FIELDS),
+        AfterValidator(_with_own_keys),
+    ] = ()
+    needs_question: Annotated[bool, Strict()] = False
+
+
+@cache
+def _adapter() -> TypeAdapter[Template]:
+    return TypeAdapter(Template)
 
 
 def parse(text: str, *, file: str, stem: str) -> Template:
@@ -195,142 +292,32 @@ def parse(text: str, *, file: str, stem: str) -> Template:
     Raises:
         ConfigError: The text is not TOML, or a key or value is wrong; with the line.
     """
+    lines = TomlLines(text)
+    table = {"key": re.sub(r"[^\w-]+", "-", stem), **lines.parsed(file=file, error_key="template_not_toml")}
     try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: a number of 5,000 digits, 1,000 brackets
-        place = re.search(r"at line (\d+)", str(error))
-        line = int(place[1]) if place else text.count("\n") + 1
-        raise ConfigError("template_not_toml", file=file, line=line, reason=str(error)) from error
-    return _Reader(text, file).template(table, stem)
+        return _adapter().validate_python({**_name_of(table), "about": Words(), "join": Words(), **table})
+    except ValidationError as error:
+        # A misspelt key is the cause of a missing one.
+        found = sorted(error.errors(include_url=False), key=lambda one: one["type"] != _UNKNOWN)
+        raise _as_config_error(found[0], file, lines) from error
 
 
-class _Reader:
-    """Validator of one file's values; `_wrong` finds the line."""
-
-    def __init__(self, text: str, file: str) -> None:
-        self._lines = text.splitlines()
-        self._file = file
-
-    def template(self, table: Mapping[str, Any], stem: str) -> Template:
-        self._known(table, _TEMPLATE_KEYS, 0)
-        key = self._key({"key": re.sub(r"[^\w-]+", "-", stem), **table}, 0, *_TEMPLATE_KEY)
-        return Template(
-            key=key,
-            name=self._words(table, "name", 0, default=key),
-            about=self._words(table, "about", 0, default=""),
-            ask=self._words(table, "ask", 0),
-            join=self._words(table, "join", 0, default=""),
-            fields=self._fields(table.get("fields", [])),
-            needs_question=self._flag(table, "needs_question", 0),
-        )
-
-    def _fields(self, given: Any) -> tuple[Field, ...]:
-        if not isinstance(given, list) or len(given) > MOST_FIELDS or not all(isinstance(one, dict) for one in given):
-            raise self._wrong("fields", given, f"[[fields]], <= {MOST_FIELDS}", 0)
-        fields = tuple(self._field(table, place) for place, table in enumerate(given, 1))
-        for place, one in enumerate(fields, 1):
-            if one.key in [*_RESERVED, *(other.key for other in fields[: place - 1])]:
-                raise self._twice("key", one.key, place)
-        return fields
-
-    def _field(self, table: Mapping[str, Any], place: int) -> Field:
-        self._known(table, _FIELD_KEYS, place)
-        key = self._key(table, place, *_FIELD_KEY)
-        kind = self._required(table, "kind", place)
-        if kind not in get_args(FieldKind):
-            raise self._wrong("kind", kind, ", ".join(get_args(FieldKind)), place)
-        return Field(
-            key=key,
-            kind=kind,
-            name=self._words(table, "name", place, default=key),
-            about=self._words(table, "about", place, default=""),
-            choices=self._choices(table, place) if kind == "choice" else self._no_choices(table, place),
-            quoted=self._flag(table, "quoted", place),
-        )
-
-    def _choices(self, table: Mapping[str, Any], place: int) -> tuple[FieldChoice, ...]:
-        given = self._required(table, "choices", place)
-        if not isinstance(given, list) or not 2 <= len(given) <= MOST_CHOICES:
-            raise self._wrong("choices", given, f"[…], 2 – {MOST_CHOICES}", place)
-        choices = tuple(self._choice(one, place) for one in given)
-        for column in zip(*((one.key, one.name.zh, one.name.en) for one in choices), strict=True):
-            for value in column:
-                if column.count(value) > 1:
-                    raise self._twice("choices", value, place)
-        return choices
-
-    def _choice(self, given: Any, place: int) -> FieldChoice:
-        if isinstance(given, str):
-            given = {"key": given, "zh": given, "en": given}
-        if not isinstance(given, dict) or set(given) - {"key", "zh", "en"}:
-            raise self._wrong("choices", given, '"…", { key = "…", zh = "…", en = "…" }', place)
-        words = self._words({"choices": {k: v for k, v in given.items() if k != "key"}}, "choices", place, most=60)
-        key = given.get("key", words.en)
-        if not isinstance(key, str) or not key.strip():
-            raise self._wrong("choices", given, 'key = "…"', place)
-        return FieldChoice(key.strip(), words)
-
-    def _no_choices(self, table: Mapping[str, Any], place: int) -> tuple[FieldChoice, ...]:
-        if "choices" in table:
-            raise self._wrong("choices", table["choices"], 'kind = "choice"', place)
-        return ()
-
-    def _key(self, table: Mapping[str, Any], place: int, form: re.Pattern[str], allowed: str) -> str:
-        key = self._required(table, "key", place)
-        if not isinstance(key, str) or not form.fullmatch(key):
-            raise self._wrong("key", key, allowed, place)
-        return key
-
-    def _flag(self, table: Mapping[str, Any], key: str, place: int) -> bool:
-        given = table.get(key, False)
-        if not isinstance(given, bool):
-            raise self._wrong(key, given, "true, false", place)
-        return given
-
-    def _words(
-        self, table: Mapping[str, Any], key: str, place: int, *, default: str | None = None, most: int | None = None
-    ) -> Words:
-        """Return a text in both languages; a missing one is replaced by the other."""
-        if key not in table and default is not None:
-            return Words(default, default)
-        given = self._required(table, key, place)
-        texts = {"zh": given, "en": given} if isinstance(given, str) else given
-        most = most or _MOST_CHARACTERS[key]
-        allowed = f'"…", {{ zh = "…", en = "…" }}, 1 – {most}'
-        if not isinstance(texts, dict) or not texts or set(texts) - {"zh", "en"}:
-            raise self._wrong(key, given, allowed, place)
-        for text in texts.values():
-            if not isinstance(text, str) or not 0 < len(text.strip()) <= most:
-                raise self._wrong(key, text, allowed, place)
-        return Words(*(str(texts.get(one, texts.get(other))).strip() for one, other in (("zh", "en"), ("en", "zh"))))
-
-    def _required(self, table: Mapping[str, Any], key: str, place: int) -> Any:
-        if key not in table:
-            raise ConfigError("template_key_missing", file=self._file, line=self._line("", place), key=key)
-        return table[key]
-
-    def _known(self, table: Mapping[str, Any], allowed: tuple[str, ...], place: int) -> None:
-        for key in table:
-            if key not in allowed:
-                line = self._line(key, place)
-                raise ConfigError(
-                    "template_key_unknown", file=self._file, line=line, key=key, allowed=", ".join(allowed)
-                )
-
-    def _wrong(self, key: str, given: object, allowed: str, place: int) -> ConfigError:
-        shown = repr(given) if len(repr(given)) <= 80 else f"{repr(given)[:77]}…"
-        return ConfigError(
-            "template_value", file=self._file, line=self._line(key, place), key=key, given=shown, allowed=allowed
-        )
-
-    def _twice(self, key: str, given: str, place: int) -> ConfigError:
-        return ConfigError("template_key_twice", file=self._file, line=self._line(key, place), key=key, given=given)
-
-    def _line(self, key: str, place: int) -> int:
-        """Return the line, from 1, that sets `key`: at the top (place 0) or in field number `place`."""
-        heads = [number for number, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*fields\s*\]\]", line)]
-        start = heads[place - 1] if 0 < place <= len(heads) else 0
-        end = heads[place] if place < len(heads) and key != "fields" else len(self._lines)
-        setting = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[\].=]")
-        found = (number for number in range(start, end) if key and setting.match(self._lines[number]))
-        return next(found, start) + 1
+def _as_config_error(error: ErrorDetails, file: str, lines: TomlLines) -> ConfigError:
+    location, context = error["loc"], error.get("ctx", {})
+    is_in_field = len(location) > 1 and location[0] == "fields"
+    number = int(location[1]) + 1 if is_in_field else context.get("place", 0)
+    place = ("fields", number) if number else None
+    inner = location[2:] if is_in_field else location
+    key = context.get("key") or (str(inner[0]) if inner else "fields")
+    line = lines.line(key, place)
+    allowed = _ALLOWED_IN_FIELD if place else _ALLOWED
+    if error["type"] == "missing":
+        return ConfigError("template_key_missing", file=file, line=lines.line("", place), key=key)
+    if error["type"] == _UNKNOWN:
+        names = ", ".join(one.name for one in fields(Field if place else Template))
+        return ConfigError("template_key_unknown", file=file, line=line, key=key, allowed=names)
+    if error["type"] == "twice":
+        return ConfigError("template_key_twice", file=file, line=line, key=key, given=context["twice"])
+    given = repr(context.get("given", error["input"]))
+    shown = given if len(given) <= 80 else f"{given[:77]}…"
+    return ConfigError("template_value", file=file, line=line, key=key, given=shown, allowed=allowed[key])

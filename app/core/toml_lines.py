@@ -1,0 +1,61 @@
+"""TOML text with its line numbers, for errors about files that a user writes.
+
+tomllib reports a line for invalid TOML only, and pydantic, which checks the values, knows none.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from app.core.errors import ConfigError
+
+TomlEntry = tuple[str, int]
+"""A table of an array of tables `[[name]]`: the name, and its number from 1."""
+_HEAD = re.compile(r"\s*\[\[\s*([\w-]+)\s*\]\]")
+
+
+class TomlLines:
+    """A TOML text and the lines of its keys, at the top or in one table of an array of tables."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._lines = text, text.splitlines()
+        self._starts: dict[TomlEntry | None, int] = {None: 0}
+        counted: Counter[str] = Counter()
+        for number, line in enumerate(self._lines):
+            if head := _HEAD.match(line):
+                counted[head[1]] += 1
+                self._starts[head[1], counted[head[1]]] = number
+
+    def parsed(self, *, file: str, error_key: str) -> dict[str, Any]:
+        """Parse the text.
+
+        Raises:
+            ConfigError: It is not TOML: `error_key` with the file, the line and the reason.
+        """
+        try:
+            return tomllib.loads(self._text)
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 1,000 brackets: not TOMLDecodeError
+            place = re.search(r"at line (\d+)", str(error))
+            line = int(place[1]) if place else self._text.count("\n") + 1
+            raise ConfigError(error_key, file=file, line=line, reason=str(error)) from error
+
+    def line(self, key: str, entry: TomlEntry | None = None) -> int:
+        """Return the line, from 1, that sets `key`; the first line of the entry if none does."""
+        return next(self._found(key, entry), self._starts.get(entry, 0)) + 1
+
+    def has(self, key: str, entry: TomlEntry | None = None) -> bool:
+        """Return whether a line sets `key`."""
+        return next(self._found(key, entry), None) is not None
+
+    def _found(self, key: str, entry: TomlEntry | None) -> Iterator[int]:
+        start = self._starts.get(entry, 0)
+        end = min((other for other in self._starts.values() if other > start), default=len(self._lines))
+        name = rf"[\"']?{re.escape(key)}[\"']?\s*[\].=]"
+        setting, head = re.compile(rf"\s*(?:\[+\s*(?:[\w.-]*\.)?)?{name}"), re.compile(rf"\s*\[+\s*{name}")
+        yield from (number for number in range(start, end) if key and setting.match(self._lines[number]))
+        if entry is None:  # a table of the top may follow an array
+            yield from (number for number in range(end, len(self._lines)) if key and head.match(self._lines[number]))

@@ -31,4 +31,3 @@ from .task import Control as Control
 from .task import EarlierResults as EarlierResults
 from .task import Task as Task
 from .task import facts_incomplete as facts_incomplete
-from .task import have_same_settings as have_same_settings

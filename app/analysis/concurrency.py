@@ -21,10 +21,12 @@ class ConcurrentEvents:
     Attributes:
         cancel: Set by the user.
         stop: Watched by the threads; set when the `with` block ends in any way.
+        apply: Called with each event, in the thread that emits it.
     """
 
-    def __init__(self, cancel: threading.Event) -> None:
+    def __init__(self, cancel: threading.Event, apply: Emit = lambda event: None) -> None:
         self.cancel = cancel
+        self.apply = apply
         self.stop = threading.Event()
         self._events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
 
@@ -40,12 +42,16 @@ class ConcurrentEvents:
 
         def run() -> None:
             try:
-                future.set_result(work(self._events.put))
+                future.set_result(work(self._emit))
             except BaseException as error:  # noqa: BLE001  # raised again by future.result()
                 future.set_exception(error)
 
         threading.Thread(target=run, name=f"analysis-{name}", daemon=True).start()
         return future
+
+    def _emit(self, event: AnalysisEvent) -> None:
+        self.apply(event)
+        self._events.put(event)
 
     def drain(self) -> Iterator[AnalysisEvent]:
         """Yield the queued events without waiting."""

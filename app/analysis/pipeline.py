@@ -12,7 +12,6 @@ raised: nothing is lost.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
@@ -32,26 +31,23 @@ from app.core import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
+    AnalysisState,
     Answered,
     AppError,
     Cancelled,
-    ChunkDone,
     ChunkResult,
-    DecodeSummary,
     EngineInfo,
     EngineProgress,
+    EngineReady,
     FactsMeasured,
+    FileHashed,
     Finished,
-    FrameFacts,
     Heard,
     InputError,
     KeyframesChosen,
-    Layout,
     Notice,
     Noticed,
-    Planned,
-    Probed,
-    Stage,
+    ReportHeader,
     StageStarted,
     Transcript,
     VideoEvent,
@@ -122,54 +118,13 @@ class _Run:
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
         self.background = background
         self.state = PipelineState(task.control, background.stop)
-        self.video: VideoInfo | None = None
-        self.sha256 = ""
-        self.decode: DecodeSummary | None = None
-        self.keyframes: Frames = ()
-        self.facts: dict[int, FrameFacts] = {}
-        self.layout: Layout | None = None
-        self.results: dict[int, ChunkResult] = {}
-        self.transcript: Transcript | None = None
-        self.engine: EngineInfo | None = None
-        self.notices: list[Notice] = []
-        self.seconds: dict[str, float] = {}
-        self._stage: tuple[Stage, float] | None = None
+        background.apply = self.state.apply
 
     def events(self) -> Iterator[AnalysisEvent]:
-        """Yield the events of a run, and record the results that they carry."""
-        for event in self._all():
-            self._note(event)
-            yield event
-
-    def missing_facts(self, report: Analysis) -> Iterator[AnalysisEvent]:
-        """Yield the facts that an interrupted run had not measured, then the report with them. No model is asked."""
-        yield StageStarted("facts", len(report.keyframes))
-        facts = {one.number: one for one in report.facts}
-        notices = tuple(notice for notice in report.notices if notice.key != "facts_pending")
-        opening = self.background.start("opening", lambda _: self._opening())
-        video = self.background.start("video", lambda emit: self._read(opening, emit))
-        try:
-            for event in self._wait(video):
-                if isinstance(event, KeyframesChosen):
-                    self._check_same(report, event.keyframes)
-                elif isinstance(event, FactsMeasured):
-                    facts[event.facts.number] = event.facts
-                    yield event
-        except Cancelled:
-            raise
-        except AppError as error:
-            notices += (facts_incomplete(error),)
-        yield Finished(replace(report, facts=tuple(facts[number] for number in sorted(facts)), notices=notices))
-
-    def _check_same(self, report: Analysis, frames: Frames) -> None:
-        """Raise InputError("video_changed") where `frames` are not those of the report."""
-        if [frame.time_seconds for frame in frames] != [frame.time_seconds for frame in report.keyframes]:
-            raise InputError("video_changed", name=report.video.name)
-
-    def _all(self) -> Iterator[AnalysisEvent]:
-        yield StageStarted("survey")
+        """Yield the events of a run."""
+        yield self._said(StageStarted("survey"))
         if notice := range_notice(self.request.selection):
-            yield Noticed(notice)
+            yield self._said(Noticed(notice))
         start = self.background.start
         opening = start("opening", lambda _: self._opening())
         digest = start("digest", self._digest)
@@ -187,17 +142,45 @@ class _Run:
         except Cancelled:
             raise
         except AppError as error:
-            key = "incomplete" if merge_answers(self.task.done, self.results, self.keyframes) else "no_model_because"
-            yield Noticed(Notice(key, {"reason": as_notice(error)}, "error"))
+            key = "incomplete" if self._merged_results() else "no_model_because"
+            yield self._said(Noticed(Notice(key, {"reason": as_notice(error)}, "error")))
             yield from self._settle(heard, digest)
-            self.results = merge_answers(self.task.done, self.results, self.keyframes)
-            self.layout = self.layout or self.task.done.layout
-            if not self.results:  # a report of facts alone: show it at once
+            if not self._merged_results():  # a report of facts alone: show it at once
                 yield from self._pending(video)
             yield from self.background.until(video)
-            yield Finished(self._analysis())
+            yield Finished(self._report(is_failed=True))
             raise
-        yield Finished(self._analysis())
+        yield Finished(self._report())
+
+    def missing_facts(self, report: Analysis) -> Iterator[AnalysisEvent]:
+        """Yield the facts that an interrupted run had not measured, then the report with them. No model is asked."""
+        yield StageStarted("facts", len(report.keyframes))
+        notices = tuple(notice for notice in report.notices if notice.key != "facts_pending")
+        state = AnalysisState.of(replace(report, notices=notices))
+        opening = self.background.start("opening", lambda _: self._opening())
+        video = self.background.start("video", lambda emit: self._read(opening, emit))
+        try:
+            for event in self._wait(video):
+                if isinstance(event, KeyframesChosen):
+                    self._check_same(report, event.keyframes)
+                elif isinstance(event, FactsMeasured):
+                    state = state.apply(event)
+                    yield event
+        except Cancelled:
+            raise
+        except AppError as error:
+            state = state.apply(Noticed(facts_incomplete(error)))
+        assert state.report
+        yield Finished(state.report)
+
+    def _said(self, event: AnalysisEvent) -> AnalysisEvent:
+        self.state.apply(event)
+        return event
+
+    def _check_same(self, report: Analysis, frames: Frames) -> None:
+        """Raise InputError("video_changed") where `frames` are not those of the report."""
+        if [frame.time_seconds for frame in frames] != [frame.time_seconds for frame in report.keyframes]:
+            raise InputError("video_changed", name=report.video.name)
 
     def _wants_model(self) -> bool:
         return self.request.use_model and self.tools.open_engine is not None
@@ -210,14 +193,15 @@ class _Run:
 
     # ---- parallel tasks
 
-    def _digest(self, _emit: Emit) -> str:
-        return self.tools.digest(self.request.path, self.background.stop)
+    def _digest(self, emit: Emit) -> str:
+        sha256 = self.tools.digest(self.request.path, self.background.stop)
+        emit(FileHashed(sha256))
+        return sha256
 
     def _read(self, opening: Future[Opening | None], emit: Emit) -> None:
         try:
             wanted = ExtractionRequest(self.request.frames, self.request.selection, opening=opening.result())
             for event in self.tools.extract(self.request.path, wanted, self.background.stop):
-                self.state.note(event)
                 emit(event)
         except BaseException as error:
             self.state.fail(error)
@@ -234,39 +218,39 @@ class _Run:
         )
         for notice in notices:
             emit(Noticed(notice))
-        self.state.note(Heard(transcript))
         emit(Heard(transcript))
 
     def _open(self, emit: Emit) -> Opened:
         assert self.tools.open_engine
-        return self.tools.open_engine(emit, self.background.stop)
+        connection, engine = self.tools.open_engine(emit, self.background.stop)
+        emit(EngineReady(engine))
+        return connection, engine
 
     def _ask(self, opened: Future[Opened], opening: Future[Opening | None], emit: Emit) -> None:
         """Send all requests; an engine that dies is restarted once, and the new one continues where it ended."""
-        connection, self.engine = opened.result()
+        connection, engine = opened.result()
         from app.analysis.requests.request_executor import (
             EngineEnded,  # LangChain, which the opened engine has imported by now
         )
 
         early = opening.result()
         opening_seconds = early.seconds if early else None
-        asking = self._orchestrator(self.task, connection, emit)
+        asking = self._orchestrator(self.task, connection, engine, emit)
         try:
             asking.run(opening_seconds)
         except EngineEnded as ended:
             emit(Noticed(Notice("engine_restarted", {"reason": as_notice(ended.error)})))
-            connection, self.engine = self._open(emit)
+            connection, engine = self._open(emit)
             try:
-                self._orchestrator(replace(self.task, done=asking.done), connection, emit).run(opening_seconds)
+                self._orchestrator(replace(self.task, done=asking.done), connection, engine, emit).run(opening_seconds)
             except EngineEnded as again:
                 raise again.error from again
 
-    def _orchestrator(self, task: Task, connection: EngineConnection, emit: Emit) -> Orchestrator:
+    def _orchestrator(self, task: Task, connection: EngineConnection, engine: EngineInfo, emit: Emit) -> Orchestrator:
         from app.analysis.requests.orchestrator import Orchestrator
 
         # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
-        served = self.engine.model if self.engine else ""
-        connection = replace(connection, conditions={**self.conditions, "served": served})
+        connection = replace(connection, conditions={**self.conditions, "served": engine.model})
         return Orchestrator(task, self.template, connection, self.state, emit, self.background.stop)
 
     # ---- the run itself
@@ -282,10 +266,10 @@ class _Run:
 
     def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[AnalysisEvent]:
         if engine is None or asking is None:
-            yield Noticed(Notice("no_model"))
+            yield self._said(Noticed(Notice("no_model")))
             return
         if not engine.done():
-            yield StageStarted("engine")
+            yield self._said(StageStarted("engine"))
         while not engine.done():
             yield from self.background.drain()
             self.state.check()
@@ -303,82 +287,47 @@ class _Run:
         except Cancelled:
             raise
         except AppError as error:
-            if len(self.facts) == len(self.keyframes):
+            if len(self.state.now.facts) == len(self.state.now.keyframes):
                 raise
-            yield Noticed(facts_incomplete(error))
+            yield self._said(Noticed(facts_incomplete(error)))
 
     def _pending(self, video: Future[None]) -> Iterator[AnalysisEvent]:
         """Yield the report without the facts that are still being measured; nothing where all of them are."""
         if not video.done():
-            yield StageStarted("facts", len(self.keyframes))
-            yield Answered(self._analysis(Notice("facts_pending", level="info")))
+            yield self._said(StageStarted("facts", len(self.state.now.keyframes)))
+            yield Answered(self._report(Notice("facts_pending", level="info")))
 
     def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
-        """Wait for both, and use what they found."""
+        """Wait for both."""
         for part in (heard, digest):
             yield from self.background.until(part)
-        if digest.exception() is None:
-            self.sha256 = digest.result()
 
     def _wait(self, future: Future[T]) -> Iterator[AnalysisEvent]:
         yield from self.background.until(future)
         future.result()
 
-    def _note(self, event: AnalysisEvent) -> None:
-        match event:
-            case Probed(video):
-                self.video = video
-            case KeyframesChosen(keyframes, decode):
-                self.keyframes, self.decode = keyframes, decode
-                self.notices += decode.notices
-            case FactsMeasured(facts):
-                self.facts[facts.number] = facts
-            case Heard(transcript):
-                self.transcript = transcript
-            case Planned(layout):
-                self.layout = layout
-            case ChunkDone(result):
-                self.results[result.number] = result
-            case Noticed(notice) if notice not in self.notices:
-                self.notices.append(notice)
-            case StageStarted(stage, _):
-                self._time_stage(stage)
-            case _:
-                pass
+    def _merged_results(self) -> tuple[ChunkResult, ...]:
+        """Return the answers of this run and those of an earlier one that it has not replaced."""
+        state = self.state.now
+        return merge_answers(self.task.done, state.results, state.keyframes)
 
-    def _time_stage(self, stage: Stage) -> None:
-        now = time.monotonic()
-        if self._stage:
-            name, since = self._stage
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + now - since, 3)
-        self._stage = (stage, now)
-
-    def _analysis(self, *notices: Notice) -> Analysis:
+    def _report(self, *notices: Notice, is_failed: bool = False) -> Analysis:
         """Build the report from what is known now; `notices` hold for this one only."""
-        assert self.video and self.decode
-        self._time_stage("facts" if notices else "done")
-        by_number = sorted(self.results.items())
-        return Analysis(
-            id=self.task.job_id,
-            created=self.created,
-            request=self.request,
-            video=self.video,
-            sha256=self.sha256,
-            decode=self.decode,
-            keyframes=self.keyframes,
-            facts=tuple(self.facts[number] for number in sorted(self.facts)),
-            chunks=tuple(result for number, result in by_number if number > 0),
-            summary=self.results.get(0),
-            engine=self.engine or (self.task.done.engine if self.results else None),
-            notices=(*self.notices, *notices),
-            seconds_by_stage=dict(self.seconds),
-            app_version=version("framelens"),
-            layout=self.layout,
-            joins=tuple(result for number, result in by_number if number < 0),
-            transcript=self.transcript,
-            conditions=self.conditions,
-            field_names=self._field_names(),
+        state, done = self.state.now.with_stage_timed(), self.task.done
+        if is_failed:
+            state = replace(state, results=self._merged_results(), layout=state.layout or done.layout)
+        state = replace(
+            state,
+            notices=(*state.notices, *notices),
+            engine=(state.engine or done.engine) if state.results else state.engine,
+            header=ReportHeader(
+                id=self.task.job_id,
+                created=self.created,
+                request=self.request,
+                app_version=version("framelens"),
+                conditions=self.conditions,
+                field_names={one.key: one.name.of(self.request.language) for one in self.template.fields},
+            ),
         )
-
-    def _field_names(self) -> dict[str, str]:
-        return {one.key: one.name.of(self.request.language) for one in self.template.fields}
+        assert state.report
+        return state.report

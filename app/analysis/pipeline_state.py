@@ -1,4 +1,4 @@
-"""State shared by the video side of a run, which fills it, and the request threads, which wait for it."""
+"""State of a run, shared by the threads that fill it and those that wait for it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from app.analysis.inputs.transcription import cues_between
 from app.analysis.task import Control
 from app.core import (
     AnalysisEvent,
+    AnalysisState,
     Cancelled,
     Cue,
     DecodeSummary,
-    FactsMeasured,
     FrameFacts,
-    Heard,
     Keyframe,
-    KeyframesChosen,
-    OpeningChosen,
     Paused,
-    Probed,
     Transcript,
     VideoInfo,
 )
@@ -29,41 +25,29 @@ Frames = tuple[Keyframe, ...]
 
 
 class PipelineState:
-    """Results of the video side, for threads that wait for them.
+    """The state of the run, which all its threads fold their events into and wait for.
 
-    `note`, `add_cues` and `fail` fill it. The getters block until their value is known and raise Cancelled, Paused or
-    the error of the video side.
+    The getters block until their value is known and raise Cancelled, Paused or the error of the video side.
     """
 
     def __init__(self, control: Control, stop: threading.Event) -> None:
         self._control = control
         self._stop = stop
         self._changed = threading.Condition()
-        self._video: VideoInfo | None = None
-        self._opening: Frames = ()
-        self._chosen: tuple[Frames, DecodeSummary] | None = None
-        self._facts: dict[int, FrameFacts] = {}
-        self._heard: Heard | None = None
+        self._state = AnalysisState()
         self._cues: list[Cue] = []
         self._reached_seconds = 0.0
         self._error: BaseException | None = None
 
-    def note(self, event: AnalysisEvent) -> None:
-        """Store the result that `event` carries; other events are ignored."""
+    @property
+    def now(self) -> AnalysisState:
+        """Return what is known now."""
+        return self._state
+
+    def apply(self, event: AnalysisEvent) -> None:
+        """Fold one more event."""
         with self._changed:
-            match event:
-                case Probed(video):
-                    self._video = video
-                case OpeningChosen(keyframes):
-                    self._opening = keyframes
-                case KeyframesChosen(keyframes, decode):
-                    self._chosen = keyframes, decode
-                case FactsMeasured(facts):
-                    self._facts[facts.number] = facts
-                case Heard():
-                    self._heard = event
-                case _:
-                    return
+            self._state = self._state.apply(event)
             self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
@@ -74,36 +58,37 @@ class PipelineState:
 
     def video(self) -> VideoInfo:
         """Return the video's metadata."""
-        self._until(lambda: self._video is not None)
-        assert self._video
-        return self._video
+        self._until(lambda: self._state.video is not None)
+        assert self._state.video
+        return self._state.video
 
     def opening(self) -> Frames:
         """Return the frames of the opening, chosen before the rest is read; none if all are chosen at once."""
-        self._until(lambda: bool(self._opening or self._chosen))
-        return self._opening
+        self._until(lambda: bool(self._state.keyframes))
+        return self._state.opening
 
     @property
     def has_chosen(self) -> bool:
         """Return True if all frames are chosen."""
-        return self._chosen is not None
+        return self._state.decode is not None
 
     def chosen(self) -> tuple[Frames, DecodeSummary]:
         """Return all frames and the summary of the decoding."""
-        self._until(lambda: self._chosen is not None)
-        assert self._chosen
-        return self._chosen
+        self._until(lambda: self._state.decode is not None)
+        assert self._state.decode
+        return self._state.keyframes, self._state.decode
 
     def end_seconds(self) -> float:
         """Return the end of the video as known so far, without waiting."""
-        if self._chosen:
-            return self._chosen[1].readable_seconds
-        return (self._video.duration_seconds_from_header if self._video else None) or 0.0
+        if self._state.decode:
+            return self._state.decode.readable_seconds
+        return (self._state.video.duration_seconds_from_header if self._state.video else None) or 0.0
 
     def facts(self, frames: Frames) -> dict[int, FrameFacts]:
         """Return the facts of at least these frames, by number."""
-        self._until(lambda: all(frame.number in self._facts for frame in frames))
-        return self._facts
+        wanted = {frame.number for frame in frames}
+        self._until(lambda: wanted <= {one.number for one in self._state.facts})
+        return {one.number: one for one in self._state.facts}
 
     def add_cues(self, reached_seconds: float, cues: Sequence[Cue]) -> None:
         """Add new cues; everything up to `reached_seconds` of the video is transcribed."""
@@ -114,9 +99,9 @@ class PipelineState:
 
     def cues(self, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
         """Return the cues in [start_seconds, end_seconds) once all of them are transcribed."""
-        self._until(lambda: self._heard is not None or self._reached_seconds >= end_seconds)
-        if self._heard:
-            return cues_between(self._heard.transcript, start_seconds, end_seconds)
+        self._until(lambda: self._state.is_heard or self._reached_seconds >= end_seconds)
+        if self._state.is_heard:
+            return cues_between(self._state.transcript, start_seconds, end_seconds)
         return cues_between(Transcript("speech", "", tuple(self._cues)), start_seconds, end_seconds)
 
     def check(self) -> None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.core import Analysis, AnalysisRequest, AppError, ChunkResult, EngineInfo, Keyframe, Layout, Notice
+from app.core import Analysis, AnalysisRequest, AppError, ChunkResult, EngineInfo, Keyframe, Layout, Notice, in_order
 from app.i18n import as_notice
 
 
@@ -75,38 +75,34 @@ def join_key(request: AnalysisRequest, conditions: Mapping[str, str], prompt: st
     return f"{_settings(request, conditions)}.join.{_digest(prompt)}"
 
 
-def have_same_settings(one: ChunkResult, other: ChunkResult) -> bool:
-    """Return True if two answers may share a report."""
-    return one.key.partition(".")[0] == other.key.partition(".")[0]
-
-
 def merge_answers(
-    done: EarlierResults, fresh: Mapping[int, ChunkResult], frames: Sequence[Keyframe]
-) -> dict[int, ChunkResult]:
-    """Merge the answers of a failed run with the earlier ones that it has not replaced, by number.
+    done: EarlierResults, fresh: Sequence[ChunkResult], frames: Sequence[Keyframe]
+) -> tuple[ChunkResult, ...]:
+    """Merge the answers of a failed run with the earlier ones that it has not replaced.
 
     Earlier joins are kept if no part has changed.
 
     Args:
         done: Results of the earlier run.
-        fresh: Answers of the failed run, by number.
+        fresh: Answers of the failed run.
         frames: Keyframes of the failed run.
     """
     by_number = {frame.number: frame for frame in frames}
-    held = {number for result in fresh.values() for number in result.frames}
+    new = {result.number: result for result in fresh}
+    held = {number for result in fresh for number in result.frames}
     parts = {result.number: result for result in done.results if result.number > 0}
     left = {
         number: result
         for number, result in parts.items()
-        if number not in fresh
+        if number not in new
         and not held & set(result.frames)
-        and all(have_same_settings(result, one) for one in fresh.values())
+        and all(result.settings == one.settings for one in fresh)
         and _is_about(result, by_number)
     }
-    together = {**left, **fresh}
+    together = {**left, **new}
     if parts and all(together.get(number) == result for number, result in parts.items()):
-        return {**{result.number: result for result in done.results}, **together}
-    return together
+        together = {**{result.number: result for result in done.results}, **together}
+    return in_order(together.values())
 
 
 def facts_incomplete(error: AppError) -> Notice:

@@ -67,7 +67,7 @@ async def _frame(request: Request, services: Services) -> Response:
 
 def _picture(services: Services, job_id: str, index: int, side: int | None) -> bytes:
     job = services.jobs.snapshot(job_id)
-    for frame in (*job.keyframes, *job.found):
+    for frame in (*job.progress.keyframes, *job.progress.found):
         if frame.frame_index == index:
             return frame.jpeg if side is None else smaller(frame.jpeg, side)
     raise InputError("frame_unknown", id=job_id, number=index)

@@ -145,7 +145,7 @@ def _outcomes(
                 running.remove(one)
                 progress.ended(one.row)
                 outcome = _finish(batch, one, job)
-                if isinstance(job.error, InputError) and job.video is None:  # not a video: nothing to keep
+                if isinstance(job.error, InputError) and job.progress.video is None:  # not a video: nothing to keep
                     services.jobs.remove(one.run.job_id)
                     outcome = replace(outcome, job=None)
                 yield outcome

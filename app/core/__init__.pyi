@@ -1,3 +1,6 @@
+from .analysis_state import AnalysisState as AnalysisState
+from .analysis_state import ReportHeader as ReportHeader
+from .analysis_state import in_order as in_order
 from .background_task import BackgroundTaskRunner as BackgroundTaskRunner
 from .background_task import Listener as Listener
 from .child_environment import engine_environment as engine_environment
@@ -21,7 +24,9 @@ from .domain import Cue as Cue
 from .domain import DecodeSummary as DecodeSummary
 from .domain import EngineInfo as EngineInfo
 from .domain import EngineProgress as EngineProgress
+from .domain import EngineReady as EngineReady
 from .domain import FactsMeasured as FactsMeasured
+from .domain import FileHashed as FileHashed
 from .domain import Finding as Finding
 from .domain import Finished as Finished
 from .domain import FrameFacts as FrameFacts

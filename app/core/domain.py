@@ -7,7 +7,7 @@ presentation timestamps. A repr shows shapes and sizes, never pixels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -395,6 +395,11 @@ class ChunkResult:
     key: str = ""
 
     @property
+    def settings(self) -> str:
+        """Return the digest of the settings that the answer depends on; only answers with the same share a report."""
+        return self.key.partition(".")[0]
+
+    @property
     def is_broken(self) -> bool:
         """Return whether the answer repeats itself, was cut off, or is empty; it then gives no headline."""
         return not BREAKS.isdisjoint(self.troubles)
@@ -482,6 +487,15 @@ class Analysis:
     transcript: Transcript | None = None
     conditions: Mapping[str, str] = field(default_factory=dict)
     field_names: Mapping[str, str] = field(default_factory=dict)
+
+    def with_results(self, results: Sequence[ChunkResult]) -> Analysis:
+        """Return the analysis with these answers, joins included, in the order of their numbers."""
+        return replace(
+            self,
+            chunks=tuple(result for result in results if result.number > 0),
+            summary=next((result for result in results if result.number == 0), None),
+            joins=tuple(result for result in results if result.number < 0),
+        )
 
     @property
     def mode(self) -> AnswerMode:
@@ -619,6 +633,20 @@ class EngineProgress:
 
 
 @dataclass(frozen=True)
+class EngineReady:
+    """The engine is ready and its image input has been checked."""
+
+    engine: EngineInfo
+
+
+@dataclass(frozen=True)
+class FileHashed:
+    """The SHA-256 of the file is known, in hex digits."""
+
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ModeChosen:
     """The mode of requests for a chunk; for mode "text", `reason` says why the pictures are not used."""
 
@@ -678,6 +706,8 @@ AnalysisEvent = (
     VideoEvent
     | StageStarted
     | EngineProgress
+    | EngineReady
+    | FileHashed
     | Heard
     | Planned
     | ModeChosen

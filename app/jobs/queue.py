@@ -211,7 +211,7 @@ class Jobs:
                 return
             is_answered = job.lacks_only_facts and not accept_changes
             changes = {} if is_answered else self.changes(job_id)
-            if changes and job.results and not accept_changes:
+            if changes and job.progress.results and not accept_changes:
                 raise InputError("settings_changed", names=", ".join(changes))
             self._restart(job, changed=bool(changes), listener=listener)
 
@@ -229,7 +229,7 @@ class Jobs:
                 raise InputError("video_not_here", name=job.name)
             if changes := self.changes(job_id):
                 raise InputError("settings_changed", names=", ".join(changes))
-            again = tuple(result.number for result in job.results if result.number == number)
+            again = tuple(result.number for result in job.progress.results if result.number == number)
             self._restart(replace(job, again=again), changed=False)
 
     def put_first(self, job_id: str) -> None:
@@ -286,8 +286,8 @@ class Jobs:
         if self._store.get(job.id):
             return job.id
         self._store.save(to_row(job, self._owner.name))
-        self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.keyframes))
-        for result in job.results:
+        self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.progress.keyframes))
+        for result in job.progress.results:
             self._store.save_result(job.id, result.number, result_to_text(result))
         self.indexing.index(job)
         return job.id
@@ -345,7 +345,8 @@ class Jobs:
         if changed:  # answers made with the old settings must not be mixed with those made with the new ones
             self._store.keep_results(job.id, ())
             conditions = dict(self._deduplicator.conditions(job.request))
-            job = replace(job, conditions=conditions, layout=None, chunks=(), again=(), analysis=None)
+            progress = replace(job.progress, layout=None, results=(), header=None)
+            job = replace(job, conditions=conditions, progress=progress, earlier=None, again=())
         same = self._deduplicator.key_of_request(job.request, job.conditions)
         self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=same, listener=listener))
 
@@ -398,7 +399,7 @@ class Jobs:
         job = replace(job, interruptions=job.interruptions + (row.state in ("running", "measuring")))
         is_same = row.state == "measuring" or dict(self._deduplicator.conditions(job.request)) == job.conditions
         if job.interruptions > _MOST_INTERRUPTIONS or not is_same:
-            self._repository.save(replace(job, state="interrupted", eta_seconds=None), row.same)
+            self._repository.save(replace(job.without_eta(), state="interrupted"), row.same)
             return
         self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=row.same))
 
@@ -407,4 +408,4 @@ def _done_of(job: JobSnapshot) -> EarlierResults:
     """Collect what a run that resumes this job need not do again."""
     engine = job.analysis.engine if job.analysis else None
     report = job.analysis if job.lacks_only_facts else None
-    return EarlierResults(job.layout, job.results, frozenset(job.again), engine, report)
+    return EarlierResults(job.progress.layout, job.progress.results, frozenset(job.again), engine, report)

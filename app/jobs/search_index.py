@@ -116,16 +116,16 @@ class SearchIndexer(Backfill):
 def about(job: JobSnapshot) -> EntrySummary:
     """Build the summary of a job that the library lists."""
     analysis = job.analysis
-    length = job.video.duration_seconds_from_header if job.video else None
+    length = job.progress.video.duration_seconds_from_header if job.progress.video else None
     return EntrySummary(
         state=job.state,
-        seconds=length or (job.decode.readable_seconds if job.decode else None),
+        seconds=length or (job.progress.decode.readable_seconds if job.progress.decode else None),
         model=analysis.answered_by if analysis else "",
         template=job.request.template,
         language=job.request.language,
         mode=analysis.mode if analysis else "",
-        num_frames=len(job.keyframes),
-        num_findings=sum(len(result.findings) for result in job.results if result.number > 0),
+        num_frames=len(job.progress.keyframes),
+        num_findings=sum(len(result.findings) for result in job.progress.results if result.number > 0),
         sha256=analysis.sha256 if analysis else "",
         path=str(storable(job.request.path)),
         title=one_line(analysis.title) if analysis else "",
@@ -143,20 +143,20 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     """
     for text in dict.fromkeys((job.name, readable(job.request.path.name))):
         yield from _passage("name", text, None)
-    times = {frame.number: frame.time_seconds for frame in job.keyframes}
+    times = {frame.number: frame.time_seconds for frame in job.progress.keyframes}
     whole = job.analysis.whole if job.analysis else None
     if whole:
         yield from _passage("summary", job.analysis.title if job.analysis else "", None)
         yield from _of_findings("summary", (*whole.overview, *whole.reply), times)
         for chapter in whole.chapters:
             yield from _passage("chapter", f"{chapter.title}: {chapter.text}", chapter.start_seconds)
-    for part in (result for result in job.results if result.number > 0):
+    for part in (result for result in job.progress.results if result.number > 0):
         yield from _of_findings("finding", _of_part(part, is_whole=part is whole), times)
         for subject in part.subjects:
             yield from _passage("finding", f"{subject.name}: {subject.look}", times.get(part.number))
-    for cue in job.transcript.cues if job.transcript else ():
+    for cue in job.progress.transcript.cues if job.progress.transcript else ():
         yield from _passage("said", cue.text, cue.start_seconds)
-    for facts in job.facts:
+    for facts in job.progress.facts:
         yield from _passage("screen", " · ".join(line.text for line in facts.texts), times.get(facts.number))
 
 
@@ -166,9 +166,9 @@ def cover(job: JobSnapshot) -> bytes:
     Returns:
         The JPEG, empty if the job has no frames or the frame cannot be decoded.
     """
-    frames = {frame.number: frame for frame in job.keyframes if frame.jpeg}
+    frames = {frame.number: frame for frame in job.progress.keyframes if frame.jpeg}
     low, high = _NEITHER_BLACK_NOR_WHITE
-    lit = [one for one in job.facts if one.number in frames and low <= one.brightness <= high]
+    lit = [one for one in job.progress.facts if one.number in frames and low <= one.brightness <= high]
     if lit:
         return _small(frames[max(lit, key=lambda one: one.sharpness).number])
     return _small(list(frames.values())[len(frames) // 2]) if frames else b""

@@ -1,52 +1,37 @@
-"""Snapshot of a job: a frozen value folded from the events of its analysis, and its form in the store."""
+"""Snapshot of a job: a frozen value with the state of its analysis, and its form in the store."""
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from app.analysis import facts_incomplete, have_same_settings
+from app.analysis import facts_incomplete
 from app.core import (
     UNKNOWN_PATH,
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
-    AnswerDelta,
+    AnalysisState,
     Answered,
     AppError,
     ChunkDone,
     ChunkResult,
-    DecodeSummary,
     EngineError,
-    EngineProgress,
-    FactsMeasured,
     Finished,
-    FrameFacts,
-    Heard,
     Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    Layout,
-    ModeChosen,
     Notice,
-    Noticed,
-    OpeningChosen,
-    Planned,
-    Probed,
-    Stage,
-    StageStarted,
-    SurveyProgress,
-    Transcript,
     VideoInfo,
     errors,
+    in_order,
     restored,
     shown_name,
     storable,
@@ -60,6 +45,9 @@ State = Literal[
 """In "measuring" the report is there, and the facts of some of its frames are still being measured."""
 _AT_WORK = ("queued", "running", "measuring")
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
+
+
+_NOT_STARTED = AnalysisState()
 
 
 @dataclass(frozen=True)
@@ -89,11 +77,8 @@ class JobSnapshot:
 
     Attributes:
         follows: Id of the job whose report led to this one, "" for none.
-        found: Provisional frames.
-        answers: Text of the answers by the number of the chunk's first frame; 0 is the summary.
-        stage_since: `time.monotonic()` of the process that runs it, when the stage began; for a survey, when it first
-            reported progress.
-        survey_from: Position of that first progress in seconds of the video.
+        progress: State of its analysis.
+        earlier: Report of an earlier run, until this one has a report.
         conditions: Settings that the job was started with and that its answers depend on.
         interruptions: How often the program ended while the job ran.
         again: Numbers of the stored answers that are to be replaced.
@@ -105,30 +90,18 @@ class JobSnapshot:
     request: AnalysisRequest
     follows: str = ""
     state: State = "queued"
-    stage: Stage | None = None
-    step: int = 0
-    total: int | None = None
-    eta_seconds: float | None = None
-    video: VideoInfo | None = None
-    found: tuple[Keyframe, ...] = ()
-    keyframes: tuple[Keyframe, ...] = ()
-    decode: DecodeSummary | None = None
-    facts: tuple[FrameFacts, ...] = ()
-    modes: dict[int, ModeChosen] = field(default_factory=dict)
-    answers: dict[int, str] = field(default_factory=dict)
-    chunks: tuple[ChunkResult, ...] = ()
-    engine_phase: EngineProgress | None = None
-    notices: tuple[Notice, ...] = ()
+    progress: AnalysisState = _NOT_STARTED
+    earlier: Analysis | None = None
     failure: Failure | None = None
-    analysis: Analysis | None = None
-    stage_since: float = 0.0
-    survey_from: float | None = None
-    layout: Layout | None = None
-    transcript: Transcript | None = None
     conditions: dict[str, str] = field(default_factory=dict)
     priority: int = 0
     interruptions: int = 0
     again: tuple[int, ...] = ()
+
+    @cached_property
+    def analysis(self) -> Analysis | None:
+        """Return the report with the answers so far; while there is none, that of an earlier run."""
+        return self.progress.report or (self.earlier and self.earlier.with_results(self.progress.results))
 
     @property
     def error(self) -> AppError | None:
@@ -172,102 +145,49 @@ class JobSnapshot:
         return self.state == "without_model" or (self.state == "failed" and final_state(self, self.error) != "failed")
 
     @property
-    def results(self) -> tuple[ChunkResult, ...]:
-        """Return all answers, merged ones included, in the order of their numbers."""
-        return tuple(sorted(self.chunks, key=lambda result: result.number))
-
-    @property
     def lacks_only_facts(self) -> bool:
         """Return whether everything is answered, but the last run ended before every frame was measured."""
         return self.analysis is not None and _are_pending(self.analysis.notices) and not self.again
 
     def restarted(self) -> JobSnapshot:
         """Return the snapshot reset for another run: answers are kept, everything else that the run reports is not."""
+        before = self.progress
         if self.lacks_only_facts:
-            return replace(self, state="measuring", failure=None)
-        return replace(
-            self,
-            state="queued",
-            analysis=self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices)),
-            stage=None,
-            step=0,
-            total=None,
-            eta_seconds=None,
-            found=(),
-            facts=(),
-            modes={},
-            answers={},
-            engine_phase=None,
-            notices=(),
-            failure=None,
+            assert self.analysis
+            return replace(self, state="measuring", progress=AnalysisState.of(self.analysis), failure=None)
+        progress = AnalysisState(
+            video=before.video,
+            decode=before.decode,
+            keyframes=before.keyframes,
+            transcript=before.transcript,
+            layout=before.layout,
+            results=before.results,
         )
+        earlier = self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices))
+        return replace(self, state="queued", progress=progress, earlier=earlier, failure=None)
 
+    def without_eta(self) -> JobSnapshot:
+        """Return the snapshot without an estimated time, for a job that no longer runs."""
+        return replace(self, progress=replace(self.progress, eta_seconds=None))
 
-def fold(job: JobSnapshot, event: AnalysisEvent) -> JobSnapshot:
-    """Return the snapshot after one more event."""
-    match event:
-        case StageStarted(stage, total):
-            same = stage == job.stage
-            return replace(
-                job,
-                stage=stage,
-                total=total,
-                step=job.step if same else 0,
-                eta_seconds=None,
-                stage_since=job.stage_since if same else time.monotonic(),
-                survey_from=None,
-            )
-        case Probed(video):
-            return replace(job, video=video)
-        case SurveyProgress(seconds, duration):
-            if job.stage != "survey":
+    def apply(self, event: AnalysisEvent) -> JobSnapshot:
+        """Return the snapshot after one more event."""
+        job = replace(self, progress=self.progress.apply(event))
+        match event:
+            case ChunkDone(result):
+                return replace(job, again=tuple(number for number in job.again if number != result.number))
+            case Answered():
+                return replace(job, state="measuring", earlier=None)
+            case Finished():
+                return replace(job, earlier=None)
+            case _:
                 return job
-            return _surveyed(job, seconds, duration)
-        case KeyframeFound(keyframe):
-            return replace(job, found=(*job.found, keyframe))
-        case OpeningChosen(keyframes):
-            return replace(job, keyframes=keyframes)
-        case Heard(transcript):
-            return replace(job, transcript=transcript)
-        case Planned(layout):
-            return replace(job, layout=layout)
-        case KeyframesChosen(keyframes, decode):
-            return replace(job, keyframes=keyframes, decode=decode, eta_seconds=None)
-        case FactsMeasured(facts):
-            return _measured(job, facts)
-        case EngineProgress():
-            return replace(job, engine_phase=event)
-        case ModeChosen(chunk):
-            return replace(job, modes={**job.modes, chunk: event})
-        case AnswerDelta(chunk, text, restart):
-            before = "" if restart else job.answers.get(chunk, "")
-            return replace(job, answers={**job.answers, chunk: before + text})
-        case ChunkDone(result):
-            return _answered(job, result)
-        case Noticed(notice):
-            return job if notice in job.notices else replace(job, notices=(*job.notices, notice))
-        case Answered(analysis):
-            job = replace(job, state="measuring", analysis=analysis, chunks=analysis.requests)
-            return replace(job, notices=analysis.notices, step=len(job.facts))
-        case Finished(analysis):
-            job = replace(job, facts=analysis.facts)
-            return replace(job, analysis=analysis, chunks=analysis.requests, notices=analysis.notices, eta_seconds=None)
-
-
-def _measured(job: JobSnapshot, facts: FrameFacts) -> JobSnapshot:
-    """Add the facts of one frame, to the report too where there is one already."""
-    by_number = {**{one.number: one for one in job.facts}, facts.number: facts}
-    known = tuple(by_number[number] for number in sorted(by_number))
-    analysis = job.analysis
-    if analysis and job.state == "measuring":
-        analysis = replace(analysis, facts=known)
-    return _stepped(replace(job, facts=known, analysis=analysis), "facts", len(known))
 
 
 def without_missing_facts(job: JobSnapshot, error: AppError) -> JobSnapshot:
     """Return a job in "measuring" without the facts that `error` prevents; its report says that they are missing."""
-    notices = (*_without_pending(job.notices), facts_incomplete(error))
-    return replace(job, notices=notices, analysis=job.analysis and replace(job.analysis, notices=notices))
+    notices = (*_without_pending(job.progress.notices), facts_incomplete(error))
+    return replace(job, progress=replace(job.progress, notices=notices))
 
 
 def _are_pending(notices: Sequence[Notice]) -> bool:
@@ -276,40 +196,6 @@ def _are_pending(notices: Sequence[Notice]) -> bool:
 
 def _without_pending(notices: Sequence[Notice]) -> tuple[Notice, ...]:
     return tuple(notice for notice in notices if notice.key != "facts_pending")
-
-
-def _answered(job: JobSnapshot, result: ChunkResult) -> JobSnapshot:
-    others = [one for one in job.chunks if one.number != result.number and have_same_settings(one, result)]
-    if result.number <= 0:
-        return with_results(job, (*others, result))
-    if any(one.number == result.number and one != result for one in job.chunks):
-        others = [one for one in others if one.number > 0]  # merged answers rest on the previous one
-    again = tuple(number for number in job.again if number != result.number)
-    job = with_results(replace(job, again=again), (*others, result))
-    return _stepped(job, "ask", sum(one.number in job.answers for one in job.chunks if one.number > 0))
-
-
-def _surveyed(job: JobSnapshot, seconds: float, duration: float | None) -> JobSnapshot:
-    """Return the snapshot after a progress report of the survey.
-
-    Its speed is measured from the first report: the time before that is the start of the decoder, which would make
-    seconds look like minutes for a short video.
-    """
-    job = replace(job, step=int(seconds), total=max(1, int(duration)) if duration else None)
-    if job.survey_from is None:
-        return replace(job, stage_since=time.monotonic(), survey_from=seconds)
-    left = duration - job.survey_from if duration else None
-    return replace(job, eta_seconds=_eta(job, seconds - job.survey_from, left))
-
-
-def _stepped(job: JobSnapshot, stage: Stage, step: int) -> JobSnapshot:
-    return replace(job, step=step, eta_seconds=_eta(job, step, job.total)) if job.stage == stage else job
-
-
-def _eta(job: JobSnapshot, done: float, total: float | None) -> float | None:
-    """Return the seconds left of this stage at its speed so far; None in its first half second."""
-    elapsed = time.monotonic() - job.stage_since
-    return elapsed * (total - done) / done if total and 0 < done <= total and elapsed > 0.5 else None
 
 
 def final_state(job: JobSnapshot, error: AppError | None) -> State:
@@ -328,7 +214,8 @@ _RESULT = TypeAdapter(ChunkResult)
 
 def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
     """Build the row of a job that belongs to the process `owner`; images and results are stored in other tables."""
-    bare = _with_paths(with_pictures(with_results(replace(job, found=()), ()), {}), storable)
+    bare = with_pictures(with_results(job, ()), {})
+    bare = _with_paths(replace(bare, progress=replace(bare.progress, found=(), opening=())), storable)
     return Row(job.id, job.created, job.name, job.state, owner, _ADAPTER.dump_json(bare).decode(), job.priority, same)
 
 
@@ -342,8 +229,18 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
     Raises:
         ValueError: The stored document is damaged.
     """
-    job = _with_paths(_ADAPTER.validate_json(row.document), restored)
+    document = json.loads(row.document)
+    if "progress" not in document:
+        document = _from_flat_form(document)
+    job = _with_paths(_ADAPTER.validate_json(json.dumps(document)), restored)
     return job if job.is_over or is_alive else replace(job, state="interrupted")
+
+
+def _from_flat_form(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document in which the fields of `progress` are beside the others in today's form."""
+    moved = {field.name for field in fields(AnalysisState)} & document.keys()
+    progress = {name: document.pop(name) for name in moved}
+    return {**document, "progress": progress, "earlier": document.pop("analysis", None)}
 
 
 def _with_paths(job: JobSnapshot, changed: Callable[[Path], Path]) -> JobSnapshot:
@@ -357,10 +254,11 @@ def _with_paths(job: JobSnapshot, changed: Callable[[Path], Path]) -> JobSnapsho
 
     if changed(job.request.path) == job.request.path:
         return job
-    analysis = job.analysis and replace(
-        job.analysis, request=request(job.analysis.request), video=video(job.analysis.video)
-    )
-    return replace(job, request=request(job.request), video=job.video and video(job.video), analysis=analysis)
+    progress, earlier = job.progress, job.earlier
+    header = progress.header and replace(progress.header, request=request(progress.header.request))
+    progress = replace(progress, video=progress.video and video(progress.video), header=header)
+    earlier = earlier and replace(earlier, request=request(earlier.request), video=video(earlier.video))
+    return replace(job, request=request(job.request), progress=progress, earlier=earlier)
 
 
 def imported_job(analysis: Analysis) -> JobSnapshot:
@@ -373,15 +271,7 @@ def imported_job(analysis: Analysis) -> JobSnapshot:
         created=_time_or_now(analysis.created),
         request=analysis.request,
         state="without_model" if analysis.mode == "none" else "done",
-        video=analysis.video,
-        keyframes=analysis.keyframes,
-        decode=analysis.decode,
-        facts=analysis.facts,
-        chunks=analysis.requests,
-        notices=analysis.notices,
-        analysis=analysis,
-        layout=analysis.layout,
-        transcript=analysis.transcript,
+        progress=AnalysisState.of(analysis),
         conditions=dict(analysis.conditions),
     )
 
@@ -410,13 +300,9 @@ def result_from_text(text: str) -> ChunkResult:
 
 
 def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapshot:
-    """Return the job, and its analysis, with these results."""
-    in_order = sorted(results, key=lambda result: result.number)
-    parts = tuple(result for result in in_order if result.number > 0)
-    joins = tuple(result for result in in_order if result.number < 0)
-    summary = next((result for result in results if result.number == 0), None)
-    analysis = job.analysis and replace(job.analysis, chunks=parts, joins=joins, summary=summary)
-    return replace(job, chunks=tuple(results), analysis=analysis)
+    """Return the job with these results."""
+    earlier = job.earlier and job.earlier.with_results(())  # they are in `progress`
+    return replace(job, progress=replace(job.progress, results=in_order(results)), earlier=earlier)
 
 
 def with_pictures(job: JobSnapshot, pictures: dict[int, bytes]) -> JobSnapshot:
@@ -425,5 +311,6 @@ def with_pictures(job: JobSnapshot, pictures: dict[int, bytes]) -> JobSnapshot:
     def filled(frames: tuple[Keyframe, ...]) -> tuple[Keyframe, ...]:
         return tuple(replace(frame, jpeg=pictures.get(frame.number, b"")) for frame in frames)
 
-    analysis = job.analysis and replace(job.analysis, keyframes=filled(job.analysis.keyframes))
-    return replace(job, keyframes=filled(job.keyframes), analysis=analysis)
+    progress = replace(job.progress, keyframes=filled(job.progress.keyframes))
+    earlier = job.earlier and replace(job.earlier, keyframes=filled(job.earlier.keyframes))
+    return replace(job, progress=progress, earlier=earlier)

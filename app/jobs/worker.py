@@ -30,7 +30,6 @@ from app.jobs.snapshot import (
     JobSnapshot,
     State,
     final_state,
-    fold,
     result_to_text,
     without_missing_facts,
 )
@@ -82,7 +81,7 @@ class Worker:
     def end(self, live: ActiveJob, state: State, error: AppError | None) -> None:
         """Persist the final state before publishing it; the job may restart from then on."""
         failure = Failure.of(error) if error else None
-        job = replace(live.job, state=state, failure=failure, eta_seconds=None)
+        job = replace(live.job.without_eta(), state=state, failure=failure)
         try:
             self.repository.save_or_remember(job, self.deduplicator.key_of_job(job) or live.same)
         except AppError:
@@ -136,7 +135,7 @@ class Worker:
         now = dict(self.deduplicator.conditions(live.job.request))
         if now == live.job.conditions:
             return
-        if live.job.results:
+        if live.job.progress.results:
             raise Paused
         self.active.change(live, lambda job: replace(job, conditions=now))
         live.same = self.deduplicator.key_of_request(live.job.request, now)
@@ -150,7 +149,7 @@ class Worker:
         events = self.run(Task(live.job.request, live.job.id, live.control, live.done))
         try:
             for event in events:
-                self.active.change(live, partial(fold, event=event))
+                self.active.change(live, partial(JobSnapshot.apply, event=event))
                 if live.listener:
                     live.listener(event)
                 try:
@@ -177,12 +176,12 @@ class Worker:
                 self.repository.save(live.job, live.same)
             case ChunkDone(result):
                 self.store.save_result(job_id, result.number, result_to_text(result))
-                self.store.keep_results(job_id, (one.number for one in live.job.results))
+                self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
             case Planned():
                 self.repository.save(live.job, live.same)
             case Answered() | Finished():
                 live.same = self.deduplicator.key_of_job(live.job) or live.same
-                self.store.keep_results(job_id, (one.number for one in live.job.results))
+                self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
                 self.repository.save(live.job, live.same)
                 if isinstance(event, Answered):
                     self.index(live.job)

@@ -146,7 +146,7 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     """
     events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
     if unfinished := None if force else jobs.unfinished(request):
-        answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).results)
+        answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).progress.results)
         jobs.resume(unfinished, listener=events.put)
         return AnalysisRun(unfinished, answered, False, jobs, events)
     known = None if force else jobs.finished(request)

@@ -42,7 +42,7 @@ class _Facts:
 
 
 def measuring(jobs: Any, job_id: str) -> JobSnapshot:
-    return until(jobs, job_id, lambda job: job.state == "measuring" and len(job.facts) == _MEASURED)
+    return until(jobs, job_id, lambda job: job.state == "measuring" and len(job.progress.facts) == _MEASURED)
 
 
 def until_listed(jobs: Any, job_id: str) -> None:

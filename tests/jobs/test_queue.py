@@ -29,7 +29,7 @@ from app.core.domain import (
 from app.core.errors import Cancelled, EngineError, InputError
 from app.jobs import Jobs, JobSnapshot
 from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import fold, from_row, to_row
+from app.jobs.snapshot import from_row, to_row
 from app.store.database import Store
 from tests.reports.test_reports import analysis
 from tests.ui.fake_services import queue
@@ -231,18 +231,18 @@ def test_an_unknown_job_is_an_input_error(store: Store, tmp_path: Path) -> None:
 def test_facts_count_as_steps_of_their_stage() -> None:
     job = JobSnapshot("x", "x", "x", REQUEST)
     for event in (StageStarted("facts", 2), FactsMeasured(FrameFacts(1, (), (), 0.5, 1.0, None))):
-        job = fold(job, event)
-    assert (job.stage, job.step, job.total) == ("facts", 1, 2)
+        job = job.apply(event)
+    assert (job.progress.stage, job.progress.step, job.progress.total) == ("facts", 1, 2)
 
 
 def test_time_left_of_a_survey_ignores_the_start_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    job = fold(JobSnapshot("a", "clip.mp4", "2026-01-01", REQUEST), StageStarted("survey", None))
+    job = JobSnapshot("a", "clip.mp4", "2026-01-01", REQUEST).apply(StageStarted("survey", None))
     left = []
     for later, seconds in ((8.0, 0.2), (2.0, 10.2), (2.0, 20.2)):  # eight seconds until the first frame
         now[0] += later
-        job = fold(job, SurveyProgress(seconds, 60.2))
-        left.append(job.eta_seconds)
+        job = job.apply(SurveyProgress(seconds, 60.2))
+        left.append(job.progress.eta_seconds)
     assert left == [None, pytest.approx(10.0), pytest.approx(8.0)]
-    assert (job.step, job.total) == (20, 60)
+    assert (job.progress.step, job.progress.total) == (20, 60)

@@ -109,7 +109,7 @@ def paused_once(tmp_path_factory: pytest.TempPathFactory) -> Left:
         jobs.pause(job_id)
         gate.opened.set()
         job = ended(jobs, job_id)
-    assert job.state == "paused" and job.results
+    assert job.state == "paused" and job.progress.results
     return Left(folder, job, about_parts(server))
 
 
@@ -136,7 +136,7 @@ def test_a_job_is_paused_in_any_stage_and_continues(stage: str, tmp_path: Path, 
         job_id = jobs.submit(REQUEST, name="clip.mp4")
         assert gate.reached.wait(60)
         if stage == "facts":
-            until(jobs, job_id, lambda job: any(result.number == 0 for result in job.results))
+            until(jobs, job_id, lambda job: any(result.number == 0 for result in job.progress.results))
         jobs.pause(job_id)
         if stage == "engine":  # which may be minutes away
             assert ended(jobs, job_id).state == "paused"
@@ -144,7 +144,7 @@ def test_a_job_is_paused_in_any_stage_and_continues(stage: str, tmp_path: Path, 
         job = ended(jobs, job_id)
         # What is on its way is finished first; after the last answer there is nothing left to put off.
         assert job.state == ("done" if stage == "facts" else "paused")
-        kept = len(job.results)
+        kept = len(job.progress.results)
         assert bool(kept) == (stage in ("ask", "summary", "facts"))
         jobs.resume(job_id)
         assert report_of(ended(jobs, job_id)) == undisturbed
@@ -346,7 +346,7 @@ def test_changed_settings_ask_before_resuming_answers(paused: Left, door: thread
             now["model"] = "another"
             door.set()
             job = ended(jobs, paused.job.id)
-            assert (job.state, job.results) == ("paused", paused.job.results)
+            assert (job.state, job.progress.results) == ("paused", paused.job.progress.results)
             with pytest.raises(InputError):
                 jobs.resume(paused.job.id)
     assert not about_parts(server)
@@ -393,7 +393,7 @@ def test_store_failure_in_mid_job_loses_no_answer(
         with jobs_in(tmp_path, gate.tools(server)) as jobs:
             job_id = jobs.submit(REQUEST, name="clip.mp4")
             assert gate.reached.wait(60)
-            until(jobs, job_id, lambda job: bool(job.results))
+            until(jobs, job_id, lambda job: bool(job.progress.results))
             before = jobs.snapshot(job_id).results
             fix = FAULTS[fault](jobs)
             gate.opened.set()
@@ -401,7 +401,7 @@ def test_store_failure_in_mid_job_loses_no_answer(
             assert job.state == "failed"
             assert isinstance(job.error, StorageError)
             assert all(error_text(job.error, language) for language in LANGUAGES)
-            assert {one.number for one in before} <= {one.number for one in job.results}
+            assert {one.number for one in before} <= {one.number for one in job.progress.results}
             with pytest.raises(StorageError):
                 jobs.submit(replace(REQUEST, frames=3), name="another.mp4")
             fix()
@@ -418,7 +418,7 @@ def test_job_resumes_after_store_refused_until_exit(tmp_path: Path, undisturbed:
         with jobs_in(tmp_path, gate.tools(server)) as jobs:
             job_id = jobs.submit(REQUEST, name="clip.mp4")
             assert gate.reached.wait(60)
-            until(jobs, job_id, lambda job: bool(job.results))
+            until(jobs, job_id, lambda job: bool(job.progress.results))
             read_only(jobs)
             gate.opened.set()
             assert ended(jobs, job_id).state == "failed"

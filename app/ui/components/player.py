@@ -93,16 +93,16 @@ def _store_edits() -> None:
 
 def _duration(video: VideoInfo, job: JobSnapshot | None) -> float | None:
     """Return the duration in seconds: the decoded one over the header's, unless only a range was decoded."""
-    if job is None or job.decode is None:
+    if job is None or job.progress.decode is None:
         return video.duration_seconds_from_header
     if has_range(job.request.selection):
-        return max(job.decode.readable_seconds, video.duration_seconds_from_header or 0.0)
-    return job.decode.readable_seconds
+        return max(job.progress.decode.readable_seconds, video.duration_seconds_from_header or 0.0)
+    return job.progress.decode.readable_seconds
 
 
 def scenery(job: JobSnapshot | None) -> dict[str, object]:
     """Return the survey's shots, segments and curve and the report's chapters and range, each of which may be empty."""
-    decode = job.decode if job else None
+    decode = job.progress.decode if job else None
     return {
         "shots": [[one.start_seconds, one.end_seconds] for one in decode.shots] if decode else [],
         "boundaries": [[one.start_seconds, one.end_seconds, one.type] for one in decode.boundaries] if decode else [],
@@ -118,7 +118,7 @@ def marks(job: JobSnapshot | None, edits: Edits | None, language: Language) -> l
     if job is None:
         return []
     removed = edits.removed if edits else frozenset()
-    known = [_mark(job, frame, removed, language) for frame in job.keyframes or job.found]
+    known = [_mark(job, frame, removed, language) for frame in job.progress.keyframes or job.progress.found]
     added = [added_mark(seconds, language) for seconds in edits.added] if edits else []
     return sorted([*known, *added], key=_seconds)
 
@@ -136,7 +136,7 @@ def added_mark(seconds: float, language: Language) -> dict[str, object]:
 
 
 def _mark(job: JobSnapshot, frame: Keyframe, removed: frozenset[float], language: Language) -> dict[str, object]:
-    state = "found" if not job.keyframes else "removed" if frame.time_seconds in removed else "chosen"
+    state = "found" if not job.progress.keyframes else "removed" if frame.time_seconds in removed else "chosen"
     return {
         "seconds": frame.time_seconds,
         "state": state,

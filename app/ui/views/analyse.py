@@ -58,7 +58,7 @@ def draw() -> None:
             st.info(t("library.other_machine_why", language), icon=":material/devices:")
         else:
             st.info(plain(t("ui.video_not_on_page", language, name=job.name)))
-    if known := video or (job.video if job else None):
+    if known := video or (job.progress.video if job else None):
         facts.caption(plain(video_facts(known, language)))
     is_compared = job is not None and job.is_readable and job.analysis is not None and bool(state.other_job_id)
     outline.empty()

@@ -126,7 +126,7 @@ def _draw_queue(services: Services, samples: Sequence[Sample], language: Languag
 
 
 def _line(job: JobSnapshot, language: Language) -> str:
-    stage = t(f"stage.{job.stage}", language) if job.stage else ""
+    stage = t(f"stage.{job.progress.stage}", language) if job.progress.stage else ""
     return " · ".join(part for part in (job.name, stage) if part)
 
 

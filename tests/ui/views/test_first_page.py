@@ -12,7 +12,6 @@ import pytest
 
 from app.core.domain import AnalysisRequest, StageStarted
 from app.jobs import JobSnapshot
-from app.jobs.snapshot import fold
 from app.ui import resources
 from app.ui.panels.analyse.progress import stage_text
 
@@ -59,4 +58,4 @@ def test_a_job_says_that_it_waits_only_while_it_does() -> None:
     running = JobSnapshot("id", "a.mp4", "2026-01-01", JOB.request, state="running")
     assert stage_text(JOB, "en") == "Waiting for its turn"
     assert (stage_text(running, "en"), stage_text(running, "zh")) == ("Opening the video", "正在打开视频")
-    assert stage_text(fold(running, StageStarted("survey")), "en") == "Finding keyframes"
+    assert stage_text(running.apply(StageStarted("survey")), "en") == "Finding keyframes"

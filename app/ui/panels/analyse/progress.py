@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import ChunkResult, Language, Notice, clock
+from app.core import AnalysisState, ChunkResult, Language, Notice, clock
 from app.i18n import notice_text, sentences, t
 from app.reports.content import layout_parts, times_of, troubles
 from app.ui.components import frames, report_blocks
@@ -40,15 +40,15 @@ def draw_stage(services: Services, job_id: str, language: Language) -> None:
         st.rerun()
     is_pausing = state.pausing == job_id
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}', language)}")
-    parts = [part for part in (stage_text(job, language), _count(job), remaining(job.eta_seconds, language)) if part]
-    st.progress(_share(job), text=plain(" · ".join(parts)))
+    parts = (stage_text(job, language), _count(job.progress), remaining(job.progress.eta_seconds, language))
+    st.progress(_share(job.progress), text=plain(" · ".join(filter(None, parts))))
     if is_pausing:
         st.caption(t("ui.pausing_what", language))
-    if job.stage == "engine" and job.engine_phase:
-        phase = job.engine_phase
+    if job.progress.stage == "engine" and job.progress.engine_phase:
+        phase = job.progress.engine_phase
         st.caption(plain(t(f"engine.phase.{phase.phase}", language, **phase.values)))
     _draw_buttons(services, job_id, language, is_pausing=is_pausing)
-    for notice in _other_notices(job):
+    for notice in _other_notices(job.progress):
         st.caption(plain(notice_text(notice, language)))
 
 
@@ -57,8 +57,8 @@ def draw_measuring(services: Services, job_id: str, language: Language) -> None:
     job = services.jobs.snapshot(job_id)
     if job.state != "measuring":
         st.rerun()
-    words = t("ui.measuring", language, done=len(job.facts), total=len(job.keyframes))
-    st.progress(len(job.facts) / max(1, len(job.keyframes)), text=plain(words))
+    words = t("ui.measuring", language, done=len(job.progress.facts), total=len(job.progress.keyframes))
+    st.progress(len(job.progress.facts) / max(1, len(job.progress.keyframes)), text=plain(words))
 
 
 def _draw_buttons(services: Services, job_id: str, language: Language, *, is_pausing: bool) -> None:
@@ -85,50 +85,50 @@ def _pause(services: Services, job_id: str) -> None:
     services.jobs.pause(job_id)
 
 
-def _other_notices(job: JobSnapshot) -> list[Notice]:
+def _other_notices(analysis: AnalysisState) -> list[Notice]:
     """List the notices that aren't shown beside the answers."""
-    elsewhere = [text_mode_reason(job), *failures(job).values()]
-    return [notice for notice in job.notices if notice not in elsewhere]
+    elsewhere = [text_mode_reason(analysis), *failures(analysis).values()]
+    return [notice for notice in analysis.notices if notice not in elsewhere]
 
 
 def stage_text(job: JobSnapshot, language: Language) -> str:
     """Return the stage in words; a job that just started opens its video before it reports a stage."""
-    if job.stage:
-        return t(f"stage.{job.stage}", language)
+    if job.progress.stage:
+        return t(f"stage.{job.progress.stage}", language)
     return t("ui.waiting" if job.state == "queued" else "ui.opening_video", language)
 
 
-def _count(job: JobSnapshot) -> str:
+def _count(analysis: AnalysisState) -> str:
     """Return "3 / 8", or how far the video has been read; "" where the stage has no count."""
-    if not job.total:
+    if not analysis.total:
         return ""
-    if job.stage == "survey":
-        return f"{short_clock(job.step)} / {short_clock(job.total)}"
-    return f"{job.step} / {job.total}"
+    if analysis.stage == "survey":
+        return f"{short_clock(analysis.step)} / {short_clock(analysis.total)}"
+    return f"{analysis.step} / {analysis.total}"
 
 
-def _share(job: JobSnapshot) -> float:
+def _share(analysis: AnalysisState) -> float:
     """Return how much of the stage is done, 0 to 1."""
-    return min(1.0, job.step / job.total) if job.total else 0.0
+    return min(1.0, analysis.step / analysis.total) if analysis.total else 0.0
 
 
 def draw_answers(services: Services, job_id: str, language: Language) -> None:
     """Draw the answers and the frames so far."""
     job = services.jobs.snapshot(job_id)
-    if reason := text_mode_reason(job):
+    if reason := text_mode_reason(job.progress):
         st.warning(plain(notice_text(reason, language)))
-    _draw_whole(job, language)
+    _draw_whole(job.progress, language)
     if shown := build_views(job, language, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer', language)}")
-        report_blocks.draw_parts(shown, report_blocks.marks_of(job.keyframes))
-    if found := job.keyframes or job.found:
-        st.markdown(f"##### {t('ui.keyframes' if job.keyframes else 'ui.found', language)}")
+        report_blocks.draw_parts(shown, report_blocks.marks_of(job.progress.keyframes))
+    if found := job.progress.keyframes or job.progress.found:
+        st.markdown(f"##### {t('ui.keyframes' if job.progress.keyframes else 'ui.found', language)}")
         frames.draw(found, job_id, language, key="found")
 
 
 def draw_kept(job: JobSnapshot, language: Language) -> None:
     """Draw the answers of a job that stopped before its end."""
-    if any(chunk.number > 0 for chunk in job.chunks):
+    if any(chunk.number > 0 for chunk in job.progress.results):
         st.markdown(f"##### {t('ui.parts', language)}")
         _draw_kept(job, language)
 
@@ -136,45 +136,47 @@ def draw_kept(job: JobSnapshot, language: Language) -> None:
 @st.fragment
 def _draw_kept(job: JobSnapshot, language: Language) -> None:
     report_blocks.draw_parts(
-        build_views(job, language, report_blocks.opened_parts()), report_blocks.marks_of(job.keyframes)
+        build_views(job, language, report_blocks.opened_parts()), report_blocks.marks_of(job.progress.keyframes)
     )
 
 
-def text_mode_reason(job: JobSnapshot) -> Notice | None:
+def text_mode_reason(analysis: AnalysisState) -> Notice | None:
     """Return why the frames are described to the model in words, or None where they aren't."""
-    return next((mode.reason for mode in job.modes.values() if mode.mode == "text" and mode.reason), None)
+    return next((mode.reason for mode in analysis.modes.values() if mode.mode == "text" and mode.reason), None)
 
 
-def failures(job: JobSnapshot) -> dict[str, Notice]:
+def failures(analysis: AnalysisState) -> dict[str, Notice]:
     """Map the time of a part's first frame to the notice of its failure."""
-    return {str(notice.values["first"]): notice for notice in job.notices if notice.key == "part_failed"}
+    return {str(notice.values["first"]): notice for notice in analysis.notices if notice.key == "part_failed"}
 
 
-def _draw_whole(job: JobSnapshot, language: Language) -> None:
+def _draw_whole(analysis: AnalysisState, language: Language) -> None:
     """Draw the progress of the merging and the incoming summary."""
-    merges = {number for number in job.answers if number < 0}
-    if merges and 0 not in job.answers:
-        done = sum(number in merges and _is_done(job, number) for number in merges)
+    merges = {number for number in analysis.answers if number < 0}
+    if merges and 0 not in analysis.answers:
+        done = sum(number in merges and _is_done(analysis, number) for number in merges)
         st.caption(t("ui.joining", language, done=done, total=len(merges)))
-    if 0 in job.answers:
+    if 0 in analysis.answers:
         st.markdown(f"##### {t('report.summary', language)}")
-        report_blocks.draw_text(_readable(job.answers[0]), job.keyframes, live=not _is_done(job, 0), key="answer-0")
+        report_blocks.draw_text(
+            _readable(analysis.answers[0]), analysis.keyframes, live=not _is_done(analysis, 0), key="answer-0"
+        )
 
 
 def build_views(job: JobSnapshot, language: Language, opened: frozenset[int]) -> list[PartView]:
     """List the parts in time order as far as they are known; before there is a plan, those that are being answered."""
-    times = times_of(job.keyframes)
-    end = job.decode.readable_seconds if job.decode else max(times.values(), default=0.0)
-    known = {part.number: part for part in layout_parts(job.layout, job.chunks, times, end)}
-    numbers = list(known) or sorted(number for number in job.answers if number > 0)
-    failed = failures(job)
+    times = times_of(job.progress.keyframes)
+    end = job.progress.decode.readable_seconds if job.progress.decode else max(times.values(), default=0.0)
+    known = {part.number: part for part in layout_parts(job.progress.layout, job.progress.results, times, end)}
+    numbers = list(known) or sorted(number for number in job.progress.answers if number > 0)
+    failed = failures(job.progress)
     views = []
     for place, number in enumerate(numbers, start=1):
         title = t("ui.answer_part", language, n=place) if len(numbers) > 1 else t("ui.part_only", language)
         part = known.get(number)
         note = format_span(part.start_seconds, part.end_seconds, end) if part and number in times else ""
         result = part.result if part else None
-        if result and _is_done(job, number):
+        if result and _is_done(job.progress, number):
             views.append(
                 _done_view(result, times, title, note, language, is_open=number in opened or len(numbers) == 1)
             )
@@ -185,10 +187,10 @@ def build_views(job: JobSnapshot, language: Language, opened: frozenset[int]) ->
     return views
 
 
-def _is_done(job: JobSnapshot, number: int) -> bool:
+def _is_done(analysis: AnalysisState, number: int) -> bool:
     """Check whether the stored answer is current: a part that is asked again keeps its old one until then."""
-    kept = next((chunk for chunk in job.chunks if chunk.number == number), None)
-    return kept is not None and job.answers.get(number, kept.answer) == kept.answer
+    kept = next((chunk for chunk in analysis.results if chunk.number == number), None)
+    return kept is not None and analysis.answers.get(number, kept.answer) == kept.answer
 
 
 def _done_view(
@@ -218,8 +220,8 @@ def _failed_view(failure: Notice, number: int, title: str, note: str, language: 
 
 
 def _pending_view(job: JobSnapshot, number: int, title: str, note: str, language: Language) -> PartView:
-    is_asked = not job.is_over and (number in job.answers or number in job.modes)
-    text = _readable(job.answers.get(number, "")) if is_asked else ""
+    is_asked = not job.is_over and (number in job.progress.answers or number in job.progress.modes)
+    text = _readable(job.progress.answers.get(number, "")) if is_asked else ""
     state = "busy" if is_asked else "waiting"
     return PartView(number, title, note, state, t(f"ui.part_{state}", language), text=text)  # type: ignore[arg-type]
 

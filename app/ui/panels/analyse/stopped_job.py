@@ -36,9 +36,9 @@ def draw(services: Services, job: JobSnapshot, language: Language) -> None:
         st.info(t(f"ui.{job.state}_kept", language))
     if kept := _kept(job, language):
         st.markdown(kept)
-    for notice in progress.failures(job).values():
+    for notice in progress.failures(job.progress).values():
         st.warning(plain(notice_text(notice, language)), icon=":material/error:")
-    changes = services.jobs.changes(job.id) if job.can_resume and job.results else {}
+    changes = services.jobs.changes(job.id) if job.can_resume and job.progress.results else {}
     if changes and page_state().left_as_is != job.id:
         _draw_changes(services, job, changes, language)
     else:
@@ -95,9 +95,9 @@ def _resume_with_model(services: Services, job: JobSnapshot, now: Readiness) -> 
 
 def _kept(job: JobSnapshot, language: Language) -> str:
     """Return how many parts are answered; "" before there are any."""
-    parts = layout_parts(job.layout, job.chunks, {}, 0)
+    parts = layout_parts(job.progress.layout, job.progress.results, {}, 0)
     done = sum(part.result is not None for part in parts)
-    return t("ui.parts_kept", language, done=done, total=len(parts)) if job.layout and done else ""
+    return t("ui.parts_kept", language, done=done, total=len(parts)) if job.progress.layout and done else ""
 
 
 def _draw_changes(services: Services, job: JobSnapshot, changes: Changes, language: Language) -> None:
@@ -155,9 +155,16 @@ def _draw_ways(services: Services, job: JobSnapshot, language: Language, *, can_
 def draw_kept(job: JobSnapshot, language: Language) -> None:
     """Draw the answers so far and the frames that had been chosen."""
     progress.draw_kept(job, language)
-    if job.keyframes:
+    if job.progress.keyframes:
         st.markdown(f"##### {t('ui.keyframes', language)}")
-        frames.draw(job.keyframes, job.id, language, key="kept", facts=job.facts, with_facts=bool(job.facts))
+        frames.draw(
+            job.progress.keyframes,
+            job.id,
+            language,
+            key="kept",
+            facts=job.progress.facts,
+            with_facts=bool(job.progress.facts),
+        )
 
 
 def _resume(services: Services, job_id: str, accept_changes: bool) -> None:

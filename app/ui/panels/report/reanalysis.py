@@ -205,7 +205,7 @@ def draw_cards(job: JobSnapshot, edits: Edits, language: Language) -> None:
     """Draw the frames as cards, each with a button."""
     st.markdown(f"##### {t('ui.edit_frames', language)}")
     st.caption(t("ui.edits_how", language))
-    frames.draw_editing(job.keyframes, edits, job.id, language, key="editing")
+    frames.draw_editing(job.progress.keyframes, edits, job.id, language, key="editing")
 
 
 def _begin(analysis: Analysis) -> None:

@@ -141,12 +141,12 @@ def _seconds_left(services: Services, jobs: tuple[JobSnapshot, ...]) -> float | 
 
 def _share_left(job: JobSnapshot) -> float:
     """Return the share of an analysis that remains, by its answered parts."""
-    return 1.0 - job.step / job.total if job.stage == "ask" and job.total else 1.0
+    return 1.0 - job.progress.step / job.progress.total if job.progress.stage == "ask" and job.progress.total else 1.0
 
 
 def _progress_words(job: JobSnapshot, language: Language) -> str:
-    stage = t(f"stage.{job.stage}", language) if job.stage else t("ui.state_running", language)
-    return f"{stage} {job.step}/{job.total}" if job.total else stage
+    stage = t(f"stage.{job.progress.stage}", language) if job.progress.stage else t("ui.state_running", language)
+    return f"{stage} {job.progress.step}/{job.progress.total}" if job.progress.total else stage
 
 
 def _running(services: Services) -> list[JobSnapshot]:

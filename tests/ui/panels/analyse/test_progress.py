@@ -25,18 +25,18 @@ NONE: frozenset[int] = frozenset()
 
 def running(parts: int = 4) -> JobSnapshot:
     job = JobSnapshot("job", "a.mp4", "2026-01-01", AnalysisRequest(Path("a.mp4")), state="running")
-    job = fold(job, KeyframesChosen(rich.frames(parts * rich.FRAMES_EACH), rich.whole_decode(parts)))
-    return fold(job, Planned(rich.layout(parts)))
+    job = job.apply(KeyframesChosen(rich.frames(parts * rich.FRAMES_EACH), rich.whole_decode(parts)))
+    return job.apply(Planned(rich.layout(parts)))
 
 
 def answering(job: JobSnapshot, place: int, text: str) -> JobSnapshot:
     number = 1 + place * rich.FRAMES_EACH
-    return fold(fold(job, ModeChosen(number, "messages")), AnswerDelta(number, text, restart=True))
+    return job.apply(ModeChosen(number, "messages")).apply(AnswerDelta(number, text, restart=True))
 
 
 def answered(job: JobSnapshot, place: int, findings: int = 3) -> JobSnapshot:
     part = rich.part(place, findings=findings)
-    return fold(answering(job, place, part.answer), ChunkDone(part))
+    return answering(job, place, part.answer).apply(ChunkDone(part))
 
 
 def test_parts_stand_in_time_order_whichever_is_answered_first() -> None:
@@ -70,16 +70,16 @@ def test_retried_chunk_is_pending_until_answered() -> None:
     job = answering(answered(running(), 0), 0, "anew")
     assert build_views(job, "en", NONE)[0].state == "busy"
     part = replace(rich.part(0, findings=1), answer="anew")
-    assert build_views(fold(job, ChunkDone(part)), "en", NONE)[0].state == "done"
+    assert build_views(job.apply(ChunkDone(part)), "en", NONE)[0].state == "done"
 
 
 def test_a_part_that_failed_says_why() -> None:
     notice = Notice("part_failed", {"first": "00:10.000", "last": "00:17.500", "reason": Notice("no_model")}, "error")
-    job = fold(answered(running(), 0), Noticed(notice))
+    job = answered(running(), 0).apply(Noticed(notice))
     shown = build_views(job, "en", NONE)
     assert [part.state for part in shown] == ["done", "failed", "waiting", "waiting"]
     assert shown[1].brief.startswith("No model has seen")
-    assert list(failures(job)) == ["00:10.000"]
+    assert list(failures(job.progress)) == ["00:10.000"]
 
 
 def test_stopped_run_shows_no_pending_chunks() -> None:
@@ -92,5 +92,5 @@ def test_stopped_run_shows_no_pending_chunks() -> None:
 def test_before_the_plan_is_there_the_opening_is_shown() -> None:
     job = JobSnapshot("job", "a.mp4", "2026-01-01", AnalysisRequest(Path("a.mp4")), state="running")
     assert build_views(job, "en", NONE) == []
-    shown = build_views(fold(job, AnswerDelta(1, "first words")), "en", NONE)
+    shown = build_views(job.apply(AnswerDelta(1, "first words")), "en", NONE)
     assert [(part.state, part.text) for part in shown] == [("busy", "first words")]

@@ -1,0 +1,269 @@
+"""State of an analysis: the fold of its events, which pipeline, queue, store, page and terminal read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from app.core.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnalysisRequest,
+    AnswerDelta,
+    Answered,
+    ChunkDone,
+    ChunkResult,
+    DecodeSummary,
+    EngineInfo,
+    EngineProgress,
+    EngineReady,
+    FactsMeasured,
+    FileHashed,
+    Finished,
+    FrameFacts,
+    Heard,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    Layout,
+    ModeChosen,
+    Notice,
+    Noticed,
+    OpeningChosen,
+    Planned,
+    Probed,
+    Stage,
+    StageStarted,
+    SurveyProgress,
+    Transcript,
+    VideoInfo,
+)
+
+_LEAST_ETA_SECONDS = 0.5
+"""Time of a stage before its speed is used for an estimate. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class ReportHeader:
+    """Identity of a report: what `Analysis` has beside the results."""
+
+    id: str
+    created: str
+    request: AnalysisRequest
+    app_version: str
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    field_names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AnalysisState:
+    """What is known of an analysis at one moment; `apply` returns the state after one more event.
+
+    Attributes:
+        found: Provisional frames.
+        opening: Frames of the beginning, if they were chosen before the others.
+        keyframes: Chosen frames; those of the opening while `decode` is None.
+        facts: Facts in the order of their frames.
+        is_heard: Whether the transcript is known; it is None if there is no speech.
+        answers: Text of the answers so far by the number of the chunk's first frame; 0 is the summary.
+        results: Complete answers in the order of their numbers, joins included.
+        step: Finished steps of the stage.
+        total: Number of its steps, None if it can't be counted.
+        eta_seconds: Estimated time left of the stage.
+        stage_since: `time.monotonic()` of the process that runs it, when the stage began.
+        survey_since: The same, and the position in seconds of the video, when the survey first reported progress.
+        seconds_by_stage: Duration of the stages that have ended.
+        header: Set once there is a report.
+    """
+
+    video: VideoInfo | None = None
+    sha256: str = ""
+    decode: DecodeSummary | None = None
+    found: tuple[Keyframe, ...] = ()
+    opening: tuple[Keyframe, ...] = ()
+    keyframes: tuple[Keyframe, ...] = ()
+    facts: tuple[FrameFacts, ...] = ()
+    transcript: Transcript | None = None
+    is_heard: bool = False
+    engine: EngineInfo | None = None
+    engine_phase: EngineProgress | None = None
+    layout: Layout | None = None
+    modes: dict[int, ModeChosen] = field(default_factory=dict)
+    answers: dict[int, str] = field(default_factory=dict)
+    results: tuple[ChunkResult, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    stage: Stage | None = None
+    step: int = 0
+    total: int | None = None
+    eta_seconds: float | None = None
+    stage_since: float = 0.0
+    survey_since: tuple[float, float] | None = None
+    seconds_by_stage: dict[str, float] = field(default_factory=dict)
+    header: ReportHeader | None = None
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> AnalysisState:
+        """Build the state whose report is `analysis`."""
+        return cls().with_report(analysis)
+
+    @cached_property
+    def report(self) -> Analysis | None:
+        """Return the report with everything that is known; None before there is one."""
+        if not (self.header and self.video and self.decode):
+            return None
+        return Analysis(
+            id=self.header.id,
+            created=self.header.created,
+            request=self.header.request,
+            video=self.video,
+            sha256=self.sha256,
+            decode=self.decode,
+            keyframes=self.keyframes,
+            facts=self.facts,
+            engine=self.engine,
+            notices=self.notices,
+            seconds_by_stage=self.seconds_by_stage,
+            app_version=self.header.app_version,
+            layout=self.layout,
+            transcript=self.transcript,
+            conditions=self.header.conditions,
+            field_names=self.header.field_names,
+            chunks=(),
+            summary=None,
+        ).with_results(self.results)
+
+    def with_report(self, analysis: Analysis) -> AnalysisState:
+        """Return the state with all that the report contains."""
+        return replace(
+            self,
+            video=analysis.video,
+            sha256=analysis.sha256,
+            decode=analysis.decode,
+            keyframes=analysis.keyframes,
+            facts=analysis.facts,
+            transcript=analysis.transcript,
+            is_heard=True,
+            engine=analysis.engine,
+            layout=analysis.layout,
+            results=in_order(analysis.requests),
+            notices=analysis.notices,
+            eta_seconds=None,
+            seconds_by_stage=analysis.seconds_by_stage,
+            header=ReportHeader(
+                analysis.id,
+                analysis.created,
+                analysis.request,
+                analysis.app_version,
+                analysis.conditions,
+                analysis.field_names,
+            ),
+        )
+
+    def with_stage_timed(self) -> AnalysisState:
+        """Return the state with the time of the current stage so far, counted from now on as another one."""
+        if self.stage is None:
+            return self
+        now = time.monotonic()
+        seconds = round(self.seconds_by_stage.get(self.stage, 0.0) + now - self.stage_since, 3)
+        return replace(self, seconds_by_stage={**self.seconds_by_stage, self.stage: seconds}, stage_since=now)
+
+    def apply(self, event: AnalysisEvent) -> AnalysisState:
+        """Return the state after one more event."""
+        match event:
+            case StageStarted(stage, total):
+                return self._begin(stage, total)
+            case Probed(video):
+                return replace(self, video=video)
+            case FileHashed(sha256):
+                return replace(self, sha256=sha256)
+            case SurveyProgress(seconds, duration):
+                return self._surveyed(seconds, duration) if self.stage == "survey" else self
+            case KeyframeFound(keyframe):
+                return replace(self, found=(*self.found, keyframe))
+            case OpeningChosen(keyframes):
+                return replace(self, opening=keyframes, keyframes=keyframes)
+            case KeyframesChosen(keyframes, decode):
+                chosen = replace(self, keyframes=keyframes, decode=decode, eta_seconds=None)
+                return chosen._noticed(decode.notices)
+            case FactsMeasured(facts):
+                by_number = {**{one.number: one for one in self.facts}, facts.number: facts}
+                known = tuple(by_number[number] for number in sorted(by_number))
+                return replace(self, facts=known)._stepped("facts", len(known))
+            case Heard(transcript):
+                return replace(self, transcript=transcript, is_heard=True)
+            case EngineProgress():
+                return replace(self, engine_phase=event)
+            case EngineReady(engine):
+                return replace(self, engine=engine)
+            case Planned(layout):
+                return replace(self, layout=layout)
+            case ModeChosen(chunk):
+                return replace(self, modes={**self.modes, chunk: event})
+            case AnswerDelta(chunk, text, restart):
+                before = "" if restart else self.answers.get(chunk, "")
+                return replace(self, answers={**self.answers, chunk: before + text})
+            case ChunkDone(result):
+                return self._answered(result)
+            case Noticed(notice):
+                return self._noticed((notice,))
+            case Answered(analysis):
+                return replace(self.with_report(analysis), step=len(self.facts))
+            case Finished(analysis):
+                return self.with_report(analysis)
+
+    def _begin(self, stage: Stage, total: int | None) -> AnalysisState:
+        is_same = stage == self.stage
+        timed = self if is_same else self.with_stage_timed()
+        return replace(
+            timed,
+            stage=stage,
+            total=total,
+            step=self.step if is_same else 0,
+            eta_seconds=None,
+            stage_since=self.stage_since if is_same else time.monotonic(),
+            survey_since=None,
+        )
+
+    def _noticed(self, notices: Iterable[Notice]) -> AnalysisState:
+        return replace(self, notices=(*self.notices, *(one for one in notices if one not in self.notices)))
+
+    def _answered(self, result: ChunkResult) -> AnalysisState:
+        """Add an answer. Answers with other settings, and joins that rest on a replaced part, are dropped."""
+        others = [one for one in self.results if one.number != result.number and one.settings == result.settings]
+        is_part = result.number > 0
+        if is_part and any(one.number == result.number and one != result for one in self.results):
+            others = [one for one in others if one.number > 0]
+        answered = replace(self, results=in_order((*others, result)))
+        if not is_part:
+            return answered
+        return answered._stepped("ask", sum(one.number in self.answers for one in answered.results if one.number > 0))
+
+    def _surveyed(self, seconds: float, duration: float | None) -> AnalysisState:
+        """Return the state after a progress report of the survey.
+
+        Its speed is measured from the first report: the time before that is the start of the decoder, which would make
+        seconds look like minutes for a short video.
+        """
+        state = replace(self, step=int(seconds), total=max(1, int(duration)) if duration else None)
+        if self.survey_since is None:
+            return replace(state, survey_since=(time.monotonic(), seconds))
+        since, start = self.survey_since
+        return replace(state, eta_seconds=_eta(since, seconds - start, duration - start if duration else None))
+
+    def _stepped(self, stage: Stage, step: int) -> AnalysisState:
+        if self.stage != stage:
+            return self
+        return replace(self, step=step, eta_seconds=_eta(self.stage_since, step, self.total))
+
+
+def _eta(since: float, done: float, total: float | None) -> float | None:
+    """Return the seconds left at the speed since `since` (`time.monotonic()`); None in the first half second."""
+    elapsed = time.monotonic() - since
+    return elapsed * (total - done) / done if total and 0 < done <= total and elapsed > _LEAST_ETA_SECONDS else None
+
+
+def in_order(results: Iterable[ChunkResult]) -> tuple[ChunkResult, ...]:
+    """Sort answers by their numbers: intermediate summaries, the summary, the parts."""
+    return tuple(sorted(results, key=lambda result: result.number))

@@ -7,12 +7,14 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from app.core import AnalysisRequest
+from app.core import (
+    AnalysisRequest,
+    AnalysisState,
+)
 from app.jobs import JobSnapshot, result_to_text, to_row
 from app.services import SAMPLE
 from app.store import Store
@@ -47,8 +49,7 @@ def _store(data: Path, name: str) -> None:
     """Store the report as a finished job does."""
     request = AnalysisRequest(SAMPLE, frames=PARTS * rich.FRAMES_EACH)
     analysis = rich.rich(request, name, parts=PARTS, findings=FINDINGS_EACH, cues=2000, model=name)
-    job = JobSnapshot(name, f"{name}.mp4", _CREATED, request, state="done", analysis=analysis)
-    job = replace(job, keyframes=analysis.keyframes, decode=analysis.decode, layout=analysis.layout)
+    job = JobSnapshot(name, f"{name}.mp4", _CREATED, request, state="done", progress=AnalysisState.of(analysis))
     store = Store(data / "framelens.sqlite")
     store.save(to_row(job, "no one"))
     store.save_frames(name, ((frame.number, frame.jpeg) for frame in analysis.keyframes))

@@ -13,6 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.api import Gate
+from app.core import AnalysisState
 from app.core.domain import AnalysisRequest
 from app.jobs import JobSnapshot
 from app.jobs.snapshot import imported_job, to_row
@@ -98,7 +99,9 @@ def test_frame_is_shrunk_but_never_enlarged(
 ) -> None:
     picture = to_jpeg(draw_card("red", width=640, height=360))
     frame = replace(keyframes()[0], width=640, height=360, jpeg=picture)
-    job = JobSnapshot("job", "clip", "2026-01-01", AnalysisRequest(Path("clip.mp4")), keyframes=(frame,))
+    job = JobSnapshot(
+        "job", "clip", "2026-01-01", AnalysisRequest(Path("clip.mp4")), progress=AnalysisState(keyframes=(frame,))
+    )
     monkeypatch.setattr(services.jobs, "snapshot", lambda _: job)
     small = client.get("/api/jobs/job/frames/0.jpg?side=320")
     assert (small.status_code, small.headers["content-type"]) == (200, "image/jpeg")
@@ -128,7 +131,7 @@ def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> No
 def test_zip_names_what_has_no_report_in_it(client: TestClient, services: Services) -> None:
     with_report = services.jobs.import_report(analysis(id="job123456"))
     without = "job999999"
-    job = replace(imported_job(analysis(id=without)), name="gate.mp4", state="cancelled", analysis=None)
+    job = replace(imported_job(analysis(id=without)), name="gate.mp4", state="cancelled", progress=AnalysisState())
     services.store.save(to_row(job, ""))
     answer = client.get(f"/api/library.zip?ids={with_report},{without}&formats=json&language=en")
     with ZipFile(BytesIO(answer.content)) as archive:

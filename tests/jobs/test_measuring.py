@@ -157,7 +157,7 @@ def test_a_part_is_asked_again_while_facts_are_measured(tmp_path: Path) -> None:
         facts = _Facts(server)
         with jobs_in(tmp_path, facts.tools) as jobs:
             job_id = jobs.submit(REQUEST, name="clip.mp4")
-            number = measuring(jobs, job_id).chunks[0].number
+            number = measuring(jobs, job_id).progress.results[0].number
             asked = len(server.requests)
             threading.Timer(0.5, facts.through.set).start()
             jobs.retry(job_id, number)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.task import Task
+from app.core import AnalysisState
 from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
@@ -79,8 +80,8 @@ def test_a_finished_job_is_the_same_after_a_restart(store: Store, tmp_path: Path
     try:
         stored = again.snapshot(job_id)
         assert stored.analysis == done.analysis
-        assert stored.answers == {1: "1: a\n2: b"}
-        assert stored.keyframes[0].jpeg == done.keyframes[0].jpeg
+        assert stored.progress.answers == {1: "1: a\n2: b"}
+        assert stored.progress.keyframes[0].jpeg == done.progress.keyframes[0].jpeg
         assert [job.id for job in again.recent()] == [job_id]
         assert again.recent()[0].name == "clip.mp4"
     finally:
@@ -105,7 +106,7 @@ def test_job_knows_its_origin_and_is_read_once(store: Store, tmp_path: Path, mon
         jobs.close()
         assert (jobs.snapshot(first).follows, jobs.snapshot(second).follows) == ("", first)
         monkeypatch.setattr(store, "frames", None)
-        assert jobs.snapshot(second).keyframes[0].jpeg
+        assert jobs.snapshot(second).progress.keyframes[0].jpeg
     finally:
         jobs.close()
 
@@ -125,8 +126,8 @@ def test_a_failure_is_stored_as_the_error_it_was(store: Store, tmp_path: Path) -
     assert stored.state == "failed"
     assert isinstance(stored.error, EngineError)
     assert stored.error.values == {"base_url": "http://x", "reason": "gone"}
-    assert len(stored.keyframes) == 2
-    assert stored.keyframes[0].jpeg
+    assert len(stored.progress.keyframes) == 2
+    assert stored.progress.keyframes[0].jpeg
 
 
 def test_bug_is_a_sentence_and_a_logged_traceback(
@@ -193,7 +194,9 @@ def test_a_cancelled_job_is_over_before_the_library_has_it(
 
 def test_a_job_of_a_program_that_is_gone_continues(store: Store, tmp_path: Path) -> None:
     done = analysis()
-    job = JobSnapshot("gone", "clip.mp4", "2026-01-01", REQUEST, state="running", keyframes=done.keyframes)
+    job = JobSnapshot(
+        "gone", "clip.mp4", "2026-01-01", REQUEST, state="running", progress=AnalysisState(keyframes=done.keyframes)
+    )
     store.save(to_row(job, "somebody who is gone"))
     store.save_frames("gone", ((frame.number, frame.jpeg) for frame in done.keyframes))
     jobs = queue(store, whole, tmp_path)
@@ -206,14 +209,17 @@ def test_a_job_of_a_program_that_is_gone_continues(store: Store, tmp_path: Path)
 
 def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, tmp_path: Path) -> None:
     done = analysis()
-    job = JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", keyframes=done.keyframes, interruptions=2)
+    job = replace(
+        JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", interruptions=2),
+        progress=AnalysisState(keyframes=done.keyframes),
+    )
     store.save(to_row(job, "somebody who is gone"))
     store.save_frames("x", ((frame.number, frame.jpeg) for frame in done.keyframes))
     jobs = queue(store, whole, tmp_path)
     try:
         found = jobs.snapshot("x")
         assert found.state == "interrupted"
-        assert found.keyframes == done.keyframes
+        assert found.progress.keyframes == done.keyframes
         jobs.resume("x")
         assert until(jobs, "x", lambda job: job.is_over).state == "done"
     finally:

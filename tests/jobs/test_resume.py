@@ -280,15 +280,17 @@ def test_settings_that_changed_are_reported_and_never_mixed(
                 jobs.resume(job_id)
             assert caught.value.key == "settings_changed"
             assert jobs.changes(job_id).keys() == changed.keys()
-            assert jobs.snapshot(job_id).results == before.results
+            assert jobs.snapshot(job_id).progress.results == before.progress.results
             jobs.resume(job_id, accept_changes=True)
             assert hold.reached.wait(60)
             jobs.cancel(job_id)
-            keys = {result.key for result in ended(jobs, job_id).results}
+            keys = {result.key for result in ended(jobs, job_id).progress.results}
             hold.opened.set()
-            assert not keys & {result.key for result in before.results}
+            assert not keys & {result.key for result in before.progress.results}
         with jobs_in(paused.folder, later) as jobs:
-            assert not {one.key for one in jobs.snapshot(job_id).results} & {one.key for one in before.results}
+            assert not {one.key for one in jobs.snapshot(job_id).progress.results} & {
+                one.key for one in before.progress.results
+            }
             jobs.resume(job_id)
             done = report_of(ended(jobs, job_id))
     assert done.conditions == {"model": "model", **changed}
@@ -394,7 +396,7 @@ def test_store_failure_in_mid_job_loses_no_answer(
             job_id = jobs.submit(REQUEST, name="clip.mp4")
             assert gate.reached.wait(60)
             until(jobs, job_id, lambda job: bool(job.progress.results))
-            before = jobs.snapshot(job_id).results
+            before = jobs.snapshot(job_id).progress.results
             fix = FAULTS[fault](jobs)
             gate.opened.set()
             job = ended(jobs, job_id)
@@ -476,7 +478,7 @@ def test_two_programs_own_jobs_but_stop_on_request(tmp_path: Path, undisturbed: 
             assert ended(one, job_id).state == "paused"
             until(other, job_id, lambda job: job.state == "paused")
             server.requests.clear()
-            kept = {result.number for result in other.snapshot(job_id).results}
+            kept = {result.number for result in other.snapshot(job_id).progress.results}
             starts = [threading.Thread(target=jobs.resume, args=(job_id,)) for jobs in (one, other) * 3]
             for start in starts:
                 start.start()
@@ -496,11 +498,11 @@ def test_program_sees_job_rerun_by_another(finished: Left) -> None:
         jobs_in(finished.folder, made(server)) as other,
     ):
         first = other.snapshot(job_id)
-        for number in (first.chunks[-1].number, first.chunks[-2].number):
+        for number in (first.progress.results[-1].number, first.progress.results[-2].number):
             one.retry(job_id, number)
             ended(one, job_id)
         assert report_of(other.snapshot(job_id)) == report_of(one.snapshot(job_id))
-        assert "noticed" in other.snapshot(job_id).chunks[-1].answer
+        assert "noticed" in other.snapshot(job_id).progress.results[-1].answer
 
 
 def test_late_stop_request_does_not_stop_resumed_job(paused: Left, undisturbed: Analysis) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.cli import main
+from app.core import AnalysisState
 from app.core.errors import ConfigError
 from app.jobs.snapshot import imported_job, to_row
 from app.reports import FORMATS
@@ -168,7 +169,7 @@ def test_the_report_here_is_the_report_there(reports: list[Path], tmp_path: Path
 
 def test_a_job_without_a_report_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     services = open_services(adopts=False)
-    job = replace(imported_job(analysis(id="job123456")), state="failed", analysis=None)
+    job = replace(imported_job(analysis(id="job123456")), state="failed", progress=AnalysisState())
     services.store.save(to_row(job, ""))
     services.close()
     assert run("export", "latest") == 3
@@ -180,7 +181,7 @@ def test_export_writes_the_others_and_names_what_has_no_report(
 ) -> None:
     run("library", "import", *reports)
     services = open_services(adopts=False)
-    job = replace(imported_job(analysis(id="job123456")), state="cancelled", analysis=None)
+    job = replace(imported_job(analysis(id="job123456")), state="cancelled", progress=AnalysisState())
     services.store.save(to_row(job, ""))
     services.close()
     capsys.readouterr()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from app.core import AnalysisState
 from app.core.domain import AnalysisRequest, Selection
 from app.jobs import JobSnapshot
 from app.ui.components.player import marks, scenery
@@ -14,7 +15,8 @@ from tests.ui.fake_services import decode, keyframes
 
 def job(selection: Selection | None = None, **changes: object) -> JobSnapshot:
     request = AnalysisRequest(Path("clip.mp4"), selection=selection or Selection())
-    return replace(JobSnapshot("job", "clip", "2026-01-01", request, decode=decode()), **changes)  # type: ignore[arg-type]
+    progress = replace(AnalysisState(decode=decode()), **changes)  # type: ignore[arg-type]
+    return JobSnapshot("job", "clip", "2026-01-01", request, progress=progress)
 
 
 def test_timeline_has_shots_boundaries_curve_and_segments() -> None:

@@ -164,7 +164,7 @@ def test_the_answer_shows_while_it_comes_and_cancel_ends_it(
 ) -> None:
     services = open_services(script(hold=hold))
     job = started(page, services)
-    while not services.jobs.snapshot(job).answers:
+    while not services.jobs.snapshot(job).progress.answers:
         time.sleep(0.01)
     page.run()
     assert "⚠️ Messages format not supported" in texts(page)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.core import AnalysisState
 from app.core.domain import AnalysisRequest, Language, Selection
 from app.core.errors import InputError
 from app.i18n import LANGUAGES
@@ -95,7 +96,7 @@ def test_failed_analysis_shows_its_state_in_place_of_a_picture(show: Show, servi
     services.jobs.cancel(job_id)
     state = ended(services, job_id).state
     (card,) = cards(show())
-    assert (card["icon"], card["cover"] == "") == (state, not services.jobs.snapshot(job_id).keyframes)
+    assert (card["icon"], card["cover"] == "") == (state, not services.jobs.snapshot(job_id).progress.keyframes)
 
 
 def test_times_are_those_of_the_readers_time_zone(
@@ -216,7 +217,7 @@ def test_a_zip_of_the_selected_is_offered_under_an_address(show: Show, services:
 def test_what_has_no_report_is_named_before_the_export(show: Show, services: Services) -> None:
     with_report = import_report(services, 1, "a.mp4")
     without = import_report(services, 2, "gate.mp4")
-    job = replace(services.jobs.snapshot(without), state="cancelled", analysis=None)
+    job = replace(services.jobs.snapshot(without), state="cancelled", progress=AnalysisState())
     services.store.save(to_row(job, ""))
     services.jobs.indexing.index(job)
     page = show(chosen=frozenset({with_report, without}))

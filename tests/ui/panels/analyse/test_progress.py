@@ -16,7 +16,7 @@ from app.core.domain import (
     Planned,
 )
 from app.i18n import t
-from app.jobs.snapshot import JobSnapshot, fold
+from app.jobs.snapshot import JobSnapshot
 from app.ui.panels.analyse.progress import build_views, failures
 from tests.ui import rich
 

@@ -111,7 +111,8 @@ def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Serv
     made = replace(
         analysis(request, "before", chunks=()), notices=(Notice("no_model_because", {"reason": "x"}, "error"),)
     )
-    before = replace(done, id="before", state="failed", failure=Failure.of(NO_VLLM), chunks=(), analysis=made)
+    done = replace(done, progress=replace(done.progress, results=(), header=None))
+    before = replace(done, id="before", state="failed", failure=Failure.of(NO_VLLM), earlier=made)
     services.store.save(to_row(before, "gone"))
     page.query_params["job"] = "before"
     page.run()

@@ -30,7 +30,7 @@ from app.core.domain import (
 from app.core.errors import Cancelled, EngineError, InputError
 from app.jobs import Jobs, JobSnapshot
 from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import from_row, to_row
+from app.jobs.snapshot import from_row, to_row, with_pictures, with_results
 from app.store.database import Store
 from tests.reports.test_reports import analysis
 from tests.ui.fake_services import queue
@@ -95,6 +95,20 @@ def test_selection_is_stored_with_default_for_old_jobs(store: Store, tmp_path: P
     older = json.loads(document.document)
     del older["request"]["selection"]
     assert from_row(replace(document, document=json.dumps(older)), is_alive=False).request == REQUEST
+
+
+def test_a_stored_job_of_the_earlier_form_is_read() -> None:
+    done = analysis()
+    job = JobSnapshot("old", "clip.mp4", "2026-01-01", REQUEST, state="done", progress=AnalysisState.of(done))
+    row = to_row(replace(job, earlier=done), "me")
+    document = json.loads(row.document)
+    flat = {**document, **document.pop("progress"), "analysis": document.pop("earlier"), "survey_from": None}
+    del flat["progress"], flat["earlier"], flat["header"], flat["is_heard"]
+    read = from_row(replace(row, document=json.dumps({**flat, "chunks": []})), is_alive=False)
+    assert with_pictures(with_results(read, done.requests), {1: b"", 2: b""}).analysis == replace(
+        done, keyframes=tuple(replace(frame, jpeg=b"") for frame in done.keyframes)
+    )
+    assert read.progress.video == done.video
 
 
 def test_job_knows_its_origin_and_is_read_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""State of an analysis: the fold of its events, which pipeline, queue, store, page and terminal read."""
+"""State of an analysis, folded from its events; pipeline, queue, store and page read it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ReportHeader:
 
 @dataclass(frozen=True)
 class AnalysisState:
-    """What is known of an analysis at one moment; `apply` returns the state after one more event.
+    """State of an analysis at one moment; `apply` returns it after one more event.
 
     Attributes:
         found: Provisional frames.

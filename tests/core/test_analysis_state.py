@@ -1,0 +1,77 @@
+"""The one fold of an analysis's events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.core import (
+    AnalysisEvent,
+    AnalysisState,
+    Answered,
+    ChunkDone,
+    EngineReady,
+    FactsMeasured,
+    FileHashed,
+    Finished,
+    Heard,
+    KeyframesChosen,
+    Notice,
+    Noticed,
+    Planned,
+    Probed,
+)
+from tests.reports.test_reports import analysis
+
+
+def test_the_pieces_give_the_same_report_as_the_whole() -> None:
+    done = analysis()
+    events: list[AnalysisEvent] = [
+        Probed(done.video),
+        FileHashed(done.sha256),
+        KeyframesChosen(done.keyframes, done.decode),
+    ]
+    events += [FactsMeasured(one) for one in reversed(done.facts)]
+    events += [Heard(done.transcript), *([EngineReady(done.engine)] if done.engine else [])]
+    events += [*([Planned(done.layout)] if done.layout else []), *map(ChunkDone, done.requests)]
+    events += [Noticed(notice) for notice in done.notices]
+    state = AnalysisState()
+    for event in events:
+        state = state.apply(event)
+    assert state.report is None
+    whole = AnalysisState.of(done)
+    together = replace(state, header=whole.header, seconds_by_stage=done.seconds_by_stage)
+    assert whole.report == done
+    assert together.report == replace(done, notices=(*done.decode.notices, *done.notices))
+
+
+@pytest.mark.parametrize("event", [Answered, Finished])
+def test_a_report_replaces_what_was_known(event: type[Answered] | type[Finished]) -> None:
+    state = AnalysisState().apply(Noticed(Notice("no_model"))).apply(event(analysis()))
+    assert state.report == analysis()
+
+
+def test_a_replaced_part_drops_the_joins_that_rest_on_it() -> None:
+    done = analysis()
+    part = replace(done.chunks[0], key="a.b.c")
+    summary = replace(part, number=0)
+    state = AnalysisState().apply(ChunkDone(part)).apply(ChunkDone(summary))
+    assert [one.number for one in state.results] == [0, part.number]
+    assert [one.number for one in state.apply(ChunkDone(part)).results] == [0, part.number]
+    changed = state.apply(ChunkDone(replace(part, answer="another")))
+    assert [one.number for one in changed.results] == [part.number]
+
+
+def test_answers_with_other_settings_are_not_mixed() -> None:
+    part = replace(analysis().chunks[0], key="a.b.c")
+    other = replace(part, number=part.number + 1, key="other.b.c")
+    state = AnalysisState().apply(ChunkDone(part)).apply(ChunkDone(other))
+    assert state.results == (other,)
+
+
+def test_a_notice_is_kept_once() -> None:
+    state = AnalysisState()
+    for _ in range(2):
+        state = state.apply(Noticed(Notice("no_model")))
+    assert state.notices == (Notice("no_model"),)

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import AppError, Keyframe, KeyframeFound, KeyframesChosen, Selection
-from app.video import open_reader
+from app.core import AppError, Keyframe, KeyframesChosen, Selection
+from app.video import full_pictures, open_reader
 from app.video.keyframes import pipeline
 from app.video.readers import damage
 
@@ -52,7 +52,7 @@ class Result:
         visible: Number of those that show damage.
         unnamed: Number of those that show damage and are not named one by one.
         false: Number of those that are named although they show no damage.
-        unfit: Number of keyframes that show something else at full size.
+        unfit: Number of keyframes that would show something else at full size.
         notices: Keys and counts of the notices.
         error: Key of the AppError that the file ended with.
     """
@@ -118,7 +118,7 @@ def shown(path: Path) -> dict[int, NDArray[np.float32]]:
 
 
 def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
-    """Choose keyframes of a damaged file; compare them with the truth and with themselves at full size."""
+    """Choose keyframes of a damaged file; compare them with the truth, and with themselves at full size."""
     keyframes: tuple[Keyframe, ...] = ()
     notices: tuple[str, ...] = ()
     named: frozenset[object] = frozenset()
@@ -132,23 +132,20 @@ def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
                     found = event.decode.notices
                     notices = tuple(f"{one.key} {one.values.get('count', '')}" for one in found)
                     named = frozenset(one.values["number"] for one in found if one.key == "damaged_keyframe")
-        with open_reader(path) as reader:
-            times = [one.time_seconds for one in keyframes]
-            full = [
-                event.keyframe for event in pipeline.full_pictures(reader, times) if isinstance(event, KeyframeFound)
-            ]
+        others: list[Keyframe] = []
+        for _ in full_pictures(path, keyframes, on_other=others.append):
+            pass
     except AppError as error:
         return Result(error=error.key)
-    visible = unnamed = false = unfit = 0
-    for one, large in zip(keyframes, full, strict=True):
+    visible = unnamed = false = 0
+    for one in keyframes:
         picture = _cells_of(one)
         time_ms = min(truth, key=lambda ms, at=(start + one.time_seconds) * 1000: abs(ms - at))
         is_visible, is_named = differs(picture, truth[time_ms]), one.number in named
         visible += is_visible
         unnamed += is_visible and not is_named
         false += is_named and not is_visible
-        unfit += differs(picture, _cells_of(large))
-    return Result(len(keyframes), visible, unnamed, false, unfit, notices)
+    return Result(len(keyframes), visible, unnamed, false, len(others), notices)
 
 
 def _cells_of(keyframe: Keyframe) -> NDArray[np.float32]:

@@ -86,6 +86,7 @@ from .filenames import safe_stem as safe_stem
 from .filenames import shown_name as shown_name
 from .filenames import shown_path as shown_path
 from .filenames import storable as storable
+from .images import show_same as show_same
 from .images import smaller as smaller
 from .private_files import make_private_folder as make_private_folder
 from .private_files import private_opener as private_opener

@@ -6,8 +6,11 @@ stored as pictures are reported by name. Speech is not recognised here; `sound_p
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
@@ -31,12 +34,14 @@ from app.core import (
     VideoEvent,
     VideoInfo,
     readable,
+    show_same,
 )
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.timestamp_selection import Fetched, Known, Opening, in_shots, wishes_of, with_damaged
 from app.video.subtitles.discovery import files_beside
 from app.video.worker_pool import DecoderWorker
 
+_log = logging.getLogger(__name__)
 _PROBE_SECONDS = 60
 """A probe can't be cancelled, so it ends by itself; decoding one frame takes well under a second."""
 MAX_SIDE = 1280
@@ -188,11 +193,22 @@ def _with_texts(events: Iterator[VideoEvent], texts: Texts) -> Iterator[VideoEve
 
 
 def full_pictures(
-    path: Path, keyframes: Sequence[Keyframe], *, cancel: threading.Event | None = None
+    path: Path,
+    keyframes: Sequence[Keyframe],
+    *,
+    on_other: Callable[[Keyframe], None] = lambda _: None,
+    cancel: threading.Event | None = None,
 ) -> Iterator[Keyframe]:
     """Yield the keyframes in time order, with their pictures at full resolution and upright.
 
-    Only the necessary frames are decoded.
+    Only the necessary frames are decoded. Where a seek leads to another picture than the one that was chosen, the file
+    is decoded from its start; a keyframe whose picture differs even then, in a damaged file, is yielded unchanged.
+
+    Args:
+        path: The video file.
+        keyframes: Keyframes with the pictures that were chosen.
+        on_other: Called with each keyframe that is yielded unchanged.
+        cancel: Setting it raises Cancelled within half a second.
 
     Raises:
         InputError: The file is not a readable video, or has no frame at one of the times any more.
@@ -200,11 +216,36 @@ def full_pictures(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    ordered = sorted(keyframes, key=lambda keyframe: keyframe.time_seconds)
-    with DecoderWorker("pictures", path, times_seconds=[one.time_seconds for one in ordered]) as child:
+    left = deque(sorted(keyframes, key=lambda keyframe: keyframe.time_seconds))
+    with closing(_full_pictures(path, left, seeks=True, cancel=cancel)) as pictures:
+        for full in pictures:
+            if not show_same(left[0].jpeg, full.jpeg):
+                break
+            yield _enlarged(left.popleft(), full)
+    if not left:
+        return
+    for full in _full_pictures(path, left, seeks=False, cancel=cancel):
+        keyframe = left.popleft()
+        if show_same(keyframe.jpeg, full.jpeg):
+            yield _enlarged(keyframe, full)
+        else:
+            _log.warning("keyframe %d of %s shows another picture at full size", keyframe.number, printable(path.name))
+            on_other(keyframe)
+            yield keyframe
+
+
+def _full_pictures(
+    path: Path, keyframes: Collection[Keyframe], *, seeks: bool, cancel: threading.Event | None
+) -> Generator[Keyframe, None, None]:
+    """Yield a picture at full resolution for each keyframe."""
+    times = [one.time_seconds for one in keyframes]
+    with DecoderWorker("pictures", path, times_seconds=times, seeks=seeks) as child:
         found = (event.keyframe for event in child.events(cancel) if isinstance(event, KeyframeFound))
-        for keyframe, full in zip(ordered, found, strict=True):
-            yield replace(keyframe, width=full.width, height=full.height, jpeg=full.jpeg)
+        yield from (full for _, full in zip(times, found, strict=True))
+
+
+def _enlarged(keyframe: Keyframe, full: Keyframe) -> Keyframe:
+    return replace(keyframe, width=full.width, height=full.height, jpeg=full.jpeg)
 
 
 def sound_pieces(

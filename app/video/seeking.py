@@ -45,6 +45,7 @@ def pictures_at(
     *,
     edges: Sequence[tuple[int, float]] = (),
     exactly: bool = False,
+    seeks: bool = True,
 ) -> Iterator[Picture]:
     """Yield the picture shown at each of the rising times: the last one that is not later.
 
@@ -54,13 +55,14 @@ def pictures_at(
         times_seconds: Rising, from the start of the video.
         edges: (index, seconds) of frames that must be found at that place before seeks are trusted.
         exactly: Trust seeks only if a frame has exactly the time. Damaged pictures are yielded, too.
+        seeks: Otherwise the file is decoded from its start, as in a survey.
 
     Raises:
         InputError: The file is not a video any more.
         DecodeError: No reader can decode it.
     """
     num_yielded = 0
-    if reader == "pyav":
+    if seeks and reader == "pyav":
         try:
             with AccurateSeeker(video) as jumper:
                 jumper.check(edges)

@@ -123,7 +123,7 @@ def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetch
         from app.video.keyframes import pipeline
 
         if task == "pictures":
-            yield from pipeline.full_pictures(reader, request["times_seconds"])
+            yield from pipeline.full_pictures(reader, request["times_seconds"], seeks=request["seeks"])
             return
         yield from _with_facts(_chosen(reader, request), request)
 

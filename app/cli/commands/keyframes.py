@@ -22,8 +22,10 @@ from app.cli.common import (
     parse_selection,
 )
 from app.core import (
+    Keyframe,
     KeyframesChosen,
     Language,
+    Notice,
     StageStarted,
     VideoInfo,
     clock,
@@ -114,7 +116,7 @@ def deliver(
 
         document = keyframes.write(video, sha256, chosen, reused=reused, language=language)
     if given.zip or given.output:
-        _save(path, chosen, given, cancel)
+        _save(path, chosen, given, language, cancel)
     if given.sheet:
         from app.reports.graphics import contact_sheet
 
@@ -133,11 +135,17 @@ def deliver(
             print(t(f"cli.{key}", language, path=place), file=sys.stderr if given.json else sys.stdout)
 
 
-def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
+def _save(
+    path: Path, chosen: KeyframesChosen, given: argparse.Namespace, language: Language, cancel: threading.Event
+) -> None:
     from app.reports import files
     from app.video import full_pictures
 
-    pictures = files.frame_entries(full_pictures(path, chosen.keyframes, cancel=cancel))
+    def say(other: Keyframe) -> None:
+        notice = Notice("full_size_differs", {"number": other.number})
+        print(notice_text(notice, language), file=sys.stderr)
+
+    pictures = files.frame_entries(full_pictures(path, chosen.keyframes, on_other=say, cancel=cancel))
     with storage_errors("frames_not_written", given.zip or given.output):
         if given.output:
             pictures = files.written(pictures, given.output)

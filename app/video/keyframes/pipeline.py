@@ -92,13 +92,17 @@ def run(
         yield placed
 
 
-def full_pictures(reader: FrameReader, times_seconds: Sequence[float]) -> Iterator[KeyframeFound]:
+def full_pictures(
+    reader: FrameReader, times_seconds: Sequence[float], *, seeks: bool = True
+) -> Iterator[KeyframeFound]:
     """Yield the frames at exactly these rising times at full resolution, numbered from 1.
+
+    Without `seeks` the file is decoded from its start, as in the survey.
 
     Raises:
         InputError: The file has no frame at one of the times, so the times belong to another file.
     """
-    pictures = pictures_at(reader.info, reader.name, times_seconds, exactly=True)
+    pictures = pictures_at(reader.info, reader.name, times_seconds, exactly=True, seeks=seeks)
     for number, (picture, time) in enumerate(zip(pictures, times_seconds, strict=True), 1):
         if abs(picture.time_seconds - time) > SAME_SECONDS:
             raise InputError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")

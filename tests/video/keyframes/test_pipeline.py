@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from app.core.domain import FactsMeasured, KeyframesChosen, Probed, Selection, SurveyProgress
+from app.core import show_same
+from app.core.domain import FactsMeasured, Keyframe, KeyframesChosen, Probed, Selection, SurveyProgress
 from app.core.errors import InputError
 from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import extract, full_pictures
+from app.video import extract, extractor, full_pictures
 from tests.media import COLOURS, cards, moving, write_video
 
 
@@ -107,6 +111,31 @@ def test_full_resolution_pictures_are_upright_at_same_times(tmp_path: Path) -> N
         assert (small.width, small.height) == (180, 320)
         apart = abs(_grey(one.jpeg).astype(int) - _grey(small.jpeg))
         assert apart.mean() < 4
+
+
+def test_other_picture_at_full_size_is_replaced_and_reported(card_video: Path) -> None:
+    keyframes = chosen(card_video, Selection("times", times_seconds=(0.5, 2.5, 4.5, 6.5))).keyframes
+    wrong = replace(keyframes[1], jpeg=keyframes[3].jpeg)
+    others: list[Keyframe] = []
+    full = list(full_pictures(card_video, [keyframes[0], wrong, *keyframes[2:]], on_other=others.append))
+    assert others == [wrong] and full[1] == wrong
+    assert [one.number for one in full] == [1, 2, 3, 4]
+    assert all(one.jpeg != small.jpeg for one, small in zip(full[2:], keyframes[2:], strict=True))
+
+
+def test_seek_to_another_picture_is_not_trusted(card_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyframes = chosen(card_video, Selection("times", times_seconds=(0.5, 2.5))).keyframes
+    ways: list[bool] = []
+    seek = extractor._full_pictures
+
+    def led_astray(path: Path, wanted: Collection[Keyframe], *, seeks: bool, **options: Any) -> Iterator[Keyframe]:
+        ways.append(seeks)
+        for one, full in zip(list(wanted), seek(path, wanted, seeks=seeks, **options), strict=True):
+            yield replace(full, jpeg=keyframes[0].jpeg) if seeks and one.number == 2 else full
+
+    monkeypatch.setattr(extractor, "_full_pictures", led_astray)
+    full = list(full_pictures(card_video, keyframes, on_other=pytest.fail))
+    assert ways == [True, False] and show_same(full[1].jpeg, keyframes[1].jpeg)
 
 
 def test_another_video_under_the_name_is_not_passed_off(tmp_path: Path) -> None:

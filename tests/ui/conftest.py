@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app.services.container import Services
@@ -16,6 +18,14 @@ from tests.ui.fake_services import Run, open_fake, script
 
 ENTRY = Path(__file__).resolve().parents[2] / "app" / "ui" / "entry.py"
 Open = Callable[[Run], Services]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_components() -> Iterator[None]:
+    """Look for Streamlit components among all installed packages once: a page does so whenever it is opened."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")

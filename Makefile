@@ -1,22 +1,24 @@
 # `make app` installs everything and opens the app; `make test` installs everything and runs the tests; `make check` runs
 # the linters and the quick tests.
 PYTHON ?= python3
-QUICK = -m "not engine and not browser and not thorough" -n auto --dist loadfile
+# Everything that starts neither an engine nor a browser, on all cores.
+QUICK = not engine and not browser and not thorough
+PARALLEL = -n auto --dist loadfile
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-endurance fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
 
-# First the tests of `make check` on all cores, then those that start engines and browsers, one after the other; also
-# if one of the first fails.
+# First the tests of `make check` and the slow ones on all cores, then those that start engines and browsers, one after
+# the other; also if one of the first fails.
 test:
-	failed=0; $(PYTHON) scripts/bootstrap.py test $(QUICK) || failed=1; \
+	failed=0; $(PYTHON) scripts/bootstrap.py test -m "$(QUICK)" $(PARALLEL) || failed=1; \
 	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser) and not thorough" || failed=1; exit $$failed
 
-# The linters, then every test that needs neither an engine nor a browser, on all cores.
+# The linters, then every test that needs neither an engine nor a browser and is not slow, on all cores.
 check: lint
-	$(PYTHON) scripts/bootstrap.py test $(QUICK)
+	$(PYTHON) scripts/bootstrap.py test -m "$(QUICK) and not slow" $(PARALLEL)
 
 install:
 	$(PYTHON) scripts/bootstrap.py install

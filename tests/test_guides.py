@@ -114,9 +114,17 @@ TEXTS = [README[0], *(guide.read_text(encoding="utf-8") for guide in GUIDES)]
 ALL = list(dict.fromkeys(command for text in TEXTS for command in commands(text)))
 
 
+EXCHANGED = {
+    "asking": r" (--model )?Qwen/[\w.-]+",
+    "fetching": r" (--model )?Qwen/[\w.-]+",
+    "lasting": r" --(server\.|browser\.server)?(port|address|Address) \S+",
+}
+"""For a kind of command, what its test replaces with something of its own."""
+
+
 def each(kind: str) -> pytest.MarkDecorator:
-    """Every command of this kind; of those that differ in the model alone, which is exchanged, one."""
-    alike = r" (--model )?Qwen/[\w.-]+" if kind in ("asking", "fetching") else r"$^"
+    """Every command of this kind; of those that differ only in what is exchanged (the model, the address), one."""
+    alike = EXCHANGED.get(kind, r"$^")
     mine = [command for command in ALL if kinds_of(command) == [kind]]
     alone = {re.sub(alike, "", command): command for command in mine}.values()
     starts_engine = [pytest.mark.engine]
@@ -238,6 +246,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
         "HF_HUB_DISABLE_UPDATE_CHECK": "1",
         "FRAMELENS_DATA_DIR": str(shared / "data"),
         "LANG": "C.UTF-8",
+        "PYTHONPATH": str(ROOT / "tests/no_text"),
     }
     return Place(folder, {**os.environ, **own})
 
@@ -307,7 +316,7 @@ def test_what_runs_until_it_is_ended_answers_and_ends(command: str, place: Place
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = re.sub(r" --(server\.)?(port|address) \S+", "", command)
+    command = re.sub(EXCHANGED["lasting"], "", command)
     tiny = ROOT / "tests/fixtures" / ("tiny-text" if "--force-type text" in command else "tiny-vl")
     command = re.sub(r"--model-path \S+", f"--model-path {tiny}", command)
     serves = command.startswith("framelens serve")

@@ -7,8 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from app.cli import progress
 from app.cli.progress import BatchProgress
 from app.core.domain import StageStarted
 from tests.cards import write_card_video
-from tests.cli.test_main import command, run
+from tests.cli.test_main import command, endlessly, run, until_asked
 from tests.llm.scripted import serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
@@ -93,24 +91,16 @@ def test_one_video_may_have_a_folder_for_its_report(clips: Path, tmp_path: Path)
 
 
 def test_a_stop_keeps_what_is_done_and_says_how_to_continue(clips: Path, tmp_path: Path) -> None:
-    def slow_after_the_first(body: dict[str, Any]) -> Iterator[str]:
-        for _ in range(400):
-            yield "x"
-            time.sleep(0.05)
-
     first = run("analyse", clips / "a.mp4", "--no-model", "--json", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
-    with serve(slow_after_the_first) as server:
+    with serve(endlessly) as server:
         environment = {
             **os.environ, "LANG": "C.UTF-8", "FRAMELENS_BASE_URL": server.base_url,
             "FRAMELENS_DATA_DIR": str(tmp_path / "data"),
         }  # fmt: skip
         words = command("analyse", clips / "a.mp4", clips / "b.mp4", clips / "more", "--jobs", 1)
         process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(600):
-            if len(server.requests) >= 3:  # two for the proof of sight, then the question
-                break
-            time.sleep(0.05)
+        until_asked(server, process)
         process.send_signal(signal.SIGINT)
         said, errors = (text.decode() for text in process.communicate(timeout=60))
     assert process.returncode == 130, errors

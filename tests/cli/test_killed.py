@@ -21,7 +21,6 @@ from tests.media import cards, write_video
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
-KILLS = 8
 IN_FLIGHT = 2
 FRAMES = 32
 _pause = threading.Event()
@@ -57,7 +56,10 @@ def start(server: Server, video: Path, report: Path, data: Path, monkeypatch: py
         )
 
 
-def test_kill_at_any_moment_resumes_to_the_same_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
+def test_kill_at_any_moment_resumes_to_the_same_report(
+    kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     draw = random.Random(9)
     colours = [draw.choice(["red", "green", "blue", "yellow", "white", "purple"]) for _ in range(40)]
     video = write_video(tmp_path / "clip.mp4", cards(colours, 10), rate=10)
@@ -66,10 +68,10 @@ def test_kill_at_any_moment_resumes_to_the_same_report(tmp_path: Path, monkeypat
         assert start(server, video, whole, tmp_path / "whole-data", monkeypatch).wait() == 0
         every = len(asked(server))
         parts = len(stored(tmp_path / "whole-data"))
-        assert parts > KILLS
+        assert parts > kills
         server.requests.clear()
         killed = 0
-        for _ in range(KILLS):
+        for _ in range(kills):
             before = len(asked(server))
             known = set(stored(tmp_path / "broken-data"))
             process = start(server, video, broken, tmp_path / "broken-data", monkeypatch)
@@ -81,7 +83,7 @@ def test_kill_at_any_moment_resumes_to_the_same_report(tmp_path: Path, monkeypat
             process.kill()
             process.wait()
             assert not known & {marks[0] for body in asked(server)[before:] if (marks := marks_of(body))}
-        assert killed >= KILLS // 2
+        assert killed >= kills // 2
         assert start(server, video, broken, tmp_path / "broken-data", monkeypatch).wait() == 0
     assert list(differences(said(whole), said(broken))) == []
     assert len(asked(server)) <= every + killed * IN_FLIGHT

@@ -23,8 +23,9 @@ from app.cli import main
 from app.cli.main import set_language
 from app.engine import Endpoint
 from app.i18n import catalogue
+from tests.analysis.requests.test_orchestrator import asked
 from tests.cards import write_card_video
-from tests.llm.scripted import serve
+from tests.llm.scripted import Server, serve
 
 CARDS = ["red", "blue", "green", "yellow"]
 pytestmark = pytest.mark.usefixtures("no_text_reading")
@@ -145,13 +146,24 @@ def test_the_old_spelling_works_too(tmp_path: Path) -> None:
     assert both[0].stdout == both[1].stdout
 
 
-def test_interrupting_ends_it_with_130_and_leaves_no_process(video: Path, tmp_path: Path) -> None:
-    def slow(body: dict[str, Any]) -> Iterator[str]:
-        for _ in range(400):
-            yield "x"
-            time.sleep(0.05)
+def endlessly(body: dict[str, Any]) -> Iterator[str]:
+    """Prove sight at once; an answer about the video takes longer than any test waits."""
+    while True:
+        yield "x"
+        if body.get("max_tokens") == 1:
+            return
+        time.sleep(0.05)
 
-    with serve(slow) as server:
+
+def until_asked(server: Server, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the program has asked about the video."""
+    while not asked(server):
+        assert process.poll() is None
+        time.sleep(0.05)
+
+
+def test_interrupting_ends_it_with_130_and_leaves_no_process(video: Path, tmp_path: Path) -> None:
+    with serve(endlessly) as server:
         environment = {
             **os.environ, "FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_DATA_DIR": str(tmp_path / "data")
         }  # fmt: skip
@@ -162,10 +174,7 @@ def test_interrupting_ends_it_with_130_and_leaves_no_process(video: Path, tmp_pa
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        for _ in range(600):
-            if len(server.requests) >= 3:  # two for the proof of sight, then the question
-                break
-            time.sleep(0.05)
+        until_asked(server, process)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)

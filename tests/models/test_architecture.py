@@ -70,18 +70,21 @@ def counted() -> dict[str, int]:
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 def test_parameter_counts_match_transformers(counted: dict[str, int]) -> None:
     ours = {entry.id: entry.shape.parameters for entry in own_entries() if entry.id in counted}
     assert len(ours) >= 38
     assert ours == {id_: counted[id_] for id_ in ours}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_variants_are_counted_as_transformers_counts_them(name: str, counted: dict[str, int]) -> None:
     assert read_shape(VARIANTS[name]).parameters == counted[name]
 
 
 @pytest.mark.parametrize("entry", built_in().by_id.values(), ids=lambda entry: entry.id)
+@pytest.mark.slow
 def test_parameter_counts_match_published_ones(entry: CatalogueEntry) -> None:
     assert entry.shape.parameters == pytest.approx(entry.parameters, rel=0.02)
 

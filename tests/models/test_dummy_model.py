@@ -77,6 +77,7 @@ def test_a_model_that_cannot_be_tried_says_why(id_: str, key: str) -> None:
     assert caught.value.key == key
 
 
+@pytest.mark.slow
 def test_the_libraries_read_config_tokenizer_and_processor(tmp_path: Path) -> None:
     folders = {str(write_folder(ENTRIES[id_].config, tmp_path / str(place))): id_
                for place, id_ in enumerate((*SEEING, *BLIND))}  # fmt: skip

@@ -14,6 +14,7 @@ FILES = sorted(FOOTAGE.iterdir()) if FOOTAGE.is_dir() else []
 pytestmark = pytest.mark.skipif(not FILES, reason=f"{FOOTAGE} is not on this machine")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_file_gives_keyframes(path: Path, chosen: Chosen) -> None:
     result = chosen(path, 8)

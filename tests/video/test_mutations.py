@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,13 @@ import pytest
 from benchmarks.mutations import Mutation, mutations, results
 from tests.harness import Outcome
 
-_SEEDS = range(200)
+_SEEDS = [pytest.param(range(40), id="40"), pytest.param(range(40, 200), id="160 more", marks=pytest.mark.slow)]
 _MEGABYTES = 300
 
 
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Mutation, Outcome]]]:
-    yield list(results(tmp_path_factory.mktemp("mutations"), _SEEDS))
+@pytest.fixture(scope="module", params=_SEEDS)
+def judged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Mutation, Outcome]]:
+    return list(results(tmp_path_factory.mktemp("mutations"), request.param))
 
 
 def test_nothing_hangs_or_kills_the_decoding_child(judged: list[tuple[Mutation, Outcome]]) -> None:

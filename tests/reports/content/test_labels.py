@@ -298,7 +298,13 @@ def text_in(name: str, data: bytes) -> str:
     return ZipFile(BytesIO(data)).read("word/document.xml").decode() if name == "docx" else data.decode()
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS.keys() - WITHOUT_FINDINGS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "pdf" else [])
+        for name in sorted(FORMATS.keys() - WITHOUT_FINDINGS)
+    ],
+)
 def test_ten_thousand_findings_are_a_report_too(name: str) -> None:
     def many(number: int, *frames: int) -> ChunkResult:
         return part(number, *frames, findings=tuple(found(frames)))

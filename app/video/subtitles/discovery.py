@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from app.core import Language
 from app.video.files import printable
-from app.video.subtitles.parser import Timed, read_arrows, read_ass
+from app.video.subtitles.parser import Timed, read_arrows, read_ass, read_srt
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from charset_normalizer import CharsetMatch
 
 READERS: dict[str, Callable[[str], Iterable[Timed]]] = {
-    ".srt": read_arrows,
+    ".srt": read_srt,
     ".vtt": read_arrows,
     ".ass": read_ass,
     ".ssa": read_ass,

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import groupby
 
 from app.core import Cue
 
@@ -25,6 +26,7 @@ _TOUCHING_SECONDS = 0.1
 _TIMING = re.compile(
     r"\s*((?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3})(?:\s.*)?$"
 )
+_NUMBERS = re.compile(r"[\d\s:,.-]*")  # the number of a cue and a time that was cut off
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?:\{[^{}]*\\p0[^{}]*\}|$)", re.DOTALL)
 _OVERRIDE = re.compile(r"\{[^{}]*\}")
@@ -66,6 +68,21 @@ def read_arrows(text: str) -> Iterator[Timed]:
             timing, lines = (_seconds(found[1]), _seconds(found[2])), []
         elif timing:
             lines.append(line)
+
+
+def read_srt(text: str) -> Iterator[Timed]:
+    """Yield the cues of SubRip, in which a cue may have empty lines: what follows it up to the next cue is its text."""
+    held: list[Timed] = []
+    for is_blank, lines in groupby(text.splitlines(), lambda line: not line.strip()):
+        block = "" if is_blank else "\n".join(lines)
+        found = list(read_arrows(block))
+        if found:
+            yield from held
+            held = found
+        elif held and "-->" not in block and not _NUMBERS.fullmatch(block):
+            start, end, words = held[-1]
+            held[-1] = (start, end, plain(f"{words} {from_markup(block)}"))
+    yield from held
 
 
 def read_ass(text: str) -> Iterator[Timed]:

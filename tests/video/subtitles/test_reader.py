@@ -8,7 +8,7 @@ import pytest
 
 from app.core.domain import Cue
 from app.video import subtitles_of
-from app.video.subtitles.parser import MOST_CUES, Cues, from_ass, read_arrows, read_ass
+from app.video.subtitles.parser import MOST_CUES, Cues, from_ass, read_arrows, read_ass, read_srt
 from tests.spoken import Track, tone, write_spoken
 
 LINES = [(0.5, 1.5, "Hello\nworld"), (2.0, 3.0, "你好")]
@@ -155,6 +155,20 @@ def test_more_lines_than_any_video_has_are_cut_and_that_is_said(tmp_path: Path) 
 def test_cue_numbers_are_removed_without_blank_lines() -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nfirst\n2\n00:00:03,000 --> 00:00:04,000\nsecond"
     assert list(read_arrows(text)) == [(1.0, 2.0, "first"), (3.0, 4.0, "second")]
+
+
+@pytest.mark.parametrize(
+    ("between", "first"),
+    [
+        ("one\n\ntwo\n", "one two"),
+        ("\none\n \ntwo\n\n!?\n", "one two !?"),
+        ("one\n\n2\n00:00:0x,000 --> 00:00:04,000\nbroken\n", "one"),
+        ("one\n\n2\n00:00:02,0\n", "one"),
+    ],
+)
+def test_empty_lines_of_a_cue_lose_no_text(between: str, first: str) -> None:
+    text = f"1\n00:00:01,000 --> 00:00:02,000\n{between}\n3\n00:00:05,000 --> 00:00:06,000\nlast\n"
+    assert list(read_srt(text)) == [(1.0, 2.0, first), (5.0, 6.0, "last")]
 
 
 def test_entities_and_hours_are_read_and_a_lone_bracket_stays() -> None:

@@ -168,7 +168,9 @@ BOMBS: dict[str, tuple[Callable[[], Iterator[bytes]], str]] = {
 }
 
 
-@pytest.mark.parametrize("case", BOMBS)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case == "400 MB of one text" else pytest.mark.slow) for case in BOMBS]
+)
 def test_bomb_costs_this_process_next_to_nothing(case: str) -> None:
     pieces, key = BOMBS[case]
     data = zip_of(*pieces())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,33 @@ from app.services.container import open_services
 from tests.reports.test_reports import analysis
 
 
-@pytest.fixture
-def reports(tmp_path: Path) -> Iterator[list[Path]]:
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two reports as another machine exported them."""
-    paths = []
+    paths, folder = [], tmp_path_factory.mktemp("reports")
     for number, name in enumerate(("gate.mp4", "停车场.mp4")):
         given = analysis(id=f"job{number}abcdef", created=f"2026-01-0{number + 1}T00:00:00+00:00")
         given = replace(given, video=replace(given.video, name=name))
-        paths.append(tmp_path / f"r{number}.json")
+        paths.append(folder / f"r{number}.json")
         paths[-1].write_bytes(FORMATS["json"].write(given, "en"))
-    yield paths
+    return paths
+
+
+@pytest.fixture(scope="module")
+def imported_once(reports: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder into which the reports were imported."""
+    data = tmp_path_factory.mktemp("imported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAMELENS_DATA_DIR", str(data))
+        assert run("library", "import", *reports) == 0
+    return data
+
+
+@pytest.fixture
+def imported(imported_once: Path, reports: list[Path], tmp_path: Path) -> list[Path]:
+    """The reports; a copy of them is in the library."""
+    shutil.copytree(imported_once, tmp_path / "framelens-data")
+    return reports
 
 
 def run(*arguments: object) -> int:
@@ -64,8 +81,7 @@ def test_what_is_imported_is_listed_found_named_and_tagged(
     assert reported(capsys)["total"] == 1
 
 
-def test_the_table_shows_where_words_were_found(reports: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    run("library", "import", *reports)
+def test_the_table_shows_where_words_were_found(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("library", "search", "later", "--language", "en") == 0
     out = capsys.readouterr().out
     assert "00:04 · Finding later at 9:59" in out
@@ -73,8 +89,7 @@ def test_the_table_shows_where_words_were_found(reports: list[Path], capsys: pyt
     assert "没有符合条件的分析" in capsys.readouterr().out
 
 
-def test_page_start_reindexes_store_of_earlier_version(reports: list[Path]) -> None:
-    run("library", "import", *reports)
+def test_page_start_reindexes_store_of_earlier_version(imported: list[Path]) -> None:
     services = open_services(adopts=False)
     with services.store.changing() as connection:
         connection.execute("UPDATE entries SET form = 1")
@@ -90,8 +105,7 @@ def test_an_empty_library_says_what_to_do(capsys: pytest.CaptureFixture[str]) ->
     assert "Analyse a video first" in capsys.readouterr().out
 
 
-def test_deleting_asks_or_is_reported_not_to(reports: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    run("library", "import", *reports)
+def test_deleting_asks_or_is_reported_not_to(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("library", "delete", "latest") == ConfigError.exit_code
     assert "--yes" in capsys.readouterr().err
     assert run("library", "delete", "job0", "latest", "--yes") == 0
@@ -111,16 +125,14 @@ def test_deleting_asks_or_is_reported_not_to(reports: list[Path], capsys: pytest
     ],
 )
 def test_what_cannot_be_done_is_a_sentence_and_an_exit_code(
-    reports: list[Path], capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str
+    imported: list[Path], capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    run("library", "import", *reports)
     capsys.readouterr()
     assert run(*arguments) == code
     assert said in capsys.readouterr().err
 
 
-def test_show_prints_the_report(reports: list[Path], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    run("library", "import", *reports)
+def test_show_prints_the_report(imported: list[Path], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     capsysbinary.readouterr()
     assert run("library", "show", "latest") == 0
     assert b"later at 9:59" in capsysbinary.readouterr().out
@@ -129,9 +141,8 @@ def test_show_prints_the_report(reports: list[Path], capsysbinary: pytest.Captur
 
 
 def test_export_writes_formats_and_keeps_what_is_there(
-    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    imported: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("library", "import", *reports)
     out = tmp_path / "out"
     for _ in range(2):
         assert run("export", "job0", "latest", "--format", "markdown,json", "--output", out) == 0
@@ -177,9 +188,8 @@ def test_a_job_without_a_report_is_not_exported(tmp_path: Path, capsys: pytest.C
 
 
 def test_export_writes_the_others_and_names_what_has_no_report(
-    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    imported: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("library", "import", *reports)
     services = open_services(adopts=False)
     job = replace(imported_job(analysis(id="job123456")), state="cancelled", progress=AnalysisState())
     services.store.save(to_row(job, ""))

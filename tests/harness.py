@@ -175,7 +175,12 @@ def _image(frame: Keyframe) -> np.ndarray[Any, np.dtype[Any]]:
 
 def _stale(path: str, frames: Sequence[Keyframe]) -> Iterator[str]:
     """Whether the pictures that are fetched by the times of the keyframes are other pictures."""
-    request = {"task": "pictures", "path": path, "times_seconds": [frame.time_seconds for frame in frames]}
+    request = {
+        "task": "pictures",
+        "path": path,
+        "times_seconds": [frame.time_seconds for frame in frames],
+        "seeks": True,
+    }
     found = [event.keyframe for event in events_of(request) if isinstance(event, KeyframeFound)]
     for frame, full in zip(frames, found, strict=True):
         shown, again = _image(frame), _image(full)

@@ -32,6 +32,7 @@ def report(page: Page, app: App) -> Locator:
     video_of(page)
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect(page.locator('[data-test-script-state="notRunning"]')).to_be_visible()  # until then the page may still move
     return page.get_by_role("slider", name="Timeline")
 
 
@@ -43,7 +44,9 @@ def place(strip: Locator, seconds: float, *, high: float = 0.5) -> tuple[float, 
 
 
 def drag(page: Page, strip: Locator, start: float, end: float) -> None:
-    page.mouse.move(*place(strip, start))
+    size = strip.bounding_box()
+    assert size
+    strip.hover(position={"x": size["width"] * start / 2, "y": size["height"] / 2})  # waits until it has come to rest
     page.mouse.down()
     page.mouse.move(*place(strip, (start + end) / 2), steps=3)
     page.mouse.move(*place(strip, end), steps=3)
@@ -64,7 +67,9 @@ def expect_range(page: Page, start: float, end: float) -> None:
 def test_range_is_drawn_adjusted_and_analysed(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
-    page.get_by_role("button", name="Range", exact=True).click()
+    tool = page.get_by_role("button", name="Range", exact=True)
+    tool.click()
+    expect(tool).to_have_attribute("aria-pressed", "true")
     drag(page, strip, 0.5, 1.5)
     expect_range(page, 0.5, 1.5)
     drag(page, strip, 1.5, 1.2)

@@ -34,7 +34,7 @@ def failure(task: str, path: Path, **limits: float) -> str:
 def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
     """Which one depends on the library that is refused: FFmpeg does not always tell memory from damage."""
     path = write_video(tmp_path / "large.mp4", moving(3, 3840, 2160))
-    key = failure("pictures", path, times_seconds=[0.0], memory_bytes=200 * _MEGABYTES)
+    key = failure("pictures", path, times_seconds=[0.0], seeks=True, memory_bytes=200 * _MEGABYTES)
     assert key in ("video_out_of_memory", "video_no_frames")
 
 
@@ -76,7 +76,7 @@ def test_a_library_that_lets_no_python_run_is_ended_too() -> None:
 
 def test_a_child_that_gets_somewhere_may_take_its_time(long_video: Path) -> None:
     times = [number * 10.0 for number in range(12)]
-    with DecoderWorker("pictures", long_video, times_seconds=times, stuck_seconds=5.0) as child:
+    with DecoderWorker("pictures", long_video, times_seconds=times, seeks=True, stuck_seconds=5.0) as child:
         assert len(list(child.events())) > len(times)
 
 
@@ -110,7 +110,7 @@ def test_every_library_that_runs_out_of_memory_is_understood() -> None:
 def test_a_reader_that_takes_its_time_is_waited_for(long_video: Path) -> None:
     """The pictures of 40 frames are more than the pipe and the queue hold."""
     times = [number / 25 for number in range(40)]
-    with DecoderWorker("pictures", long_video, times_seconds=times, stuck_seconds=0.5) as child:
+    with DecoderWorker("pictures", long_video, times_seconds=times, seeks=True, stuck_seconds=0.5) as child:
         events = child.events()
         next(events)
         time.sleep(1.0)

@@ -114,8 +114,9 @@ class Suspects:
                 shown = second.all()
         except (AppError, OSError, av.error.FFmpegError):
             return []  # the file is gone, or can't be sought in
-        # An encoder may end all tiles of AV1 in a way that dav1d refuses in strict mode.
-        if not shown and not (video.codec == "vp9" and video.pixel_format == "yuv420p"):
+        # An encoder may end all tiles of AV1 in a way that dav1d refuses in strict mode only.
+        is_refused = video.codec == "av1" and num_reported >= len(seconds)
+        if not shown and not is_refused and not (video.codec == "vp9" and video.pixel_format == "yuv420p"):
             return []
         is_wrong = self._unconfirmed(seconds, slice(None), shown)
         if video.codec == "mjpeg" and is_wrong.mean() > _HABIT_SHARE:

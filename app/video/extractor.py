@@ -178,7 +178,7 @@ def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) ->
     if not isinstance(event, Fetched):
         return event
     keyframes = in_shots(event.keyframes, decode.shots)
-    return KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged))
+    return KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
 
 
 def _with_texts(events: Iterator[VideoEvent], texts: Texts) -> Iterator[VideoEvent]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import Keyframe, KeyframesChosen
+from app.core.domain import Keyframe, KeyframesChosen, Selection
 from app.video import extract, full_pictures
 from app.video.readers.damage import Messages
 from benchmarks.damage import cells, differs, flipped, payloads, shown
@@ -87,11 +87,36 @@ def test_a_video_that_is_damaged_throughout_names_the_keyframe(tmp_path: Path) -
     assert len(chosen.keyframes) == 1 and notices["damaged_keyframe"] == {"number": 1}
 
 
+@pytest.mark.parametrize("seed", [3, 9])
+def test_picture_before_frames_that_are_refused_is_named(tmp_path: Path, seed: int) -> None:
+    whole = written(tmp_path / "whole.mkv", "libsvtav1", "yuv420p")
+    damaged = tmp_path / "damaged.mkv"
+    damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 40, seed))
+    chosen = keyframes_of(damaged)
+    assert len(chosen.keyframes) == 1
+    assert [notice.key for notice in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]
+
+
+@pytest.mark.parametrize(("seed", "frame"), [(110, 78), (213, 4)])
+def test_frame_predicted_from_a_later_one_is_left_out(tmp_path: Path, seed: int, frame: int) -> None:
+    options = {"g": "90", "bf": "7", "b-adapt": "0", "preset": "veryfast", "crf": "18"}
+    whole = write_video(tmp_path / "whole.mp4", scenes(), options=options)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 1, seed))
+    wanted = Selection("times", times_seconds=(frame / 25,))
+    events = extract(damaged, frames=1, selection=wanted, read_text=False)
+    chosen = next(event for event in events if isinstance(event, KeyframesChosen))
+    one = chosen.keyframes[0]
+    assert not differs(picture(one), shown(whole)[round(one.time_seconds * 1000)])
+    assert [notice.key for notice in chosen.decode.notices] == ["damaged_frames"]
+
+
 @pytest.mark.parametrize(
     ("text", "is_damage"),
     [
         ("[ffv1 @ 0x55] slice CRC mismatch 12AB!at 1.2 seconds\n", True),
         ("[mjpeg @ 0x55] overread 8\n", True),
+        ("[h264 @ 0x55] concealing 7 DC, 7 AC, 7 MV errors in P frame\n", True),
         ("[h264 @ 0x55] mmco: unref short failure\n", False),
         ("[aac @ 0x55] overread 8\n", False),
         ("", False),

@@ -103,7 +103,7 @@ class Clip:
 
         Args:
             decode: The survey's own summary.
-            damaged: Parts whose frames show damage, on the time axis of the whole video.
+            damaged: Parts that a second decoder did not confirm, on the time axis of the whole video.
         """
         whole_frames = tuple(self.whole_frames)
         return Known(self.summary(decode), self.first, self.last, whole_frames, self.edges, tuple(damaged))

@@ -85,10 +85,10 @@ def run(
     check = _Check(clip, selection)
     for event in run_survey(clip, frames=frames, max_side=max_side, opening=opening, checked=check.again):
         if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, frames):
-            yield clip.known(event.decode, check.damaged)
+            yield clip.known(event.decode, check.unconfirmed)
         placed = event if is_whole(selection) else clip.placed(event)
         if isinstance(placed, KeyframesChosen):
-            placed = replace(placed, decode=with_damaged(placed.decode, placed.keyframes, check.damaged))
+            placed = replace(placed, decode=with_damaged(placed.decode, placed.keyframes, check.shown))
         yield placed
 
 
@@ -112,7 +112,7 @@ def full_pictures(
 
 def named(reader: FrameReader, wishes: Sequence[Wish], edges: Sequence[tuple[int, float]], *, max_side: int) -> Fetched:
     """Return the wished frames without a survey; wishes and edges come from the Known of the video."""
-    return Fetched(tuple(_fetch(reader, wishes, edges, max_side)))
+    return _fetch(reader, wishes, edges, max_side)
 
 
 class _Check:
@@ -140,11 +140,14 @@ class _Check:
         return with_parts(summary, self._seconds)
 
     @property
-    def damaged(self) -> list[Span]:
-        """Return the parts of the clip whose frames show damage, on the time axis of the whole video."""
-        if self._again is not None:
-            return self._again.damaged
-        return [*self._clip.damaged, *damaged_spans(self._seconds, self._clip.whole_frames)]
+    def shown(self) -> list[Span]:
+        """Return the parts whose frames show damage in the last survey, on the time axis of the whole video."""
+        return (self._again or self._clip).damaged
+
+    @property
+    def unconfirmed(self) -> list[Span]:
+        """Return the parts that the second decoder didn't confirm, on the time axis of the whole video."""
+        return damaged_spans(self._seconds, self._clip.whole_frames)
 
     def _find(self, survey: Survey) -> None:
         clip = self._clip
@@ -173,29 +176,31 @@ def _named(
     clip: Clip, selection: Selection, frames: int, max_side: int, opening: Opening | None
 ) -> Iterator[VideoEvent | Known]:
     survey = create_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
-    begins: tuple[Keyframe, ...] = ()
+    begins = Fetched((), ())
     for event in survey.events():
         if isinstance(event, SurveyProgress):
             yield clip.placed(event)
         elif isinstance(event, OpeningRead) and opening is not None:
             begins = _opening(clip, survey, opening, max_side)
-            yield OpeningChosen(begins)
+            yield OpeningChosen(begins.keyframes)
     check = _Check(clip, selection)
-    known = clip.known(check.noted(survey), check.damaged)
+    known = clip.known(check.noted(survey), check.unconfirmed)
     if is_whole(selection):
         yield known
     wishes, decode = wishes_of(known, selection, frames, opening, clip.info.name)
-    if opening is not None and begins:
+    if opening is not None and begins.keyframes:
         wishes = wishes[opening.frames :]
-    keyframes = in_shots([*begins, *_fetch(clip, wishes, known.edges, max_side, after=begins)], decode.shots)
-    yield KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged))
+    rest = _fetch(clip, wishes, known.edges, max_side, after=begins.keyframes)
+    keyframes = in_shots([*begins.keyframes, *rest.keyframes], decode.shots)
+    numbers = (*begins.damaged, *rest.damaged)
+    yield KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, numbers))
 
 
-def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> tuple[Keyframe, ...]:
+def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> Fetched:
     """Return the keyframes of the opening, read in a second pass over the file while the survey waits."""
     wishes = opening_wishes(clip.first[1], opening)
-    keyframes = list(_fetch(clip, wishes, clip.edges, max_side))
-    return in_shots(keyframes, clip.shots(survey.shots_until(opening.seconds)))
+    found = _fetch(clip, wishes, clip.edges, max_side)
+    return replace(found, keyframes=in_shots(found.keyframes, clip.shots(survey.shots_until(opening.seconds))))
 
 
 def _fetch(
@@ -205,8 +210,10 @@ def _fetch(
     max_side: int,
     *,
     after: Sequence[Keyframe] = (),
-) -> Iterator[Keyframe]:
-    """Yield the wished frames, each once, numbered from after the keyframes in `after`; their shots are not set."""
+) -> Fetched:
+    """Return the wished frames, each once, numbered from after the keyframes in `after`."""
+    found: list[Keyframe] = []
+    damaged: list[int] = []
     number, last_index = len(after), after[-1].frame_index if after else -1
     pictures = pictures_at(reader.info, reader.name, [wish.time_seconds for wish in wishes], edges=edges)
     for picture, wish in zip(pictures, wishes, strict=True):
@@ -214,7 +221,9 @@ def _fetch(
             continue
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
-        yield Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg)
+        found.append(Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg))
+        damaged += [number] if picture.is_damaged else []
+    return Fetched(tuple(found), tuple(damaged))
 
 
 def run_survey(

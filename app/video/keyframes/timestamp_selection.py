@@ -23,9 +23,13 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Fetched:
-    """Frames that a decoder worker fetched for wishes; the numbers of their shots are not set."""
+    """Frames that were fetched for wishes; the numbers of their shots are not set.
+
+    `damaged` are the numbers of those that their decoder reported as damaged.
+    """
 
     keyframes: tuple[Keyframe, ...]
+    damaged: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Known:
 
     `first` and `last` are (index, seconds) of the frames that were read, `whole_frames` the seconds of those that the
     codec stored whole, `edges` the (index, seconds) that a seek must find before its results are trusted, and `damaged`
-    the parts whose frames show damage.
+    the parts that a second decoder did not confirm.
     """
 
     decode: DecodeSummary
@@ -105,12 +109,15 @@ def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyf
     return tuple(replace(one, shot=number) for one, number in zip(keyframes, numbers, strict=True))
 
 
-def with_damaged(decode: DecodeSummary, keyframes: Sequence[Keyframe], damaged: Sequence[Span]) -> DecodeSummary:
-    """Return `decode` with a notice for each keyframe in a damaged part."""
+def with_damaged(
+    decode: DecodeSummary, keyframes: Sequence[Keyframe], parts: Sequence[Span], numbers: Sequence[int] = ()
+) -> DecodeSummary:
+    """Return `decode` with a notice for each keyframe in a damaged part, and for those with these numbers."""
     shown = (
         one.number
         for one in keyframes
-        if any(start - SAME_SECONDS <= one.time_seconds < end - SAME_SECONDS for start, end in damaged)
+        if one.number in numbers
+        or any(start - SAME_SECONDS <= one.time_seconds < end - SAME_SECONDS for start, end in parts)
     )
     notices = (Notice("damaged_keyframe", {"number": number}) for number in shown)
     return replace(decode, notices=(*decode.notices, *notices))

@@ -26,11 +26,12 @@ _DAMAGE = re.compile(
     rb"slice CRC mismatch|bitstream end mismatching|overread|mjpeg_decode_dc: bad vlc|error (?:y=|count|dc|ac)|"
     rb"error while decoding MB|.*unavailable for requested intra|cabac decode of|Error at MB|illegal [ad]c vlc|"
     rb".* damaged at|.*outside the valid range|dc overflow|invalid mb type|MV errors|Error parsing|"
-    rb"mismatching checksum|Verifying checksum failed|ac tex damaged|slice is damaged)",
+    rb"mismatching checksum|Verifying checksum failed|ac tex damaged|slice is damaged|concealing \d+ DC)",
     re.MULTILINE,
 )
 """Messages that decoders write for flipped bits in real footage, see benchmarks.damage. Messages that undamaged files
-cause too, such as missing references after a cut, are left out."""
+cause too, such as missing references after a cut, are left out. For a picture of H.264 or MPEG-4 that ends too early,
+"concealing" is the only one; frames that are predicted from it carry no flag and may be shown before it."""
 
 
 class Damage:
@@ -100,7 +101,7 @@ def watch() -> None:
     os.dup2(file.fileno(), 2)
     _messages = Messages(file)
     av.logging.restore_default_callback()
-    av.logging.set_libav_level(av.logging.ERROR)
+    av.logging.set_libav_level(av.logging.INFO)
 
 
 def has_damage() -> bool:

@@ -85,6 +85,7 @@ def test_a_video_that_is_damaged_throughout_names_the_keyframe(tmp_path: Path) -
     chosen = keyframes_of(tmp_path / "damaged.mkv")
     notices = {notice.key: notice.values for notice in chosen.decode.notices}
     assert len(chosen.keyframes) == 1 and notices["damaged_keyframe"] == {"number": 1}
+    assert notices["damaged_frames"] == {"count": 1}
 
 
 @pytest.mark.parametrize("seed", [3, 9])

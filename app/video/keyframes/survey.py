@@ -72,6 +72,8 @@ class Survey:
         self._num_frames = 0
         self._end_seconds = 0.0
         self._damaged: Picture | None = None
+        self._num_damaged_parts = 0
+        self._was_damaged = False
         self._is_any_clean = False
         self._num_shown = 0
         self._latest_shown: Candidate | None = None
@@ -130,6 +132,8 @@ class Survey:
     def _take(self, picture: Picture) -> list[Candidate]:
         self._num_frames = picture.index + 1
         self._end_seconds = picture.time_seconds + picture.duration_seconds
+        self._num_damaged_parts += picture.is_damaged and not self._was_damaged
+        self._was_damaged = picture.is_damaged
         if picture.is_damaged:  # half a picture, or the one before it once more
             self._damaged = self._damaged or picture
             return []
@@ -220,7 +224,7 @@ class Survey:
             readable, whole = clock(self._end_seconds, digits=1, form="m"), clock(declared - start, digits=1, form="m")
             yield Notice("truncated", {"readable": readable, "declared": whole})
         if reader.num_damaged:
-            yield Notice("damaged_frames", {"count": reader.num_damaged})
+            yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
 

@@ -64,6 +64,8 @@ DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 _HABIT_MESSAGES = 8
 """A decoder that writes this many messages, and one for every second packet on top, writes them all the time: they are
 no longer counted. Chosen by hand; not tuned."""
+_WITHOUT_HABITS = frozenset({"ffv1"})
+"""Codecs whose messages always count: their encoders end every slice exactly, mostly with a checksum."""
 _LEAST_RATE = 20.0
 """Frames a second from which on frames are skipped, so that several a second are left. Chosen by hand; not tuned."""
 _SAME_SECONDS = 1e-6  # above the rounding of floating-point times
@@ -352,7 +354,8 @@ class AvReader:
         A decoder that writes messages all the time is ignored: some cameras end every picture a few bytes early.
         """
         is_flagged = any(frame.is_corrupt for frame in frames if isinstance(frame, VideoFrame))
-        if not is_flagged and self._num_messages < _HABIT_MESSAGES + self._num_packets // 2:
+        is_habit = self._num_messages >= _HABIT_MESSAGES + self._num_packets // 2
+        if not is_flagged and (not is_habit or self._stream.codec_context.name in _WITHOUT_HABITS):
             self._num_messages += 1
             self.num_damaged += 1
 

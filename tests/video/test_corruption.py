@@ -91,7 +91,7 @@ def test_damage_is_named_again_without_a_survey(tmp_path: Path, first: Selection
     wanted = Selection("times", times_seconds=(found[0], 10.0))
     fresh = extract(damaged, frames=2, selection=wanted, read_text=False)
     again = extract_named(damaged, known[0], frames=2, selection=wanted, read_text=False)
-    for events in (fresh, again):
+    for events in (list(fresh), list(again)):
         chosen = next(one for one in events if isinstance(one, KeyframesChosen))
         notices = [(one.key, one.values.get("number")) for one in chosen.decode.notices]
         assert notices == [("damaged_frames", None), ("damaged_keyframe", 1)]

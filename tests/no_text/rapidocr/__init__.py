@@ -1,4 +1,7 @@
-"""Text reader that finds no text and loads no model, for tests that are not about text (fixture `no_text_reading`)."""
+"""Text reader that finds no text, for tests that are not about text (fixture `no_text_reading`).
+
+Its models are of one node, so that they load like real ones.
+"""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def joined(cuts: Sequence[Boundary], dissolves: Sequence[Boundary]) -> tuple[Bou
     """
     kept: list[Boundary] = []
     for dissolve in sorted(dissolves, key=middle):
-        overlaps = bool(kept) and dissolve.start_seconds < kept[-1].end_seconds
-        if not overlaps and not any(_is_better(cut, dissolve) for cut in cuts):
+        is_repeat = bool(kept) and dissolve.start_seconds < kept[-1].end_seconds + _APART_SECONDS
+        if not is_repeat and not any(_is_better(cut, dissolve) for cut in cuts):
             kept.append(dissolve)
     rest = [cut for cut in cuts if not any(d.start_seconds < cut.start_seconds <= d.end_seconds for d in kept)]
     return tuple(sorted([*kept, *rest], key=middle))

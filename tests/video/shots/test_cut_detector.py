@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.video.features.frame_signature import Look, glance_at, look_at
+from app.video.features.frame_signature import Look, change, glance_at, look_at
 from app.video.readers.opencv import CvPicture
 from app.video.shots.cut_detector import CutDetector
 from tests.media import COLOURS, Image, cards, faded, moving, solid, textured
@@ -141,6 +141,65 @@ def test_end_of_fade_before_dark_title_is_no_second_shot() -> None:
     fade = [*faded(scene, 10, 1.0, 0.0), *faded(card, 15, 0.0, 1.0)]
     found = cuts([*[scene] * 40, *fade, *[card] * 40])
     assert len(found) == 1 and found[0] >= 50
+
+
+def flashing(seed: int, count: int) -> list[Image]:
+    """A dim hall in which a light flashes; never nearly black."""
+    hall = textured(seed) * 0.2 + 22
+    return [np.asarray(hall * (2.6 if number % 4 < 2 else 1.0), np.uint8) for number in range(count)]
+
+
+@pytest.mark.parametrize("num_before", [48, 50], ids=["lit", "dim"])
+def test_cuts_from_and_to_strobe_light_are_found(num_before: int) -> None:
+    hall = flashing(1, num_before)
+    assert cuts([*hall, *[textured(2)] * 40, *hall]) == [num_before, num_before + 40]
+
+
+def test_fade_to_a_dim_scene_is_found() -> None:
+    dim = np.asarray(textured(1) * 0.1 + 31, np.uint8)
+    assert not look_of(dim).is_black and look_of(dim).peak < 0.21
+    found = cuts([*[textured(2)] * 40, *faded(textured(2), 12, 1.0, 0.0), *faded(dim, 16, 0.0, 1.0), *[dim] * 40])
+    assert len(found) == 1 and 52 <= found[0] <= 68
+
+
+@pytest.mark.parametrize("ends_lit", [False, True])
+def test_fade_to_a_nearly_black_scene_is_where_it_can_be_seen(ends_lit: bool) -> None:
+    hall = dim_hall(1, [0], [1.0])[0]
+    later = [*[hall] * 60, *([*dim_hall(1, [0] * 40, [2.5] * 40)] if ends_lit else [])]
+    assert look_of(hall).is_black
+    found = cuts([*[textured(2)] * 40, *faded(textured(2), 12, 1.0, 0.0), *faded(hall, 16, 0.0, 1.0), *later])
+    assert len(found) == 1 and 52 <= found[0] <= 72
+
+
+def person(pose: int) -> Image:
+    """Somebody who stands in a room with the arms in one of two poses."""
+    image = np.asarray(textured(9) * 0.3 + 100, np.uint8)
+    image[20:, 60:100] = (60, 70, 110)
+    if pose:
+        image[35:68, 16:60] = (60, 70, 110)
+    else:
+        image[20:50, 100:145] = (60, 70, 110)
+    return image
+
+
+def test_cut_between_takes_of_one_scene_is_found() -> None:
+    assert 0.03 < change(look_of(person(0)), look_of(person(1))) < 0.05
+    assert cuts([*[person(0)] * 40, *[person(1)] * 40]) == [40]
+
+
+def test_caption_and_small_object_begin_no_shot() -> None:
+    caption, sign = person(0), person(0)
+    caption[82:92, 20:140] = 16
+    sign[10:40, 10:40] = (230, 200, 40)
+    for image in (caption, sign):
+        assert change(look_of(person(0)), look_of(image)) > 0.03
+        assert cuts([*[person(0)] * 40, *[image] * 40, *[person(0)] * 40]) == []
+
+
+def test_cut_out_of_a_fast_pan_is_found() -> None:
+    wide = cv2.resize(np.random.default_rng(4).integers(70, 186, (12, 160, 3), dtype=np.uint8), (1600, 96))
+    pan = [wide[:, left : left + 160] for left in range(0, 150, 5)]
+    assert cuts([*pan, *[np.asarray(textured(2) * 0.5 + 64, np.uint8)] * 40]) == [len(pan)]
 
 
 def test_a_larger_step_of_what_moves_anyway_is_no_cut() -> None:

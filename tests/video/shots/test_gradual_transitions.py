@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -87,6 +88,74 @@ def test_somebody_who_moves_in_the_room_is_no_dissolve() -> None:
     assert dissolves([*[take(1)] * 30, *walking, *[take(1)] * 30]) == []
 
 
+def panned(count: int) -> list[Image]:
+    """A camera that sweeps over a scene."""
+    chance = np.random.default_rng(4)
+    scene = cv2.resize(chance.integers(20, 236, (12, 160, 3), dtype=np.uint8), (160 + 4 * count, 96))
+    return [scene[:, 4 * number : 4 * number + 160] for number in range(count)]
+
+
+def strobed(count: int) -> list[Image]:
+    """A hall in which a light flashes."""
+    hall = textured(1) * 0.3
+    return [np.asarray(hall * (2.6 if number % 5 < 2 else 1.0), np.uint8) for number in range(count)]
+
+
+def blended(first: Iterable[Image], second: Iterable[Image], count: int) -> list[Image]:
+    """`count` frames in which two shots that go on are mixed; the rest of each before and after."""
+    one, two = list(first), list(second)
+    shares = [(number + 1) / (count + 1) for number in range(count)]
+    both = zip(one[-count:], two, shares, strict=False)
+    mixed_frames = [np.asarray(a * (1 - share) + b * share, np.uint8) for a, b, share in both]
+    return [*one[:-count], *mixed_frames, *two[count:]]
+
+
+@pytest.mark.parametrize("shot", [panned, strobed])
+@pytest.mark.parametrize("count", [14, 26])
+@pytest.mark.parametrize("comes", [False, True])
+def test_dissolve_with_a_pan_or_strobe_light_is_found(
+    shot: Callable[[int], list[Image]], count: int, comes: bool
+) -> None:
+    still = [textured(7)] * 70
+    images = blended(still, shot(70), count) if comes else blended(shot(70), still, count)
+    (found,) = dissolves(images)
+    assert found.type == "dissolve"
+    assert abs((found.start_seconds + found.end_seconds) / 2 - (70 - count / 2) / 25) < 0.3
+
+
+def test_pans_flashes_and_fades_are_no_dissolves() -> None:
+    pan, still = panned(70), [textured(7)] * 50
+    assert dissolves([*[pan[0]] * 40, *pan, *[pan[-1]] * 40]) == []
+    assert dissolves(strobed(150)) == []
+    rise = [np.asarray(pan[number] * (number / 12), np.uint8) for number in range(12)]
+    assert dissolves([*still, *faded(still[0], 12, 1.0, 0.0), *rise, *pan[12:]]) == []
+
+
+def test_large_object_over_the_picture_is_no_dissolve() -> None:
+    covered = []
+    for place in range(0, 160, 6):
+        image = textured(7).copy()
+        image[:, :place] = textured(8)[:, 160 - place :]
+        covered.append(image)
+    assert not any(one.type == "dissolve" for one in dissolves([*[textured(7)] * 40, *covered, *[textured(8)] * 40]))
+
+
+def test_dissolve_between_takes_while_somebody_moves_is_found() -> None:
+    def speaking(seed: int) -> list[Image]:
+        images = []
+        for number in range(70):
+            image = take(9)
+            image[:, 52:88] = take(seed)[:, 52:88]
+            top = 40 + int(20 * np.sin(number / 6 + seed))
+            image[top : top + 16, 60:76] = (205, 170, 150)
+            images.append(image)
+        return images
+
+    (found,) = dissolves(blended(speaking(1), speaking(2), 20))
+    assert found.type == "dissolve" and 1.8 < (found.start_seconds + found.end_seconds) / 2 < 3.0
+    assert dissolves(speaking(1)) == []
+
+
 def test_motion_light_and_cuts_are_no_dissolves() -> None:
     still = textured(1)
     assert dissolves(moving(100)) == []
@@ -98,6 +167,8 @@ def test_a_transition_is_reported_once() -> None:
     inside, beside = Boundary(2.2, 2.2, "cut"), Boundary(5.0, 5.0, "cut")
     known = [Boundary(2.0, 2.6, "dissolve"), Boundary(2.3, 2.9, "dissolve"), Boundary(5.2, 5.8, "dissolve")]
     assert joined([inside, beside], known) == (known[0], beside)
+    again = Boundary(2.8, 3.4, "dissolve")  # nobody could follow a shot of 0.2 s before it
+    assert joined([], [known[0], again]) == (known[0],)
     assert joined([Boundary(1.5, 2.2, "fade")], known[:1]) == (Boundary(1.5, 2.2, "fade"),)
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 
+from app.analysis import import_engine_client
 from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
 from app.core import AppError
 from app.i18n import error_text
-from app.services import import_engine_client, open_services
+from app.services import open_services
 from app.ui import resources
 from app.ui.error_boundary import show_error
 from app.video import worker_ready

@@ -1,8 +1,10 @@
+from .inputs.extraction_cache import ExtractionCache as ExtractionCache
 from .inputs.extraction_cache import ExtractionRequest as ExtractionRequest
 from .inputs.extraction_cache import open_extraction_cache as open_extraction_cache
 from .inputs.transcription import Transcription as Transcription
 from .parsing.answer_parser import partial_text as partial_text
 from .pipeline import Tools as Tools
+from .pipeline import analyse as analyse
 from .planning.benchmark_result import BenchmarkResult as BenchmarkResult
 from .planning.benchmark_result import estimate_analysis as estimate_analysis
 from .planning.benchmark_result import parse_result as parse_result
@@ -24,8 +26,9 @@ from .prompts.schema import Schema as Schema
 from .prompts.templates import Templates as Templates
 from .prompts.templates import built_in as built_in
 from .prompts.templates import digest as digest
+from .requests.engine_connection import EngineConnection as EngineConnection
 from .requests.engine_connector import EngineConnector as EngineConnector
-from .requests.request_executor import EngineConnection as EngineConnection
+from .requests.engine_connector import import_engine_client as import_engine_client
 from .task import NO_EARLIER_RESULTS as NO_EARLIER_RESULTS
 from .task import Control as Control
 from .task import EarlierResults as EarlierResults

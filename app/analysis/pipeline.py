@@ -11,33 +11,31 @@ raised: nothing is lost.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.analysis.concurrency import ConcurrentEvents, Emit
-from app.analysis.inputs.extraction_cache import ExtractionRequest
+from app.analysis.inputs.extraction_cache import ExtractionCache, ExtractionRequest
+from app.analysis.inputs.transcription import Transcription
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, choose_opening
 from app.analysis.planning.time_parsing import range_notice
-from app.analysis.prompts.templates import Template
+from app.analysis.prompts.templates import Templates
+from app.analysis.requests.engine_connector import EngineConnector
 from app.analysis.task import Task, facts_incomplete, merge_answers
 from app.core import (
     Analysis,
     AnalysisEvent,
-    AnalysisRequest,
     AnalysisState,
     Answered,
     AppError,
     Cancelled,
     ChunkResult,
     EngineInfo,
-    EngineProgress,
     EngineReady,
     FactsMeasured,
     FileHashed,
@@ -49,51 +47,41 @@ from app.core import (
     Noticed,
     ReportHeader,
     StageStarted,
-    Transcript,
-    VideoEvent,
-    VideoInfo,
     readable,
 )
 from app.i18n import as_notice
 from app.video import Opening
 
 if TYPE_CHECKING:
+    from app.analysis.requests.engine_connection import EngineConnection
     from app.analysis.requests.orchestrator import Orchestrator
-    from app.analysis.requests.request_executor import EngineConnection, Frames
+    from app.analysis.requests.request_executor import Frames
 
     Opened = tuple[EngineConnection, EngineInfo]
-    OpenEngine = Callable[[Callable[[EngineProgress], None], threading.Event], Opened]
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
-Hear = Callable[..., tuple[Transcript | None, tuple[Notice, ...]]]
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Dependencies of an analysis; `app.services.container` supplies the real ones.
+    """What an analysis works with; `app.services.engine_session` builds it from the settings.
 
     Attributes:
-        probe: probe(path) of app.video, cached.
-        extract: extract(path, wanted, cancel) of app.video, cached.
-        digest: digest(path, cancel) returns the SHA-256 of the file, cached.
-        hear: Transcriber, see app.analysis.inputs.transcription.
-        open_engine: open_engine(on_progress, cancel) returns a ready engine; None if there is none.
+        extractions: Reads the video.
+        transcription: Reads subtitles and transcribes speech.
+        connector: Starts and connects the engine; None if there is none.
+        templates: All templates.
         capacity: Capacity of a request by the settings, before the engine is ready.
         side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
-        template: template(key) returns a template or raises ConfigError.
-        conditions: conditions(request) returns the settings that answers depend on.
     """
 
-    probe: Callable[[Path], VideoInfo]
-    extract: Callable[[Path, ExtractionRequest, threading.Event], Iterator[VideoEvent]]
-    digest: Callable[[Path, threading.Event], str]
-    hear: Hear
-    open_engine: OpenEngine | None
+    extractions: ExtractionCache
+    transcription: Transcription
+    connector: EngineConnector | None
+    templates: Templates
     capacity: RequestCapacity
     side: int | None
-    template: Callable[[str], Template]
-    conditions: Callable[[AnalysisRequest], Mapping[str, str]]
 
 
 def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:
@@ -113,8 +101,7 @@ class _Run:
         self.task = task
         self.request = task.request
         self.tools = tools
-        self.template = tools.template(task.request.template)
-        self.conditions = dict(tools.conditions(task.request))
+        self.template = tools.templates.find(task.request.template)
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
         self.background = background
         self.state = PipelineState(task.control, background.stop)
@@ -183,32 +170,34 @@ class _Run:
             raise InputError("video_changed", name=report.video.name)
 
     def _wants_model(self) -> bool:
-        return self.request.use_model and self.tools.open_engine is not None
+        return self.request.use_model and self.tools.connector is not None
 
     def _opening(self) -> Opening | None:
         """Return the opening to ask about early, if any. Probing takes a moment, so few frames skip it."""
         if not self._wants_model() or self.request.frames <= SURELY_ONE_PART:
             return None
-        return choose_opening(self.tools.probe(self.request.path), self.request, self.tools.capacity, self.tools.side)
+        return choose_opening(
+            self.tools.extractions.probe(self.request.path), self.request, self.tools.capacity, self.tools.side
+        )
 
     # ---- parallel tasks
 
     def _digest(self, emit: Emit) -> str:
-        sha256 = self.tools.digest(self.request.path, self.background.stop)
+        sha256 = self.tools.extractions.sha256(self.request.path, self.background.stop)
         emit(FileHashed(sha256))
         return sha256
 
     def _read(self, opening: Future[Opening | None], emit: Emit) -> None:
         try:
             wanted = ExtractionRequest(self.request.frames, self.request.selection, opening=opening.result())
-            for event in self.tools.extract(self.request.path, wanted, self.background.stop):
+            for event in self.tools.extractions.extract(self.request.path, wanted, self.background.stop):
                 emit(event)
         except BaseException as error:
             self.state.fail(error)
             raise
 
     def _hear(self, digest: Future[str], engine: Future[Opened] | None, emit: Emit) -> None:
-        transcript, notices = self.tools.hear(
+        transcript, notices = self.tools.transcription.transcribe(
             self.state.video(),
             self.request,
             sha256=digest.result,
@@ -221,8 +210,8 @@ class _Run:
         emit(Heard(transcript))
 
     def _open(self, emit: Emit) -> Opened:
-        assert self.tools.open_engine
-        connection, engine = self.tools.open_engine(emit, self.background.stop)
+        assert self.tools.connector
+        connection, engine = self.tools.connector.connect(emit, self.background.stop)
         emit(EngineReady(engine))
         return connection, engine
 
@@ -250,8 +239,8 @@ class _Run:
         from app.analysis.requests.orchestrator import Orchestrator
 
         # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
-        connection = replace(connection, conditions={**self.conditions, "served": engine.model})
-        return Orchestrator(task, self.template, connection, self.state, emit, self.background.stop)
+        connection = replace(connection, conditions={**self.task.conditions, "served": engine.model})
+        return Orchestrator(task, self.template, connection, self.state, emit)
 
     # ---- the run itself
 
@@ -325,7 +314,7 @@ class _Run:
                 created=self.created,
                 request=self.request,
                 app_version=version("framelens"),
-                conditions=self.conditions,
+                conditions=self.task.conditions,
                 field_names={one.key: one.name.of(self.request.language) for one in self.template.fields},
             ),
         )

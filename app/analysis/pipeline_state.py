@@ -104,11 +104,20 @@ class PipelineState:
             return cues_between(self._state.transcript, start_seconds, end_seconds)
         return cues_between(Transcript("speech", "", tuple(self._cues)), start_seconds, end_seconds)
 
-    def check(self) -> None:
-        """Raise Cancelled or Paused if the run is to stop."""
+    @property
+    def is_paused(self) -> bool:
+        """Return True if no more requests are to be sent."""
+        return self._control.pause.is_set()
+
+    def check_cancelled(self) -> None:
+        """Raise Cancelled if the run is cancelled or over."""
         if self._control.cancel.is_set() or self._stop.is_set():
             raise Cancelled
-        if self._control.pause.is_set():
+
+    def check(self) -> None:
+        """Raise Cancelled or Paused if the run is to stop."""
+        self.check_cancelled()
+        if self.is_paused:
             raise Paused
 
     def _until(self, is_ready: Callable[[], bool]) -> None:

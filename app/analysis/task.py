@@ -55,12 +55,21 @@ class Control:
 
 @dataclass(frozen=True)
 class Task:
-    """Input of one run. `job_id` becomes the id of the analysis."""
+    """Input of one run.
+
+    Attributes:
+        request: The request.
+        job_id: Id of the job, which becomes that of the analysis.
+        control: Stop events.
+        done: Results of an earlier run.
+        conditions: Settings that answers depend on.
+    """
 
     request: AnalysisRequest
     job_id: str
     control: Control = field(default_factory=Control)
     done: EarlierResults = NO_EARLIER_RESULTS
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 def part_key(

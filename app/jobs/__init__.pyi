@@ -1,6 +1,5 @@
 from .engine_switcher import EngineSwitch as EngineSwitch
 from .engine_switcher import EngineSwitcher as EngineSwitcher
-from .job_repository import Deduplicator as Deduplicator
 from .queue import WORKERS as WORKERS
 from .queue import Jobs as Jobs
 from .search_index import Backfill as Backfill
@@ -11,4 +10,3 @@ from .snapshot import State as State
 from .snapshot import imported_job as imported_job
 from .snapshot import result_to_text as result_to_text
 from .snapshot import to_row as to_row
-from .worker import Run as Run

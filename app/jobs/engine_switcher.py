@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, Protocol, TypeVar
 
-from app.analysis import Control
-from app.core import AppError, Cancelled, Paused
+from app.analysis import Control, Task
+from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, Paused
 from app.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -24,19 +24,25 @@ _POLL_SECONDS = 0.1
 SwitchState = Literal["waiting", "ending", "starting", "done", "failed", "cancelled"]
 
 
-class SwitchableSession(Protocol):
-    """An engine with everything that was made for it."""
+class AnalysisSession(Protocol):
+    """An engine with everything that was built for it; `app.services.engine_session.EngineSession` is one."""
 
     @property
     def engine(self) -> Engine:
         """Return the engine."""
         ...
 
+    def run(self, task: Task) -> Iterator[AnalysisEvent]:
+        """Run one analysis and yield its events."""
+
+    def conditions(self, request: AnalysisRequest) -> Mapping[str, str]:
+        """Return the settings that the answers to a request depend on."""
+
     def close(self) -> None:
         """Stop the engine and everything that belongs to it; it may be started again."""
 
 
-SessionT = TypeVar("SessionT", bound=SwitchableSession)
+SessionT = TypeVar("SessionT", bound=AnalysisSession)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Any
 
+from app.analysis import ExtractionCache
 from app.core import AnalysisRequest, AppError, InputError
+from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.snapshot import JobSnapshot, from_row, result_from_text, to_row, with_pictures, with_results
 from app.store import ProcessLock, Row, Store
 
@@ -123,19 +125,20 @@ class JobRepository:
 
 @dataclass(frozen=True)
 class Deduplicator:
-    """Builder of deduplication keys.
+    """Builder of deduplication keys, from the settings in use and the digest of the file."""
 
-    `conditions(request)` returns the settings that answers depend on; `known_sha256(path)` returns the digest of the
-    content if it is known without reading the whole file.
-    """
+    switcher: EngineSwitcher[Any]
+    extractions: ExtractionCache
 
-    conditions: Callable[[AnalysisRequest], Mapping[str, str]]
-    known_sha256: Callable[[Path], str | None]
+    def conditions(self, request: AnalysisRequest) -> Mapping[str, str]:
+        """Return the settings in use that answers depend on."""
+        conditions: Mapping[str, str] = self.switcher.session.conditions(request)
+        return conditions
 
     def key_of_request(self, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
         """Return the key of a request that has not run yet, "" if the digest of its file is not known."""
         try:
-            sha256 = self.known_sha256(request.path)
+            sha256 = self.extractions.quick_sha256(request.path)
         except AppError:
             return ""
         return _digest(sha256, request, conditions) if sha256 else ""

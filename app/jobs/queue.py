@@ -11,18 +11,18 @@ import logging
 import secrets
 import threading
 import time
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from app.analysis import Control, EarlierResults
+from app.analysis import Control, EarlierResults, ExtractionCache
 from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, one_line
+from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import JobSnapshot, State, imported_job, result_to_text, to_row
-from app.jobs.worker import ActiveJob, ActiveJobs, Admitted, Listener, Run, Worker
+from app.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
 from app.store import LibraryEntry, LibraryIndex, ProcessLock, Row, Store
 
 log = logging.getLogger(__name__)
@@ -42,11 +42,10 @@ class Jobs:
     Args:
         store: Where jobs are kept.
         owner: This process among those that share the store.
-        run: Runs one analysis and yields its events.
-        deduplicator: Builds deduplication keys.
+        switcher: Holds the engine session that runs the analyses.
+        extractions: Knows the digests of files.
         log_path: The log file, named in the message of an unexpected error.
         adopts: Resume the jobs that processes which are gone left behind.
-        admitted: Context inside which the settings don't change; a job waits until it may enter.
         workers: Number of analyses at a time; one engine answers them all.
 
     Raises:
@@ -57,12 +56,11 @@ class Jobs:
         self,
         store: Store,
         owner: ProcessLock,
-        run: Run,
-        deduplicator: Deduplicator,
+        switcher: EngineSwitcher[Any],
+        extractions: ExtractionCache,
         *,
         log_path: Path,
         adopts: bool = True,
-        admitted: Admitted = lambda _: nullcontext(),
         workers: int = WORKERS,
     ) -> None:
         self._store = store
@@ -70,13 +68,13 @@ class Jobs:
         self._repository = JobRepository(store, owner)
         self.library = LibraryIndex(store)
         self.indexing = SearchIndexer(self._repository, self.library)
-        self._deduplicator = deduplicator
+        self._deduplicator = Deduplicator(switcher, extractions)
         self._active = ActiveJobs()
         self._restart_lock = threading.Lock()  # a job that is over is restarted once, however many ask for it
         self._is_closing = threading.Event()
         self._worker = Worker(
-            self._active, self._repository, store, deduplicator, run, admitted,
-            index=self.indexing.index, is_closing=self._is_closing, log_path=log_path,
+            self._active, self._repository, store, self._deduplicator, switcher, self.indexing,
+            is_closing=self._is_closing, log_path=log_path,
         )  # fmt: skip
         if adopts:
             self._adopt()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from app.analysis import NO_EARLIER_RESULTS, Control, EarlierResults, Task
 from app.core import (
@@ -24,7 +24,9 @@ from app.core import (
     Planned,
     StorageError,
 )
+from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
+from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import (
     Failure,
     JobSnapshot,
@@ -36,8 +38,6 @@ from app.jobs.snapshot import (
 from app.store import Store
 
 log = logging.getLogger(__name__)
-Run = Callable[[Task], Iterator[AnalysisEvent]]
-Admitted = Callable[[Control], AbstractContextManager[None]]
 Listener = Callable[[AnalysisEvent], None]
 _POLL_SECONDS = 1.0
 """How often a waiting worker checks for shutdown. Chosen by hand; not tuned."""
@@ -52,9 +52,8 @@ class Worker:
         repository: Where jobs are saved.
         store: Where images and answers are saved.
         deduplicator: Builds deduplication keys.
-        run: Runs one analysis and yields its events.
-        admitted: Context inside which the settings don't change.
-        index: Called with each job that has a report or is over.
+        switcher: Holds the engine session that runs the analyses.
+        indexing: Indexes each job that has a report or is over.
         is_closing: Once set, jobs that stop are left for the next process.
         log_path: The log file, named in the message of an unexpected error.
     """
@@ -63,9 +62,8 @@ class Worker:
     repository: JobRepository
     store: Store
     deduplicator: Deduplicator
-    run: Run
-    admitted: Admitted
-    index: Callable[[JobSnapshot], None]
+    switcher: EngineSwitcher[Any]
+    indexing: SearchIndexer
     is_closing: threading.Event
     log_path: Path
 
@@ -87,12 +85,12 @@ class Worker:
         except AppError:
             log.exception("analysis %s could not be stored", job.id)
         if state != "cancelled":  # a caller that cancels waits for the end, but not for the library
-            self.index(job)
+            self.indexing.index(job)
         with self.active.condition:
             self.active.drop(job.id)
             self.repository.forget(job.id)
         if state == "cancelled":
-            self.index(job)
+            self.indexing.index(job)
 
     def stop(self, live: ActiveJob, error: AppError) -> None:
         """End a job that was cancelled. A report that exists is kept, without the missing facts."""
@@ -105,7 +103,7 @@ class Worker:
     def _run_job(self, live: ActiveJob) -> None:
         job_id = live.job.id
         try:
-            with self.admitted(live.control):
+            with self.switcher.admitted(live.control):
                 if live.done.report is None:
                     self.active.change(live, lambda job: replace(job, state="running"))  # its turn has come
                     self._adopt_changed_settings(live)
@@ -146,7 +144,9 @@ class Worker:
         If the store refuses, requests in flight are finished and kept in memory before the error is raised.
         """
         refused: StorageError | None = None
-        events = self.run(Task(live.job.request, live.job.id, live.control, live.done))
+        job = live.job
+        task = Task(job.request, job.id, live.control, live.done, job.conditions)
+        events = self.switcher.session.run(task)
         try:
             for event in events:
                 self.active.change(live, partial(JobSnapshot.apply, event=event))
@@ -184,7 +184,7 @@ class Worker:
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
                 self.repository.save(live.job, live.same)
                 if isinstance(event, Answered):
-                    self.index(live.job)
+                    self.indexing.index(live.job)
             case _:
                 pass
 

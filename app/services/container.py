@@ -20,10 +20,10 @@ from app import config
 from app.analysis import Control, Planner, Templates, open_extraction_cache
 from app.analysis.prompts.templates import load
 from app.config import Settings
-from app.core import AnalysisRequest, BackgroundTaskRunner, EngineProgress, Language, Listener, Notice
+from app.core import BackgroundTaskRunner, EngineProgress, Language, Listener, Notice
 from app.engine import DownloadManager, Engine, Monitor, check_model_folder, normal_base_url, resolve_model
 from app.models import Proposal
-from app.services.engine_session import EngineSession, build_engine, conditions, confirmed_downloads, open_session
+from app.services.engine_session import EngineSession, build_engine, confirmed_downloads, open_session
 from app.store import Measured, ProcessLock, Store, VideoRepository, log_to
 from app.video import Stills
 
@@ -287,7 +287,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from app.jobs import WORKERS, Deduplicator, EngineSwitcher, Jobs  # other commands do without
+    from app.jobs import WORKERS, EngineSwitcher, Jobs  # other commands do without
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
@@ -295,17 +295,13 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     templates = load(settings.template_dir)
     switcher = EngineSwitcher(open_session(settings, templates))
 
-    def now(request: AnalysisRequest) -> dict[str, str]:
-        return conditions(switcher.session.settings, templates, request)
-
     jobs = Jobs(
         store,
         ProcessLock(settings.data_dir / "running"),
-        lambda task: switcher.session.run(task),
-        Deduplicator(now, open_extraction_cache(settings.data_dir).quick_sha256),
+        switcher,
+        open_extraction_cache(settings.data_dir),
         log_path=log_path,
         adopts=adopts,
-        admitted=switcher.admitted,
         workers=workers or WORKERS,
     )
     if adopts:

@@ -33,6 +33,7 @@ from app.engine import Endpoint, EngineStatus
 from app.i18n import LANGUAGES, error_text, notice_text
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing, words_of
 from tests.analysis.test_pipeline import (
+    ScriptedConnector,
     ServedEngine,
     extracting,
     finished,
@@ -193,7 +194,7 @@ def test_hanging_engine_times_out_and_run_resumes_later(undisturbed: Analysis) -
         released.wait(60)
 
     with serve(failing(hanging, None), context=CONTEXT) as server:
-        events, error = analysed(server, open_engine=opener(server, timeout_seconds=2))
+        events, error = analysed(server, connector=opener(server, timeout_seconds=2))
         released.set()
         assert isinstance(assert_said(error), EngineTimeout)
         assert plain(finished(events)).chunks == undisturbed.chunks[:-1]
@@ -202,7 +203,7 @@ def test_hanging_engine_times_out_and_run_resumes_later(undisturbed: Analysis) -
 
 
 def opener(server: Server, **options: Any) -> Any:
-    made = tools(server, in_flight=2).open_engine
+    made = tools(server, in_flight=2).connector
     return replace(made, **options)  # type: ignore[type-var]
 
 
@@ -235,7 +236,7 @@ def test_resume_without_engine_keeps_all_answers(undisturbed: Analysis, again: i
         )
     else:
         done = replace(done, again=frozenset({again}))
-    events, error = analysed(server, done, open_engine=gone)
+    events, error = analysed(server, done, connector=ScriptedConnector(gone))
     assert_said(error)
     kept = plain(finished(events))
     assert kept.chunks == (undisturbed.chunks[:-1] if again is None else undisturbed.chunks)
@@ -251,17 +252,17 @@ def test_answers_of_two_models_are_not_mixed(undisturbed: Analysis) -> None:
     with serve(failing(LASTING["out of memory"], None), context=CONTEXT) as server:
         events, _ = analysed(server)
     with serve(of_another, context=CONTEXT) as server:
-        whole = finished(analysed(server, done_of(events), open_engine=serving(server, "another"))[0])
+        whole = finished(analysed(server, done_of(events), connector=serving(server, "another"))[0])
         assert {finding.text.split()[0] for chunk in whole.chunks for finding in chunk.findings} == {"noticed"}
         server.behave = failing(LASTING["out of memory"], None, on=1)
-        failed, error = analysed(server, done_of(events), open_engine=serving(server, "third"))
+        failed, error = analysed(server, done_of(events), connector=serving(server, "third"))
     assert_said(error)
     assert not {one.key for one in finished(failed).chunks} & {one.key for one in done_of(events).results}
 
 
 def serving(server: Server, name: str) -> Any:
     """An opener of an engine that says it serves another model."""
-    made: Any = tools(server, in_flight=2).open_engine
+    made: Any = tools(server, in_flight=2).connector
     made.engine.info = replace(made.engine.info, model=name)
     return made
 
@@ -347,7 +348,7 @@ def test_what_fails_beside_the_asking_still_leaves_a_report() -> None:
         raise InputError("file_missing", path=str(path))
 
     with serve(introducing, context=CONTEXT) as server:
-        events, error = analysed(server, digest=gone)
+        events, error = analysed(server, sha256=gone)
     assert isinstance(error, InputError)
     whole = finished(events)
     assert [number for chunk in whole.chunks for number in chunk.frames] == list(range(1, FRAMES + 1))
@@ -395,7 +396,7 @@ def test_dead_engine_is_restarted_and_run_continues(deaths: int, says: str, undi
 
     with serve(dying, context=CONTEXT) as server:
         mortal = Mortal(server)
-        events, error = analysed(server, open_engine=opener(server, engine=mortal))
+        events, error = analysed(server, connector=opener(server, engine=mortal))
         assert mortal.starts == 2
         answered = [marks_of(body)[0] for body in asked(server) if marks_of(body)]
         if deaths == 1:
@@ -406,7 +407,7 @@ def test_dead_engine_is_restarted_and_run_continues(deaths: int, says: str, undi
             assert assert_said(error).key == "engine_killed"
             kept = {chunk.number for chunk in finished(events).chunks}
             assert 1 in kept
-            again = finished(analysed(server, done_of(events), open_engine=opener(server, engine=mortal))[0])
+            again = finished(analysed(server, done_of(events), connector=opener(server, engine=mortal))[0])
             assert plain(again) == undisturbed
             assert not kept & {marks_of(body)[0] for body in asked(server)[len(answered) :] if marks_of(body)}
 
@@ -457,7 +458,7 @@ def test_hanging_local_engine_is_restarted_once(undisturbed: Analysis) -> None:
     with serve(silent, context=CONTEXT) as server:
         hanging = Hanging(server)
         impatient = replace(opener(server, engine=hanging), timeout_seconds=0.5)
-        events, error = analysed(server, open_engine=impatient)
+        events, error = analysed(server, connector=impatient)
         ended.set()
     assert error is None and hanging.starts == 2
     assert plain(finished(events)) == undisturbed

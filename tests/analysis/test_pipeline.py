@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.pipeline import Tools, analyse
 from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.prompts import exact_prompt
-from app.analysis.prompts.templates import built_in
+from app.analysis.prompts.templates import Templates, built_in
 from app.analysis.requests.engine_connector import EngineConnector
 from app.analysis.task import Control, EarlierResults, Task
 from app.core.domain import (
@@ -96,44 +96,99 @@ class ServedEngine:
         """Not ours."""
 
 
+def sha256_of(path: Path, cancel: threading.Event) -> str:
+    return "digest"
+
+
+@dataclass
+class ScriptedVideo:
+    """Extractions that are whatever these functions say."""
+
+    extract: Callable[..., Iterator[VideoEvent]]
+    sha256: Callable[..., str] = sha256_of
+    probe: Callable[[Path], VideoInfo] = info
+
+    def quick_sha256(self, path: Path) -> str | None:
+        return None
+
+
+@dataclass
+class ScriptedConnector:
+    """A connector that does this."""
+
+    connect: Callable[..., Any]
+
+
+class NoAnswers:
+    """No cached answers, or those of this cache."""
+
+    def __init__(self, answers: AnswerCache | None = None) -> None:
+        self.answers = answers
+
+    def open(self) -> AnswerCache | None:
+        return self.answers
+
+
+class Silence:
+    """A transcription without subtitles and speech."""
+
+    def transcribe(self, *_: Any, **__: Any) -> tuple[None, tuple[()]]:
+        return None, ()
+
+
 def tools(
     server: Server | None,
     number: int = 4,
     answers: AnswerCache | None = None,
     in_flight: int | None = 1,
-    **changes: Any,
+    connector: Any = None,
+    **of_video: Any,
 ) -> Tools:
-    opened = server and EngineConnector(
-        ServedEngine(server), lambda: answers, answer_tokens=256, timeout_seconds=30, in_flight=in_flight
+    """Tools with a scripted engine and video; `of_video` are functions of the ScriptedVideo."""
+    served = server and EngineConnector(
+        ServedEngine(server), NoAnswers(answers), answer_tokens=256, timeout_seconds=30, in_flight=in_flight
     )
-    made = Tools(
-        probe=info,
-        extract=extracting(number),
-        digest=lambda path, cancel: "digest",
-        hear=lambda video, request, **_: (None, ()),
-        open_engine=opened,
+    return Tools(
+        extractions=ScriptedVideo(**{"extract": extracting(number), **of_video}),  # type: ignore[arg-type]
+        transcription=Silence(),  # type: ignore[arg-type]
+        connector=connector or served,
+        templates=Templates(built_in()),
         capacity=RequestCapacity(server.context if server else None, 256),
         side=None,
-        template=built_in().__getitem__,
-        conditions=lambda request: {"model": "model"},
     )
-    return replace(made, **changes)
+
+
+def with_video(tools: Tools, **functions: Any) -> Tools:
+    """The same tools with these functions of the ScriptedVideo."""
+    return replace(tools, extractions=replace(tools.extractions, **functions))  # type: ignore[type-var]
 
 
 def request(**options: Any) -> AnalysisRequest:
     return AnalysisRequest(Path("/videos/clip.mp4"), **options)
 
 
-def task(request: AnalysisRequest, cancel: threading.Event | None = None, done: EarlierResults | None = None) -> Task:
-    return Task(request, "job", Control(cancel or threading.Event()), done or EarlierResults())
+CONDITIONS = {"model": "model"}
+
+
+def task(
+    request: AnalysisRequest,
+    cancel: threading.Event | None = None,
+    done: EarlierResults | None = None,
+    conditions: Mapping[str, str] = CONDITIONS,
+) -> Task:
+    return Task(request, "job", Control(cancel or threading.Event()), done or EarlierResults(), conditions)
 
 
 def run(
-    request: AnalysisRequest, tools: Tools, cancel: threading.Event | None = None, done: EarlierResults | None = None
+    request: AnalysisRequest,
+    tools: Tools,
+    cancel: threading.Event | None = None,
+    done: EarlierResults | None = None,
+    conditions: Mapping[str, str] = CONDITIONS,
 ) -> tuple[list[AnalysisEvent], AppError | None]:
     events: list[AnalysisEvent] = []
     try:
-        for event in analyse(task(request, cancel, done), tools):
+        for event in analyse(task(request, cancel, done, conditions), tools):
             events.append(event)
     except AppError as error:
         return events, error
@@ -386,7 +441,7 @@ def test_cache_separates_schema_from_prose_answers(tmp_path: Path) -> None:
     answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     with serve(answering_per_frame) as server:
         finished(run(request(), tools(server, answers=answers))[0])
-        opener = EngineConnector(ServedEngine(server), lambda: answers, 256, 30, in_flight=1, takes_schema=False)
-        in_words = finished(run(request(), tools(server, open_engine=opener))[0])
+        opener = EngineConnector(ServedEngine(server), NoAnswers(answers), 256, 30, in_flight=1, takes_schema=False)
+        in_words = finished(run(request(), tools(server, connector=opener))[0])
     assert not in_words.chunks[0].recalled
     assert "response_format" not in server.requests[-1]

@@ -30,7 +30,8 @@ from app.llm.messages import data_url
 from app.llm.stream import ask
 from app.llm.vision_check import VisionProbe, prove_sight
 from app.reports import FORMATS
-from app.services.engine_session import conditions, runner
+from app.services.answer_conditions import conditions
+from app.services.engine_session import session_of
 from tests.api.test_openai_server import say
 from tests.cards import write_card_video
 from tests.conftest import ready
@@ -73,7 +74,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def analyse(video: Path, engine: LocalEngine) -> Analysis:
-    run = runner(WORDS, engine, templates.load(None))
+    run = session_of(WORDS, templates.load(None), engine).run
     *_, last = run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek"))
     assert isinstance(last, Finished)
     return last.analysis

@@ -19,7 +19,11 @@ from app.i18n import LANGUAGES, t
 from app.jobs import JobSnapshot
 from app.reports import FORMATS
 from tests.analysis.requests.test_orchestrator import introducing
-from tests.analysis.test_pipeline import extracting
+from tests.analysis.test_pipeline import (
+    ScriptedConnector,
+    extracting,
+    with_video,
+)
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, plain, report_of, until
 from tests.llm.scripted import Server, serve
 
@@ -32,7 +36,7 @@ class _Facts:
     def __init__(self, server: Server | None, error: Exception | None = None) -> None:
         self.through = threading.Event()
         self._error = error
-        self.tools: Tools = replace(made(server), extract=extracting(FRAMES, self._wait))
+        self.tools: Tools = made(server, extract=extracting(FRAMES, self._wait))
 
     def _wait(self, number: int) -> None:
         if number > _MEASURED:
@@ -101,7 +105,7 @@ def test_next_program_measures_missing_facts_only(tmp_path: Path) -> None:
     def no_engine(*_: Any) -> Any:
         raise AssertionError("an engine was opened for facts alone")
 
-    with jobs_in(tmp_path, replace(held.tools, open_engine=no_engine)) as jobs:
+    with jobs_in(tmp_path, replace(held.tools, connector=ScriptedConnector(no_engine))) as jobs:
         after = report_of(ended(jobs, job_id))
         assert jobs.snapshot(job_id).interruptions == 0
     assert before
@@ -114,7 +118,7 @@ def test_frames_are_shown_at_once_where_no_model_can_be_had(tmp_path: Path) -> N
         raise ModelNotFound("model_is_file", model="x", folder="y")
 
     facts = _Facts(None)
-    with jobs_in(tmp_path, replace(facts.tools, open_engine=no_model)) as jobs:
+    with jobs_in(tmp_path, replace(facts.tools, connector=ScriptedConnector(no_model))) as jobs:
         job_id = jobs.submit(REQUEST, name="clip.mp4")
         job = measuring(jobs, job_id)
         assert job.is_readable and "no_model_because" in keys(job)
@@ -182,7 +186,7 @@ def test_changed_video_is_not_measured_for_old_report(tmp_path: Path) -> None:
                 event = replace(event, keyframes=frames)
             yield event
 
-    with jobs_in(tmp_path, replace(held.tools, extract=moved)) as jobs:
+    with jobs_in(tmp_path, with_video(held.tools, extract=moved)) as jobs:
         job = ended(jobs, job_id)
     assert job.state == "done"
     assert len(report_of(job).facts) == _MEASURED

@@ -22,12 +22,11 @@ from app.analysis.task import Control
 from app.core.domain import Analysis, KeyframesChosen, VideoEvent
 from app.core.errors import AppError, InputError, StorageError
 from app.i18n import LANGUAGES, error_text
-from app.jobs import JobSnapshot
+from app.jobs import EngineSwitcher, JobSnapshot
 from app.jobs import queue as queue_module
-from app.jobs.worker import Admitted
 from app.store import database as store_module
 from tests.analysis.requests.test_orchestrator import asked, introducing
-from tests.analysis.test_pipeline import extracting, marks_of
+from tests.analysis.test_pipeline import ScriptedConnector, extracting, marks_of, with_video
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, report_of, until, with_conditions
 from tests.llm.scripted import Refuse, Server, serve
 
@@ -55,8 +54,8 @@ class Gate:
 
     def tools(self, server: Server) -> Tools:
         whole = made(server)
-        ready = whole.open_engine
-        assert ready
+        connector = whole.connector
+        assert connector
 
         def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
             for event in extracting(FRAMES, lambda number: self.hold("facts" if number > 2 else ""))(
@@ -66,11 +65,11 @@ class Gate:
                     self.hold("survey")
                 yield event
 
-        def open_engine(on_progress: Any, cancel: threading.Event) -> Any:
+        def connect(on_progress: Any, cancel: threading.Event) -> Any:
             self.hold("engine")
-            return ready(on_progress, cancel)
+            return connector.connect(on_progress, cancel)
 
-        return replace(whole, extract=extract, open_engine=open_engine)
+        return replace(with_video(whole, extract=extract), connector=ScriptedConnector(connect))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -245,9 +244,9 @@ def test_jobs_run_by_priority_then_arrival(tmp_path: Path) -> None:
 
         def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
             begun.append(path.stem)
-            yield from tools.extract(path, wanted, cancel)
+            yield from tools.extractions.extract(path, wanted, cancel)
 
-        with jobs_in(tmp_path, replace(tools, extract=extract)) as jobs:
+        with jobs_in(tmp_path, with_video(tools, extract=extract)) as jobs:
             ids = {
                 name: jobs.submit(replace(REQUEST, path=Path(f"/videos/{name}.mp4"), use_model=False), name=name)
                 for name in ("a", "b", "c", "d", "e")
@@ -274,8 +273,8 @@ def test_settings_that_changed_are_reported_and_never_mixed(
 ) -> None:
     before, job_id, hold = paused.job, paused.job.id, Gate("ask")
     with serve(hold.behave, context=CONTEXT) as server:
-        later = made(server, conditions=with_conditions(**changed))
-        with jobs_in(paused.folder, later) as jobs:
+        later, conditions = made(server), with_conditions(**changed)
+        with jobs_in(paused.folder, later, conditions=conditions) as jobs:
             with pytest.raises(InputError) as caught:
                 jobs.resume(job_id)
             assert caught.value.key == "settings_changed"
@@ -287,7 +286,7 @@ def test_settings_that_changed_are_reported_and_never_mixed(
             keys = {result.key for result in ended(jobs, job_id).progress.results}
             hold.opened.set()
             assert not keys & {result.key for result in before.progress.results}
-        with jobs_in(paused.folder, later) as jobs:
+        with jobs_in(paused.folder, later, conditions=conditions) as jobs:
             assert not {one.key for one in jobs.snapshot(job_id).progress.results} & {
                 one.key for one in before.progress.results
             }
@@ -301,7 +300,7 @@ def test_settings_that_changed_are_reported_and_never_mixed(
 def test_old_settings_put_back_continue_without_asking(paused: Left, undisturbed: Analysis) -> None:
     job_id = paused.job.id
     with serve(introducing, context=CONTEXT) as server:
-        with jobs_in(paused.folder, made(server, conditions=with_conditions(model="another"))) as jobs:
+        with jobs_in(paused.folder, made(server), conditions=with_conditions(model="another")) as jobs:
             assert jobs.changes(job_id)
         with jobs_in(paused.folder, made(server)) as jobs:
             jobs.resume(job_id)
@@ -317,40 +316,45 @@ def door() -> Iterator[threading.Event]:
     door.set()
 
 
-def behind(door: threading.Event) -> Admitted:
-    @contextmanager
-    def admitted(_: Control) -> Iterator[None]:
-        door.wait(60)
-        yield
+def behind(door: threading.Event) -> Any:
+    class Closed(EngineSwitcher[Any]):
+        """Admits a job when the door is open."""
 
-    return admitted
+        @contextmanager
+        def admitted(self, control: Control) -> Iterator[None]:
+            door.wait(60)
+            yield
+
+    return Closed
 
 
 def test_waiting_job_uses_newest_settings(tmp_path: Path, door: threading.Event) -> None:
     now = {"model": "model"}
-    with serve(introducing, context=CONTEXT) as server:
-        tools = made(server, conditions=lambda _: dict(now))
-        with jobs_in(tmp_path, tools, admitted=behind(door)) as jobs:
-            job_id = jobs.submit(REQUEST, name="clip.mp4")
-            now["model"] = "another"
-            door.set()
-            done = ended(jobs, job_id)
-            assert report_of(done).conditions == {"model": "another"}
-            assert not jobs.changes(job_id)
+    with (
+        serve(introducing, context=CONTEXT) as server,
+        jobs_in(tmp_path, made(server), conditions=lambda _: dict(now), switcher=behind(door)) as jobs,
+    ):
+        job_id = jobs.submit(REQUEST, name="clip.mp4")
+        now["model"] = "another"
+        door.set()
+        done = ended(jobs, job_id)
+        assert report_of(done).conditions == {"model": "another"}
+        assert not jobs.changes(job_id)
 
 
 def test_changed_settings_ask_before_resuming_answers(paused: Left, door: threading.Event) -> None:
     now = {"model": "model"}
-    with serve(introducing, context=CONTEXT) as server:
-        tools = made(server, conditions=lambda _: dict(now))
-        with jobs_in(paused.folder, tools, admitted=behind(door)) as jobs:
+    with (
+        serve(introducing, context=CONTEXT) as server,
+        jobs_in(paused.folder, made(server), conditions=lambda _: dict(now), switcher=behind(door)) as jobs,
+    ):
+        jobs.resume(paused.job.id)
+        now["model"] = "another"
+        door.set()
+        job = ended(jobs, paused.job.id)
+        assert (job.state, job.progress.results) == ("paused", paused.job.progress.results)
+        with pytest.raises(InputError):
             jobs.resume(paused.job.id)
-            now["model"] = "another"
-            door.set()
-            job = ended(jobs, paused.job.id)
-            assert (job.state, job.progress.results) == ("paused", paused.job.progress.results)
-            with pytest.raises(InputError):
-                jobs.resume(paused.job.id)
     assert not about_parts(server)
 
 

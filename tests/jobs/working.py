@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from app.analysis.pipeline import Tools, analyse
-from app.core.domain import Analysis, AnalysisRequest, ChunkResult, Usage
+from app.analysis.task import Task
+from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, ChunkResult, Usage
 from app.i18n import LANGUAGES, t
-from app.jobs import Deduplicator, Jobs, JobSnapshot
+from app.jobs import EngineSwitcher, Jobs, JobSnapshot
 from app.store.database import Store
 from app.store.fs_utils import ProcessLock
 from tests.analysis.test_pipeline import tools
@@ -25,20 +26,53 @@ CONTEXT = 256
 REQUEST = AnalysisRequest(Path("/videos/clip.mp4"), frames=FRAMES)
 
 
+Conditions = Callable[[AnalysisRequest], Mapping[str, str]]
+
+
+def with_conditions(**conditions: str) -> Conditions:
+    return lambda request: {"model": "model", **conditions}
+
+
 def made(server: Server | None, **changes: Any) -> Tools:
     """Tools for REQUEST; two requests at the same time unless told otherwise."""
     return tools(server, FRAMES, **{"in_flight": 2, **changes})
 
 
+@dataclass
+class ScriptedSession:
+    """An engine session that analyses with these tools under these conditions."""
+
+    tools: Tools
+    conditions: Conditions
+
+    @property
+    def engine(self) -> Any:
+        raise AssertionError("jobs use no engine")
+
+    def run(self, task: Task) -> Iterator[AnalysisEvent]:
+        return analyse(task, self.tools)
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
 @contextmanager
-def jobs_in(folder: Path, made: Tools, *, adopts: bool = True, **more: Any) -> Iterator[Jobs]:
+def jobs_in(
+    folder: Path,
+    made: Tools,
+    *,
+    adopts: bool = True,
+    conditions: Conditions = lambda request: {"model": "model"},
+    switcher: Callable[[ScriptedSession], EngineSwitcher[ScriptedSession]] = EngineSwitcher,
+    **more: Any,
+) -> Iterator[Jobs]:
     """The jobs of one program on the data folder; at the end of the block it ends in an orderly way."""
     store = Store(folder / "framelens.sqlite")
     jobs = Jobs(
         store,
         ProcessLock(folder / "running"),
-        lambda task: analyse(task, made),
-        Deduplicator(made.conditions, lambda path: None),
+        switcher(ScriptedSession(made, conditions)),
+        made.extractions,
         log_path=folder / "framelens.log",
         adopts=adopts,
         **more,
@@ -104,7 +138,3 @@ def plain_result(result: ChunkResult) -> ChunkResult:
         overview=bare(result.overview),
         reply=bare(result.reply),
     )
-
-
-def with_conditions(**conditions: str) -> Callable[[AnalysisRequest], Mapping[str, str]]:
-    return lambda request: {"model": "model", **conditions}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from app.analysis.requests.engine_connector import cache_tokens
+from app.analysis.requests.engine_connection import cache_tokens
 from app.core.errors import AppError, EngineError
 from app.core.redaction import redact, remember_secret
 from app.engine import RemoteEngine

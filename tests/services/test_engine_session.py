@@ -9,7 +9,7 @@ from app.analysis.prompts.templates import Templates, built_in
 from app.config import load
 from app.core.domain import AnalysisRequest, Language
 from app.i18n import LANGUAGES, catalogue
-from app.services import engine_session
+from app.services import answer_conditions
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -20,7 +20,7 @@ def test_conditions_change_with_prompt_texts(
     request = AnalysisRequest(Path("a.mp4"), language=language)
 
     def conditions() -> dict[str, str]:
-        return engine_session.conditions(settings, Templates(built_in()), request)
+        return answer_conditions.conditions(settings, Templates(built_in()), request)
 
     before = conditions()
     assert conditions() == before

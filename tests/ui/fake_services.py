@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from app import config
 from app.analysis.planning.estimate import Planner
 from app.analysis.planning.plan import RequestCapacity
 from app.analysis.planning.time_parsing import range_notice
-from app.analysis.prompts.templates import load
+from app.analysis.prompts.templates import Templates, load
 from app.analysis.task import Control, Task
 from app.core.domain import (
     Analysis,
@@ -51,8 +52,7 @@ from app.core.domain import (
 from app.core.errors import Cancelled, Paused
 from app.engine import Endpoint, EngineMetricsReader, Monitor
 from app.engine.base import EngineStatus
-from app.jobs import Deduplicator, EngineSwitcher, Jobs, JobSnapshot
-from app.jobs.worker import Run
+from app.jobs import EngineSwitcher, Jobs, JobSnapshot
 from app.services.container import Services
 from app.services.engine_session import EngineSession
 from app.store.database import Store
@@ -91,6 +91,19 @@ class ScriptedEngine:
         self.now = replace(self.now, state="stopped")
 
 
+Run = Callable[[Task], Iterator[AnalysisEvent]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptedSession(EngineSession):
+    """An engine session whose analyses do what the script yields."""
+
+    script: Run
+
+    def run(self, task: Task) -> Iterator[AnalysisEvent]:
+        return self.script(task)
+
+
 def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, ...] = ()) -> Services:
     """Services in `folder` whose jobs do what `run` yields."""
     model = folder / "weights" / "Tiny-VL"
@@ -99,13 +112,15 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
     settings = replace(config.load(environ, dotenv=folder / "no.env"), input_dirs=input_dirs)
     store = Store(folder / "framelens.sqlite")
     engine = ScriptedEngine()
-    session = EngineSession(
+    session = ScriptedSession(
         settings=settings,
+        templates=Templates({}),
         engine=engine,
         notices=(Notice("sight_unknown"),),
+        tools=None,  # type: ignore[arg-type]
         planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: False),
-        run=run,
         load=EngineMetricsReader(engine),
+        script=run,
     )
     return Services(
         switcher=EngineSwitcher(session),
@@ -123,10 +138,28 @@ def with_bench(services: Services, **changes: Any) -> Services:
     return replace(services, switcher=EngineSwitcher(replace(services.switcher.session, **changes)))
 
 
-def queue(store: Store, run: Run, folder: Path, deduplicator: Deduplicator | None = None) -> Jobs:
-    """A queue on this store in which nothing is the same as anything, unless told otherwise."""
-    nothing = Deduplicator(lambda request: {}, lambda path: None)
-    return Jobs(store, ProcessLock(folder / "running"), run, deduplicator or nothing, log_path=folder / "framelens.log")
+@dataclass(frozen=True)
+class NoFiles:
+    """Extractions that know this digest of every file."""
+
+    sha256: str | None = None
+
+    def quick_sha256(self, path: Path) -> str | None:
+        return self.sha256
+
+
+def queue(
+    store: Store,
+    run: Run,
+    folder: Path,
+    *,
+    sha256: str | None = None,
+    conditions: Callable[[AnalysisRequest], Mapping[str, str]] = lambda request: {},
+) -> Jobs:
+    """A queue on this store in which nothing is the same as anything, unless a digest is given."""
+    session: Any = SimpleNamespace(run=run, conditions=conditions)
+    lock = ProcessLock(folder / "running")
+    return Jobs(store, lock, EngineSwitcher(session), NoFiles(sha256), log_path=folder / "framelens.log")  # type: ignore[arg-type]
 
 
 def video_info(path: Path) -> VideoInfo:

@@ -20,6 +20,7 @@ from typing import cast
 
 from app import video
 from app.core import (
+    AnalysisRequest,
     FactsMeasured,
     KeyframeFound,
     KeyframesChosen,
@@ -29,6 +30,7 @@ from app.core import (
     Selection,
     SurveyProgress,
     VideoEvent,
+    VideoInfo,
     readable,
 )
 from app.store import ExtractionStore, file_state
@@ -60,10 +62,14 @@ class ExtractionRequest:
 
 
 class ExtractionCache:
-    """Cached versions of `extract` and `sha256` of app.video."""
+    """Reader of videos, with cached versions of `extract` and `sha256` of app.video."""
 
     def __init__(self, surveys: ExtractionStore) -> None:
         self._surveys = surveys
+
+    def probe(self, path: Path) -> VideoInfo:
+        """Return the metadata of a video, see `app.video.probe`."""
+        return video.probe(path)
 
     def extract(
         self, path: Path, wanted: ExtractionRequest, cancel: threading.Event | None = None
@@ -118,9 +124,10 @@ class ExtractionCache:
                 return [_renamed(event, path) for event in events[:last]]
         return None
 
-    def is_known(self, path: Path, wanted: ExtractionRequest) -> bool:
-        """Return True if this very extraction is cached, as far as known without reading the file."""
-        sha256 = self._surveys.known_sha256(path)
+    def is_read(self, info: VideoInfo, request: AnalysisRequest, opening: video.Opening | None) -> bool:
+        """Return True if what an analysis needs is cached, as far as known without reading the file."""
+        wanted = ExtractionRequest(request.frames, request.selection, opening=opening)
+        sha256 = self._surveys.known_sha256(info.path)
         return sha256 is not None and StoredExtraction(self._surveys, sha256).has_events(asdict(wanted))
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:

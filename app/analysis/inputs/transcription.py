@@ -70,7 +70,7 @@ class Transcription:
         self._lock = threading.Lock()
         self._users = 0
 
-    def __call__(
+    def transcribe(
         self,
         info: VideoInfo,
         request: AnalysisRequest,

@@ -1,21 +1,25 @@
-"""Token cost of frames, counted by the engine if it can, and the layout of requests that follows from it."""
+"""Token cost of frames, counted by the engine if it can, and the layout of requests that follows from it.
+
+LangChain is imported only where an engine is connected, which has imported it.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from io import BytesIO
-
-from langchain_core.messages import BaseMessage
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from app.analysis.planning import plan
 from app.analysis.planning.plan import RequestCapacity, TokenCounts
-from app.analysis.requests.request_executor import EngineConnection
 from app.core import AnalysisRequest, AppError, Keyframe, Language, Layout, VideoInfo
-from app.llm import messages
-from app.llm.error_mapping import TooManyPictures
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+    from app.analysis.requests.engine_connection import EngineConnection
+    from app.analysis.requests.engine_connector import EngineConnector
 
 
 def base_layout(
@@ -36,10 +40,10 @@ def base_layout(
 
 
 class TokenCostMeter:
-    """Layout before a run, measured by the engine that is available; each count is cached."""
+    """Layout before a run, measured by the engine if it is connected; each count is cached."""
 
-    def __init__(self, available: Callable[[], EngineConnection | None]) -> None:
-        self._available = available
+    def __init__(self, connector: EngineConnector) -> None:
+        self._connector = connector
         self._connection: EngineConnection | None = None
         self._counted: dict[object, TokenCounts | None] = {}
         self._in_flight: dict[int, int] = {}
@@ -50,7 +54,7 @@ class TokenCostMeter:
     ) -> tuple[Layout, RequestCapacity] | None:
         """Return the layout without its parts and the capacity of a request; None if no engine is available."""
         with self._lock:
-            if (connection := self._available()) is None:
+            if (connection := self._connector.current()) is None:
                 return None
             if self._connection is None or self._connection.chat is not connection.chat:
                 self._connection, self._counted, self._in_flight = connection, {}, {}
@@ -74,6 +78,8 @@ def _counted(
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
     if connection.sight.sees is False:
         return None
+    from app.llm.error_mapping import TooManyPictures
+
     system, question = words
 
     def count(frames: int) -> int | None:
@@ -99,12 +105,16 @@ def _counted(
 def _messages(
     frames: Sequence[Keyframe], question: str, system: str, language: Language, side: int
 ) -> list[BaseMessage]:
+    from app.llm import messages
+
     url = partial(messages.data_url, side=side)
     return messages.with_pictures(frames, question, system=system, language=language, url=url)
 
 
 def _blank(video: VideoInfo, side: int, number: int) -> Keyframe:
     """Build a frame of the video's shape with the longest possible mark."""
+    from PIL import Image
+
     scale = min(1.0, side / max(video.width, video.height, 1))
     width, height = max(1, round(video.width * scale)), max(1, round(video.height * scale))
     buffer = BytesIO()

@@ -11,28 +11,25 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import NamedTuple
 
 from app.analysis.concurrency import wait_for
-from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning import plan
 from app.analysis.planning.plan import RequestCapacity, group_parts
 from app.analysis.planning.token_cost import base_layout
 from app.analysis.prompts.templates import Template
-from app.analysis.requests.request_builder import ImagePrefetch, Introduction, RequestBuilder, RequestChunk
-from app.analysis.requests.request_executor import Emit, EngineConnection, Frames, RequestExecutor
-from app.analysis.requests.scheduler import ENDS_ALL, Scheduler
+from app.analysis.requests.engine_connection import EngineConnection
+from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk
+from app.analysis.requests.request_executor import Emit, Frames
+from app.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
 from app.analysis.task import EarlierResults, Task
 from app.core import (
-    AnalysisEvent,
     AnswerDelta,
     AppError,
-    Cancelled,
     ChunkDone,
     ChunkResult,
     ContextExceeded,
@@ -40,7 +37,6 @@ from app.core import (
     Layout,
     ModeChosen,
     Paused,
-    PicturesRefused,
     Planned,
     StageStarted,
 )
@@ -68,32 +64,25 @@ class Orchestrator:
         connection: EngineConnection,
         state: PipelineState,
         emit: Emit,
-        stop: threading.Event,
     ) -> None:
         self._task = task
-        self._template = template
         self._connection = connection
         self._state = state
         self._emit = emit
-        self._stop = stop
         self._abort = threading.Event()
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pictures")
-        self._builder = RequestBuilder(task.request, template, connection, state, emit, ImagePrefetch(self._preparing))
+        pictures = ImagePrefetch(self._preparing)
+        self._asker = PartAsker(task, template, connection, state, emit, pictures, self._abort)
         self._layout = task.done.layout
-        self._results: dict[int, ChunkResult] = {}
         self._failures: dict[int, AppError] = {}
         self._opening_end: float | None = None
-        self._introduction = self._awaited_introduction()
-        self._executor = RequestExecutor(
-            connection, task.request, template, end_seconds=state.end_seconds, emit=self._forward, cancel=self._abort
-        )
 
     @property
     def done(self) -> EarlierResults:
         """Return the answers so far, for another run to continue from."""
         before = self._task.done
-        fresh = tuple(self._results[number] for number in sorted(self._results))
-        return EarlierResults(self._layout, (*fresh, *before.results), before.again - self._results.keys())
+        fresh = tuple(self._asker.results[number] for number in sorted(self._asker.results))
+        return EarlierResults(self._layout, (*fresh, *before.results), before.again - self._asker.results.keys())
 
     def run(self, opening_seconds: float | None) -> None:
         """Send all requests.
@@ -107,8 +96,8 @@ class Orchestrator:
         """
         known = self._task.done.layout
         video = self._state.video()
-        layout = known or base_layout(self._connection, self._task.request, video, self._builder.usual_words())
-        opening = self._state.opening() if opening_seconds and self._builder.sends_pictures else ()
+        layout = known or base_layout(self._connection, self._task.request, video, self._asker.builder.usual_words())
+        opening = self._state.opening() if opening_seconds and self._asker.builder.sends_pictures else ()
         with self._pool(layout) as pool:
             ahead = self._ask_opening(plan.lay_out(layout, opening), opening, opening_seconds, pool)
             frames, _ = self._state.chosen()
@@ -117,11 +106,10 @@ class Orchestrator:
             self._ask_all(layout, frames, pool, ahead)
             if self._failures:
                 raise self._failures[min(self._failures)]
-            if len(self._results) > 1:
+            if len(self._asker.results) > 1:
                 self._emit(StageStarted("summary", 1))
-                Reducer(self._task, self._builder, self._executor, self._connection, self._emit, pool, self._check).run(
-                    [self._results[number] for number in sorted(self._results)], frames
-                )
+                reducer = Reducer(self._task, self._asker, self._connection, self._state, self._emit, pool)
+                reducer.run([self._asker.results[number] for number in sorted(self._asker.results)], frames)
 
     # ---- parts
 
@@ -137,11 +125,11 @@ class Orchestrator:
             return None
         self._opening_end = self._task.request.selection.start_seconds + seconds
         part = self._placed(_parts(layout, frames), layout, total=2, end_seconds=self._opening_end)[0]
-        future = pool.submit(self._ask, part)
+        future = pool.submit(self._asker.ask, part)
         while not future.done():
             if self._state.has_chosen:
                 return EarlyPart(part, future)
-            self._check()
+            self._state.check_cancelled()
             wait([future], timeout=_POLL_SECONDS)
         error = future.exception()
         if isinstance(error, ENDS_ALL) or not isinstance(error, AppError | None):
@@ -165,23 +153,16 @@ class Orchestrator:
         self, parts: Sequence[RequestChunk], pool: ThreadPoolExecutor, ahead: EarlyPart | None
     ) -> EngineError | None:
         """Ask about all parts without a result; return the error of one that was too large, if any."""
-        if ahead and self._builder.key(ahead.part) != self._builder.key(parts[0]):
-            wait_for(ahead.future, self._check)
+        if ahead and self._asker.builder.key(ahead.part) != self._asker.builder.key(parts[0]):
+            wait_for(ahead.future, self._state.check_cancelled)
             ahead = None
-        for number in self._results.keys() - {part.number for part in parts if self._is_answered(part)}:
-            del self._results[number]
+        for number in self._asker.results.keys() - {part.number for part in parts if self._asker.is_answered(part)}:
+            del self._asker.results[number]
         if not ahead:
-            self._introduction = self._awaited_introduction()
-        this = Scheduler(
-            parts,
-            self._results,
-            self._introduction,
-            self._emit,
-            ask=lambda part: pool.submit(self._ask, part),
-            expect=self._expect,
-        )
-        self._failures = this.failures
-        too_much = this.run(ahead and ahead.future, self._check, self._task.control.pause.is_set)
+            self._asker.begin_round()
+        scheduler = Scheduler(parts, self._asker, pool, self._state, self._emit)
+        self._failures = scheduler.failures
+        too_much = scheduler.run(ahead and ahead.future)
         self._state.check()
         return too_much
 
@@ -198,42 +179,8 @@ class Orchestrator:
             for part, start, end in zip(parts, starts, ends, strict=True)
         ]
 
-    def _awaited_introduction(self) -> Introduction:
-        language = self._task.request.language
-        return Introduction(lambda text: parse_answer(text, "part", self._template, language, {}, 0.0).subjects)
-
-    def _forward(self, event: AnalysisEvent) -> None:
-        self._introduction.note(event)
-        self._emit(event)
-
-    def _expect(self, part: RequestChunk) -> None:
-        if self._task.done.result(self._builder.key(part), part.number) is None:
-            self._builder.prefetch(part)
-
-    def _ask(self, part: RequestChunk) -> None:
-        """Get the result of one part, from the earlier run or the engine; runs in a thread of its own."""
-        done, number = self._task.done, part.number
-        result = done.result(self._builder.key(part), number)
-        if result is None:
-            part = replace(part, cues=self._state.cues(part.start_seconds, part.end_seconds))
-            vary = number in done.again
-            try:
-                result = self._executor.answer(self._builder.part_request(part), vary=vary)
-            except PicturesRefused as refused:
-                self._builder.use_text(refused)
-                result = self._executor.answer(self._builder.part_request(part), vary=vary)
-        else:
-            self._forward(AnswerDelta(number, result.answer, restart=True))
-        self._results[number] = result
-        self._emit(ChunkDone(result))
-
-    def _is_answered(self, part: RequestChunk) -> bool:
-        """Return True if there is a result about exactly these frames in the current form."""
-        result = self._results.get(part.number)
-        return result is not None and result.key == self._builder.key(part)
-
     def _finer(self, layout: Layout, frames: Frames, too_much: EngineError) -> Layout:
-        finished = [part for part in layout.parts if part[0] in self._results]
+        finished = [part for part in layout.parts if part[0] in self._asker.results]
         longest = max(len(part) for part in layout.parts if part not in finished)
         limit = too_much.limit if isinstance(too_much, TooManyPictures) else (longest + 1) // 2
         return plan.refine(layout, frames, finished, max(1, min(limit, longest - 1)))
@@ -252,11 +199,6 @@ class Orchestrator:
             finally:
                 self._preparing.shutdown(wait=False, cancel_futures=True)
 
-    def _check(self) -> None:
-        """Raise Cancelled if the run is cancelled or over."""
-        if self._stop.is_set() or self._task.control.cancel.is_set():
-            raise Cancelled
-
 
 def _parts(layout: Layout, frames: Frames) -> list[Frames]:
     """Return the frames of each part; one part without frames if the layout has none."""
@@ -270,18 +212,16 @@ class Reducer:
     def __init__(
         self,
         task: Task,
-        builder: RequestBuilder,
-        executor: RequestExecutor,
+        asker: PartAsker,
         connection: EngineConnection,
+        state: PipelineState,
         emit: Emit,
         pool: Executor,
-        check: Callable[[], None],
     ) -> None:
         self._done = task.done
-        self._control = task.control
-        self._check = check
-        self._builder = builder
-        self._executor = executor
+        self._state = state
+        self._builder = asker.builder
+        self._executor = asker.executor
         self._emit = emit
         self._pool = pool
         self._room = RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
@@ -307,13 +247,17 @@ class Reducer:
                 for number, group in zip(numbers, groups, strict=True)
             ]
             parts = [self._awaited(future) for future in futures]
-            if self._control.pause.is_set():
+            if self._state.is_paused:
                 raise Paused
         self._awaited(self._pool.submit(self._join, _SUMMARY, parts, frames))
 
     def _awaited(self, future: Future[ChunkResult]) -> ChunkResult:
-        """Wait for the result; `check` raises if the run is cancelled."""
-        wait_for(future, self._check)
+        """Wait for the result.
+
+        Raises:
+            Cancelled: The run was cancelled.
+        """
+        wait_for(future, self._state.check_cancelled)
         return future.result()
 
     def _join(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> ChunkResult:

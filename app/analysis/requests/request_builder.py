@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import partial
 
 from langchain_core.messages import BaseMessage
 
+from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning.plan import DEFAULT_CONTEXT
 from app.analysis.prompts import prompts
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
-from app.analysis.requests.request_executor import Emit, EngineConnection, EngineRequest, Frames
+from app.analysis.requests.engine_connection import EngineConnection
+from app.analysis.requests.request_executor import Emit, EngineRequest, Frames
 from app.analysis.task import join_key, part_key
 from app.core import (
     AnalysisEvent,
@@ -31,6 +33,7 @@ from app.core import (
     ContextExceeded,
     Cue,
     Keyframe,
+    Language,
     Layout,
     ModeChosen,
     Notice,
@@ -72,13 +75,13 @@ NO_CONTEXT = CarriedContext()
 class Introduction:
     """Subjects of the first part, which the other parts wait for.
 
-    They are parsed from the streamed answer, or published from the finished one, whichever comes first. `read` parses
-    the subjects of an answer.
+    They are parsed from the streamed answer, or published from the finished one, whichever comes first.
     """
 
-    def __init__(self, read: Callable[[str], tuple[Subject, ...]]) -> None:
+    def __init__(self, template: Template, language: Language) -> None:
         self.known: Future[tuple[Subject, ...]] = Future()
-        self._read = read
+        self._template = template
+        self._language = language
         self._text = ""
 
     def note(self, event: AnalysisEvent) -> None:
@@ -87,7 +90,8 @@ class Introduction:
             return
         self._text = event.text if event.restart else self._text + event.text
         if found := _INTRODUCED.search(self._text):
-            self.publish(self._read(f"{{{found[0]}}}"))
+            answer = parse_answer(f"{{{found[0]}}}", "part", self._template, self._language, {}, 0.0)
+            self.publish(answer.subjects)
 
     def publish(self, subjects: tuple[Subject, ...]) -> None:
         """Set the subjects, unless they are known already."""

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
 from app.analysis.parsing.repetition_detector import RepetitionDetector
+from app.analysis.pipeline_state import PipelineState
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
+from app.analysis.requests.engine_connection import EngineConnection
 from app.core import (
     AnalysisEvent,
     AnalysisRequest,
@@ -39,11 +40,8 @@ from app.core import (
     Usage,
 )
 from app.i18n import t
-from app.llm.cache import AnswerCache
 from app.llm.messages import in_words
 from app.llm.stream import Reply, stream
-from app.llm.token_count import TokenCount
-from app.llm.vision_check import VisionProbe
 
 Frames = tuple[Keyframe, ...]
 Emit = Callable[[AnalysisEvent], None]
@@ -65,37 +63,6 @@ class EngineEnded(Exception):
     def __init__(self, error: AppError) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-@dataclass(frozen=True)
-class EngineConnection:
-    """Connected engine.
-
-    Attributes:
-        chat: Chat model.
-        sight: Result of the vision check.
-        max_model_len: Context length in tokens; None if the engine doesn't report it.
-        answer_tokens: Longest answer in tokens.
-        count: Returns the exact tokens of messages, or None if the engine doesn't report them.
-        answers: Cache of answers that the same model gave before; None without one.
-        death: Returns the error of an engine that broke off or timed out; None if it is well or the reason unknown.
-        side: Longer side of sent frames in pixels; None lets the plan choose.
-        in_flight: Returns how many requests of so many tokens the engine runs at the same time.
-        takes_schema: Answers are held to a JSON Schema.
-        conditions: Settings that answers depend on.
-    """
-
-    chat: BaseChatModel
-    sight: VisionProbe
-    max_model_len: int | None
-    answer_tokens: int
-    count: Callable[[Sequence[BaseMessage]], TokenCount | None]
-    answers: AnswerCache | None
-    death: Callable[[], AppError | None]
-    side: int | None = None
-    in_flight: Callable[[int], int] = lambda tokens: 1
-    takes_schema: bool = True
-    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,25 +89,21 @@ class EngineRequest:
 
 
 class RequestExecutor:
-    """Executor of one run's requests; may be used from several threads.
-
-    `end_seconds` returns the end of the video as known so far.
-    """
+    """Executor of one run's requests; may be used from several threads."""
 
     def __init__(
         self,
         connection: EngineConnection,
         request: AnalysisRequest,
         template: Template,
-        *,
-        end_seconds: Callable[[], float],
+        state: PipelineState,
         emit: Emit,
         cancel: threading.Event,
     ) -> None:
         self._connection = connection
         self._request = request
         self._template = template
-        self._end_seconds = end_seconds
+        self._state = state
         self._emit = emit
         self._cancel = cancel
         self._takes_schema = connection.takes_schema
@@ -274,7 +237,7 @@ class RequestExecutor:
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
         times = {frame.number: frame.time_seconds for frame in asked.frames}
-        return parse_answer(text, asked.scope, self._template, self._request.language, times, self._end_seconds())
+        return parse_answer(text, asked.scope, self._template, self._request.language, times, self._state.end_seconds())
 
     # ---- options
 

@@ -6,23 +6,33 @@ sends the same requests. A part that fails doesn't stop the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from typing import Any
 
+from app.analysis.pipeline_state import PipelineState
+from app.analysis.prompts.templates import Template
+from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.requests.request_builder import (
     NO_CONTEXT,
     CarriedContext,
+    ImagePrefetch,
     Introduction,
+    RequestBuilder,
     RequestChunk,
     build_context,
     required_parts,
 )
-from app.analysis.requests.request_executor import Emit, EngineEnded
+from app.analysis.requests.request_executor import Emit, EngineEnded, RequestExecutor
+from app.analysis.task import Task
 from app.core import (
+    AnalysisEvent,
+    AnswerDelta,
     AppError,
     Cancelled,
+    ChunkDone,
     ChunkResult,
     ContextExceeded,
     EngineBrokeOff,
@@ -32,6 +42,7 @@ from app.core import (
     ModelNotFound,
     Notice,
     Noticed,
+    PicturesRefused,
     clock,
 )
 from app.i18n import as_notice
@@ -45,54 +56,112 @@ _MOST_FAILURES = 3
 _POLL_SECONDS = 0.1
 
 
+class PartAsker:
+    """Asks about single parts; an answer of an earlier run is used again.
+
+    Attributes:
+        builder: Builds the requests.
+        executor: Sends them.
+        results: Answers so far, by number of the part.
+        introduction: Subjects of the first part in this round.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        template: Template,
+        connection: EngineConnection,
+        state: PipelineState,
+        emit: Emit,
+        pictures: ImagePrefetch,
+        cancel: threading.Event,
+    ) -> None:
+        self.builder = RequestBuilder(task.request, template, connection, state, emit, pictures)
+        self.executor = RequestExecutor(connection, task.request, template, state, self._forward, cancel)
+        self.results: dict[int, ChunkResult] = {}
+        self._task = task
+        self._template = template
+        self._state = state
+        self._emit = emit
+        self.begin_round()
+
+    def begin_round(self) -> None:
+        """Wait for the subjects of the first part once more."""
+        self.introduction = Introduction(self._template, self._task.request.language)
+
+    def ask(self, part: RequestChunk) -> None:
+        """Get the result of one part, from the earlier run or the engine; runs in a thread of its own.
+
+        Raises:
+            AppError: The part could not be answered.
+            EngineEnded: The engine has died.
+        """
+        done, number = self._task.done, part.number
+        result = done.result(self.builder.key(part), number)
+        if result is None:
+            part = replace(part, cues=self._state.cues(part.start_seconds, part.end_seconds))
+            vary = number in done.again
+            try:
+                result = self.executor.answer(self.builder.part_request(part), vary=vary)
+            except PicturesRefused as refused:
+                self.builder.use_text(refused)
+                result = self.executor.answer(self.builder.part_request(part), vary=vary)
+        else:
+            self._forward(AnswerDelta(number, result.answer, restart=True))
+        self.results[number] = result
+        self._emit(ChunkDone(result))
+
+    def expect(self, part: RequestChunk) -> None:
+        """Prepare for a part that will be asked about soon."""
+        if self._task.done.result(self.builder.key(part), part.number) is None:
+            self.builder.prefetch(part)
+
+    def is_answered(self, part: RequestChunk) -> bool:
+        """Return True if there is a result about exactly these frames in the current form."""
+        result = self.results.get(part.number)
+        return result is not None and result.key == self.builder.key(part)
+
+    def _forward(self, event: AnalysisEvent) -> None:
+        self.introduction.note(event)
+        self._emit(event)
+
+
 class Scheduler:
     """Scheduler of one round over all parts; `failures` has the errors by the number of the part.
 
     Args:
         parts: Parts in order.
-        results: Answers so far, by number of the part.
-        introduction: Subjects of the first part.
+        asker: Asks about them.
+        pool: Threads for the requests.
+        state: State of the run.
         emit: Receives the events.
-        ask: Starts the request about a part and adds the answer to `results`.
-        expect: Called with a part some time before it is asked about.
     """
 
     def __init__(
-        self,
-        parts: Sequence[RequestChunk],
-        results: dict[int, ChunkResult],
-        introduction: Introduction,
-        emit: Emit,
-        *,
-        ask: Callable[[RequestChunk], Future[None]],
-        expect: Callable[[RequestChunk], None],
+        self, parts: Sequence[RequestChunk], asker: PartAsker, pool: Executor, state: PipelineState, emit: Emit
     ) -> None:
         self.failures: dict[int, AppError] = {}
         self._parts = parts
         self._in_flight = parts[0].layout.in_flight
-        self._results = results
-        self._introduction = introduction
+        self._asker = asker
+        self._pool = pool
+        self._state = state
+        self._introduction = asker.introduction
         self._emit = emit
-        self._ask = ask
-        self._expect = expect
         self._expected = 0
-        self._finished = {place for place, part in enumerate(parts) if part.number in results}
+        self._finished = {place for place, part in enumerate(parts) if part.number in asker.results}
         self._running: dict[Future[None], int] = {}
         self._consecutive_failures = 0
         self._too_much: EngineError | None = None
         self._ended: EngineError | EngineEnded | None = None
 
-    def run(
-        self, first: Future[None] | None, check: Callable[[], None], is_paused: Callable[[], bool]
-    ) -> EngineError | None:
+    def run(self, first: Future[None] | None) -> EngineError | None:
         """Ask about all parts without a result.
 
         Requests that run when an error ends the round are still waited for, since they may have been answered.
 
         Args:
             first: Running request about the first part, if any.
-            check: Called repeatedly; raises to stop waiting.
-            is_paused: Returns True if no more parts are to be sent.
 
         Returns:
             The error of a part that was too large, which ends the round early; None if all were sent.
@@ -100,19 +169,20 @@ class Scheduler:
         Raises:
             EngineError: An error that ends the run.
             EngineEnded: The engine has died.
+            Cancelled: The run was cancelled.
         """
         if first:
             self._running[first] = 0
         self._introduce()
         while True:
-            if not (self._too_much or self._ended or is_paused()):
+            if not (self._too_much or self._ended or self._state.is_paused):
                 for place in self._ready():
                     part = replace(self._parts[place], context=self._context(place))
-                    self._running[self._ask(part)] = place
+                    self._running[self._pool.submit(self._asker.ask, part)] = place
                 self._look_ahead()
             if not self._running:
                 break
-            check()
+            self._state.check_cancelled()
             for future in self._wait_for_any():
                 self._note(future)
         if self._ended:
@@ -135,7 +205,7 @@ class Scheduler:
         last = max(self._running.values(), default=0)
         for place in range(max(self._expected, last + 1), min(last + 1 + self._in_flight, len(self._parts))):
             if place not in self._finished:
-                self._expect(self._parts[place])
+                self._asker.expect(self._parts[place])
         self._expected = max(self._expected, last + 1 + self._in_flight)
 
     def _wait_for_any(self) -> set[Future[Any]]:
@@ -156,13 +226,15 @@ class Scheduler:
     def _introduce(self) -> None:
         """Release the parts that wait for the first one if it has ended."""
         if 0 in self._finished:
-            first = self._results.get(self._parts[0].number)
+            first = self._asker.results.get(self._parts[0].number)
             self._introduction.publish(first.subjects if first else ())
 
     def _context(self, place: int) -> CarriedContext:
         if place == 0:
             return NO_CONTEXT
-        earlier = {one: self._results.get(self._parts[one].number) for one in required_parts(place, self._in_flight)}
+        earlier = {
+            one: self._asker.results.get(self._parts[one].number) for one in required_parts(place, self._in_flight)
+        }
         answered = {one: result for one, result in earlier.items() if result}
         return build_context(self._introduction.known.result(), answered)
 

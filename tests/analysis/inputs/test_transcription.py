@@ -60,7 +60,7 @@ def listen(
 ) -> Found:
     request = AnalysisRequest(path, selection=more.pop("selection", Selection()), use_model=more.pop("use_model", True))
     hearing = Transcription(engine, ExtractionStore(tmp_path / "surveys"))
-    return hearing(probe(path), request, sha256=sha256, cancel=more.pop("cancel", threading.Event()), **more)
+    return hearing.transcribe(probe(path), request, sha256=sha256, cancel=more.pop("cancel", threading.Event()), **more)
 
 
 def test_subtitles_are_used_and_no_model_listens(tmp_path: Path, server: SpeechServer) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -171,7 +172,7 @@ def test_one_frame_over_capacity_needs_a_second_request(side: int | None, contex
 
 
 def measuring(engine: Engine | None) -> Callable[..., object]:
-    return TokenCostMeter(lambda: engine)  # type: ignore[arg-type,return-value]
+    return TokenCostMeter(SimpleNamespace(current=lambda: engine))  # type: ignore[arg-type,return-value]
 
 
 @pytest.mark.parametrize("frames", [1, 8, 40, 100, 256])
@@ -199,7 +200,7 @@ def test_what_the_engine_counted_is_not_counted_again() -> None:
 
 def test_another_engine_is_asked_again() -> None:
     engines = [Engine(100), Engine(300)]
-    plan = planner(measure=TokenCostMeter(lambda: engines[0]))  # type: ignore[arg-type,return-value]
+    plan = planner(measure=TokenCostMeter(SimpleNamespace(current=lambda: engines[0])))  # type: ignore[arg-type,return-value]
     before = plan(video(), request(), TEMPLATE)
     engines.pop(0)
     after = plan(video(), request(), TEMPLATE)

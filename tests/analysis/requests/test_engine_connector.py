@@ -20,6 +20,7 @@ from app.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
 from app.engine import Endpoint, EngineStatus, LocalEngine
 from app.llm import messages
 from app.store.timing_stats import KnownTimings
+from tests.analysis.test_pipeline import NoAnswers
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Server, saying, serve
 
@@ -59,7 +60,7 @@ def engine() -> Iterator[Engine]:
 
 
 def opener_of(engine: object) -> EngineConnector:
-    return EngineConnector(engine, lambda: None, answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
+    return EngineConnector(engine, NoAnswers(), answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
 
 
 def test_unopened_engine_is_unavailable_and_not_started(engine: Engine) -> None:
@@ -69,7 +70,7 @@ def test_unopened_engine_is_unavailable_and_not_started(engine: Engine) -> None:
 
 def test_opened_engine_is_available_with_its_proofs(engine: Engine) -> None:
     opener = opener_of(engine)
-    speaker, _ = opener(lambda progress: None, threading.Event())
+    speaker, _ = opener.connect(lambda progress: None, threading.Event())
     found = opener.current()
     assert found and found.chat is speaker.chat and found.sight.sees is True
     assert engine.starts == 1
@@ -78,14 +79,14 @@ def test_opened_engine_is_available_with_its_proofs(engine: Engine) -> None:
 @pytest.mark.parametrize("state", ["failed", "stopped", "starting"])
 def test_an_engine_that_is_gone_is_not_available(engine: Engine, state: str) -> None:
     opener = opener_of(engine)
-    opener(lambda progress: None, threading.Event())
+    opener.connect(lambda progress: None, threading.Event())
     engine.now = EngineStatus(state, "remote", "model")  # type: ignore[arg-type]
     assert opener.current() is None
 
 
 def test_restarted_engine_is_not_the_opened_one(engine: Engine) -> None:
     opener = opener_of(engine)
-    opener(lambda progress: None, threading.Event())
+    opener.connect(lambda progress: None, threading.Event())
     assert engine.now.info
     engine.now = replace(engine.now, info=replace(engine.now.info, base_url="http://127.0.0.1:9/v1"))
     assert opener.current() is None
@@ -94,14 +95,12 @@ def test_restarted_engine_is_not_the_opened_one(engine: Engine) -> None:
 @pytest.mark.engine
 def test_plan_matches_token_count_of_real_engine(vl_engine: LocalEngine) -> None:
     opener, template = opener_of(vl_engine), built_in()["describe"]
-    speaker, _ = opener(lambda progress: None, threading.Event())
+    speaker, _ = opener.connect(lambda progress: None, threading.Event())
     picture = to_jpeg(draw_card("red", width=320, height=240))
     frames = [Keyframe(n, n, n * 1.0, "even", 1, 320, 240, picture) for n in range(1, 6)]
     video = VideoInfo(Path("a.mp4"), "a", 9, "mp4", "h264", "yuv420p", 320, 240, 0, 9.0, 25.0, 225, 0.0, False)
     request = AnalysisRequest(video.path, len(frames))
-    plan = Planner(
-        TokenCostMeter(opener.current), RequestCapacity(None, 256), None, None, KnownTimings, lambda *_: True
-    )
+    plan = Planner(TokenCostMeter(opener), RequestCapacity(None, 256), None, None, KnownTimings, lambda *_: True)
     forecast = plan(video, request, template)
     sent = messages.with_pictures(
         frames,

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.pipeline import analyse
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.request_builder import Introduction, build_context, required_parts
@@ -19,6 +18,7 @@ from app.core.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finis
 from app.core.errors import EngineError, Paused
 from app.i18n import t
 from tests.analysis.test_pipeline import (
+    CONDITIONS,
     answering_per_frame,
     finished,
     has_pictures,
@@ -159,8 +159,7 @@ def test_failed_first_chunk_does_not_block_others() -> None:
     ],
 )
 def test_subjects_are_read_once_their_list_is_complete(answer: str, known: object) -> None:
-    template = built_in()["describe"]
-    introduction = Introduction(lambda text: parse_answer(text, "part", template, "en", {}, 0.0).subjects)
+    introduction = Introduction(built_in()["describe"], "en")
     introduction.note(AnswerDelta(7, answer))
     assert not introduction.known.done()
     for piece in ('{"subjects": [{"name": "nobody', *answer):
@@ -227,7 +226,9 @@ def test_resumed_run_equals_undisturbed_and_asks_nothing_twice(stopped_after: in
         server.requests.clear()
         control, before = Control(), []
         with pytest.raises(Paused):
-            for event in analyse(Task(request(frames=24), "job", control), tools(server, 24, in_flight=2)):
+            for event in analyse(
+                Task(request(frames=24), "job", control, conditions=CONDITIONS), tools(server, 24, in_flight=2)
+            ):
                 before.append(event)
                 if sum(isinstance(one, ChunkDone) for one in before) == stopped_after:
                     control.pause.set()
@@ -241,8 +242,7 @@ def test_what_was_answered_with_other_settings_is_asked_again() -> None:
         events, _ = run(request(frames=12), tools(server, 12))
         every = len(asked(server))
         server.requests.clear()
-        other = tools(server, 12, conditions=lambda request: {"model": "another"})
-        run(request(frames=12), other, done=done_of(events))
+        run(request(frames=12), tools(server, 12), done=done_of(events), conditions={"model": "another"})
     assert len(asked(server)) == every
 
 

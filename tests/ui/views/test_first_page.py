@@ -37,7 +37,7 @@ def test_work_begins_once_after_the_first_page(monkeypatch: pytest.MonkeyPatch) 
 
 def test_langchain_is_imported_after_the_first_page() -> None:
     code = (
-        "import sys, json, app.main; from app.services.engine_session import import_engine_client;"
+        "import sys, json, app.main; from app.analysis import import_engine_client;"
         "before = 'langchain_core' in sys.modules; import_engine_client();"
         "print(json.dumps([before, 'langchain_core' in sys.modules, 'app.llm.chat' in sys.modules]))"
     )

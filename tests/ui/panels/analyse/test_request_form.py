@@ -18,7 +18,6 @@ from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.templates import built_in, load
 from app.core.domain import AnalysisRequest
 from app.i18n import LANGUAGES, t
-from app.jobs import Deduplicator
 from app.services.container import Services
 from app.store.timing_stats import KnownTimings, RequestTiming
 from app.ui import resources
@@ -222,8 +221,7 @@ def test_a_single_job_needs_no_queue(
 
 def test_repeated_request_opens_existing_report(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(script())
-    same = Deduplicator(lambda request: {}, lambda path: "ab" * 32)
-    jobs = queue(services.store, script(), tmp_path / "second", same)
+    jobs = queue(services.store, script(), tmp_path / "second", sha256="ab" * 32)
     install(services, jobs=jobs)
     try:
         with_sample(page)

@@ -27,7 +27,6 @@ from app.core.domain import (
 )
 from app.core.errors import EngineError
 from app.i18n import LANGUAGES, notice_text, t
-from app.jobs import Deduplicator
 from app.reports.json import reader, writer
 from app.services.container import Services
 from app.ui import resources
@@ -169,8 +168,8 @@ def test_parts_without_an_answer_are_named_with_their_time(page_of: Callable[...
 def test_changed_settings_are_compared_before_resume(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(rich.script())
     settings = {"model": "/models/Tiny-VL"}
-    same = Deduplicator(lambda request: dict(settings), lambda path: None)
-    jobs = queue(services.store, stopping(2, EngineError("engine_empty_answer")), tmp_path / "other", same)
+    script = stopping(2, EngineError("engine_empty_answer"))
+    jobs = queue(services.store, script, tmp_path / "other", conditions=lambda request: dict(settings))
     resources.install(resources.Installed(services=replace(services, jobs=jobs), key="key"))
     job = jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="cards.mp4")
     ended(replace(services, jobs=jobs), job)
@@ -237,8 +236,7 @@ def test_a_comparison_with_what_is_not_there_is_reported(page_of: Callable[..., 
 
 def test_asking_the_same_again_says_that_nothing_is_new(page: AppTest, open_services: Open, tmp_path: Path) -> None:
     services = open_services(rich.script())
-    same = Deduplicator(lambda request: {}, lambda path: "ab" * 32)
-    jobs = queue(services.store, rich.script(), tmp_path / "other", same)
+    jobs = queue(services.store, rich.script(), tmp_path / "other", sha256="ab" * 32)
     resources.install(resources.Installed(services=replace(services, jobs=jobs), key="key"))
     job = jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="cards.mp4")
     ended(replace(services, jobs=jobs), job)

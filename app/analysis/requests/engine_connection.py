@@ -1,0 +1,109 @@
+"""Connection to a ready engine: its chat model, its proven image input, and what it says about its own load."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+
+from app.core import AppError, prometheus_text
+from app.engine import Endpoint, Engine
+from app.llm.cache import AnswerCache
+from app.llm.http import authorization, client
+from app.llm.token_count import TokenCount, count_tokens
+from app.llm.vision_check import VisionProbe
+
+# Chosen by hand; not tuned.
+_MOST_IN_FLIGHT = 16  # requests at the same time
+_DEFAULT_IN_FLIGHT = 4  # if the engine doesn't report the size of its cache
+_EXIT_WAIT_SECONDS = 2.0  # from a broken connection until the process is seen to have ended
+_CACHE = "vllm:cache_config_info"
+
+
+@dataclass(frozen=True)
+class EngineConnection:
+    """Connected engine.
+
+    Attributes:
+        engine: The engine.
+        endpoint: Its address, model and key.
+        chat: Chat model.
+        sight: Result of the vision check.
+        max_model_len: Context length in tokens; None if the engine doesn't report it.
+        answer_tokens: Longest answer in tokens.
+        answers: Cache of answers that the same model gave before; None without one.
+        side: Longer side of sent frames in pixels; None lets the plan choose.
+        most_in_flight: Number of requests at the same time; None lets the engine's cache decide.
+        takes_schema: Answers are held to a JSON Schema.
+        count_seconds: Longest wait for a count of tokens.
+        conditions: Settings that answers depend on.
+    """
+
+    engine: Engine
+    endpoint: Endpoint
+    chat: BaseChatModel
+    sight: VisionProbe
+    max_model_len: int | None
+    answer_tokens: int
+    answers: AnswerCache | None
+    side: int | None = None
+    most_in_flight: int | None = None
+    takes_schema: bool = True
+    count_seconds: float = 60.0
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+    def count(self, messages: Sequence[BaseMessage]) -> TokenCount | None:
+        """Return the exact tokens of messages, or None if the engine doesn't report them.
+
+        Raises:
+            AppError: The engine refuses the messages.
+        """
+        at = self.endpoint
+        return count_tokens(at.base_url, at.api_key, at.model, messages, timeout_seconds=self.count_seconds)
+
+    def in_flight(self, tokens: int) -> int:
+        """Return how many requests of so many tokens the engine's KV cache holds; more would only wait there."""
+        if self.most_in_flight:
+            return self.most_in_flight
+        if self.endpoint.kind == "transformers":  # answers one request at a time
+            return 1
+        held = cache_tokens(self.endpoint.base_url, self.endpoint.api_key)
+        return _DEFAULT_IN_FLIGHT if held is None else max(1, min(_MOST_IN_FLIGHT, held // max(tokens, 1)))
+
+    def death(self) -> AppError | None:
+        """Return the error of an engine that broke off or timed out; None if it is well or the reason is unknown."""
+        deadline = time.monotonic() + _EXIT_WAIT_SECONDS
+        while (error := self.engine.status().error) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        # A server whose core has died still reports that for a while; so does one whose shutdown takes long.
+        return error or self.engine.end_if_unwell()
+
+
+def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -> int | None:
+    """Get the size in tokens of the key-value cache that all running requests share, or None if not published."""
+    try:
+        with client(base_url) as http:
+            answer = http.get(
+                prometheus_text.metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds
+            )
+    except httpx.HTTPError:
+        return None
+    if answer.status_code != 200:
+        return None
+    labels = next((labels for _, labels, _ in prometheus_text.read(answer.text, {_CACHE})), {})
+    for tokens in (
+        labels.get("kv_cache_size_tokens"),
+        _product(labels.get("num_gpu_blocks"), labels.get("block_size")),
+    ):
+        if tokens and tokens.isdecimal() and int(tokens) > 0:
+            return int(tokens)
+    return None
+
+
+def _product(blocks: str | None, size: str | None) -> str | None:
+    """Return blocks times block size; older versions publish only these."""
+    return str(int(blocks) * int(size)) if blocks and size and blocks.isdecimal() and size.isdecimal() else None

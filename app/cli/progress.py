@@ -17,9 +17,9 @@ from rich.text import Text
 from app.core import (
     Analysis,
     AnalysisEvent,
+    AnalysisState,
     Answered,
     ChunkDone,
-    ChunkResult,
     EngineProgress,
     FactsMeasured,
     Finding,
@@ -27,8 +27,6 @@ from app.core import (
     KeyframesChosen,
     Language,
     Noticed,
-    OpeningChosen,
-    Planned,
     StageStarted,
     SurveyProgress,
     clock,
@@ -44,9 +42,8 @@ class Progress:
         self._console = Console(stderr=True, highlight=False)
         self._bar = _bar(self._console, quiet=quiet)
         self._row = ProgressRow(self._bar, language)
-        self._order: list[int] = []  # chunks whose answers have not been shown yet
-        self._answered: dict[int, ChunkResult] = {}
-        self._times: dict[int, float] = {}
+        self._state = AnalysisState()
+        self._printed: set[int] = set()  # numbers of chunks
         self._is_whole_printed = False
 
     def __enter__(self) -> Progress:
@@ -65,18 +62,12 @@ class Progress:
     def show(self, event: AnalysisEvent) -> None:
         """Display one event."""
         self._row.show(event)
+        self._state = self._state.apply(event)
         match event:
-            case OpeningChosen(keyframes):
-                self._times = {frame.number: frame.time_seconds for frame in keyframes}
-                self._order = [keyframes[0].number]
             case KeyframesChosen(keyframes):
-                self._times = {frame.number: frame.time_seconds for frame in keyframes}
                 times = ", ".join(clock(frame.time_seconds) for frame in keyframes)
                 self._print(t("cli.keyframes", self._language, count=len(keyframes), times=times))
-            case Planned(layout):
-                self._order = [part[0] for part in layout.parts if part[0] not in self._answered]
             case ChunkDone(result) if result.number > 0:
-                self._answered[result.number] = result
                 self._print_answers()
             case Answered(analysis) | Finished(analysis) if not self._is_whole_printed:
                 self._is_whole_printed = True
@@ -92,10 +83,15 @@ class Progress:
 
     def _print_answers(self) -> None:
         """Print the received answers in order, up to the first missing one."""
-        while self._order and self._order[0] in self._answered:
-            result = self._answered[self._order.pop(0)]
-            for finding in (*result.findings, *result.overview):
-                self._print_finding(finding)
+        layout, answered = self._state.layout, {result.number: result for result in self._state.results}
+        order = [part[0] for part in layout.parts] if layout else [frame.number for frame in self._state.opening[:1]]
+        for number in order:
+            if number not in answered:
+                return
+            if number not in self._printed:
+                self._printed.add(number)
+                for finding in (*answered[number].findings, *answered[number].overview):
+                    self._print_finding(finding)
 
     def _print_whole(self, analysis: Analysis) -> None:
         """Print the title, the answer to the question and the summary of the chunks."""
@@ -105,7 +101,8 @@ class Progress:
             self._print_finding(finding)
 
     def _print_finding(self, finding: Finding) -> None:
-        times = ", ".join(clock(self._times[number]) for number in finding.frames if number in self._times)
+        cited = [frame for frame in self._state.keyframes if frame.number in finding.frames]
+        times = ", ".join(clock(frame.time_seconds) for frame in cited)
         self._print(f"{times}  {finding.text}" if times else finding.text)
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from app.core import Analysis, Finding, Keyframe, Language, clock
-from app.i18n import t
+from app.core import Analysis, Finding, Keyframe, clock
 from app.reports.content import times_of
+from app.ui.context import t
 from app.ui.view_models import Line, line, pictures
 
 Pieces = list[tuple[str, bool]]
@@ -55,25 +55,23 @@ def num_shared(both: Both) -> int:
     return sum(None not in moment.frames for moment in moments(both))
 
 
-def whole_rows(both: Both, language: Language) -> list[dict[str, object]]:
+def whole_rows(both: Both) -> list[dict[str, object]]:
     """Build the rows about the whole video, leaving out those where both sides are empty.
 
     The rows are title, answer to the question, summary, chapters, and findings that cite no frame.
     """
     readers: dict[str, Callable[[Analysis], Lines]] = {
         "report.video_title": _title,
-        "report.reply": lambda analysis: _to_lines(_reply(analysis), analysis, language),
-        "report.summary": lambda analysis: _to_lines(analysis.overview, analysis, language),
+        "report.reply": lambda analysis: _to_lines(_reply(analysis), analysis),
+        "report.summary": lambda analysis: _to_lines(analysis.overview, analysis),
         "report.chapters": _chapters,
-        "ui.compare_loose": lambda analysis: _to_lines(_uncited(analysis)[:_MAX_UNCITED], analysis, language),
+        "ui.compare_loose": lambda analysis: _to_lines(_uncited(analysis)[:_MAX_UNCITED], analysis),
     }
-    rows = [_row(t(key, language), (read(both[0]), read(both[1]))) for key, read in readers.items()]
+    rows = [_row(t(key), (read(both[0]), read(both[1]))) for key, read in readers.items()]
     return [row for row in rows if any(row["sides"])]  # type: ignore[arg-type]
 
 
-def frame_rows(
-    shown: Sequence[Moment], both: Both, job_ids: tuple[str, str], language: Language
-) -> list[dict[str, object]]:
+def frame_rows(shown: Sequence[Moment], both: Both, job_ids: tuple[str, str]) -> list[dict[str, object]]:
     """Build a row for each moment with the findings of both reports on it.
 
     A finding on several frames is in the row of the first of them.
@@ -82,7 +80,6 @@ def frame_rows(
         shown: The moments of the open page.
         both: The two analyses.
         job_ids: Their job ids, in the same order.
-        language: Language of labels and flags.
 
     Returns:
         Rows for `components.side_by_side.draw`.
@@ -91,12 +88,12 @@ def frame_rows(
     rows = []
     for moment in shown:
         sides = [
-            _without_own_time(_to_lines(by_first[place].get(frame.number, []), both[place], language)) if frame else []
+            _without_own_time(_to_lines(by_first[place].get(frame.number, []), both[place])) if frame else []
             for place, frame in enumerate(moment.frames)
         ]
         frame, owner = moment.frame, job_ids[0] if moment.frames[0] else job_ids[1]
         row = _row("", (sides[0], sides[1]))
-        row["picture"] = pictures([frame.number], {frame.number: frame}, owner, language)[0]
+        row["picture"] = pictures([frame.number], {frame.number: frame}, owner)[0]
         row["chip"] = {"label": clock(frame.time_seconds), "seconds": frame.time_seconds}
         rows.append(row)
     return rows
@@ -141,9 +138,9 @@ def _chapters(analysis: Analysis) -> Lines:
     ]
 
 
-def _to_lines(findings: Sequence[Finding], analysis: Analysis, language: Language) -> Lines:
+def _to_lines(findings: Sequence[Finding], analysis: Analysis) -> Lines:
     times = times_of(analysis.keyframes)
-    return [line(finding, times, language, analysis.field_names) for finding in findings]
+    return [line(finding, times, analysis.field_names) for finding in findings]
 
 
 def _without_own_time(lines: Lines) -> Lines:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.i18n import t
 from app.ui import resources
 from app.ui.components import page_styles
 from app.ui.components import page_styles as styles
+from app.ui.context import t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar import engine, jobs, language
 from app.ui.state import page_state
@@ -32,9 +32,9 @@ styles.draw_styles()
 state = page_state()
 with st.sidebar:
     links = st.container(gap="xsmall")
-    state.language = language.draw(resources.installed())
+    language.draw()
 pages = [
-    st.Page(draw, title=t(f"ui.page_{name}", state.language), icon=icon, url_path=name, default=draw is analyse.draw)
+    st.Page(draw, title=t(f"ui.page_{name}"), icon=icon, url_path=name, default=draw is analyse.draw)
     for name, icon, draw in PAGES
 ]
 page = st.navigation(pages, position="hidden")
@@ -47,16 +47,16 @@ with links:
         st.page_link(one, query_params=state.address)
 with st.container(horizontal=True, gap=None, key=styles.PHONE_PAGES):
     for one, (name, *_) in zip(pages, PAGES, strict=True):
-        st.page_link(one, label=t(f"ui.page_{name}_short", state.language), query_params=state.address)
+        st.page_link(one, label=t(f"ui.page_{name}_short"), query_params=state.address)
 body = st.container()
 page_styles.close_sidebar(page.url_path)  # mounted before the page body, so before a link can be pressed
 if error := resources.installed().error:
-    st.error(plain(error_words(error, state.language)), icon=":material/error:")
+    st.error(plain(error_words(error)), icon=":material/error:")
 else:
     with body:
         page.run()
     with st.sidebar:
-        engine.draw(resources.services(), state.language)
-        jobs.draw_queue(resources.services(), state.language)
-        jobs.draw_recent(resources.services(), state.language)
+        engine.draw()
+        jobs.draw_queue()
+        jobs.draw_recent()
     resources.note_page_drawn()

@@ -9,7 +9,6 @@ import streamlit as st
 from app.core import AppError
 from app.ui import resources
 from app.ui.formatting import error_words, plain
-from app.ui.state import page_state
 
 _log = logging.getLogger(__name__)
 
@@ -27,5 +26,5 @@ def show_error(error: Exception) -> bool:
         _log.error("a page failed", exc_info=error)
         services = resources.installed().services
         app_error = AppError("internal", kind=type(error).__name__, log=str(services.log_path) if services else "")
-    st.error(plain(error_words(app_error, page_state().language)), icon=":material/error:")
+    st.error(plain(error_words(app_error)), icon=":material/error:")
     return True

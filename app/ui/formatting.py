@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from app.core import AppError, FrameFacts, Language, VideoInfo, clock, human_size
-from app.i18n import error_text, t
+from app.core import AppError, FrameFacts, VideoInfo, clock, human_size
+from app.i18n import error_text
 from app.i18n.formatting import colours, span
 from app.reports.content import local_minute
+from app.ui.context import language, t
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
@@ -29,9 +30,9 @@ def plain(text: str) -> str:
     return (shown + _escaped(text[last:])).replace("\n", "  \n")
 
 
-def error_words(error: AppError, language: Language) -> str:
+def error_words(error: AppError) -> str:
     """Return the text of an error without its leading sign: the page shows an icon."""
-    return error_text(error, language).removeprefix("❌").lstrip()
+    return error_text(error, language()).removeprefix("❌").lstrip()
 
 
 def _escaped(text: str) -> str:
@@ -57,22 +58,22 @@ def _zone() -> tzinfo | None:
         return timezone(timedelta(minutes=-minutes))
 
 
-def remaining(seconds: float | None, language: Language) -> str:
+def remaining(seconds: float | None) -> str:
     """Return an estimate such as "about 1½ min left"; empty where there is none."""
-    return "" if seconds is None else t("ui.left", language, time=span(seconds, seconds, language))
+    return "" if seconds is None else t("ui.left", time=span(seconds, seconds, language()))
 
 
-def video_facts(video: VideoInfo, language: Language) -> str:
+def video_facts(video: VideoInfo) -> str:
     """Return the probe's findings on one line."""
     chips = [f"{video.width} × {video.height}"]
     if video.duration_seconds_from_header is not None:
         chips.insert(0, short_clock(video.duration_seconds_from_header))
     if video.frame_rate:
-        chips.append(t("ui.fps", language, n=f"{video.frame_rate:.4g}"))
+        chips.append(t("ui.fps", n=f"{video.frame_rate:.4g}"))
     chips += [f"{video.codec} · {_container(video)}", human_size(video.size_bytes)]
     if video.rotation_degrees:
-        chips.append(t("ui.rotated", language, n=video.rotation_degrees))
-    chips.append(t("ui.audio" if video.has_audio else "ui.no_audio", language))
+        chips.append(t("ui.rotated", n=video.rotation_degrees))
+    chips.append(t("ui.audio" if video.has_audio else "ui.no_audio"))
     return " · ".join(chips)
 
 
@@ -83,14 +84,14 @@ def _container(video: VideoInfo) -> str:
     return ending if ending in names else names[0]
 
 
-def fact_lines(facts: FrameFacts, language: Language) -> list[tuple[str, str]]:
+def fact_lines(facts: FrameFacts) -> list[tuple[str, str]]:
     """List everything that was measured on a frame as (label, text)."""
     lines = []
     if facts.texts:
-        lines.append((t("ui.fact_text", language), " | ".join(line.text for line in facts.texts)))
+        lines.append((t("ui.fact_text"), " | ".join(line.text for line in facts.texts)))
     if facts.colours:
-        lines.append((t("ui.fact_colours", language), colours(facts, language)))
-    numbers = [f"{facts.brightness:.0%}", f"{t('ui.fact_sharpness', language)} {facts.sharpness:.0f}"]
+        lines.append((t("ui.fact_colours"), colours(facts, language())))
+    numbers = [f"{facts.brightness:.0%}", f"{t('ui.fact_sharpness')} {facts.sharpness:.0f}"]
     if facts.motion is not None:
-        numbers.append(f"{t('ui.fact_motion', language)} {facts.motion:.1%}")
-    return [*lines, (t("ui.fact_light", language), " · ".join(numbers))]
+        numbers.append(f"{t('ui.fact_motion')} {facts.motion:.1%}")
+    return [*lines, (t("ui.fact_light"), " · ".join(numbers))]

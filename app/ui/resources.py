@@ -16,12 +16,7 @@ import streamlit as st
 from app.core import AppError, Keyframe, VideoInfo
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
     from app.services import Services
-
-
-_ESTIMATE_SECONDS = 60
-"""How long an estimate is cached: the queue asks every two seconds, and throughput changes slowly."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +67,6 @@ def note_page_drawn() -> None:
         timer.start()
 
 
-def services() -> Services:
-    """Return the open services.
-
-    Raises:
-        AppError: The error that kept them from opening.
-        RuntimeError: No services are installed: the page runs outside of app.main.
-    """
-    if _installed.services is None:
-        raise _installed.error or RuntimeError("no services are installed: the page runs outside of app.main")
-    return _installed.services
-
-
 def api_url(path: str, *, with_key: bool = True) -> str:
     """Return the address of a route below /api for the browser.
 
@@ -129,23 +112,6 @@ def probe_video(path: Path) -> VideoInfo:
     video = _probe(str(path), changed)
     _probed.add((str(path), changed))
     return video
-
-
-def expected_seconds(services: Services, job: JobSnapshot) -> float | None:
-    """Return how long an analysis takes from start to end, None while the engine's throughput is unknown.
-
-    Raises:
-        InputError: The video can't be used.
-        DecodeError: The video can't be decoded.
-    """
-    return _expected_seconds(job.id, services, job)
-
-
-@st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)
-def _expected_seconds(job_id: str, _services: Services, _job: JobSnapshot) -> float | None:
-    request = _job.request
-    estimate = _services.planner(probe_video(request.path), request, _services.templates.find(request.template))
-    return sum(estimate.whole_seconds) / 2 if estimate.whole_seconds else None
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

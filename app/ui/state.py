@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app.analysis import parse_range
-from app.core import AppError, Language
+from app.core import AppError
 from app.ui.frame_edits import Edits
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ class PageState:
     """State of one browser session.
 
     Attributes:
-        language: Language of the page.
         position_seconds: Where the reader last went in the player.
         error: The error of the last action.
         range_texts: Start and end of the range that was drawn or typed, as text.
@@ -48,7 +47,6 @@ class PageState:
         refused: Why files among the last upload were refused.
     """
 
-    language: Language = "en"
     position_seconds: float = 0.0
     error: AppError | None = None
     range_texts: tuple[str, str] = ("", "")

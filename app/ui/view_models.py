@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from app.core import Finding, Keyframe, Language, clock
-from app.i18n import t
+from app.core import Finding, Keyframe, clock
 from app.reports.content import issues
 from app.ui import resources
+from app.ui.context import language, t
 from app.ui.formatting import short_clock
 
 Line = dict[str, object]
@@ -24,22 +24,19 @@ _SHORT_SECONDS = 120
 """Up to this duration of the video, spans are shown in tenths of a second. Chosen by hand; not tuned."""
 
 
-def line(
-    finding: Finding, times: Mapping[int, float], language: Language, names: Mapping[str, str] | None = None
-) -> Line:
+def line(finding: Finding, times: Mapping[int, float], names: Mapping[str, str] | None = None) -> Line:
     """Convert a finding.
 
     Args:
         finding: The finding.
         times: Times of the frames in seconds, by frame number.
-        language: Language of the flags.
         names: Labels of the finding's fields, by field key.
     """
     return {
         "text": finding.text,
         "chips": chips(finding.frames, times),
         "fields": [{"label": (names or {}).get(key, key), "text": value} for key, value in finding.fields.items()],
-        "flags": flags(finding, language),
+        "flags": flags(finding),
     }
 
 
@@ -55,19 +52,19 @@ def _chip(seconds: float, before: str = "") -> dict[str, object]:
     return {"label": before + clock(seconds), "seconds": seconds}
 
 
-def flags(finding: Finding, language: Language) -> list[str]:
+def flags(finding: Finding) -> list[str]:
     """List what could not be verified of a finding."""
-    return [f"⚠️ {words}" for words in issues(finding, language)]
+    return [f"⚠️ {words}" for words in issues(finding, language())]
 
 
-def pictures(frames: Sequence[int], shown: Mapping[int, Keyframe], job_id: str, language: Language) -> list[Line]:
+def pictures(frames: Sequence[int], shown: Mapping[int, Keyframe], job_id: str) -> list[Line]:
     """List small pictures of the first few of these frames."""
     known = [shown[number] for number in frames if number in shown][:_MAX_PICTURES]
     return [
         {
             "src": resources.picture_url(job_id, frame, _SIDE if max(frame.width, frame.height) > _SIDE else None),
             "seconds": frame.time_seconds,
-            "alt": t("ui.go_to", language, time=clock(frame.time_seconds)),
+            "alt": t("ui.go_to", time=clock(frame.time_seconds)),
             "width": frame.width,
             "height": frame.height,
         }

@@ -29,10 +29,10 @@ def _open() -> Services:
     return open_fake(Path(os.environ["FRAMELENS_DATA_DIR"]), run=run, sample=SAMPLE)
 
 
-def _slowly(services: Services) -> JobSnapshot | None:
+def _slowly() -> JobSnapshot | None:
     while Path(os.environ["FAKE_GO"]).with_name("slow").exists():
         time.sleep(0.05)
-    return _at_once(services)
+    return _at_once()
 
 
 _at_once, analyse._open_job = analyse._open_job, _slowly

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from app.i18n import LANGUAGES, t
 from tests.browser.conftest import App, Visit, running
 from tests.browser.test_analyse_in_browser import arrives, video_of
 
@@ -66,6 +67,32 @@ def test_pause_keeps_answers_and_resume_adds_the_rest(rich_app: App, visit: Visi
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     expect(page.get_by_text("number 1.3.")).to_be_visible()
+    assert visit.complaints == []
+
+
+def test_tabs_keep_their_languages_while_a_job_runs(rich_app: App, visit: Visit) -> None:
+    english = visit.page
+    started(english, rich_app)
+    expect(english.get_by_text("in progress")).to_be_visible()
+    chinese = english.context.new_page()
+    chinese.goto(english.url)
+    expect(chinese.get_by_text("in progress")).to_be_visible()
+    chinese.get_by_text("中文", exact=True).click()
+    expect(chinese.get_by_text(t("ui.part_busy", "zh"))).to_be_visible()
+    chinese.get_by_role("button", name=t("ui.pause", "zh")).click()
+    expect(chinese.get_by_text(t("ui.paused_kept", "zh"))).to_be_visible()
+    expect(english.get_by_text(t("ui.paused_kept", "en"))).to_be_visible()  # found by the fragment that polls
+    rich_app.go.touch()
+    chinese.get_by_role("button", name=t("ui.continue", "zh"), exact=True).click()
+    expect(chinese.get_by_text(t("ui.state_done", "zh"))).to_be_visible()
+    english.reload()
+    expect(english.get_by_text(t("ui.state_done", "en"))).to_be_visible()
+    for page, language in zip((chinese, english), LANGUAGES, strict=True):  # an open tab is a fragment
+        page.get_by_role("tab", name=t("ui.tab_facts", language)).click()
+        expect(page.get_by_text(t("ui.facts_are_measured", language))).to_be_visible()
+        page.get_by_role("tab", name=t("ui.tab_summary", language)).click()
+    chinese.get_by_text("English", exact=True).click()
+    expect(chinese.get_by_text(t("ui.state_done", "en"))).to_be_visible()
     assert visit.complaints == []
 
 

@@ -8,11 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app.services.container import Services
 from app.ui import resources
+from app.ui.context import LANGUAGE_KEY
 from tests.cards import write_card_video
 from tests.ui.fake_services import Run, open_fake, script
 
@@ -61,6 +63,12 @@ def hold() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+
+
+@pytest.fixture
+def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chinese, for what is called without a page; English without this."""
+    monkeypatch.setitem(st.session_state, LANGUAGE_KEY, "zh")
 
 
 @pytest.fixture

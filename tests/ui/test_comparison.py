@@ -53,7 +53,7 @@ def test_compared_frames_pair_by_time_not_number() -> None:
 def test_compared_findings_are_side_by_side() -> None:
     both = (report("One"), report("Other"))
     moments = comparison.moments(both)
-    row = comparison.frame_rows(moments[:1], both, ("a", "b"), "en")[0]
+    row = comparison.frame_rows(moments[:1], both, ("a", "b"))[0]
     texts = [[joined(line["pieces"]) for line in side] for side in row["sides"]]  # type: ignore[attr-defined]
     assert texts[0] == ["A man walks past the gate with a parcel, seen by [One], number 0.0."]
     assert texts[1] == ["A man walks past the gate with a parcel, seen by [Other], number 0.0."]
@@ -63,7 +63,7 @@ def test_compared_findings_are_side_by_side() -> None:
 def test_where_both_say_the_same_nothing_differs() -> None:
     both = (report(), report())
     assert all(comparison.is_same(moment, both) for moment in comparison.moments(both))
-    assert all(row["same"] for row in comparison.whole_rows(both, "en"))
+    assert all(row["same"] for row in comparison.whole_rows(both))
 
 
 def test_a_field_that_differs_is_marked() -> None:
@@ -73,12 +73,12 @@ def test_a_field_that_differs_is_marked() -> None:
     changed = replace(both[1], chunks=(replace(chunk, findings=(other, *chunk.findings[1:])), both[1].chunks[1]))
     pair = (both[0], changed)
     assert not comparison.is_same(comparison.moments(pair)[0], pair)
-    row = comparison.frame_rows(comparison.moments(pair)[:1], pair, ("a", "b"), "en")[0]
+    row = comparison.frame_rows(comparison.moments(pair)[:1], pair, ("a", "b"))[0]
     line = row["sides"][1][0]  # type: ignore[index]
     assert [(field["text"], field["differs"]) for field in line["fields"]] == [("leaves", True), ("nobody", True)]
 
 
 def test_the_whole_is_compared_as_far_as_one_has_it() -> None:
     both = (report(), replace(report(), summary=None))
-    titles = [str(row["title"]) for row in comparison.whole_rows(both, "en")]
+    titles = [str(row["title"]) for row in comparison.whole_rows(both)]
     assert titles == ["Title", "Answer", "Summary", "Chapters", "Without a frame"]

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.analysis import has_range
-from app.core import DecodeSummary, Keyframe, Language, Measures, VideoInfo, clock
-from app.i18n import t
+from app.core import DecodeSummary, Keyframe, Measures, VideoInfo, clock
 from app.ui import resources
 from app.ui.components.assets import component
+from app.ui.context import services, t
 from app.ui.frame_edits import Edits
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services import Services
 
 _KEY = "player"
 _WORDS = (
@@ -38,9 +37,9 @@ _PREVIEW_SIDE = 320
 """Longest side in pixels of the frames' pictures. Chosen by hand; not tuned."""
 
 
-def draw(services: Services, video_id: str, video: VideoInfo, job_id: str | None, language: Language) -> None:
+def draw(video_id: str, video: VideoInfo, job_id: str | None) -> None:
     """Draw the player with what is known of the job so far."""
-    job = services.jobs.snapshot(job_id) if job_id else None
+    job = services().jobs.snapshot(job_id) if job_id else None
     state = page_state()
     edits = state.edits_of(job_id)
     data = {
@@ -52,13 +51,13 @@ def draw(services: Services, video_id: str, video: VideoInfo, job_id: str | None
         "duration": _duration(video, job),
         "start": state.position_seconds,
         "scenery": scenery(job),
-        "marks": marks(job, edits, language),
+        "marks": marks(job, edits),
         "range": state.range,
         "editing": edits is not None,
         "can_undo": bool(edits and edits.steps),
         "seen": edits.seen if edits else 0,
         # The browser fills in the placeholders.
-        "words": {word: t(f"ui.player_{word}", language, **_PLACEHOLDERS) for word in _WORDS},
+        "words": {word: t(f"ui.player_{word}", **_PLACEHOLDERS) for word in _WORDS},
     }
     _mount(
         key=_KEY, data=data, on_seek_change=_store_position, on_range_change=_store_range, on_edit_change=_store_edits
@@ -113,36 +112,36 @@ def scenery(job: JobSnapshot | None) -> dict[str, object]:
     }
 
 
-def marks(job: JobSnapshot | None, edits: Edits | None, language: Language) -> list[dict[str, object]]:
+def marks(job: JobSnapshot | None, edits: Edits | None) -> list[dict[str, object]]:
     """List the frames in time order, each with its state: found, chosen, removed or added by hand."""
     if job is None:
         return []
     removed = edits.removed if edits else frozenset()
-    known = [_mark(job, frame, removed, language) for frame in job.progress.keyframes or job.progress.found]
-    added = [added_mark(seconds, language) for seconds in edits.added] if edits else []
+    known = [_mark(job, frame, removed) for frame in job.progress.keyframes or job.progress.found]
+    added = [added_mark(seconds) for seconds in edits.added] if edits else []
     return sorted([*known, *added], key=_seconds)
 
 
-def added_mark(seconds: float, language: Language) -> dict[str, object]:
+def added_mark(seconds: float) -> dict[str, object]:
     """Return the mark of a moment added by hand; only the browser can have its picture."""
     return {
         "seconds": seconds,
         "state": "added",
-        "label": t("ui.frame_added", language),
+        "label": t("ui.frame_added"),
         "time": clock(seconds),
         "why": "",
         "src": "",
     }
 
 
-def _mark(job: JobSnapshot, frame: Keyframe, removed: frozenset[float], language: Language) -> dict[str, object]:
+def _mark(job: JobSnapshot, frame: Keyframe, removed: frozenset[float]) -> dict[str, object]:
     state = "found" if not job.progress.keyframes else "removed" if frame.time_seconds in removed else "chosen"
     return {
         "seconds": frame.time_seconds,
         "state": state,
-        "label": t("ui.frame", language, n=frame.number) if frame.number else "",
+        "label": t("ui.frame", n=frame.number) if frame.number else "",
         "time": clock(frame.time_seconds),
-        "why": t(f"reason.{frame.reason}", language),
+        "why": t(f"reason.{frame.reason}"),
         "src": resources.picture_url(job.id, frame, _PREVIEW_SIDE),
     }
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.core import Finding, Keyframe, Language
+from app.core import Finding, Keyframe
 from app.reports.content import times_of
 from app.ui.components.assets import component
 from app.ui.view_models import Line, line
@@ -28,10 +28,10 @@ def draw_text(text: str, frames: Sequence[Keyframe], *, live: bool, key: str) ->
     _mount_text(key=key, data={"text": text, "live": live, "marks": marks_of(frames), "statements": []})
 
 
-def draw_findings(findings: Sequence[Finding], frames: Sequence[Keyframe], language: Language, *, key: str) -> None:
+def draw_findings(findings: Sequence[Finding], frames: Sequence[Keyframe], *, key: str) -> None:
     """Draw statements with the times of their frames and what could not be verified of them."""
     times = times_of(frames)
-    statements = [line(finding, times, language) for finding in findings]
+    statements = [line(finding, times) for finding in findings]
     _mount_text(key=key, data={"text": "", "live": False, "marks": marks_of(frames), "statements": statements})
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.i18n import t
-from app.ui import resources
+from app.ui.context import services, t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.library import cards, filters, selection
 from app.ui.state import page_state
@@ -15,27 +14,26 @@ _POLL_SECONDS = 2.0
 
 def draw() -> None:
     """Draw the page, and index the analyses that aren't searchable yet in the background."""
-    state, services = page_state(), resources.services()
-    language, indexing = state.language, services.jobs.indexing
-    st.markdown(f"## {t('ui.page_library', language)}")
-    st.caption(t("library.about", language))
+    state, indexing = page_state(), services().jobs.indexing
+    st.markdown(f"## {t('ui.page_library')}")
+    st.caption(t("library.about"))
     if state.error:
-        st.error(plain(error_words(state.error, language)), icon=":material/error:")
+        st.error(plain(error_words(state.error)), icon=":material/error:")
     indexing.begin()
-    if services.semantic_index:
-        services.semantic_index.begin()
+    if semantic_index := services().semantic_index:
+        semantic_index.begin()
     if indexing.num_left:
         st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
-    filters.draw(services, language)
-    shown = cards.found(services)
-    selection.draw(services, shown.entries, language)
-    cards.draw(services, shown, language)
-    selection.draw_import(services, language)
+    filters.draw()
+    shown = cards.found()
+    selection.draw(shown.entries)
+    cards.draw(shown)
+    selection.draw_import()
 
 
 def _draw_indexing(previous: int) -> None:
     """Show how many analyses are still to be indexed; redraw the page when some were."""
-    left = resources.services().jobs.indexing.num_left
+    left = services().jobs.indexing.num_left
     if left != previous:
         st.rerun()
-    st.caption(t("library.indexing", page_state().language, n=left))
+    st.caption(t("library.indexing", n=left))

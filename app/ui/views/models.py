@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Language
-from app.i18n import t
+from app.core import AppError
 from app.models import load
 from app.services import hardware_profile
 from app.store import trials
-from app.ui import resources
+from app.ui.context import services, t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models import current_model, memory_calculator, model_form, remote_engine, table, vision_check
 from app.ui.state import page_state
 
-if TYPE_CHECKING:
-    from app.services import Services
 
-
-def _draw_way_back(services: Services, language: Language) -> None:
+def _draw_way_back() -> None:
     """Draw the button that leads back to the open report or video, with everything that was typed there."""
     state = page_state()
     with suppress(AppError):
         if state.job_id:
-            name = services.jobs.snapshot(state.job_id).name
+            name = services().jobs.snapshot(state.job_id).name
         elif state.video_id:
-            name = services.videos.name(state.video_id)
+            name = services().videos.name(state.video_id)
         else:
             return
         st.button(
-            plain(t("models.page.back", language, name=name)),
+            plain(t("models.page.back", name=name)),
             key="models_back",
             icon=":material/arrow_back:",
             on_click=state.go_to_page,
@@ -42,23 +37,22 @@ def _draw_way_back(services: Services, language: Language) -> None:
 
 def draw() -> None:
     """Draw the page. The engine's state refreshes by itself, the rest on interaction."""
-    language, services = page_state().language, resources.services()
-    st.markdown(f"## {t('ui.page_models', language)}")
-    _draw_way_back(services, language)
-    catalogue, here = load(services.settings.data_dir / "models"), hardware_profile.here()
+    st.markdown(f"## {t('ui.page_models')}")
+    _draw_way_back()
+    catalogue, here = load(services().settings.data_dir / "models"), hardware_profile.here()
     if here.card is None:
-        here = here.with_measured_speed(trials(services.settings.data_dir).all(), catalogue.by_id)
-    st.markdown(f"##### {t('models.page.now', language)}")
-    current_model.draw(services, language)
-    vision_check.draw(services, language)
-    st.markdown(f"##### {t('models.page.choose', language)}")
-    model_form.draw(services, catalogue, here, language)
-    remote_engine.draw(services, language)
+        here = here.with_measured_speed(trials(services().settings.data_dir).all(), catalogue.by_id)
+    st.markdown(f"##### {t('models.page.now')}")
+    current_model.draw()
+    vision_check.draw()
+    st.markdown(f"##### {t('models.page.choose')}")
+    model_form.draw(catalogue, here)
+    remote_engine.draw()
     for problem in catalogue.problems:
-        st.warning(plain(error_words(problem, language)), icon=":material/warning:")
-    st.markdown(f"##### {t('models.page.table', language)}")
-    table.draw(services, catalogue, here, language)
-    with st.expander(t("models.page.calculation", language), icon=":material/calculate:"):
-        memory_calculator.draw(catalogue, here, language)
-    with st.expander(t("models.page.formats", language), icon=":material/memory:"):
-        memory_calculator.draw_formats(language)
+        st.warning(plain(error_words(problem)), icon=":material/warning:")
+    st.markdown(f"##### {t('models.page.table')}")
+    table.draw(catalogue, here)
+    with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
+        memory_calculator.draw(catalogue, here)
+    with st.expander(t("models.page.formats"), icon=":material/memory:"):
+        memory_calculator.draw_formats()

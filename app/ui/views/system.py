@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core import Language
 from app.engine import (
     KEPT_SECONDS,
     LONGEST_INTERVAL_SECONDS,
@@ -23,18 +22,15 @@ from app.engine import (
     cpu_name,
     installed_vllm,
 )
-from app.i18n import t
-from app.ui import resources
 from app.ui.components import charts
 from app.ui.components.charts import Chart, Series
+from app.ui.context import services, t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, short_model_name
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.engine import EngineStatus
     from app.jobs import JobSnapshot
-    from app.services import Services
 
 _NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
 _SPANS = (120.0, 300.0, KEPT_SECONDS)
@@ -44,60 +40,59 @@ _JOBS = ("running", "waiting")
 
 def draw() -> None:
     """Draw the page; its charts refresh by themselves."""
-    language = page_state().language
-    st.markdown(f"## {t('ui.page_system', language)}")
-    st.caption(t("system.about", language, n=round(PERIOD_SECONDS)))
-    st.fragment(_draw, run_every=PERIOD_SECONDS)(resources.services(), language)
+    st.markdown(f"## {t('ui.page_system')}")
+    st.caption(t("system.about", n=round(PERIOD_SECONDS)))
+    st.fragment(_draw, run_every=PERIOD_SECONDS)()
 
 
-def _draw(services: Services, language: Language) -> None:
-    samples = services.monitor.watch()
+def _draw() -> None:
+    samples = services().monitor.watch()
     if not samples:
-        st.info(plain(t("system.nothing", language, log=services.log_path)), icon=":material/monitoring:")
+        st.info(plain(t("system.nothing", log=services().log_path)), icon=":material/monitoring:")
         return
-    _draw_heading("machine", language)
-    _draw_charts("machine", samples, machine_charts(samples, cpu_name(), language), language)
-    _draw_cards(samples, language)
-    _draw_engine(services, samples, language)
-    _draw_queue(services, samples, language)
+    _draw_heading("machine")
+    _draw_charts("machine", samples, machine_charts(samples, cpu_name()))
+    _draw_cards(samples)
+    _draw_engine(samples)
+    _draw_queue(samples)
 
 
-def _draw_cards(samples: Sequence[Sample], language: Language) -> None:
+def _draw_cards(samples: Sequence[Sample]) -> None:
     now = samples[-1].cards
     if now.absence:
-        _draw_heading("cards", language)
-        st.caption(plain(t(f"system.gpu_unavailable.{now.absence}", language, detail=now.detail)))
+        _draw_heading("cards")
+        st.caption(plain(t(f"system.gpu_unavailable.{now.absence}", detail=now.detail)))
     for card in now.cards:
         number = str(card.index) if len(now.cards) > 1 else ""
-        _draw_heading("cards", language, number, card.name or t("system.card_not_responding", language))
-        _draw_charts(f"card-{card.index}", samples, card_charts(samples, card, language), language)
+        _draw_heading("cards", number, card.name or t("system.card_not_responding"))
+        _draw_charts(f"card-{card.index}", samples, card_charts(samples, card))
 
 
-def _draw_engine(services: Services, samples: Sequence[Sample], language: Language) -> None:
-    status = services.engine.status()
-    _draw_heading("engine", language)
+def _draw_engine(samples: Sequence[Sample]) -> None:
+    status = services().engine.status()
+    _draw_heading("engine")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.badge(t(f"ui.engine_{status.state}", language), color=COLOURS[status.state])
-        for fact in _facts(status, language):
+        st.badge(t(f"ui.engine_{status.state}"), color=COLOURS[status.state])
+        for fact in _facts(status):
             st.badge(plain(fact), color="gray")
-    if words := _no_load_reason(status, samples[-1], language):
+    if words := _no_load_reason(status, samples[-1]):
         st.caption(plain(words))
     if any(isinstance(sample.load, EngineLoad) for sample in samples):
-        _draw_charts("engine", samples, load_charts(samples, language), language)
+        _draw_charts("engine", samples, load_charts(samples))
 
 
-def _no_load_reason(status: EngineStatus, now: Sample, language: Language) -> str:
+def _no_load_reason(status: EngineStatus, now: Sample) -> str:
     """Return why the engine reports no load; "" where it does."""
     if isinstance(now.load, EngineLoad):
         return ""
     if now.load == "not_running" and status.error:
-        return error_words(status.error, language)
+        return error_words(status.error)
     if now.load == "not_running" and status.phase:
-        return t(f"engine.phase.{status.phase.phase}", language, **status.phase.values)
-    return t(f"system.engine_unavailable.{now.load}", language)
+        return t(f"engine.phase.{status.phase.phase}", **status.phase.values)
+    return t(f"system.engine_unavailable.{now.load}")
 
 
-def _facts(status: EngineStatus, language: Language) -> list[str]:
+def _facts(status: EngineStatus) -> list[str]:
     """List the model, its engine with version, the device or address, and the context length."""
     installed = installed_vllm()
     name = {"vllm": "vLLM", "transformers": "transformers serve"}.get(status.kind, "")
@@ -108,35 +103,35 @@ def _facts(status: EngineStatus, language: Language) -> list[str]:
     if status.kind == "remote" and status.info:
         facts.append(urlsplit(status.info.base_url).netloc)
     if status.info and status.info.max_model_len:
-        facts.append(t("system.context", language, n=status.info.max_model_len))
+        facts.append(t("system.context", n=status.info.max_model_len))
     return [fact for fact in facts if fact]
 
 
-def _draw_queue(services: Services, samples: Sequence[Sample], language: Language) -> None:
-    _draw_heading("queue", language)
-    _draw_charts("queue", samples, [queue_chart(samples, language)], language)
-    running = [job for job in services.jobs.recent(_NUM_RECENT) if job.state == "running"]
-    waiting = services.jobs.waiting()
+def _draw_queue(samples: Sequence[Sample]) -> None:
+    _draw_heading("queue")
+    _draw_charts("queue", samples, [queue_chart(samples)])
+    running = [job for job in services().jobs.recent(_NUM_RECENT) if job.state == "running"]
+    waiting = services().jobs.waiting()
     for job in running:
-        st.markdown(f":material/progress_activity: {plain(_line(job, language))}")
+        st.markdown(f":material/progress_activity: {plain(_line(job))}")
     for place, job in enumerate(waiting, start=1):
         st.markdown(f":material/schedule: {plain(f'{place}. {job.name}')}")
     if not running and not waiting:
-        st.caption(t("system.queue_empty", language))
+        st.caption(t("system.queue_empty"))
 
 
-def _line(job: JobSnapshot, language: Language) -> str:
-    stage = t(f"stage.{job.progress.stage}", language) if job.progress.stage else ""
+def _line(job: JobSnapshot) -> str:
+    stage = t(f"stage.{job.progress.stage}") if job.progress.stage else ""
     return " · ".join(part for part in (job.name, stage) if part)
 
 
-def _draw_heading(name: str, language: Language, number: str = "", about: str = "") -> None:
+def _draw_heading(name: str, number: str = "", about: str = "") -> None:
     """Draw the heading of a section, with the number and the name of its subject."""
-    words = f"{t(f'system.head_{name}', language)} {number}".strip()
+    words = f"{t(f'system.head_{name}')} {number}".strip()
     st.markdown(f"##### {plain(' · '.join(filter(None, (words, about))))}")
 
 
-def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart], language: Language) -> None:
+def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart]) -> None:
     span = span_seconds(samples)
     charts.draw(
         drawn,
@@ -145,9 +140,9 @@ def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Ch
         span_seconds=span,
         gap_seconds=LONGEST_INTERVAL_SECONDS,
         words={
-            "first": t("system.minutes_ago", language, n=round(span / 60)),
-            "last": t("system.now", language),
-            "ago": t("system.seconds_ago", language, n="{n}"),
+            "first": t("system.minutes_ago", n=round(span / 60)),
+            "last": t("system.now"),
+            "ago": t("system.seconds_ago", n="{n}"),
             "none": "–",
         },
     )
@@ -164,26 +159,25 @@ def span_seconds(samples: Sequence[Sample]) -> float:
     return next((span for span in _SPANS if longest <= span), KEPT_SECONDS)
 
 
-def machine_charts(samples: Sequence[Sample], processor: str, language: Language) -> list[Chart]:
+def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
     """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
     now = samples[-1].machine
     parts = [
-        Series(_word(f"part_{part}", language), [one.machine.parts.get(part, 0) for one in samples])
-        for part in PROCESS_ROLES
+        Series(_word(f"part_{part}"), [one.machine.parts.get(part, 0) for one in samples]) for part in PROCESS_ROLES
     ]
     others = [max(0, one.machine.memory_used_bytes - sum(one.machine.parts.values())) for one in samples]
     return [
         Chart(
-            _word("cpu", language),
+            _word("cpu"),
             [Series("", [one.machine.cpu_share for one in samples])],
             unit="share",
             top=1.0,
-            note=t("system.processors", language, name=processor, n=now.processors),
+            note=t("system.processors", name=processor, n=now.processors),
             wide=True,
         ),
         Chart(
-            _word("memory", language),
-            [*parts, Series(_word("part_others", language), others)],
+            _word("memory"),
+            [*parts, Series(_word("part_others"), others)],
             unit="bytes",
             top=now.memory_bytes,
             stacked=True,
@@ -192,7 +186,7 @@ def machine_charts(samples: Sequence[Sample], processor: str, language: Language
     ]
 
 
-def card_charts(samples: Sequence[Sample], card: GpuSample, language: Language) -> list[Chart]:
+def card_charts(samples: Sequence[Sample], card: GpuSample) -> list[Chart]:
     """Build the charts of a card's load, memory, temperature and power; values that it doesn't report are noted."""
     history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
 
@@ -200,33 +194,33 @@ def card_charts(samples: Sequence[Sample], card: GpuSample, language: Language) 
         return [Series("", [value(one) if one else None for one in history])]
 
     def note(value: float | None, words: str = "") -> str:
-        return _word("not_reported", language) if value is None else words
+        return _word("not_reported") if value is None else words
 
-    limit = "" if card.watts_limit is None else t("system.power_limit", language, n=round(card.watts_limit))
+    limit = "" if card.watts_limit is None else t("system.power_limit", n=round(card.watts_limit))
     return [
         Chart(
-            _word("card_busy", language),
+            _word("card_busy"),
             line(lambda one: one.busy_share),
             unit="share",
             top=1.0,
             note=note(card.busy_share),
         ),
         Chart(
-            _word("card_memory", language),
+            _word("card_memory"),
             line(lambda one: one.memory_used_bytes),
             unit="bytes",
             top=card.memory_bytes,
             note=note(card.memory_used_bytes),
         ),
         Chart(
-            _word("card_temperature", language),
+            _word("card_temperature"),
             line(lambda one: one.celsius),
             words="{n} °C",
             top=100.0,
             note=note(card.celsius),
         ),
         Chart(
-            _word("card_power", language),
+            _word("card_power"),
             line(lambda one: one.watts),
             words="{n} W",
             top=card.watts_limit,
@@ -235,7 +229,7 @@ def card_charts(samples: Sequence[Sample], card: GpuSample, language: Language) 
     ]
 
 
-def load_charts(samples: Sequence[Sample], language: Language) -> list[Chart]:
+def load_charts(samples: Sequence[Sample]) -> list[Chart]:
     """Build the charts of the engine's load.
 
     The wait for the first token is the mean over the tokens since the previous sample.
@@ -243,19 +237,19 @@ def load_charts(samples: Sequence[Sample], language: Language) -> list[Chart]:
     history = [sample.load if isinstance(sample.load, EngineLoad) else None for sample in samples]
 
     def line(name: str, value: Callable[[EngineLoad], float | None], *, sparse: bool = False) -> Series:
-        return Series(_word(name, language), [value(one) if one else None for one in history], sparse)
+        return Series(_word(name), [value(one) if one else None for one in history], sparse)
 
     return [
         Chart(
-            _word("requests", language),
+            _word("requests"),
             [line("running", lambda one: one.running), line("waiting", lambda one: one.waiting)],
         ),
         Chart(
-            _word("tokens", language),
+            _word("tokens"),
             [line("read", lambda one: one.read_per_second), line("written", lambda one: one.written_per_second)],
         ),
         Chart(
-            _word("cache", language),
+            _word("cache"),
             [
                 line("cache_used", lambda one: one.cache_share),
                 line("cache_found", lambda one: one.prefix_share, sparse=True),
@@ -264,18 +258,18 @@ def load_charts(samples: Sequence[Sample], language: Language) -> list[Chart]:
             top=1.0,
         ),
         Chart(
-            _word("first_token", language),
+            _word("first_token"),
             [line("first_token", lambda one: one.first_token_seconds, sparse=True)],
-            words=t("system.seconds", language, n="{n}"),
+            words=t("system.seconds", n="{n}"),
         ),
     ]
 
 
-def queue_chart(samples: Sequence[Sample], language: Language) -> Chart:
+def queue_chart(samples: Sequence[Sample]) -> Chart:
     """Build the chart of running and waiting analyses."""
-    lines = [Series(_word(name, language), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
-    return Chart(_word("jobs", language), lines, wide=True)
+    lines = [Series(_word(name), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
+    return Chart(_word("jobs"), lines, wide=True)
 
 
-def _word(name: str, language: Language) -> str:
-    return t(f"system.{name}", language)
+def _word(name: str) -> str:
+    return t(f"system.{name}")

@@ -56,6 +56,11 @@ def test_an_analysis_opens_its_video_without_langchain() -> None:
 
 def test_a_job_says_that_it_waits_only_while_it_does() -> None:
     running = JobSnapshot("id", "a.mp4", "2026-01-01", JOB.request, state="running")
-    assert stage_text(JOB, "en") == "Waiting for its turn"
-    assert (stage_text(running, "en"), stage_text(running, "zh")) == ("Opening the video", "正在打开视频")
-    assert stage_text(running.apply(StageStarted("survey")), "en") == "Finding keyframes"
+    assert stage_text(JOB) == "Waiting for its turn"
+    assert stage_text(running) == "Opening the video"
+    assert stage_text(running.apply(StageStarted("survey"))) == "Finding keyframes"
+
+
+@pytest.mark.usefixtures("chinese")
+def test_stage_is_in_the_language_of_the_page() -> None:
+    assert stage_text(JobSnapshot("id", "a.mp4", "2026-01-01", JOB.request, state="running")) == "正在打开视频"

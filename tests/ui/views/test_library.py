@@ -18,6 +18,7 @@ from app.i18n import LANGUAGES
 from app.jobs.snapshot import to_row
 from app.services.container import Services
 from app.ui import formatting
+from app.ui.context import LANGUAGE_KEY
 from app.ui.state import PageState
 from tests.reports.test_reports import analysis
 from tests.ui import rich
@@ -40,7 +41,8 @@ def show(services: Services) -> Show:
 
     def show_with(language: Language = "en", *, chosen: frozenset[str] = frozenset(), **address: str) -> AppTest:
         page = AppTest.from_function(library_page, default_timeout=60)
-        page.session_state["framelens"] = PageState(language, chosen=chosen)
+        page.session_state["framelens"] = PageState(chosen=chosen)
+        page.session_state[LANGUAGE_KEY] = language
         for name, value in address.items():
             page.query_params[name] = value
         page.run()

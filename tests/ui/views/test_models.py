@@ -23,7 +23,7 @@ from app.services import hardware_profile
 from app.services.container import Services
 from app.services.hardware_profile import HardwareProfile
 from app.ui import resources
-from app.ui.state import PageState
+from app.ui.context import LANGUAGE_KEY
 from tests.engine.fakes import fake_launcher
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
@@ -56,7 +56,7 @@ def show(services: Services, monkeypatch: pytest.MonkeyPatch) -> Show:
         shown = changed or (with_bench(services, engine=ScriptedEngine(status)) if status else services)
         resources.install(resources.Installed(services=shown, key="key"))
         page = AppTest.from_function(models_page, default_timeout=60)
-        page.session_state["framelens"] = PageState(language)
+        page.session_state[LANGUAGE_KEY] = language
         page.run()
         assert not page.exception
         return page

@@ -22,7 +22,7 @@ from app.engine.monitoring.system_metrics import GpuReader, GpuSample, GpuSample
 from app.i18n import LANGUAGES, error_text, t
 from app.services.container import Services
 from app.ui import resources
-from app.ui.state import PageState
+from app.ui.context import LANGUAGE_KEY
 from app.ui.views import system
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 from tests.ui.conftest import Open
@@ -57,7 +57,7 @@ def show(services: Services) -> Iterator[Show]:
         shown = replace(with_bench(services, engine=engine), monitor=opened[-1])
         resources.install(resources.Installed(services=shown, key="key"))
         page = AppTest.from_function(system_page, default_timeout=30)
-        page.session_state["framelens"] = PageState(language)
+        page.session_state[LANGUAGE_KEY] = language
         page.run()
         assert not page.exception
         return page
@@ -162,7 +162,7 @@ def sample(at: float, **parts: int) -> Sample:
 
 
 def stacked(samples: Sequence[Sample]) -> list[list[float | None]]:
-    _, memory = system.machine_charts(samples, "CPU", "en")
+    _, memory = system.machine_charts(samples, "CPU")
     return [list(line.values) for line in memory.lines]
 
 
@@ -177,7 +177,7 @@ def test_shared_pages_counted_twice_leave_no_part_below_nothing() -> None:
 
 def test_a_card_that_was_not_there_yet_leaves_a_gap() -> None:
     before = replace(sample(0.0), cards=GpuSamples(absence="unreadable"))
-    busy, _, warm, _ = system.card_charts([before, sample(2.0)], GpuSample(0, "x", celsius=50), "en")
+    busy, _, warm, _ = system.card_charts([before, sample(2.0)], GpuSample(0, "x", celsius=50))
     assert list(warm.lines[0].values) == [None, 50]
     assert busy.note == t("system.not_reported", "en")
 

@@ -11,8 +11,8 @@ from typing import get_args
 import streamlit as st
 
 from app.analysis import SIDES, is_budgeted, parse_range, parse_times
-from app.core import MOST_FRAMES, InputError, Language, Selection, Strategy
-from app.i18n import t
+from app.core import MOST_FRAMES, InputError, Selection, Strategy
+from app.ui.context import t
 from app.ui.formatting import plain
 from app.ui.panels.analyse import time_range
 from app.ui.state import page_state
@@ -39,30 +39,30 @@ class FrameChoice:
     side: int | None
 
 
-def draw(language: Language) -> None:
+def draw() -> None:
     """Draw the number of frames, and the other options in a fold. Values survive a change of language."""
-    _draw_number(language)
-    with st.expander(plain(_heading(language)), icon=":material/tune:", key="choice"):
+    _draw_number()
+    with st.expander(plain(_heading()), icon=":material/tune:", key="choice"):
         st.radio(
-            t("ui.strategy", language),
+            t("ui.strategy"),
             _STRATEGIES,
-            format_func=lambda key: t(f"strategy.{key}", language),
-            captions=[t(f"strategy.why.{key}", language) for key in _STRATEGIES],
+            format_func={key: t(f"strategy.{key}") for key in _STRATEGIES}.__getitem__,
+            captions=[t(f"strategy.why.{key}") for key in _STRATEGIES],
             key="strategy",
             label_visibility="collapsed",
             persist_state="session",
         )
-        _draw_details(language)
-        st.caption(t("ui.range_part", language))
+        _draw_details()
+        st.caption(t("ui.range_part"))
         with st.container(horizontal=True):
-            time_range.draw(language)
-        time_range.draw_error(language)
+            time_range.draw()
+        time_range.draw_error()
         st.selectbox(
-            t("ui.side", language),
+            t("ui.side"),
             _SIDES,
-            format_func=lambda side: t("ui.side_pixels" if side else "ui.side_auto", language, n=side),
+            format_func={side: t("ui.side_pixels" if side else "ui.side_auto", n=side) for side in _SIDES}.__getitem__,
             key="side",
-            help=t("ui.side_help", language),
+            help=t("ui.side_help"),
             persist_state="session",
         )
 
@@ -84,25 +84,25 @@ def read_choice() -> FrameChoice:
     )
 
 
-def _draw_number(language: Language) -> None:
+def _draw_number() -> None:
     strategy = st.session_state.get("strategy", "auto")
     if strategy == "times":  # one for each time
         return
     is_budget = is_budgeted(strategy)
     st.slider(
-        t("ui.frames" if is_budget else "ui.frames_most", language),
+        t("ui.frames" if is_budget else "ui.frames_most"),
         1,
         SLIDER_FRAMES if is_budget else MOST_FRAMES,
         8 if is_budget else SLIDER_FRAMES,
         key=_number_key(strategy),
-        help=t("ui.frames_help" if is_budget else "ui.frames_most_help", language),
+        help=t("ui.frames_help" if is_budget else "ui.frames_most_help"),
         disabled=bool(st.session_state.get("frames_fit")),
         persist_state="session",
     )
     st.toggle(
-        t("ui.frames_fit", language),
+        t("ui.frames_fit"),
         key="frames_fit",
-        help=t("ui.frames_fit_help", language),
+        help=t("ui.frames_fit_help"),
         persist_state="session",
     )
 
@@ -111,11 +111,11 @@ def _number_key(strategy: Strategy) -> str:
     return "frames" if is_budgeted(strategy) else "frames_most"
 
 
-def _draw_details(language: Language) -> None:
+def _draw_details() -> None:
     match st.session_state["strategy"]:
         case "every":
             st.number_input(
-                t("ui.every", language),
+                t("ui.every"),
                 0.04,
                 86_400.0,
                 5.0,
@@ -125,16 +125,16 @@ def _draw_details(language: Language) -> None:
                 persist_state="session",
             )
         case "times":
-            st.text_input(t("ui.times", language), key="times", placeholder="1.5, 3, 1:07.25", persist_state="session")
+            st.text_input(t("ui.times"), key="times", placeholder="1.5, 3, 1:07.25", persist_state="session")
         case _:
             pass
 
 
-def _heading(language: Language) -> str:
-    strategy = t(f"strategy.{st.session_state.get('strategy', 'auto')}", language)
-    parts = [t("ui.which_frames", language, strategy=strategy)]
+def _heading() -> str:
+    strategy = t(f"strategy.{st.session_state.get('strategy', 'auto')}")
+    parts = [t("ui.which_frames", strategy=strategy)]
     if drawn := page_state().range:
-        parts.append(time_range.format_range(drawn, language))
+        parts.append(time_range.format_range(drawn))
     return " · ".join(parts)
 
 

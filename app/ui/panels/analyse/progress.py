@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AnalysisState, ChunkResult, Language, Notice, clock
-from app.i18n import notice_text, sentences, t
+from app.core import AnalysisState, ChunkResult, Notice, clock
+from app.i18n import notice_text, sentences
 from app.reports.content import layout_parts, times_of, troubles
 from app.ui.components import frames, report_blocks
 from app.ui.components.report_blocks import PartView
+from app.ui.context import language, services, t
 from app.ui.formatting import plain, remaining, short_clock
 from app.ui.state import page_state
 from app.ui.view_models import format_span, line
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services import Services
 
 POLL_SECONDS = 0.8
 """Interval between two polls of a job. Chosen by hand; not tuned."""
@@ -31,58 +31,58 @@ tuned.
 """
 
 
-def draw_stage(services: Services, job_id: str, language: Language) -> None:
+def draw_stage(job_id: str) -> None:
     """Draw the stage and the buttons; redraw the whole page when the report is available."""
-    job = services.jobs.snapshot(job_id)
+    job = services().jobs.snapshot(job_id)
     state = page_state()
     if job.is_readable:
         state.pausing = ""
         st.rerun()
     is_pausing = state.pausing == job_id
-    st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}', language)}")
-    parts = (stage_text(job, language), _count(job.progress), remaining(job.progress.eta_seconds, language))
+    st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")
+    parts = (stage_text(job), _count(job.progress), remaining(job.progress.eta_seconds))
     st.progress(_share(job.progress), text=plain(" · ".join(filter(None, parts))))
     if is_pausing:
-        st.caption(t("ui.pausing_what", language))
+        st.caption(t("ui.pausing_what"))
     if job.progress.stage == "engine" and job.progress.engine_phase:
         phase = job.progress.engine_phase
-        st.caption(plain(t(f"engine.phase.{phase.phase}", language, **phase.values)))
-    _draw_buttons(services, job_id, language, is_pausing=is_pausing)
+        st.caption(plain(t(f"engine.phase.{phase.phase}", **phase.values)))
+    _draw_buttons(job_id, is_pausing=is_pausing)
     for notice in _other_notices(job.progress):
-        st.caption(plain(notice_text(notice, language)))
+        st.caption(plain(notice_text(notice, language())))
 
 
-def draw_measuring(services: Services, job_id: str, language: Language) -> None:
+def draw_measuring(job_id: str) -> None:
     """Draw how many frames are measured so far; redraw the whole page with their facts when all are."""
-    job = services.jobs.snapshot(job_id)
+    job = services().jobs.snapshot(job_id)
     if job.state != "measuring":
         st.rerun()
-    words = t("ui.measuring", language, done=len(job.progress.facts), total=len(job.progress.keyframes))
+    words = t("ui.measuring", done=len(job.progress.facts), total=len(job.progress.keyframes))
     st.progress(len(job.progress.facts) / max(1, len(job.progress.keyframes)), text=plain(words))
 
 
-def _draw_buttons(services: Services, job_id: str, language: Language, *, is_pausing: bool) -> None:
+def _draw_buttons(job_id: str, *, is_pausing: bool) -> None:
     with st.container(horizontal=True):
         st.button(
-            t("ui.pause", language),
+            t("ui.pause"),
             key="pause",
             icon=":material/pause_circle:",
             disabled=is_pausing,
             on_click=_pause,
-            args=(services, job_id),
+            args=(job_id,),
         )
         st.button(
-            t("ui.cancel", language),
+            t("ui.cancel"),
             key="cancel",
             icon=":material/stop_circle:",
-            on_click=services.jobs.cancel,
+            on_click=services().jobs.cancel,
             args=(job_id,),
         )
 
 
-def _pause(services: Services, job_id: str) -> None:
+def _pause(job_id: str) -> None:
     page_state().pausing = job_id
-    services.jobs.pause(job_id)
+    services().jobs.pause(job_id)
 
 
 def _other_notices(analysis: AnalysisState) -> list[Notice]:
@@ -91,11 +91,11 @@ def _other_notices(analysis: AnalysisState) -> list[Notice]:
     return [notice for notice in analysis.notices if notice not in elsewhere]
 
 
-def stage_text(job: JobSnapshot, language: Language) -> str:
+def stage_text(job: JobSnapshot) -> str:
     """Return the stage in words; a job that just started opens its video before it reports a stage."""
     if job.progress.stage:
-        return t(f"stage.{job.progress.stage}", language)
-    return t("ui.waiting" if job.state == "queued" else "ui.opening_video", language)
+        return t(f"stage.{job.progress.stage}")
+    return t("ui.waiting" if job.state == "queued" else "ui.opening_video")
 
 
 def _count(analysis: AnalysisState) -> str:
@@ -112,31 +112,31 @@ def _share(analysis: AnalysisState) -> float:
     return min(1.0, analysis.step / analysis.total) if analysis.total else 0.0
 
 
-def draw_answers(services: Services, job_id: str, language: Language) -> None:
+def draw_answers(job_id: str) -> None:
     """Draw the answers and the frames so far."""
-    job = services.jobs.snapshot(job_id)
+    job = services().jobs.snapshot(job_id)
     if reason := text_mode_reason(job.progress):
-        st.warning(plain(notice_text(reason, language)))
-    _draw_whole(job.progress, language)
-    if shown := build_views(job, language, report_blocks.opened_parts()):
-        st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer', language)}")
+        st.warning(plain(notice_text(reason, language())))
+    _draw_whole(job.progress)
+    if shown := build_views(job, report_blocks.opened_parts()):
+        st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")
         report_blocks.draw_parts(shown, report_blocks.marks_of(job.progress.keyframes))
     if found := job.progress.keyframes or job.progress.found:
-        st.markdown(f"##### {t('ui.keyframes' if job.progress.keyframes else 'ui.found', language)}")
-        frames.draw(found, job_id, language, key="found")
+        st.markdown(f"##### {t('ui.keyframes' if job.progress.keyframes else 'ui.found')}")
+        frames.draw(found, job_id, key="found")
 
 
-def draw_kept(job: JobSnapshot, language: Language) -> None:
+def draw_kept(job: JobSnapshot) -> None:
     """Draw the answers of a job that stopped before its end."""
     if any(chunk.number > 0 for chunk in job.progress.results):
-        st.markdown(f"##### {t('ui.parts', language)}")
-        _draw_kept(job, language)
+        st.markdown(f"##### {t('ui.parts')}")
+        _draw_kept(job)
 
 
 @st.fragment
-def _draw_kept(job: JobSnapshot, language: Language) -> None:
+def _draw_kept(job: JobSnapshot) -> None:
     report_blocks.draw_parts(
-        build_views(job, language, report_blocks.opened_parts()), report_blocks.marks_of(job.progress.keyframes)
+        build_views(job, report_blocks.opened_parts()), report_blocks.marks_of(job.progress.keyframes)
     )
 
 
@@ -150,20 +150,20 @@ def failures(analysis: AnalysisState) -> dict[str, Notice]:
     return {str(notice.values["first"]): notice for notice in analysis.notices if notice.key == "part_failed"}
 
 
-def _draw_whole(analysis: AnalysisState, language: Language) -> None:
+def _draw_whole(analysis: AnalysisState) -> None:
     """Draw the progress of the merging and the incoming summary."""
     merges = {number for number in analysis.answers if number < 0}
     if merges and 0 not in analysis.answers:
         done = sum(number in merges and _is_done(analysis, number) for number in merges)
-        st.caption(t("ui.joining", language, done=done, total=len(merges)))
+        st.caption(t("ui.joining", done=done, total=len(merges)))
     if 0 in analysis.answers:
-        st.markdown(f"##### {t('report.summary', language)}")
+        st.markdown(f"##### {t('report.summary')}")
         report_blocks.draw_text(
             _readable(analysis.answers[0]), analysis.keyframes, live=not _is_done(analysis, 0), key="answer-0"
         )
 
 
-def build_views(job: JobSnapshot, language: Language, opened: frozenset[int]) -> list[PartView]:
+def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     """List the parts in time order as far as they are known; before there is a plan, those that are being answered."""
     times = times_of(job.progress.keyframes)
     end = job.progress.decode.readable_seconds if job.progress.decode else max(times.values(), default=0.0)
@@ -172,18 +172,16 @@ def build_views(job: JobSnapshot, language: Language, opened: frozenset[int]) ->
     failed = failures(job.progress)
     views = []
     for place, number in enumerate(numbers, start=1):
-        title = t("ui.answer_part", language, n=place) if len(numbers) > 1 else t("ui.part_only", language)
+        title = t("ui.answer_part", n=place) if len(numbers) > 1 else t("ui.part_only")
         part = known.get(number)
         note = format_span(part.start_seconds, part.end_seconds, end) if part and number in times else ""
         result = part.result if part else None
         if result and _is_done(job.progress, number):
-            views.append(
-                _done_view(result, times, title, note, language, is_open=number in opened or len(numbers) == 1)
-            )
+            views.append(_done_view(result, times, title, note, is_open=number in opened or len(numbers) == 1))
         elif number in times and (failure := failed.get(clock(times[number]))) and not result:
-            views.append(_failed_view(failure, number, title, note, language))
+            views.append(_failed_view(failure, number, title, note))
         else:
-            views.append(_pending_view(job, number, title, note, language))
+            views.append(_pending_view(job, number, title, note))
     return views
 
 
@@ -193,37 +191,35 @@ def _is_done(analysis: AnalysisState, number: int) -> bool:
     return kept is not None and analysis.answers.get(number, kept.answer) == kept.answer
 
 
-def _done_view(
-    part: ChunkResult, times: dict[int, float], title: str, note: str, language: Language, *, is_open: bool
-) -> PartView:
+def _done_view(part: ChunkResult, times: dict[int, float], title: str, note: str, *, is_open: bool) -> PartView:
     findings = [*part.overview, *part.findings]
-    counted = t("ui.part_findings", language, n=len(part.findings))
-    lines = [line(finding, times, language) for finding in findings] if is_open else None
+    counted = t("ui.part_findings", n=len(part.findings))
+    lines = [line(finding, times) for finding in findings] if is_open else None
     if lines is not None and part.troubles:
-        lines[0:0] = [{"text": "", "flags": troubles(part, language)}]
+        lines[0:0] = [{"text": "", "flags": troubles(part, language())}]
     return PartView(
         part.number,
         title,
         " · ".join(filter(None, (note, counted))),
         "done",
-        t("ui.part_done", language),
-        brief=findings[0].text if findings else sentences(troubles(part, language), language),
+        t("ui.part_done"),
+        brief=findings[0].text if findings else sentences(troubles(part, language()), language()),
         lines=lines,
         can_open=bool(findings),
     )
 
 
-def _failed_view(failure: Notice, number: int, title: str, note: str, language: Language) -> PartView:
+def _failed_view(failure: Notice, number: int, title: str, note: str) -> PartView:
     reason = failure.values["reason"]
-    words = notice_text(reason, language) if isinstance(reason, Notice) else str(reason)
-    return PartView(number, title, note, "failed", t("ui.part_failed", language), brief=words)
+    words = notice_text(reason, language()) if isinstance(reason, Notice) else str(reason)
+    return PartView(number, title, note, "failed", t("ui.part_failed"), brief=words)
 
 
-def _pending_view(job: JobSnapshot, number: int, title: str, note: str, language: Language) -> PartView:
+def _pending_view(job: JobSnapshot, number: int, title: str, note: str) -> PartView:
     is_asked = not job.is_over and (number in job.progress.answers or number in job.progress.modes)
     text = _readable(job.progress.answers.get(number, "")) if is_asked else ""
     state = "busy" if is_asked else "waiting"
-    return PartView(number, title, note, state, t(f"ui.part_{state}", language), text=text)  # type: ignore[arg-type]
+    return PartView(number, title, note, state, t(f"ui.part_{state}"), text=text)  # type: ignore[arg-type]
 
 
 def _readable(answer: str) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.analysis import details, exact_prompt, headline
-from app.core import AnalysisRequest, AppError, InputError, Keyframe, Language, VideoInfo
-from app.i18n import LANGUAGES, sentences, t
+from app.core import AnalysisRequest, AppError, InputError, Keyframe, VideoInfo
+from app.i18n import LANGUAGES, sentences
 from app.ui import resources
+from app.ui.context import language, services, t
 from app.ui.formatting import error_words, local_time, plain
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.models import missing_model
@@ -22,108 +23,110 @@ from app.ui.state import page_state
 if TYPE_CHECKING:
     from app.analysis import Estimate
     from app.jobs import JobSnapshot
-    from app.services import Readiness, Services
+    from app.services import Readiness
 
 _SAME_AS_PAGE = "page"
 _PROMPT_HEIGHT = 300
 """Pixels. Chosen by hand; not tuned."""
 
 
-def draw(services: Services, video: VideoInfo | None, language: Language) -> None:
+def draw(video: VideoInfo | None) -> None:
     """Draw the form; without a video it can't be submitted.
 
     Its values survive a change of language and page.
     """
-    _draw_template(services, language)
-    needs_question = services.templates.find(st.session_state["template"]).needs_question
+    _draw_template()
+    needs_question = services().templates.find(st.session_state["template"]).needs_question
     st.text_area(
-        t("ui.question_needed" if needs_question else "ui.question_optional", language),
+        t("ui.question_needed" if needs_question else "ui.question_optional"),
         key="question",
-        placeholder=t("ui.question_example", language),
+        placeholder=t("ui.question_example"),
         max_chars=4000,
         height=96,
         persist_state="session",
     )
-    frame_options.draw(language)
+    frame_options.draw()
+    languages = {_SAME_AS_PAGE: t("ui.as_page")} | {code: t(f"language.{code}") for code in LANGUAGES}
     st.selectbox(
-        t("ui.report_language", language),
-        [_SAME_AS_PAGE, *LANGUAGES],
-        format_func=lambda code: t("ui.as_page" if code == _SAME_AS_PAGE else f"language.{code}", language),
+        t("ui.report_language"),
+        list(languages),
+        format_func=languages.__getitem__,
         key="report_language",
         persist_state="session",
     )
     if video:
-        _draw_plan(services, video, language)
-    _draw_start(services, video, language)
-    engine.draw_line(services, language)
+        _draw_plan(video)
+    _draw_start(video)
+    engine.draw_line()
 
 
-def _draw_start(services: Services, video: VideoInfo | None, language: Language) -> None:
+def _draw_start(video: VideoInfo | None) -> None:
     """Draw the start button, which says what will happen, and the one that starts without a download."""
-    now, count = missing_model.ready(services), len(page_state().video_ids)
-    missing_model.draw(services, now, language)
+    now, count = missing_model.ready(), len(page_state().video_ids)
+    missing_model.draw(now)
     st.button(
-        missing_model.start_words(now, language, count),
+        missing_model.start_words(now, count),
         key="start",
         type="primary" if missing_model.fits(now) else "secondary",
         icon=":material/auto_awesome:",
         width="stretch",
         disabled=video is None or not now.has_room,
         on_click=_start,
-        args=(services, language, now),
+        args=(now,),
     )
     if now.kind == "download":
         st.button(
-            t("ui.start_without" if count < 2 else "ui.start_without_all", language, n=count),
+            t("ui.start_without" if count < 2 else "ui.start_without_all", n=count),
             key="start_without",
             icon=":material/visibility_off:",
             width="stretch",
             disabled=video is None,
             on_click=_start,
-            args=(services, language, None),
+            args=(None,),
         )
 
 
-def draw_found(services: Services, job: JobSnapshot, language: Language) -> None:
+def draw_found(job: JobSnapshot) -> None:
     """Show that the report already existed when it was asked for, with its date and a button for a new one."""
     if page_state().found_before != job.id:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(plain(t("ui.analysed_before", language, created=local_time(job.created))))
+        st.markdown(plain(t("ui.analysed_before", created=local_time(job.created))))
         st.button(
-            t("ui.repeat_request", language),
+            t("ui.repeat_request"),
             key="repeat_request",
             icon=":material/refresh:",
             on_click=resubmit,
-            args=(services, job),
+            args=(job,),
         )
 
 
-def _draw_template(services: Services, language: Language) -> None:
-    templates = services.templates
+def _draw_template() -> None:
+    templates = services().templates
+    names = {key: template.name.of(language()) for key, template in templates.by_key.items()}
     st.selectbox(
-        t("ui.template", language),
-        list(templates.by_key),
-        format_func=lambda key: templates.by_key[key].name.of(language),
+        t("ui.template"),
+        list(names),
+        format_func=names.__getitem__,
         key="template",
         persist_state="session",
     )
-    if about := templates.find(st.session_state["template"]).about.of(language):
+    if about := templates.find(st.session_state["template"]).about.of(language()):
         st.caption(plain(about))
     for problem in templates.problems:
-        st.caption(f":orange[{plain(error_words(problem, language))}]")
+        st.caption(f":orange[{plain(error_words(problem))}]")
 
 
-def _draw_plan(services: Services, video: VideoInfo, language: Language) -> None:
+def _draw_plan(video: VideoInfo) -> None:
     """Draw the estimate; nothing while a range or time is invalid, which the start button reports."""
     try:
-        request = _request(services, video.path, video, language)
+        request = _request(video.path, video)
     except AppError:
         return
-    draw_estimate(services, video, request, language, videos=len(page_state().video_ids))
+    draw_estimate(video, request, videos=len(page_state().video_ids))
 
 
-def _request(services: Services, path: Path, video: VideoInfo | None, language: Language) -> AnalysisRequest:
+def _request(path: Path, video: VideoInfo | None) -> AnalysisRequest:
     """Build the request that the widgets describe.
 
     Raises:
@@ -135,82 +138,76 @@ def _request(services: Services, path: Path, video: VideoInfo | None, language: 
         path=path,
         template=st.session_state["template"],
         question=st.session_state["question"].strip(),
-        language=language if code == _SAME_AS_PAGE else code,
+        language=language() if code == _SAME_AS_PAGE else code,
         selection=chosen.selection,
         side=chosen.side,
     )
-    return replace(request, frames=chosen.frames or held_frames(services, video, request))
+    return replace(request, frames=chosen.frames or held_frames(video, request))
 
 
-def _start(services: Services, language: Language, now: Readiness | None) -> None:
+def _start(now: Readiness | None) -> None:
     """Submit a job for each video and open the first one.
 
     Args:
-        services: The services.
-        language: Language of the page.
         now: Readiness as the button showed it, None to analyse without a model.
     """
     state = page_state()
     with state.catching_errors():
-        template = services.templates.find(st.session_state["template"])
+        template = services().templates.find(st.session_state["template"])
         if template.needs_question and not st.session_state["question"].strip():
             raise InputError("question_empty")
         jobs = []
         if now:
-            missing_model.confirm(services, now)
+            missing_model.confirm(now)
         for video_id in state.video_ids:
-            request = _request(services, services.videos.path(video_id), None, language)
+            request = _request(services().videos.path(video_id), None)
             request = replace(request, use_model=now is not None)
-            jobs.append(services.jobs.submit(request, name=services.videos.name(video_id)))
+            jobs.append(services().jobs.submit(request, name=services().videos.name(video_id)))
         if jobs:
-            _open(services, jobs[0])
+            _open(jobs[0])
 
 
-def _open(services: Services, job_id: str) -> None:
+def _open(job_id: str) -> None:
     state = page_state()
     state.open_job(job_id)
-    state.found_before = job_id if services.jobs.snapshot(job_id).is_complete else ""
+    state.found_before = job_id if services().jobs.snapshot(job_id).is_complete else ""
 
 
-def reopen_form(services: Services, job: JobSnapshot) -> None:
+def reopen_form(job: JobSnapshot) -> None:
     """Show the form for the video of `job` again, with the job's question."""
     state = page_state()
-    state.choose_video(services.videos.find(job.request.path))
+    state.choose_video(services().videos.find(job.request.path))
     st.session_state["question"] = job.request.question
-    if job.request.template in services.templates.by_key:
+    if job.request.template in services().templates.by_key:
         st.session_state["template"] = job.request.template
 
 
-def resubmit(services: Services, job: JobSnapshot) -> None:
+def resubmit(job: JobSnapshot) -> None:
     """Submit the same request as a new analysis."""
     state = page_state()
     with state.catching_errors():
-        state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.follows, force=True))
+        state.open_job(services().jobs.submit(job.request, name=job.name, follows=job.follows, force=True))
 
 
-def draw_estimate(
-    services: Services, video: VideoInfo, request: AnalysisRequest, language: Language, *, videos: int = 1
-) -> None:
+def draw_estimate(video: VideoInfo, request: AnalysisRequest, *, videos: int = 1) -> None:
     """Draw the estimate in a few lines and a button that shows the prompt.
 
     Args:
-        services: The services.
         video: The video.
         request: What is asked.
-        language: Language of the page.
         videos: Number of videos that are asked about in the same way.
     """
-    estimate = services.planner(video, request, services.templates.find(request.template))
+    estimate = services().planner(video, request, services().templates.find(request.template))
     with st.container(border=True, gap="small", key="plan"):
-        st.markdown(f":material/route: **{plain(headline(estimate, language))}**")
-        each = [t("ui.plan_each", language, n=videos)] if videos > 1 else []
-        st.caption(plain(sentences([*each, *details(estimate, language)], language)))
-        if st.button(t("ui.prompt_exact", language), key="prompt_exact", type="tertiary", icon=":material/article:"):
-            show = st.dialog(t("ui.prompt_exact", language), width="large", icon=":material/article:")(_draw_prompt)
-            show(services, video, request, estimate, language)
+        st.markdown(f":material/route: **{plain(headline(estimate, language()))}**")
+        each = [t("ui.plan_each", n=videos)] if videos > 1 else []
+        st.caption(plain(sentences([*each, *details(estimate, language())], language())))
+        if st.button(t("ui.prompt_exact"), key="prompt_exact", type="tertiary", icon=":material/article:"):
+            show = st.dialog(t("ui.prompt_exact"), width="large", icon=":material/article:")(_draw_prompt)
+            show(video, request, estimate)
 
 
-def held_frames(services: Services, video: VideoInfo | None, request: AnalysisRequest) -> int:
+def held_frames(video: VideoInfo | None, request: AnalysisRequest) -> int:
     """Return the number of frames that one request holds.
 
     Raises:
@@ -218,16 +215,14 @@ def held_frames(services: Services, video: VideoInfo | None, request: AnalysisRe
         DecodeError: The video can't be decoded.
     """
     video = video or resources.probe_video(request.path)
-    return services.planner.held_frames(video, request, services.templates.find(request.template))
+    return services().planner.held_frames(video, request, services().templates.find(request.template))
 
 
-def _draw_prompt(
-    services: Services, video: VideoInfo, request: AnalysisRequest, estimate: Estimate, language: Language
-) -> None:
+def _draw_prompt(video: VideoInfo, request: AnalysisRequest, estimate: Estimate) -> None:
     """Draw the messages, each with a copy button."""
-    st.caption(t("ui.prompt_is" if estimate.parts <= 1 else "ui.prompt_is_part", language))
+    st.caption(t("ui.prompt_is" if estimate.parts <= 1 else "ui.prompt_is_part"))
     frames = _examples(video, request, estimate)
-    template = services.templates.find(request.template)
+    template = services().templates.find(request.template)
     for role, text in exact_prompt(request, template, frames, estimate.parts):
         st.markdown(f"`{role}`")
         st.code(text, language=None, wrap_lines=True, height=_PROMPT_HEIGHT)

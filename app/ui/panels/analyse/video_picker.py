@@ -6,19 +6,15 @@ When all files have arrived and were probed, it reports the ids of the videos an
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Language
-from app.i18n import t
+from app.core import AppError
 from app.ui import resources
 from app.ui.components.assets import component
+from app.ui.context import language, services, t
 from app.ui.formatting import plain
 from app.ui.state import page_state
-
-if TYPE_CHECKING:
-    from app.services import Services
 
 PIECE_BYTES = 8 * 2**20
 """Size of one piece of an upload. Chosen by hand; not tuned."""
@@ -30,21 +26,21 @@ _WORDS = (
 _mount = component("uploader")
 
 
-def draw(services: Services, language: Language) -> None:
+def draw() -> None:
     """Draw the ways to choose a video, the upload first because it is the most common."""
-    draw_uploader(language, key="uploader", on_uploaded=_uploaded)
-    if services.settings.input_dirs:
+    draw_uploader(key="uploader", on_uploaded=_uploaded)
+    if services().settings.input_dirs:
         st.text_input(
-            t("ui.path", language),
+            t("ui.path"),
             key="path",
-            placeholder=str(services.settings.input_dirs[0] / "video.mp4"),
-            on_change=lambda: _choose(lambda: services.videos.from_path(st.session_state["path"])),
+            placeholder=str(services().settings.input_dirs[0] / "video.mp4"),
+            on_change=lambda: _choose(lambda: services().videos.from_path(st.session_state["path"])),
         )
     st.button(
-        t("ui.use_sample", language),
+        t("ui.use_sample"),
         key="use_sample",
         icon=":material/play_circle:",
-        on_click=lambda: _choose(services.videos.sample),
+        on_click=lambda: _choose(services().videos.sample),
     )
 
 
@@ -54,15 +50,15 @@ def _uploaded(video_ids: list[str], refused: list[str]) -> None:
     state.refused = tuple(refused)
 
 
-def draw_chosen(services: Services, language: Language) -> None:
+def draw_chosen() -> None:
     """Draw a line for each of several chosen videos, with buttons that show or remove it."""
     state = page_state()
     if len(state.video_ids) < 2:
         return
-    st.markdown(f"**{t('ui.chosen_videos', language, n=len(state.video_ids))}**")
-    st.caption(t("ui.chosen_how", language))
+    st.markdown(f"**{t('ui.chosen_videos', n=len(state.video_ids))}**")
+    st.caption(t("ui.chosen_how"))
     for video_id in state.video_ids:
-        name = _name(services, video_id)
+        name = _name(video_id)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.button(
                 plain(name),
@@ -74,19 +70,19 @@ def draw_chosen(services: Services, language: Language) -> None:
                 args=(video_id,),
             )
             st.button(
-                t("ui.remove_video", language),
+                t("ui.remove_video"),
                 key=f"leave-{video_id}",
                 type="tertiary",
                 icon=":material/close:",
-                help=plain(t("ui.remove_video_help", language, name=name)),
+                help=plain(t("ui.remove_video_help", name=name)),
                 on_click=_leave_out,
                 args=(video_id,),
             )
 
 
-def _name(services: Services, video_id: str) -> str:
+def _name(video_id: str) -> str:
     try:
-        return services.videos.name(video_id)
+        return services().videos.name(video_id)
     except AppError:  # it was removed; submitting reports that
         return video_id
 
@@ -107,11 +103,10 @@ def _choose(find: Callable[[], str]) -> None:
         state.choose_video(find())
 
 
-def draw_uploader(language: Language, *, key: str, on_uploaded: Callable[[list[str], list[str]], None]) -> None:
+def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], None]) -> None:
     """Draw the drop zone.
 
     Args:
-        language: Language of the texts.
         key: The widget key.
         on_uploaded: Called before the page is drawn again, with the ids of the videos and a sentence on each file
             that is not a video.
@@ -119,10 +114,10 @@ def draw_uploader(language: Language, *, key: str, on_uploaded: Callable[[list[s
     data = {
         "url": resources.api_url("uploads", with_key=False),
         "key": resources.installed().key,
-        "lang": language,
+        "lang": language(),
         "piece_bytes": PIECE_BYTES,
         # The browser fills in the placeholders.
-        "words": {word: t(f"ui.upload_{word}", language, **_PLACEHOLDERS) for word in _WORDS},
+        "words": {word: t(f"ui.upload_{word}", **_PLACEHOLDERS) for word in _WORDS},
     }
     _mount(key=key, data=data, on_uploaded_change=lambda: on_uploaded(*_read(st.session_state[key]["uploaded"])))
 

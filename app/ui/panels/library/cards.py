@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
-from app.core import UNKNOWN_PATH, Language, base_name
-from app.i18n import t
+from app.core import UNKNOWN_PATH, base_name
 from app.store import Hit, LibraryEntry
 from app.ui import resources
 from app.ui.components.assets import component
+from app.ui.context import services, t
 from app.ui.formatting import local_time, short_clock
 from app.ui.panels.analyse import time_range
 from app.ui.panels.library import filters
 from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
-
-if TYPE_CHECKING:
-    from app.services import Services
 
 PAGE = 24
 """Cards on a page. Chosen by hand; not tuned."""
@@ -45,10 +41,10 @@ class ResultPage:
     near: dict[str, int]
 
 
-def found(services: Services) -> ResultPage:
+def found() -> ResultPage:
     """Find the analyses that the address asks for."""
-    library, query = services.jobs.library, filters.query()
-    near = {one.job_id: one.place for one in filters.near(services)}
+    library, query = services().jobs.library, filters.query()
+    near = {one.job_id: one.place for one in filters.near()}
     total = library.count(query, near=list(near))
     page = min(filters.page(), max(1, -(-total // PAGE)))
     order = filters.order()
@@ -56,26 +52,26 @@ def found(services: Services) -> ResultPage:
     return ResultPage(entries, total, near)
 
 
-def draw(services: Services, shown: ResultPage, language: Language) -> None:
+def draw(shown: ResultPage) -> None:
     """Draw the number of results, the cards, and the page buttons."""
     entries, total = shown.entries, shown.total
     if not entries:
-        is_empty = not any(services.jobs.library.choices()["state"])
-        st.info(t("library.empty" if is_empty else "library.none", language), icon=":material/search_off:")
+        is_empty = not any(services().jobs.library.choices()["state"])
+        st.info(t("library.empty" if is_empty else "library.none"), icon=":material/search_off:")
         return
     pages = -(-total // PAGE)
     first = (min(filters.page(), pages) - 1) * PAGE + 1
     key = "library.count" if pages == 1 else "library.count_range"
-    st.caption(t(key, language, first=first, last=first + len(entries) - 1, total=total))
+    st.caption(t(key, first=first, last=first + len(entries) - 1, total=total))
     typed = filters.query().words
-    words = {word: t(f"library.{word}", language) for word in _WORDS}
-    words["open_at"] = t("library.open_at", language, time="{time}")  # filled in by the browser
-    library, near = services.jobs.library, shown.near
+    words = {word: t(f"library.{word}") for word in _WORDS}
+    words["open_at"] = t("library.open_at", time="{time}")  # filled in by the browser
+    library, near = services().jobs.library, shown.near
     draw_cards(
-        [_card(services, one, library.hits(one.id, typed, near=near.get(one.id)), language) for one in entries],
+        [_card(one, library.hits(one.id, typed, near=near.get(one.id))) for one in entries],
         words=words,
         key="library_cards",
-        callbacks=CardCallbacks(_open, page_state().choose, partial(_rename, services)),
+        callbacks=CardCallbacks(_open, page_state().choose, _rename),
     )
     if pages > 1:
         _draw_pages(pages)
@@ -89,24 +85,24 @@ def _draw_pages(pages: int) -> None:
     )
 
 
-def _card(services: Services, entry: LibraryEntry, hits: list[Hit], language: Language) -> LibraryCard:
-    part = time_range.format_stored_range(entry.start_seconds, entry.end_seconds, language, digits=0)
+def _card(entry: LibraryEntry, hits: list[Hit]) -> LibraryCard:
+    part = time_range.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0)
     asked = f"“{entry.question}”" if entry.question else ""
-    kind = template_name(services, entry.template, language)
-    counts = [t("library.frames", language, n=entry.num_frames)] if entry.num_frames else []
+    kind = template_name(entry.template)
+    counts = [t("library.frames", n=entry.num_frames)] if entry.num_frames else []
     made = local_time(entry.created)
-    counts += [t("library.findings", language, n=entry.num_findings)] if entry.num_findings else []
+    counts += [t("library.findings", n=entry.num_findings)] if entry.num_findings else []
     return LibraryCard(
         id=entry.id,
         name=entry.name,
         title=entry.title,
         cover=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
-        icon=services.jobs.state_of(entry),
+        icon=services().jobs.state_of(entry),
         length=short_clock(entry.seconds) if entry.seconds else "",
         facts=list(filter(None, (asked, _line(part, base_name(entry.model), *counts), _line(made, kind)))),
-        badges=list(_badges(services, entry, language)),
+        badges=list(_badges(entry)),
         is_chosen=entry.id in page_state().chosen,
-        hits=[_hit(hit, language) for hit in hits],
+        hits=[_hit(hit) for hit in hits],
     )
 
 
@@ -114,25 +110,25 @@ def _line(*parts: str) -> str:
     return " · ".join(filter(None, parts))
 
 
-def _badges(services: Services, entry: LibraryEntry, language: Language) -> Iterator[tuple[str, str]]:
-    state = services.jobs.state_of(entry)
-    yield _KINDS.get(state, ""), t(f"library.state.{state}", language)
+def _badges(entry: LibraryEntry) -> Iterator[tuple[str, str]]:
+    state = services().jobs.state_of(entry)
+    yield _KINDS.get(state, ""), t(f"library.state.{state}")
     if entry.mode == "text":
-        yield "", f"⚠️ {t('library.text_mode', language)}"
+        yield "", f"⚠️ {t('library.text_mode')}"
     if entry.path == str(UNKNOWN_PATH):
-        yield "", t("library.other_machine", language)
+        yield "", t("library.other_machine")
     for tag in entry.tags:
         yield "tag", tag
 
 
-def _hit(hit: Hit, language: Language) -> HitView:
+def _hit(hit: Hit) -> HitView:
     pieces, end = [], 0
     for start, stop in hit.marks:
         pieces += [(hit.text[end:start], False), (hit.text[start:stop], True)]
         end = stop
     pieces.append((hit.text[end:], False))
     time = short_clock(hit.seconds) if hit.seconds is not None else ""
-    kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
+    kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near")
     return HitView(kind, time, hit.seconds, [piece for piece in pieces if piece[0]])
 
 
@@ -141,9 +137,9 @@ def _open(job_id: str, seconds: float | None) -> None:
     page_state().position_seconds = seconds or 0.0
 
 
-def _rename(services: Services, job_id: str, name: str) -> None:
+def _rename(job_id: str, name: str) -> None:
     with page_state().catching_errors():
-        services.jobs.rename(job_id, name)
+        services().jobs.rename(job_id, name)
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import streamlit as st
 
-from app.core import AppError, Language, base_name
-from app.i18n import LANGUAGES, t
+from app.core import AppError, base_name
+from app.i18n import LANGUAGES
 from app.store import LibraryQuery, Order
+from app.ui.context import services, t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.library.semantic_index import NearPassage
-    from app.services import Services
 
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
@@ -61,73 +61,74 @@ def page() -> int:
     return max(1, int(value)) if value.isascii() and value.isdecimal() and len(value) < 7 else 1
 
 
-def near(services: Services) -> list[NearPassage]:
+def near() -> list[NearPassage]:
     """Find text with the same meaning as the searched words; nothing where no embedding model is set or it fails."""
     words = page_state().filter_value("q")
-    if services.semantic_index is None or not words:
+    semantic_index = services().semantic_index
+    if semantic_index is None or not words:
         return []
     try:
-        return services.semantic_index.near(words)
+        return semantic_index.near(words)
     except AppError as error:
-        services.semantic_index.error = error
+        semantic_index.error = error
         return []
 
 
-def _draw_meaning(services: Services, language: Language) -> None:
+def _draw_meaning() -> None:
     """Show why the search by meaning isn't complete."""
-    semantic_index = services.semantic_index
+    semantic_index = services().semantic_index
     if semantic_index is None:
         return
     if semantic_index.error:
-        why = error_words(semantic_index.error, language)
-        st.warning(plain(t("library.meaning_failed", language, why=why)), icon=":material/warning:")
+        why = error_words(semantic_index.error)
+        st.warning(plain(t("library.meaning_failed", why=why)), icon=":material/warning:")
     elif semantic_index.num_left:
-        st.caption(t("library.indexing_meaning", language, n=semantic_index.num_left))
+        st.caption(t("library.indexing_meaning", n=semantic_index.num_left))
 
 
-def draw(services: Services, language: Language) -> None:
+def draw() -> None:
     """Draw the search box and the filters, which are folded away while none is set."""
-    library = services.jobs.library
+    library = services().jobs.library
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _sync_widget("q", page_state().filter_value("q"))
-        about = [t("library.search_help", language)]
-        if services.semantic_index is None:
-            about.append(t("library.no_meaning", language))
+        about = [t("library.search_help")]
+        if services().semantic_index is None:
+            about.append(t("library.no_meaning"))
         st.text_input(
-            t("library.search", language),
+            t("library.search"),
             key="library_q",
             type="search",
             live=_PAUSE,
-            placeholder=t("library.search_example", language),
+            placeholder=t("library.search_example"),
             help="\n\n".join(about),
             width=_SEARCH_WIDTH,
             on_change=_store_filter,
             args=("q",),
         )
-        _choice("sort", {one: t(f"library.order.{one}", language) for one in get_args(Order)}, language, width=160)
+        _choice("sort", {one: t(f"library.order.{one}") for one in get_args(Order)}, width=160)
     if library.is_plain:
-        st.caption(t("library.plain", language))
+        st.caption(t("library.plain"))
     if page_state().filter_value("q"):
-        _draw_meaning(services, language)
+        _draw_meaning()
     is_set = any(page_state().filter_value(name) for name in _FILTERS)
-    with st.expander(t("library.filters", language), icon=":material/filter_list:", expanded=is_set):
+    with st.expander(t("library.filters"), icon=":material/filter_list:", expanded=is_set):
         choices = library.choices()
         with st.container(horizontal=True):
             for name in _FILTERS[:-1]:
                 counts = choices[_COLUMNS.get(name, name)]
-                _choice(name, _labels(name, counts, _labeller(services, name, language)), language)
-            _choice("made", {one: t(f"library.time.{one}", language) for one in _DAYS}, language)
+                _choice(name, _labels(name, counts, _labeller(name)))
+            _choice("made", {one: t(f"library.time.{one}") for one in _DAYS})
         if is_set:
-            st.button(t("library.clear", language), key="library_clear", icon=":material/close:", on_click=_clear)
+            st.button(t("library.clear"), key="library_clear", icon=":material/close:", on_click=_clear)
 
 
-def _labeller(services: Services, name: str, language: Language) -> Callable[[str], str]:
+def _labeller(name: str) -> Callable[[str], str]:
     """Return the function that labels the values of a filter."""
     by_name: Mapping[str, Callable[[str], str]] = {
-        "state": lambda value: t(f"library.state.{value}", language),
+        "state": lambda value: t(f"library.state.{value}"),
         "model": base_name,
-        "template": lambda value: template_name(services, value, language),
-        "in": lambda value: t(f"language.{value}", language) if value in LANGUAGES else value,
+        "template": lambda value: template_name(value),
+        "in": lambda value: t(f"language.{value}") if value in LANGUAGES else value,
     }
     return by_name.get(name, str)
 
@@ -136,7 +137,7 @@ def _labels(name: str, counts: Mapping[str, int], label: Callable[[str], str]) -
     return {value: f"{label(value)} ({count})" for value, count in counts.items()}
 
 
-def _choice(name: str, labels: Mapping[str, str], language: Language, *, width: int | None = None) -> None:
+def _choice(name: str, labels: Mapping[str, str], *, width: int | None = None) -> None:
     """Draw a select box whose value goes into the address; a filter also offers all values."""
     is_filter = name in _FILTERS
     values = ["", *labels] if is_filter else list(labels)
@@ -145,9 +146,9 @@ def _choice(name: str, labels: Mapping[str, str], language: Language, *, width: 
         values.append(chosen)
     _sync_widget(name, chosen)
     label = {"in": "by_language", "made": "by_time", "sort": "sort"}.get(name, f"by_{name}")
-    empty = t("library.time.all" if name == "made" else "library.any", language)
+    empty = t("library.time.all" if name == "made" else "library.any")
     st.selectbox(
-        t(f"library.{label}", language),
+        t(f"library.{label}"),
         values,
         format_func=lambda value: labels.get(value, value) if value else empty,
         key=f"library_{name}",

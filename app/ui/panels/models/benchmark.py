@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Language, gib_number
-from app.i18n import t
+from app.core import AppError, gib_number
 from app.i18n.formatting import exactly
 from app.models import Proposal, check_entry
 from app.services import HardwareProfile, model_benchmarks, start_benchmark
 from app.store import Measured
 from app.ui import resources
 from app.ui.components import tables
+from app.ui.context import language, services, t
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings
 from app.ui.panels.models.current_model import is_changing
@@ -23,7 +23,6 @@ from app.ui.state import page_state
 if TYPE_CHECKING:
     from app.analysis import BenchmarkResult
     from app.core import VideoInfo
-    from app.services import Services
 
 _POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"
@@ -33,14 +32,7 @@ _CPU_SECONDS, _GPU_SECONDS = 420, 180
 """Duration of a benchmark: of a model of 3 billion parameters on two CPU cores, and on a GPU."""
 
 
-def draw(
-    services: Services,
-    choice: ModelChoice,
-    proposal: Proposal | None,
-    here: HardwareProfile,
-    wanted: ModelSettings,
-    language: Language,
-) -> None:
+def draw(choice: ModelChoice, proposal: Proposal | None, here: HardwareProfile, wanted: ModelSettings) -> None:
     """Draw the benchmark; nothing for a model that doesn't fit or can't be benchmarked here."""
     if proposal is None or choice.entry is None or not proposal.entry.sees:
         return
@@ -48,79 +40,68 @@ def draw(
         check_entry(choice.entry)
     except AppError:
         return
-    is_open = _is_open(services, choice.model)
-    with st.expander(t("models.benchmark.title", language), icon=":material/speed:", expanded=is_open):
-        every = _POLL_SECONDS if services.benchmarks.runs else None
-        st.fragment(_draw, run_every=every)(services, proposal, here, wanted, services.benchmarks.runs, language)
+    is_open = _is_open(choice.model)
+    with st.expander(t("models.benchmark.title"), icon=":material/speed:", expanded=is_open):
+        every = _POLL_SECONDS if services().benchmarks.runs else None
+        st.fragment(_draw, run_every=every)(proposal, here, wanted, services().benchmarks.runs)
 
 
-def _is_open(services: Services, model: str) -> bool:
-    now = services.benchmarks.now
+def _is_open(model: str) -> bool:
+    now = services().benchmarks.now
     return now is not None and (now.state == "running" or now.model == model)
 
 
-def latest(services: Services, model: str, here: HardwareProfile) -> Measured | None:
+def latest(model: str, here: HardwareProfile) -> Measured | None:
     """Return the latest benchmark of this model on this machine, or None."""
-    return model_benchmarks.latest_trials(services.settings.data_dir, here.device).get(model)
+    return model_benchmarks.latest_trials(services().settings.data_dir, here.device).get(model)
 
 
-def _draw(
-    services: Services,
-    proposal: Proposal,
-    here: HardwareProfile,
-    wanted: ModelSettings,
-    did_run: bool,
-    language: Language,
-) -> None:
-    benchmarks = services.benchmarks
+def _draw(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings, did_run: bool) -> None:
+    benchmarks = services().benchmarks
     if benchmarks.runs != did_run:
         st.rerun()
     now, id_ = benchmarks.now, proposal.entry.id
     if now and now.state == "running":
-        words = t("models.benchmark.running", language, model=short_model_name(now.model))
+        words = t("models.benchmark.running", model=short_model_name(now.model))
         st.markdown(f":material/progress_activity: {plain(words)}")
         if now.progress:
-            draw_phase(now.progress, language)
-        cancel = t("models.benchmark.cancel", language)
+            draw_phase(now.progress)
+        cancel = t("models.benchmark.cancel")
         st.button(cancel, key="trial_cancel", icon=":material/close:", on_click=benchmarks.cancel)
     else:
-        _draw_offer(services, proposal, here, wanted, language)
+        _draw_offer(proposal, here, wanted)
         if now and now.model == id_ and now.state == "failed" and now.error:
-            st.error(plain(error_words(now.error, language)), icon=":material/error:")
+            st.error(plain(error_words(now.error)), icon=":material/error:")
         elif now and now.model == id_ and now.state == "cancelled":
-            st.caption(t("models.benchmark.cancelled", language))
-    if measured := latest(services, id_, here):
-        _draw_measured(measured, language)
+            st.caption(t("models.benchmark.cancelled"))
+    if measured := latest(id_, here):
+        _draw_measured(measured)
 
 
 # ---- before ----------------------------------------------------------------------------------------------------------
 
 
-def _draw_offer(
-    services: Services, proposal: Proposal, here: HardwareProfile, wanted: ModelSettings, language: Language
-) -> None:
+def _draw_offer(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings) -> None:
     written = wanted.written or {}
     needed, free = model_benchmarks.needed_bytes(proposal, written), model_benchmarks.free_bytes()
     minutes = max(1, round(_expected_seconds(proposal, here) / 60))
     amounts = {"minutes": minutes, "needed": gib_number(needed), "free": gib_number(free)}
-    st.caption(plain(t("models.benchmark.about", language, **amounts)))
-    status, running = services.engine.status(), len(services.jobs.running())
+    st.caption(plain(t("models.benchmark.about", **amounts)))
+    status, running = services().engine.status(), len(services().jobs.running())
     ends = status.kind != "remote" and status.state in ("starting", "ready") and needed > free
     if ends:
-        st.info(
-            plain(t("models.benchmark.ends", language, model=short_model_name(status.model))), icon=":material/info:"
-        )
+        st.info(plain(t("models.benchmark.ends", model=short_model_name(status.model))), icon=":material/info:")
     elif needed > free:
-        st.warning(plain(t("models.benchmark.too_little", language, **amounts)), icon=":material/memory:")
+        st.warning(plain(t("models.benchmark.too_little", **amounts)), icon=":material/memory:")
     if running:
-        st.caption(t("models.benchmark.waits", language, n=running))
+        st.caption(t("models.benchmark.waits", n=running))
     st.button(
-        t("models.benchmark.begin", language),
+        t("models.benchmark.begin"),
         key="trial_begin",
         icon=":material/play_arrow:",
-        disabled=wanted.config is None or is_changing(services) or (needed > free and not ends),
+        disabled=wanted.config is None or is_changing() or (needed > free and not ends),
         on_click=_begin,
-        args=(services, proposal, wanted),
+        args=(proposal, wanted),
     )
 
 
@@ -131,65 +112,65 @@ def _expected_seconds(proposal: Proposal, here: HardwareProfile) -> float:
     return 60 + _CPU_SECONDS * proposal.entry.shape.active_parameters / 3.75e9
 
 
-def _begin(services: Services, proposal: Proposal, wanted: ModelSettings) -> None:
+def _begin(proposal: Proposal, wanted: ModelSettings) -> None:
     with page_state().catching_errors("model_error"):
-        start_benchmark(services, proposal, wanted.written or {})
+        start_benchmark(services(), proposal, wanted.written or {})
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------
 
 
-def _draw_measured(measured: Measured, language: Language) -> None:
+def _draw_measured(measured: Measured) -> None:
     from app.analysis import parse_result
 
     trial = parse_result(measured)
     if trial is None:
         return
-    st.markdown(f"**{plain(t('models.benchmark.measured', language, at=str(measured.get('at', ''))))}**")
+    st.markdown(f"**{plain(t('models.benchmark.measured', at=str(measured.get('at', ''))))}**")
     figures = {"seconds": f"{trial.load_seconds:.0f}", "gib": gib_number(trial.peak_bytes)}
     lines = [
-        t("models.benchmark_load", language, **figures),
-        t(f"models.benchmark_memory_{trial.device}", language, **figures),
-        t("models.benchmark_speed", language, pace=f"{trial.tokens_per_second:.1f}"),
+        t("models.benchmark_load", **figures),
+        t(f"models.benchmark_memory_{trial.device}", **figures),
+        t("models.benchmark_speed", pace=f"{trial.tokens_per_second:.1f}"),
     ]
     st.markdown(plain("\n".join(lines)))
     if trial.frames:
-        heads = [t(f"models.column_{name}", language) for name in ("size", "each", "alone", "tokens")]
+        heads = [t(f"models.column_{name}") for name in ("size", "each", "alone", "tokens")]
         rows = [
             [f"{one.width}\u00a0×\u00a0{one.height}",
-             t("models.each_of", language, n=one.together, seconds=f"{one.each_seconds:.2f}"),
-             exactly(one.alone_seconds, language, digits=2), f"{one.tokens:.0f}"]
+             t("models.each_of", n=one.together, seconds=f"{one.each_seconds:.2f}"),
+             exactly(one.alone_seconds, language(), digits=2), f"{one.tokens:.0f}"]
             for one in trial.frames
         ]  # fmt: skip
         tables.draw_table(heads, rows, key="trial_frames_table", numbers=(2, 3))
-        _draw_estimate(trial, language)
-    st.caption(t("models.benchmark_noise", language))
+        _draw_estimate(trial)
+    st.caption(t("models.benchmark_noise"))
 
 
-def _draw_estimate(trial: BenchmarkResult, language: Language) -> None:
+def _draw_estimate(trial: BenchmarkResult) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
     from app.analysis import estimate_analysis
     from app.i18n.formatting import span
 
     number = st.number_input(
-        t("models.benchmark.frames", language), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,
+        t("models.benchmark.frames"), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,
         persist_state="session",
     )  # fmt: skip
     name, video = _open_video()
     estimate = estimate_analysis(trial, int(number or _DEFAULT_FRAMES), video)
     if estimate and estimate.seconds:
-        values = {"frames": estimate.frames, "time": span(*estimate.seconds, language), "name": name}
+        values = {"frames": estimate.frames, "time": span(*estimate.seconds, language()), "name": name}
         key = "models.benchmark.of_video" if video else "models.benchmark_analysis"
-        st.markdown(f":material/schedule: {plain(t(key, language, **values))}")
+        st.markdown(f":material/schedule: {plain(t(key, **values))}")
 
 
 def _open_video() -> tuple[str, VideoInfo | None]:
     """Return name and probe result of the open video; of several, the first."""
-    services, video_id = resources.services(), page_state().video_id
+    video_id = page_state().video_id
     if not video_id:
         return "", None
     try:
-        path = services.videos.path(video_id)
-        return services.videos.name(video_id), resources.probe_video(path)
+        path = services().videos.path(video_id)
+        return services().videos.name(video_id), resources.probe_video(path)
     except AppError:  # the Analyse page reports it
         return "", None

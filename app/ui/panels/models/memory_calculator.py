@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.core import GIB, Language, gib_text
-from app.i18n import t
+from app.core import GIB, gib_text
 from app.models import (
     FORMATS,
     Catalogue,
@@ -23,6 +22,7 @@ from app.models import (
 )
 from app.services import CARD_SIZES_GIB, HardwareProfile
 from app.ui.components import charts, tables
+from app.ui.context import t
 from app.ui.formatting import plain
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _PICTURES = {
     1280 * 720: "1280 × 720",
     1920 * 1080: "1920 × 1080",
     3840 * 2160: "3840 × 2160",
-    0: "",
 }
 _STORED: Literal["stored"] = "stored"
 _SHARE = 0.9
@@ -44,58 +43,60 @@ _CARDS = {7.5: "RTX 20", 8.0: "RTX 30, A100", 8.9: "RTX 40, L40", 9.0: "H100"}
 """GPUs that introduced a compute capability, by their common names."""
 
 
-def draw(catalogue: Catalogue, here: HardwareProfile, language: Language) -> None:
+def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the settings, the bar, and the terms with their formulas."""
     entries = catalogue.by_id
     wide, narrow = st.columns([3, 2])
-    model = wide.selectbox(t("models.page.calculation_model", language), list(entries), key="sum_model")
+    model = wide.selectbox(t("models.page.calculation_model"), list(entries), key="sum_model")
     shape = entries[model].shape
     device: Device = narrow.segmented_control(
-        t("models.page.calculation_where", language),
+        t("models.page.calculation_where"),
         ("gpu", "cpu"),
         default=here.device,
         format_func=str.upper,
         required=True,
         key="sum_where",
     )
-    plan, size_gib = _draw_controls(shape, device, here, language)
+    plan, size_gib = _draw_controls(shape, device, here)
     sum_ = estimate_memory(shape, plan)
-    _draw_bar(sum_, size_gib, language)
+    _draw_bar(sum_, size_gib)
     if device == "gpu":
-        _draw_sizes(shape, sum_, language)
-    _draw_terms(sum_, language)
+        _draw_sizes(shape, sum_)
+    _draw_terms(sum_)
 
 
-def _draw_controls(shape: Shape, device: Device, here: HardwareProfile, language: Language) -> tuple[Plan, float]:
+def _draw_controls(shape: Shape, device: Device, here: HardwareProfile) -> tuple[Plan, float]:
     """Draw the controls; return the plan they describe, and the GiB of a GPU or of the memory."""
     first, second = st.columns(3), st.columns(3)
+    formats = {key: _format_name(shape, key) for key in (_STORED, *_formats(shape, device))}
     form = first[0].selectbox(
-        t("models.page.calculation_format", language),
-        [_STORED, *_formats(shape, device)],
-        format_func=lambda key: _format_name(shape, key, language),
+        t("models.page.calculation_format"),
+        list(formats),
+        format_func=formats.__getitem__,
         key="sum_format",
     )
     length = first[1].selectbox(
-        t("models.page.calculation_length", language), _LENGTHS, index=2, format_func="{:,}".format, key="sum_length"
+        t("models.page.calculation_length"), _LENGTHS, index=2, format_func="{:,}".format, key="sum_length"
     )
-    sequences = first[2].number_input(t("models.page.calculation_sequences", language), 1, 256, 1, key="sum_sequences")
+    sequences = first[2].number_input(t("models.page.calculation_sequences"), 1, 256, 1, key="sum_sequences")
     picture = 0
     if shape.vision and shape.vision.pictures == "patches":
+        pictures = {**_PICTURES, 0: t("models.page.calculation_picture_most")}
         picture = second[0].selectbox(
-            t("models.page.calculation_picture", language),
-            list(_PICTURES),
+            t("models.page.calculation_picture"),
+            list(pictures),
             index=1,
-            format_func=lambda pixels: _PICTURES[pixels] or t("models.page.calculation_picture_most", language),
+            format_func=pictures.__getitem__,
             key="sum_picture",
         )
     tensor, pipeline = 1, 1
     if device == "gpu":
-        tensor = second[1].selectbox(t("models.page.calculation_tp", language), (1, 2, 4, 8), key="sum_tp")
-        pipeline = second[2].selectbox(t("models.page.calculation_pp", language), (1, 2, 4), key="sum_pp")
+        tensor = second[1].selectbox(t("models.page.calculation_tp"), (1, 2, 4, 8), key="sum_tp")
+        pipeline = second[2].selectbox(t("models.page.calculation_pp"), (1, 2, 4), key="sum_pp")
         if ways_to_divide(shape, tensor)[0] != tensor:
-            words = t("models.page.calculation_tp_bad", language, heads=shape.text.heads, n=tensor)
+            words = t("models.page.calculation_tp_bad", heads=shape.text.heads, n=tensor)
             st.warning(plain(words), icon=":material/warning:")
-    size = _draw_size(st.columns(3)[0], device, here, language)
+    size = _draw_size(st.columns(3)[0], device, here)
     plan = Plan(
         max_model_len=length,
         sequences=int(sequences),
@@ -110,19 +111,17 @@ def _draw_controls(shape: Shape, device: Device, here: HardwareProfile, language
     return plan, size
 
 
-def _draw_size(place: DeltaGenerator, device: Device, here: HardwareProfile, language: Language) -> float:
+def _draw_size(place: DeltaGenerator, device: Device, here: HardwareProfile) -> float:
     gib = here.bytes_each / GIB
     if device == "cpu":
         default = gib if here.card is None else 32.0
         return float(
-            place.number_input(
-                f"{t('models.page.calculation_memory', language)} (GiB)", 1.0, 4096.0, default, key="sum_ram"
-            )
+            place.number_input(f"{t('models.page.calculation_memory')} (GiB)", 1.0, 4096.0, default, key="sum_ram")
         )
     sizes = sorted({*CARD_SIZES_GIB, *((round(gib),) if here.card else ())})
     return float(
         place.selectbox(
-            t("models.page.calculation_card", language),
+            t("models.page.calculation_card"),
             sizes,
             index=sizes.index(round(gib) if here.card else 24),
             format_func="{} GiB".format,
@@ -143,17 +142,17 @@ def _formats(shape: Shape, device: Device) -> list[FormatKey]:
     ]
 
 
-def _format_name(shape: Shape, key: FormatKey | Literal["stored"], language: Language) -> str:
+def _format_name(shape: Shape, key: FormatKey | Literal["stored"]) -> str:
     if key != _STORED:
-        return t(f"models.format.{key}.name", language)
-    name = t(f"models.format.{format_of(shape).key}.name", language)
-    return t("models.page.calculation_stored", language, name=name)
+        return t(f"models.format.{key}.name")
+    name = t(f"models.format.{format_of(shape).key}.name")
+    return t("models.page.calculation_stored", name=name)
 
 
 # ---- result ----------------------------------------------------------------------------------------------------------
 
 
-def _draw_bar(sum_: MemoryEstimate, size_gib: float, language: Language) -> None:
+def _draw_bar(sum_: MemoryEstimate, size_gib: float) -> None:
     available = size_gib * GIB * _SHARE
     key = "calculation_of_card" if sum_.plan.device == "gpu" else "calculation_of_cpu"
     amounts = {
@@ -161,28 +160,28 @@ def _draw_bar(sum_: MemoryEstimate, size_gib: float, language: Language) -> None
         "there": gib_text(available, digits=2),
         "size": f"{size_gib:.4g}",
     }
-    about = t(f"models.page.{key}", language, **amounts)
+    about = t(f"models.page.{key}", **amounts)
     fits = sum_.card_bytes <= available
     st.markdown(
         f":{'green' if fits else 'red'}[{':material/check_circle:' if fits else ':material/error:'}] {plain(about)}"
     )
     parts = [
-        charts.BarPart(t(f"models.term.{one.key}", language), one.card_bytes, gib_text(one.card_bytes, digits=2))
+        charts.BarPart(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes, digits=2))
         for one in sum_.terms
     ]
     charts.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
 
 
-def _draw_sizes(shape: Shape, sum_: MemoryEstimate, language: Language) -> None:
+def _draw_sizes(shape: Shape, sum_: MemoryEstimate) -> None:
     sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * _SHARE]
     if not sizes:
-        st.caption(plain(t("models.page.calculation_fits_none", language, n=sum_.plan.cards)))
+        st.caption(plain(t("models.page.calculation_fits_none", n=sum_.plan.cards)))
         return
-    words = t("models.page.calculation_fits", language, sizes=" · ".join(f"{size} GB" for size in sizes))
+    words = t("models.page.calculation_fits", sizes=" · ".join(f"{size} GB" for size in sizes))
     st.caption(plain(words + (f" × {sum_.plan.cards}" if sum_.plan.cards > 1 else "")))
 
 
-def _draw_terms(sum_: MemoryEstimate, language: Language) -> None:
+def _draw_terms(sum_: MemoryEstimate) -> None:
     names = ("term", "card", "total", "formula") if sum_.plan.cards > 1 else ("term", "card", "formula")
     rows = []
     for term in sum_.terms:
@@ -190,46 +189,43 @@ def _draw_terms(sum_: MemoryEstimate, language: Language) -> None:
         amounts = [gib_text(size, digits=2) for size in sizes]
         rows.append(
             [
-                t(f"models.term.{term.key}", language),
+                t(f"models.term.{term.key}"),
                 *amounts,
-                t(f"models.formula.{term.formula}", language, **term.values),
+                t(f"models.formula.{term.formula}", **term.values),
             ]
         )
     sizes = (sum_.card_bytes, sum_.total_bytes)[: 2 if sum_.plan.cards > 1 else 1]
     amounts = [gib_text(size, digits=2) for size in sizes]
-    rows.append([t("models.together", language), *amounts, ""])
-    heads = [t(f"models.column_{name}", language) for name in names]
+    rows.append([t("models.together"), *amounts, ""])
+    heads = [t(f"models.column_{name}") for name in names]
     if sum_.plan.cards == 1:
-        heads[1] = t("models.page.memory", language)
+        heads[1] = t("models.page.memory")
     tables.draw_table(heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,))
-    st.caption(plain(t("models.per_token", language, kib=f"{sum_.cache_bytes_per_token / 1024:.4g}")))
-    st.caption(plain(t("models.estimate", language)))
+    st.caption(plain(t("models.per_token", kib=f"{sum_.cache_bytes_per_token / 1024:.4g}")))
+    st.caption(plain(t("models.estimate")))
 
 
-def draw_formats(language: Language) -> None:
+def draw_formats() -> None:
     """Draw the table, and a note on the quality that a format costs."""
-    st.caption(t("models.page.formats_about", language))
-    heads = [
-        t(f"models.column_{name}", language)
-        for name in ("format", "bits", "seven", "capability", "full", "cpu", "about")
-    ]
-    tables.draw_table(heads, [_cells(one, language) for one in FORMATS], key="model_formats", numbers=(1, 2), wide=(6,))
-    st.caption(t("models.quality", language))
+    st.caption(t("models.page.formats_about"))
+    heads = [t(f"models.column_{name}") for name in ("format", "bits", "seven", "capability", "full", "cpu", "about")]
+    tables.draw_table(heads, [_cells(one) for one in FORMATS], key="model_formats", numbers=(1, 2), wide=(6,))
+    st.caption(t("models.quality"))
 
 
-def _cells(one: NumberFormat, language: Language) -> list[str]:
+def _cells(one: NumberFormat) -> list[str]:
     return [
-        t(f"models.format.{one.key}.name", language),
+        t(f"models.format.{one.key}.name"),
         f"{one.bits:.4g}",
         f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
-        _since(one.least_capability, language),
-        _since(one.full_capability, language),
-        t(f"models.runs.{one.cpu}", language),
-        t(f"models.format.{one.key}.about", language),
+        _since(one.least_capability),
+        _since(one.full_capability),
+        t(f"models.runs.{one.cpu}"),
+        t(f"models.format.{one.key}.about"),
     ]
 
 
-def _since(capability: float | None, language: Language) -> str:
+def _since(capability: float | None) -> str:
     if capability is None:
         return "–"
-    return t("models.page.since", language, capability=capability, cards=_CARDS[capability])
+    return t("models.page.since", capability=capability, cards=_CARDS[capability])

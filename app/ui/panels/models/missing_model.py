@@ -6,12 +6,10 @@ Nothing is drawn where the model is on this machine or served elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import Language, human_size
-from app.i18n import t
+from app.core import human_size
 from app.models import need_text
 from app.services import (
     ModelCandidate,
@@ -24,44 +22,42 @@ from app.services import (
 )
 from app.services.readiness import readiness
 from app.store import Measured
+from app.ui.context import language, services, t
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching
 from app.ui.state import page_state
 
-if TYPE_CHECKING:
-    from app.services import Services
 
-
-def ready(services: Services) -> Readiness:
+def ready() -> Readiness:
     """Return whether an analysis would get a model now, and what it would cost."""
-    return readiness(services.settings, services.engine)
+    return readiness(services().settings, services().engine)
 
 
-def draw(services: Services, now: Readiness, language: Language) -> None:
+def draw(now: Readiness) -> None:
     """Draw the box above the start button."""
     if now.kind == "ready":
         return
     with st.container(border=True, gap="small", key="model_missing"):
         if now.model:
-            st.markdown(f":material/download: **{plain(t('models.missing.absent', language, model=now.model.name))}**")
-            _draw_cost(services, now, now.model, language)
+            st.markdown(f":material/download: **{plain(t('models.missing.absent', model=now.model.name))}**")
+            _draw_cost(now, now.model)
         else:
-            st.markdown(f":material/visibility_off: **{t('models.missing.none', language)}**")
+            st.markdown(f":material/visibility_off: **{t('models.missing.none')}**")
             if now.error:
-                with st.expander(t("ui.engine_why", language)):
-                    st.caption(plain(error_words(now.error, language)))
-        _draw_offers(services, now, language)
+                with st.expander(t("ui.engine_why")):
+                    st.caption(plain(error_words(now.error)))
+        _draw_offers(now)
 
 
-def draw_short(now: Readiness, language: Language, *, key: str) -> None:
+def draw_short(now: Readiness, *, key: str) -> None:
     """Draw a note that there is no model and the button that leads to one, in place of a button that asks it."""
-    words = t("models.missing.none", language)
+    words = t("models.missing.none")
     if now.model:
-        words = t("models.missing.absent", language, model=now.model.name)
+        words = t("models.missing.absent", model=now.model.name)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(plain(words), width="content")
-        draw_choose(language, key=key, primary=True)
+        draw_choose(key=key, primary=True)
 
 
 def fits(now: Readiness) -> bool:
@@ -69,32 +65,32 @@ def fits(now: Readiness) -> bool:
     return now.has_room and (now.model is None or now.model.need is None or now.model.need.fits)
 
 
-def start_words(now: Readiness, language: Language, videos: int = 1) -> str:
+def start_words(now: Readiness, videos: int = 1) -> str:
     """Return the label of the start button."""
     several = "_all" if videos > 1 else ""
     if now.kind == "none":
-        return t(f"ui.start_without{several}", language, n=videos)
+        return t(f"ui.start_without{several}", n=videos)
     if now.model is None:
-        return t(f"ui.start{several}", language, n=videos)
+        return t(f"ui.start{several}", n=videos)
     if not now.model.download_bytes:
-        return t(f"ui.start_download_unknown{several}", language, n=videos)
-    return t(f"ui.start_download{several}", language, n=videos, size=human_size(now.model.download_bytes))
+        return t(f"ui.start_download_unknown{several}", n=videos)
+    return t(f"ui.start_download{several}", n=videos, size=human_size(now.model.download_bytes))
 
 
-def confirm(services: Services, now: Readiness) -> None:
+def confirm(now: Readiness) -> None:
     """Allow the analysis that is about to start to download the model.
 
     Raises:
         StorageError: The consent can't be stored.
     """
     if now.kind == "download" and now.model:
-        confirmed_downloads(services.settings).add(now.model.model)
+        confirmed_downloads(services().settings).add(now.model.model)
 
 
-def draw_choose(language: Language, *, key: str = "choose_model", primary: bool = False) -> None:
+def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
     """Draw the button that leads to the Models page, from which one click leads back."""
     st.button(
-        t("ui.choose_model", language),
+        t("ui.choose_model"),
         key=key,
         type="primary" if primary else "secondary",
         icon=":material/neurology:",
@@ -103,29 +99,29 @@ def draw_choose(language: Language, *, key: str = "choose_model", primary: bool 
     )
 
 
-def _draw_cost(services: Services, now: Readiness, model: ModelCandidate, language: Language) -> None:
+def _draw_cost(now: Readiness, model: ModelCandidate) -> None:
     values = {"size": human_size(model.download_bytes or 0), "free": human_size(now.free_bytes)}
     key = "to_download" if model.download_bytes else "to_download_unknown"
-    lines = [t(f"models.page.{key}", language, **values)] if now.has_room else []
-    lines += [need_text(model.need, language)] if model.need and model.need.fits else []
-    lines += [_speed(model, _measured(services), language)]
+    lines = [t(f"models.page.{key}", **values)] if now.has_room else []
+    lines += [need_text(model.need, language())] if model.need and model.need.fits else []
+    lines += [_speed(model, _measured())]
     st.caption(plain("\n".join(filter(None, lines))))
     if not now.has_room:
-        st.warning(plain(t("models.page.no_room", language, **values)), icon=":material/hard_drive:")
+        st.warning(plain(t("models.page.no_room", **values)), icon=":material/hard_drive:")
     if model.need and not model.need.fits:
-        st.warning(plain(need_text(model.need, language)), icon=":material/memory:")
+        st.warning(plain(need_text(model.need, language())), icon=":material/memory:")
 
 
-def _draw_offers(services: Services, now: Readiness, language: Language) -> None:
+def _draw_offers(now: Readiness) -> None:
     if now.offers:
-        st.caption(t("models.missing.offers", language))
-    measured, is_better = _measured(services), not fits(now)
+        st.caption(t("models.missing.offers"))
+    measured, is_better = _measured(), not fits(now)
     for place, one in enumerate(now.offers):
-        _draw_offer(services, one, _speed(one, measured, language), language, primary=is_better and place == 0)
+        _draw_offer(one, _speed(one, measured), primary=is_better and place == 0)
     with st.container(horizontal=True, gap="small"):
-        draw_choose(language, key="missing_choose")
+        draw_choose(key="missing_choose")
         st.button(
-            t("models.missing.remote", language),
+            t("models.missing.remote"),
             key="missing_remote",
             icon=":material/lan:",
             on_click=page_state().go_to_page,
@@ -133,30 +129,30 @@ def _draw_offers(services: Services, now: Readiness, language: Language) -> None
         )
 
 
-def _draw_offer(services: Services, one: ModelCandidate, speed: str, language: Language, *, primary: bool) -> None:
+def _draw_offer(one: ModelCandidate, speed: str, *, primary: bool) -> None:
     size = human_size(one.download_bytes or 0)
-    place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
+    place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", size=size)
     with st.container(gap=None):
         st.button(
-            plain(t("models.missing.use", language, model=one.name)),
+            plain(t("models.missing.use", model=one.name)),
             key=f"missing_use_{one.model}",
             type="primary" if primary else "secondary",
             width="stretch",
-            disabled=is_switching(services),
+            disabled=is_switching(),
             on_click=_choose,
-            args=(services, one),
+            args=(one,),
         )
         st.caption(plain(" · ".join(filter(None, (place, speed)))))
 
 
-def _measured(services: Services) -> Mapping[str, Measured]:
-    return latest_trials(services.settings.data_dir, hardware_profile.here().device)
+def _measured() -> Mapping[str, Measured]:
+    return latest_trials(services().settings.data_dir, hardware_profile.here().device)
 
 
-def _speed(one: ModelCandidate, measured: Mapping[str, Measured], language: Language) -> str:
-    return speed_text(one.pace, one.entry is None or one.entry.sees, measured.get(one.model), language)
+def _speed(one: ModelCandidate, measured: Mapping[str, Measured]) -> str:
+    return speed_text(one.pace, one.entry is None or one.entry.sees, measured.get(one.model), language())
 
 
-def _choose(services: Services, one: ModelCandidate) -> None:
+def _choose(one: ModelCandidate) -> None:
     with page_state().catching_errors():
-        choose_local_model(services, one.model, config_text(one.config or {}))
+        choose_local_model(services(), one.model, config_text(one.config or {}))

@@ -6,79 +6,77 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Language
-from app.i18n import t
+from app.core import AppError
 from app.services import query_remote_engine, switch_to_remote_engine
+from app.ui.context import services, t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.services import RemoteEngineReport, Services
+    from app.services import RemoteEngineReport
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
 
 
-def draw(services: Services, language: Language) -> None:
+def draw() -> None:
     """Draw the fields, the two buttons, and the outcome of the test."""
     is_open = page_state().open_section == "remote"
-    with st.expander(t("models.remote.title", language), icon=":material/lan:", expanded=is_open):
-        st.caption(t("models.remote.about", language))
+    with st.expander(t("models.remote.title"), icon=":material/lan:", expanded=is_open):
+        st.caption(t("models.remote.about"))
         st.text_input(
-            t("models.remote.url", language),
+            t("models.remote.url"),
             key=_URL,
             placeholder="http://192.168.1.20:8000/v1",
             persist_state="session",
         )
         left, right = st.columns(2)
-        left.text_input(t("models.remote.model", language), key=_MODEL, persist_state="session",
-                        placeholder=t("models.remote.model_example", language))  # fmt: skip
-        right.text_input(t("models.remote.key", language), key=_KEY, type="password", persist_state="session")
-        every = _POLL_SECONDS if services.remote_queries.runs else None
-        st.fragment(_draw, run_every=every)(services, services.remote_queries.runs, language)
+        left.text_input(t("models.remote.model"), key=_MODEL, persist_state="session",
+                        placeholder=t("models.remote.model_example"))  # fmt: skip
+        right.text_input(t("models.remote.key"), key=_KEY, type="password", persist_state="session")
+        every = _POLL_SECONDS if services().remote_queries.runs else None
+        st.fragment(_draw, run_every=every)(services().remote_queries.runs)
 
 
-def _draw(services: Services, did_run: bool, language: Language) -> None:
-    queries = services.remote_queries
+def _draw(did_run: bool) -> None:
+    queries = services().remote_queries
     if queries.runs != did_run:
         st.rerun()
     is_incomplete = not (st.session_state.get(_URL) or "").strip()
     with st.container(horizontal=True, gap="small"):
         st.button(
-            t("models.remote.test", language),
+            t("models.remote.test"),
             key="elsewhere_test",
             icon=":material/network_check:",
             disabled=is_incomplete or queries.runs,
             on_click=_test,
-            args=(services,),
         )
         st.button(
-            t("models.remote.use", language),
+            t("models.remote.use"),
             key="elsewhere_use",
             type="primary",
-            disabled=is_incomplete or is_changing(services),
+            disabled=is_incomplete or is_changing(),
             on_click=_use,
-            args=(services,),
         )
     now, error = queries.now, st.session_state.get(_ERROR)
     if error:
-        st.error(plain(error_words(error, language)), icon=":material/error:")
+        st.error(plain(error_words(error)), icon=":material/error:")
     elif now and now.state == "running" and now.progress:
-        draw_phase(now.progress, language)
+        draw_phase(now.progress)
     elif now and now.state == "failed" and now.error:
-        st.error(plain(error_words(now.error, language)), icon=":material/error:")
+        st.error(plain(error_words(now.error)), icon=":material/error:")
     elif now and now.state == "done" and now.result:
-        _draw_answer(now.result, language)
+        _draw_answer(now.result)
 
 
-def _draw_answer(answer: RemoteEngineReport, language: Language) -> None:
+def _draw_answer(answer: RemoteEngineReport) -> None:
     sees = {True: "yes", False: "no", None: "unknown"}[answer.sees]
-    words = [t("models.remote.answers", language, url=answer.base_url, model=answer.model)]
-    words.append(t(f"models.remote.sees_{sees}", language))
+    words = [t("models.remote.answers", url=answer.base_url, model=answer.model)]
+    words.append(t(f"models.remote.sees_{sees}"))
     if len(answer.served) > 1:
-        words.append(t("models.remote.serves", language, models=", ".join(answer.served[:20])))
+        words.append(t("models.remote.serves", models=", ".join(answer.served[:20])))
     show = st.success if answer.sees else st.warning
     show(plain("\n".join(words)), icon=":material/check_circle:" if answer.sees else ":material/visibility_off:")
 
@@ -88,18 +86,18 @@ def _fields() -> dict[str, str]:
     return {name: (st.session_state.get(key) or "").strip() for name, key in names.items()}
 
 
-def _test(services: Services) -> None:
+def _test() -> None:
     st.session_state[_ERROR] = None
     try:
-        query_remote_engine(services, **_fields())
+        query_remote_engine(services(), **_fields())
     except AppError as error:
         st.session_state[_ERROR] = error
 
 
-def _use(services: Services) -> None:
+def _use() -> None:
     """Switch to the engine; running analyses are finished first, whatever is chosen for local models."""
     st.session_state[_ERROR] = None
     try:
-        switch_to_remote_engine(services, **_fields(), pausing=False)
+        switch_to_remote_engine(services(), **_fields(), pausing=False)
     except AppError as error:
         st.session_state[_ERROR] = error

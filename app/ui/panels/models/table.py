@@ -7,22 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import GIB, AppError, Language, gib_number
-from app.i18n import t
+from app.core import GIB, AppError, gib_number
 from app.models import Catalogue, CatalogueEntry, Proposal, format_of, least_bytes, parameters_text, why_not
 from app.services import HardwareProfile, hardware_profile, latest_trials, speed_text
 from app.store import Measured
 from app.ui.components.assets import component
+from app.ui.context import language, services, t
 from app.ui.formatting import plain
 from app.ui.model_selection import config_text, find_model, proposal_for
 from app.ui.state import page_state
-
-if TYPE_CHECKING:
-    from app.services import Services
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")
@@ -33,83 +29,83 @@ NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 _mount = component("models")
 
 
-def draw(services: Services, catalogue: Catalogue, here: HardwareProfile, language: Language) -> None:
+def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the choice of the memory size, and the table."""
-    st.caption(t("models.page.table_about", language))
+    st.caption(t("models.page.table_about"))
     known = hardware_profile.all_profiles(here)
     key = st.segmented_control(
-        t("models.page.size", language),
+        t("models.page.size"),
         list(known),
         default="here",
-        format_func=lambda key: t("models.page.size_here", language) if key == "here" else key,
+        format_func={**{key: key for key in known}, "here": t("models.page.size_here")}.__getitem__,
         required=True,
         key="model_place",
     )
     place = known[key or "here"]
-    st.caption(plain(place.words(language)))
+    st.caption(plain(place.words(language())))
     if place.card is None:
-        st.caption(t("models.page.table_cpu", language))
+        st.caption(t("models.page.table_cpu"))
     entries = tuple(catalogue.by_id.values())
     found = place.proposals(entries)
     if not found:
-        st.info(t("models.page.none", language), icon=":material/memory:")
+        st.info(t("models.page.none"), icon=":material/memory:")
     fitting = {one.entry.id for one in found}
-    used = "" if services.settings.base_url else services.settings.model_path
-    measured = latest_trials(services.settings.data_dir, here.device) if place.key == "here" else {}
+    used = "" if services().settings.base_url else services().settings.model_path
+    measured = latest_trials(services().settings.data_dir, here.device) if place.key == "here" else {}
     rest = sorted(
         (one for one in entries if one.id not in fitting), key=lambda one: least_bytes(one.shape, place.device)
     )
-    rows = [_row(one, place, used, measured.get(one.entry.id), language) for one in found]
+    rows = [_row(one, place, used, measured.get(one.entry.id)) for one in found]
     draw_rows(
         rows[:_NUM_UNFOLDED],
         {
-            t("models.page.more", language, n=len(rows[_NUM_UNFOLDED:])): rows[_NUM_UNFOLDED:],
-            t("models.page.rest", language, n=len(rest)): [_rest_row(one, place, used, language) for one in rest],
+            t("models.page.more", n=len(rows[_NUM_UNFOLDED:])): rows[_NUM_UNFOLDED:],
+            t("models.page.rest", n=len(rest)): [_rest_row(one, place, used) for one in rest],
         },
-        heads=[t(head, language) for head in (*_HEADS, *_MORE_HEADS)],
+        heads=[t(head) for head in (*_HEADS, *_MORE_HEADS)],
         words={
-            "use": t("models.page.use_row", language),
-            "used": t("models.page.used_row", language),
+            "use": t("models.page.use_row"),
+            "used": t("models.page.used_row"),
         },
         key="model_rows",
         on_use=lambda id_: fill_form(id_, catalogue, here),
     )
 
 
-def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | None, language: Language) -> ModelRow:
+def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | None) -> ModelRow:
     needed, available = one.sum.card_bytes, place.bytes_each
     amounts = {"needs": gib_number(needed), "there": f"{available / GIB:.4g}"}
     return ModelRow(
         id=one.entry.id,
         name=one.entry.name,
-        about=_about(one.entry, language),
+        about=_about(one.entry),
         facts=(
-            t(f"models.format.{one.format.key}.name", language),
+            t(f"models.format.{one.format.key}.name"),
             f"{one.plan.max_model_len:,}",
             str(one.frames or "–"),
             one.entry.licence,
         ),
-        note=speed_text(one.pace, one.entry.sees, measured, language),
+        note=speed_text(one.pace, one.entry.sees, measured, language()),
         share=needed / available,
-        memory=t("models.page.memory_of", language, **amounts),
+        memory=t("models.page.memory_of", **amounts),
         is_used=one.entry.id == used,
     )
 
 
-def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str, language: Language) -> ModelRow:
+def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> ModelRow:
     return ModelRow(
         id=entry.id,
         name=entry.name,
-        about=_about(entry, language),
-        facts=(t(f"models.format.{format_of(entry.shape).key}.name", language), "", "", entry.licence),
+        about=_about(entry),
+        facts=(t(f"models.format.{format_of(entry.shape).key}.name"), "", "", entry.licence),
         share=least_bytes(entry.shape, place.device) / place.bytes_each,
-        memory=why_not(entry, place.card, language),
+        memory=why_not(entry, place.card, language()),
         is_used=entry.id == used,
     )
 
 
-def _about(entry: CatalogueEntry, language: Language) -> str:
-    return " · ".join(filter(None, (parameters_text(entry.shape, language), entry.about[language])))
+def _about(entry: CatalogueEntry) -> str:
+    return " · ".join(filter(None, (parameters_text(entry.shape, language()), entry.about[language()])))
 
 
 def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:

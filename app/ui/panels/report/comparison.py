@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import Analysis, AppError, Language, base_name
-from app.i18n import t
+from app.core import Analysis, AppError, base_name
 from app.i18n.formatting import exactly
 from app.ui import comparison
 from app.ui.components import tables
+from app.ui.context import language, services, t
 from app.ui.formatting import error_words, local_time, plain
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar.engine import short_model_name
@@ -19,7 +19,6 @@ from app.ui.view_models import Line
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services import Services
 
 _PAGE = 24
 """Moments on a page. Chosen by hand; not tuned."""
@@ -27,68 +26,68 @@ _NUM_SEARCHED = 60
 """Number of recent analyses searched for ones of the same video. Chosen by hand; not tuned."""
 
 
-def draw_entry(language: Language) -> None:
+def draw_entry() -> None:
     """Draw the button that starts a comparison."""
     if page_state().other_job_id is None:
         st.button(
-            t("ui.compare", language),
+            t("ui.compare"),
             key="compare",
             type="tertiary",
             icon=":material/compare:",
-            help=t("ui.compare_help", language),
+            help=t("ui.compare_help"),
             on_click=page_state().compare_with,
             args=(CHOOSING,),
         )
 
 
-def draw(services: Services, job: JobSnapshot, language: Language) -> None:
+def draw(job: JobSnapshot) -> None:
     """Draw the choice of the other report, or both reports."""
     state = page_state()
     other_id = state.other_job_id
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"#### {t('ui.compare_title', language)}")
+        st.markdown(f"#### {t('ui.compare_title')}")
         with st.container(horizontal=True, width="content"):
             if other_id != CHOOSING:
-                again = t("ui.compare_other", language)
+                again = t("ui.compare_other")
                 st.button(again, key="compare_other", on_click=state.compare_with, args=(CHOOSING,))
-            end = t("ui.compare_end", language)
+            end = t("ui.compare_end")
             st.button(end, key="compare_end", icon=":material/close:", on_click=state.compare_with, args=(None,))
     if other_id == CHOOSING:
-        _draw_choice(services, job, language)
+        _draw_choice(job)
         return
     try:
-        other = services.jobs.snapshot(other_id or "")
+        other = services().jobs.snapshot(other_id or "")
     except AppError as error:
-        st.error(plain(error_words(error, language)), icon=":material/error:")
+        st.error(plain(error_words(error)), icon=":material/error:")
         return
     if not other.is_readable or not other.analysis or not job.analysis:
-        st.info(t("ui.compare_not_ready", language))
+        st.info(t("ui.compare_not_ready"))
         return
     if other.analysis.sha256 != job.analysis.sha256:
-        st.warning(t("ui.compare_other_video", language))
-    _draw_both(services, (job.id, other.id), language)
+        st.warning(t("ui.compare_other_video"))
+    _draw_both((job.id, other.id))
 
 
-def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> None:
+def _draw_choice(job: JobSnapshot) -> None:
     """Offer analyses of the same file, those with the most frames in common first."""
     assert job.analysis
-    found = _others(services, job.id, job.analysis)
-    _draw_ask_model_in_use(services, job, language)
-    draw_other_model(language, key="compare_model")
+    found = _others(job.id, job.analysis)
+    _draw_ask_model_in_use(job)
+    draw_other_model(key="compare_model")
     if not found:
-        st.info(t("ui.compare_none", language))
+        st.info(t("ui.compare_none"))
         return
-    labels = {one.id: _label(services, job.analysis, one, language) for one in found}
+    labels = {one.id: _label(job.analysis, one) for one in found}
     ids = list(labels)
     chosen = st.selectbox(
-        t("ui.compare_with", language),
+        t("ui.compare_with"),
         ids,
         index=ids.index(job.follows) if job.follows in ids else 0,
         format_func=labels.__getitem__,
         key="compare_choice",
     )
     st.button(
-        t("ui.compare_start", language),
+        t("ui.compare_start"),
         key="compare_start",
         type="primary",
         icon=":material/compare:",
@@ -97,42 +96,42 @@ def _draw_choice(services: Services, job: JobSnapshot, language: Language) -> No
     )
 
 
-def _draw_ask_model_in_use(services: Services, job: JobSnapshot, language: Language) -> None:
+def _draw_ask_model_in_use(job: JobSnapshot) -> None:
     """Draw the button that asks the model in use the same, where it isn't the report's model."""
-    changes = services.jobs.changes(job.id)
+    changes = services().jobs.changes(job.id)
     if job.is_imported or not {"model", "engine"} & changes.keys() or not job.request.use_model:
         return
-    now = missing_model.ready(services)
+    now = missing_model.ready()
     if now.kind == "ready":
-        model = short_model_name(services.engine.status().model)
+        model = short_model_name(services().engine.status().model)
         st.button(
-            plain(t("ui.compare_ask", language, model=model)),
+            plain(t("ui.compare_ask", model=model)),
             key="compare_ask",
             type="primary",
             icon=":material/auto_awesome:",
             on_click=_ask_the_same,
-            args=(services, job),
+            args=(job,),
         )
     else:
-        missing_model.draw_short(now, language, key="compare_choose")
+        missing_model.draw_short(now, key="compare_choose")
 
 
-def _ask_the_same(services: Services, job: JobSnapshot) -> None:
+def _ask_the_same(job: JobSnapshot) -> None:
     state = page_state()
     with state.catching_errors():
-        state.open_job(services.jobs.submit(job.request, name=job.name, follows=job.id))
+        state.open_job(services().jobs.submit(job.request, name=job.name, follows=job.id))
         state.compare_with(job.id)
 
 
-def draw_other_model(language: Language, *, key: str) -> None:
+def draw_other_model(*, key: str) -> None:
     """Draw the button that leads to the Models page to ask another model the same.
 
     From there one click leads back to this report, where the same question can be asked of the chosen model.
     """
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(t("ui.compare_models", language), width="content")
+        st.caption(t("ui.compare_models"), width="content")
         st.button(
-            t("ui.use_another_model", language),
+            t("ui.use_another_model"),
             key=key,
             icon=":material/neurology:",
             on_click=_go_to_models,
@@ -145,85 +144,83 @@ def _go_to_models() -> None:
     state.go_to_page("models")
 
 
-def _others(services: Services, job_id: str, analysis: Analysis) -> list[JobSnapshot]:
+def _others(job_id: str, analysis: Analysis) -> list[JobSnapshot]:
     others = [
-        job for job in services.jobs.recent(_NUM_SEARCHED) if job.id != job_id and job.analysis and job.is_readable
+        job for job in services().jobs.recent(_NUM_SEARCHED) if job.id != job_id and job.analysis and job.is_readable
     ]
     same = [job for job in others if job.analysis and job.analysis.sha256 == analysis.sha256]
     return sorted(same, key=lambda job: -comparison.num_shared((analysis, job.analysis or analysis)))
 
 
-def _label(services: Services, analysis: Analysis, other: JobSnapshot, language: Language) -> str:
+def _label(analysis: Analysis, other: JobSnapshot) -> str:
     made = other.analysis
     assert made
     shared = comparison.num_shared((analysis, made))
-    kind = template_name(services, made.request.template, language)
-    parts = [model_name(made, language), kind, made.request.question[:40]]
-    parts += [t("ui.compare_shared", language, n=shared), local_time(other.created)]
+    kind = template_name(made.request.template)
+    parts = [model_name(made), kind, made.request.question[:40]]
+    parts += [t("ui.compare_shared", n=shared), local_time(other.created)]
     return " · ".join(filter(None, parts))
 
 
-def model_name(analysis: Analysis, language: Language) -> str:
+def model_name(analysis: Analysis) -> str:
     """Return the last part of the model's name."""
     if not analysis.engine:
-        return t("report.mode_none", language)
+        return t("report.mode_none")
     return base_name(analysis.engine.model)
 
 
-def template_name(services: Services, key: str, language: Language) -> str:
+def template_name(key: str) -> str:
     """Return the name of a template, or its key where it no longer exists."""
-    template = services.templates.by_key.get(key)
-    return template.name.of(language) if template else key
+    template = services().templates.by_key.get(key)
+    return template.name.of(language()) if template else key
 
 
 @st.fragment
-def _draw_both(services: Services, job_ids: tuple[str, str], language: Language) -> None:
-    analyses = [services.jobs.snapshot(job_id).analysis for job_id in job_ids]
+def _draw_both(job_ids: tuple[str, str]) -> None:
+    analyses = [services().jobs.snapshot(job_id).analysis for job_id in job_ids]
     if analyses[0] is None or analyses[1] is None:
         st.rerun()
     both = (analyses[0], analyses[1])
-    names = _names(both, language)
-    nothing = t("ui.compare_nothing", language)
-    heads = _heads(services, both, language)
-    tables.draw_side_by_side(
-        names, comparison.whole_rows(both, language), key="compare-whole", nothing=nothing, heads=heads
-    )
-    st.markdown(f"##### {t('report.frames', language)}")
+    names = _names(both)
+    nothing = t("ui.compare_nothing")
+    heads = _heads(both)
+    tables.draw_side_by_side(names, comparison.whole_rows(both), key="compare-whole", nothing=nothing, heads=heads)
+    st.markdown(f"##### {t('report.frames')}")
     moments = comparison.moments(both)
-    if st.toggle(t("ui.compare_only_different", language), key="compare_only"):
+    if st.toggle(t("ui.compare_only_different"), key="compare_only"):
         moments = [moment for moment in moments if not comparison.is_same(moment, both)]
     pages = max(1, -(-len(moments) // _PAGE))
     first = _PAGE * (st.pagination(pages, key=f"compare_page_{pages}") - 1) if pages > 1 else 0
-    rows = comparison.frame_rows(moments[first : first + _PAGE], both, job_ids, language)
+    rows = comparison.frame_rows(moments[first : first + _PAGE], both, job_ids)
     tables.draw_side_by_side(names, rows, key="compare-frames", nothing=nothing)
 
 
-def _names(both: comparison.Both, language: Language) -> tuple[str, str]:
+def _names(both: comparison.Both) -> tuple[str, str]:
     """Return the names of both sides, A and B, with their models."""
-    return f"A · {model_name(both[0], language)}", f"B · {model_name(both[1], language)}"
+    return f"A · {model_name(both[0])}", f"B · {model_name(both[1])}"
 
 
-def _heads(services: Services, both: comparison.Both, language: Language) -> list[list[Line]]:
+def _heads(both: comparison.Both) -> list[list[Line]]:
     """Return the facts about each side, marked where they differ."""
-    facts = [_facts(services, analysis, language) for analysis in both]
+    facts = [_facts(analysis) for analysis in both]
     return [
         [{"label": label, "text": text, "differs": facts[1 - place][label] != text} for label, text in side.items()]
         for place, side in enumerate(facts)
     ]
 
 
-def _facts(services: Services, analysis: Analysis, language: Language) -> dict[str, str]:
+def _facts(analysis: Analysis) -> dict[str, str]:
     asking = sum(analysis.seconds_by_stage.get(stage, 0.0) for stage in ("ask", "summary"))
     usage = analysis.usage
     values = {
-        "template": template_name(services, analysis.request.template, language),
+        "template": template_name(analysis.request.template),
         "question": analysis.request.question or "—",
-        "mode": t(f"report.mode_{analysis.mode}", language),
+        "mode": t(f"report.mode_{analysis.mode}"),
         "frames": str(len(analysis.keyframes)),
         "findings": str(len(analysis.findings)),
         "doubtful": str(sum(bool(finding.issues) for finding in analysis.findings)),
         "tokens": f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}",
-        "seconds": exactly(asking, language),
+        "seconds": exactly(asking, language()),
         "created": local_time(analysis.created),
     }
-    return {t(f"ui.compare_fact_{name}", language): value for name, value in values.items()}
+    return {t(f"ui.compare_fact_{name}"): value for name, value in values.items()}

@@ -13,45 +13,45 @@ from typing import get_args
 import streamlit as st
 
 from app import video
-from app.core import Analysis, AppError, Language, safe_stem
-from app.i18n import t
+from app.core import Analysis, AppError, safe_stem
 from app.reports import FORMATS, Use, all_files, files_of
 from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
+from app.ui.context import t
 
 _ZIP = "application/zip"
 _log = logging.getLogger(__name__)
 
 
-def draw(analysis: Analysis, language: Language, *, is_first: bool = True) -> None:
+def draw(analysis: Analysis, *, is_first: bool = True) -> None:
     """Draw the button that opens the menu; `is_first` where it is the most important action of the page."""
     stem = safe_stem(analysis.video.name)
-    save = partial(_button, stem, language)
-    with st.popover(t("ui.save", language), type="primary" if is_first else "secondary", icon=":material/download:"):
+    save = partial(_button, stem)
+    with st.popover(t("ui.save"), type="primary" if is_first else "secondary", icon=":material/download:"):
         for use in get_args(Use):
-            _draw_heading(f"save_{use}", language)
+            _draw_heading(f"save_{use}")
             with st.container(horizontal=True, gap="small"):
                 for name, form in FORMATS.items():
                     if form.use == use and form.fits(analysis):
-                        _draw_format(save, name, analysis, stem, language)
-        _draw_heading("save_pictures", language)
+                        _draw_format(save, name, analysis, stem)
+        _draw_heading("save_pictures")
         with st.container(horizontal=True, gap="small"):
             if analysis.keyframes:
-                about = _size_of_frames(analysis, language)
+                about = _size_of_frames(analysis)
                 save("frames", ".frames.zip", _ZIP, partial(frames_as_zip, analysis), about)
-                about = t("ui.download_sheet_help", language)
+                about = t("ui.download_sheet_help")
                 save("sheet", ".contact-sheet.jpg", "image/jpeg", partial(contact_sheet, analysis), about)
             everything = partial(_zip_all, analysis, stem)
-            save("everything", ".zip", _ZIP, everything, t("ui.download_everything_help", language))
+            save("everything", ".zip", _ZIP, everything, t("ui.download_everything_help"))
 
 
-def _draw_heading(name: str, language: Language) -> None:
-    st.caption(t(f"ui.{name}", language))
+def _draw_heading(name: str) -> None:
+    st.caption(t(f"ui.{name}"))
 
 
-def _draw_format(save: Callable[..., None], name: str, analysis: Analysis, stem: str, language: Language) -> None:
+def _draw_format(save: Callable[..., None], name: str, analysis: Analysis, stem: str) -> None:
     form = FORMATS[name]
-    about = t(f"ui.download_{name}_help", language)
+    about = t(f"ui.download_{name}_help")
     if form.beside(analysis):
         save(name, f"{form.suffix}.zip", _ZIP, partial(_zip_with_pictures, name, analysis, stem), about)
     else:
@@ -66,17 +66,15 @@ def _zip_all(analysis: Analysis, stem: str) -> bytes:
     return zipped(all_files(analysis, analysis.request.language, stem))
 
 
-def _size_of_frames(analysis: Analysis, language: Language) -> str:
+def _size_of_frames(analysis: Analysis) -> str:
     kept_side = max(max(frame.width, frame.height) for frame in analysis.keyframes)
     key = "ui.download_frames_help" if analysis.video.path.is_file() else "ui.download_frames_small"
-    return t(key, language, side=kept_side)
+    return t(key, side=kept_side)
 
 
-def _button(
-    stem: str, language: Language, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str
-) -> None:
+def _button(stem: str, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str) -> None:
     st.download_button(
-        t(f"ui.download_{name}", language),
+        t(f"ui.download_{name}"),
         data=data,
         file_name=stem + suffix,
         mime=mime,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.analysis import parse_range
-from app.core import MOST_FRAMES, Analysis, AnalysisRequest, AppError, InputError, Language, Selection
-from app.i18n import t
+from app.core import MOST_FRAMES, Analysis, AnalysisRequest, AppError, InputError, Selection
 from app.reports.content import named
 from app.ui.components import frames, player
+from app.ui.context import language, services, t
 from app.ui.formatting import plain
 from app.ui.frame_edits import Edits
 from app.ui.panels.analyse import time_range
@@ -22,60 +22,59 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services import Services
 
 _DEFAULT_FRAMES = 16
 """Frames offered at first. Chosen by hand; not tuned."""
 _NUMBER_WIDTH = 112
 
 
-def draw_follow_up(services: Services, job: JobSnapshot, language: Language) -> None:
+def draw_follow_up(job: JobSnapshot) -> None:
     """Draw the button that opens the form, filled with the report's request."""
-    with st.popover(t("ui.another", language), icon=":material/quiz:"):
-        st.caption(t("ui.another_why", language))
-        templates = list(services.templates.by_key)
+    with st.popover(t("ui.another"), icon=":material/quiz:"):
+        st.caption(t("ui.another_why"))
+        templates = list(services().templates.by_key)
         asked = job.request.template
         st.selectbox(
-            t("ui.template", language),
+            t("ui.template"),
             templates,
             index=templates.index(asked) if asked in templates else 0,
-            format_func=lambda key: template_name(services, key, language),
+            format_func={key: template_name(key) for key in templates}.__getitem__,
             key=f"another_template_{job.id}",
         )
         st.text_area(
-            t("ui.question_optional", language),
+            t("ui.question_optional"),
             job.request.question,
             key=f"another_question_{job.id}",
             max_chars=4000,
             height=96,
         )
-        if changes := services.jobs.changes(job.id):
-            names = ", ".join(named("condition", name, language) for name in changes)
-            st.caption(plain(t("ui.another_changed", language, names=names)))
-        now = missing_model.ready(services)
+        if changes := services().jobs.changes(job.id):
+            names = ", ".join(named("condition", name, language()) for name in changes)
+            st.caption(plain(t("ui.another_changed", names=names)))
+        now = missing_model.ready()
         if now.kind == "ready":
-            _draw_buttons(services, job, language)
+            _draw_buttons(job)
         else:
-            missing_model.draw_short(now, language, key="another_choose")
-        draw_other_model(language, key="another_model")
+            missing_model.draw_short(now, key="another_choose")
+        draw_other_model(key="another_model")
 
 
-def _draw_buttons(services: Services, job: JobSnapshot, language: Language) -> None:
+def _draw_buttons(job: JobSnapshot) -> None:
     with st.container(horizontal=True):
         for key, compares in (("another_compare", True), ("another_ask", False)):
             st.button(
-                t(f"ui.{key}", language),
+                t(f"ui.{key}"),
                 key=key,
                 type="primary" if compares else "secondary",
                 on_click=_ask_follow_up,
-                args=(services, job, compares),
+                args=(job, compares),
             )
 
 
-def _ask_follow_up(services: Services, job: JobSnapshot, compares: bool) -> None:
+def _ask_follow_up(job: JobSnapshot, compares: bool) -> None:
     state = page_state()
     with state.catching_errors():
-        new = services.jobs.submit(_request(services, job), name=job.name, follows=job.id)
+        new = services().jobs.submit(_request(job), name=job.name, follows=job.id)
         if new == job.id:
             raise InputError("nothing_new")
         state.open_job(new)
@@ -83,7 +82,7 @@ def _ask_follow_up(services: Services, job: JobSnapshot, compares: bool) -> None
             state.compare_with(job.id)
 
 
-def _request(services: Services, job: JobSnapshot) -> AnalysisRequest:
+def _request(job: JobSnapshot) -> AnalysisRequest:
     """Build the request with the same selection, so that nothing is decoded again.
 
     Raises:
@@ -91,22 +90,22 @@ def _request(services: Services, job: JobSnapshot) -> AnalysisRequest:
     """
     template = st.session_state[f"another_template_{job.id}"]
     question = st.session_state[f"another_question_{job.id}"].strip()
-    if services.templates.find(template).needs_question and not question:
+    if services().templates.find(template).needs_question and not question:
         raise InputError("question_empty")
     return replace(job.request, template=template, question=question, use_model=True)
 
 
-def draw_range(services: Services, job: JobSnapshot, language: Language) -> None:
+def draw_range(job: JobSnapshot) -> None:
     """Draw the number of frames, another question, and the button; nothing while there is no range."""
     state = page_state()
     if not any(state.range_texts):
         return
     with st.container(border=True):
-        st.markdown(f"##### {t('ui.closer_look', language)}")
+        st.markdown(f"##### {t('ui.closer_look')}")
         with st.container(horizontal=True):
-            time_range.draw(language)
+            time_range.draw()
             st.number_input(
-                t("ui.closer_look_frames", language),
+                t("ui.closer_look_frames"),
                 1,
                 SLIDER_FRAMES,
                 max(_DEFAULT_FRAMES, min(SLIDER_FRAMES, job.request.frames)),
@@ -114,51 +113,51 @@ def draw_range(services: Services, job: JobSnapshot, language: Language) -> None
                 persist_state="session",
                 width=_NUMBER_WIDTH,
             )
-        time_range.draw_error(language)
+        time_range.draw_error()
         st.text_input(
-            t("ui.closer_look_question", language),
+            t("ui.closer_look_question"),
             value=job.request.question,
             key=f"look_question_{job.id}",
-            placeholder=t("ui.question_example", language),
+            placeholder=t("ui.question_example"),
             max_chars=4000,
         )
         st.button(
-            t("ui.closer_look_start", language),
+            t("ui.closer_look_start"),
             key="look_start",
             type="primary",
             icon=":material/zoom_in:",
             disabled=state.range is None,
             on_click=_start,
-            args=(services, job),
+            args=(job,),
         )
 
 
-def draw_way_back(services: Services, job: JobSnapshot, language: Language) -> None:
+def draw_way_back(job: JobSnapshot) -> None:
     """Draw the button that leads to the report that this one follows."""
     if not job.follows:
         return
     try:
-        previous = services.jobs.snapshot(job.follows)
+        previous = services().jobs.snapshot(job.follows)
     except AppError:  # it was cleaned away
         return
-    about = time_range.format_selection(previous.request.selection, language) or t("ui.whole_video", language)
+    about = time_range.format_selection(previous.request.selection) or t("ui.whole_video")
     st.button(
-        t("ui.earlier_report", language),
+        t("ui.earlier_report"),
         key="way_back",
         type="tertiary",
-        help=plain(t("ui.earlier_report_help", language, about=about)),
+        help=plain(t("ui.earlier_report_help", about=about)),
         icon=":material/arrow_back:",
         on_click=page_state().open_job,
         args=(previous.id,),
     )
 
 
-def _start(services: Services, job: JobSnapshot) -> None:
+def _start(job: JobSnapshot) -> None:
     state = page_state()
     with state.catching_errors():
         start, end = parse_range(*state.range_texts) or (0.0, None)
         question = st.session_state[f"look_question_{job.id}"].strip()
-        if services.templates.find(job.request.template).needs_question and not question:
+        if services().templates.find(job.request.template).needs_question and not question:
             raise InputError("question_empty")
         request = replace(
             job.request,
@@ -166,46 +165,46 @@ def _start(services: Services, job: JobSnapshot) -> None:
             question=question,
             selection=Selection(start_seconds=start, end_seconds=end),
         )
-        state.open_job(services.jobs.submit(request, name=job.name, follows=job.id))
+        state.open_job(services().jobs.submit(request, name=job.name, follows=job.id))
 
 
-def draw_entry(analysis: Analysis, language: Language) -> None:
+def draw_entry(analysis: Analysis) -> None:
     """Draw the button that starts editing."""
     st.button(
-        t("ui.edit_frames", language),
+        t("ui.edit_frames"),
         key="edit_frames",
         type="tertiary",
         icon=":material/photo_library:",
-        help=t("ui.edit_frames_help", language),
+        help=t("ui.edit_frames_help"),
         on_click=_begin,
         args=(analysis,),
     )
 
 
-def draw_bar(services: Services, job: JobSnapshot, edits: Edits, language: Language) -> None:
+def draw_bar(job: JobSnapshot, edits: Edits) -> None:
     """Draw the number of frames, the button that asks about them, and the one that discards the changes."""
     count = len(edits.times)
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        changed = t("ui.edits_made", language, removed=len(edits.removed), added=len(edits.added))
-        st.markdown(f"**{t('ui.edits_count', language, n=count)}** · {changed}", width="content")
+        changed = t("ui.edits_made", removed=len(edits.removed), added=len(edits.added))
+        st.markdown(f"**{t('ui.edits_count', n=count)}** · {changed}", width="content")
         with st.container(horizontal=True, width="content"):
-            st.button(t("ui.edits_discard", language), key="edits_leave", on_click=_leave)
+            st.button(t("ui.edits_discard"), key="edits_leave", on_click=_leave)
             st.button(
-                t("ui.edits_ask", language),
+                t("ui.edits_ask"),
                 key="edits_ask",
                 type="primary",
                 icon=":material/auto_awesome:",
                 disabled=not edits.num_changes or not 1 <= count <= MOST_FRAMES,
                 on_click=_ask_about_frames,
-                args=(services, job, edits),
+                args=(job, edits),
             )
 
 
-def draw_cards(job: JobSnapshot, edits: Edits, language: Language) -> None:
+def draw_cards(job: JobSnapshot, edits: Edits) -> None:
     """Draw the frames as cards, each with a button."""
-    st.markdown(f"##### {t('ui.edit_frames', language)}")
-    st.caption(t("ui.edits_how", language))
-    frames.draw_editing(job.progress.keyframes, edits, job.id, language, key="editing")
+    st.markdown(f"##### {t('ui.edit_frames')}")
+    st.caption(t("ui.edits_how"))
+    frames.draw_editing(job.progress.keyframes, edits, job.id, key="editing")
 
 
 def _begin(analysis: Analysis) -> None:
@@ -217,12 +216,12 @@ def _leave() -> None:
     page_state().edits = None
 
 
-def _ask_about_frames(services: Services, job: JobSnapshot, edits: Edits) -> None:
+def _ask_about_frames(job: JobSnapshot, edits: Edits) -> None:
     state = page_state()
     selection = _selection(job.request.selection, edits.times)
     request = replace(job.request, frames=len(edits.times), selection=selection)
     with state.catching_errors():
-        state.open_job(services.jobs.submit(request, name=job.name, follows=job.id))
+        state.open_job(services().jobs.submit(request, name=job.name, follows=job.id))
 
 
 def _selection(before: Selection, times: tuple[float, ...]) -> Selection:

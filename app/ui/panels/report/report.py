@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import Analysis, Language, Notice, Transcript, clock
-from app.i18n import notice_text, t
+from app.core import Analysis, Notice, Transcript, clock
+from app.i18n import notice_text
 from app.reports.content import ai_label, headline, unusable
 from app.ui.components import frames, report_blocks
+from app.ui.context import language, services, t
 from app.ui.formatting import plain
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.report import comparison, export, findings, provenance, reanalysis
@@ -20,7 +21,6 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services import Services
 
 _CUES_A_PAGE = 100
 """Cues on a page. Chosen by hand; not tuned."""
@@ -29,32 +29,32 @@ _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
 _END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
 
 
-def draw_head(services: Services, job: JobSnapshot, analysis: Analysis, language: Language, *, can_edit: bool) -> None:
+def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     """Draw the headline, the model, the actions and the notices."""
-    problem = unusable(analysis, language)
+    problem = unusable(analysis, language())
     if problem:
-        _draw_unusable(services, job, problem, language)
+        _draw_unusable(job, problem)
     elif analysis.chunks:
-        st.markdown(f"### {plain(headline(analysis, language))}")
-    state = t("ui.state_done", language) if job.state in ("done", "measuring") else ""
-    model = t("ui.by_model", language, model=short_model_name(analysis.answered_by)) if analysis.answered_by else ""
-    mode = t(f"report.mode_{analysis.mode}", language)
+        st.markdown(f"### {plain(headline(analysis, language()))}")
+    state = t("ui.state_done") if job.state in ("done", "measuring") else ""
+    model = t("ui.by_model", model=short_model_name(analysis.answered_by)) if analysis.answered_by else ""
+    mode = t(f"report.mode_{analysis.mode}")
     about = plain(" · ".join(filter(None, (state, model, mode))))
     if not job.is_without_model:  # stopped_job shows it, with the ways to a model
-        st.caption(about, help=plain(ai_label(analysis, language)) or None)
+        st.caption(about, help=plain(ai_label(analysis, language())) or None)
     with st.container(horizontal=True, gap="small", key="report_actions"):
-        export.draw(analysis, language, is_first=not problem and (job.is_imported or not job.is_without_model))
+        export.draw(analysis, is_first=not problem and (job.is_imported or not job.is_without_model))
         if not job.is_imported:
-            reanalysis.draw_follow_up(services, job, language)
+            reanalysis.draw_follow_up(job)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
-        reanalysis.draw_way_back(services, job, language)
+        reanalysis.draw_way_back(job)
         if can_edit and page_state().edits_of(job.id) is None:
-            reanalysis.draw_entry(analysis, language)
-        comparison.draw_entry(language)
-    draw_notices(_other_notices(job, analysis), language)
+            reanalysis.draw_entry(analysis)
+        comparison.draw_entry()
+    draw_notices(_other_notices(job, analysis))
 
 
-def _draw_unusable(services: Services, job: JobSnapshot, problem: str, language: Language) -> None:
+def _draw_unusable(job: JobSnapshot, problem: str) -> None:
     """Show why the answer is unusable, and what may help."""
     with st.container(border=True, gap="small", key="unusable"):
         st.markdown(f":red[:material/error:] **{plain(problem)}**")
@@ -62,15 +62,15 @@ def _draw_unusable(services: Services, job: JobSnapshot, problem: str, language:
             return
         with st.container(horizontal=True):
             st.button(
-                t("ui.repeat_request", language),
+                t("ui.repeat_request"),
                 key="unusable_again",
                 type="primary",
                 icon=":material/refresh:",
                 on_click=request_form.resubmit,
-                args=(services, job),
+                args=(job,),
             )
             st.button(
-                t("ui.use_another_model", language),
+                t("ui.use_another_model"),
                 key="unusable_model",
                 icon=":material/neurology:",
                 on_click=page_state().go_to_page,
@@ -91,17 +91,17 @@ def _other_notices(job: JobSnapshot, analysis: Analysis) -> list[Notice]:
 
 
 @st.fragment
-def draw_tabs(services: Services, job_id: str, language: Language) -> None:
+def draw_tabs(job_id: str) -> None:
     """Draw summary, frames, transcript, facts and provenance in tabs; only the open tab is drawn."""
-    job = services.jobs.snapshot(job_id)
+    job = services().jobs.snapshot(job_id)
     analysis = job.analysis
     if analysis is None or not job.is_readable:
         st.rerun()  # it was restarted elsewhere
-    named = {t(f"ui.tab_{name}", language): _TABS[name] for name in _names(analysis)}
+    named = {t(f"ui.tab_{name}"): _TABS[name] for name in _names(analysis)}
     for tab, draw in zip(st.tabs(list(named), key="report_tab", on_change="rerun"), named.values(), strict=True):
         if tab.open:
             with tab:
-                draw(services, job, analysis, language)
+                draw(job, analysis)
 
 
 def _names(analysis: Analysis) -> list[str]:
@@ -111,38 +111,36 @@ def _names(analysis: Analysis) -> list[str]:
     return [name for name in _TABS if name != "transcript" or analysis.transcript]
 
 
-def _draw_summary(services: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
-    findings.draw_summary(analysis, language)
+def _draw_summary(job: JobSnapshot, analysis: Analysis) -> None:
+    findings.draw_summary(analysis)
     if analysis.chunks:
-        findings.draw(services, job.id, language)
+        findings.draw(job.id)
 
 
-def _draw_frames(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
-    frames.draw(analysis.keyframes, job.id, language, key="gallery")
+def _draw_frames(job: JobSnapshot, analysis: Analysis) -> None:
+    frames.draw(analysis.keyframes, job.id, key="gallery")
 
 
-def _draw_transcript(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
+def _draw_transcript(job: JobSnapshot, analysis: Analysis) -> None:
     if analysis.transcript:
-        draw_transcript(analysis.transcript, language)
+        draw_transcript(analysis.transcript)
 
 
-def _draw_facts(services: Services, job: JobSnapshot, _: Analysis, language: Language) -> None:
-    st.caption(t("ui.facts_are_measured", language))
+def _draw_facts(job: JobSnapshot, _: Analysis) -> None:
+    st.caption(t("ui.facts_are_measured"))
     every = progress.POLL_SECONDS if job.state == "measuring" else None
-    st.fragment(_draw_measured, run_every=every)(services, job.id, language)
+    st.fragment(_draw_measured, run_every=every)(job.id)
 
 
-def _draw_measured(services: Services, job_id: str, language: Language) -> None:
+def _draw_measured(job_id: str) -> None:
     """Draw the facts so far."""
-    analysis = services.jobs.snapshot(job_id).analysis
+    analysis = services().jobs.snapshot(job_id).analysis
     if analysis:
-        frames.draw(
-            analysis.keyframes, job_id, language, key="facts", layout="list", facts=analysis.facts, with_facts=True
-        )
+        frames.draw(analysis.keyframes, job_id, key="facts", layout="list", facts=analysis.facts, with_facts=True)
 
 
-def _draw_provenance(_: Services, job: JobSnapshot, analysis: Analysis, language: Language) -> None:
-    provenance.draw(analysis, language)
+def _draw_provenance(job: JobSnapshot, analysis: Analysis) -> None:
+    provenance.draw(analysis)
 
 
 _TABS = {
@@ -155,15 +153,15 @@ _TABS = {
 
 
 @st.fragment
-def draw_transcript(transcript: Transcript, language: Language) -> None:
+def draw_transcript(transcript: Transcript) -> None:
     """Draw the source and the matching cues; a click on a time goes there."""
-    source = t(f"ui.transcript_{transcript.source}", language, label=transcript.label)
-    st.caption(plain(f"{source} · {t('ui.transcript_cues', language, n=len(transcript.cues))}"))
-    problem = st.text_input(t("ui.transcript_search", language), key="said_search", icon=":material/search:", width=320)
+    source = t(f"ui.transcript_{transcript.source}", label=transcript.label)
+    st.caption(plain(f"{source} · {t('ui.transcript_cues', n=len(transcript.cues))}"))
+    problem = st.text_input(t("ui.transcript_search"), key="said_search", icon=":material/search:", width=320)
     wanted = problem.strip().casefold()
     found = [cue for cue in transcript.cues if wanted in cue.text.casefold()]
     if not found:
-        st.caption(t("ui.findings_none", language))
+        st.caption(t("ui.findings_none"))
         return
     pages = -(-len(found) // _CUES_A_PAGE)
     first = _CUES_A_PAGE * (st.pagination(pages, key=f"said_page_{pages}") - 1) if pages > 1 else 0
@@ -173,16 +171,16 @@ def draw_transcript(transcript: Transcript, language: Language) -> None:
     report_blocks.draw_rows(cards, {}, key="said")
 
 
-def draw_notices(notices: Sequence[Notice], language: Language) -> None:
+def draw_notices(notices: Sequence[Notice]) -> None:
     """Draw the notices, errors first; a popover shows the full text where it is longer than the line."""
     with st.container(gap="xsmall", key="notices"):
         for place, notice in enumerate(sorted(notices, key=lambda one: list(_MARKS).index(one.level))):
-            text = notice_text(notice, language)
+            text = notice_text(notice, language())
             line = brief(text)
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.caption(f"{_MARKS[notice.level]} {plain(line)}", width="content")
                 if line != text:
-                    with st.popover(t("ui.what_helps", language), type="tertiary", key=f"notice-{place}"):
+                    with st.popover(t("ui.what_helps"), type="tertiary", key=f"notice-{place}"):
                         st.markdown(plain(text))
 
 

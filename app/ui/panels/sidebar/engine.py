@@ -8,13 +8,12 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core import EngineProgress, Language
-from app.i18n import t
+from app.core import EngineProgress
+from app.ui.context import services, t
 from app.ui.formatting import error_words, plain
 
 if TYPE_CHECKING:
     from app.engine import EngineStatus
-    from app.services import Services
 
 COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
     "stopped": "gray",
@@ -26,42 +25,43 @@ _LOG_LINES = 80
 _AMOUNTS = {"downloading": ("bytes_done", "bytes_total"), "loading": ("done", "total")}
 
 
-def draw(services: Services, language: Language) -> None:
+def draw() -> None:
     """Draw the card, refreshed while the engine starts or a job runs."""
-    is_moving = services.engine.status().state == "starting" or any(not job.is_over for job in services.jobs.recent(5))
-    st.fragment(_card, run_every=2.0 if is_moving else None)(services, language)
+    is_starting = services().engine.status().state == "starting"
+    is_moving = is_starting or any(not job.is_over for job in services().jobs.recent(5))
+    st.fragment(_card, run_every=2.0 if is_moving else None)()
 
 
-def draw_line(services: Services, language: Language) -> None:
+def draw_line() -> None:
     """Draw the same in one line near the start button, since small screens fold the card away."""
-    status = services.engine.status()
-    state = state_words(status, language)
-    line = t("ui.engine_line", language, model=short_model_name(status.model), state=state)
-    st.caption(plain(" · ".join([line, *_sight(status, language)])))
+    status = services().engine.status()
+    state = state_words(status)
+    line = t("ui.engine_line", model=short_model_name(status.model), state=state)
+    st.caption(plain(" · ".join([line, *_sight(status)])))
 
 
-def _card(services: Services, language: Language) -> None:
-    status = services.engine.status()
-    st.markdown(f"**{t('ui.engine', language)}**")
+def _card() -> None:
+    status = services().engine.status()
+    st.markdown(f"**{t('ui.engine')}**")
     with st.container(border=True, gap="small"):
-        st.badge(state_words(status, language), color=COLOURS[status.state])
+        st.badge(state_words(status), color=COLOURS[status.state])
         st.markdown(plain(short_model_name(status.model)), help=plain(status.model) if _is_path(status.model) else None)
-        for words in _sight(status, language):
+        for words in _sight(status):
             st.caption(words)
         if status.state == "starting" and status.phase:
-            st.caption(plain(t(f"engine.phase.{status.phase.phase}", language, **status.phase.values)))
+            st.caption(plain(t(f"engine.phase.{status.phase.phase}", **status.phase.values)))
         if status.error:
-            with st.expander(t("ui.engine_why", language)):
-                st.caption(plain(error_words(status.error, language)))
-        if log := services.engine.log_tail(_LOG_LINES):
-            with st.expander(t("ui.engine_log", language)):
+            with st.expander(t("ui.engine_why")):
+                st.caption(plain(error_words(status.error)))
+        if log := services().engine.log_tail(_LOG_LINES):
+            with st.expander(t("ui.engine_log")):
                 st.code(log, language=None, height=240, wrap_lines=True)
 
 
-def state_words(status: EngineStatus, language: Language) -> str:
+def state_words(status: EngineStatus) -> str:
     """Return the engine's state in words; a remote engine that wasn't contacted yet isn't called stopped."""
     is_unasked = status.kind == "remote" and status.state == "stopped"
-    return t("ui.engine_unchecked" if is_unasked else f"ui.engine_{status.state}", language)
+    return t("ui.engine_unchecked" if is_unasked else f"ui.engine_{status.state}")
 
 
 def short_model_name(model: str) -> str:
@@ -75,18 +75,18 @@ def _is_path(model: str) -> bool:
     return PureWindowsPath(model).anchor != "" or model.startswith((".", "~")) or "\\" in model
 
 
-def _sight(status: EngineStatus, language: Language) -> list[str]:
+def _sight(status: EngineStatus) -> list[str]:
     """Describe vision support in at most one sentence; it is unknown for an engine that failed to start."""
     if status.state == "failed":
         return []
     if status.info is None or status.info.sees is None:
-        return [t("ui.vision_unknown", language)]
-    return [t("ui.vision_yes" if status.info.sees else "ui.vision_no", language)]
+        return [t("ui.vision_unknown")]
+    return [t("ui.vision_yes" if status.info.sees else "ui.vision_no")]
 
 
-def draw_phase(phase: EngineProgress, language: Language) -> None:
+def draw_phase(phase: EngineProgress) -> None:
     """Draw the current phase."""
-    words = plain(t(f"engine.phase.{phase.phase}", language, **phase.values))
+    words = plain(t(f"engine.phase.{phase.phase}", **phase.values))
     done, total = (phase.values.get(name) for name in _AMOUNTS.get(phase.phase, ("", "")))
     if isinstance(done, int) and isinstance(total, int) and total:
         st.progress(min(1.0, done / total), words)

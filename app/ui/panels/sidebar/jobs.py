@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.core import AppError, Language
-from app.i18n import t
+from app.core import AppError
 from app.reports.content import title_and_details
 from app.store import LibraryEntry, LibraryQuery
 from app.ui import resources
 from app.ui.components.assets import component
+from app.ui.context import services, t
 from app.ui.formatting import local_time, plain, remaining
 from app.ui.panels.analyse import time_range
 from app.ui.panels.report.comparison import template_name
@@ -22,37 +21,38 @@ from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services import Services
 
 _NUM_SHOWN = 8
 """Rows shown. Chosen by hand; not tuned."""
 _POLL_SECONDS = 2.0
+_ESTIMATE_SECONDS = 60
+"""How long an estimate is cached: the queue asks every two seconds, and throughput changes slowly."""
 _NUM_ESTIMATED = 8  # an estimate probes the video, which takes a third of a second; the others count as their mean
 _NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
 _mount = component("jobs", "icons")
 
 
-def draw_recent(services: Services, language: Language) -> None:
+def draw_recent() -> None:
     """Draw a row for each; the open one is marked."""
-    entries = services.jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN)
+    entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN)
     if not entries:
         return
-    st.markdown(f"**{t('ui.recent', language)}**")
-    rows = [_recent_row(services, entry, language) for entry in entries]
+    st.markdown(f"**{t('ui.recent')}**")
+    rows = [_recent_row(entry) for entry in entries]
     draw(rows, key="recent", on_open=page_state().open_job)
 
 
-def _recent_row(services: Services, entry: LibraryEntry, language: Language) -> JobRow:
-    state = services.jobs.state_of(entry)
-    state_words = t(f"library.state.{state}", language)
+def _recent_row(entry: LibraryEntry) -> JobRow:
+    state = services().jobs.state_of(entry)
+    state_words = t(f"library.state.{state}")
     title, line = title_and_details(
         entry.name,
         title=entry.title,
         question=entry.question,
-        part=time_range.format_stored_range(entry.start_seconds, entry.end_seconds, language, digits=0),
+        part=time_range.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0),
         model=entry.model,
     )
-    made = (template_name(services, entry.template, language), state_words, local_time(entry.created))
+    made = (template_name(entry.template), state_words, local_time(entry.created))
     return JobRow(
         id=entry.id,
         name=entry.name,
@@ -65,48 +65,48 @@ def _recent_row(services: Services, entry: LibraryEntry, language: Language) -> 
     )
 
 
-def draw_queue(services: Services, language: Language) -> None:
+def draw_queue() -> None:
     """Draw the queue and poll it; nothing for a single job, which the page itself shows."""
-    if services.jobs.waiting() or len(_running(services)) > 1:
-        st.fragment(_draw, run_every=_POLL_SECONDS)(services, language)
+    if services().jobs.waiting() or len(_running()) > 1:
+        st.fragment(_draw, run_every=_POLL_SECONDS)()
 
 
-def run_action(services: Services, job_id: str, action: str) -> None:
+def run_action(job_id: str, action: str) -> None:
     """Run the action of a row's button: "first", "pause" or "cancel"."""
-    actions = {"first": services.jobs.put_first, "pause": services.jobs.pause, "cancel": services.jobs.cancel}
+    actions = {"first": services().jobs.put_first, "pause": services().jobs.pause, "cancel": services().jobs.cancel}
     with page_state().catching_errors():
         actions[action](job_id)
 
 
-def _draw(services: Services, language: Language) -> None:
-    running, waiting = _running(services), services.jobs.waiting()
+def _draw() -> None:
+    running, waiting = _running(), services().jobs.waiting()
     if page_state().opened or not (running or waiting):
         st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
     with st.container(gap="xsmall", key="queue"):
-        left = remaining(_seconds_left(services, (*running, *waiting)), language)
-        count = t("ui.queue_count", language, n=len(running) + len(waiting))
+        left = remaining(_seconds_left((*running, *waiting)))
+        count = t("ui.queue_count", n=len(running) + len(waiting))
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
-            st.markdown(f"**{t('ui.queue', language)}**", width="content")
+            st.markdown(f"**{t('ui.queue')}**", width="content")
             st.button(
-                t("ui.queue_cancel_all", language),
+                t("ui.queue_cancel_all"),
                 key="queue_cancel_all",
                 type="tertiary",
                 icon=":material/close:",
-                on_click=services.jobs.cancel_all,
+                on_click=services().jobs.cancel_all,
             )
         st.caption(plain(" · ".join(filter(None, (count, left)))))
-        shown = [_queue_row(job, 0, language) for job in running]
-        shown += [_queue_row(job, place, language) for place, job in enumerate(waiting, start=1)]
-        draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=partial(run_action, services))
+        shown = [_queue_row(job, 0) for job in running]
+        shown += [_queue_row(job, place) for place, job in enumerate(waiting, start=1)]
+        draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=run_action)
 
 
-def _queue_row(job: JobSnapshot, place: int, language: Language) -> JobRow:
+def _queue_row(job: JobSnapshot, place: int) -> JobRow:
     """Build a row; `place` is the position in the queue, 0 for a running analysis."""
-    state = t("ui.queue_waits", language, n=place) if place else _progress_words(job, language)
+    state = t("ui.queue_waits", n=place) if place else _progress_words(job)
     title, line = title_and_details(
         job.name,
         question=job.request.question,
-        part=time_range.format_selection(job.request.selection, language, digits=0),
+        part=time_range.format_selection(job.request.selection, digits=0),
         model=job.conditions.get("model", ""),
     )
     actions = ["first"] if place > 1 else [] if place else ["pause"]
@@ -119,11 +119,11 @@ def _queue_row(job: JobSnapshot, place: int, language: Language) -> JobRow:
         state=state,
         about=" · ".join(filter(None, (title, line, state))),
         is_open=job.id == page_state().job_id,
-        actions=[RowAction(name, t(f"ui.queue_{name}", language)) for name in (*actions, "cancel")],
+        actions=[RowAction(name, t(f"ui.queue_{name}")) for name in (*actions, "cancel")],
     )
 
 
-def _seconds_left(services: Services, jobs: tuple[JobSnapshot, ...]) -> float | None:
+def _seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
     """Estimate the seconds until all jobs are over, with one engine answering them.
 
     Jobs without an estimate count as the mean of the others; None where there is no estimate at all.
@@ -131,7 +131,7 @@ def _seconds_left(services: Services, jobs: tuple[JobSnapshot, ...]) -> float | 
     known = []
     for job in jobs[:_NUM_ESTIMATED]:
         try:
-            seconds = resources.expected_seconds(services, job)
+            seconds = expected_seconds(job)
         except AppError:  # its video is gone: it ends at once
             seconds = 0.0
         if seconds is not None:
@@ -139,19 +139,37 @@ def _seconds_left(services: Services, jobs: tuple[JobSnapshot, ...]) -> float | 
     return sum(known) * len(jobs) / len(known) if known and any(known) else None
 
 
+def expected_seconds(job: JobSnapshot) -> float | None:
+    """Return how long an analysis takes from start to end, None while the engine's throughput is unknown.
+
+    Raises:
+        InputError: The video can't be used.
+        DecodeError: The video can't be decoded.
+    """
+    return _expected_seconds(job.id, job)
+
+
+@st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)
+def _expected_seconds(job_id: str, _job: JobSnapshot) -> float | None:
+    request = _job.request
+    template = services().templates.find(request.template)
+    estimate = services().planner(resources.probe_video(request.path), request, template)
+    return sum(estimate.whole_seconds) / 2 if estimate.whole_seconds else None
+
+
 def _share_left(job: JobSnapshot) -> float:
     """Return the share of an analysis that remains, by its answered parts."""
     return 1.0 - job.progress.step / job.progress.total if job.progress.stage == "ask" and job.progress.total else 1.0
 
 
-def _progress_words(job: JobSnapshot, language: Language) -> str:
-    stage = t(f"stage.{job.progress.stage}", language) if job.progress.stage else t("ui.state_running", language)
+def _progress_words(job: JobSnapshot) -> str:
+    stage = t(f"stage.{job.progress.stage}") if job.progress.stage else t("ui.state_running")
     return f"{stage} {job.progress.step}/{job.progress.total}" if job.progress.total else stage
 
 
-def _running(services: Services) -> list[JobSnapshot]:
+def _running() -> list[JobSnapshot]:
     """List the running jobs in the order of their submission."""
-    return [job for job in reversed(services.jobs.recent(_NUM_RECENT)) if job.state == "running"]
+    return [job for job in reversed(services().jobs.recent(_NUM_RECENT)) if job.state == "running"]
 
 
 @dataclass(frozen=True)

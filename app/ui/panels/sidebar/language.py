@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.core import Language
-from app.i18n import LANGUAGES, language_of, t
-from app.ui.resources import Installed
+from app.i18n import LANGUAGES, t
+from app.ui.context import LANGUAGE_KEY, default_language
 
 _TRANSLATED_CHOICES = ("template", "report_language", "side", "sum_format", "sum_picture")
 """Select boxes with translated options. Those of the library are set from the address instead."""
 
 
-def draw(installed: Installed) -> Language:
-    """Draw the switch; return the choice, by default the server's language, else the browser's."""
-    setting = installed.services.settings.language if installed.services else None
-    default = setting or language_of(st.context.locale)
-    chosen = st.segmented_control(
+def draw() -> None:
+    """Draw the switch."""
+    default = default_language()
+    st.segmented_control(
         "Language · 语言",
         LANGUAGES,
         default=default,
-        format_func=lambda code: t(f"language.{code}", default),
-        key="language",
+        format_func={code: t(f"language.{code}", default) for code in LANGUAGES}.__getitem__,
+        key=LANGUAGE_KEY,
         required=True,
         label_visibility="collapsed",
         bind="query-params",
         on_change=_send_choices,
     )
-    return chosen or default
 
 
 def _send_choices() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from app.core.domain import (
     AnalysisRequest,
     AnswerDelta,
@@ -41,7 +43,7 @@ def answered(job: JobSnapshot, place: int, findings: int = 3) -> JobSnapshot:
 
 def test_parts_stand_in_time_order_whichever_is_answered_first() -> None:
     job = answering(answered(running(), 2), 0, "so far")
-    shown = build_views(job, "en", NONE)
+    shown = build_views(job, NONE)
     assert [part.state for part in shown] == ["busy", "waiting", "done", "waiting"]
     assert [part.note.split(" · ")[0] for part in shown][:2] == ["00:00.0–00:10.0", "00:10.0–00:20.0"]
     assert shown[0].text == "so far"
@@ -50,7 +52,7 @@ def test_parts_stand_in_time_order_whichever_is_answered_first() -> None:
 
 def test_a_part_that_is_done_is_a_line_until_it_is_unfolded() -> None:
     job = answered(running(), 0)
-    (folded, *_), (opened, *_) = build_views(job, "en", NONE), build_views(job, "en", frozenset({1}))
+    (folded, *_), (opened, *_) = build_views(job, NONE), build_views(job, frozenset({1}))
     assert (folded.lines, folded.text) == (None, "")
     assert folded.brief == "In part 1 somebody crosses the yard."
     assert opened.lines and len(opened.lines) == 4
@@ -61,36 +63,37 @@ def test_many_parts_with_long_answers_stay_a_small_message() -> None:
     for place in range(60):
         job = answered(job, place, findings=150)
     job = answering(job, 60, "word " * 10_000)
-    shown = build_views(job, "en", NONE)
+    shown = build_views(job, NONE)
     assert sum(len(str(vars(part))) for part in shown) < 64 * 500 + 5_000
     assert shown[60].text.startswith("… ")
 
 
 def test_retried_chunk_is_pending_until_answered() -> None:
     job = answering(answered(running(), 0), 0, "anew")
-    assert build_views(job, "en", NONE)[0].state == "busy"
+    assert build_views(job, NONE)[0].state == "busy"
     part = replace(rich.part(0, findings=1), answer="anew")
-    assert build_views(job.apply(ChunkDone(part)), "en", NONE)[0].state == "done"
+    assert build_views(job.apply(ChunkDone(part)), NONE)[0].state == "done"
 
 
 def test_a_part_that_failed_says_why() -> None:
     notice = Notice("part_failed", {"first": "00:10.000", "last": "00:17.500", "reason": Notice("no_model")}, "error")
     job = answered(running(), 0).apply(Noticed(notice))
-    shown = build_views(job, "en", NONE)
+    shown = build_views(job, NONE)
     assert [part.state for part in shown] == ["done", "failed", "waiting", "waiting"]
     assert shown[1].brief.startswith("No model has seen")
     assert list(failures(job.progress)) == ["00:10.000"]
 
 
+@pytest.mark.usefixtures("chinese")
 def test_stopped_run_shows_no_pending_chunks() -> None:
     job = replace(answering(answered(running(), 0), 1, "half"), state="paused")
-    shown = build_views(job, "zh", NONE)
+    shown = build_views(job, NONE)
     assert [part.state for part in shown] == ["done", "waiting", "waiting", "waiting"]
     assert shown[1].state_words == t("ui.part_waiting", "zh")
 
 
 def test_before_the_plan_is_there_the_opening_is_shown() -> None:
     job = JobSnapshot("job", "a.mp4", "2026-01-01", AnalysisRequest(Path("a.mp4")), state="running")
-    assert build_views(job, "en", NONE) == []
-    shown = build_views(job.apply(AnswerDelta(1, "first words")), "en", NONE)
+    assert build_views(job, NONE) == []
+    shown = build_views(job.apply(AnswerDelta(1, "first words")), NONE)
     assert [(part.state, part.text) for part in shown] == [("busy", "first words")]

@@ -193,7 +193,7 @@ def test_queue_reports_the_time_until_all_are_over(
     jobs = [services.jobs.submit(AnalysisRequest(card_video), name=f"{place}.mp4") for place in range(5)]
     while len(services.jobs.waiting()) > 3:
         time.sleep(0.01)
-    monkeypatch.setattr(resources, "expected_seconds", lambda _, job: None if job.id == jobs[4] else 120.0)
+    monkeypatch.setattr(queue_panel, "expected_seconds", lambda job: None if job.id == jobs[4] else 120.0)
     monkeypatch.setattr(queue_panel, "_share_left", lambda job: 1.0)
     page.run()
     assert "5 analyses · about 10 min left" in texts(page)

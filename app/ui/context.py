@@ -1,0 +1,62 @@
+"""Context of the page that is drawn: its language, texts in this language, and the services.
+
+The language is read from the session's state, so it is current in fragments and callbacks, which run in new threads.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import i18n
+from app.core import Language
+from app.ui import resources
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+LANGUAGE_KEY = "language"
+"""Key of the language switch."""
+
+
+def language() -> Language:
+    """Return the language that the reader has chosen, or the default one before the switch is drawn."""
+    chosen: Language | None = st.session_state.get(LANGUAGE_KEY)
+    return chosen or default_language()
+
+
+def default_language() -> Language:
+    """Return the server's language, or the browser's where none is set."""
+    installed = resources.installed().services
+    setting = installed.settings.language if installed else None
+    return setting or i18n.language_of(st.context.locale)
+
+
+def t(key: str, /, **values: object) -> str:
+    """Return a text in the language of the page with its placeholders filled.
+
+    Labels of options are made before the widget is drawn, not by its `format_func`: Streamlit calls that again after
+    the run, when the language may be another one, and looks for the label among those it has drawn.
+
+    Args:
+        key: The dotted key.
+        values: The values of the placeholders `{name}`.
+
+    Raises:
+        KeyError: There is no such key, or a placeholder has no value.
+    """
+    return i18n.t(key, language(), **values)
+
+
+def services() -> Services:
+    """Return the open services.
+
+    Raises:
+        AppError: The error that kept them from opening.
+        RuntimeError: No services are installed: the page runs outside of app.main.
+    """
+    installed = resources.installed()
+    if installed.services is None:
+        raise installed.error or RuntimeError("no services are installed: the page runs outside of app.main")
+    return installed.services

@@ -228,7 +228,7 @@ def _may_be_retake(first: Glance, middle: Glance, last: Glance) -> bool:
     whole, part = last.cells[0] - first.cells[0], middle.cells[0] - first.cells[0]
     sum_of_squares, product = float(whole @ whole), float(part @ whole)
     rest = float(part @ part) - product**2 / sum_of_squares
-    return rest < (2 * _MOST_REST_RETAKE) ** 2 * sum_of_squares
+    return rest < (1.5 * _MOST_REST_RETAKE) ** 2 * sum_of_squares
 
 
 def _unmixed_retake(moved: NDArray[np.float32]) -> float | None:

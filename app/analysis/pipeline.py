@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from app.analysis.concurrency import ConcurrentEvents, Emit
 from app.analysis.inputs.extraction_cache import ExtractionCache, ExtractionRequest
@@ -63,25 +63,38 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class Tools:
-    """What an analysis works with; `app.services.engine_session` builds it from the settings.
+class Tools(Protocol):
+    """What an analysis works with; `app.services.engine_session.EngineSession` builds it from the settings."""
 
-    Attributes:
-        extractions: Reads the video.
-        transcription: Reads subtitles and transcribes speech.
-        connector: Starts and connects the engine; None if there is none.
-        templates: All templates.
-        capacity: Capacity of a request by the settings, before the engine is ready.
-        side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
-    """
+    @property
+    def extractions(self) -> ExtractionCache:
+        """Return the reader of videos."""
+        ...
 
-    extractions: ExtractionCache
-    transcription: Transcription
-    connector: EngineConnector | None
-    templates: Templates
-    capacity: RequestCapacity
-    side: int | None
+    @property
+    def transcription(self) -> Transcription:
+        """Return the reader of subtitles, which also transcribes speech."""
+        ...
+
+    @property
+    def connector(self) -> EngineConnector | None:
+        """Return what starts and connects the engine; None if there is none."""
+        ...
+
+    @property
+    def templates(self) -> Templates:
+        """Return all templates."""
+        ...
+
+    @property
+    def capacity(self) -> RequestCapacity:
+        """Return the capacity of a request by the settings, before the engine is ready."""
+        ...
+
+    @property
+    def side(self) -> int | None:
+        """Return the longer side of sent frames in pixels by the settings; None lets the plan choose."""
+        ...
 
 
 def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:

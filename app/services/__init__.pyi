@@ -9,12 +9,11 @@ from .container import start_benchmark as start_benchmark
 from .container import start_vision_check as start_vision_check
 from .container import switch_to_remote_engine as switch_to_remote_engine
 from .container import with_local_model as with_local_model
+from .engine_session import EngineSession as EngineSession
 from .engine_session import build_engine as build_engine
 from .engine_session import confirmed_downloads as confirmed_downloads
 from .engine_session import open_planner as open_planner
-from .engine_session import open_session as open_session
 from .engine_session import pass_on as pass_on
-from .engine_session import session_of as session_of
 from .hardware_profile import CARD_SIZES_GIB as CARD_SIZES_GIB
 from .hardware_profile import HardwareProfile as HardwareProfile
 from .hardware_profile import here as here

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app import engine
 from app.analysis.prompts.templates import Templates
 from app.config import Settings
 from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, EngineError, Language, Selection
-from app.engine import hub_config
 from app.services import open_planner
 from app.services.selection import ANALYSED_FRAMES, frame_limit
 
@@ -173,5 +173,5 @@ def is_expected(failure: AppError, settings: Settings) -> bool:
     is_default_model = not (settings.model_chosen or settings.base_url)
     no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
     if failure.key == "model_unconfirmed":  # available if the hub answers
-        no_model_here = is_default_model and hub_config(settings.model_path) is None
+        no_model_here = is_default_model and engine.hub_config(settings.model_path) is None
     return is_default_model and no_model_here

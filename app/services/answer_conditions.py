@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.analysis import Templates, digest
+from app import analysis, engine
 from app.analysis.prompts import prompts
 from app.config import Settings
 from app.core import AnalysisRequest, AppError
-from app.engine import installed_vllm, resolve_model
 
 if TYPE_CHECKING:
+    from app.analysis import Templates
     from app.llm.cache import AnswerCache
 
 
@@ -38,7 +38,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
         "frame_side": str(settings.frame_side or ""),
         "answer_form": settings.answer_form,
         "prompt": prompts.digest(request.language)[:8],
-        "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
+        "template": f"{request.template} {analysis.digest(template)[:8]}" if template else request.template,
         "speech": settings.speech_base_url or settings.speech_model_path,
     }
 
@@ -46,7 +46,7 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
 def _engine_version(settings: Settings) -> str:
     """Return the version of the local engine, "" if it is not installed."""
     if settings.engine == "vllm":
-        return (installed_vllm() or ("", ""))[1]
+        return (engine.installed_vllm() or ("", ""))[1]
     try:
         return version(settings.engine)
     except PackageNotFoundError:
@@ -80,7 +80,7 @@ class ModelAnswers:
 def _weights(settings: Settings) -> Path | None:
     """Return the folder of the model, None if it is not on this machine."""
     try:
-        return resolve_model(settings.model_path).folder
+        return engine.resolve_model(settings.model_path).folder
     except AppError:  # starting the engine will report what is wrong
         return None
 

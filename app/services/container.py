@@ -16,20 +16,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import config
-from app.analysis import Control, Planner, Templates, open_extraction_cache
+from app import config, engine
+from app.analysis import Control, open_extraction_cache
 from app.analysis.prompts.templates import load
 from app.config import Settings
 from app.core import BackgroundTaskRunner, EngineProgress, Language, Listener, Notice
-from app.engine import DownloadManager, Engine, Monitor, check_model_folder, normal_base_url, resolve_model
-from app.models import Proposal
-from app.services.engine_session import EngineSession, build_engine, confirmed_downloads, open_session
+from app.engine import DownloadManager, Monitor
+from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
 from app.store import Measured, ProcessLock, Store, VideoRepository, log_to
 from app.video import Stills
 
 if TYPE_CHECKING:
+    from app.analysis import Planner, Templates
+    from app.engine import Engine
     from app.jobs import EngineSwitch, EngineSwitcher, Jobs
     from app.library.semantic_index import SemanticIndex
+    from app.models import Proposal
     from app.services import model_benchmarks
 
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
@@ -136,7 +138,7 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
     Raises:
         ConfigError: The address or the key is not valid.
     """
-    url, key, name = normal_base_url(base_url), config.checked_key("FRAMELENS_API_KEY", api_key), model.strip()
+    url, key, name = engine.normal_base_url(base_url), config.checked_key("FRAMELENS_API_KEY", api_key), model.strip()
     named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
     return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
@@ -151,12 +153,12 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
     """
     if error := build_engine(settings)[0].status().error:
         raise error
-    found = resolve_model(settings.model_path)
+    found = engine.resolve_model(settings.model_path)
     if found.folder is not None:
         brings_tokenizer = bool(
             settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
         )
-        check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer)
+        engine.check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer)
         switch(services, settings, pausing=pausing)
     elif found.hub_id is not None:
         confirmed_downloads(settings).add(found.hub_id)
@@ -186,7 +188,7 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
         for job_id in running:
             services.jobs.resume(job_id)
 
-    services.switcher.begin(open_session(settings, services.templates), on_end=end)
+    services.switcher.begin(EngineSession(settings, services.templates), on_end=end)
     for job_id in running:
         services.jobs.pause(job_id)
 
@@ -206,7 +208,7 @@ def choose_local_model(services: Services, model: str, vllm_config: str) -> None
         if switched.state == "done":
             config.keep_choice(settings)
 
-    services.switcher.begin(open_session(settings, services.templates), on_end=end, starts=False)
+    services.switcher.begin(EngineSession(settings, services.templates), on_end=end, starts=False)
     deadline = time.monotonic() + _CHANGE_SECONDS
     while (change := services.switcher.switch) and not change.is_over and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -293,7 +295,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     log_path = log_to(settings.data_dir)
     store = Store(settings.data_dir / "framelens.sqlite")
     templates = load(settings.template_dir)
-    switcher = EngineSwitcher(open_session(settings, templates))
+    switcher = EngineSwitcher(EngineSession(settings, templates))
 
     jobs = Jobs(
         store,
@@ -325,7 +327,7 @@ def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     from app.library.semantic_index import SemanticIndex
     from app.llm.embeddings import EmbeddingModel
 
-    url, name = normal_base_url(settings.embedding_base_url), settings.embedding_model
+    url, name = engine.normal_base_url(settings.embedding_base_url), settings.embedding_model
     semantic_index = SemanticIndex(
         jobs.library, f"{name} {url}".strip(), EmbeddingModel(url, name, settings.embedding_api_key)
     )

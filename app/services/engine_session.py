@@ -9,122 +9,129 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.analysis import (
-    EngineConnector,
-    ExtractionCache,
-    Measure,
-    Planner,
-    RequestCapacity,
-    Task,
-    Templates,
-    TokenCostMeter,
-    Tools,
-    Transcription,
-    analyse,
-    open_extraction_cache,
-    record_stats,
-)
+from app import analysis
 from app.config import Settings
-from app.core import AnalysisEvent, AnalysisRequest, AppError, ModelNotFound, Notice
-from app.engine import (
-    Engine,
-    EngineMetricsReader,
-    LocalEngine,
-    NullEngine,
-    ProgressListener,
-    RemoteEngine,
-    installed_vllm,
-    is_offline,
-    resolve_model,
-    speech_launcher,
-    transformers_launcher,
-    vllm_launcher,
-)
+from app.core import AppError, ModelNotFound
 from app.services.answer_conditions import ModelAnswers, conditions
-from app.services.preflight import computes_wide, refuse
 from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 
-Fetch = Callable[[ProgressListener, threading.Event], Path]
+if TYPE_CHECKING:
+    from app.analysis import (
+        EngineConnector,
+        ExtractionCache,
+        Measure,
+        Planner,
+        RequestCapacity,
+        Task,
+        Templates,
+        Transcription,
+    )
+    from app.core import AnalysisEvent, AnalysisRequest, Notice
+    from app.engine import Engine, EngineMetricsReader, ProgressListener
+
+Fetch = Callable[["ProgressListener", threading.Event], Path]
 _SIDE_ON_CPU = 448
 """Longer side of sent frames on a CPU, which needs seconds for a frame: the smallest that keeps captions readable."""
 
 
-@dataclass(frozen=True)
 class EngineSession:
-    """An engine and everything built for it.
+    """An engine and everything built for it, each part when it is first used.
 
-    Attributes:
+    Args:
         settings: The settings.
         templates: All templates.
-        engine: The engine.
-        notices: Changes made to the settings to fit this machine.
-        tools: What its analyses work with.
-        planner: Estimator of analyses.
-        load: Reads the current load of the engine.
+        engine: The engine; by default the one that the settings describe.
     """
 
-    settings: Settings
-    templates: Templates
-    engine: Engine
-    notices: tuple[Notice, ...]
-    tools: Tools
-    planner: Planner
-    load: EngineMetricsReader
+    def __init__(self, settings: Settings, templates: Templates, engine: Engine | None = None) -> None:
+        self.settings = settings
+        self.templates = templates
+        self._lock = threading.RLock()
+        self._engine: tuple[Engine, tuple[Notice, ...]] | None = (engine, ()) if engine else None
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine."""
+        return self._built()[0]
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Return the changes made to the settings to fit this machine."""
+        return self._built()[1]
+
+    @property
+    def side(self) -> int | None:
+        """Return the longer side of sent frames in pixels by the settings."""
+        return usual_side(self.settings)
+
+    @property
+    def capacity(self) -> RequestCapacity:
+        """Return the capacity of a request by the settings, before the engine is ready."""
+        return expected_room(self.settings)
+
+    @cached_property
+    def extractions(self) -> ExtractionCache:
+        """Return the reader of videos."""
+        return analysis.open_extraction_cache(self.settings.data_dir)
+
+    @cached_property
+    def transcription(self) -> Transcription:
+        """Return the reader of subtitles and speech."""
+        with self._lock:
+            return build_transcription(self.settings)
+
+    @cached_property
+    def connector(self) -> EngineConnector:
+        """Return the connector to the engine."""
+        settings = self.settings
+        return analysis.EngineConnector(
+            self.engine,
+            ModelAnswers(settings),
+            answer_tokens=settings.answer_tokens,
+            timeout_seconds=settings.timeout_seconds,
+            side=self.side,
+            in_flight=settings.in_flight,
+            takes_schema=settings.answer_form == "schema",
+            traced=settings.tracing,
+        )
+
+    @cached_property
+    def planner(self) -> Planner:
+        """Return the estimator of analyses."""
+        return _planner(self.settings, self.extractions, analysis.TokenCostMeter(self.connector))
+
+    @cached_property
+    def load(self) -> EngineMetricsReader:
+        """Return the reader of the engine's current load."""
+        from app.engine import EngineMetricsReader
+
+        settings = self.settings
+        return EngineMetricsReader(self.engine, base_url=settings.base_url, api_key=settings.api_key)
 
     def run(self, task: Task) -> Iterator[AnalysisEvent]:
         """Run one analysis and yield its events, see `app.analysis.pipeline.analyse`."""
-        return record_stats(analyse(task, self.tools), task, _stats(self.settings), _engine_name(self.settings))
+        return analysis.record_stats(
+            analysis.analyse(task, self), task, _stats(self.settings), _engine_name(self.settings)
+        )
 
     def conditions(self, request: AnalysisRequest) -> dict[str, str]:
         """Return the settings that the answers to a request depend on."""
         return conditions(self.settings, self.templates, request)
 
     def close(self) -> None:
-        """Stop the engine; it starts again when it is needed."""
-        self.engine.stop()
+        """Stop the engine if it was used; it starts again when it is needed."""
+        if self._engine:
+            self.engine.stop()
 
-
-def open_session(settings: Settings, templates: Templates) -> EngineSession:
-    """Build the session that these settings describe, without starting the engine."""
-    engine, notices = build_engine(settings)
-    return session_of(settings, templates, engine, notices)
-
-
-def session_of(
-    settings: Settings, templates: Templates, engine: Engine, notices: tuple[Notice, ...] = ()
-) -> EngineSession:
-    """Build the session of this engine."""
-    connector = EngineConnector(
-        engine,
-        ModelAnswers(settings),
-        answer_tokens=settings.answer_tokens,
-        timeout_seconds=settings.timeout_seconds,
-        side=usual_side(settings),
-        in_flight=settings.in_flight,
-        takes_schema=settings.answer_form == "schema",
-        traced=settings.tracing,
-    )
-    extractions = open_extraction_cache(settings.data_dir)
-    return EngineSession(
-        settings=settings,
-        templates=templates,
-        engine=engine,
-        notices=notices,
-        tools=Tools(
-            extractions=extractions,
-            transcription=build_transcription(settings),
-            connector=connector,
-            templates=templates,
-            capacity=expected_room(settings),
-            side=usual_side(settings),
-        ),
-        planner=_planner(settings, extractions, TokenCostMeter(connector)),
-        load=EngineMetricsReader(engine, base_url=settings.base_url, api_key=settings.api_key),
-    )
+    def _built(self) -> tuple[Engine, tuple[Notice, ...]]:
+        with self._lock:
+            self._engine = self._engine or build_engine(self.settings)
+            return self._engine
 
 
 def pass_on(settings: Settings) -> None:
@@ -139,8 +146,12 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     Returns:
         The engine, an AbsentEngine if it cannot be built, and notices about changes made to fit this machine.
     """
+    from app.engine import LocalEngine, NullEngine, RemoteEngine, transformers_launcher, vllm_launcher
+
     if settings.base_url:
         return RemoteEngine(settings.base_url, settings.api_key, settings.asked_model), ()
+    from app.services.preflight import computes_wide, refuse  # which knows all models
+
     pass_on(settings)
     try:
         if settings.engine == "transformers":
@@ -166,6 +177,8 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     Raises:
         ModelNotFound: "model_unconfirmed", or what `fetch` raises.
     """
+    from app.engine import is_offline, resolve_model
+
     found = resolve_model(settings.model_path)
     if found.folder is not None or found.hub_id is None or is_offline():
         return fetch(on_progress, cancel)
@@ -179,11 +192,11 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
 
 def open_planner(settings: Settings) -> Planner:
     """Build a planner that estimates an analysis from settings and earlier runs alone, without asking an engine."""
-    return _planner(settings, open_extraction_cache(settings.data_dir), lambda *_: None)
+    return _planner(settings, analysis.open_extraction_cache(settings.data_dir), lambda *_: None)
 
 
 def _planner(settings: Settings, extractions: ExtractionCache, measure: Measure) -> Planner:
-    return Planner(
+    return analysis.Planner(
         measure=measure,
         is_read=extractions.is_read,
         capacity=expected_room(settings),
@@ -205,6 +218,8 @@ def _engine_name(settings: Settings) -> str:
 
 def usual_side(settings: Settings) -> int | None:
     """Return the longer side of sent frames in pixels, None if it depends on their number."""
+    from app.engine import installed_vllm
+
     on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
     return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
 
@@ -212,22 +227,24 @@ def usual_side(settings: Settings) -> int | None:
 def expected_room(settings: Settings) -> RequestCapacity:
     """Return the size of a request as far as the settings determine it before the engine runs."""
     max_model_len = None if settings.base_url else settings.vllm_config.get("max_model_len")
-    return RequestCapacity(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
+    return analysis.RequestCapacity(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
 
 
 def build_transcription(settings: Settings) -> Transcription:
     """Build the reader of subtitles, which also transcribes speech if a model for that is set."""
     surveys = ExtractionStore(settings.data_dir / "surveys")
-    return Transcription(
+    return analysis.Transcription(
         _speech_engine(settings), surveys, language=settings.speech_language, timeout_seconds=settings.timeout_seconds
     )
 
 
 def _speech_engine(settings: Settings) -> Engine | None:
+    if not (settings.speech_base_url or settings.speech_model_path):
+        return None
+    from app.engine import LocalEngine, NullEngine, RemoteEngine, speech_launcher
+
     if settings.speech_base_url:
         return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
-    if not settings.speech_model_path:
-        return None
     try:
         launcher = speech_launcher(settings.speech_model_path, settings.speech_config)
     except AppError as error:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.analysis.inputs.extraction_cache import ExtractionRequest
-from app.analysis.pipeline import Tools, analyse
+from app.analysis.pipeline import analyse
 from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.prompts import exact_prompt
 from app.analysis.prompts.templates import Templates, built_in
@@ -136,6 +136,18 @@ class Silence:
         return None, ()
 
 
+@dataclass(frozen=True)
+class ScriptedTools:
+    """Tools that are given."""
+
+    extractions: Any
+    transcription: Any
+    connector: Any
+    templates: Templates
+    capacity: RequestCapacity
+    side: int | None = None
+
+
 def tools(
     server: Server | None,
     number: int = 4,
@@ -143,14 +155,14 @@ def tools(
     in_flight: int | None = 1,
     connector: Any = None,
     **of_video: Any,
-) -> Tools:
+) -> ScriptedTools:
     """Tools with a scripted engine and video; `of_video` are functions of the ScriptedVideo."""
     served = server and EngineConnector(
         ServedEngine(server), NoAnswers(answers), answer_tokens=256, timeout_seconds=30, in_flight=in_flight
     )
-    return Tools(
-        extractions=ScriptedVideo(**{"extract": extracting(number), **of_video}),  # type: ignore[arg-type]
-        transcription=Silence(),  # type: ignore[arg-type]
+    return ScriptedTools(
+        extractions=ScriptedVideo(**{"extract": extracting(number), **of_video}),
+        transcription=Silence(),
         connector=connector or served,
         templates=Templates(built_in()),
         capacity=RequestCapacity(server.context if server else None, 256),
@@ -158,7 +170,7 @@ def tools(
     )
 
 
-def with_video(tools: Tools, **functions: Any) -> Tools:
+def with_video(tools: ScriptedTools, **functions: Any) -> ScriptedTools:
     """The same tools with these functions of the ScriptedVideo."""
     return replace(tools, extractions=replace(tools.extractions, **functions))  # type: ignore[type-var]
 
@@ -181,7 +193,7 @@ def task(
 
 def run(
     request: AnalysisRequest,
-    tools: Tools,
+    tools: ScriptedTools,
     cancel: threading.Event | None = None,
     done: EarlierResults | None = None,
     conditions: Mapping[str, str] = CONDITIONS,

@@ -23,7 +23,7 @@ from app.core.errors import EngineError
 from app.engine import Engine, LocalEngine, RemoteEngine
 from app.engine.supported_architectures import choose_engine
 from app.llm.messages import data_url
-from app.services.engine_session import session_of
+from app.services.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.conftest import make_engine
@@ -136,7 +136,7 @@ class TestVllm:
     def test_framelens_itself_works_over_it_and_sees(self, vl: str, tmp_path: Path) -> None:
         settings = replace(WORDS, base_url=vl, api_key=KEY, data_dir=tmp_path)
         request = AnalysisRequest(write_card_video(tmp_path / "cards.mp4", CARDS), frames=8)
-        run = session_of(settings, templates.load(None), RemoteEngine(vl, KEY, "my-model")).run
+        run = EngineSession(settings, templates.load(None), RemoteEngine(vl, KEY, "my-model")).run
         *_, last = run(Task(request, "served"))
         assert isinstance(last, Finished)
         assert last.analysis.mode == "messages"

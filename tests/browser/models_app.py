@@ -12,11 +12,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import main
+from app import engine, main
 from app.engine import Launcher, LocalEngine
 from app.engine.model_resolution import model_name
 from app.jobs import EngineSwitcher
-from app.services import engine_session
 from app.services.container import SAMPLE, Services
 from app.store.fs_utils import log_to
 from tests.engine.fakes import fake_launcher
@@ -39,6 +38,6 @@ def _open() -> Services:
     return replace(services, switcher=EngineSwitcher(replace(services.switcher.session, engine=engine, notices=())))
 
 
-engine_session.vllm_launcher = _launch
+engine.vllm_launcher = _launch
 main.open_services = _open
 app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES, middleware=main.MIDDLEWARE)

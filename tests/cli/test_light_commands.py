@@ -12,6 +12,7 @@ import pytest
 
 from tests.media import COLOURS, cards, write_video
 
+APP = Path(__file__).resolve().parents[2] / "app"
 MODEL = {
     "langchain_core",
     "langchain_openai",
@@ -90,6 +91,8 @@ def test_keyframes_as_a_table_imports_no_forms_and_no_pictures(video: Path, tmp_
 def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path: Path) -> None:
     found = imported("analyse", video, "--no-model", "--quiet", "--frames", 2, cwd=tmp_path)
     assert not found & (MODEL | DECODERS)
+    ours = {name for name in found if (APP / f"{name.removeprefix('app.').replace('.', '/')}.py").is_file()}
+    assert len(ours) <= 75, sorted(ours)  # what one has to know to follow a video to its report
 
 
 def test_the_child_imports_nothing_of_the_parent() -> None:

@@ -31,7 +31,7 @@ from app.llm.stream import ask
 from app.llm.vision_check import VisionProbe, prove_sight
 from app.reports import FORMATS
 from app.services.answer_conditions import conditions
-from app.services.engine_session import session_of
+from app.services.engine_session import EngineSession
 from tests.api.test_openai_server import say
 from tests.cards import write_card_video
 from tests.conftest import ready
@@ -74,7 +74,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def analyse(video: Path, engine: LocalEngine) -> Analysis:
-    run = session_of(WORDS, templates.load(None), engine).run
+    run = EngineSession(WORDS, templates.load(None), engine).run
     *_, last = run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek"))
     assert isinstance(last, Finished)
     return last.analysis

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from app.analysis.inputs.extraction_cache import ExtractionRequest
-from app.analysis.pipeline import Tools
 from app.core.domain import KeyframesChosen, VideoEvent
 from app.core.errors import DecodeError, ModelNotFound
 from app.i18n import LANGUAGES, t
@@ -21,6 +20,7 @@ from app.reports import FORMATS
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.analysis.test_pipeline import (
     ScriptedConnector,
+    ScriptedTools,
     extracting,
     with_video,
 )
@@ -36,7 +36,7 @@ class _Facts:
     def __init__(self, server: Server | None, error: Exception | None = None) -> None:
         self.through = threading.Event()
         self._error = error
-        self.tools: Tools = made(server, extract=extracting(FRAMES, self._wait))
+        self.tools: ScriptedTools = made(server, extract=extracting(FRAMES, self._wait))
 
     def _wait(self, number: int) -> None:
         if number > _MEASURED:

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from app.analysis.inputs.extraction_cache import ExtractionRequest
-from app.analysis.pipeline import Tools
 from app.analysis.task import Control
 from app.core.domain import Analysis, KeyframesChosen, VideoEvent
 from app.core.errors import AppError, InputError, StorageError
@@ -26,7 +25,13 @@ from app.jobs import EngineSwitcher, JobSnapshot
 from app.jobs import queue as queue_module
 from app.store import database as store_module
 from tests.analysis.requests.test_orchestrator import asked, introducing
-from tests.analysis.test_pipeline import ScriptedConnector, extracting, marks_of, with_video
+from tests.analysis.test_pipeline import (
+    ScriptedConnector,
+    ScriptedTools,
+    extracting,
+    marks_of,
+    with_video,
+)
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, report_of, until, with_conditions
 from tests.llm.scripted import Refuse, Server, serve
 
@@ -52,7 +57,7 @@ class Gate:
             self.hold("ask" if marks and marks[0] > 6 else "" if marks else "summary")
         yield from introducing(body)
 
-    def tools(self, server: Server) -> Tools:
+    def tools(self, server: Server) -> ScriptedTools:
         whole = made(server)
         connector = whole.connector
         assert connector

@@ -10,14 +10,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from app.analysis.pipeline import Tools, analyse
+from app.analysis.pipeline import analyse
 from app.analysis.task import Task
 from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, ChunkResult, Usage
 from app.i18n import LANGUAGES, t
 from app.jobs import EngineSwitcher, Jobs, JobSnapshot
 from app.store.database import Store
 from app.store.fs_utils import ProcessLock
-from tests.analysis.test_pipeline import tools
+from tests.analysis.test_pipeline import (
+    ScriptedTools,
+    tools,
+)
 from tests.llm.scripted import Server
 
 FRAMES = 24
@@ -33,7 +36,7 @@ def with_conditions(**conditions: str) -> Conditions:
     return lambda request: {"model": "model", **conditions}
 
 
-def made(server: Server | None, **changes: Any) -> Tools:
+def made(server: Server | None, **changes: Any) -> ScriptedTools:
     """Tools for REQUEST; two requests at the same time unless told otherwise."""
     return tools(server, FRAMES, **{"in_flight": 2, **changes})
 
@@ -42,7 +45,7 @@ def made(server: Server | None, **changes: Any) -> Tools:
 class ScriptedSession:
     """An engine session that analyses with these tools under these conditions."""
 
-    tools: Tools
+    tools: ScriptedTools
     conditions: Conditions
 
     @property
@@ -59,7 +62,7 @@ class ScriptedSession:
 @contextmanager
 def jobs_in(
     folder: Path,
-    made: Tools,
+    made: ScriptedTools,
     *,
     adopts: bool = True,
     conditions: Conditions = lambda request: {"model": "model"},

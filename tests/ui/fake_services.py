@@ -54,7 +54,6 @@ from app.engine import Endpoint, EngineMetricsReader, Monitor
 from app.engine.base import EngineStatus
 from app.jobs import EngineSwitcher, Jobs, JobSnapshot
 from app.services.container import Services
-from app.services.engine_session import EngineSession
 from app.store.database import Store
 from app.store.fs_utils import ProcessLock
 from app.store.timing_stats import KnownTimings
@@ -94,14 +93,23 @@ class ScriptedEngine:
 Run = Callable[[Task], Iterator[AnalysisEvent]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScriptedSession(EngineSession):
+@dataclass(frozen=True)
+class ScriptedSession:
     """An engine session whose analyses do what the script yields."""
 
-    script: Run
+    settings: config.Settings
+    templates: Templates
+    engine: Any
+    notices: tuple[Notice, ...]
+    planner: Planner
+    load: EngineMetricsReader
+    run: Run
 
-    def run(self, task: Task) -> Iterator[AnalysisEvent]:
-        return self.script(task)
+    def conditions(self, request: AnalysisRequest) -> dict[str, str]:
+        return {}
+
+    def close(self) -> None:
+        self.engine.stop()
 
 
 def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, ...] = ()) -> Services:
@@ -117,10 +125,9 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         templates=Templates({}),
         engine=engine,
         notices=(Notice("sight_unknown"),),
-        tools=None,  # type: ignore[arg-type]
         planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: False),
         load=EngineMetricsReader(engine),
-        script=run,
+        run=run,
     )
     return Services(
         switcher=EngineSwitcher(session),

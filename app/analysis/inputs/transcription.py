@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from app import video
 from app.core import (
@@ -29,10 +30,12 @@ from app.core import (
     VideoInfo,
     clock,
 )
-from app.engine import Endpoint, Engine
 from app.i18n import as_notice
 from app.store import ExtractionStore
 from app.video import receive, send
+
+if TYPE_CHECKING:
+    from app.engine import Endpoint, Engine
 
 log = logging.getLogger(__name__)
 _FORM = 1

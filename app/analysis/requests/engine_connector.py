@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from app.core import EngineInfo, EngineProgress
-from app.engine import Endpoint, Engine
 
 if TYPE_CHECKING:
     from app.analysis.requests.engine_connection import EngineConnection
+    from app.engine import Endpoint, Engine
     from app.llm.cache import AnswerCache
     from app.llm.vision_check import VisionProbe
 

@@ -27,7 +27,6 @@ from app.cli.common import (
     worst_exit_code,
 )
 from app.cli.inputs import Inputs, resolve
-from app.cli.models.download_question import print_missing, settle
 from app.cli.report_output import Output, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, Language, readable
@@ -97,7 +96,10 @@ def run(given: argparse.Namespace, language: Language) -> int:
     if not (given.show_prompt or given.plan):
         if inputs.is_one_file:
             check_file(inputs.items[0].path)
-        settings = settle(settings, given, language)
+        if not given.no_model:
+            from app.cli.models.download_question import settle  # which knows all models
+
+            settings = settle(settings, given, language)
     make = partial(_request, given, settings, templates, language)
     if given.show_prompt:
         return _show_prompt(make(inputs.items[0].path), templates)
@@ -187,6 +189,8 @@ def _show_plans(
         for line in (*map(printable, named.values()), headline(forecast, language), *details(forecast, language)):
             print(line)
     if not (given.no_model or given.json):
+        from app.cli.models.download_question import print_missing
+
         print_missing(settings, language)
     return worst_exit_code(codes)
 

@@ -33,8 +33,6 @@ def settle(settings: Settings, given: argparse.Namespace, language: Language) ->
     Raises:
         Cancelled: The user chose to stop.
     """
-    if given.no_model:
-        return settings
     now = readiness(settings, build_engine(settings)[0])
     if now.kind != "download" or now.model is None:
         return settings

@@ -10,14 +10,21 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.core import AppError, Cancelled, EngineProgress
-from app.engine.base import ProgressListener
-from app.engine.downloads.hub import download
+
+if TYPE_CHECKING:
+    from app.engine.base import ProgressListener
 
 log = logging.getLogger(__name__)
-Fetch = Callable[[str, ProgressListener, threading.Event], Path]
+Fetch = Callable[[str, "ProgressListener", threading.Event], Path]
+
+
+def _download(model: str, on_progress: ProgressListener, cancel: threading.Event) -> Path:
+    from app.engine.downloads.hub import download  # imports the client of the hub
+
+    return download(model, on_progress, cancel)
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class DownloadState:
 class DownloadManager:
     """Run one download at a time; all methods may be called from any thread."""
 
-    def __init__(self, fetch: Fetch = download) -> None:
+    def __init__(self, fetch: Fetch = _download) -> None:
         self._fetch = fetch
         self._lock = threading.Lock()
         self._current: DownloadState | None = None

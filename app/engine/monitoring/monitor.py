@@ -13,10 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.core import AppError
-from app.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
-from app.engine.monitoring.system_metrics import GpuReader, GpuSamples, SystemMetricsReader, SystemSample
+
+if TYPE_CHECKING:
+    from app.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
+    from app.engine.monitoring.system_metrics import GpuReader, GpuSamples, SystemSample
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0
@@ -57,7 +60,7 @@ class Monitor:
     ) -> None:
         self._load = load
         self._jobs = jobs
-        self._cards = cards or GpuReader()
+        self._cards = cards
         self._period_seconds = period_seconds
         self._watched_seconds = watched_seconds
         self._samples: deque[Sample] = deque(maxlen=int(KEPT_SECONDS / period_seconds))
@@ -96,12 +99,14 @@ class Monitor:
             thread.join()
 
     def _run(self) -> None:
-        machine = SystemMetricsReader()
+        from app.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader
+
+        machine, cards = SystemMetricsReader(), self._cards or GpuReader()
         try:
             while self._is_watched():
                 due = time.monotonic() + self._period_seconds
                 try:
-                    self._store(Sample(time.monotonic(), machine(), self._cards(), self._load(), self._jobs()))
+                    self._store(Sample(time.monotonic(), machine(), cards(), self._load(), self._jobs()))
                 except AppError:
                     log.warning("a sample was left out", exc_info=True)
                 with self._changed:
@@ -111,7 +116,7 @@ class Monitor:
             with self._changed:
                 self._is_closed = True
         finally:
-            self._cards.close()
+            cards.close()
             with self._changed:
                 self._thread = None
                 self._changed.notify_all()

@@ -164,7 +164,7 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
     def launch(model: str, arguments: object, *, port: int | None = None, wide: bool = False) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
-    monkeypatch.setattr("app.services.engine_session.vllm_launcher", launch)
+    monkeypatch.setattr("app.engine.vllm_launcher", launch)
     yield folder
     services.switcher.close()
 

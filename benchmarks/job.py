@@ -17,7 +17,7 @@ from app.analysis import Task
 from app.analysis.prompts.templates import load as load_templates
 from app.config import load
 from app.core import AnalysisRequest, KeyframesChosen
-from app.services import build_engine, session_of
+from app.services import EngineSession, build_engine
 from app.video import extract
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
@@ -35,7 +35,7 @@ def run(folder: Path) -> Iterator[Row]:
     with serve(_model_of_known_speed) as server:
         settings = load({"FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_DATA_DIR": str(folder)})
         engine, _ = build_engine(settings)
-        analyse = session_of(settings, load_templates(settings.template_dir), engine).run
+        analyse = EngineSession(settings, load_templates(settings.template_dir), engine).run
         request = AnalysisRequest(video, frames=FRAMES)
         # Imports and the proof of sight come once a process; another video, since what was found in one is kept.
         _to_the_end(analyse(Task(AnalysisRequest(other, frames=1), "warm")))

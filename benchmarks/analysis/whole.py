@@ -10,7 +10,7 @@ from app.analysis import NO_EARLIER_RESULTS, EarlierResults, Task
 from app.analysis.prompts.templates import load as load_templates
 from app.config import load
 from app.core import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
-from app.services import build_engine, session_of
+from app.services import EngineSession, build_engine
 from benchmarks.analysis.raw import Sent, recording
 
 SIDE = 448
@@ -70,7 +70,7 @@ class App:
             }
         )
         engine, _ = build_engine(self._settings)
-        self._run = session_of(self._settings, load_templates(self._settings.template_dir), engine).run
+        self._run = EngineSession(self._settings, load_templates(self._settings.template_dir), engine).run
 
     def warm(self, video: Path) -> None:
         """Import everything and check the engine's vision, with a video that is not measured."""

@@ -5,6 +5,8 @@ FFmpeg can start the rows of HEVC where the file says and not where the row befo
 too early, dav1d in strict mode checks how each tile ends, and libjpeg reports left-over bytes. That costs as much as
 the survey, so the whole file is decoded again only if there is a sign of damage: a report of the first decoder, or a
 mismatch in a few frames that are decoded again in every video, mainly those that change most abruptly.
+
+A picture of MJPEG stands alone, so its neighbours show what should be there; `is_broken_off` compares them.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from app.video.features.frame_signature import Glance
 from app.video.keyframes.timestamp_selection import Span
 from app.video.limits import move_on
 from app.video.readers import damage
-from app.video.readers.base import FrameReader, Image, Picture
+from app.video.readers.base import CELL_SIZE, FrameReader, Image, Picture
 from app.video.readers.damage import HEALED_SECONDS, Damage
 from app.video.readers.pyav import AvPicture, open_video
 
@@ -54,6 +56,23 @@ _SAME_SECONDS = 1e-4
 """Times that differ by less are those of the same frame."""
 _APART_SECONDS = 0.5
 """Damaged frames that are further apart are separate parts in the notice."""
+_CALM_LEVELS = 6
+"""Largest change, of 256 levels, of a cell in which nothing happens. 17 of 28 visibly damaged pictures of MJPEG that no
+decoder reports are found with this and the values below, and none of 1,918 undamaged ones of 30 clips."""
+_BROKEN_LEVELS = 12
+"""Least difference of a damaged cell from both neighbours."""
+_LEAST_BROKEN_CELLS = 6
+"""One part in a hundred of the picture."""
+_LEAST_ROW_CELLS = 4
+"""Damaged cells that a row has at least."""
+_LEAST_RUN_SHARE = 0.6
+"""Share of the columns up to the right edge that damage fills; the others look as before by chance."""
+_MOST_RESTLESS_SHARE = 0.1
+"""Share of the cells that may change between the neighbours; with more nothing can be said."""
+_MOST_OTHER_SHARE = 0.05
+"""Share of the other cells that may differ."""
+_BAND_ROWS = 3
+"""Rows of cells that a row of blocks reaches into at most."""
 _HABIT_SHARE = 0.5
 """If libjpeg warns of a larger share of the pictures, the camera writes them that way."""
 
@@ -72,7 +91,9 @@ class Suspects:
         self._starts: list[int] = []  # places of the frames that are stored whole
         self._jumps: list[tuple[int, int]] = []  # (cells, place)
         self._levels: Image | None = None
+        self._before: Image | None = None  # levels of the frame before that
         self._num_changed = 0
+        self._broken_off: list[int] = []  # places
 
     def push(self, picture: Picture, glance: Glance) -> None:
         """Add a decoded frame and its glance."""
@@ -86,6 +107,9 @@ class Suspects:
             return
         if picture.is_whole:
             self._starts.append(place)
+        is_between = self._codec == "mjpeg" and self._before is not None and self._levels is not None
+        if is_between and is_broken_off(cast(Image, self._levels), cast(Image, self._before), levels):
+            self._broken_off.append(place - 1)
         if self._levels is not None:
             _, is_changed = cv2.threshold(cv2.absdiff(levels, self._levels), _JUMP_LEVELS, 1, cv2.THRESH_BINARY)
             num_changed = cv2.countNonZero(is_changed)
@@ -94,10 +118,12 @@ class Suspects:
             self._num_changed = num_changed
             if len(self._jumps) > 2 * _MOST_JUMPS:
                 self._jumps = sorted(self._jumps, reverse=True)[:_MOST_JUMPS]
-        self._levels = levels
+        self._before, self._levels = self._levels, levels
 
     def damaged_seconds(self, video: VideoInfo, *, num_reported: int, offset_seconds: float) -> list[float]:
-        """Return the times of the frames that a second decoder doesn't confirm, in seconds from the start of the video.
+        """Return the times of the frames that a second decoder or the frames around them don't confirm.
+
+        In seconds from the start of the video, rising.
 
         Args:
             video: The surveyed video.
@@ -107,6 +133,11 @@ class Suspects:
         if self._codec not in _CODECS or not self._seconds:
             return []
         seconds = np.asarray(self._seconds) + offset_seconds
+        unconfirmed = self._unconfirmed_seconds(video, seconds, num_reported)
+        return sorted({*unconfirmed, *(float(seconds[place]) for place in self._broken_off)})
+
+    def _unconfirmed_seconds(self, video: VideoInfo, seconds: NDArray[np.float64], num_reported: int) -> list[float]:
+        """Return the times of the frames that a second decoder doesn't confirm."""
         try:
             if not num_reported and not self._is_doubtful(video, seconds):
                 return []
@@ -173,6 +204,43 @@ class Suspects:
                 left -= cost
                 last[start] = place
         return sorted(last.items())
+
+
+def is_broken_off(levels: Image, before: Image, after: Image) -> bool:
+    """Return whether a picture that is coded alone breaks off, from some block to the end of its row or of the picture.
+
+    There it differs from both of its neighbours, which agree, while the rest looks as in these. A flash or another
+    object has other borders.
+
+    Args:
+        levels: Means of Y, Cb and Cr of the picture's cells, 8 bit, 3 x cells by rows of CELL_SIZE.
+        before: Those of the frame before.
+        after: Those of the frame after.
+    """
+    shape = CELL_SIZE[1], CELL_SIZE[0]
+    moved = cv2.absdiff(before, after).max(axis=0).reshape(shape)
+    if (moved > _CALM_LEVELS).mean() > _MOST_RESTLESS_SHARE:
+        return False
+    difference = np.minimum(cv2.absdiff(levels, before), cv2.absdiff(levels, after)).max(axis=0).reshape(shape)
+    is_off = (difference > _BROKEN_LEVELS) & (moved <= _CALM_LEVELS)
+    rows = np.flatnonzero(is_off.sum(axis=1) >= _LEAST_ROW_CELLS)
+    if is_off.sum() < _LEAST_BROKEN_CELLS or not rows.size:
+        return False
+    first, last, num_rows = int(rows[0]), int(rows[-1]), len(is_off)
+    if last - first + 1 > _BAND_ROWS and (last < num_rows - 1 or not first):
+        return False
+    outside = np.ones(num_rows, np.bool_)
+    outside[max(0, first - 1) : last + 2] = False  # a row of blocks ends inside a row of cells
+    if is_off[outside].any():
+        return False
+    filled = is_off[first : last + 1].any(axis=0)
+    start, end = int(np.argmax(filled)), int(np.flatnonzero(filled)[-1])
+    if end < filled.size - 2 or filled[start:].mean() < _LEAST_RUN_SHARE:
+        return False
+    is_other = ~is_off
+    is_other[first : last + 1] = False
+    others = difference[is_other]
+    return not others.size or bool((others > _CALM_LEVELS).mean() <= _MOST_OTHER_SHARE)
 
 
 class CheckedReader:

@@ -112,3 +112,47 @@ def test_known_survey_names_no_keyframe_of_its_own(tmp_path: Path) -> None:
     ]
     assert [one.key for one in chosen[0].decode.notices] == ["damaged_frames", "damaged_keyframe"]
     assert [one.key for one in known[0].decode.notices] == ["damaged_frames"]
+
+
+def still() -> Image:
+    return textured(4, 320, 192)
+
+
+def broken_off(start: int, stop: int | None, *, left: int = 0) -> Image:
+    """A picture whose rows from `start` on are wrong, in the first ones from column `left` on."""
+    image = still().copy()
+    image[start + 16 : stop] = image[start + 16 : stop] // 2 + 90
+    image[start : start + 16, left:] = image[start : start + 16, left:] // 2 + 90
+    return image
+
+
+def flash() -> Image:
+    return still() // 2 + 100
+
+
+def ball() -> Image:
+    image = still().copy()
+    image[60:100, 120:180] = 250
+    return image
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_damaged"),
+    [
+        (broken_off(96, None, left=96), True),
+        (broken_off(64, 80, left=128), True),
+        (broken_off(0, 16), True),
+        (flash(), False),
+        (ball(), False),
+        (textured(7, 320, 192), False),
+    ],
+    ids=["to the end", "to the end of a row", "first row", "flash", "object", "another picture"],
+)
+def test_mjpeg_that_breaks_off_is_no_keyframe(tmp_path: Path, shown: Image, is_damaged: bool) -> None:
+    path = written(tmp_path / "clip", "mjpeg", [still()] * 12 + [shown] + [still()] * 12)
+    found = unconfirmed(path, num_reported=0)
+    assert [round(seconds * 25) for seconds in found] == ([12] if is_damaged else [])
+    (chosen,) = (one for one in extract(path, frames=4, read_text=False) if isinstance(one, KeyframesChosen))
+    notices = [notice.key for notice in chosen.decode.notices]
+    assert ("damaged_frames" in notices) == is_damaged
+    assert not is_damaged or all(frame.frame_index != 12 for frame in chosen.keyframes)

@@ -6,7 +6,7 @@ too early, dav1d in strict mode checks how each tile ends, and libjpeg reports l
 the survey, so the whole file is decoded again only if there is a sign of damage: a report of the first decoder, or a
 mismatch in a few frames that are decoded again in every video, mainly those that change most abruptly.
 
-A picture of MJPEG stands alone, so its neighbours show what should be there; `is_broken_off` compares them.
+A picture of MJPEG is coded alone, so its neighbours show what should be there; `is_broken_off` compares them.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Gradual:
     type: Literal["dissolve", "wipe"]
 
 
-class Stretch(NamedTuple):
+class MovingStretch(NamedTuple):
     """Samples between two different pictures, and whether the first one's shot was calm until then."""
 
     samples: list[tuple[float, Glance]]
@@ -102,7 +102,7 @@ class GradualDetector:
         self._samples: deque[tuple[float, Glance]] = deque()
         self._jumps: deque[float] = deque()  # from the sample before to each sample
         self._calm: deque[bool] = deque()  # whether each sample shows the pattern that was there some samples before
-        self._stretches: deque[list[Stretch]] = deque([] for _ in range(_CALM_SAMPLES))
+        self._stretches: deque[list[MovingStretch]] = deque([] for _ in range(_CALM_SAMPLES))
         self._open: Gradual | None = None
         self._done_seconds = 0.0  # end of the last transition returned
 
@@ -163,7 +163,7 @@ class GradualDetector:
         if len(inside) < _LEAST_MIXED + 2 or _is_empty(first) or _is_empty(last):
             return None
         if apart >= _SURE_CHANGE and alike <= _MOST_ALIKE_MOVING:
-            self._stretches[-1].append(Stretch(inside, self._calm[place]))
+            self._stretches[-1].append(MovingStretch(inside, self._calm[place]))
         moved = np.concatenate([glance.cells for _, glance in inside]).reshape(len(inside), *first.cells.shape)
         moved -= first.cells
         rest = _unmixed(moved.reshape(len(moved), -1)) if is_other else None

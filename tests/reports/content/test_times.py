@@ -6,7 +6,9 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -76,7 +78,8 @@ def analysed(path: Path, language: Language) -> Analysis:
     transcript = Transcript("subtitles", "film.srt", CUES)
     asked = request(frames=12, template="log", language=language, question="When does it leave?")
     with serve(chattering, context=400) as server:
-        made = tools(server, extract=extract, probe=video.probe, hear=lambda *_, **__: (transcript, ()))
+        heard = SimpleNamespace(transcribe=lambda *_, **__: (transcript, ()))
+        made = replace(tools(server, extract=extract, probe=video.probe), transcription=heard)
         return finished(run(with_path(asked, path), made)[0])
 
 

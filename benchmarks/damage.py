@@ -21,7 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core import AppError, Keyframe, KeyframesChosen, Selection
-from app.video import full_pictures, open_reader
+from app.video import (
+    ExtractOptions,
+    full_pictures,
+    open_reader,
+)
 from app.video.keyframes import pipeline
 from app.video.readers import damage
 
@@ -126,7 +130,7 @@ def judged(path: Path, truth: dict[int, NDArray[np.float32]]) -> Result:
     try:
         with open_reader(path, every_frame=False) as reader:
             start = reader.info.start_seconds  # a file may begin with what cannot be decoded
-            for event in pipeline.run(reader, frames=FRAMES, selection=Selection(), max_side=SIDE):
+            for event in pipeline.run(reader, ExtractOptions(FRAMES, selection=Selection(), max_side=SIDE)):
                 if isinstance(event, KeyframesChosen):
                     keyframes = event.keyframes
                     found = event.decode.notices

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.core import KeyframesChosen
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from benchmarks.footage import make
 from benchmarks.row import Row, paired
 
@@ -28,7 +31,7 @@ def run(folder: Path) -> Iterator[Row]:
     video = make(folder / "720p.mp4", seconds=100, width=1280, height=720, frame_rate=30)
 
     def choose() -> None:
-        for event in extract(video, frames=16, read_text=False):
+        for event in extract(video, ExtractOptions(16, read_text=False)):
             if isinstance(event, KeyframesChosen):
                 return
 

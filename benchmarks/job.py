@@ -18,7 +18,10 @@ from app.analysis.prompts.templates import load as load_templates
 from app.config import load
 from app.core import AnalysisRequest, KeyframesChosen
 from app.services import EngineSession, build_engine
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
 from benchmarks.row import Row, seconds
@@ -66,7 +69,7 @@ def _send(base_url: str, body: dict[str, Any]) -> None:
 
 
 def _until_chosen(video: Path) -> None:
-    for event in extract(video, frames=FRAMES):
+    for event in extract(video, ExtractOptions(FRAMES)):
         if isinstance(event, KeyframesChosen):
             return
 

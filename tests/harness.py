@@ -28,7 +28,10 @@ import numpy as np
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
 from app.core.errors import AppError
 from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import limits
+from app.video import (
+    ExtractOptions,
+    limits,
+)
 from app.video.readers import damage
 from app.video.worker import events_of
 
@@ -87,7 +90,8 @@ class Worker:
         timer.start()
         try:
             assert process.stdin is not None and process.stdout is not None
-            request = {"path": str(job.path), "selection": asdict(job.selection), "frames": job.frames}
+            options = ExtractOptions(job.frames, job.selection, read_text=False)
+            request = {"task": "extract", "path": str(job.path), "options": options.to_json()}
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
             answer = process.stdout.readline()
@@ -194,8 +198,7 @@ def _done(request: Mapping[str, Any]) -> Outcome:
     began = time.monotonic()
     error, faults, chosen = None, [], None
     try:
-        common = {"task": "extract", "max_side": 1280, "read_text": False}
-        events = list(events_of({**common, **request}))
+        events = list(events_of(request))
         chosen = next(event for event in events if isinstance(event, KeyframesChosen))
         faults += _faults(next(event for event in events if isinstance(event, Probed)), chosen)
         faults += _stale(request["path"], chosen.keyframes)

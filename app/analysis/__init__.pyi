@@ -1,5 +1,4 @@
 from .inputs.extraction_cache import ExtractionCache as ExtractionCache
-from .inputs.extraction_cache import ExtractionRequest as ExtractionRequest
 from .inputs.extraction_cache import open_extraction_cache as open_extraction_cache
 from .inputs.transcription import Transcription as Transcription
 from .parsing.answer_parser import partial_text as partial_text

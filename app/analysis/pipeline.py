@@ -19,7 +19,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from app.analysis.concurrency import ConcurrentEvents, Emit
-from app.analysis.inputs.extraction_cache import ExtractionCache, ExtractionRequest
+from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.analysis.inputs.transcription import Transcription
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, choose_opening
@@ -50,7 +50,7 @@ from app.core import (
     readable,
 )
 from app.i18n import as_notice
-from app.video import Opening
+from app.video import ExtractOptions, Opening
 
 if TYPE_CHECKING:
     from app.analysis.requests.engine_connection import EngineConnection
@@ -202,8 +202,8 @@ class _Run:
 
     def _read(self, opening: Future[Opening | None], emit: Emit) -> None:
         try:
-            wanted = ExtractionRequest(self.request.frames, self.request.selection, opening=opening.result())
-            for event in self.tools.extractions.extract(self.request.path, wanted, self.background.stop):
+            options = ExtractOptions(self.request.frames, self.request.selection, opening.result())
+            for event in self.tools.extractions.extract(self.request.path, options, self.background.stop):
                 emit(event)
         except BaseException as error:
             self.state.fail(error)

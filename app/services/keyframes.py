@@ -6,9 +6,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from app.analysis import ExtractionRequest, open_extraction_cache
+from app.analysis import open_extraction_cache
 from app.config import Settings
 from app.core import AnalysisRequest, KeyframesChosen, Probed, Selection, VideoEvent, VideoInfo
+from app.video import ExtractOptions
 
 
 def frames_that_fit(settings: Settings, path: Path) -> int:
@@ -34,10 +35,10 @@ def open_events(
     Raises:
         InputError: The file can't be read.
     """
-    wanted = ExtractionRequest(frames, selection, facts=False)
+    options = ExtractOptions(frames, selection, read_text=False)
     cache = open_extraction_cache(settings.data_dir)
-    known = cache.find(path, wanted, cancel)
-    return (cache.make(path, wanted, cancel), False) if known is None else (iter(known), True)
+    known = cache.find(path, options, cancel)
+    return (cache.make(path, options, cancel), False) if known is None else (iter(known), True)
 
 
 def consume(events: Iterable[VideoEvent], show: Callable[[VideoEvent], None]) -> tuple[VideoInfo, KeyframesChosen]:

@@ -11,8 +11,9 @@ from .files import picture_key as picture_key
 from .files import printable as printable
 from .files import sha256_of as sha256_of
 from .files import version as version
+from .keyframes.options import ExtractOptions as ExtractOptions
+from .keyframes.options import Opening as Opening
 from .keyframes.timestamp_selection import Known as Known
-from .keyframes.timestamp_selection import Opening as Opening
 from .keyframes.timestamp_selection import names_times as names_times
 from .limits import limit_memory as limit_memory
 from .protocol import receive as receive

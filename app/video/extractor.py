@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -28,7 +28,6 @@ from app.core import (
     Noticed,
     Probed,
     ScreenText,
-    Selection,
     SoundPiece,
     Transcript,
     VideoEvent,
@@ -37,17 +36,14 @@ from app.core import (
     show_same,
 )
 from app.video.files import check_file, picture_key, printable
-from app.video.keyframes.timestamp_selection import Fetched, Known, Opening, in_shots, wishes_of, with_damaged
+from app.video.keyframes.options import ExtractOptions
+from app.video.keyframes.timestamp_selection import Fetched, Known, in_shots, wishes_of, with_damaged
 from app.video.subtitles.discovery import files_beside
 from app.video.worker_pool import DecoderWorker
 
 _log = logging.getLogger(__name__)
 _PROBE_SECONDS = 60
 """A probe can't be cancelled, so it ends by itself; decoding one frame takes well under a second."""
-MAX_SIDE = 1280
-"""Default for the longer side of a keyframe, in pixels: as large as a model or a page makes use of."""
-_WHOLE = Selection()
-_MAY_OPEN = ("auto", "uniform")
 Texts = Mapping[str, tuple[ScreenText, ...]]
 _NO_TEXTS: Texts = {}
 
@@ -74,31 +70,20 @@ def probe(path: Path) -> VideoInfo:
 
 def extract(
     path: Path,
+    options: ExtractOptions,
     *,
-    frames: int,
-    selection: Selection = _WHOLE,
-    max_side: int = MAX_SIDE,
-    read_text: bool = True,
-    opening: Opening | None = None,
     texts: Texts = _NO_TEXTS,
     on_known: Callable[[Known], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
     """Survey the video once and yield its events; closing the iterator ends the work.
 
-    Yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen of at most `frames` keyframes, then
-    FactsMeasured for each of them in order (after a Noticed if text can't be read).
+    Yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen, then FactsMeasured for each of its
+    keyframes in order (after a Noticed if text can't be read).
 
     Args:
         path: The video file.
-        frames: Keyframes to choose, at most.
-        selection: How the keyframes are chosen, and from which range. Frames and times count from the start of the
-            video all the same.
-        max_side: The longer side of the JPEGs, in pixels, at most.
-        read_text: Read the text on the screen.
-        opening: For the strategies "auto" and "uniform": yield the keyframes of the opening in an OpeningChosen while
-            the rest is still being read, unless the video ends before or shows nothing there. They count among the
-            `frames`.
+        options: What to extract.
         texts: Texts read before, by `picture_key`; they are not read again.
         on_known: Called with the results of the survey of a whole video, right before KeyframesChosen; see
             `extract_named`.
@@ -108,17 +93,9 @@ def extract(
         InputError: The file is not a readable video.
         DecodeError: Nothing of it can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
-        ValueError: The arguments contradict each other.
     """
-    if frames < 1 or max_side < 16:
-        raise ValueError(f"frames is {frames} and max_side {max_side}; at least 1 and 16 are needed")
-    if opening is not None and (opening.frames > frames or selection.strategy not in _MAY_OPEN):
-        raise ValueError(f"{opening} does not go with {frames} frames and strategy {selection.strategy!r}")
     check_file(path)
-    options = {"frames": frames, "selection": asdict(selection), "max_side": max_side, "read_text": read_text}
-    if opening is not None:
-        options["opening"] = asdict(opening)
-    with DecoderWorker("extract", path, have_text=list(texts), **options) as child:
+    with DecoderWorker("extract", path, have_text=list(texts), options=options.to_json()) as child:
         events = cast(Iterator[VideoEvent | Known], child.events(cancel))
         yield from _with_texts(_without_known(events, on_known), texts)
 
@@ -126,12 +103,8 @@ def extract(
 def extract_named(
     path: Path,
     known: Known,
+    options: ExtractOptions,
     *,
-    frames: int,
-    selection: Selection,
-    max_side: int = MAX_SIDE,
-    read_text: bool = True,
-    opening: Opening | None = None,
     texts: Texts = _NO_TEXTS,
     cancel: threading.Event | None = None,
 ) -> Iterator[VideoEvent]:
@@ -142,11 +115,7 @@ def extract_named(
     Args:
         path: The video file.
         known: The results of an earlier survey, from the `on_known` of `extract`.
-        frames: See `extract`, as for the other arguments.
-        selection: See `extract`.
-        max_side: See `extract`.
-        read_text: See `extract`.
-        opening: See `extract`.
+        options: What to extract.
         texts: See `extract`.
         cancel: See `extract`.
 
@@ -156,10 +125,9 @@ def extract_named(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    wishes, decode = wishes_of(known, selection, frames, opening, readable(path.name))
-    wanted = [(wish.time_seconds, wish.reason) for wish in wishes]
-    options = {"wishes": wanted, "edges": known.edges, "max_side": max_side, "read_text": read_text}
-    with DecoderWorker("named", path, have_text=list(texts), **options) as child:
+    wishes, decode = wishes_of(known, options, readable(path.name))
+    wanted = {"wishes": [(wish.time_seconds, wish.reason) for wish in wishes], "edges": known.edges}
+    with DecoderWorker("named", path, have_text=list(texts), options=options.to_json(), **wanted) as child:
         events = cast(Iterator[VideoEvent | Fetched], child.events(cancel))
         yield from _with_texts((_placed(event, decode, known) for event in events), texts)
 

@@ -28,7 +28,6 @@ from app.core import (
     KeyframesChosen,
     OpeningChosen,
     Probed,
-    Selection,
     SoundPiece,
     Transcript,
     VideoEvent,
@@ -36,8 +35,9 @@ from app.core import (
 )
 from app.video import limits
 from app.video.files import picture_key, printable
+from app.video.keyframes.options import ExtractOptions
 from app.video.keyframes.strategies import Wish
-from app.video.keyframes.timestamp_selection import Fetched, Known, Opening
+from app.video.keyframes.timestamp_selection import Fetched, Known
 from app.video.protocol import private_output, send
 from app.video.readers.base import FrameReader, Picture, as_jpeg
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
@@ -131,19 +131,13 @@ def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetch
 def _chosen(reader: FrameReader, request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetched]:
     from app.video.keyframes import pipeline
 
+    options = ExtractOptions.from_json(request["options"])
     if request["task"] == "named":
         wishes = [Wish(*wish) for wish in request["wishes"]]
         edges = [(index, seconds) for index, seconds in request["edges"]]
-        yield pipeline.named(reader, wishes, edges, max_side=request["max_side"])
+        yield pipeline.named(reader, wishes, edges, max_side=options.max_side)
         return
-    wanted = request["selection"]
-    yield from pipeline.run(
-        reader,
-        frames=request["frames"],
-        selection=Selection(**{**wanted, "times_seconds": tuple(wanted["times_seconds"])}),
-        max_side=request["max_side"],
-        opening=Opening(**request["opening"]) if request.get("opening") else None,
-    )
+    yield from pipeline.run(reader, options)
 
 
 def _with_facts(
@@ -156,7 +150,7 @@ def _with_facts(
     keyframes: tuple[Keyframe, ...] = ()
     have_text = frozenset(request.get("have_text", ()))
     reading: TextReading | None = None
-    if request["read_text"]:
+    if request["options"]["read_text"]:
         from app.video.features.text_recognition import TextReading
 
         reading = TextReading()

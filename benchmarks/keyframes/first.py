@@ -8,7 +8,10 @@ from pathlib import Path
 from statistics import median
 
 from app.core import KeyframeFound, Probed
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from benchmarks.keyframes.table import markdown
 from benchmarks.keyframes.tools import BUDGET, as_in_the_app
 
@@ -30,7 +33,7 @@ def first_table(video: Path, *, rounds: int) -> Iterator[str]:
 def _waits(video: Path) -> tuple[float, float, float]:
     began = time.perf_counter()
     probed = found = 0.0
-    for event in extract(video, frames=BUDGET, read_text=False):
+    for event in extract(video, ExtractOptions(BUDGET, read_text=False)):
         now = time.perf_counter() - began
         if isinstance(event, Probed):
             probed = now

@@ -14,7 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.core import KeyframesChosen
-from app.video import extract, probe, worker_ready
+from app.video import (
+    ExtractOptions,
+    extract,
+    probe,
+    worker_ready,
+)
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo
 from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInstalled, Peer, answer, command
@@ -43,7 +48,7 @@ class Tool:
 
 def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
     """Run a survey and a selection as a user gets them, without waiting for the facts of the chosen frames."""
-    for event in extract(path, frames=frames, read_text=False):
+    for event in extract(path, ExtractOptions(frames, read_text=False)):
         if isinstance(event, KeyframesChosen):
             return event
     raise RuntimeError(f"no keyframes came of {path}")

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.requests import request_executor
 from app.analysis.task import EarlierResults
 from app.core.domain import (
@@ -31,6 +30,7 @@ from app.core.domain import (
 from app.core.errors import AppError, EngineError, EngineTimeout, InputError
 from app.engine import Endpoint, EngineStatus
 from app.i18n import LANGUAGES, error_text, notice_text
+from app.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing, words_of
 from tests.analysis.test_pipeline import (
     ScriptedConnector,
@@ -416,7 +416,7 @@ def test_dead_engine_is_restarted_and_run_continues(deaths: int, says: str, undi
 def test_early_opening_is_a_chunk_only_if_more_follows(frames: int) -> None:
     """In a video where nothing changes, the frames of its beginning may be all that are chosen."""
 
-    def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def extract(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
         assert wanted.opening
         yield Probed(replace(info(path), duration_seconds_from_header=600.0))
         yield OpeningChosen(keyframes(3))

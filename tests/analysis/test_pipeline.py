@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.pipeline import analyse
 from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.prompts import exact_prompt
@@ -44,6 +43,7 @@ from app.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, E
 from app.engine import Endpoint, EngineStatus
 from app.i18n import notice_text
 from app.llm.cache import AnswerCache
+from app.video import ExtractOptions
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 
@@ -60,7 +60,7 @@ def info(path: Path) -> VideoInfo:
 
 
 def extracting(number: int = 4, facts: Callable[[int], None] = lambda n: None) -> Callable[..., Iterator[VideoEvent]]:
-    def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def extract(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
         yield Probed(info(path))
         yield KeyframesChosen(keyframes(number), DecodeSummary(225, 9.0, False, "pyav", (Shot(1, 0.0, 9.0),)))
         for n in range(1, number + 1):
@@ -361,15 +361,15 @@ def test_engine_death_keeps_answers_and_never_becomes_text() -> None:
 
 def test_selection_reaches_extraction_model_and_report() -> None:
     selection = Selection("uniform", start_seconds=2.0, end_seconds=4.5)
-    asked: list[ExtractionRequest] = []
+    asked: list[ExtractOptions] = []
 
-    def noting(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def noting(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
         asked.append(wanted)
         yield from extracting(2)(path, wanted, cancel)
 
     with serve(answering_per_frame) as server:
         analysis = finished(run(request(frames=2, selection=selection), tools(server, extract=noting))[0])
-    assert asked == [ExtractionRequest(2, selection)]
+    assert asked == [ExtractOptions(2, selection)]
     assert "00:01.500 to 00:03.000 of a longer video" in analysis.chunks[0].prompt
     shown = exact_prompt(analysis.request, built_in()[analysis.request.template], analysis.keyframes, 1)
     assert analysis.chunks[0].prompt == "\n\n".join(text for _, text in shown)
@@ -403,7 +403,7 @@ def test_cancel_ends_run_within_a_second() -> None:
 
 
 def test_a_video_that_cannot_be_read_is_its_own_error() -> None:
-    def broken(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def broken(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
         raise DecodeError("no_frames", name=path.name)
         yield
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.core.domain import KeyframesChosen, VideoEvent
 from app.core.errors import DecodeError, ModelNotFound
 from app.i18n import LANGUAGES, t
 from app.jobs import JobSnapshot
 from app.reports import FORMATS
+from app.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.analysis.test_pipeline import (
     ScriptedConnector,
@@ -179,7 +179,7 @@ def test_changed_video_is_not_measured_for_old_report(tmp_path: Path) -> None:
             measuring(jobs, job_id)
         held.through.set()
 
-    def moved(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
+    def moved(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
         for event in extracting(FRAMES)(path, wanted, cancel):
             if isinstance(event, KeyframesChosen):
                 frames = tuple(replace(frame, time_seconds=frame.time_seconds + 0.5) for frame in event.keyframes)

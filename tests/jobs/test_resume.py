@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.analysis.task import Control
 from app.core.domain import Analysis, KeyframesChosen, VideoEvent
 from app.core.errors import AppError, InputError, StorageError
@@ -24,6 +23,7 @@ from app.i18n import LANGUAGES, error_text
 from app.jobs import EngineSwitcher, JobSnapshot
 from app.jobs import queue as queue_module
 from app.store import database as store_module
+from app.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import asked, introducing
 from tests.analysis.test_pipeline import (
     ScriptedConnector,
@@ -62,7 +62,7 @@ class Gate:
         connector = whole.connector
         assert connector
 
-        def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
+        def extract(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
             for event in extracting(FRAMES, lambda number: self.hold("facts" if number > 2 else ""))(
                 path, wanted, cancel
             ):
@@ -247,7 +247,7 @@ def test_jobs_run_by_priority_then_arrival(tmp_path: Path) -> None:
     with serve(gate.behave, context=CONTEXT) as server:
         tools = gate.tools(server)
 
-        def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
+        def extract(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
             begun.append(path.stem)
             yield from tools.extractions.extract(path, wanted, cancel)
 

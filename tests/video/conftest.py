@@ -9,7 +9,10 @@ import psutil
 import pytest
 
 from app.core.domain import KeyframesChosen, VideoEvent
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from tests.media import COLOURS, cards, moving, repeated, write_video
 
 Chosen = Callable[..., KeyframesChosen]
@@ -44,7 +47,7 @@ def chosen() -> Chosen:
     """Extracts and gives back the choice; everything else is thrown away."""
 
     def run(path: Path, frames: int = 8) -> KeyframesChosen:
-        events: list[VideoEvent] = list(extract(path, frames=frames, read_text=False))
+        events: list[VideoEvent] = list(extract(path, ExtractOptions(frames, read_text=False)))
         return next(event for event in events if isinstance(event, KeyframesChosen))
 
     return run

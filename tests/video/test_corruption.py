@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.core.domain import KeyframesChosen, Selection
-from app.video import Known, extract, extract_named
+from app.video import (
+    ExtractOptions,
+    Known,
+    extract,
+    extract_named,
+)
 from app.video.corruption import CheckedReader
 from app.video.keyframes import pipeline
 from app.video.keyframes.survey import Survey
@@ -74,7 +79,7 @@ def test_silent_damage_at_given_times_is_reported(tmp_path: Path) -> None:
     found = unconfirmed(damaged, num_reported=0)
     wanted = Selection("times", times_seconds=(found[0],))
     with open_reader(damaged, every_frame=False) as reader:
-        events = list(pipeline.run(reader, frames=4, selection=wanted, max_side=320))
+        events = list(pipeline.run(reader, ExtractOptions(4, selection=wanted, max_side=320)))
     chosen = next(one for one in events if isinstance(one, KeyframesChosen))
     assert [one.key for one in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]
 
@@ -86,11 +91,11 @@ def test_damage_is_named_again_without_a_survey(tmp_path: Path, first: Selection
     damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 5, 0))
     found = unconfirmed(damaged, num_reported=0)
     known: list[Known] = []
-    for _ in extract(damaged, frames=1, selection=first, read_text=False, on_known=known.append):
+    for _ in extract(damaged, ExtractOptions(1, selection=first, read_text=False), on_known=known.append):
         pass
     wanted = Selection("times", times_seconds=(found[0], 10.0))
-    fresh = extract(damaged, frames=2, selection=wanted, read_text=False)
-    again = extract_named(damaged, known[0], frames=2, selection=wanted, read_text=False)
+    fresh = extract(damaged, ExtractOptions(2, selection=wanted, read_text=False))
+    again = extract_named(damaged, known[0], ExtractOptions(2, selection=wanted, read_text=False))
     for events in (list(fresh), list(again)):
         chosen = next(one for one in events if isinstance(one, KeyframesChosen))
         notices = [(one.key, one.values.get("number")) for one in chosen.decode.notices]
@@ -107,7 +112,7 @@ def test_known_survey_names_no_keyframe_of_its_own(tmp_path: Path) -> None:
     known: list[Known] = []
     chosen = [
         one
-        for one in extract(path, frames=1, read_text=False, on_known=known.append)
+        for one in extract(path, ExtractOptions(1, read_text=False), on_known=known.append)
         if isinstance(one, KeyframesChosen)
     ]
     assert [one.key for one in chosen[0].decode.notices] == ["damaged_frames", "damaged_keyframe"]
@@ -152,7 +157,7 @@ def test_mjpeg_that_breaks_off_is_no_keyframe(tmp_path: Path, shown: Image, is_d
     path = written(tmp_path / "clip", "mjpeg", [still()] * 12 + [shown] + [still()] * 12)
     found = unconfirmed(path, num_reported=0)
     assert [round(seconds * 25) for seconds in found] == ([12] if is_damaged else [])
-    (chosen,) = (one for one in extract(path, frames=4, read_text=False) if isinstance(one, KeyframesChosen))
+    (chosen,) = (one for one in extract(path, ExtractOptions(4, read_text=False)) if isinstance(one, KeyframesChosen))
     notices = [notice.key for notice in chosen.decode.notices]
     assert ("damaged_frames" in notices) == is_damaged
     assert not is_damaged or all(frame.frame_index != 12 for frame in chosen.keyframes)

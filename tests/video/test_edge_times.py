@@ -7,7 +7,6 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
+from app.video import ExtractOptions
 from app.video.readers import READERS, damage
 from app.video.readers.base import turned
 from app.video.worker import events_of
@@ -73,14 +73,14 @@ def messages_read() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def chosen_by(written: tuple[Kind, Path]) -> Callable[[str], KeyframesChosen]:
     """What is chosen from the file by one of SELECTIONS; each is asked for once."""
-    request = {"task": "extract", "path": str(written[1]), "frames": 8, "max_side": 1280, "read_text": False}
 
     @cache
     def choose(name: str) -> KeyframesChosen:
         with pytest.MonkeyPatch.context() as patch:
             if written[1].name == "cut.ts":  # with several threads, FFmpeg may give its last frame out before its flag
                 patch.setattr(os, "cpu_count", lambda: 1)
-            events = events_of({**request, "selection": asdict(SELECTIONS[name])})
+            options = ExtractOptions(8, SELECTIONS[name], read_text=False)
+            events = events_of({"task": "extract", "path": str(written[1]), "options": options.to_json()})
             return next(event for event in events if isinstance(event, KeyframesChosen))
 
     return choose

@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen, Probed, SurveyProgress, VideoEvent
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from tests.media import COLOURS, cards, faded, moving, solid, textured, write_video
 from tests.video.conftest import Chosen
 
@@ -28,7 +31,7 @@ def nearest_colour(jpeg: bytes) -> str:
 
 
 def test_events_come_in_their_order(card_video: Path) -> None:
-    events: list[VideoEvent] = list(extract(card_video, frames=4, read_text=False))
+    events: list[VideoEvent] = list(extract(card_video, ExtractOptions(4, read_text=False)))
     kinds = [kind for kind, _ in groupby(type(event) for event in events)]
     assert kinds[0] is Probed and kinds[-2:] == [KeyframesChosen, FactsMeasured]
     assert set(kinds[1:-2]) == {SurveyProgress, KeyframeFound}
@@ -102,7 +105,7 @@ def test_a_video_that_opens_from_black_begins_with_a_picture(tmp_path: Path, cho
 
 def test_pictures_are_turned_and_at_most_as_large_as_asked(tmp_path: Path) -> None:
     path = write_video(tmp_path / "turned.mp4", moving(10, 640, 360), rotation=90)
-    events = list(extract(path, frames=2, max_side=320, read_text=False))
+    events = list(extract(path, ExtractOptions(2, max_side=320, read_text=False)))
     for event in events:
         if isinstance(event, KeyframeFound | KeyframesChosen):
             frames = event.keyframes if isinstance(event, KeyframesChosen) else (event.keyframe,)
@@ -132,7 +135,7 @@ def test_cards_of_one_frame_each_are_all_found(tmp_path: Path, chosen: Chosen) -
 @pytest.mark.parametrize(("frames", "max_side"), [(0, 1280), (4, 1)])
 def test_impossible_wishes_are_a_mistake_of_the_caller(card_video: Path, frames: int, max_side: int) -> None:
     with pytest.raises(ValueError, match="at least"):
-        next(extract(card_video, frames=frames, max_side=max_side))
+        next(extract(card_video, ExtractOptions(frames, max_side=max_side)))
 
 
 def test_where_each_shot_can_have_a_frame_each_has_one(folder: Path, chosen: Chosen) -> None:

@@ -11,7 +11,12 @@ import pytest
 
 from app.core.errors import Cancelled, InputError
 from app.i18n import LANGUAGES, error_text
-from app.video import extract, probe, sha256_of
+from app.video import (
+    ExtractOptions,
+    extract,
+    probe,
+    sha256_of,
+)
 from app.video.files import check_file, printable
 
 
@@ -62,7 +67,7 @@ def test_reading_that_is_denied_at_last_is_a_sentence_too(tmp_path: Path, monkey
     assert caught.value.key == "video_no_permission"
 
 
-@pytest.mark.parametrize("task", [probe, sha256_of, lambda path: next(extract(path, frames=1))])
+@pytest.mark.parametrize("task", [probe, sha256_of, lambda path: next(extract(path, ExtractOptions(1)))])
 def test_every_way_in_checks_the_file(task: object, tmp_path: Path) -> None:
     assert callable(task)
     with pytest.raises(InputError) as caught:

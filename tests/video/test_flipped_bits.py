@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from app.core.domain import Keyframe, KeyframesChosen, Selection
-from app.video import extract, full_pictures
+from app.video import (
+    ExtractOptions,
+    extract,
+    full_pictures,
+)
 from app.video.readers.damage import Messages
 from benchmarks.damage import cells, differs, flipped, payloads, shown
 from tests.media import Image, moving, solid, textured, write_video
@@ -43,7 +47,9 @@ def written(path: Path, codec: str, pixel_format: str) -> Path:
 
 
 def keyframes_of(path: Path) -> KeyframesChosen:
-    return next(event for event in extract(path, frames=6, read_text=False) if isinstance(event, KeyframesChosen))
+    return next(
+        event for event in extract(path, ExtractOptions(6, read_text=False)) if isinstance(event, KeyframesChosen)
+    )
 
 
 def picture(keyframe: Keyframe) -> np.ndarray:
@@ -104,7 +110,7 @@ def test_frame_predicted_from_a_later_one_is_left_out(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.mp4"
     damaged.write_bytes(flipped(whole.read_bytes(), payloads(whole), 1, 110))
     wanted = Selection("times", times_seconds=(78 / 25,))
-    events = list(extract(damaged, frames=1, selection=wanted, read_text=False))
+    events = list(extract(damaged, ExtractOptions(1, selection=wanted, read_text=False)))
     chosen = next(event for event in events if isinstance(event, KeyframesChosen))
     one = chosen.keyframes[0]
     assert not differs(picture(one), shown(whole)[round(one.time_seconds * 1000)])

@@ -13,7 +13,10 @@ import pytest
 
 from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from app.video.limits import MEMORY_BYTES, is_out_of_memory
 from app.video.worker_pool import DecoderWorker
 from tests.media import moving, write_video
@@ -54,9 +57,7 @@ def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -
 
 def test_an_ordinary_video_is_far_from_the_limit(long_video: Path) -> None:
     half = MEMORY_BYTES // 2
-    selection = {"strategy": "auto", "every_seconds": None, "times_seconds": (), "start_seconds": 0.0}
-    options = {"frames": 8, "max_side": 1280, "read_text": True, "selection": {**selection, "end_seconds": None}}
-    with DecoderWorker("extract", long_video, memory_bytes=half, **options) as child:
+    with DecoderWorker("extract", long_video, memory_bytes=half, options=ExtractOptions(8).to_json()) as child:
         assert list(child.events())
 
 
@@ -81,7 +82,7 @@ def test_a_child_that_gets_somewhere_may_take_its_time(long_video: Path) -> None
 
 
 def test_decoder_killed_by_system_is_out_of_memory(long_video: Path) -> None:
-    events = extract(long_video, frames=4, read_text=False)
+    events = extract(long_video, ExtractOptions(4, read_text=False))
     next(events)
     (child,) = decoding_children()
     child.kill()

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from app.core.domain import KeyframesChosen, Selection
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from app.video.readers import open_reader
 from app.video.readers.base import Image
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, SeekReader, pictures_at
@@ -111,6 +114,6 @@ def test_where_it_cannot_be_exact_it_refuses(kind: str, start: float, tmp_path: 
 
 def test_a_range_of_a_file_without_times_is_read_in_order(tmp_path: Path) -> None:
     path = KINDS["no times"](tmp_path)
-    events = extract(path, frames=3, selection=Selection(start_seconds=1.0, end_seconds=2.0), read_text=False)
+    events = extract(path, ExtractOptions(3, selection=Selection(start_seconds=1.0, end_seconds=2.0), read_text=False))
     (chosen,) = (event for event in events if isinstance(event, KeyframesChosen))
     assert chosen.keyframes and all(1.0 <= frame.time_seconds < 2.0 for frame in chosen.keyframes)

@@ -16,7 +16,11 @@ import pytest
 from app.core.domain import Probed, SurveyProgress
 from app.core.errors import Cancelled, DecodeError
 from app.i18n import LANGUAGES, error_text
-from app.video import extract, probe
+from app.video import (
+    ExtractOptions,
+    extract,
+    probe,
+)
 from tests.video.conftest import decoding_children
 
 
@@ -27,7 +31,7 @@ def only_child() -> psutil.Process:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSEGV"), reason="no signals here")
 def test_a_crash_of_the_decoder_is_an_error_of_this_file(long_video: Path) -> None:
-    events = extract(long_video, frames=4, read_text=False)
+    events = extract(long_video, ExtractOptions(4, read_text=False))
     assert isinstance(next(events), Probed)
     only_child().send_signal(signal.SIGSEGV)
     with pytest.raises(DecodeError) as caught:
@@ -39,7 +43,7 @@ def test_a_crash_of_the_decoder_is_an_error_of_this_file(long_video: Path) -> No
 
 def test_cancel_ends_a_child_that_hangs(long_video: Path) -> None:
     cancel = threading.Event()
-    events = extract(long_video, frames=4, read_text=False, cancel=cancel)
+    events = extract(long_video, ExtractOptions(4, read_text=False), cancel=cancel)
     next(events)
     only_child().suspend()
     cancel.set()
@@ -52,7 +56,7 @@ def test_a_cancel_before_the_start_wins(long_video: Path) -> None:
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
-        next(extract(long_video, frames=4, cancel=cancel))
+        next(extract(long_video, ExtractOptions(4), cancel=cancel))
 
 
 def test_a_probe_that_never_ends_is_ended(moving_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +68,7 @@ def test_a_probe_that_never_ends_is_ended(moving_video: Path, monkeypatch: pytes
 
 
 def test_closing_the_iterator_ends_the_child(long_video: Path) -> None:
-    events = extract(long_video, frames=4, read_text=False)
+    events = extract(long_video, ExtractOptions(4, read_text=False))
     assert isinstance(next(events), Probed)
     assert isinstance(next(events), SurveyProgress)
     assert len(decoding_children()) == 1
@@ -75,8 +79,8 @@ def test_closing_the_iterator_ends_the_child(long_video: Path) -> None:
 def test_the_child_ends_with_its_parent(long_video: Path) -> None:
     """A parent that is killed outright cannot end its child: the child has to notice."""
     program = (
-        "import sys; from pathlib import Path; from app.video import extract\n"
-        "events = extract(Path(sys.argv[1]), frames=4, read_text=False); next(events)\n"
+        "import sys; from pathlib import Path; from app.video import ExtractOptions, extract\n"
+        "events = extract(Path(sys.argv[1]), ExtractOptions(4, read_text=False)); next(events)\n"
         "print('started', flush=True); sys.stdin.read()"
     )
     parent = subprocess.Popen(

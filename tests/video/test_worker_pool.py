@@ -10,7 +10,13 @@ import psutil
 import pytest
 
 from app.core.domain import KeyframesChosen
-from app.video import extract, probe, worker_ready, worker_started
+from app.video import (
+    ExtractOptions,
+    extract,
+    probe,
+    worker_ready,
+    worker_started,
+)
 from app.video.worker_process import start_early
 from tests.video.conftest import Chosen, decoding_children
 
@@ -35,7 +41,7 @@ def has_decoders(child: psutil.Process) -> bool:
 def test_spare_decoder_is_preloaded_and_used(waiting: psutil.Process, moving_video: Path) -> None:
     while not has_decoders(waiting):
         time.sleep(0.02)
-    events = extract(moving_video, frames=4, read_text=False)
+    events = extract(moving_video, ExtractOptions(4, read_text=False))
     next(events)
     assert decoding_children() == [waiting]
     assert any(isinstance(event, KeyframesChosen) for event in events)
@@ -50,7 +56,7 @@ def test_after_each_use_another_one_is_made_ready(waiting: psutil.Process, movin
 
 
 def test_two_at_once_do_not_wait_for_each_other(waiting: psutil.Process, moving_video: Path, long_video: Path) -> None:
-    first = extract(long_video, frames=4, read_text=False)
+    first = extract(long_video, ExtractOptions(4, read_text=False))
     next(first)
     assert probe(moving_video).codec == "h264"
     assert waiting in decoding_children()
@@ -75,7 +81,7 @@ def test_none_waits_where_none_is_kept(moving_video: Path, chosen: Chosen) -> No
 def test_a_command_starts_one_child_and_no_second(moving_video: Path) -> None:
     with worker_started():
         started = idle_worker()
-        events = extract(moving_video, frames=4, read_text=False)
+        events = extract(moving_video, ExtractOptions(4, read_text=False))
         next(events)
         assert decoding_children() == [started]
         assert any(isinstance(event, KeyframesChosen) for event in list(events))
@@ -100,7 +106,7 @@ def test_worker_started_early_is_the_one_that_is_used(moving_video: Path) -> Non
     start_early()
     started = idle_worker()
     with worker_started():
-        events = extract(moving_video, frames=4, read_text=False)
+        events = extract(moving_video, ExtractOptions(4, read_text=False))
         next(events)
         assert decoding_children() == [started]
         assert any(isinstance(event, KeyframesChosen) for event in list(events))

@@ -12,7 +12,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -34,7 +34,14 @@ from app.core import (
     readable,
 )
 from app.store import ExtractionStore, file_state
-from app.video import Known, check_file, names_times, receive, send
+from app.video import (
+    ExtractOptions,
+    Known,
+    check_file,
+    names_times,
+    receive,
+    send,
+)
 
 _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
@@ -42,23 +49,6 @@ _WHOLE = Selection()
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
 """Pictures of one video; their keys fit on the command line of a decoder worker."""
-
-
-@dataclass(frozen=True)
-class ExtractionRequest:
-    """Requested extraction of a video.
-
-    Attributes:
-        frames: Most keyframes.
-        selection: How they are chosen.
-        facts: Measure facts on them.
-        opening: Opening whose frames are reported early; None for no opening.
-    """
-
-    frames: int
-    selection: Selection = _WHOLE
-    facts: bool = True
-    opening: video.Opening | None = None
 
 
 class ExtractionCache:
@@ -72,63 +62,54 @@ class ExtractionCache:
         return video.probe(path)
 
     def extract(
-        self, path: Path, wanted: ExtractionRequest, cancel: threading.Event | None = None
+        self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
     ) -> Iterator[VideoEvent]:
-        """Yield the events of app.video.extract, without progress if cached, and without facts that are not wanted."""
-        known = self.find(path, wanted, cancel)
-        yield from self.make(path, wanted, cancel) if known is None else known
+        """Yield the events of app.video.extract: without progress if cached, without facts if no text is read."""
+        known = self.find(path, options, cancel)
+        yield from self.make(path, options, cancel) if known is None else known
 
-    def make(
-        self, path: Path, wanted: ExtractionRequest, cancel: threading.Event | None = None
-    ) -> Iterator[VideoEvent]:
+    def make(self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None) -> Iterator[VideoEvent]:
         """Yield the same events, but decode as far as needed without looking for cached ones; then cache them."""
         kept: list[VideoEvent] = []
         surveys: list[Known] = []
         state = file_state(path)
-        for event in self._decoded(path, wanted, surveys.append, cancel):
+        for event in self._decoded(path, options, surveys.append, cancel):
             if not isinstance(event, SurveyProgress | KeyframeFound):
                 kept.append(event)
             yield event
-            if isinstance(event, KeyframesChosen) and not wanted.facts:
+            if isinstance(event, KeyframesChosen) and not options.read_text:
                 break
-        self._keep(path, state, wanted, kept, surveys, cancel)
+        self._keep(path, state, options, kept, surveys, cancel)
 
     def _decoded(
-        self, path: Path, wanted: ExtractionRequest, on_known: Callable[[Known], None], cancel: threading.Event | None
+        self, path: Path, options: ExtractOptions, on_known: Callable[[Known], None], cancel: threading.Event | None
     ) -> Iterator[VideoEvent]:
         sha256 = self.quick_sha256(path, cancel)
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
-        known = before.known() if before and names_times(wanted.selection) else None
+        known = before.known() if before and names_times(options.selection) else None
         extract = (
             partial(video.extract_named, path, known) if known else partial(video.extract, path, on_known=on_known)
         )
-        yield from extract(
-            frames=wanted.frames,
-            selection=wanted.selection,
-            read_text=wanted.facts,
-            opening=wanted.opening,
-            texts=before.texts() if before and wanted.facts else {},
-            cancel=cancel,
-        )
+        yield from extract(options, texts=before.texts() if before and options.read_text else {}, cancel=cancel)
 
     def find(
-        self, path: Path, wanted: ExtractionRequest, cancel: threading.Event | None = None
+        self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
     ) -> list[VideoEvent] | None:
         """Return the cached events, or None if the video must be decoded. Raises what `sha256` raises."""
         if (sha256 := self.quick_sha256(path, cancel)) is None:
             return None
         before = StoredExtraction(self._surveys, sha256)
-        for with_facts in dict.fromkeys((wanted.facts, True)):
-            if events := before.events(asdict(replace(wanted, facts=with_facts))):
-                last = None if wanted.facts else 1 + [type(event) for event in events].index(KeyframesChosen)
+        for read_text in dict.fromkeys((options.read_text, True)):
+            if events := before.events(replace(options, read_text=read_text).to_json()):
+                last = None if options.read_text else 1 + [type(event) for event in events].index(KeyframesChosen)
                 return [_renamed(event, path) for event in events[:last]]
         return None
 
     def is_read(self, info: VideoInfo, request: AnalysisRequest, opening: video.Opening | None) -> bool:
         """Return True if what an analysis needs is cached, as far as known without reading the file."""
-        wanted = ExtractionRequest(request.frames, request.selection, opening=opening)
+        options = ExtractOptions(request.frames, request.selection, opening=opening)
         sha256 = self._surveys.known_sha256(info.path)
-        return sha256 is not None and StoredExtraction(self._surveys, sha256).has_events(asdict(wanted))
+        return sha256 is not None and StoredExtraction(self._surveys, sha256).has_events(options.to_json())
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
         """Return the SHA-256 like app.video.sha256_of, but don't read an unchanged file again."""
@@ -152,7 +133,7 @@ class ExtractionCache:
         self,
         path: Path,
         state: str | None,
-        wanted: ExtractionRequest,
+        options: ExtractOptions,
         events: list[VideoEvent],
         surveys: list[Known],
         cancel: threading.Event | None,
@@ -164,8 +145,8 @@ class ExtractionCache:
         for known in surveys:
             after.keep_known(known)
         if not any(isinstance(event, Noticed) for event in events):  # a part was missing; the next run may have it
-            after.keep_events(asdict(wanted), events)
-            if wanted.facts:
+            after.keep_events(options.to_json(), events)
+            if options.read_text:
                 after.keep_texts(events)
 
 

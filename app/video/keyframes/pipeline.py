@@ -31,13 +31,13 @@ from app.video.files import printable
 from app.video.keyframes.candidate_collector import sample_seconds
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.clip import Clip
+from app.video.keyframes.options import ExtractOptions, Opening
 from app.video.keyframes.selector import SelectedFrame, choose
 from app.video.keyframes.strategies import SAME_SECONDS, Wish
 from app.video.keyframes.survey import OpeningRead, Survey
 from app.video.keyframes.timestamp_selection import (
     Fetched,
     Known,
-    Opening,
     Span,
     in_shots,
     is_whole,
@@ -56,35 +56,22 @@ FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
 
 
-def run(
-    reader: FrameReader,
-    *,
-    frames: int,
-    selection: Selection,
-    max_side: int,
-    opening: Opening | None = None,
-) -> Iterator[VideoEvent | Known]:
+def run(reader: FrameReader, options: ExtractOptions) -> Iterator[VideoEvent | Known]:
     """Yield the events of app.video.extract from after Probed to before the facts.
 
     Yield Known as well, after a survey of a whole video.
 
-    Args:
-        reader: Opened reader of the video.
-        frames: Most keyframes.
-        selection: Strategy and range.
-        max_side: Longest side of the JPEGs, pixels.
-        opening: Opening whose keyframes are chosen early, or None.
-
     Raises:
         InputError: The range contains no frame, or no frame matches the selection.
     """
+    selection = options.selection
     clip = Clip(_seek_reader(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
     if selection.strategy != "auto":
-        yield from _named(clip, selection, frames, max_side, opening)
+        yield from _named(clip, options)
         return
     check = _Check(clip, selection)
-    for event in run_survey(clip, frames=frames, max_side=max_side, opening=opening, checked=check.again):
-        if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, frames):
+    for event in run_survey(clip, options, checked=check.again):
+        if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, options.frames):
             yield clip.known(event.decode, check.unconfirmed)
         placed = event if is_whole(selection) else clip.placed(event)
         if isinstance(placed, KeyframesChosen):
@@ -172,9 +159,8 @@ def _seek_reader(reader: FrameReader, start_seconds: float) -> FrameReader:
         return reader
 
 
-def _named(
-    clip: Clip, selection: Selection, frames: int, max_side: int, opening: Opening | None
-) -> Iterator[VideoEvent | Known]:
+def _named(clip: Clip, options: ExtractOptions) -> Iterator[VideoEvent | Known]:
+    selection, opening, max_side = options.selection, options.opening, options.max_side
     survey = create_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
     begins = Fetched((), ())
     for event in survey.events():
@@ -187,7 +173,7 @@ def _named(
     known = clip.known(check.noted(survey), check.unconfirmed)
     if is_whole(selection):
         yield known
-    wishes, decode = wishes_of(known, selection, frames, opening, clip.info.name)
+    wishes, decode = wishes_of(known, options, clip.info.name)
     if opening is not None and begins.keyframes:
         wishes = wishes[opening.frames :]
     rest = _fetch(clip, wishes, known.edges, max_side, after=begins.keyframes)
@@ -228,22 +214,19 @@ def _fetch(
 
 def run_survey(
     reader: FrameReader,
+    options: ExtractOptions,
     *,
-    frames: int,
-    max_side: int,
-    opening: Opening | None = None,
     checked: Callable[[Survey], FrameReader | None] = lambda _: None,
 ) -> Iterator[VideoEvent]:
     """Yield the events of an automatic choice, from after Probed to before the facts.
 
     Args:
         reader: Reader of the video or of a range.
-        frames: Most keyframes.
-        max_side: Longest side of the JPEGs, pixels.
-        opening: Opening whose keyframes are chosen early, or None.
+        options: What to extract.
         checked: Called with the finished survey; if it returns a reader, the frames are chosen in a second survey, of
             that reader.
     """
+    frames, opening, max_side = options.frames, options.opening, options.max_side
     survey = create_survey(reader, frames=frames, max_side=max_side, opening=opening)
     begins: list[Candidate] = []
     for event in survey.events():

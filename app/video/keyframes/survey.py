@@ -22,7 +22,7 @@ from app.video.features.timeline_metrics import TimelineMeter
 from app.video.keyframes.candidate_collector import CandidateCollector
 from app.video.keyframes.candidate_pool import Candidate
 from app.video.keyframes.novelty import Cells
-from app.video.keyframes.timestamp_selection import Opening
+from app.video.keyframes.options import Opening
 from app.video.readers import FIRST_READER
 from app.video.readers.base import FrameReader, Picture
 from app.video.shots.cut_detector import CutDetector, Settled

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 
 from app.core import DecodeSummary, InputError, Keyframe, Notice, Selection, Shot
 from app.video.files import printable
+from app.video.keyframes.options import ExtractOptions, Opening
 from app.video.keyframes.strategies import SAME_SECONDS, TIMES, SurveyFacts, Wish, evenly, thinned
 
-_SETTLES_SECONDS = 3.0
-"""Time after which the survey has decided on everything that began: a cut, the best frame after it, a stable segment, a
-dissolve. Chosen by hand; not tuned."""
 
 Span = tuple[float, float]
 """Half-open part of a video: seconds from its start."""
@@ -53,21 +51,18 @@ class Known:
         return self.last[1] - self.first[1] >= opening.settled_seconds
 
 
-def wishes_of(
-    known: Known, selection: Selection, frames: int, opening: Opening | None, name: str
-) -> tuple[list[Wish], DecodeSummary]:
-    """Return at most `frames` wishes in time order, and the summary with the notices about them.
+def wishes_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[Wish], DecodeSummary]:
+    """Return the wishes in time order, and the summary with the notices about them.
 
     Args:
         known: Results of the survey.
-        selection: Strategy, one of TIMES, and its options.
-        frames: Most frames wanted.
-        opening: Opening whose wishes are to come first, or None.
+        options: Options with a strategy of TIMES.
         name: Name of the video, for messages.
 
     Raises:
         InputError: No frame matches the selection.
     """
+    selection, frames, opening = options.selection, options.frames, options.opening
     surveyed = SurveyFacts(known.first[1], known.decode.readable_seconds, known.decode.shots, known.whole_frames)
     if opening is not None and known.has(opening):
         begins, left = opening_wishes(surveyed.start_seconds, opening), frames - opening.frames
@@ -121,20 +116,3 @@ def with_damaged(
     )
     notices = (Notice("damaged_keyframe", {"number": number}) for number in shown)
     return replace(decode, notices=(*decode.notices, *notices))
-
-
-@dataclass(frozen=True)
-class Opening:
-    """First `seconds` of the range, of which at most `frames` keyframes are chosen as soon as they were read."""
-
-    seconds: float
-    frames: int
-
-    def __post_init__(self) -> None:
-        if not self.seconds > 0 or self.frames < 1:
-            raise ValueError(f"an opening of {self.seconds} s with {self.frames} frames; more than 0 and 1 are needed")
-
-    @property
-    def settled_seconds(self) -> float:
-        """Return the time in seconds at which everything in the opening has been decided."""
-        return self.seconds + _SETTLES_SECONDS

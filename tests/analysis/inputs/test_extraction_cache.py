@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app import video
-from app.analysis.inputs.extraction_cache import ExtractionCache, ExtractionRequest
+from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.core import AnalysisRequest
 from app.core.domain import (
     FactsMeasured,
@@ -25,7 +25,10 @@ from app.core.domain import (
 )
 from app.core.errors import InputError
 from app.store.extraction_cache import ExtractionStore
-from app.video import extractor
+from app.video import (
+    ExtractOptions,
+    extractor,
+)
 from tests.media import COLOURS, cards, moving, write_video
 
 WHOLE = Selection()
@@ -70,7 +73,7 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def surveyed(recall: ExtractionCache, path: Path, frames: int = 3, selection: Selection = WHOLE) -> list[VideoEvent]:
-    events = recall.extract(path, ExtractionRequest(frames, selection, facts=False))
+    events = recall.extract(path, ExtractOptions(frames, selection, read_text=False))
     return [event for event in events if isinstance(event, Probed | KeyframesChosen)]
 
 
@@ -111,7 +114,7 @@ def test_other_wishes_are_another_survey(
 def test_named_times_of_a_surveyed_video_need_no_other_survey(
     recall: ExtractionCache, minute: Path, starts: list[str], selection: Selection, tmp_path: Path
 ) -> None:
-    wanted = ExtractionRequest(3, selection, facts=selection is NAMING[0])  # facts once: they are the same way for all
+    wanted = ExtractOptions(3, selection, read_text=selection is NAMING[0])  # facts once: they are the same way for all
     surveyed(recall, minute)
     served = list(recall.extract(minute, wanted))
     assert starts == ["extract", "named"]
@@ -142,18 +145,18 @@ def test_text_is_read_once_on_a_picture(
     recall: ExtractionCache, tmp_path: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The frames of an analysis are asked for again by their times, one with others between them."""
-    facts = [one.facts for one in recall.extract(SAMPLE, ExtractionRequest(6)) if isinstance(one, FactsMeasured)]
+    facts = [one.facts for one in recall.extract(SAMPLE, ExtractOptions(6)) if isinstance(one, FactsMeasured)]
     assert any(one.texts for one in facts)
-    (chosen,) = (one for one in recall.extract(SAMPLE, ExtractionRequest(6)) if isinstance(one, KeyframesChosen))
+    (chosen,) = (one for one in recall.extract(SAMPLE, ExtractOptions(6)) if isinstance(one, KeyframesChosen))
     times = tuple(frame.time_seconds for frame in chosen.keyframes)
     for more in ((), (times[0] + 1.0,)):
-        wanted = ExtractionRequest(8, Selection("times", times_seconds=(*times, *more)))
+        wanted = ExtractOptions(8, Selection("times", times_seconds=(*times, *more)))
         fresh = ExtractionCache(ExtractionStore(tmp_path / f"others{len(more)}"))
         expected = [event for event in fresh.extract(SAMPLE, wanted) if not isinstance(event, SurveyProgress)]
         assert list(recall.extract(SAMPLE, wanted)) == expected
     # The same once more, where nothing can be read: what is known is enough.
     monkeypatch.setenv("PYTHONPATH", str(without_text_reader(tmp_path)))
-    again = ExtractionRequest(5, Selection("times", times_seconds=times[1:]))
+    again = ExtractOptions(5, Selection("times", times_seconds=times[1:]))
     read = [one.facts.texts for one in recall.extract(SAMPLE, again) if isinstance(one, FactsMeasured | Noticed)]
     assert read == [one.texts for one in facts[1:]]
 
@@ -169,7 +172,7 @@ def without_text_reader(tmp_path: Path) -> Path:
 def test_an_opening_is_kept_and_comes_again_in_its_place(
     recall: ExtractionCache, minute: Path, starts: list[str]
 ) -> None:
-    wanted = ExtractionRequest(6, facts=False, opening=video.Opening(20.0, 2))
+    wanted = ExtractOptions(6, read_text=False, opening=video.Opening(20.0, 2))
     kinds = Probed | OpeningChosen | KeyframesChosen
     first, again = ([one for one in recall.extract(minute, wanted) if isinstance(one, kinds)] for _ in range(2))
     assert first == again and [type(one) for one in first] == [Probed, OpeningChosen, KeyframesChosen]
@@ -205,7 +208,7 @@ def test_facts_are_recalled_too_and_serve_who_wants_none(
     recall: ExtractionCache, clip: Path, starts: list[str]
 ) -> None:
     def whole() -> list[VideoEvent]:
-        events = recall.extract(clip, ExtractionRequest(3))
+        events = recall.extract(clip, ExtractOptions(3))
         return [event for event in events if isinstance(event, Probed | KeyframesChosen | FactsMeasured)]
 
     first = whole()
@@ -228,12 +231,12 @@ def test_a_survey_that_lacked_a_part_is_not_kept(
 
     monkeypatch.setattr(video, "extract", lacking)
     for _ in range(2):
-        list(recall.extract(clip, ExtractionRequest(2)))
+        list(recall.extract(clip, ExtractOptions(2)))
     assert starts == ["extract", "extract"]
 
 
 def test_progress_is_not_kept(recall: ExtractionCache, clip: Path) -> None:
-    wanted = ExtractionRequest(3, facts=False)
+    wanted = ExtractOptions(3, read_text=False)
     list(recall.extract(clip, wanted))
     assert not any(isinstance(event, SurveyProgress) for event in recall.extract(clip, wanted))
 
@@ -241,13 +244,13 @@ def test_progress_is_not_kept(recall: ExtractionCache, clip: Path) -> None:
 @pytest.mark.parametrize("name", ["missing.mp4", ".", "nul\0.mp4"])
 def test_what_is_no_file_is_refused_as_ever(recall: ExtractionCache, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError):
-        list(recall.extract(tmp_path / name, ExtractionRequest(3)))
+        list(recall.extract(tmp_path / name, ExtractOptions(3)))
 
 
 def test_whether_frames_are_known_is_reported_without_reading(
     recall: ExtractionCache, clip: Path, starts: list[str]
 ) -> None:
-    wanted, request, info = ExtractionRequest(4), AnalysisRequest(clip, frames=4), recall.probe(clip)
+    wanted, request, info = ExtractOptions(4), AnalysisRequest(clip, frames=4), recall.probe(clip)
     assert not recall.is_read(info, request, None)
     os.utime(clip, (1, 1))  # a file that has only just changed is not taken to stay as it is
     list(recall.extract(clip, wanted))

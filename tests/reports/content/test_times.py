@@ -15,10 +15,10 @@ import av
 import pytest
 
 from app import video
-from app.analysis.inputs.extraction_cache import ExtractionRequest
 from app.core import clock
 from app.core.domain import Analysis, Cue, Language, Transcript, VideoEvent
 from app.reports import FORMATS
+from app.video import ExtractOptions
 from tests.analysis.test_pipeline import finished, request, run, statement, tools
 from tests.llm.scripted import serve
 from tests.media import moving, write_video
@@ -51,9 +51,11 @@ def chattering(body: dict[str, Any]) -> Iterator[str]:
     yield json.dumps({"findings": findings, "overview": overview, "subjects": []} if marks else whole)
 
 
-def extract(path: Path, wanted: ExtractionRequest, cancel: threading.Event) -> Iterator[VideoEvent]:
+def extract(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
     yield from video.extract(
-        path, frames=wanted.frames, selection=wanted.selection, opening=wanted.opening, read_text=False, cancel=cancel
+        path,
+        ExtractOptions(wanted.frames, selection=wanted.selection, opening=wanted.opening, read_text=False),
+        cancel=cancel,
     )
 
 

@@ -20,6 +20,7 @@ from app.reports import FORMATS
 from app.reports.timeline import editor_files, markers
 from app.reports.timeline import editor_files as otio_report
 from app.reports.timeline.markers import Rate, first_frame, is_exact, rate_of, timecode
+from app.video import ExtractOptions
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
@@ -137,7 +138,7 @@ def test_long_finding_is_cut_in_name_and_whole_in_note() -> None:
 @pytest.mark.parametrize("rate", [25, Fraction(30000, 1001), Fraction(24000, 1001)])
 def test_a_keyframe_of_a_real_video_is_at_its_own_index(rate: int | Fraction, tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", cards(["red", "green", "blue", "yellow"], 17), rate=rate)
-    found = list(video.extract(path, frames=6, read_text=False))
+    found = list(video.extract(path, ExtractOptions(6, read_text=False)))
     (probed,) = [event.video for event in found if isinstance(event, Probed)]
     (chosen,) = [event for event in found if isinstance(event, KeyframesChosen)]
     made = analysis(video=probed, decode=chosen.decode, keyframes=chosen.keyframes, chunks=(), engine=None, facts=())

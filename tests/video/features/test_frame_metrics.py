@@ -11,7 +11,10 @@ import pytest
 
 from app.core.domain import FactsMeasured, FrameFacts, Keyframe
 from app.i18n import LANGUAGES, notice_text, t
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from app.video.features.frame_metrics import NAMES, PLACES, FrameMeter, main_colours
 from app.video.features.text_recognition import is_certain, load_text_reader
 from tests.media import COLOURS, Image, solid, textured
@@ -49,7 +52,7 @@ def test_the_same_picture_again_has_no_motion() -> None:
 
 
 def test_english_and_chinese_text_is_read_where_it_is() -> None:
-    events = extract(SAMPLE, frames=5)
+    events = extract(SAMPLE, ExtractOptions(5))
     facts = [event.facts for event in events if isinstance(event, FactsMeasured)]
     lines = {line.text.replace(" ", ""): line for fact in facts for line in fact.texts}
     english, chinese = lines["FrameLenssamplevideo"], lines["示例视频：五个镜头"]

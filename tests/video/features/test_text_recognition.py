@@ -11,7 +11,11 @@ import psutil
 import pytest
 
 from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
-from app.video import extract, worker_ready
+from app.video import (
+    ExtractOptions,
+    extract,
+    worker_ready,
+)
 from app.video.features.text_recognition import TextReading
 from app.video.limits import DECODER_NICENESS, TEXT_NICENESS
 from tests.media import COLOURS, solid
@@ -52,7 +56,7 @@ def wait_until_gone() -> None:
 
 @on_posix
 def test_text_is_read_while_the_video_is_being_decoded(long_video: Path) -> None:
-    events = extract(long_video, frames=4)
+    events = extract(long_video, ExtractOptions(4))
     next(event for event in events if isinstance(event, KeyframeFound))
     (reader,) = text_readers()
     wait_for_nice(reader, TEXT_NICENESS)
@@ -62,12 +66,12 @@ def test_text_is_read_while_the_video_is_being_decoded(long_video: Path) -> None
 
 
 def test_nothing_reads_text_where_none_is_wanted(moving_video: Path) -> None:
-    for _ in extract(moving_video, frames=4, read_text=False):
+    for _ in extract(moving_video, ExtractOptions(4, read_text=False)):
         assert text_readers() == []
 
 
 def test_the_facts_hold_the_texts_and_the_reader_ends() -> None:
-    facts = [event.facts for event in extract(SAMPLE, frames=5) if isinstance(event, FactsMeasured)]
+    facts = [event.facts for event in extract(SAMPLE, ExtractOptions(5)) if isinstance(event, FactsMeasured)]
     assert [one.number for one in facts] == [1, 2, 3, 4, 5]
     assert any("开放时间" in line.text for fact in facts for line in fact.texts)
     wait_until_gone()

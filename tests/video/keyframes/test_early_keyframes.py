@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +10,11 @@ import numpy as np
 import pytest
 
 from app.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
-from app.video import Opening, extract
+from app.video import (
+    ExtractOptions,
+    Opening,
+    extract,
+)
 from app.video.keyframes.selector import choose
 from app.video.worker import events_of
 from tests.media import moving, textured, write_video
@@ -31,9 +34,8 @@ def shots_video(folder: Path) -> Path:
 
 
 def extracted(path: Path, selection: Selection, opening: Opening | None, frames: int = 8) -> list[VideoEvent]:
-    request = {"task": "extract", "path": str(path), "frames": frames, "max_side": 1280, "read_text": False}
-    wanted = {**request, "selection": asdict(selection), "opening": opening and asdict(opening)}
-    return list(events_of(wanted))
+    options = ExtractOptions(frames, selection, opening, read_text=False)
+    return list(events_of({"task": "extract", "path": str(path), "options": options.to_json()}))
 
 
 def of_type(events: list[VideoEvent], kind: type[T]) -> list[T]:
@@ -59,7 +61,7 @@ def test_what_was_handed_on_is_what_the_whole_begins_with(shots_video: Path, sel
 
 
 def test_opening_comes_first_and_facts_last(shots_video: Path) -> None:
-    events = list(extract(shots_video, frames=8, opening=OPENING, read_text=False))
+    events = list(extract(shots_video, ExtractOptions(8, opening=OPENING, read_text=False)))
     kinds = [kind for kind, _ in groupby(type(event) for event in events)]
     assert kinds.index(OpeningChosen) < kinds.index(KeyframesChosen) == len(kinds) - 2
     assert [event.facts.number for event in of_type(events, FactsMeasured)] == list(range(1, 9))
@@ -119,7 +121,7 @@ def test_impossible_openings_are_a_mistake_of_the_caller(
     shots_video: Path, selection: Selection, opening: Opening
 ) -> None:
     with pytest.raises(ValueError, match="does not go with"):
-        next(extract(shots_video, frames=8, selection=selection, opening=opening))
+        next(extract(shots_video, ExtractOptions(8, selection=selection, opening=opening)))
 
 
 @pytest.mark.parametrize(("seconds", "frames"), [(0.0, 1), (float("nan"), 1), (1.0, 0)])

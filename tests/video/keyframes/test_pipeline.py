@@ -15,12 +15,17 @@ from app.core import show_same
 from app.core.domain import FactsMeasured, Keyframe, KeyframesChosen, Probed, Selection, SurveyProgress
 from app.core.errors import InputError
 from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import extract, extractor, full_pictures
+from app.video import (
+    ExtractOptions,
+    extract,
+    extractor,
+    full_pictures,
+)
 from tests.media import COLOURS, cards, moving, write_video
 
 
 def chosen(path: Path, selection: Selection, frames: int = 16) -> KeyframesChosen:
-    events = list(extract(path, frames=frames, selection=selection, read_text=False))
+    events = list(extract(path, ExtractOptions(frames, selection=selection, read_text=False)))
     (choice,) = (event for event in events if isinstance(event, KeyframesChosen))
     assert isinstance(events[0], Probed)
     assert [e.facts.number for e in events if isinstance(e, FactsMeasured)] == [k.number for k in choice.keyframes]
@@ -66,7 +71,9 @@ def test_a_range_keeps_to_itself_and_to_the_axis_of_the_whole(card_video: Path, 
 
 
 def test_progress_in_a_range_is_told_on_the_axis_of_the_whole(card_video: Path) -> None:
-    events = extract(card_video, frames=2, selection=Selection(start_seconds=4, end_seconds=6), read_text=False)
+    events = extract(
+        card_video, ExtractOptions(2, selection=Selection(start_seconds=4, end_seconds=6), read_text=False)
+    )
     reported = [event for event in events if isinstance(event, SurveyProgress)]
     assert reported and all(4 <= event.time_seconds <= 6.01 and event.duration_seconds == 6 for event in reported)
 
@@ -100,7 +107,9 @@ def test_more_than_wanted_are_thinned_and_reported(card_video: Path) -> None:
 
 def test_full_resolution_pictures_are_upright_at_same_times(tmp_path: Path) -> None:
     path = write_video(tmp_path / "turned.mp4", moving(20, 1920, 1080), rotation=90)
-    (choice,) = (e for e in extract(path, frames=3, max_side=320, read_text=False) if isinstance(e, KeyframesChosen))
+    (choice,) = (
+        e for e in extract(path, ExtractOptions(3, max_side=320, read_text=False)) if isinstance(e, KeyframesChosen)
+    )
     full = list(full_pictures(path, choice.keyframes))
     assert [(one.number, one.time_seconds, one.reason) for one in full] == [
         (one.number, one.time_seconds, one.reason) for one in choice.keyframes

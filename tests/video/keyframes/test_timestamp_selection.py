@@ -12,7 +12,14 @@ import pytest
 
 from app.core.domain import KeyframeFound, OpeningChosen, Selection, SurveyProgress, VideoEvent
 from app.core.errors import AppError
-from app.video import Known, Opening, extract, extract_named, extractor
+from app.video import (
+    ExtractOptions,
+    Known,
+    Opening,
+    extract,
+    extract_named,
+    extractor,
+)
 from app.video.protocol import receive, send
 from app.video.worker import events_of
 from tests.kinds import KINDS
@@ -71,7 +78,7 @@ def found(events: Iterator[VideoEvent]) -> list[object]:
 
 def known_of(path: Path, selection: Selection = Selection()) -> Known:  # noqa: B008 - frozen
     surveys: list[Known] = []
-    list(extract(path, frames=1, selection=selection, read_text=False, on_known=surveys.append))
+    list(extract(path, ExtractOptions(1, selection=selection, read_text=False), on_known=surveys.append))
     (known,) = surveys
     return known
 
@@ -80,9 +87,9 @@ def check(path: Path, wanted: Sequence[tuple[Selection, Opening | None]] = WANTE
     known = known_of(path)
     assert known == known_of(path, Selection("scenes"))
     for selection, opening in wanted:
-        options = {"frames": 5, "selection": selection, "opening": opening, "read_text": False}
-        surveyed = found(extract(path, **options))  # type: ignore[arg-type]
-        assert found(extract_named(path, known, **options)) == surveyed  # type: ignore[arg-type]
+        options = ExtractOptions(5, selection, opening, read_text=False)
+        surveyed = found(extract(path, options))
+        assert found(extract_named(path, known, options)) == surveyed
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -107,7 +114,7 @@ def test_survey_closer_than_times_need_is_not_reused(tmp_path: Path) -> None:
     """In a very short video the samples hang on how many frames are wanted, and so do the measures."""
     path = write_video(tmp_path / "short.mp4", moving(25))
     surveys: list[Known] = []
-    list(extract(path, frames=32, read_text=False, on_known=surveys.append))
+    list(extract(path, ExtractOptions(32, read_text=False), on_known=surveys.append))
     assert surveys == []
 
 
@@ -115,5 +122,5 @@ def test_a_range_reports_nothing_of_the_whole(card_video: Path) -> None:
     surveys: list[Known] = []
     for strategy in ("auto", "uniform"):
         selection = Selection(strategy, start_seconds=1.0)  # type: ignore[arg-type]
-        list(extract(card_video, frames=1, selection=selection, read_text=False, on_known=surveys.append))
+        list(extract(card_video, ExtractOptions(1, selection=selection, read_text=False), on_known=surveys.append))
     assert surveys == []

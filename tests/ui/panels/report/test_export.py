@@ -10,14 +10,17 @@ from PIL import Image
 
 from app.core.domain import KeyframesChosen, Probed
 from app.ui.panels.report.export import contact_sheet, frames_as_zip
-from app.video import extract
+from app.video import (
+    ExtractOptions,
+    extract,
+)
 from tests.media import moving, write_video
 from tests.reports.test_reports import analysis
 
 
 def test_finished_analysis_exports_full_resolution_frames(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", moving(20, 1920, 1080))
-    events = list(extract(path, frames=3, max_side=320, read_text=False))
+    events = list(extract(path, ExtractOptions(3, max_side=320, read_text=False)))
     (video,) = (event.video for event in events if isinstance(event, Probed))
     (chosen,) = (event for event in events if isinstance(event, KeyframesChosen))
     done = replace(analysis(), video=video, keyframes=chosen.keyframes)

@@ -19,8 +19,8 @@ from benchmarks.row import Row
 _CHOOSE = """
 import sys
 from pathlib import Path
-from app.video import extract
-for event in extract(Path(sys.argv[1]), frames=16):
+from app.video import ExtractOptions, extract
+for event in extract(Path(sys.argv[1]), ExtractOptions(16)):
     pass
 """
 

@@ -33,7 +33,6 @@ from app.core import (
     VideoEvent,
     VideoInfo,
     readable,
-    show_same,
 )
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.options import ExtractOptions
@@ -183,6 +182,8 @@ def full_pictures(
         DecodeError: Nothing of it can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """
+    from app.core import show_same  # nothing else compares pictures
+
     check_file(path)
     left = deque(sorted(keyframes, key=lambda keyframe: keyframe.time_seconds))
     with closing(_full_pictures(path, left, seeks=True, cancel=cancel)) as pictures:

@@ -14,7 +14,6 @@ from app.video.files import printable
 from app.video.keyframes.options import ExtractOptions, Opening
 from app.video.keyframes.strategies import SAME_SECONDS, TIMES, SurveyFacts, Wish, evenly, thinned
 
-
 Span = tuple[float, float]
 """Half-open part of a video: seconds from its start."""
 

@@ -21,11 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core import AppError, Keyframe, KeyframesChosen, Selection
-from app.video import (
-    ExtractOptions,
-    full_pictures,
-    open_reader,
-)
+from app.video import ExtractOptions, full_pictures, open_reader
 from app.video.keyframes import pipeline
 from app.video.readers import damage
 

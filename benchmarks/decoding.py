@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.core import KeyframesChosen
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from benchmarks.footage import make
 from benchmarks.row import Row, paired
 

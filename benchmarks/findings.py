@@ -11,10 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from app.core import (
-    AnalysisRequest,
-    AnalysisState,
-)
+from app.core import AnalysisRequest, AnalysisState
 from app.jobs import JobSnapshot, result_to_text, to_row
 from app.services import SAMPLE
 from app.store import Store

@@ -18,10 +18,7 @@ from app.analysis.prompts.templates import load as load_templates
 from app.config import load
 from app.core import AnalysisRequest, KeyframesChosen
 from app.services import EngineSession, build_engine
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
 from benchmarks.row import Row, seconds

@@ -21,30 +21,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.core.domain import (
+    from app.core import (
         Analysis,
         AnalysisEvent,
         AnswerDelta,
         Answered,
+        AppError,
         Boundary,
+        Cancelled,
         Chapter,
         ChunkDone,
         ChunkResult,
+        ConfigError,
+        ContextExceeded,
         Cue,
+        DecodeError,
         DecodeSummary,
+        EngineBrokeOff,
+        EngineBusy,
+        EngineError,
         EngineInfo,
         EngineProgress,
+        EngineTimeout,
         FactsMeasured,
         Finding,
         Finished,
         FrameFacts,
         Heard,
+        ImageRejected,
+        InputError,
         Keyframe,
         KeyframeFound,
         KeyframesChosen,
         Language,
         Measures,
         ModeChosen,
+        ModelNotFound,
         Notice,
         Noticed,
         OpeningChosen,
@@ -52,27 +64,13 @@ if TYPE_CHECKING:
         Probed,
         Shot,
         StageStarted,
+        StorageError,
         Strategy,
         Stretch,
         SurveyProgress,
         Transcript,
         Usage,
         VideoInfo,
-    )
-    from app.core.errors import (
-        AppError,
-        Cancelled,
-        ConfigError,
-        ContextExceeded,
-        DecodeError,
-        EngineBrokeOff,
-        EngineBusy,
-        EngineError,
-        EngineTimeout,
-        ImageRejected,
-        InputError,
-        ModelNotFound,
-        StorageError,
     )
     from app.i18n import error_text, notice_text
     from app.llm.chat import EngineChat as ChatModel
@@ -144,23 +142,7 @@ __all__ = [
     "save_report",
 ]
 
-_ERRORS = (
-    "AppError",
-    "Cancelled",
-    "ConfigError",
-    "ContextExceeded",
-    "DecodeError",
-    "EngineBrokeOff",
-    "EngineBusy",
-    "EngineError",
-    "EngineTimeout",
-    "ImageRejected",
-    "InputError",
-    "ModelNotFound",
-    "StorageError",
-)
 _MODULES = {
-    **dict.fromkeys(_ERRORS, "app.core.errors"),
     **dict.fromkeys(("error_text", "notice_text"), "app.i18n"),
     **dict.fromkeys(("FORMATS", "load_reports", "report", "save_report"), "framelens.report_files"),
     **dict.fromkeys(("Session", "analyse", "analyse_events", "keyframes"), "framelens.session"),
@@ -168,13 +150,13 @@ _MODULES = {
     "KeyframeList": "framelens.keyframe_list",
 }
 _NAMES = {"ChatModel": "EngineChat"}
-"""Names that differ in their module; a name without a module in _MODULES is of app.core.domain."""
+"""Names that differ in their module; a name without a module in _MODULES is of app.core."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(_MODULES.get(name, "app.core.domain"))
+    module = import_module(_MODULES.get(name, "app.core"))
     value = globals()[name] = getattr(module, _NAMES.get(name, name))
     return value
 

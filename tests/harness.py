@@ -28,10 +28,7 @@ import numpy as np
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
 from app.core.errors import AppError
 from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import (
-    ExtractOptions,
-    limits,
-)
+from app.video import ExtractOptions, limits
 from app.video.readers import damage
 from app.video.worker import events_of
 

@@ -24,9 +24,9 @@ class ConcurrentEvents:
         apply: Called with each event, in the thread that emits it.
     """
 
-    def __init__(self, cancel: threading.Event, apply: Emit = lambda event: None) -> None:
+    def __init__(self, cancel: threading.Event) -> None:
         self.cancel = cancel
-        self.apply = apply
+        self.apply: Emit = lambda event: None
         self.stop = threading.Event()
         self._events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
 

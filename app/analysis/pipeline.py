@@ -122,9 +122,9 @@ class _Run:
 
     def events(self) -> Iterator[AnalysisEvent]:
         """Yield the events of a run."""
-        yield self._said(StageStarted("survey"))
+        yield self._applied(StageStarted("survey"))
         if notice := range_notice(self.request.selection):
-            yield self._said(Noticed(notice))
+            yield self._applied(Noticed(notice))
         start = self.background.start
         opening = start("opening", lambda _: self._opening())
         digest = start("digest", self._digest)
@@ -143,7 +143,7 @@ class _Run:
             raise
         except AppError as error:
             key = "incomplete" if self._merged_results() else "no_model_because"
-            yield self._said(Noticed(Notice(key, {"reason": as_notice(error)}, "error")))
+            yield self._applied(Noticed(Notice(key, {"reason": as_notice(error)}, "error")))
             yield from self._settle(heard, digest)
             if not self._merged_results():  # a report of facts alone: show it at once
                 yield from self._pending(video)
@@ -173,7 +173,7 @@ class _Run:
         assert state.report
         yield Finished(state.report)
 
-    def _said(self, event: AnalysisEvent) -> AnalysisEvent:
+    def _applied(self, event: AnalysisEvent) -> AnalysisEvent:
         self.state.apply(event)
         return event
 
@@ -268,10 +268,10 @@ class _Run:
 
     def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[AnalysisEvent]:
         if engine is None or asking is None:
-            yield self._said(Noticed(Notice("no_model")))
+            yield self._applied(Noticed(Notice("no_model")))
             return
         if not engine.done():
-            yield self._said(StageStarted("engine"))
+            yield self._applied(StageStarted("engine"))
         while not engine.done():
             yield from self.background.drain()
             self.state.check()
@@ -291,12 +291,12 @@ class _Run:
         except AppError as error:
             if len(self.state.now.facts) == len(self.state.now.keyframes):
                 raise
-            yield self._said(Noticed(facts_incomplete(error)))
+            yield self._applied(Noticed(facts_incomplete(error)))
 
     def _pending(self, video: Future[None]) -> Iterator[AnalysisEvent]:
         """Yield the report without the facts that are still being measured; nothing where all of them are."""
         if not video.done():
-            yield self._said(StageStarted("facts", len(self.state.now.keyframes)))
+            yield self._applied(StageStarted("facts", len(self.state.now.keyframes)))
             yield Answered(self._report(Notice("facts_pending", level="info")))
 
     def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:

@@ -27,14 +27,7 @@ from app.core import (
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import (
-    Failure,
-    JobSnapshot,
-    State,
-    final_state,
-    result_to_text,
-    without_missing_facts,
-)
+from app.jobs.snapshot import Failure, JobSnapshot, State, final_state, result_to_text, without_missing_facts
 from app.store import Store
 
 log = logging.getLogger(__name__)

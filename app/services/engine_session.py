@@ -39,6 +39,20 @@ _SIDE_ON_CPU = 448
 """Longer side of sent frames on a CPU, which needs seconds for a frame: the smallest that keeps captions readable."""
 
 
+if TYPE_CHECKING:
+    _once = cached_property
+else:
+
+    class _once(cached_property):
+        """Cached property that is built once, even if several threads use it first (Python 3.12 dropped that lock)."""
+
+        def __get__(self, session, owner=None):
+            if session is None:
+                return self
+            with session.lock:
+                return super().__get__(session, owner)
+
+
 class EngineSession:
     """An engine and everything built for it, each part when it is first used.
 
@@ -51,7 +65,7 @@ class EngineSession:
     def __init__(self, settings: Settings, templates: Templates, engine: Engine | None = None) -> None:
         self.settings = settings
         self.templates = templates
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._engine: tuple[Engine, tuple[Notice, ...]] | None = (engine, ()) if engine else None
 
     @property
@@ -74,18 +88,17 @@ class EngineSession:
         """Return the capacity of a request by the settings, before the engine is ready."""
         return expected_room(self.settings)
 
-    @cached_property
+    @_once
     def extractions(self) -> ExtractionCache:
         """Return the reader of videos."""
         return analysis.open_extraction_cache(self.settings.data_dir)
 
-    @cached_property
+    @_once
     def transcription(self) -> Transcription:
         """Return the reader of subtitles and speech."""
-        with self._lock:
-            return build_transcription(self.settings)
+        return build_transcription(self.settings)
 
-    @cached_property
+    @_once
     def connector(self) -> EngineConnector:
         """Return the connector to the engine."""
         settings = self.settings
@@ -100,12 +113,12 @@ class EngineSession:
             traced=settings.tracing,
         )
 
-    @cached_property
+    @_once
     def planner(self) -> Planner:
         """Return the estimator of analyses."""
         return _planner(self.settings, self.extractions, analysis.TokenCostMeter(self.connector))
 
-    @cached_property
+    @_once
     def load(self) -> EngineMetricsReader:
         """Return the reader of the engine's current load."""
         from app.engine import EngineMetricsReader
@@ -129,7 +142,7 @@ class EngineSession:
             self.engine.stop()
 
     def _built(self) -> tuple[Engine, tuple[Notice, ...]]:
-        with self._lock:
+        with self.lock:
             self._engine = self._engine or build_engine(self.settings)
             return self._engine
 

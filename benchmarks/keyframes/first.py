@@ -8,10 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from app.core import KeyframeFound, Probed
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from benchmarks.keyframes.table import markdown
 from benchmarks.keyframes.tools import BUDGET, as_in_the_app
 

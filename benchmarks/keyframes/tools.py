@@ -14,12 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.core import KeyframesChosen
-from app.video import (
-    ExtractOptions,
-    extract,
-    probe,
-    worker_ready,
-)
+from app.video import ExtractOptions, extract, probe, worker_ready
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo
 from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInstalled, Peer, answer, command

@@ -18,12 +18,7 @@ from app.jobs import JobSnapshot
 from app.reports import FORMATS
 from app.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import introducing
-from tests.analysis.test_pipeline import (
-    ScriptedConnector,
-    ScriptedTools,
-    extracting,
-    with_video,
-)
+from tests.analysis.test_pipeline import ScriptedConnector, ScriptedTools, extracting, with_video
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, plain, report_of, until
 from tests.llm.scripted import Server, serve
 

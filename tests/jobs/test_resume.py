@@ -25,13 +25,7 @@ from app.jobs import queue as queue_module
 from app.store import database as store_module
 from app.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import asked, introducing
-from tests.analysis.test_pipeline import (
-    ScriptedConnector,
-    ScriptedTools,
-    extracting,
-    marks_of,
-    with_video,
-)
+from tests.analysis.test_pipeline import ScriptedConnector, ScriptedTools, extracting, marks_of, with_video
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, report_of, until, with_conditions
 from tests.llm.scripted import Refuse, Server, serve
 

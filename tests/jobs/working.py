@@ -17,10 +17,7 @@ from app.i18n import LANGUAGES, t
 from app.jobs import EngineSwitcher, Jobs, JobSnapshot
 from app.store.database import Store
 from app.store.fs_utils import ProcessLock
-from tests.analysis.test_pipeline import (
-    ScriptedTools,
-    tools,
-)
+from tests.analysis.test_pipeline import ScriptedTools, tools
 from tests.llm.scripted import Server
 
 FRAMES = 24

@@ -28,7 +28,7 @@ PARAMS = {"base_url": "http://127.0.0.1:9/v1", "api_key": "key", "model": "tiny-
 
 
 class OurModel:
-    """What each of the suites is told about the model."""
+    """Properties of the model that each of the suites reads."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from app.config import load
 from app.core.domain import AnalysisRequest, Language
 from app.i18n import LANGUAGES, catalogue
 from app.services import answer_conditions
+from app.services.engine_session import EngineSession
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -31,3 +34,22 @@ def test_conditions_change_with_prompt_texts(
     changed = conditions()
     assert {key for key in before if before[key] != changed[key]} == {"prompt"}
     assert changed["prompt"] == prompts.digest(language)[:8]
+
+
+def test_parts_of_a_session_are_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Barrier(2)
+
+    def slow(_: object) -> object:
+        threading.Event().wait(0.2)
+        return object()
+
+    def use(_: int) -> object:
+        begun.wait(20)
+        return session.transcription
+
+    monkeypatch.setattr("app.services.engine_session.build_transcription", slow)
+    settings = load({"FRAMELENS_DATA_DIR": str(tmp_path)}, dotenv=tmp_path / "no.env")
+    session = EngineSession(settings, Templates(built_in()))
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(use, range(2))
+    assert first is second

@@ -9,10 +9,7 @@ import psutil
 import pytest
 
 from app.core.domain import KeyframesChosen, VideoEvent
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from tests.media import COLOURS, cards, moving, repeated, write_video
 
 Chosen = Callable[..., KeyframesChosen]

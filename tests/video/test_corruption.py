@@ -7,12 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.domain import KeyframesChosen, Selection
-from app.video import (
-    ExtractOptions,
-    Known,
-    extract,
-    extract_named,
-)
+from app.video import ExtractOptions, Known, extract, extract_named
 from app.video.corruption import CheckedReader
 from app.video.keyframes import pipeline
 from app.video.keyframes.survey import Survey

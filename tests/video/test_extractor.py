@@ -11,10 +11,7 @@ import pytest
 from PIL import Image
 
 from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen, Probed, SurveyProgress, VideoEvent
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from tests.media import COLOURS, cards, faded, moving, solid, textured, write_video
 from tests.video.conftest import Chosen
 

@@ -11,12 +11,7 @@ import pytest
 
 from app.core.errors import Cancelled, InputError
 from app.i18n import LANGUAGES, error_text
-from app.video import (
-    ExtractOptions,
-    extract,
-    probe,
-    sha256_of,
-)
+from app.video import ExtractOptions, extract, probe, sha256_of
 from app.video.files import check_file, printable
 
 

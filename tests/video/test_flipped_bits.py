@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 
 from app.core.domain import Keyframe, KeyframesChosen, Selection
-from app.video import (
-    ExtractOptions,
-    extract,
-    full_pictures,
-)
+from app.video import ExtractOptions, extract, full_pictures
 from app.video.readers.damage import Messages
 from benchmarks.damage import cells, differs, flipped, payloads, shown
 from tests.media import Image, moving, solid, textured, write_video

@@ -13,10 +13,7 @@ import pytest
 
 from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from app.video.limits import MEMORY_BYTES, is_out_of_memory
 from app.video.worker_pool import DecoderWorker
 from tests.media import moving, write_video

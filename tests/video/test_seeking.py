@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 
 from app.core.domain import KeyframesChosen, Selection
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from app.video.readers import open_reader
 from app.video.readers.base import Image
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, SeekReader, pictures_at

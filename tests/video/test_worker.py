@@ -16,11 +16,7 @@ import pytest
 from app.core.domain import Probed, SurveyProgress
 from app.core.errors import Cancelled, DecodeError
 from app.i18n import LANGUAGES, error_text
-from app.video import (
-    ExtractOptions,
-    extract,
-    probe,
-)
+from app.video import ExtractOptions, extract, probe
 from tests.video.conftest import decoding_children
 
 

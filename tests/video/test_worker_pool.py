@@ -10,13 +10,7 @@ import psutil
 import pytest
 
 from app.core.domain import KeyframesChosen
-from app.video import (
-    ExtractOptions,
-    extract,
-    probe,
-    worker_ready,
-    worker_started,
-)
+from app.video import ExtractOptions, extract, probe, worker_ready, worker_started
 from app.video.worker_process import start_early
 from tests.video.conftest import Chosen, decoding_children
 

@@ -34,14 +34,7 @@ from app.core import (
     readable,
 )
 from app.store import ExtractionStore, file_state
-from app.video import (
-    ExtractOptions,
-    Known,
-    check_file,
-    names_times,
-    receive,
-    send,
-)
+from app.video import ExtractOptions, Known, check_file, names_times, receive, send
 
 _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""

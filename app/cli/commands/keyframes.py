@@ -16,20 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from app import config
-from app.cli.common import (
-    add_selection_options,
-    cancel_on_signals,
-    parse_selection,
-)
-from app.core import (
-    Keyframe,
-    KeyframesChosen,
-    Language,
-    Notice,
-    StageStarted,
-    VideoInfo,
-    clock,
-)
+from app.cli.common import add_selection_options, cancel_on_signals, parse_selection
+from app.core import Keyframe, KeyframesChosen, Language, Notice, StageStarted, VideoInfo, clock
 from app.i18n import LANGUAGES, notice_text, t
 from app.services.selection import KEYFRAMES, frame_limit, parse_frames
 from app.store import log_to, storage_errors

@@ -16,16 +16,7 @@ from markupsafe import Markup
 
 from app.core import Analysis, Language, smaller
 from app.i18n import t
-from app.reports.content import (
-    Block,
-    Heading,
-    PictureBlock,
-    Timeline,
-    moment_address,
-    printable,
-    signed,
-    words,
-)
+from app.reports.content import Block, Heading, PictureBlock, Timeline, moment_address, printable, signed, words
 from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import Palette, svg
 

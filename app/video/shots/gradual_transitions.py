@@ -204,17 +204,31 @@ def _distance(first: Glance, last: Glance) -> float:
     return cv2.norm(first.levels, last.levels, cv2.NORM_L1) / (255 * first.levels.size)
 
 
+def _projected(
+    moved: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Project the samples on the whole change, from the first sample to the last.
+
+    Args:
+        moved: The samples less the first one, n x 3 x cells.
+
+    Returns:
+        The projection of each cell, n x cells; the size of its whole change; the share of the change at each sample.
+    """
+    whole = moved[-1]
+    size = (whole**2).sum(axis=0)
+    parts = np.einsum("ncx,cx->nx", moved, whole)
+    return parts, size, parts.sum(axis=1) / size.sum()
+
+
 def _together(moved: NDArray[np.float32]) -> bool:
     """Return whether the changing cells change together; movement changes one after another.
 
     Args:
         moved: The samples less the first one, n x 3 x cells.
     """
-    whole = moved[-1]
-    size = (whole**2).sum(axis=0)
+    parts, size, shares = _projected(moved)
     changed = size > _CELL_CHANGE**2
-    parts = np.einsum("ncx,cx->nx", moved, whole)
-    shares = parts.sum(axis=1) / size.sum()
     off = np.abs(parts[:, changed] / size[changed] - shares[:, None]).mean(axis=0)
     return off.size > 0 and float((off < _CELL_APART).mean()) >= _LEAST_TOGETHER
 
@@ -237,11 +251,8 @@ def _unmixed_retake(moved: NDArray[np.float32]) -> float | None:
     Args:
         moved: The samples less the first one, n x 3 x cells.
     """
-    whole = moved[-1]
-    size = (whole**2).sum(axis=0)
+    parts, size, shares = _projected(moved)
     changed = size > _CELL_CHANGE**2
-    parts = np.einsum("ncx,cx->nx", moved, whole)
-    shares = parts.sum(axis=1) / size.sum()
     steps = np.diff(shares)
     mixed = (shares > 0.15) & (shares < 0.85)
     if np.count_nonzero(mixed) < _LEAST_MIXED or steps.min() < -0.05 or steps.max() > _LARGEST_STEP:

@@ -25,10 +25,7 @@ from app.core.domain import (
 )
 from app.core.errors import InputError
 from app.store.extraction_cache import ExtractionStore
-from app.video import (
-    ExtractOptions,
-    extractor,
-)
+from app.video import ExtractOptions, extractor
 from tests.media import COLOURS, cards, moving, write_video
 
 WHOLE = Selection()

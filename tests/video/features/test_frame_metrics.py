@@ -11,10 +11,7 @@ import pytest
 
 from app.core.domain import FactsMeasured, FrameFacts, Keyframe
 from app.i18n import LANGUAGES, notice_text, t
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from app.video.features.frame_metrics import NAMES, PLACES, FrameMeter, main_colours
 from app.video.features.text_recognition import is_certain, load_text_reader
 from tests.media import COLOURS, Image, solid, textured

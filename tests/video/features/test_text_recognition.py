@@ -11,11 +11,7 @@ import psutil
 import pytest
 
 from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
-from app.video import (
-    ExtractOptions,
-    extract,
-    worker_ready,
-)
+from app.video import ExtractOptions, extract, worker_ready
 from app.video.features.text_recognition import TextReading
 from app.video.limits import DECODER_NICENESS, TEXT_NICENESS
 from tests.media import COLOURS, solid

@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 
 from app.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
-from app.video import (
-    ExtractOptions,
-    Opening,
-    extract,
-)
+from app.video import ExtractOptions, Opening, extract
 from app.video.keyframes.selector import choose
 from app.video.worker import events_of
 from tests.media import moving, textured, write_video

@@ -15,12 +15,7 @@ from app.core import show_same
 from app.core.domain import FactsMeasured, Keyframe, KeyframesChosen, Probed, Selection, SurveyProgress
 from app.core.errors import InputError
 from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import (
-    ExtractOptions,
-    extract,
-    extractor,
-    full_pictures,
-)
+from app.video import ExtractOptions, extract, extractor, full_pictures
 from tests.media import COLOURS, cards, moving, write_video
 
 

@@ -12,14 +12,7 @@ import pytest
 
 from app.core.domain import KeyframeFound, OpeningChosen, Selection, SurveyProgress, VideoEvent
 from app.core.errors import AppError
-from app.video import (
-    ExtractOptions,
-    Known,
-    Opening,
-    extract,
-    extract_named,
-    extractor,
-)
+from app.video import ExtractOptions, Known, Opening, extract, extract_named, extractor
 from app.video.protocol import receive, send
 from app.video.worker import events_of
 from tests.kinds import KINDS

@@ -10,10 +10,7 @@ from PIL import Image
 
 from app.core.domain import KeyframesChosen, Probed
 from app.ui.panels.report.export import contact_sheet, frames_as_zip
-from app.video import (
-    ExtractOptions,
-    extract,
-)
+from app.video import ExtractOptions, extract
 from tests.media import moving, write_video
 from tests.reports.test_reports import analysis
 

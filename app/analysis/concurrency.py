@@ -6,9 +6,10 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from functools import partial
 from typing import Any, TypeVar
 
-from app.core import AnalysisEvent, Cancelled
+from app.core import AnalysisEvent, Cancelled, in_thread
 
 T = TypeVar("T")
 Emit = Callable[[AnalysisEvent], None]
@@ -38,16 +39,7 @@ class ConcurrentEvents:
 
     def start(self, name: str, work: Callable[[Emit], T]) -> Future[T]:
         """Run `work(emit)` in a daemon thread and return a Future with its result or exception."""
-        future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(work(self._emit))
-            except BaseException as error:  # noqa: BLE001  # raised again by future.result()
-                future.set_exception(error)
-
-        threading.Thread(target=run, name=f"analysis-{name}", daemon=True).start()
-        return future
+        return in_thread(f"analysis-{name}", partial(work, self._emit))
 
     def _emit(self, event: AnalysisEvent) -> None:
         self.apply(event)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
-from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, Usage, gib_number
+from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, ProgressListener, Usage, gib_number
 from app.engine import (
     Endpoint,
     GpuReader,
@@ -51,7 +51,6 @@ _LONGEST_SECONDS = 120.0
 _TIMEOUT_SECONDS = 3600.0
 """Longest wait for a token. Chosen by hand; not tuned."""
 _QUESTION = "Say what you see."
-Listener = Callable[[EngineProgress], None]
 
 
 def check_memory(model: str, shape: Shape, arguments: Mapping[str, Any], device: Device, free_bytes: int) -> None:
@@ -68,7 +67,7 @@ def run_benchmark(
     arguments: Mapping[str, Any],
     *,
     log_dir: Path,
-    on_progress: Listener,
+    on_progress: ProgressListener,
     cancel: threading.Event,
     sizes: Sequence[tuple[int, int]] = SIZES,
 ) -> BenchmarkResult:
@@ -120,7 +119,7 @@ def run_benchmark(
 class _RequestTimer:
     """Timer of requests to one engine, one at a time."""
 
-    def __init__(self, endpoint: Endpoint, length: int, on_progress: Listener, cancel: threading.Event) -> None:
+    def __init__(self, endpoint: Endpoint, length: int, on_progress: ProgressListener, cancel: threading.Event) -> None:
         self._chat: EngineChat = connect(
             endpoint.base_url,
             api_key=endpoint.api_key,

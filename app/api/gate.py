@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.api.allowed_hosts import AllowedHosts
-from app.core import AppError, EngineError, InputError, Language, StorageError
+from app.core import AppError, EngineError, InputError, Language, StorageError, as_app_error
 from app.i18n import LANGUAGES, error_text, language_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Gate:
             except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
                 _log.exception("%s %s failed", request.method, request.url.path)
                 log = self.services.log_path if self.services else ""
-                response = error_response(AppError("internal", kind=type(error).__name__, log=str(log)), request)
+                response = error_response(as_app_error(error, log), request)
             for name, value in _HEADERS.items():
                 response.headers.setdefault(name, value)
             return response

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from unicodedata import east_asian_width
 
 from app.core.domain import Language
-from app.core.errors import AppError, Cancelled
+from app.core.errors import AppError, Cancelled, as_app_error
 from app.i18n import LANGUAGES, catalogue, error_text, language_of, system_language, t
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _run(argv: Sequence[str] | None) -> int:
         raise
     except Exception as error:
         log.exception("%s failed", given.name)
-        return _fail(AppError("internal", kind=type(error).__name__, log="framelens.log"), language)
+        return _fail(as_app_error(error), language)
 
 
 def build_parser(language: Language, *, only: str | None = None) -> argparse.ArgumentParser:

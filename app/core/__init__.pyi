@@ -1,8 +1,8 @@
 from .analysis_state import AnalysisState as AnalysisState
 from .analysis_state import ReportHeader as ReportHeader
 from .analysis_state import in_order as in_order
-from .background_task import BackgroundTaskRunner as BackgroundTaskRunner
-from .background_task import Listener as Listener
+from .background_task import BackgroundTask as BackgroundTask
+from .background_task import in_thread as in_thread
 from .child_environment import engine_environment as engine_environment
 from .child_environment import hub_environment as hub_environment
 from .child_environment import reader_environment as reader_environment
@@ -43,6 +43,7 @@ from .domain import Noticed as Noticed
 from .domain import OpeningChosen as OpeningChosen
 from .domain import Planned as Planned
 from .domain import Probed as Probed
+from .domain import ProgressListener as ProgressListener
 from .domain import Reason as Reason
 from .domain import ScreenText as ScreenText
 from .domain import Selection as Selection
@@ -75,6 +76,7 @@ from .errors import ModelNotFound as ModelNotFound
 from .errors import Paused as Paused
 from .errors import PicturesRefused as PicturesRefused
 from .errors import StorageError as StorageError
+from .errors import as_app_error as as_app_error
 from .failure_patterns import match_failure as match_failure
 from .filenames import address_in as address_in
 from .filenames import base_name as base_name

@@ -1,6 +1,8 @@
-"""Cancellable background task, one at a time, with progress and result for polling.
+"""Background task: work in a thread of its own, with progress, cancel, and a result or an error for polling.
 
-It runs in its own thread whether or not it is polled, and ends with the program.
+Whatever a page or the services start and look at later is a `BackgroundTask`; a `Future` of `in_thread` is for work
+that its caller waits for. Other threads belong to one object that ends them; `app.store.log_to` sends their uncaught
+errors to the log.
 """
 
 from __future__ import annotations
@@ -8,89 +10,145 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, wait
+from functools import partial
 from typing import Generic, Literal, TypeVar
 
-from app.core.domain import EngineProgress
-from app.core.errors import AppError, Cancelled
+from app.core.errors import AppError, Cancelled, as_app_error
 
 log = logging.getLogger(__name__)
+P = TypeVar("P")
 T = TypeVar("T")
-Listener = Callable[[EngineProgress], None]
-Work = Callable[[Listener, threading.Event], T]
+Work = Callable[[Callable[[P], None], threading.Event], T]
+TaskState = Literal["idle", "running", "cancelling", "done", "failed", "cancelled"]
 
 
-@dataclass(frozen=True)
-class BackgroundTask(Generic[T]):
-    """State of the task about `model`: `result` is set once it is done, `error` if it failed."""
+def in_thread(name: str, work: Callable[[], T]) -> Future[T]:
+    """Run `work` in a daemon thread and return a Future with its result or exception.
 
-    model: str
-    state: Literal["running", "done", "failed", "cancelled"]
-    progress: EngineProgress | None = None
-    result: T | None = None
-    error: AppError | None = None
+    The interpreter waits at its end for an executor's threads; it doesn't wait for these.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  # raised again by future.result()
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
 
 
-class BackgroundTaskRunner(Generic[T]):
-    """Runner of one background task at a time. All methods are thread-safe."""
+class BackgroundTask(Generic[P, T]):
+    """Work that runs once at a time, however many ask for it. All methods are thread-safe.
 
-    def __init__(self) -> None:
+    A cancelled run may be followed by the next one at once, which waits in its thread for the end of the first.
+
+    Args:
+        name: Name of the thread, also in the log.
+
+    Attributes:
+        subject: What the run is about, such as a model.
+        progress: The latest progress of the run.
+        error: Why the last run failed; kept until another one is done.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._lock = threading.Lock()
-        self._now: BackgroundTask[T] | None = None
         self._cancel = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._work: Work[P, T] | None = None
+        self._future: Future[T] | None = None
+        self._is_closed = False
+        self.subject = ""
+        self.progress: P | None = None
+        self.error: AppError | None = None
 
     @property
-    def now(self) -> BackgroundTask[T] | None:
-        """Return the running task, or the last one; None before the first."""
-        return self._now
+    def state(self) -> TaskState:
+        """Return the state of the current or last run; "idle" before the first and after `forget`."""
+        future = self._future
+        if self._work is None or future is None:
+            return "idle"
+        if not future.done():
+            return "cancelling" if self._cancel.is_set() else "running"
+        error = future.exception()
+        return "done" if error is None else "cancelled" if isinstance(error, Cancelled) else "failed"
 
     @property
-    def runs(self) -> bool:
-        """Return whether a task is running."""
-        now = self._now
-        return now is not None and now.state == "running"
+    def is_running(self) -> bool:
+        """Return whether a run hasn't ended yet."""
+        return self.state in ("running", "cancelling")
 
-    def begin(self, model: str, work: Work[T]) -> None:
-        """Start `work(on_progress, cancel)` in a thread.
+    @property
+    def result(self) -> T | None:
+        """Return the result of a run that is done, else None."""
+        return self._future.result() if self._future and self.state == "done" else None
+
+    def start(self, work: Work[P, T], *, subject: str = "", progress: P | None = None) -> bool:
+        """Run `work(on_progress, cancel)` in a thread.
 
         Args:
-            model: The model that the task is about.
             work: Returns the result; should raise Cancelled soon after `cancel` is set.
+            subject: What it is about.
+            progress: The progress at first.
 
-        Raises:
-            AppError: "check_under_way" while another task runs.
+        Returns:
+            False, without any effect, while another run isn't over or cancelled, and after `close`.
         """
         with self._lock:
-            if self._now and self._now.state == "running":
-                raise AppError("check_under_way", model=self._now.model)
-            self._now, self._cancel = BackgroundTask(model, "running"), threading.Event()
-            self._thread = threading.Thread(target=self._run, args=(work, self._cancel), name="errand", daemon=True)
-            self._thread.start()
+            if self._is_closed or self.state == "running":
+                return False
+            self._work, self.subject, self.progress, self._cancel = work, subject, progress, threading.Event()
+            self._future = in_thread(self._name, partial(self._run, work, self._cancel, self._future))
+            return True
+
+    def restart(self) -> None:
+        """Run the work of the last run again, unless it runs or was forgotten."""
+        if self._work:
+            self.start(self._work, subject=self.subject)
 
     def cancel(self) -> None:
-        """Request cancellation; the state becomes "cancelled" when the task has ended."""
+        """Request cancellation; the state becomes "cancelled" when the work has ended."""
         self._cancel.set()
 
-    def close(self) -> None:
-        """Cancel the task and wait until it has ended."""
-        self.cancel()
-        if self._thread:
-            self._thread.join()
+    def forget(self) -> None:
+        """Cancel, and be "idle" from now on."""
+        self._cancel.set()
+        self._work = None
 
-    def _run(self, work: Work[T], cancel: threading.Event) -> None:
-        try:
-            result = work(lambda progress: self._update(progress=progress), cancel)
-        except Cancelled:
-            self._update(state="cancelled")
-        except Exception as error:
-            log.warning("an errand failed", exc_info=True)
-            ours = error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
-            self._update(state="failed", error=ours)
-        else:
-            self._update(state="done", result=result)
+    def wait(self, timeout_seconds: float | None = None) -> None:
+        """Wait until the run has ended, or for so long."""
+        if self._future:
+            wait([self._future], timeout_seconds)
 
-    def _update(self, **changes: object) -> None:
+    def close(self, timeout_seconds: float | None = None) -> None:
+        """Cancel for good: wait until the run has ended, or for so long, and start no other one."""
         with self._lock:
-            assert self._now
-            self._now = replace(self._now, **changes)  # type: ignore[arg-type]
+            self._is_closed = True
+        self.cancel()
+        self.wait(timeout_seconds)
+
+    def _run(self, work: Work[P, T], cancel: threading.Event, previous: Future[T] | None) -> T:
+        def report(progress: P) -> None:
+            if not cancel.is_set():
+                self.progress = progress
+
+        if previous:
+            wait([previous])
+        try:
+            if cancel.is_set():
+                raise Cancelled
+            result = work(report, cancel)
+        except Cancelled:
+            raise
+        except Exception as error:
+            level = logging.WARNING if isinstance(error, AppError) else logging.ERROR
+            log.log(level, "the task %r failed", self._name, exc_info=True)
+            if cancel.is_set():
+                raise Cancelled from error
+            self.error = as_app_error(error)
+            raise
+        self.error = None
+        return result

@@ -7,7 +7,7 @@ presentation timestamps. A repr shows shapes and sizes, never pixels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -630,6 +630,9 @@ class EngineProgress:
 
     phase: str
     values: dict[str, object] = field(default_factory=dict)
+
+
+ProgressListener = Callable[[EngineProgress], None]
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,11 @@ class AppError(Exception):
         return f"{self.key} ({details})" if details else self.key
 
 
+def as_app_error(error: Exception, log: object = "framelens.log") -> AppError:
+    """Return an AppError unchanged; for any other exception, a bug, the error that refers to the traceback in `log`."""
+    return error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log=str(log))
+
+
 class ConfigError(AppError):
     """A wrong setting or option."""
 

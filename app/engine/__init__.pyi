@@ -3,7 +3,6 @@ from .base import Engine as Engine
 from .base import EngineStatus as EngineStatus
 from .base import Launcher as Launcher
 from .base import NullEngine as NullEngine
-from .base import ProgressListener as ProgressListener
 from .diagnostics.checks import run_checks as run_checks
 from .diagnostics.facts import CheckedSettings as CheckedSettings
 from .diagnostics.facts import SystemFacts as SystemFacts
@@ -13,8 +12,6 @@ from .diagnostics.facts import is_offline as is_offline
 from .downloads.hub import MIRROR as MIRROR
 from .downloads.hub import download as download
 from .downloads.hub import hub_config as hub_config
-from .downloads.manager import DownloadManager as DownloadManager
-from .downloads.manager import DownloadState as DownloadState
 from .hardware import cpu_cores as cpu_cores
 from .hardware import cpu_flags as cpu_flags
 from .hardware import cpu_name as cpu_name

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from app.core import AppError, EngineInfo, EngineProgress, Notice
+from app.core import AppError, EngineInfo, EngineProgress, Notice, ProgressListener
 
 EngineKind = Literal["vllm", "transformers", "remote"]
 EngineState = Literal["stopped", "starting", "ready", "failed"]
-ProgressListener = Callable[[EngineProgress], None]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One start of a local engine in a thread of its own, from the model's reference to a ready endpoint.
 
-It records every phase for the callers that join, ends the child when all of them have left, and ends with either
-`running` or `error`. Restarts are decided elsewhere.
+It records every phase for the callers that join and ends the child when all of them have left. Restarts are decided
+elsewhere.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from app.core import (
     EngineTimeout,
     Notice,
     engine_environment,
+    in_thread,
     make_private_folder,
 )
 from app.engine.base import Endpoint, Launcher
@@ -62,11 +64,14 @@ def choose_port(wanted: int | None) -> int:
 
 
 class EngineLaunch:
-    """A start in progress.
+    """A start in progress. It isn't a BackgroundTask, since several callers share it and the last one to leave cancels.
 
     Args:
-        on_end: Called once, from the start's thread.
+        on_end: Called once, from the start's thread, with the running engine or the error.
         after: An older start to wait for first.
+
+    Attributes:
+        outcome: The running engine, or any exception.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class EngineLaunch:
         log_dir: Path,
         keep_logs: int,
         timeout_seconds: float,
-        on_end: Callable[[EngineLaunch], None],
+        on_end: Callable[[EngineLaunch, Running | None, AppError | None], None],
         after: EngineLaunch | None = None,
     ) -> None:
         self._launcher = launcher
@@ -90,13 +95,9 @@ class EngineLaunch:
         self._settled = False
         self._cancel = threading.Event()
         self.progress: list[EngineProgress] = []
-        self.finished = threading.Event()
-        self.running: Running | None = None
-        self.error: AppError | None = None
-        self.bug: Exception | None = None  # an unforeseen exception, raised unchanged in the caller
         self.log_path: Path | None = None
         self.notices: tuple[Notice, ...] = ()
-        threading.Thread(target=self._run, name="engine-start", daemon=True).start()
+        self.outcome: Future[Running] = in_thread("engine-start", self._run)
 
     # ---- waiting callers ---------------------------------------------------------------------------------------------
 
@@ -127,22 +128,22 @@ class EngineLaunch:
 
     # ---- the start itself --------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _run(self) -> Running:
         if self._after is not None:
-            self._after.finished.wait()
+            wait([self._after.outcome])
             self._after = None
         try:
-            self.running = self._settle(self._start())
+            running = self._settle(self._start())
         except AppError as error:
-            self.error = error
+            self._on_end(self, None, error)
+            raise
         except Exception as bug:
             log.exception("starting the engine failed in an unforeseen way")
-            self.bug = bug
             cause = f"{type(bug).__name__}: {bug}"
-            self.error = EngineError("engine_failed", model=self._launcher.model, cause=cause, lines="  –")
-        finally:
-            self._on_end(self)
-            self.finished.set()
+            self._on_end(self, None, EngineError("engine_failed", model=self._launcher.model, cause=cause, lines="  –"))
+            raise
+        self._on_end(self, running, None)
+        return running
 
     def _settle(self, running: Running) -> Running:
         """Close the window for cancelling; stop the engine if the start was cancelled before."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
-from app.core import AppError, Cancelled, EngineError, EngineProgress, Notice, redact
-from app.engine.base import Endpoint, EngineStatus, Launcher, ProgressListener
+from app.core import AppError, Cancelled, EngineError, EngineProgress, Notice, ProgressListener, redact
+from app.engine.base import Endpoint, EngineStatus, Launcher
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import diagnose
 from app.engine.http_client import NoAnswer, get_json
@@ -66,14 +67,15 @@ class LocalEngine:
             return startup.endpoint
         try:
             num_reported = 0
-            while not startup.finished.wait(POLL_SECONDS):
+            while not startup.outcome.done():
                 if cancel.is_set():
                     raise Cancelled
+                wait([startup.outcome], POLL_SECONDS)
                 num_reported = self._report(startup, num_reported, on_progress)
             self._report(startup, num_reported, on_progress)
         finally:
             startup.leave()
-        return self._outcome(startup)
+        return startup.outcome.result().endpoint
 
     def _join(self) -> EngineLaunch | Running:
         with self._lock:
@@ -99,20 +101,13 @@ class LocalEngine:
             on_progress(phase)
         return num_reported + len(new_phases)
 
-    @staticmethod
-    def _outcome(startup: EngineLaunch) -> Endpoint:
-        if startup.running is None:
-            raise startup.bug or startup.error or Cancelled()
-        return startup.running.endpoint
-
-    def _ended(self, startup: EngineLaunch) -> None:
+    def _ended(self, startup: EngineLaunch, running: Running | None, error: AppError | None) -> None:
         """Store the outcome of a finished start; called in the startup's own thread."""
         with self._lock:
             if startup is self._startup:
-                self._startup, self._running = None, startup.running
+                self._startup, self._running = None, running
                 self._log_path = startup.log_path or self._log_path
-                cancelled = startup.running is None and isinstance(startup.error, Cancelled)
-                self._error = None if cancelled else startup.error
+                self._error = None if isinstance(error, Cancelled) else error
                 self._start_notices = startup.notices
 
     def _check_exit(self) -> None:
@@ -188,7 +183,7 @@ class LocalEngine:
             startup = self._startup
         if startup is not None:
             startup.cancel()
-            startup.finished.wait()
+            wait([startup.outcome])
         with self._lock:
             running = self._running
             self._running = self._error = self._started_at = None

@@ -6,14 +6,27 @@ import difflib
 import re
 import threading
 import time
+from concurrent.futures import wait
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
-from app.core import AppError, Cancelled, ConfigError, EngineError, EngineInfo, EngineProgress, redact
-from app.engine.base import Endpoint, EngineStatus, ProgressListener
+from app.core import (
+    AppError,
+    Cancelled,
+    ConfigError,
+    EngineError,
+    EngineInfo,
+    EngineProgress,
+    ProgressListener,
+    in_thread,
+    redact,
+)
+from app.engine.base import Endpoint, EngineStatus
 from app.engine.http_client import NoAnswer, get_json, served_models
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+_POLL_SECONDS = 0.1
 
 
 def normal_base_url(base_url: str) -> str:
@@ -77,31 +90,14 @@ class RemoteEngine:
 
     def _get_models(self, cancel: threading.Event) -> object:
         """Get /models; the request waits in a thread so that `cancel` takes effect at once."""
-        outcome: list[object] = []
-
-        def request() -> None:
-            local = urlsplit(self._base_url).hostname in LOCAL_HOSTS
-            try:
-                outcome.append(
-                    get_json(
-                        f"{self._base_url}/models",
-                        api_key=self._api_key,
-                        timeout_seconds=self._timeout_seconds,
-                        local=local,
-                    )
-                )
-            except NoAnswer as answer:
-                outcome.append(answer)
-
-        thread = threading.Thread(target=request, name="remote-models", daemon=True)
-        thread.start()
-        while thread.is_alive():
+        local = urlsplit(self._base_url).hostname in LOCAL_HOSTS
+        request = partial(get_json, f"{self._base_url}/models", api_key=self._api_key, local=local)
+        answer = in_thread("remote-models", partial(request, timeout_seconds=self._timeout_seconds))
+        while not answer.done():
             if cancel.is_set():
                 raise Cancelled
-            thread.join(0.1)
-        if isinstance(outcome[0], NoAnswer):
-            raise outcome[0]
-        return outcome[0]
+            wait([answer], _POLL_SECONDS)
+        return answer.result()
 
     def _to_engine_error(self, answer: NoAnswer) -> EngineError:
         if answer.redirect:

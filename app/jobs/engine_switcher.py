@@ -12,18 +12,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from app.analysis import Control, Task
-from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, Paused
+from app.core import AnalysisEvent, AnalysisRequest, AppError, BackgroundTask, Cancelled, Paused, as_app_error
 
 if TYPE_CHECKING:
-    from app.engine import Engine
+    from app.core import EngineProgress
+    from app.engine import Endpoint, Engine
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 """How often a waiting job or switch checks for cancellation. Chosen by hand; not tuned."""
-SwitchState = Literal["waiting", "ending", "starting", "done", "failed", "cancelled"]
 
 
 class AnalysisSession(Protocol):
@@ -49,41 +50,35 @@ SessionT = TypeVar("SessionT", bound=AnalysisSession)
 
 @dataclass(frozen=True)
 class EngineSwitch:
-    """State of a switch between the models `before` and `after`. `error` says why the new engine couldn't start."""
+    """Progress of a switch between the models `before` and `after`."""
 
     before: str
     after: str
-    state: SwitchState
-    error: AppError | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Return whether the switch is done, failed or cancelled."""
-        return self.state in ("done", "failed", "cancelled")
+    phase: Literal["waiting", "ending", "starting"]
 
 
 class EngineSwitcher(Generic[SessionT]):
-    """Holder of the engine in use, which starts with `session`. All methods may be called from any thread."""
+    """Holder of the engine in use, which starts with `session`. All methods may be called from any thread.
+
+    Attributes:
+        switch: The running switch, or the last one; its result is an error of the callback at its end.
+        engine_start: The start of the engine in use that `start_engine` began; the engine's status has its progress.
+        engine_stop: The stop that `stop_engine` began.
+    """
 
     def __init__(self, session: SessionT) -> None:
         self._session = session
         self._changed = threading.Condition()
         self._inside = 0
-        self._switch: EngineSwitch | None = None
-        self._cancel = threading.Event()
-        self._is_closing = threading.Event()
         self._is_held = False
-        self._thread: threading.Thread | None = None
+        self.switch: BackgroundTask[EngineSwitch, AppError | None] = BackgroundTask("switch")
+        self.engine_start: BackgroundTask[EngineProgress, Endpoint] = BackgroundTask("engine-start")
+        self.engine_stop: BackgroundTask[None, None] = BackgroundTask("engine-stop")
 
     @property
     def session(self) -> SessionT:
         """Return the engine session in use; while a switch starts an engine, the new one."""
         return self._session
-
-    @property
-    def switch(self) -> EngineSwitch | None:
-        """Return the running switch, or the last one."""
-        return self._switch
 
     @contextmanager
     def admitted(self, control: Control) -> Iterator[None]:
@@ -134,19 +129,15 @@ class EngineSwitcher(Generic[SessionT]):
             with self._changed:
                 self._is_held = False
                 self._changed.notify_all()
-            if restarts and not self._is_closing.is_set():
-                args = (self._session,)
-                self._thread = threading.Thread(target=self._restart, args=args, name="engine-back", daemon=True)
-                self._thread.start()
+            if restarts:
+                self._restart_engine()
 
-    def begin(
-        self, session: SessionT, *, on_end: Callable[[EngineSwitch], None] = lambda _: None, starts: bool = True
-    ) -> None:
+    def begin(self, session: SessionT, *, on_end: Callable[[bool], None] = lambda _: None, starts: bool = True) -> None:
         """Start switching to `session` in a background thread; `switch` reports the progress.
 
         Args:
             session: The new engine session.
-            on_end: Called when the switch is over, before a job is admitted.
+            on_end: Called when the switch is over, before a job is admitted, with whether it is done.
             starts: Start the new engine now rather than with the first job.
 
         Raises:
@@ -159,69 +150,56 @@ class EngineSwitcher(Generic[SessionT]):
                 raise AppError("benchmark_under_way")
             if self._is_switching():
                 raise AppError("switch_under_way")
-            names = (self._session.engine.status().model, session.engine.status().model)
-            self._switch = EngineSwitch(*names, "waiting")
-            self._cancel.clear()
-            self._thread = threading.Thread(
-                target=self._run_switch, args=(session, on_end, starts), name="switch", daemon=True
-            )
-        self._thread.start()
+            change = EngineSwitch(self._session.engine.status().model, session.engine.status().model, "waiting")
+            self.switch.start(partial(self._run_switch, session, change, on_end, starts), progress=change)
 
-    def cancel(self) -> None:
-        """Cancel the running switch; the old engine stays or is started again."""
-        self._cancel.set()
+    def start_engine(self) -> None:
+        """Start the engine in use in the background, once however many ask for it."""
+        engine = self._session.engine
+        self.engine_start.start(engine.ensure_ready, subject=engine.status().model)
+
+    def stop_engine(self) -> None:
+        """Stop the engine in use in the background."""
+        engine = self._session.engine
+        self.engine_stop.start(lambda *_: engine.stop(), subject=engine.status().model)
 
     def close(self) -> None:
-        """Cancel a running switch and stop the engine."""
-        self._is_closing.set()
-        self._cancel.set()
-        if self._thread:
-            self._thread.join()
+        """Cancel a start and a switch, and stop the engine."""
+        for task in (self.engine_start, self.switch, self.engine_stop):
+            task.close()
         self._session.close()
 
     def _is_switching(self) -> bool:
-        return self._is_held or (self._switch is not None and not self._switch.is_over)
+        return self._is_held or self.switch.is_running
 
-    def _finish(
-        self, state: SwitchState, on_end: Callable[[EngineSwitch], None], error: AppError | None = None
-    ) -> None:
-        assert self._switch
-        try:
-            on_end(replace(self._switch, state=state, error=error))
-        except Exception:
-            log.exception("the callback after an engine switch failed")
-        self._set_state(state, error)
-
-    def _set_state(self, state: SwitchState, error: AppError | None = None) -> None:
-        with self._changed:
-            if self._switch:
-                self._switch = replace(self._switch, state=state, error=error)
-            self._changed.notify_all()
-
-    def _run_switch(self, session: SessionT, on_end: Callable[[EngineSwitch], None], starts: bool) -> None:
+    def _run_switch(
+        self,
+        session: SessionT,
+        change: EngineSwitch,
+        on_end: Callable[[bool], None],
+        starts: bool,
+        on_progress: Callable[[EngineSwitch], None],
+        cancel: threading.Event,
+    ) -> AppError | None:
         old = self._session
         was_ready = old.engine.status().state in ("ready", "starting")
         try:
-            self._wait_until_empty(self._cancel)
-            self._set_state("ending")
+            self._wait_until_empty(cancel)
+            on_progress(replace(change, phase="ending"))
             old.close()
             self._session = session
-            self._set_state("starting")
+            on_progress(replace(change, phase="starting"))
             if starts:
-                session.engine.ensure_ready(lambda _: None, self._cancel)
-        except Exception as error:
-            app_error = (
-                error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log="")
-            )
-            log.warning("engine switch failed", exc_info=True)
+                session.engine.ensure_ready(lambda _: None, cancel)
+        except Exception:
             if self._session is session:
                 session.close()
             self._session = old
-            self._finish("cancelled" if isinstance(error, Cancelled) else "failed", on_end, app_error)
-            if was_ready and not self._is_closing.is_set():
-                self._restart(old)
-            return
-        self._finish("done", on_end)
+            _call(on_end, False)
+            if was_ready:
+                self._restart_engine()
+            raise
+        return _call(on_end, True)
 
     def _wait_until_empty(self, cancel: threading.Event) -> None:
         with self._changed:
@@ -230,9 +208,17 @@ class EngineSwitcher(Generic[SessionT]):
                     raise Cancelled
                 self._changed.wait(_POLL_SECONDS)
 
-    def _restart(self, session: SessionT) -> None:
+    def _restart_engine(self) -> None:
         """Restart the engine that worked, so that the next question doesn't have to wait for it."""
-        try:
-            session.engine.ensure_ready(lambda _: None, self._is_closing)
-        except AppError:
-            log.warning("the previous engine could not be restarted", exc_info=True)
+        self.engine_start.cancel()  # a start of the engine that was stopped meanwhile
+        self.start_engine()
+
+
+def _call(on_end: Callable[[bool], None], is_done: bool) -> AppError | None:
+    """Call the callback after a switch and return its error."""
+    try:
+        on_end(is_done)
+    except Exception as error:
+        log.exception("the callback after an engine switch failed")
+        return as_app_error(error)
+    return None

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from app.core import AppError, ChunkResult, Finding, Keyframe, one_line, readable, storable
+from app.core import AppError, BackgroundTask, Cancelled, ChunkResult, Finding, Keyframe, one_line, readable, storable
 from app.jobs.job_repository import JobRepository
 from app.jobs.snapshot import JobSnapshot
 from app.store import EntrySummary, Kind, LibraryIndex, Passage
@@ -27,16 +27,13 @@ _NEITHER_BLACK_NOR_WHITE = (0.12, 0.9)
 class Backfill(ABC):
     """A backfill of data derived from jobs. Safe to use from several threads.
 
-    `num_left` is the number of jobs still to do, `error` the reason why the last run ended early.
+    `num_left` is the number of jobs still to do; the error of `task` is why the last run ended early.
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
-        self._is_closing = threading.Event()
+        self.task: BackgroundTask[None, None] = BackgroundTask(name)
         self._one_at_a_time = threading.Lock()
-        self._thread: threading.Thread | None = None
         self.num_left = 0
-        self.error: AppError | None = None
 
     @abstractmethod
     def _missing(self) -> Sequence[str]:
@@ -48,14 +45,13 @@ class Backfill(ABC):
 
     def begin(self) -> None:
         """Start a thread that catches up, unless nothing is missing or one is running."""
-        if self._thread is None or not self._thread.is_alive():
+        if not self.task.is_running:
             self.num_left = len(self._missing())
             if self.num_left:
-                self._thread = threading.Thread(target=self._catch_up_and_log, name=self._name, daemon=True)
-                self._thread.start()
+                self.task.start(lambda _, cancel: self.catch_up(cancel))
 
-    def catch_up(self) -> None:
-        """Make all missing data in this thread. Data that was made stays, however the run ends.
+    def catch_up(self, cancel: threading.Event | None = None) -> None:
+        """Make all missing data in this thread, unless cancelled. Data that was made stays, however the run ends.
 
         Raises:
             AppError: The data of a job could not be made; see the subclass.
@@ -64,26 +60,14 @@ class Backfill(ABC):
             missing = self._missing()
             for place, job_id in enumerate(missing):
                 self.num_left = len(missing) - place
-                if self._is_closing.is_set():
-                    return
+                if cancel and cancel.is_set():
+                    raise Cancelled
                 self._make(job_id)
             self.num_left = 0
-            self.error = None
 
     def close(self) -> None:
-        """Stop after the current job and wait up to 10 seconds for the thread."""
-        self._is_closing.set()
-        if self._thread:
-            self._thread.join(timeout=10)
-
-    def _catch_up_and_log(self) -> None:
-        try:
-            self.catch_up()
-        except AppError as error:
-            log.warning("%s: not all could be made: %s", self._name, error)
-            self.error = error
-        except Exception:
-            log.exception("%s: not all could be made", self._name)
+        """Stop after the current job. A server that doesn't answer is waited for at most 10 seconds."""
+        self.task.close(timeout_seconds=10)
 
 
 class SearchIndexer(Backfill):

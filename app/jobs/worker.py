@@ -23,6 +23,7 @@ from app.core import (
     Paused,
     Planned,
     StorageError,
+    as_app_error,
 )
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
@@ -115,7 +116,7 @@ class Worker:
             self.end(live, final_state(live.job, error), error)
         except Exception as error:
             log.exception("analysis %s failed", job_id)
-            self.end(live, "failed", AppError("internal", kind=type(error).__name__, log=str(self.log_path)))
+            self.end(live, "failed", as_app_error(error, self.log_path))
 
     def _adopt_changed_settings(self, live: ActiveJob) -> None:
         """Adopt settings that changed while the job waited.

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core import AppError
 from app.jobs import Backfill
 from app.store import LibraryIndex, Passage
 
@@ -50,6 +51,7 @@ class SemanticIndex(Backfill):
     """Semantic index of a library.
 
     `embed` makes the vectors; `model` names it, so that vectors of another model are not mixed with its own.
+    `query_error` is why the page's last search by meaning failed.
     """
 
     def __init__(self, library: LibraryIndex, model: str, embed: Embed) -> None:
@@ -57,6 +59,7 @@ class SemanticIndex(Backfill):
         self._library = library
         self._model = model
         self._embed = embed
+        self.query_error: AppError | None = None
         self._asked = lru_cache(maxsize=64)(self._vector)
         self._loaded: _Vectors | None = None
 

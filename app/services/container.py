@@ -7,33 +7,33 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from app import config, engine
+from app import config, core, engine
 from app.analysis import Control, open_extraction_cache
 from app.analysis.prompts.templates import load
 from app.config import Settings
-from app.core import BackgroundTaskRunner, EngineProgress, Language, Listener, Notice
-from app.engine import DownloadManager, Monitor
+from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, ProgressListener
+from app.engine import Monitor
 from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
-from app.store import Measured, ProcessLock, Store, VideoRepository, log_to
+from app.store import Measured, ProcessLock, Store, VideoRepository, disk_errors, log_to
 from app.video import Stills
 
 if TYPE_CHECKING:
     from app.analysis import Planner, Templates
     from app.engine import Engine
-    from app.jobs import EngineSwitch, EngineSwitcher, Jobs
+    from app.jobs import EngineSwitcher, Jobs
     from app.library.semantic_index import SemanticIndex
     from app.models import Proposal
     from app.services import model_benchmarks
 
+T = TypeVar("T")
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays; chosen by hand, not tuned
 _NEWEST = 20  # jobs, among which all running ones are; chosen by hand
@@ -46,9 +46,11 @@ class Services:
     Settings, engine and planner are those of the engine session in use.
 
     Attributes:
-        benchmarks: Running benchmarks of models.
-        vision_checks: Running vision checks.
-        remote_queries: Running queries to remote engines.
+        download: The download of a model and the start of the switch to it. A cancelled one is paused: what has arrived
+            is kept, and `restart` continues it.
+        benchmark: The benchmark of a model.
+        vision_check: The vision check of the engine in use.
+        remote_query: The query to a remote engine.
         semantic_index: The semantic index, None if no embedding model is set.
     """
 
@@ -59,11 +61,13 @@ class Services:
     store: Store
     templates: Templates
     monitor: Monitor
-    downloads: DownloadManager = field(default_factory=DownloadManager)
-    benchmarks: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
-    vision_checks: BackgroundTaskRunner[Measured] = field(default_factory=BackgroundTaskRunner)
-    remote_queries: BackgroundTaskRunner[model_benchmarks.RemoteEngineReport] = field(
-        default_factory=BackgroundTaskRunner
+    download: BackgroundTask[EngineProgress, None] = field(default_factory=partial(BackgroundTask, "download"))
+    benchmark: BackgroundTask[EngineProgress, Measured] = field(default_factory=partial(BackgroundTask, "benchmark"))
+    vision_check: BackgroundTask[EngineProgress, Measured] = field(
+        default_factory=partial(BackgroundTask, "vision-check")
+    )
+    remote_query: BackgroundTask[EngineProgress, model_benchmarks.RemoteEngineReport] = field(
+        default_factory=partial(BackgroundTask, "remote-query")
     )
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
@@ -79,7 +83,7 @@ class Services:
         return self.switcher.session.engine
 
     @property
-    def engine_notices(self) -> tuple[Notice, ...]:
+    def engine_notices(self) -> tuple[core.Notice, ...]:
         """Return the notices about the engine in use, those about adapted settings first."""
         return (*self.switcher.session.notices, *self.engine.status().notices)
 
@@ -92,9 +96,8 @@ class Services:
         """Stop measurements and downloads, then the jobs, then the engine, and close the store."""
         self.stills.close()
         self.monitor.close()
-        self.downloads.close()
-        for errands in (self.benchmarks, self.vision_checks, self.remote_queries):
-            errands.close()
+        for task in (self.download, self.benchmark, self.vision_check, self.remote_query):
+            task.close()
         if self.semantic_index:
             self.semantic_index.close()
         self.jobs.close()
@@ -146,10 +149,10 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
 def download_and_switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Download the model if it is not on this machine, then `switch` to it.
 
-    The current engine keeps answering during the download; `services.downloads` reports its progress.
+    The current engine keeps answering during the download; `services.download` reports its progress.
 
     Raises:
-        AppError: The model or its engine cannot be tried at all.
+        AppError: The model or its engine cannot be tried at all, or "download_under_way".
     """
     if error := build_engine(settings)[0].status().error:
         raise error
@@ -161,8 +164,16 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
         engine.check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer)
         switch(services, settings, pausing=pausing)
     elif found.hub_id is not None:
-        confirmed_downloads(settings).add(found.hub_id)
-        services.downloads.start(found.hub_id, partial(switch, services, settings, pausing=pausing))
+        hub_id = found.hub_id
+        confirmed_downloads(settings).add(hub_id)
+
+        def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
+            engine.download(hub_id, on_progress, cancel)
+            if cancel.is_set():
+                raise Cancelled
+            switch(services, settings, pausing=pausing)
+
+        _begin(services.download, "download_under_way", hub_id, work)
 
 
 def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
@@ -181,11 +192,9 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """
     running = services.jobs.running() if pausing else ()
 
-    def end(switched: EngineSwitch) -> None:
-        if switched.state == "done":
-            config.keep_choice(settings)
-            return
-        for job_id in running:
+    def end(is_done: bool) -> None:
+        _keep_choice(settings, is_done)
+        for job_id in () if is_done else running:
             services.jobs.resume(job_id)
 
     services.switcher.begin(EngineSession(settings, services.templates), on_end=end)
@@ -203,21 +212,33 @@ def choose_local_model(services: Services, model: str, vllm_config: str) -> None
         AppError: The model cannot be used, or a switch or benchmark is running.
     """
     settings = with_local_model(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
+    session = EngineSession(settings, services.templates)
+    services.switcher.begin(session, on_end=partial(_keep_choice, settings), starts=False)
+    services.switcher.switch.wait(_CHANGE_SECONDS)
 
-    def end(switched: EngineSwitch) -> None:
-        if switched.state == "done":
+
+def _keep_choice(settings: Settings, is_done: bool) -> None:
+    """Save the choice for the next start if the switch to it is done."""
+    if is_done:
+        with disk_errors(settings.data_dir):
             config.keep_choice(settings)
 
-    services.switcher.begin(EngineSession(settings, services.templates), on_end=end, starts=False)
-    deadline = time.monotonic() + _CHANGE_SECONDS
-    while (change := services.switcher.switch) and not change.is_over and time.monotonic() < deadline:
-        time.sleep(0.01)
+
+def _begin(
+    task: BackgroundTask[EngineProgress, T],
+    under_way: str,
+    subject: str,
+    work: Callable[[ProgressListener, threading.Event], T],
+) -> None:
+    """Start the task, or raise the AppError `under_way` if it runs."""
+    if not task.start(work, subject=subject):
+        raise AppError(under_way, model=task.subject)
 
 
 def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
     """Start a benchmark of the proposed model once no analysis runs; none is admitted until it is over.
 
-    The current engine is stopped if the two don't fit together, and restarted afterwards. `services.benchmarks` reports
+    The current engine is stopped if the two don't fit together, and restarted afterwards. `services.benchmark` reports
     the progress.
 
     Raises:
@@ -228,35 +249,35 @@ def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[s
     model_benchmarks.check_proposal(proposal)
     settings, needed = services.settings, model_benchmarks.needed_bytes(proposal, arguments)
 
-    def work(on_progress: Listener, cancel: threading.Event) -> Measured:
+    def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
         on_progress(EngineProgress("benchmark_waiting"))
         with services.switcher.exclusive(cancel, ends_engine=lambda: not model_benchmarks.fits_beside(needed)):
             return model_benchmarks.try_model(proposal, arguments, settings, on_progress, cancel)
 
-    services.benchmarks.begin(proposal.entry.id, work)
+    _begin(services.benchmark, "check_under_way", proposal.entry.id, work)
 
 
-def start_vision_check(services: Services, size: tuple[int, int], language: Language) -> None:
+def start_vision_check(services: Services, size: tuple[int, int], language: core.Language) -> None:
     """Start a vision check of the engine in use, which can't be switched meanwhile.
 
-    `services.vision_checks` reports the progress and the result.
+    `services.vision_check` reports the progress and the result.
 
     Args:
         services: The services.
         size: Width and height of the test cards in pixels.
-        language: Language of the questions.
+        language: core.Language of the questions.
     """
     from app.services import model_benchmarks
 
-    def work(on_progress: Listener, cancel: threading.Event) -> Measured:
+    def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
         with services.switcher.admitted(Control(cancel=cancel)):
             return model_benchmarks.check_sight(services.settings, services.engine, size, language, on_progress, cancel)
 
-    services.vision_checks.begin(services.engine.status().model, work)
+    _begin(services.vision_check, "check_under_way", services.engine.status().model, work)
 
 
 def query_remote_engine(services: Services, *, base_url: str, api_key: str, model: str) -> None:
-    """Start a query of what the engine at `base_url` serves; `services.remote_queries` reports the answer.
+    """Start a query of what the engine at `base_url` serves; `services.remote_query` reports the answer.
 
     Raises:
         ConfigError: The address is not valid.
@@ -264,7 +285,7 @@ def query_remote_engine(services: Services, *, base_url: str, api_key: str, mode
     from app.services import model_benchmarks
 
     settings = with_remote_engine(services.settings, base_url=base_url, api_key=api_key, model=model)
-    services.remote_queries.begin(settings.base_url, partial(model_benchmarks.call, settings))
+    _begin(services.remote_query, "check_under_way", settings.base_url, partial(model_benchmarks.call, settings))
 
 
 def switch_to_remote_engine(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from app import analysis
 from app.config import Settings
-from app.core import AppError, ModelNotFound
+from app.core import AppError, ModelNotFound, ProgressListener
 from app.services.answer_conditions import ModelAnswers, conditions
 from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
         Transcription,
     )
     from app.core import AnalysisEvent, AnalysisRequest, Notice
-    from app.engine import Engine, EngineMetricsReader, ProgressListener
+    from app.engine import Engine, EngineMetricsReader
 
-Fetch = Callable[["ProgressListener", threading.Event], Path]
+Fetch = Callable[[ProgressListener, threading.Event], Path]
 _SIDE_ON_CPU = 448
 """Longer side of sent frames on a CPU, which needs seconds for a frame: the smallest that keeps captions readable."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from app.analysis.planning import benchmark_result
 from app.config import Settings
-from app.core import AppError, EngineError, EngineProgress, Language, gib_number
+from app.core import AppError, EngineError, EngineProgress, Language, ProgressListener, gib_number
 from app.engine import (
     LOCAL_HOSTS,
     Engine,
@@ -46,7 +46,6 @@ from app.models import (
 from app.services.engine_session import pass_on, usual_side
 from app.store import BenchmarkStore, Measured, checks, trials
 
-Listener = Callable[[EngineProgress], None]
 _FRAME_SHAPE = 9 / 16
 _CALL_SECONDS = 120.0
 """Timeout of a request to a remote engine. Chosen by hand; not tuned."""
@@ -106,7 +105,7 @@ def try_model(
     proposal: Proposal,
     arguments: Mapping[str, Any],
     settings: Settings,
-    on_progress: Listener,
+    on_progress: ProgressListener,
     cancel: threading.Event,
 ) -> Measured:
     """Benchmark the proposed model and save the result.
@@ -144,7 +143,7 @@ def check_sight(
     engine: Engine,
     size: tuple[int, int] | None,
     language: Language,
-    on_progress: Listener,
+    on_progress: ProgressListener,
     cancel: threading.Event,
 ) -> Measured:
     """Show test cards to an engine, score what it reads and save the result. Start the engine if needed.
@@ -253,7 +252,7 @@ def _format(settings: Settings) -> str:
 # ---- remote engines --------------------------------------------------------------------------------------------------
 
 
-def call(settings: Settings, on_progress: Listener, cancel: threading.Event) -> RemoteEngineReport:
+def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Event) -> RemoteEngineReport:
     """Ask the remote engine that these settings describe what it serves, and whether it accepts images.
 
     Raises:

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -107,7 +108,8 @@ class _MaskedFormatter(logging.Formatter):
 def log_to(data_dir: Path) -> Path:
     """Send the log of everything under `app` to a file in the data folder, with one backup, of at most 5 MB each.
 
-    Create the folder if it is missing, and remove the access of other users to files of earlier versions.
+    Create the folder if it is missing, and remove the access of other users to files of earlier versions. Log errors
+    that nothing catches in a thread, too.
 
     Returns:
         The path of the log.
@@ -129,7 +131,15 @@ def log_to(data_dir: Path) -> Path:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     restrict_to_owner(data_dir, _KEPT)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_uncaught
     return path
+
+
+def _log_uncaught(uncaught: threading.ExceptHookArgs) -> None:
+    name = uncaught.thread.name if uncaught.thread else ""
+    _log.error("the thread %r failed", name, exc_info=uncaught.exc_value)
+    threading.__excepthook__(uncaught)
 
 
 class ProcessLock:

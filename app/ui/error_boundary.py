@@ -6,7 +6,7 @@ import logging
 
 import streamlit as st
 
-from app.core import AppError
+from app.core import AppError, as_app_error
 from app.ui import resources
 from app.ui.formatting import error_words, plain
 
@@ -21,10 +21,9 @@ def show_error(error: Exception) -> bool:
     Returns:
         True, so that Streamlit shows nothing else for this error.
     """
-    app_error = error
-    if not isinstance(app_error, AppError):
+    if not isinstance(error, AppError):
         _log.error("a page failed", exc_info=error)
-        services = resources.installed().services
-        app_error = AppError("internal", kind=type(error).__name__, log=str(services.log_path) if services else "")
+    services = resources.installed().services
+    app_error = as_app_error(error, services.log_path if services else "")
     st.error(plain(error_words(app_error)), icon=":material/error:")
     return True

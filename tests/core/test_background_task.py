@@ -1,55 +1,176 @@
-"""Work in a thread for a page that comes and looks: told, given up, failed, and gone with the program."""
+"""Work in a thread: its progress, result and error, cancel and pause, one run at a time, and the end of the program."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.core.background_task import BackgroundTask, BackgroundTaskRunner, Listener
-from app.core.domain import EngineProgress
-from app.core.errors import AppError, Cancelled, EngineError
+from app.core.background_task import BackgroundTask
+from app.core.errors import Cancelled, EngineError
+
+Report = Callable[[str], None]
 
 
-def over(errands: BackgroundTaskRunner[int]) -> BackgroundTask[int]:
-    while errands.runs:
-        time.sleep(0.01)
-    assert errands.now
-    return errands.now
+@pytest.fixture
+def task() -> Iterator[BackgroundTask[str, int]]:
+    task = BackgroundTask[str, int]("work")
+    yield task
+    task.close()
 
 
-def waiting(on_progress: Listener, cancel: threading.Event) -> int:
-    on_progress(EngineProgress("importing"))
+def until_cancelled(report: Report, cancel: threading.Event) -> int:
+    report("waiting")
     cancel.wait()
     raise Cancelled
 
 
-def test_what_it_says_and_what_came_out_stay_to_be_seen() -> None:
-    errands: BackgroundTaskRunner[int] = BackgroundTaskRunner()
-    assert errands.now is None
-    errands.begin("m", lambda tell, _: tell(EngineProgress("importing")) or 7)
-    assert over(errands) == BackgroundTask("m", "done", EngineProgress("importing"), 7)
+def seven(report: Report, _: threading.Event) -> int:
+    report("counting")
+    return 7
 
 
-def test_a_failure_is_reported_and_the_next_one_may_begin() -> None:
-    errands: BackgroundTaskRunner[int] = BackgroundTaskRunner()
-
-    def fail(*_: object) -> int:
-        raise EngineError("cuda_out_of_memory", model="m")
-
-    errands.begin("m", fail)
-    failed = over(errands)
-    assert failed.state == "failed" and failed.error and failed.error.key == "cuda_out_of_memory"
-    errands.begin("m", lambda *_: 1)
-    assert over(errands).result == 1
+def fail(report: Report, _: threading.Event) -> int:
+    report("loading")
+    raise EngineError("cuda_out_of_memory", model="m")
 
 
-def test_one_at_a_time_and_closing_leaves_nothing_running() -> None:
-    errands: BackgroundTaskRunner[int] = BackgroundTaskRunner()
-    errands.begin("m", waiting)
-    with pytest.raises(AppError) as caught:
-        errands.begin("other", lambda *_: 1)
-    assert caught.value.key == "check_under_way"
-    errands.close()
-    assert errands.now and errands.now.state == "cancelled"
+def test_progress_and_result_stay_to_be_seen(task: BackgroundTask[str, int]) -> None:
+    assert (task.state, task.result) == ("idle", None)
+    assert task.start(seven, subject="m", progress="queued")
+    task.wait()
+    assert (task.state, task.subject, task.progress, task.result, task.error) == ("done", "m", "counting", 7, None)
+
+
+def test_a_failure_is_logged_and_stays_until_another_is_done(
+    task: BackgroundTask[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    task.start(fail)
+    task.wait()
+    assert (task.state, task.progress, task.result) == ("failed", "loading", None)
+    assert task.error and task.error.key == "cuda_out_of_memory"
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+    task.start(until_cancelled)
+    assert task.state == "running" and task.error
+    task.cancel()
+    task.restart()
+    task.cancel()
+    task.start(seven)
+    task.wait()
+    assert (task.state, task.error, task.result) == ("done", None, 7)
+
+
+def test_a_bug_is_an_error_with_its_traceback_in_the_log(
+    task: BackgroundTask[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    def bug(*_: object) -> int:
+        raise ZeroDivisionError
+
+    task.start(bug)
+    task.wait()
+    assert task.state == "failed" and task.error and task.error.key == "internal"
+    assert task.error.values["kind"] == "ZeroDivisionError"
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR and record.exc_info and record.exc_info[0] is ZeroDivisionError
+
+
+def test_it_runs_once_however_many_ask(task: BackgroundTask[str, int]) -> None:
+    begin, asked = threading.Barrier(8), []
+
+    def ask() -> None:
+        begin.wait()
+        asked.append(task.start(until_cancelled, subject="first"))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(asked) == [False] * 7 + [True]
+
+
+def test_a_cancelled_run_is_followed_after_its_end(task: BackgroundTask[str, int]) -> None:
+    may_end, inside = threading.Event(), []
+
+    def slow(report: Report, cancel: threading.Event) -> int:
+        inside.append("in")
+        may_end.wait()
+        report("too late")
+        inside.append("out")
+        raise Cancelled
+
+    task.start(slow, subject="m", progress="half")
+    while not inside:
+        time.sleep(0.01)
+    task.cancel()
+    assert task.state == "cancelling" and task.is_running
+    task.start(lambda *_: len(inside), subject="n")
+    assert (task.state, task.subject, task.progress) == ("running", "n", None)
+    may_end.set()
+    task.wait()
+    assert (task.state, task.result, task.progress, inside) == ("done", 2, None, ["in", "out"])
+
+
+def test_a_run_that_is_cancelled_while_it_waits_never_begins(task: BackgroundTask[str, int]) -> None:
+    may_end, began = threading.Event(), threading.Event()
+    task.start(lambda *_: may_end.wait() and 1)
+    task.cancel()
+    task.start(lambda *_: began.set() or 2)
+    task.cancel()
+    may_end.set()
+    task.wait()
+    assert task.state == "cancelled" and not began.is_set()
+
+
+def test_an_error_after_cancel_is_only_logged(task: BackgroundTask[str, int], caplog: pytest.LogCaptureFixture) -> None:
+    def fail_late(_: Report, cancel: threading.Event) -> int:
+        cancel.wait()
+        raise EngineError("engine_refused", status=500, reason="gone")
+
+    task.start(fail_late)
+    task.cancel()
+    task.wait()
+    assert (task.state, task.error) == ("cancelled", None)
+    assert "engine_refused" in caplog.text
+
+
+def test_restart_runs_the_same_work_until_it_is_forgotten(task: BackgroundTask[str, int]) -> None:
+    runs: list[threading.Event] = []
+
+    def work(_: Report, cancel: threading.Event) -> int:
+        runs.append(cancel)
+        if len(runs) < 3:
+            raise EngineError("cuda_out_of_memory", model="m")
+        return until_cancelled(lambda _: None, cancel)
+
+    task.start(work, subject="m")
+    task.wait()
+    task.restart()
+    task.wait()
+    task.restart()
+    assert (task.state, task.subject) == ("running", "m")
+    task.restart()
+    task.forget()
+    assert (task.state, task.is_running) == ("idle", False)
+    task.restart()
+    task.wait()
+    assert task.state == "idle" and len(runs) <= 3 and all(cancel.is_set() for cancel in runs[2:])
+
+
+def test_closing_ends_the_work_and_is_the_end(task: BackgroundTask[str, int]) -> None:
+    task.start(until_cancelled)
+    task.close()
+    assert task.state == "cancelled"
+    assert not task.start(seven) and task.result is None
+
+
+def test_closing_waits_no_longer_than_it_is_allowed() -> None:
+    task, may_end = BackgroundTask[str, None]("stuck"), threading.Event()
+    task.start(lambda *_: may_end.wait() and None)
+    task.close(timeout_seconds=0.01)
+    assert task.state == "cancelling"
+    may_end.set()
+    task.wait()

@@ -64,10 +64,14 @@ def switcher_of(session: Bench) -> Iterator[EngineSwitcher[Bench]]:
         switcher.close()
 
 
-def until(switcher: EngineSwitcher[Bench], state: str | None = None) -> EngineSwitch:
-    while not (switch := switcher.switch) or (switch.state != state if state else not switch.is_over):
+def until(switcher: EngineSwitcher[Bench], phase: str) -> None:
+    while not switcher.switch.progress or switcher.switch.progress.phase != phase:
         time.sleep(0.01)
-    return switch
+
+
+def over(switcher: EngineSwitcher[Bench]) -> str:
+    switcher.switch.wait()
+    return switcher.switch.state
 
 
 def test_the_old_engine_is_gone_before_the_new_one_starts(session: Make, tmp_path: Path) -> None:
@@ -81,8 +85,8 @@ def test_the_old_engine_is_gone_before_the_new_one_starts(session: Make, tmp_pat
             time.sleep(0.01)
         assert not old.lives
         hold.touch()
-        switch = until(switcher)
-        assert (switch.state, switch.before, switch.after) == ("done", "org/old", "org/new")
+        assert over(switcher) == "done"
+        assert switcher.switch.progress == EngineSwitch("org/old", "org/new", "starting")
         assert switcher.session is new
         assert new.lives
     assert not new.lives
@@ -96,7 +100,7 @@ def test_switch_waits_for_running_job_and_blocks_next(session: Make) -> None:
         with switcher.admitted(Control()):
             switcher.begin(new)
             time.sleep(0.3)
-            assert switcher.switch and switcher.switch.state == "waiting"
+            assert switcher.switch.progress and switcher.switch.progress.phase == "waiting"
             assert switcher.session is old and old.lives
 
             def come() -> None:
@@ -128,14 +132,13 @@ def test_who_waits_to_be_let_in_can_be_stopped(session: Make, tmp_path: Path) ->
 
 def test_failed_switch_restores_the_old_engine(session: Make) -> None:
     old, broken = session("old"), session("broken", exit=3)
-    states: list[str] = []
+    ends: list[bool] = []
     with switcher_of(old) as switcher:
         old.use()
-        switcher.begin(broken, on_end=lambda switch: states.append(switch.state))
-        switch = until(switcher)
-        assert switch.state == "failed" and switch.error
+        switcher.begin(broken, on_end=ends.append)
+        assert over(switcher) == "failed" and switcher.switch.error
         assert switcher.session is old
-        assert states == ["failed"]
+        assert ends == [False]
         while old.engine.status().state != "ready":
             time.sleep(0.02)
         assert len(old.pids) == 2
@@ -147,13 +150,13 @@ def test_switch_can_be_cancelled_waiting_and_starting(session: Make, tmp_path: P
     with switcher_of(old) as switcher:
         with switcher.admitted(Control()):
             switcher.begin(slow)
-            switcher.cancel()
-            assert until(switcher).state == "cancelled"
+            switcher.switch.cancel()
+            assert over(switcher) == "cancelled"
         assert not slow.pids
         switcher.begin(slow)
         until(switcher, "starting")
-        switcher.cancel()
-        assert until(switcher).state == "cancelled"
+        switcher.switch.cancel()
+        assert over(switcher) == "cancelled"
         assert switcher.session is old
         assert not slow.lives
 
@@ -164,7 +167,7 @@ def test_what_cannot_even_be_tried_changes_nothing(session: Make, tmp_path: Path
         old.use()
         with pytest.raises(EngineError):
             switcher.begin(Bench(NullEngine("/nowhere", EngineError("model_path_missing", path="/nowhere")), tmp_path))
-        assert switcher.switch is None
+        assert switcher.switch.state == "idle"
         assert old.lives
 
 

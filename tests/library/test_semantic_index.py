@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,10 +97,9 @@ def test_a_thread_makes_them_and_reports_what_stopped_it(library: LibraryIndex) 
 
     meanings = SemanticIndex(library, "m", refusing)
     meanings.begin()
-    while meanings.error is None:
-        time.sleep(0.01)
+    meanings.task.wait()
     meanings.close()
-    assert meanings.error.key == "engine_refused"
+    assert meanings.task.error and meanings.task.error.key == "engine_refused"
 
 
 @dataclass

@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,12 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(OSError, match="data"):
         make_private_folder(tmp_path / "data")
+
+
+def test_an_error_that_ends_a_thread_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    path = log_to(tmp_path / "data")
+    thread = threading.Thread(target=lambda: 1 / 0, name="counting")
+    thread.start()
+    thread.join()
+    assert "the thread 'counting' failed" in path.read_text() and "ZeroDivisionError" in path.read_text()

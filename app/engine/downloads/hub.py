@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from app.core import Cancelled, EngineProgress, ModelNotFound, StorageError, clock, hub_environment, human_size, redact
-from app.engine.base import ProgressListener
+from app import core
+from app.core import Cancelled, EngineProgress, ModelNotFound, ProgressListener, StorageError, human_size, redact
 from app.engine.child_process import ChildProcess, LogReader
 from app.engine.http_client import NoAnswer, get_json
 from app.engine.model_resolution import (
@@ -111,7 +111,7 @@ def download(
     with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as temporary_folder:
         log_path = Path(temporary_folder) / "fetch.log"
         command = [sys.executable, "-P", str(FETCHER), json.dumps(order)]
-        environment = {**hub_environment(), "HF_HUB_DISABLE_TELEMETRY": "1"}
+        environment = {**core.hub_environment(), "HF_HUB_DISABLE_TELEMETRY": "1"}
         child = ChildProcess.start(command, environment=environment, log_path=log_path)
         try:
             outcome = _follow(child, LogReader(log_path), model_id, on_progress, cancel)
@@ -192,7 +192,7 @@ def _format_rate(rate: float | None, seconds_left: int | None) -> str:
     """Format rate and remaining time without words; "" while the rate is unknown."""
     if rate is None or seconds_left is None:
         return ""
-    return f" · {human_size(rate)}/s · {clock(seconds_left, digits=0, form='m')}"
+    return f" · {human_size(rate)}/s · {core.clock(seconds_left, digits=0, form='m')}"
 
 
 def hub_config(model_id: str, *, endpoint: str | None = None, timeout_seconds: float = 1.5) -> Mapping[str, Any] | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.core import AppError
+from app.core import AppError, BackgroundTask
 
 if TYPE_CHECKING:
     from app.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
@@ -65,67 +65,53 @@ class Monitor:
         self._watched_seconds = watched_seconds
         self._samples: deque[Sample] = deque(maxlen=int(KEPT_SECONDS / period_seconds))
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._task: BackgroundTask[None, None] = BackgroundTask("monitor")
         self._watched_at = 0.0
-        self._is_closed = False
 
     def watch(self) -> tuple[Sample, ...]:
         """Return the samples of the last KEPT_SECONDS, oldest first, and keep sampling alive.
 
-        An empty result means that sampling failed, or that the monitor is closed.
+        An empty result means that the monitor has failed or is closed.
         """
         with self._changed:
             self._watched_at = time.monotonic()
             while self._samples and self._samples[0].at < self._watched_at - KEPT_SECONDS:
                 self._samples.popleft()
-            if self._thread is None and not self._is_closed:
-                self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
-                self._thread.start()
-            self._changed.wait_for(lambda: self._samples or self._thread is None, FIRST_SECONDS)
+            if not self.has_failed:
+                self._task.start(self._measure)
+            if self._task.is_running:
+                self._changed.wait_for(lambda: self._samples or self.has_failed, FIRST_SECONDS)
             return tuple(self._samples)
 
     @property
     def is_measuring(self) -> bool:
         """Return whether samples are being taken."""
-        return self._thread is not None
+        return self._task.is_running
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether sampling has failed; it is not tried again."""
+        return self._task.error is not None
 
     def close(self) -> None:
         """Stop sampling; return when the thread has ended."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
+        self._task.close()
 
-    def _run(self) -> None:
+    def _measure(self, _: Callable[[None], None], cancel: threading.Event) -> None:
         from app.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader
 
         machine, cards = SystemMetricsReader(), self._cards or GpuReader()
         try:
-            while self._is_watched():
+            while not cancel.is_set() and time.monotonic() - self._watched_at < self._watched_seconds:
                 due = time.monotonic() + self._period_seconds
                 try:
-                    self._store(Sample(time.monotonic(), machine(), cards(), self._load(), self._jobs()))
+                    sample = Sample(time.monotonic(), machine(), cards(), self._load(), self._jobs())
                 except AppError:
                     log.warning("a sample was left out", exc_info=True)
-                with self._changed:
-                    self._changed.wait_for(lambda: self._is_closed, max(0.0, due - time.monotonic()))
-        except Exception:
-            log.exception("measuring failed; it is not tried again")
-            with self._changed:
-                self._is_closed = True
+                else:
+                    with self._changed:
+                        self._samples.append(sample)
+                        self._changed.notify_all()
+                cancel.wait(max(0.0, due - time.monotonic()))
         finally:
             cards.close()
-            with self._changed:
-                self._thread = None
-                self._changed.notify_all()
-
-    def _store(self, sample: Sample) -> None:
-        with self._changed:
-            self._samples.append(sample)
-            self._changed.notify_all()
-
-    def _is_watched(self) -> bool:
-        with self._changed:
-            return not self._is_closed and time.monotonic() - self._watched_at < self._watched_seconds

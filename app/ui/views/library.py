@@ -22,7 +22,10 @@ def draw() -> None:
     indexing.begin()
     if semantic_index := services().semantic_index:
         semantic_index.begin()
-    if indexing.num_left:
+    if indexing.task.error:
+        why = error_words(indexing.task.error)
+        st.warning(plain(t("library.indexing_failed", why=why)), icon=":material/warning:")
+    elif indexing.num_left:
         st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
     filters.draw()
     shown = cards.found()

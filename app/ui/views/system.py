@@ -47,8 +47,10 @@ def draw() -> None:
 
 def _draw() -> None:
     samples = services().monitor.watch()
+    if not samples or services().monitor.has_failed:
+        words = t("system.stopped" if samples else "system.nothing", log=services().log_path)
+        st.info(plain(words), icon=":material/monitoring:")
     if not samples:
-        st.info(plain(t("system.nothing", log=services().log_path)), icon=":material/monitoring:")
         return
     _draw_heading("machine")
     _draw_charts("machine", samples, machine_charts(samples, cpu_name()))

@@ -15,6 +15,7 @@ from app.core.errors import AppError, Cancelled, ModelNotFound, StorageError
 from app.engine import check_model_folder, download, resolve_model
 from app.engine.downloads.hub import FETCHER, DownloadRate
 from app.engine.downloads.hub import failure as reason_of
+from app.engine.downloads.worker import innermost
 from app.i18n import error_text
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
@@ -238,3 +239,12 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with serve(Hub(MODEL, model_files())) as hub:
         error = failure(hub, blocked / "cache")
     assert isinstance(error, StorageError) and error.key == "model_cache_unwritable"
+
+
+def test_a_host_that_is_not_found_is_reported_in_words() -> None:
+    try:
+        raise ConnectionError("the request failed") from socket.gaierror(-2, "Name or service not known")
+    except ConnectionError as error:
+        assert innermost(error) == "Name or service not known"
+    assert innermost(ValueError("[Errno -3] Temporary failure in name resolution")).startswith("Temporary failure")
+    assert innermost(ValueError("odd")) == "ValueError: odd"

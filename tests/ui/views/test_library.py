@@ -15,8 +15,10 @@ from app.core import AnalysisState
 from app.core.domain import AnalysisRequest, Language, Selection
 from app.core.errors import InputError
 from app.i18n import LANGUAGES
+from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import to_row
 from app.services.container import Services
+from app.store import LibraryIndex
 from app.ui import formatting
 from app.ui.context import LANGUAGE_KEY
 from app.ui.state import PageState
@@ -226,6 +228,18 @@ def test_what_has_no_report_is_named_before_the_export(show: Show, services: Ser
     assert "1 of 2 selected has no report and is left out: gate.mp4 (cancelled)" in texts(page)
     (link,) = page.get("link_button")
     assert link.proto.label == "Export 1 as ZIP"
+
+
+def test_indexing_that_fails_says_why(
+    show: Show, services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(LibraryIndex, "stale", lambda _: ["one"])
+    monkeypatch.setattr(SearchIndexer, "_make", lambda *_: 1 / 0)
+    services.jobs.indexing.begin()
+    services.jobs.indexing.task.wait()
+    page = show()
+    assert "indexing failed" in texts(page) and "ZeroDivisionError" in texts(page)
+    assert "the task 'library' failed" in caplog.text
 
 
 def test_imported_report_has_no_player_and_says_so(page: AppTest, services: Services) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
-from app.core.errors import EngineError, ModelNotFound
-from app.engine import DownloadManager, Endpoint, EngineStatus, Launcher
+from app.core.errors import Cancelled, EngineError, ModelNotFound
+from app.engine import Endpoint, EngineStatus, Launcher
 from app.i18n import LANGUAGES, error_text, t
 from app.models import GpuCard
 from app.services import hardware_profile
@@ -170,9 +171,8 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def over(services: Services) -> str:
-    while not (change := services.switcher.switch) or not change.is_over:
-        time.sleep(0.02)
-    return change.state
+    services.switcher.switch.wait()
+    return services.switcher.switch.state
 
 
 def test_page_switches_model_and_keeps_it(show: Show, served: Path, services: Services) -> None:
@@ -194,7 +194,7 @@ def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Ser
     assert not page.exception
     fixed = json.loads(page.text_area(key="model_config").value)
     assert fixed["dtype"] != "int8" and fixed["max_model_len"] == 64
-    assert services.switcher.switch is None
+    assert services.switcher.switch.state == "idle"
 
 
 def test_switch_pauses_running_analyses_if_wanted(
@@ -229,6 +229,64 @@ def test_a_change_that_failed_says_why_and_which_model_is_back(show: Show, servi
     assert t("models.page.switch_back", "en", before="Tiny-VL") in written
 
 
+def test_a_choice_that_cannot_be_saved_is_told_beside_it(
+    show: Show, served: Path, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.config.keep_choice", full)
+    page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
+    page.button(key="model_use").click().run()
+    assert over(services) == "done"
+    page.run()
+    assert t("models.page.switch_done", "en", before="Tiny-VL", after="other") in texts(page)
+    assert "No space left on device" in texts(page)
+
+
+class Broken(ScriptedEngine):
+    """An engine with a bug."""
+
+    def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+        raise ZeroDivisionError
+
+
+def test_a_bug_in_the_start_of_an_engine_is_shown(
+    show: Show, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = with_bench(services, engine=Broken())
+    page = show(changed=changed)
+    page.button(key="model_start").click().run()
+    changed.switcher.engine_start.wait()
+    page.run()
+    assert "ZeroDivisionError" in texts(page) and not page.exception
+    assert "the task 'engine-start' failed" in caplog.text
+
+
+def test_two_sessions_start_and_stop_one_engine(show: Show, services: Services) -> None:
+    started, stopped, hold = [], [], threading.Event()
+
+    class Slow(ScriptedEngine):
+        def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+            started.append(self)
+            cancel.wait()
+            raise Cancelled
+
+        def stop(self) -> None:
+            stopped.append(self)
+            hold.wait()
+
+    changed = with_bench(services, engine=Slow())
+    for page in (show(changed=changed), show(changed=changed)):
+        page.button(key="model_start").click().run()
+    changed.switcher.stop_engine()
+    changed.switcher.stop_engine()
+    hold.set()
+    changed.switcher.close()
+    assert len(started) == 1 and changed.switcher.engine_start.state == "cancelled"
+    assert len(stopped) == 2  # once for the two requests, and once at the end
+
+
 def test_a_download_can_be_paused_continued_with_and_abandoned(show: Show, services: Services) -> None:
     def fetch(model: str, on_progress: Callable[[EngineProgress], None], cancel: threading.Event) -> Path:
         figures = {"bytes_done": 1, "bytes_total": 2, "files_done": 0, "files_total": 3}
@@ -237,18 +295,19 @@ def test_a_download_can_be_paused_continued_with_and_abandoned(show: Show, servi
         cancel.wait()
         raise ModelNotFound("model_not_on_hub", model=model, endpoint="http://hub")
 
-    fetching = DownloadManager(fetch)
-    fetching.start("org/model", lambda: None)
-    while not (fetching.current and fetching.current.progress):
+    download = services.download
+    download.start(partial(fetch, "org/model"), subject="org/model")
+    while not download.progress:
         time.sleep(0.01)
-    page = show(changed=replace(services, downloads=fetching))
+    page = show()
     assert [bar.proto.value for bar in page.get("progress")] == [50]
     page.button(key="model_download_pause").click().run()
     assert t("models.page.download_paused", "en", model="org/model") in texts(page)
     page.button(key="model_download_continue").click().run()
     page.button(key="model_download_cancel").click().run()
-    assert not page.exception and fetching.current is None
-    fetching.close()
+    assert not page.exception and download.state == "idle"
+    assert not [one for one in page.button if one.key == "model_download_cancel"]
+    download.close()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

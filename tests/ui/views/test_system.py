@@ -138,6 +138,19 @@ def test_a_monitor_that_cannot_measure_says_where_the_cause_is(show: Show, servi
     assert t("system.nothing", "en", log=services.log_path) in texts(page)
 
 
+def test_a_monitor_that_fails_later_says_where_the_charts_end(show: Show, services: Services) -> None:
+    loads = iter(["not_running"])
+    monitor = Monitor(lambda: next(loads), lambda: (0, 0), period_seconds=0.01)  # type: ignore[arg-type, return-value]
+    resources.install(resources.Installed(services=replace(services, monitor=monitor), key="key"))
+    assert monitor.watch()
+    while not monitor.has_failed:
+        time.sleep(0.01)
+    page = AppTest.from_function(system_page, default_timeout=30).run()
+    assert t("system.stopped", "en", log=services.log_path) in texts(page)
+    assert t("system.cpu", "en") in charts(page)
+    monitor.close()
+
+
 def test_page_links_follow_the_language(page: AppTest, services: Services) -> None:
     page.run()
     assert links(page) == [t(f"ui.page_{name}", "en") for name in ("analyse", "library", "models", "system")]

@@ -68,9 +68,10 @@ def near() -> list[NearPassage]:
     if semantic_index is None or not words:
         return []
     try:
-        return semantic_index.near(words)
+        found, semantic_index.query_error = semantic_index.near(words), None
+        return found
     except AppError as error:
-        semantic_index.error = error
+        semantic_index.query_error = error
         return []
 
 
@@ -79,9 +80,8 @@ def _draw_meaning() -> None:
     semantic_index = services().semantic_index
     if semantic_index is None:
         return
-    if semantic_index.error:
-        why = error_words(semantic_index.error)
-        st.warning(plain(t("library.meaning_failed", why=why)), icon=":material/warning:")
+    if error := semantic_index.task.error or semantic_index.query_error:
+        st.warning(plain(t("library.meaning_failed", why=error_words(error))), icon=":material/warning:")
     elif semantic_index.num_left:
         st.caption(t("library.indexing_meaning", n=semantic_index.num_left))
 

@@ -42,13 +42,13 @@ def draw(choice: ModelChoice, proposal: Proposal | None, here: HardwareProfile, 
         return
     is_open = _is_open(choice.model)
     with st.expander(t("models.benchmark.title"), icon=":material/speed:", expanded=is_open):
-        every = _POLL_SECONDS if services().benchmarks.runs else None
-        st.fragment(_draw, run_every=every)(proposal, here, wanted, services().benchmarks.runs)
+        is_running = services().benchmark.is_running
+        st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(proposal, here, wanted, is_running)
 
 
 def _is_open(model: str) -> bool:
-    now = services().benchmarks.now
-    return now is not None and (now.state == "running" or now.model == model)
+    benchmark = services().benchmark
+    return benchmark.is_running or benchmark.subject == model
 
 
 def latest(model: str, here: HardwareProfile) -> Measured | None:
@@ -57,22 +57,21 @@ def latest(model: str, here: HardwareProfile) -> Measured | None:
 
 
 def _draw(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings, did_run: bool) -> None:
-    benchmarks = services().benchmarks
-    if benchmarks.runs != did_run:
+    benchmark, id_ = services().benchmark, proposal.entry.id
+    if benchmark.is_running != did_run:
         st.rerun()
-    now, id_ = benchmarks.now, proposal.entry.id
-    if now and now.state == "running":
-        words = t("models.benchmark.running", model=short_model_name(now.model))
+    if did_run:
+        words = t("models.benchmark.running", model=short_model_name(benchmark.subject))
         st.markdown(f":material/progress_activity: {plain(words)}")
-        if now.progress:
-            draw_phase(now.progress)
+        if benchmark.progress:
+            draw_phase(benchmark.progress)
         cancel = t("models.benchmark.cancel")
-        st.button(cancel, key="trial_cancel", icon=":material/close:", on_click=benchmarks.cancel)
+        st.button(cancel, key="trial_cancel", icon=":material/close:", on_click=benchmark.cancel)
     else:
         _draw_offer(proposal, here, wanted)
-        if now and now.model == id_ and now.state == "failed" and now.error:
-            st.error(plain(error_words(now.error)), icon=":material/error:")
-        elif now and now.model == id_ and now.state == "cancelled":
+        if benchmark.subject == id_ and benchmark.state == "failed" and benchmark.error:
+            st.error(plain(error_words(benchmark.error)), icon=":material/error:")
+        elif benchmark.subject == id_ and benchmark.state == "cancelled":
             st.caption(t("models.benchmark.cancelled"))
     if measured := latest(id_, here):
         _draw_measured(measured)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core import AppError, human_size
-from app.engine import Engine, installed_vllm
+from app.core import human_size
+from app.engine import installed_vllm
 from app.i18n import notice_text
 from app.services import Readiness, confirmed_downloads, model_benchmarks
 from app.services.readiness import readiness
@@ -18,8 +17,8 @@ from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, state_words
 
 if TYPE_CHECKING:
-    from app.engine import DownloadState, EngineStatus
-    from app.jobs import EngineSwitch
+    from app.core import AppError
+    from app.engine import EngineStatus
 
 _POLL_SECONDS = 2.0
 """Interval between two polls. Chosen by hand; not tuned."""
@@ -37,8 +36,7 @@ def draw() -> None:
 
 def is_changing() -> bool:
     """Check whether a switch, a download or a benchmark is running."""
-    download = services().downloads.current
-    return is_switching() or services().benchmarks.runs or (download is not None and download.state == "running")
+    return is_switching() or services().benchmark.is_running or services().download.state == "running"
 
 
 def _draw(was_changing: bool) -> None:
@@ -53,24 +51,31 @@ def _draw(was_changing: bool) -> None:
                 st.badge(plain(fact), color="gray")
         if status.state == "starting" and status.phase:
             draw_phase(status.phase)
-        if status.error and status.state == "failed":
-            st.error(plain(error_words(status.error)), icon=":material/error:")
+        if error := _engine_error(status):
+            st.error(plain(error_words(error)), icon=":material/error:")
         for notice in services().engine_notices:
             st.caption(plain(notice_text(notice, language())))
         _draw_buttons(status)
         if log := services().engine.log_tail(_LOG_LINES):
             with st.expander(t("ui.engine_log")):
                 st.code(log, language=None, height=280, wrap_lines=True)
-    if download := services().downloads.current:
-        _draw_download(download)
-    if change := services().switcher.switch:
-        _draw_switch(change)
+    _draw_download()
+    _draw_switch()
 
 
 def is_switching() -> bool:
     """Check whether another engine is about to replace this one."""
-    change = services().switcher.switch
-    return change is not None and not change.is_over
+    return services().switcher.switch.is_running
+
+
+def _engine_error(status: EngineStatus) -> AppError | None:
+    """Return why the engine failed, or a bug in its start or stop, which its status doesn't show."""
+    if status.state == "failed":
+        return status.error
+    for task in (services().switcher.engine_start, services().switcher.engine_stop):
+        if task.state == "failed" and task.subject == status.model and task.error and task.error.key == "internal":
+            return task.error
+    return None
 
 
 def _facts(status: EngineStatus) -> list[str]:
@@ -100,7 +105,7 @@ def _sight(status: EngineStatus) -> str:
 
 
 def _draw_buttons(status: EngineStatus) -> None:
-    is_remote, is_blocked = status.kind == "remote", is_switching() or services().benchmarks.runs
+    is_remote, is_blocked = status.kind == "remote", is_switching() or services().benchmark.is_running
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
             now = readiness(services().settings, services().engine)
@@ -120,8 +125,7 @@ def _draw_buttons(status: EngineStatus) -> None:
                 icon=":material/stop:",
                 disabled=is_blocked or is_busy,
                 help=t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}"),
-                on_click=_stop,
-                args=(services().engine,),
+                on_click=services().switcher.stop_engine,
             )
 
 
@@ -136,71 +140,69 @@ def _start_words(now: Readiness) -> str:
 def _on_start(now: Readiness) -> None:
     if now.model:
         confirmed_downloads(services().settings).add(now.model.model)
-    threading.Thread(target=_start, args=(services().engine,), name="engine-start", daemon=True).start()
-
-
-def _start(engine: Engine) -> None:
-    try:
-        engine.ensure_ready(lambda _: None, threading.Event())
-    except AppError:
-        return  # its status shows the error
-
-
-def _stop(engine: Engine) -> None:
-    threading.Thread(target=engine.stop, name="engine-stop", daemon=True).start()
+    services().switcher.start_engine()
 
 
 # ---- download and switch ---------------------------------------------------------------------------------------------
 
 
-def _draw_download(download: DownloadState) -> None:
-    downloads = services().downloads
+def _draw_download() -> None:
+    download = services().download
+    state, model = download.state, download.subject
+    if state in ("idle", "done"):
+        return
+    running = state == "running"
     with st.container(border=True, gap="small"):
-        if download.state == "running":
+        if running:
             now = short_model_name(services().engine.status().model)
-            st.markdown(plain(t("models.page.download", model=download.model, now=now)))
-        elif download.state == "paused":
-            st.markdown(plain(t("models.page.download_paused", model=download.model)))
-        elif download.error:
-            reason = error_words(download.error)
-            words = t("models.page.download_failed", model=download.model, reason=reason)
+            st.markdown(plain(t("models.page.download", model=model, now=now)))
+        elif state == "failed" and download.error:
+            words = t("models.page.download_failed", model=model, reason=error_words(download.error))
             st.error(plain(words), icon=":material/error:")
+        else:
+            st.markdown(plain(t("models.page.download_paused", model=model)))
         if download.progress:
             draw_phase(download.progress)
         with st.container(horizontal=True, gap="small"):
-            running = download.state == "running"
             st.button(
                 t(f"models.page.download_{'pause' if running else 'continue'}"),
                 key="model_download_pause" if running else "model_download_continue",
                 icon=":material/pause:" if running else ":material/play_arrow:",
-                on_click=downloads.pause if running else downloads.resume,
+                on_click=download.cancel if running else download.restart,
             )
             st.button(
                 t("models.page.download_cancel"),
                 key="model_download_cancel",
                 icon=":material/close:",
-                on_click=downloads.cancel,
+                on_click=download.forget,
             )
 
 
-def _draw_switch(change: EngineSwitch) -> None:
+def _draw_switch() -> None:
+    switch = services().switcher.switch
+    state, change = switch.state, switch.progress
+    if change is None:
+        return
     names = {"before": short_model_name(change.before), "after": short_model_name(change.after)}
-    if change.state == "done":
+    if state == "done":
         st.caption(plain(t("models.page.switch_done", **names)))
-    elif change.state == "cancelled":
+        if switch.result:
+            words = t("models.page.switch_not_kept", **names, reason=error_words(switch.result))
+            st.warning(plain(words), icon=":material/warning:")
+    elif state == "cancelled":
         st.info(plain(t("models.page.switch_cancelled", **names)), icon=":material/info:")
-    elif change.state == "failed":
-        reason = error_words(change.error) if change.error else ""
+    elif state == "failed":
+        reason = error_words(switch.error) if switch.error else ""
         words = t("models.page.switch_failed", **names, reason=reason)
         st.error(plain(f"{words}\n\n{t('models.page.switch_back', **names)}"), icon=":material/error:")
     else:
         with st.container(border=True, gap="small"):
             st.markdown(f"**{plain(t('models.page.switching', **names))}**")
-            words = t(f"models.page.switch_{change.state}", **names, n=len(services().jobs.running()))
+            words = t(f"models.page.switch_{change.phase}", **names, n=len(services().jobs.running()))
             st.markdown(f":material/progress_activity: {plain(words)}")
             st.button(
                 t("models.page.switch_cancel"),
                 key="model_switch_cancel",
                 icon=":material/close:",
-                on_click=services().switcher.cancel,
+                on_click=switch.cancel,
             )

@@ -36,13 +36,13 @@ def draw() -> None:
         left.text_input(t("models.remote.model"), key=_MODEL, persist_state="session",
                         placeholder=t("models.remote.model_example"))  # fmt: skip
         right.text_input(t("models.remote.key"), key=_KEY, type="password", persist_state="session")
-        every = _POLL_SECONDS if services().remote_queries.runs else None
-        st.fragment(_draw, run_every=every)(services().remote_queries.runs)
+        is_running = services().remote_query.is_running
+        st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(is_running)
 
 
 def _draw(did_run: bool) -> None:
-    queries = services().remote_queries
-    if queries.runs != did_run:
+    query = services().remote_query
+    if query.is_running != did_run:
         st.rerun()
     is_incomplete = not (st.session_state.get(_URL) or "").strip()
     with st.container(horizontal=True, gap="small"):
@@ -50,7 +50,7 @@ def _draw(did_run: bool) -> None:
             t("models.remote.test"),
             key="elsewhere_test",
             icon=":material/network_check:",
-            disabled=is_incomplete or queries.runs,
+            disabled=is_incomplete or did_run,
             on_click=_test,
         )
         st.button(
@@ -60,15 +60,12 @@ def _draw(did_run: bool) -> None:
             disabled=is_incomplete or is_changing(),
             on_click=_use,
         )
-    now, error = queries.now, st.session_state.get(_ERROR)
-    if error:
+    if error := st.session_state.get(_ERROR) or (query.error if query.state == "failed" else None):
         st.error(plain(error_words(error)), icon=":material/error:")
-    elif now and now.state == "running" and now.progress:
-        draw_phase(now.progress)
-    elif now and now.state == "failed" and now.error:
-        st.error(plain(error_words(now.error)), icon=":material/error:")
-    elif now and now.state == "done" and now.result:
-        _draw_answer(now.result)
+    elif did_run and query.progress:
+        draw_phase(query.progress)
+    elif query.result:
+        _draw_answer(query.result)
 
 
 def _draw_answer(answer: RemoteEngineReport) -> None:

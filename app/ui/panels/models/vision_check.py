@@ -24,26 +24,25 @@ _SIZE = "sight_size"
 def draw() -> None:
     """Draw the check of the engine in use, and its latest stored outcome."""
     outcome = model_benchmarks.last_check(services().settings)
-    is_open = services().vision_checks.now is not None
+    check = services().vision_check
+    is_open, is_running = check.state != "idle", check.is_running
     with st.expander(t("models.vision_check.title"), icon=":material/visibility:", expanded=is_open):
-        every = _POLL_SECONDS if services().vision_checks.runs else None
-        st.fragment(_draw, run_every=every)(outcome, services().vision_checks.runs)
+        st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(outcome, is_running)
 
 
 def _draw(outcome: Measured | None, did_run: bool) -> None:
-    checks = services().vision_checks
-    if checks.runs != did_run:
+    check = services().vision_check
+    if check.is_running != did_run:
         st.rerun()
-    now = checks.now
-    if now and now.state == "running":
-        if now.progress:
-            draw_phase(now.progress)
+    if did_run:
+        if check.progress:
+            draw_phase(check.progress)
         st.button(t("models.benchmark.cancel"), key="sight_cancel", icon=":material/close:",
-                  on_click=checks.cancel)  # fmt: skip
+                  on_click=check.cancel)  # fmt: skip
         return
     _draw_offer()
-    if now and now.state == "failed" and now.error and now.model == services().engine.status().model:
-        st.error(plain(error_words(now.error)), icon=":material/error:")
+    if check.state == "failed" and check.error and check.subject == services().engine.status().model:
+        st.error(plain(error_words(check.error)), icon=":material/error:")
     if outcome:
         _draw_outcome(outcome)
 
@@ -67,7 +66,7 @@ def _draw_offer() -> None:
         t("models.vision_check.begin"),
         key="sight_begin",
         icon=":material/visibility:",
-        disabled=bool(running) or is_switching() or services().benchmarks.runs,
+        disabled=bool(running) or is_switching() or services().benchmark.is_running,
         on_click=_begin,
         args=(sizes.get(size or "", default_size),),
     )

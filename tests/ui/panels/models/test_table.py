@@ -18,7 +18,7 @@ from app.analysis.task import Control
 from app.core.domain import AnalysisRequest, EngineProgress, Language
 from app.core.errors import Cancelled, EngineError
 from app.core.units import GIB
-from app.engine import DownloadManager, EngineStatus, Launcher, RemoteEngine, download
+from app.engine import EngineStatus, Launcher, RemoteEngine, download
 from app.engine.hardware import cpu_name
 from app.i18n import LANGUAGES, error_text, t
 from app.llm.vision_check import cards
@@ -74,7 +74,7 @@ def test_a_trial_says_what_it_costs_and_what_it_measured_stays(
     page = name(show(place=CPU, language=language), VL_3B)
     assert "11.2 GiB" in texts(page).replace("\\", "") and "20.0 GiB" in texts(page).replace("\\", "")
     page.button(key="trial_begin").click().run()
-    until(lambda: not services.benchmarks.runs)
+    until(lambda: not services.benchmark.is_running)
     again = name(show(place=CPU, language=language), VL_3B)
     written = texts(again)
     assert t("models.benchmark.measured", language, at=DOCUMENT["at"]) in written
@@ -95,13 +95,13 @@ def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
 
     measure_with(monkeypatch, wait)
     name(show(place=CPU), VL_3B).button(key="trial_begin").click().run()
-    until(lambda: services.benchmarks.now and services.benchmarks.now.progress)
+    until(lambda: services.benchmark.progress)
     page = name(show(place=CPU), VL_3B)
     shown = t("engine.phase.benchmarking_frames", "en", width=448, height=252, n=8)
     until(lambda: shown in texts(page.run()))
     assert page.button(key="model_use").disabled and page.button(key="model_start").disabled
     page.button(key="trial_cancel").click().run()
-    until(lambda: not services.benchmarks.runs)
+    until(lambda: not services.benchmark.is_running)
     page.run()
     assert t("models.benchmark.cancelled", "en") in texts(page)
     assert not page.button(key="model_use").disabled
@@ -147,7 +147,7 @@ def test_a_failed_trial_says_why(show: Show, services: Services, monkeypatch: py
     measure_with(monkeypatch, fail)
     page = name(show(place=CPU), VL_3B)
     page.button(key="trial_begin").click().run()
-    until(lambda: not services.benchmarks.runs)
+    until(lambda: not services.benchmark.is_running)
     page.run()
     assert error_text(EngineError("cuda_out_of_memory", model="m"), "en") in texts(page)
 
@@ -164,7 +164,7 @@ def test_vision_check_shows_cards_and_keeps_verdict(
         changed = at(services, server.base_url)
         page = show(changed=changed, language=language)
         page.button(key="sight_begin").click().run()
-        until(lambda: not changed.vision_checks.runs)
+        until(lambda: not changed.vision_check.is_running)
         page.run()
     assert not page.exception
     written = texts(page)
@@ -207,7 +207,7 @@ def test_remote_engine_is_asked_for_models_and_vision(show: Show, services: Serv
         assert page.button(key="elsewhere_test").disabled
         write(page, server.base_url)
         page.button(key="elsewhere_test").click().run()
-        until(lambda: not services.remote_queries.runs)
+        until(lambda: not services.remote_query.is_running)
         page.run()
     reported = (page.success if sees else page.warning)[0].value.replace("\\", "").replace("`", "")
     assert t("models.remote.answers", "en", url=server.base_url, model="model") in reported
@@ -221,7 +221,7 @@ def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, service
     assert "ftp://box" in texts(page)
     write(page, "http://127.0.0.1:9/v1")
     page.button(key="elsewhere_test").click().run()
-    until(lambda: not services.remote_queries.runs)
+    until(lambda: not services.remote_query.is_running)
     page.run()
     assert "http://127.0.0.1:9/v1" in texts(page) and page.error
 
@@ -270,17 +270,16 @@ def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.engine.vllm_launcher", launch)
-    fetching = DownloadManager(partial(download, endpoint=hub.url, cache_dir=tmp_path / "hub"))
-    changed = replace(services, downloads=fetching)
-    page = name(show(place=CPU, changed=changed), hub.model)
+    monkeypatch.setattr("app.engine.download", partial(download, endpoint=hub.url, cache_dir=tmp_path / "hub"))
+    page = name(show(place=CPU), hub.model)
     assert page.button(key="model_use").label == t("models.page.use_download", "en")
     page.button(key="model_use").click().run()
     assert not page.exception and not page.error
-    until(lambda: changed.switcher.switch)
-    assert over(changed) == "done"
+    services.download.wait()
+    assert services.download.state == "done"
+    assert over(services) == "done"
     page.run()
     assert t("models.page.switch_done", "en", before="Tiny-VL", after=hub.model) in texts(page)
     assert json.loads((services.settings.data_dir / "model.json").read_text())["VLLM_MODEL_PATH"] == hub.model
     assert list((tmp_path / "hub").rglob("*.safetensors"))
-    fetching.close()
     services.switcher.close()

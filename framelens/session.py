@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack, cast
 from app import config
 from app.config import Settings
 from app.core import Analysis, AnalysisEvent, Cancelled, Finished, Language, Noticed, Selection, StorageError, Strategy
-from app.services.selection import KEYFRAMES, build_selection, frame_limit, parse_frames, parse_interval, parse_seconds
+from app.services.keyframes import KEYFRAMES, build_selection, frame_limit, parse_frames, parse_interval, parse_seconds
 from framelens.keyframe_list import KeyframeList
 from framelens.messages import checked_language, localised
 

@@ -14,12 +14,12 @@ from .planning.estimate import details as details
 from .planning.estimate import headline as headline
 from .planning.plan import SIDES as SIDES
 from .planning.plan import RequestCapacity as RequestCapacity
+from .planning.plan import TokenCostMeter as TokenCostMeter
 from .planning.throughput import record_stats as record_stats
 from .planning.time_parsing import has_range as has_range
 from .planning.time_parsing import is_budgeted as is_budgeted
 from .planning.time_parsing import parse_range as parse_range
 from .planning.time_parsing import parse_times as parse_times
-from .planning.token_cost import TokenCostMeter as TokenCostMeter
 from .prompts.prompts import exact_prompt as exact_prompt
 from .prompts.schema import Schema as Schema
 from .prompts.templates import Templates as Templates

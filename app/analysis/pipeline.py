@@ -18,10 +18,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from app.analysis.concurrency import ConcurrentEvents, Emit
 from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.analysis.inputs.transcription import Transcription
-from app.analysis.pipeline_state import PipelineState
+from app.analysis.pipeline_state import ConcurrentEvents, Emit, PipelineState
 from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, choose_opening
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Templates

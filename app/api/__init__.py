@@ -8,8 +8,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from app.api import media, uploads
-from app.api.allowed_hosts import AllowedHosts, PageProtection, content_policy
-from app.api.gate import Gate
+from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy
 
 __all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
 

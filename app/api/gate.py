@@ -1,26 +1,39 @@
-"""Gate in front of every route: it checks origin and key and returns errors as JSON. It is independent of resources.
+"""Gate in front of every page, route and WebSocket: allowed hosts, origins and keys, and errors as JSON.
 
-Streamlit's own protection against other websites doesn't cover added routes, so each request must have the random key
-of this process (header `FrameLens-Key` or `?key=`) and come from a page of this server (`app.api.allowed_hosts`).
+A browser sends the address of the request (Host) and the page that makes it (Origin). Comparing the two is not enough:
+with DNS rebinding, a website whose name resolves to this machine has both equal. So the name itself must be one of
+this server's, which `AllowedHosts` checks as ASGI middleware.
+
+Streamlit's own protection against other websites doesn't cover added routes, so each of their requests must also have
+the random key of this process (header `FrameLens-Key` or `?key=`).
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import ipaddress
 import logging
+import re
 import secrets
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.allowed_hosts import AllowedHosts
 from app.core import AppError, EngineError, InputError, Language, StorageError, as_app_error
 from app.i18n import LANGUAGES, error_text, language_of
 
 if TYPE_CHECKING:
     from app.services import Services
+
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 
@@ -114,3 +127,179 @@ def _language(request: Request) -> Language:
         if asked == language:
             return language
     return language_of(request.headers.get("accept-language"))
+
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"\[[0-9a-f:.]+\](:\d{1,5})?|[^\s/?#@:\[\]\\]+(:\d{1,5})?")
+_MOST_SHOWN = 200  # characters of a header in an error
+
+
+@dataclass(frozen=True)
+class AllowedHosts:
+    """Names under which the page may be opened, and origins that may send requests to it.
+
+    Attributes:
+        names: Host names in lower case without port. "*.example.org" matches all subdomains, "*" every name.
+        any_address: Whether every IP address may be the Host. A page at an IP address has no name that could be
+            rebound. If false, only loopback addresses (127.0.0.1, ::1) may.
+        origins: Origins ("https://frames.example.org") that are allowed although they differ from the Host, for a
+            reverse proxy that doesn't forward the Host.
+    """
+
+    names: frozenset[str] = frozenset({"localhost"})
+    any_address: bool = False
+    origins: frozenset[str] = frozenset()
+
+    @classmethod
+    def for_server(
+        cls,
+        address: str | None,
+        *,
+        public_name: str = "",
+        public_port: int | None = None,
+        more_names: Iterable[str] = (),
+        more_origins: Iterable[str] = (),
+    ) -> AllowedHosts:
+        """Return the hosts and origins for a server at `address`.
+
+        Args:
+            address: The address that the server listens on; None for all addresses.
+            public_name: The server's name at a reverse proxy or in the network's DNS.
+            public_port: The port of `public_name`, in addition to 80 and 443.
+            more_names: Further names, also patterns such as "*.example.org".
+            more_origins: Further origins.
+        """
+        names = {"localhost", *map(_plain, more_names)}
+        is_open = not _is_loopback(_plain(address or "0.0.0.0"))
+        if is_open:
+            own = _plain(socket.gethostname())
+            names |= {own, f"{own.partition('.')[0]}.local", _plain(address or own)}
+        origins = {origin.strip().rstrip("/").lower() for origin in more_origins}
+        if name := _plain(public_name):
+            names.add(name)
+            shown = f"[{name}]" if ":" in name else name
+            origins |= {f"{scheme}://{shown}" for scheme in _DEFAULT_PORTS}
+            origins |= {f"{scheme}://{shown}:{public_port}" for scheme in _DEFAULT_PORTS if public_port}
+        return cls(frozenset(names - {""}), is_open, frozenset(origins))
+
+    def check(self, headers: Headers) -> None:
+        """Check that a request with these headers comes from a page of this server.
+
+        Raises:
+            InputError: "route_host" or "route_origin", if it doesn't.
+        """
+        host = headers.get("host", "").lower()
+        if not self._is_name(host):
+            raise InputError("route_host", host=host[:_MOST_SHOWN])
+        origin = headers.get("origin")
+        if origin is not None and not self._is_own(origin.lower(), host):
+            raise InputError("route_origin", origin=origin[:_MOST_SHOWN])
+
+    def _is_name(self, host: str) -> bool:
+        if not _HOST.fullmatch(host):
+            return False
+        name = _plain(urlsplit(f"//{host}").hostname or "")
+        if name in self.names or "*" in self.names:
+            return True
+        if _is_address(name):
+            return self.any_address or _is_loopback(name)
+        return any(pattern.startswith("*.") and name.endswith(pattern[1:]) for pattern in self.names)
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Return whether the origin is the page at `host`, whose name was checked. A different port is another page."""
+        if origin in self.origins:
+            return True
+        scheme, _, place = origin.partition("://")
+        port = _DEFAULT_PORTS.get(scheme)
+        return port is not None and place.removesuffix(f":{port}") == host.removesuffix(f":{port}")
+
+
+class PageProtection:
+    """ASGI middleware that refuses other hosts and origins and adds security headers to responses."""
+
+    def __init__(self, app: ASGIApp, *, allowed: AllowedHosts, policy: str) -> None:
+        self._app = app
+        self._allowed = allowed
+        self._headers = {
+            "Content-Security-Policy": policy,
+            "X-Frame-Options": "DENY",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check an HTTP or WebSocket request and pass it on to the app."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            self._allowed.check(headers)
+        except AppError as error:
+            await _refuse(error, scope, receive, send)
+            return
+
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    answered.setdefault(name, value)
+            await send(message)
+
+        if headers.get("origin", "").lower() in self._allowed.origins:
+            # Streamlit would check an origin that differs from the Host again, and query an external server for this
+            # machine's public address.
+            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}
+        await self._app(scope, receive, send_protected)
+
+
+def content_policy(page: str) -> str:
+    """Return the Content-Security-Policy for an HTML page that loads everything from this server.
+
+    Inline scripts are allowed by their hashes. Streamlit loads components as `blob:` modules and creates styles in
+    scripts.
+    """
+    inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline)
+    return "; ".join(
+        (
+            "default-src 'self'",
+            " ".join(["script-src 'self' blob:", *(f"'sha256-{digest}'" for digest in digests)]),
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "media-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+async def _refuse(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # the connection request; closing it now is answered with 403
+        await send({"type": "websocket.close", "code": 1008, "reason": error.key})
+        return
+    text = error_text(error, language_of(Headers(scope=scope).get("accept-language")))
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "X-Frame-Options": "DENY"}
+    await PlainTextResponse(text, status_code=403, headers=headers)(scope, receive, send)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().removeprefix("[").removesuffix("]").rstrip(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(name: str) -> bool:
+    return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 from app.core.domain import Language, Selection, Strategy
 from app.i18n import LANGUAGES, t
-from app.services.selection import build_selection, parse_interval, parse_seconds, parse_times
+from app.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 
 if TYPE_CHECKING:
     from rich.console import Console

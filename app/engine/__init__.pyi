@@ -21,6 +21,8 @@ from .hardware import memory_bytes as memory_bytes
 from .hardware import memory_nodes as memory_nodes
 from .http_client import NoAnswer as NoAnswer
 from .http_client import get_json as get_json
+from .http_client import metrics_url as metrics_url
+from .http_client import read_metrics as read_metrics
 from .http_client import served_models as served_models
 from .local_engine import LocalEngine as LocalEngine
 from .model_resolution import ModelReference as ModelReference

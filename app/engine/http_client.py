@@ -1,14 +1,17 @@
-"""HTTP client for small GET requests to an engine. No retries, no streaming.
+"""HTTP client for small GET requests to an engine, and parser of its metrics. No retries, no streaming.
 
 Engines on this machine are reached without a proxy, remote ones through the environment's. Redirects to another origin
-are not followed, since the API key is meant for this one only.
+are not followed, since the API key is meant for this one only. Of the metrics, in Prometheus's text format, only the
+requested names are read; other lines and invalid ones are ignored.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
+from collections.abc import Collection, Iterator
 from http.client import HTTPException, HTTPMessage
 from typing import IO
 from urllib.parse import urlsplit
@@ -126,3 +129,35 @@ def served_models(models: object) -> dict[str, int | None]:
         return {str(entry["id"]): entry.get("max_model_len") for entry in entries}
     except (TypeError, KeyError, AttributeError) as error:
         raise NoAnswer("the answer is not a list of models", 200) from error
+
+
+_LINE = re.compile(r"^(?P<name>[A-Za-z_:][\w:]*)(?:\{(?P<labels>.*)\})?[ \t]+(?P<value>\S+)")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(r"\\(.)")
+
+
+def metrics_url(base_url: str) -> str:
+    """Return the address of the metrics of the engine at `base_url`, which ends in a version.
+
+    >>> metrics_url("http://127.0.0.1:8000/v1")
+    'http://127.0.0.1:8000/metrics'
+    """
+    return re.sub(r"/v\d+\w*$", "", base_url) + "/metrics"
+
+
+def read_metrics(text: str, names: Collection[str]) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Parse (name, labels, value) of each line whose name is among `names`, in their order."""
+    for line in text.splitlines():
+        found = _LINE.match(line)
+        if found is None or found["name"] not in names:
+            continue
+        try:
+            value = float(found["value"])
+        except ValueError:
+            continue
+        labels = {name: _unescaped(label) for name, label in _LABEL.findall(found["labels"] or "")}
+        yield found["name"], labels, value
+
+
+def _unescaped(label: str) -> str:
+    return _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else escape[1], label)

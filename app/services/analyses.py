@@ -16,7 +16,7 @@ from app.analysis.prompts.templates import Templates
 from app.config import Settings
 from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, EngineError, Language, Selection
 from app.services import open_planner
-from app.services.selection import ANALYSED_FRAMES, frame_limit
+from app.services.keyframes import ANALYSED_FRAMES, frame_limit
 
 if TYPE_CHECKING:
     from app.jobs import Jobs, JobSnapshot

@@ -1,15 +1,136 @@
-"""Keyframes of a video without a model, for commands and programs: found in the cache or decoded."""
+"""Keyframes for commands and programs: the choice of frames as given, and a video's keyframes without a model."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar, get_args
 
 from app.analysis import open_extraction_cache
+from app.analysis.planning import time_parsing
 from app.config import Settings
-from app.core import AnalysisRequest, KeyframesChosen, Probed, Selection, VideoEvent, VideoInfo
+from app.core import (
+    MOST_FRAMES,
+    AnalysisRequest,
+    ConfigError,
+    KeyframesChosen,
+    Probed,
+    Selection,
+    Strategy,
+    VideoEvent,
+    VideoInfo,
+)
 from app.video import ExtractOptions
+
+T = TypeVar("T")
+FIT = 0
+"""Marker for as many frames as one request to the model holds."""
+KEYFRAMES = 16
+"""Default number of frames without a model; chosen by hand, not tuned."""
+ANALYSED_FRAMES = 8
+"""Default number of frames of an analysis; chosen by hand, not tuned."""
+
+Spelling = Callable[[str, object], str]
+"""Writes an option with a value, or without one for None: "--every 5", "every=5"."""
+
+
+def parse_frames(text: str) -> int:
+    """Parse a number of frames, 1 to 256, or "fit" as FIT.
+
+    Raises:
+        ConfigError: The text is neither.
+    """
+    if text == "fit":
+        return FIT
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= MOST_FRAMES:
+        raise ConfigError("frames_wrong", given=text, most=MOST_FRAMES)
+    return number
+
+
+def parse_interval(text: str) -> float:
+    """Parse a positive number of seconds.
+
+    Raises:
+        ConfigError: The text is no time, or zero.
+    """
+    length = parse_seconds(text)
+    if not length:
+        raise ConfigError("interval_empty", given=text)
+    return length
+
+
+def parse_seconds(text: str) -> float:
+    """Parse seconds or a clock time; raise ConfigError with the given text."""
+    return _parse(time_parsing.parse_seconds, text)
+
+
+def parse_times(text: str) -> tuple[float, ...]:
+    """Parse times separated by commas; raise ConfigError with the given text."""
+    return _parse(time_parsing.parse_times, text)
+
+
+def _parse(read: Callable[[str], T], text: str) -> T:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ConfigError("time_unreadable", given=text) from error
+
+
+def build_selection(
+    *,
+    strategy: Strategy | None,
+    every: float | None,
+    at: Sequence[float],
+    start: float,
+    end: float | None,
+    spelling: Spelling,
+) -> Selection:
+    """Build the selection; `every` or `at` imply their strategy.
+
+    Args:
+        strategy: The strategy, None for the implied one.
+        every: Seconds between frames, for the strategy "every".
+        at: Times in seconds, for the strategy "times".
+        start: Start of the range in seconds.
+        end: End of the range in seconds, None for that of the video.
+        spelling: How messages write an option.
+
+    Raises:
+        ConfigError: Options contradict each other, or one is missing.
+    """
+    implied: Strategy = "times" if at else "every" if every else "auto"
+    strategy = strategy or implied
+    if strategy not in get_args(Strategy):
+        allowed = ", ".join(get_args(Strategy))
+        raise ConfigError("setting_choice", key=spelling("strategy", None), value=strategy, allowed=allowed)
+    if strategy == "every" and not every:
+        raise ConfigError("option_missing", strategy=strategy, option=spelling("every", 5))
+    if strategy == "times" and not at:
+        raise ConfigError("option_missing", strategy=strategy, option=spelling("at", (1.5, 3, 7.25)))
+    for name, value, owner in (("every", every, "every"), ("at", at, "times")):
+        if value and strategy != owner:
+            option, setting = spelling(name, None), spelling("strategy", owner)
+            raise ConfigError("option_unused", option=option, strategy=strategy, setting=setting)
+    if end is not None and end <= start:
+        names = {"start_option": spelling("start", None), "end_option": spelling("end", None)}
+        raise ConfigError("range_reversed", start=f"{start:g}", end=f"{end:g}", **names)
+    return Selection(strategy, every, tuple(at), start, end)
+
+
+def frame_limit(frames: int | None, strategy: Strategy, usual: int, fit: Callable[[], int]) -> int:
+    """Return the maximum number of frames.
+
+    Args:
+        frames: The given number, FIT, or None for the default.
+        strategy: The chosen strategy.
+        usual: Default number, for strategies that don't set the number themselves.
+        fit: Returns the number for FIT.
+    """
+    if frames is None:
+        return time_parsing.default_frames(strategy, usual)
+    return fit() if frames == FIT else frames
 
 
 def frames_that_fit(settings: Settings, path: Path) -> int:

@@ -13,8 +13,8 @@ from .files import sha256_of as sha256_of
 from .files import version as version
 from .keyframes.options import ExtractOptions as ExtractOptions
 from .keyframes.options import Opening as Opening
-from .keyframes.timestamp_selection import Known as Known
-from .keyframes.timestamp_selection import names_times as names_times
+from .keyframes.strategies import Known as Known
+from .keyframes.strategies import names_times as names_times
 from .limits import limit_memory as limit_memory
 from .protocol import receive as receive
 from .protocol import send as send

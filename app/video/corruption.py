@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from app.core import AppError, DecodeSummary, Notice, VideoInfo
 from app.video.features.frame_signature import Glance
-from app.video.keyframes.timestamp_selection import Span
+from app.video.keyframes.strategies import Span
 from app.video.limits import move_on
 from app.video.readers import damage
 from app.video.readers.base import CELL_SIZE, FrameReader, Image, Picture

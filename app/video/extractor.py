@@ -36,7 +36,7 @@ from app.core import (
 )
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.timestamp_selection import Fetched, Known, in_shots, wishes_of, with_damaged
+from app.video.keyframes.strategies import Fetched, Known, in_shots, wishes_of, with_damaged
 from app.video.subtitles.discovery import files_beside
 from app.video.worker_pool import DecoderWorker
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.core import domain, errors
-from app.video.keyframes.timestamp_selection import Fetched, Known
+from app.video.keyframes.strategies import Fetched, Known
 
 _LENGTH = struct.Struct(">I")
 # Larger than any message of an intact worker. Chosen by hand; not tuned.

@@ -26,7 +26,7 @@ from app.video.limits import move_on
 from app.video.readers import damage, open_reader
 from app.video.readers.base import Image, Picture
 from app.video.readers.damage import Damage
-from app.video.readers.display_order import FramePacing
+from app.video.readers.packets import FramePacing
 from app.video.readers.pyav import DISPOSABLE_CODECS, AvPicture, open_video
 
 _BACK_SECONDS = (0, 1, 5)

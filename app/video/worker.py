@@ -36,8 +36,7 @@ from app.core import (
 from app.video import limits
 from app.video.files import picture_key, printable
 from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.strategies import Wish
-from app.video.keyframes.timestamp_selection import Fetched, Known
+from app.video.keyframes.strategies import Fetched, Known, Wish
 from app.video.protocol import private_output, send
 from app.video.readers.base import FrameReader, Picture, as_jpeg
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import InputError
-from app.core.filenames import readable, restored, shown_path, storable
+from app.core.files import readable, restored, shown_path, storable
 from app.store.video_repository import VideoRepository
 from tests.cards import write_card_video
 from tests.cli.test_main import run

@@ -30,8 +30,7 @@ from app.llm.messages import data_url
 from app.llm.stream import ask
 from app.llm.vision_check import VisionProbe, prove_sight
 from app.reports import FORMATS
-from app.services.answer_conditions import conditions
-from app.services.engine_session import EngineSession
+from app.services.engine_session import EngineSession, conditions
 from tests.api.test_openai_server import say
 from tests.cards import write_card_video
 from tests.conftest import ready

@@ -11,7 +11,7 @@ from app.analysis.prompts.templates import Templates, built_in
 from app.config import load
 from app.core.domain import AnalysisRequest, Language
 from app.i18n import LANGUAGES, catalogue
-from app.services import answer_conditions
+from app.services import engine_session
 from app.services.engine_session import EngineSession
 
 
@@ -23,7 +23,7 @@ def test_conditions_change_with_prompt_texts(
     request = AnalysisRequest(Path("a.mp4"), language=language)
 
     def conditions() -> dict[str, str]:
-        return answer_conditions.conditions(settings, Templates(built_in()), request)
+        return engine_session.conditions(settings, Templates(built_in()), request)
 
     before = conditions()
     assert conditions() == before

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.private_files import make_private_folder, restrict_to_owner
+from app.core.files import make_private_folder, restrict_to_owner
 from app.store.database import Row, Store
 from app.store.extraction_cache import ExtractionStore
 from app.store.fs_utils import ProcessLock, log_to

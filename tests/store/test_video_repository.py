@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import InputError, StorageError
-from app.core.filenames import safe_file_name
+from app.core.files import safe_file_name
 from app.store import video_repository
 from app.store.video_repository import VideoRepository
 

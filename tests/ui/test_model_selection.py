@@ -13,7 +13,7 @@ from app.models import GpuCard, built_in
 from app.models.preflight import Fix
 from app.services.hardware_profile import HardwareProfile, build_profile, speed_here
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
-from app.ui.panels.models.apply import with_fix
+from app.ui.panels.models.model_form import with_fix
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from app.core import AppError, prometheus_text
-from app.engine import Endpoint, Engine
+from app.core import AppError
+from app.engine import Endpoint, Engine, metrics_url, read_metrics
 from app.llm.cache import AnswerCache
 from app.llm.http import authorization, client
 from app.llm.token_count import TokenCount, count_tokens
@@ -87,14 +87,12 @@ def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -
     """Get the size in tokens of the key-value cache that all running requests share, or None if not published."""
     try:
         with client(base_url) as http:
-            answer = http.get(
-                prometheus_text.metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds
-            )
+            answer = http.get(metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds)
     except httpx.HTTPError:
         return None
     if answer.status_code != 200:
         return None
-    labels = next((labels for _, labels, _ in prometheus_text.read(answer.text, {_CACHE})), {})
+    labels = next((labels for _, labels, _ in read_metrics(answer.text, {_CACHE})), {})
     for tokens in (
         labels.get("kv_cache_size_tokens"),
         _product(labels.get("num_gpu_blocks"), labels.get("block_size")),

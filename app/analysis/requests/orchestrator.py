@@ -16,11 +16,9 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from app.analysis.concurrency import wait_for
-from app.analysis.pipeline_state import PipelineState
+from app.analysis.pipeline_state import PipelineState, wait_for
 from app.analysis.planning import plan
-from app.analysis.planning.plan import RequestCapacity, group_parts
-from app.analysis.planning.token_cost import base_layout
+from app.analysis.planning.plan import RequestCapacity, base_layout, group_parts
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk

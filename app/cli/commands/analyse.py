@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from app import config
 from app.analysis import Templates, built_in
 from app.analysis.prompts.templates import load
+from app.cli.batch import Output, parse_output
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, worst_exit_code
 from app.cli.inputs import Inputs, resolve
-from app.cli.report_output import Output, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, Language, readable
 from app.i18n import LANGUAGES, error_text, notice_text, t
@@ -30,7 +30,7 @@ from app.reports import FORMATS
 from app.reports.content.labels import local_minute
 from app.services import Services, open_planner, open_services
 from app.services.analyses import build_request, is_expected, raise_without_report, start_run, with_named
-from app.services.selection import parse_frames
+from app.services.keyframes import parse_frames
 from app.video import check_file, printable, probe, worker_started
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
         if inputs.is_one_file:
             check_file(inputs.items[0].path)
         if not given.no_model:
-            from app.cli.models.download_question import settle  # which knows all models
+            from app.cli.commands.download import settle  # which knows all models
 
             settings = settle(settings, given, language)
     make = partial(_request, given, settings, templates, language)
@@ -184,7 +184,7 @@ def _show_plans(
         for line in (*map(printable, named.values()), headline(forecast, language), *details(forecast, language)):
             print(line)
     if not (given.no_model or given.json):
-        from app.cli.models.download_question import print_missing
+        from app.cli.commands.download import print_missing
 
         print_missing(settings, language)
     return worst_exit_code(codes)

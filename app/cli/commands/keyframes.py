@@ -19,7 +19,7 @@ from app import config
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection
 from app.core import Keyframe, KeyframesChosen, Language, Notice, StageStarted, VideoInfo, clock
 from app.i18n import LANGUAGES, notice_text, t
-from app.services.selection import KEYFRAMES, frame_limit, parse_frames
+from app.services.keyframes import KEYFRAMES, frame_limit, parse_frames
 from app.store import log_to, storage_errors
 from app.video import worker_started
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from app.core import prometheus_text
 from app.engine.base import Engine
-from app.engine.http_client import NoAnswer, get_text
+from app.engine.http_client import NoAnswer, get_text, metrics_url, read_metrics
 from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
 
 LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
@@ -82,7 +81,7 @@ class EngineLoad:
 def parse_metrics(text: str, at: float) -> MetricsReading | None:
     """Parse Prometheus text read at time `at`; return None if it holds no vLLM metrics."""
     found: dict[str, list[float]] = {}
-    for name, _, value in prometheus_text.read(text, _NAMES):
+    for name, _, value in read_metrics(text, _NAMES):
         found.setdefault(_NAMES[name], []).append(value)
     if not found:
         return None
@@ -157,5 +156,5 @@ class EngineMetricsReader:
 
     def _get_metrics(self, address: str) -> str:
         local = urlsplit(address).hostname in LOCAL_HOSTS
-        url = prometheus_text.metrics_url(address)
+        url = metrics_url(address)
         return get_text(url, api_key=self._api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)

@@ -10,8 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from app.models.preflight import architecture, dtype_quantisation, memory
-from app.models.preflight.context import GpuState, MachineState, Model, PreflightSubject, Program
-from app.models.preflight.finding import SEVERITIES, Fix, PreflightFinding, Severity, apply_fix
+from app.models.preflight.context import (
+    SEVERITIES,
+    Fix,
+    GpuState,
+    MachineState,
+    Model,
+    PreflightFinding,
+    PreflightSubject,
+    Program,
+    Severity,
+    apply_fix,
+)
 
 __all__ = [
     "Fix",

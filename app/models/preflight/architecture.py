@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.core import gib_text
-from app.models.preflight.context import PreflightSubject
-from app.models.preflight.finding import Fix, PreflightFinding, of_error, preflight_notice
+from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, of_error, preflight_notice
 
 # Any of these is equivalent to the others: vLLM finds a pooling model by its generating one.
 _ENDINGS = (

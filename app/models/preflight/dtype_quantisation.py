@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 from app.core import GIB, gib_text
 from app.models.cpu_speed import estimate_speeds, fits_wide, float32_bytes, is_better_wide
-from app.models.preflight.context import PreflightSubject
-from app.models.preflight.finding import Fix, PreflightFinding, preflight_notice
+from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
 _BFLOAT16 = (8, 0)
 _MIN_CAPABILITY = (7, 5)

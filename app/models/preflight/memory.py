@@ -16,8 +16,7 @@ from app.core import GIB, gib_text
 from app.models.architecture import Shape, image_tokens
 from app.models.memory import estimate_memory, tokens_in
 from app.models.placement import estimate_need
-from app.models.preflight.context import PreflightSubject
-from app.models.preflight.finding import Fix, PreflightFinding, preflight_notice
+from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
 _MARGIN = 1.01  # tolerance for blocks; chosen by hand, not tuned
 _UTILISATION = 0.92  # vLLM's default

@@ -22,7 +22,7 @@ from docx.shared import Cm, Pt, RGBColor
 
 from app.core import Language
 from app.reports.content import KEY, Document, date_of, printable
-from app.reports.docx.elements import Element, element, field, run
+from app.reports.docx.report import Element, element, field, run
 from app.reports.files import ReportFile, zipped
 
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"

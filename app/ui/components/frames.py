@@ -10,7 +10,7 @@ from app.ui import resources
 from app.ui.components.assets import component
 from app.ui.context import t
 from app.ui.formatting import fact_lines
-from app.ui.frame_edits import Edits
+from app.ui.state import Edits
 
 _SIDES = (320, 640)
 """Longest sides in pixels of the smaller pictures that the browser may load instead of the stored one. Chosen by hand;

@@ -17,8 +17,7 @@ from app.core import DecodeSummary, Keyframe, Measures, VideoInfo, clock
 from app.ui import resources
 from app.ui.components.assets import component
 from app.ui.context import services, t
-from app.ui.frame_edits import Edits
-from app.ui.state import page_state
+from app.ui.state import Edits, page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

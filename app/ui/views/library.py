@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from app.ui.context import services, t
+from app.core import one_line
+from app.library.bulk_operations import MOST_EXPORTED
+from app.reports import FORMATS
+from app.store import LibraryEntry
+from app.ui import resources
+from app.ui.context import language, services, t
 from app.ui.formatting import error_words, plain
-from app.ui.panels.library import cards, filters, selection
+from app.ui.panels.library import cards, filters
 from app.ui.state import page_state
 
 _POLL_SECONDS = 2.0
@@ -29,9 +36,9 @@ def draw() -> None:
         st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
     filters.draw()
     shown = cards.found()
-    selection.draw(shown.entries)
+    draw_actions(shown.entries)
     cards.draw(shown)
-    selection.draw_import()
+    draw_import()
 
 
 def _draw_indexing(previous: int) -> None:
@@ -40,3 +47,153 @@ def _draw_indexing(previous: int) -> None:
     if left != previous:
         st.rerun()
     st.caption(t("library.indexing", n=left))
+
+
+_PRESET = ("html", "json")
+"""Formats chosen by default: one to read, and one that can be imported elsewhere."""
+
+
+def draw_actions(entries: Sequence[LibraryEntry]) -> None:
+    """Draw the buttons of the selection; unexportable one, the button that selects the whole page."""
+    state = page_state()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not state.chosen:
+            if entries:
+                ids = tuple(entry.id for entry in entries)
+                words = t("library.choose_page")
+                st.button(words, key="library_all", icon=":material/select_all:", on_click=_choose, args=(ids,))
+            return
+        chosen = tuple(sorted(state.chosen))
+        st.markdown(f"**{t('library.chosen', n=len(chosen))}**", width="content")
+        _draw_export(chosen)
+        if len(chosen) == 2:
+            words = t("library.compare")
+            st.button(words, key="library_compare", icon=":material/compare:", on_click=_compare, args=chosen)
+        _draw_tags(chosen)
+        if st.button(t("library.delete"), key="library_delete", icon=":material/delete:"):
+            st.dialog(t("library.delete_title"))(_ask_to_delete)(chosen)
+        none = t("library.choose_none")
+        st.button(none, key="library_none", type="tertiary", icon=":material/deselect:", on_click=_choose, args=((),))
+
+
+def _draw_export(chosen: Sequence[str]) -> None:
+    with st.popover(t("library.export", n=len(chosen)), icon=":material/download:"):
+        if len(chosen) > MOST_EXPORTED:
+            st.caption(t("library.export_most", n=MOST_EXPORTED))
+            return
+        entries = [entry for one in chosen if (entry := services().jobs.library.entry(one))]
+        unexportable = [entry for entry in entries if not entry.mode]
+        if unexportable:
+            states = [t(f"library.state.{services().jobs.state_of(one)}") for one in unexportable]
+            named = [
+                t("library.export_one", name=one.name, state=state)
+                for one, state in zip(unexportable, states, strict=True)
+            ]
+            names = t("facts.list").join(named)
+            words = t("library.export_without", n=len(unexportable), total=len(chosen), names=names)
+            st.warning(plain(words), icon=":material/warning:")
+        formats = st.multiselect(
+            t("library.export_formats"),
+            list(FORMATS),
+            default=_PRESET,
+            format_func={name: t(f"ui.download_{name}") for name in FORMATS}.__getitem__,
+            key="library_formats",
+        )
+        query = f"&ids={','.join(chosen)}&formats={','.join(formats)}&language={language()}"
+        st.link_button(
+            t("library.export", n=len(chosen) - len(unexportable)),
+            resources.api_url("library.zip") + query,
+            icon=":material/download:",
+            disabled=not formats or len(unexportable) == len(chosen),
+        )
+
+
+def _draw_tags(chosen: Sequence[str]) -> None:
+    library = services().jobs.library
+    with st.popover(t("library.tag"), icon=":material/sell:"):
+        with st.form("library_tag_form", border=False, clear_on_submit=True):
+            st.text_input(t("library.tag_new"), key="library_tag_new", max_chars=60)
+            st.form_submit_button(t("library.tag_add"), on_click=_tag, args=(chosen,))
+        known = sorted({tag for one in chosen if (entry := library.entry(one)) for tag in entry.tags})
+        if known:
+            st.caption(t("library.tag_off"))
+            with st.container(horizontal=True):
+                for tag in known:
+                    st.button(
+                        plain(tag),
+                        key=f"library_untag_{tag}",
+                        icon=":material/close:",
+                        on_click=library.untag,
+                        args=(chosen, tag),
+                    )
+
+
+def _tag(chosen: Sequence[str]) -> None:
+    """Add the tag that was typed. Enter submits and empties the field; a following click on Add does nothing."""
+    page_state().error = None
+    if tag := one_line(st.session_state["library_tag_new"]):
+        services().jobs.library.tag(chosen, tag)
+
+
+def _ask_to_delete(chosen: Sequence[str]) -> None:
+    st.markdown(t("library.delete_what", n=len(chosen)))
+    with st.container(horizontal=True):
+        kept = st.button(t("library.delete_keep"), key="library_delete_not")
+        words, args = f":red[{t('library.delete')}]", (chosen,)
+        icon = ":material/delete:"
+        if st.button(words, key="library_delete_sure", icon=icon, on_click=_delete, args=args) or kept:
+            st.rerun()  # which closes the dialog
+
+
+def _delete(chosen: Sequence[str]) -> None:
+    from app.library.bulk_operations import remove  # deferred: drawing the page doesn't need it
+
+    state = page_state()
+    done = list(remove(services().jobs, services().videos, chosen))
+    state.error = next((one.error for one in done if one.error), None)
+    removed = [one for one in done if one.error is None]
+    if state.job_id in {one.id for one in removed}:
+        state.open_job(None)
+    state.chosen = state.chosen - {one.id for one in removed}
+    videos = sum(one.with_video for one in removed)
+    st.toast(t("library.deleted", n=len(removed), videos=videos), icon=":material/delete:")
+
+
+def _choose(job_ids: Sequence[str]) -> None:
+    page_state().chosen = frozenset(job_ids)
+
+
+def _compare(first: str, second: str) -> None:
+    state = page_state()
+    state.open_job(first)
+    state.compare_with(second)
+
+
+def draw_import() -> None:
+    """Draw the uploader that imports reports of other machines."""
+    state = page_state()
+    with st.expander(t("library.import"), icon=":material/upload_file:"):
+        st.caption(t("library.import_about"))
+        key = f"library_import_{state.imports}"
+        files = st.file_uploader(
+            t("library.import"),
+            type=["json", "zip"],
+            accept_multiple_files=True,
+            key=key,
+            label_visibility="collapsed",
+        )
+        if files:
+            words = t("library.import")
+            st.button(words, key="library_import_go", type="primary", on_click=_import, args=(key,))
+
+
+def _import(key: str) -> None:
+    from app.library.bulk_operations import reports_of
+
+    state = page_state()
+    ids: list[str] = []
+    with state.catching_errors():
+        files = [(file.name, file) for file in st.session_state[key]]
+        ids += [services().jobs.import_report(analysis) for analysis in reports_of(files)]
+    state.imports += 1  # a new key empties the uploader
+    st.toast(t("library.imported", n=len(set(ids))), icon=":material/check_circle:")

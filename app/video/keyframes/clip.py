@@ -27,7 +27,7 @@ from app.core import (
     clock,
 )
 from app.video.files import printable
-from app.video.keyframes.timestamp_selection import Known, Span
+from app.video.keyframes.strategies import Known, Span
 from app.video.limits import move_on
 from app.video.readers.base import FrameReader, Image, Picture
 

@@ -28,23 +28,23 @@ from app.core import (
 )
 from app.video.corruption import CheckedReader, damaged_spans, with_parts
 from app.video.files import printable
-from app.video.keyframes.candidate_collector import sample_seconds
-from app.video.keyframes.candidate_pool import Candidate
+from app.video.keyframes.candidates import Candidate, sample_seconds
 from app.video.keyframes.clip import Clip
 from app.video.keyframes.options import ExtractOptions, Opening
 from app.video.keyframes.selector import SelectedFrame, choose
-from app.video.keyframes.strategies import SAME_SECONDS, Wish
-from app.video.keyframes.survey import OpeningRead, Survey
-from app.video.keyframes.timestamp_selection import (
+from app.video.keyframes.strategies import (
+    SAME_SECONDS,
     Fetched,
     Known,
     Span,
+    Wish,
     in_shots,
     is_whole,
     opening_wishes,
     wishes_of,
     with_damaged,
 )
+from app.video.keyframes.survey import OpeningRead, Survey
 from app.video.readers import open_reader
 from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
 from app.video.seeking import InaccurateSeekError, SeekReader, pictures_at

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, Look, blocks_of
-from app.video.keyframes.candidate_pool import Candidate
+from app.video.keyframes.candidates import Candidate
 from app.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
 from app.video.readers.base import Picture
 

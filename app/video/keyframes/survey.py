@@ -19,8 +19,7 @@ from app.core import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, R
 from app.video.corruption import Suspects
 from app.video.features.frame_signature import ALIKE, distance, glance_at
 from app.video.features.timeline_metrics import TimelineMeter
-from app.video.keyframes.candidate_collector import CandidateCollector
-from app.video.keyframes.candidate_pool import Candidate
+from app.video.keyframes.candidates import Candidate, CandidateCollector
 from app.video.keyframes.novelty import Cells
 from app.video.keyframes.options import Opening
 from app.video.readers import FIRST_READER

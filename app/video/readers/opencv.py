@@ -28,7 +28,7 @@ from app.video.readers.base import (
     scaled,
     shown_size,
 )
-from app.video.readers.display_order import FramePacing
+from app.video.readers.packets import FramePacing
 
 
 @dataclass(frozen=True)

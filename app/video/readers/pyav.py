@@ -46,8 +46,7 @@ from app.video.readers.base import (
     turned,
 )
 from app.video.readers.damage import Damage
-from app.video.readers.display_order import DisplayOrder, FramePacing
-from app.video.readers.disposable_frames import DisposableFrames, NalUnits
+from app.video.readers.packets import DisplayOrder, DisposableFrames, FramePacing, NalUnits
 
 _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")

@@ -1,7 +1,7 @@
 """Shot list: boundaries from cuts, fades and dissolves, each cut placed at its first frame, and the shots between.
 
 Skipped frames may lie around a cut. Most of them are decoded in the first pass
-(app.video.readers.disposable_frames); otherwise only these frames are decoded, and only where seeking is cheap.
+(app.video.readers.packets); otherwise only these frames are decoded, and only where seeking is cheap.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.analysis.planning.estimate import Estimate, Planner, details, headline
-from app.analysis.planning.plan import RequestCapacity, group_parts, lay_out
-from app.analysis.planning.token_cost import TokenCostMeter, base_layout
+from app.analysis.planning.plan import RequestCapacity, TokenCostMeter, base_layout, group_parts, lay_out
 from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.planning.estimate import Planner
-from app.analysis.planning.plan import RequestCapacity
-from app.analysis.planning.token_cost import TokenCostMeter
+from app.analysis.planning.plan import RequestCapacity, TokenCostMeter
 from app.analysis.prompts.prompts import chunk_question, system_prompt
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.engine_connector import EngineConnector

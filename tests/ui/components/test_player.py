@@ -9,7 +9,7 @@ from app.core import AnalysisState
 from app.core.domain import AnalysisRequest, Selection
 from app.jobs import JobSnapshot
 from app.ui.components.player import marks, scenery
-from app.ui.frame_edits import Edits
+from app.ui.state import Edits
 from tests.ui.fake_services import decode, keyframes
 
 

@@ -13,8 +13,8 @@ import pytest
 from app.core.domain import Shot
 from app.video.features.frame_signature import blocks_of
 from app.video.keyframes import pipeline
-from app.video.keyframes.candidate_pool import Candidate
-from app.video.keyframes.recurrence import uniqueness
+from app.video.keyframes.candidates import Candidate
+from app.video.keyframes.coverage import uniqueness
 from app.video.keyframes.selector import choose
 from app.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video

@@ -1,6 +1,7 @@
-"""Frame options: how many frames, how they are read_choice, from which range of the video, and at what size.
+"""Frame options: how many frames, how they are chosen, from which range of the video, and at what size.
 
-Most options are folded away, since the default strategy needs no choice.
+Most options are folded away, since the default strategy needs no choice. The timeline shows the same range, and each
+updates the other.
 """
 
 from __future__ import annotations
@@ -10,15 +11,14 @@ from typing import get_args
 
 import streamlit as st
 
-from app.analysis import SIDES, is_budgeted, parse_range, parse_times
-from app.core import MOST_FRAMES, InputError, Selection, Strategy
+from app.analysis import SIDES, has_range, is_budgeted, parse_range, parse_times
+from app.core import MOST_FRAMES, AppError, InputError, Selection, Strategy, clock
 from app.ui.context import t
-from app.ui.formatting import plain
-from app.ui.panels.analyse import time_range
+from app.ui.formatting import error_words, plain
 from app.ui.state import page_state
 
 SLIDER_FRAMES = 64
-"""Upper end of the slider. FrameChoice by hand; not tuned."""
+"""Upper end of the slider. Chosen by hand; not tuned."""
 _STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 _SIDES = (0, *sorted(SIDES))
 """Longest sides in pixels; 0 leaves the choice to the plan."""
@@ -26,7 +26,7 @@ _SIDES = (0, *sorted(SIDES))
 
 @dataclass(frozen=True)
 class FrameChoice:
-    """The options as read_choice.
+    """The options as chosen.
 
     Attributes:
         selection: Strategy and range.
@@ -55,8 +55,8 @@ def draw() -> None:
         _draw_details()
         st.caption(t("ui.range_part"))
         with st.container(horizontal=True):
-            time_range.draw()
-        time_range.draw_error()
+            draw_time_range()
+        draw_time_range_error()
         st.selectbox(
             t("ui.side"),
             _SIDES,
@@ -68,7 +68,7 @@ def draw() -> None:
 
 
 def read_choice() -> FrameChoice:
-    """Return the read_choice options.
+    """Return the chosen options.
 
     Raises:
         InputError: A range or time that was typed is invalid.
@@ -134,7 +134,7 @@ def _heading() -> str:
     strategy = t(f"strategy.{st.session_state.get('strategy', 'auto')}")
     parts = [t("ui.which_frames", strategy=strategy)]
     if drawn := page_state().range:
-        parts.append(time_range.format_range(drawn))
+        parts.append(format_range(drawn))
     return " · ".join(parts)
 
 
@@ -146,3 +146,52 @@ def _times() -> tuple[float, ...]:
         return parse_times(text)
     except ValueError as error:
         raise InputError("time_unreadable", given=text[:60]) from error
+
+
+_KEYS = ("range_start", "range_end")
+_FIELD_WIDTH = 112  # pixels: two fit side by side in the narrowest column
+
+
+def draw_time_range() -> None:
+    """Draw two fields, side by side in the open horizontal container."""
+    for key, text in zip(_KEYS, page_state().range_texts, strict=True):
+        st.session_state[key] = text  # drawn on the timeline since the last run
+        st.text_input(
+            t(f"ui.{key}"),
+            key=key,
+            placeholder=t(f"ui.{key}_empty"),
+            on_change=_store_range,
+            max_chars=40,
+            width=_FIELD_WIDTH,
+        )
+
+
+def draw_time_range_error() -> None:
+    """Show the error of the fields, if any."""
+    try:
+        parse_range(*page_state().range_texts)
+    except AppError as error:
+        st.caption(f":red[{plain(error_words(error))}]")
+
+
+def format_range(span: tuple[float, float | None], *, digits: int = 1) -> str:
+    """Format a range, with `digits` decimals of a second."""
+    start, end = (None if edge is None else clock(edge, digits=digits) for edge in span)
+    return t("ui.range_from", start=start) if end is None else f"{start}–{end}"
+
+
+def format_selection(selection: Selection, *, digits: int = 1) -> str:
+    """Format the range of a selection; "" for the whole video."""
+    if not has_range(selection):
+        return ""
+    return format_range((selection.start_seconds, selection.end_seconds), digits=digits)
+
+
+def format_stored_range(start_seconds: float, end_seconds: float | None, *, digits: int = 1) -> str:
+    """Format a range as the library stores it; "" for the whole video."""
+    return format_range((start_seconds, end_seconds), digits=digits) if start_seconds or end_seconds else ""
+
+
+def _store_range() -> None:
+    start, end = (str(st.session_state[key]) for key in _KEYS)
+    page_state().range_texts = (start, end)

@@ -14,7 +14,7 @@ from app.ui import resources
 from app.ui.components.assets import component
 from app.ui.context import services, t
 from app.ui.formatting import local_time, short_clock
-from app.ui.panels.analyse import time_range
+from app.ui.panels.analyse import frame_options
 from app.ui.panels.library import filters
 from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
@@ -86,7 +86,7 @@ def _draw_pages(pages: int) -> None:
 
 
 def _card(entry: LibraryEntry, hits: list[Hit]) -> LibraryCard:
-    part = time_range.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0)
+    part = frame_options.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0)
     asked = f"“{entry.question}”" if entry.question else ""
     kind = template_name(entry.template)
     counts = [t("library.frames", n=entry.num_frames)] if entry.num_frames else []

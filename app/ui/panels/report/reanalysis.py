@@ -13,12 +13,11 @@ from app.reports.content import named
 from app.ui.components import frames, player
 from app.ui.context import language, services, t
 from app.ui.formatting import plain
-from app.ui.frame_edits import Edits
-from app.ui.panels.analyse import time_range
+from app.ui.panels.analyse import frame_options
 from app.ui.panels.analyse.frame_options import SLIDER_FRAMES
 from app.ui.panels.models import missing_model
 from app.ui.panels.report.comparison import draw_other_model, template_name
-from app.ui.state import page_state
+from app.ui.state import Edits, page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -103,7 +102,7 @@ def draw_range(job: JobSnapshot) -> None:
     with st.container(border=True):
         st.markdown(f"##### {t('ui.closer_look')}")
         with st.container(horizontal=True):
-            time_range.draw()
+            frame_options.draw_time_range()
             st.number_input(
                 t("ui.closer_look_frames"),
                 1,
@@ -113,7 +112,7 @@ def draw_range(job: JobSnapshot) -> None:
                 persist_state="session",
                 width=_NUMBER_WIDTH,
             )
-        time_range.draw_error()
+        frame_options.draw_time_range_error()
         st.text_input(
             t("ui.closer_look_question"),
             value=job.request.question,
@@ -140,7 +139,7 @@ def draw_way_back(job: JobSnapshot) -> None:
         previous = services().jobs.snapshot(job.follows)
     except AppError:  # it was cleaned away
         return
-    about = time_range.format_selection(previous.request.selection) or t("ui.whole_video")
+    about = frame_options.format_selection(previous.request.selection) or t("ui.whole_video")
     st.button(
         t("ui.earlier_report"),
         key="way_back",

@@ -15,7 +15,7 @@ from app.ui import resources
 from app.ui.components.assets import component
 from app.ui.context import services, t
 from app.ui.formatting import local_time, plain, remaining
-from app.ui.panels.analyse import time_range
+from app.ui.panels.analyse import frame_options
 from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state
 
@@ -49,7 +49,7 @@ def _recent_row(entry: LibraryEntry) -> JobRow:
         entry.name,
         title=entry.title,
         question=entry.question,
-        part=time_range.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0),
+        part=frame_options.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0),
         model=entry.model,
     )
     made = (template_name(entry.template), state_words, local_time(entry.created))
@@ -106,7 +106,7 @@ def _queue_row(job: JobSnapshot, place: int) -> JobRow:
     title, line = title_and_details(
         job.name,
         question=job.request.question,
-        part=time_range.format_selection(job.request.selection, digits=0),
+        part=frame_options.format_selection(job.request.selection, digits=0),
         model=job.conditions.get("model", ""),
     )
     actions = ["first"] if place > 1 else [] if place else ["pause"]

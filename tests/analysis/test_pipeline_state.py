@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from app.analysis.concurrency import ConcurrentEvents, wait_for
+from app.analysis.pipeline_state import ConcurrentEvents, wait_for
 from app.core.domain import AnalysisEvent, StageStarted
 from app.core.errors import Cancelled
 

@@ -14,8 +14,8 @@ import av
 import pytest
 
 from app.core.domain import Analysis, Chapter, Shot
-from app.reports.timeline import chapters
-from app.reports.timeline.chapters import chapters_of
+from app.reports.timeline import markers
+from app.reports.timeline.markers import chapters_of
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import NASTY, analysis
@@ -34,7 +34,7 @@ def with_chapters(*starts: float, end: float = 3700.0, titles: tuple[str, ...] =
 
 
 def lines(made: Analysis) -> list[str]:
-    return chapters.write_youtube(made, "en").decode().split("\n\n")[0].splitlines()
+    return markers.write_youtube(made, "en").decode().split("\n\n")[0].splitlines()
 
 
 def read(data: bytes) -> list[dict[str, Any]]:
@@ -47,9 +47,9 @@ def read(data: bytes) -> list[dict[str, Any]]:
 
 def test_chapters_are_lines_from_zero_on() -> None:
     made = with_chapters(0.0, 65.9, 3661.0)
-    assert chapters.fits_youtube(made)
+    assert markers.fits_youtube(made)
     assert lines(made) == ["0:00 A", "1:05 B", "1:01:01 C"]
-    assert "some/model" in chapters.write_youtube(made, "en").decode().splitlines()[-1]
+    assert "some/model" in markers.write_youtube(made, "en").decode().splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_short_chapters_merge_and_the_first_begins_at_zero(
 
 @pytest.mark.parametrize("starts", [(0.0, 100.0), (0.0, 2.0, 4.0), ()])
 def test_too_few_chapters_are_not_offered(starts: tuple[float, ...]) -> None:
-    assert not chapters.fits_youtube(with_chapters(*starts, end=110.0))
+    assert not markers.fits_youtube(with_chapters(*starts, end=110.0))
 
 
 def test_missing_chapters_fall_back_to_shots() -> None:
     made = with_chapters(end=90.0)
     shots = tuple(Shot(n, 30.0 * (n - 1), 30.0 * n) for n in (1, 2, 3))
     made = replace(made, decode=replace(made.decode, shots=shots))
-    assert chapters.write_youtube(made, "zh").decode().splitlines() == ["0:00 镜头 1", "0:30 镜头 2", "1:00 镜头 3"]
-    assert [one["metadata"]["title"] for one in read(chapters.write_ffmetadata(made, "en"))] == [
+    assert markers.write_youtube(made, "zh").decode().splitlines() == ["0:00 镜头 1", "0:30 镜头 2", "1:00 镜头 3"]
+    assert [one["metadata"]["title"] for one in read(markers.write_ffmetadata(made, "en"))] == [
         "Shot 1",
         "Shot 2",
         "Shot 3",
@@ -100,7 +100,7 @@ def test_a_title_of_anybody_is_one_line_of_the_description(title: str) -> None:
 @pytest.mark.parametrize("title", [*HOSTILE[:-1], NASTY, "a = b; c # d \\ e", "ends with \\", "[CHAPTER]", ";x", "#x"])
 def test_ffmpeg_reads_every_title_unchanged(title: str) -> None:
     made = with_chapters(0.0, 20.04, titles=(title, "After"))
-    reported = read(chapters.write_ffmetadata(made, "en"))
+    reported = read(markers.write_ffmetadata(made, "en"))
     assert [one["metadata"]["title"].rstrip() for one in reported] == [one.title for one in chapters_of(made, "en")]
     assert [one["start"] * one["time_base"] for one in reported] == pytest.approx([0.0, 20.04])
     assert [one["end"] * one["time_base"] for one in reported] == pytest.approx([20.04, 3700.0])
@@ -115,23 +115,23 @@ def test_untitled_chapter_is_named_by_text_or_number() -> None:
 
 
 def test_chapter_file_says_that_a_model_made_it() -> None:
-    data = chapters.write_ffmetadata(rich(), "en")
+    data = markers.write_ffmetadata(rich(), "en")
     assert b"; The descriptions were generated" in data and b'; {"AIGC"' in data
     with av.open(BytesIO(data), format="ffmetadata") as container:
         assert dict(container.metadata) == {}
-    assert b"AIGC" not in chapters.write_ffmetadata(analysis(chunks=(), engine=None), "en")
+    assert b"AIGC" not in markers.write_ffmetadata(analysis(chunks=(), engine=None), "en")
 
 
 def test_there_is_no_file_without_chapters() -> None:
-    assert chapters.fits_ffmetadata(rich()) and chapters.fits_ffmetadata(analysis())
-    assert not chapters.fits_ffmetadata(with_chapters(end=90.0))
+    assert markers.fits_ffmetadata(rich()) and markers.fits_ffmetadata(analysis())
+    assert not markers.fits_ffmetadata(with_chapters(end=90.0))
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 def test_ffmpeg_puts_the_chapters_into_a_video(tmp_path: Path) -> None:
     video = write_video(tmp_path / "clip.mp4", cards(["red", "blue"], 100))
     made = with_chapters(0.0, 4.0, end=8.0, titles=("One = 1; #1", "二"))
-    (tmp_path / "clip.ffmetadata").write_bytes(chapters.write_ffmetadata(made, "en"))
+    (tmp_path / "clip.ffmetadata").write_bytes(markers.write_ffmetadata(made, "en"))
     wanted = ["-map", "0", "-map_metadata", "0", "-map_chapters", "1", "-codec", "copy", "out.mp4"]
     command = ["ffmpeg", "-v", "error", "-i", str(video), "-i", "clip.ffmetadata", *wanted]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)

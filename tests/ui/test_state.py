@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.ui.frame_edits import Edits
+from app.ui.state import Edits
 
 EDITS = Edits("job", (0.0, 1.0, 2.5), 0.04)
 

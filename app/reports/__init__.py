@@ -96,15 +96,15 @@ FORMATS: dict[str, ReportFormat] = {
         ".youtube.txt",
         "text/plain",
         "cut",
-        _lazy("timeline.chapters", "write_youtube"),
-        fits=_lazy("timeline.chapters", "fits_youtube"),
+        _lazy("timeline.markers", "write_youtube"),
+        fits=_lazy("timeline.markers", "fits_youtube"),
     ),
     "ffmetadata": ReportFormat(
         ".ffmetadata",
         "text/plain",
         "cut",
-        _lazy("timeline.chapters", "write_ffmetadata"),
-        fits=_lazy("timeline.chapters", "fits_ffmetadata"),
+        _lazy("timeline.markers", "write_ffmetadata"),
+        fits=_lazy("timeline.markers", "fits_ffmetadata"),
     ),
     "edl": ReportFormat(
         ".edl", "text/plain", "cut", _lazy("timeline.editor_files", "write_edl"), fits=_lazy("timeline.markers", "fits")

@@ -1,4 +1,4 @@
-"""Timeline of a video: shots as clips, and chapters, findings and keyframes as markers; chapters for YouTube and FFmpeg.
+"""Timeline of a video: shots as clips, chapters, findings and keyframes as markers; chapters for YouTube and FFmpeg.
 
 In editing programs a timeline shows one marker per frame, so everything that begins at a frame shares a marker, named
 after the most important kind. Rates are whole numbers or the NTSC rates, 1000/1001 of a whole number. At 29.97 and

@@ -20,18 +20,9 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from app import engine as engines
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
 from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, ProgressListener, Usage, gib_number
-from app.engine import (
-    Endpoint,
-    GpuReader,
-    LocalEngine,
-    cpu_name,
-    free_memory_bytes,
-    installed_vllm,
-    own_memory,
-    vllm_launcher,
-)
 from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask
@@ -92,13 +83,13 @@ def run_benchmark(
         EngineError: vLLM or the memory is missing, or the engine doesn't start.
         Cancelled: `cancel` was set.
     """
-    device, version = installed_vllm() or ("cpu", "")
+    device, version = engines.installed_vllm() or ("cpu", "")
     shape = read_shape(config)
     with tempfile.TemporaryDirectory(prefix="framelens-trial-") as scratch, _PeakMemory(device) as peak:
         folder = write_folder(config, Path(scratch) / model.rpartition("/")[2])
-        launcher = vllm_launcher(str(folder), {**arguments, "load_format": "dummy"})
+        launcher = engines.vllm_launcher(str(folder), {**arguments, "load_format": "dummy"})
         check_memory(model, shape, arguments, device, peak.free_bytes)
-        engine = LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
+        engine = engines.LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
         try:
             started = time.monotonic()
             endpoint = engine.ensure_ready(on_progress, cancel)
@@ -119,7 +110,9 @@ def run_benchmark(
 class _RequestTimer:
     """Timer of requests to one engine, one at a time."""
 
-    def __init__(self, endpoint: Endpoint, length: int, on_progress: ProgressListener, cancel: threading.Event) -> None:
+    def __init__(
+        self, endpoint: engines.Endpoint, length: int, on_progress: ProgressListener, cancel: threading.Event
+    ) -> None:
         self._chat: EngineChat = connect(
             endpoint.base_url,
             api_key=endpoint.api_key,
@@ -184,7 +177,7 @@ class _PeakMemory:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._reader = GpuReader()
+        self._reader = engines.GpuReader()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="trial-memory", daemon=True)
         self.bytes = 0
@@ -198,7 +191,7 @@ class _PeakMemory:
             self.free_bytes = min(free, default=0)
             self.machine = ", ".join(sorted({one.name for one in found})) + f" × {len(found)}"
         else:
-            self.free_bytes, self.machine = free_memory_bytes(), cpu_name()
+            self.free_bytes, self.machine = engines.free_memory_bytes(), engines.cpu_name()
         self._thread.start()
         return self
 
@@ -215,5 +208,5 @@ class _PeakMemory:
 
     def _taken(self) -> int:
         if self._device == "cpu":
-            return own_memory()["engines"]
+            return engines.own_memory()["engines"]
         return sum(one.memory_used_bytes or 0 for one in self._reader().cards) - self._before

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from app import core
 from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.analysis.inputs.transcription import Transcription
 from app.analysis.pipeline_state import ConcurrentEvents, Emit, PipelineState
@@ -26,28 +27,6 @@ from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Templates
 from app.analysis.requests.engine_connector import EngineConnector
 from app.analysis.task import Task, facts_incomplete, merge_answers
-from app.core import (
-    Analysis,
-    AnalysisEvent,
-    AnalysisState,
-    Answered,
-    AppError,
-    Cancelled,
-    ChunkResult,
-    EngineInfo,
-    EngineReady,
-    FactsMeasured,
-    FileHashed,
-    Finished,
-    Heard,
-    InputError,
-    KeyframesChosen,
-    Notice,
-    Noticed,
-    ReportHeader,
-    StageStarted,
-    readable,
-)
 from app.i18n import as_notice
 from app.video import ExtractOptions, Opening
 
@@ -56,7 +35,7 @@ if TYPE_CHECKING:
     from app.analysis.requests.orchestrator import Orchestrator
     from app.analysis.requests.request_executor import Frames
 
-    Opened = tuple[EngineConnection, EngineInfo]
+    Opened = tuple[EngineConnection, core.EngineInfo]
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
@@ -96,7 +75,7 @@ class Tools(Protocol):
         ...
 
 
-def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:
+def analyse(task: Task, tools: Tools) -> Iterator[core.AnalysisEvent]:
     """Run an analysis and yield its events; the last is Finished.
 
     Raises:
@@ -119,11 +98,11 @@ class _Run:
         self.state = PipelineState(task.control, background.stop)
         background.apply = self.state.apply
 
-    def events(self) -> Iterator[AnalysisEvent]:
+    def events(self) -> Iterator[core.AnalysisEvent]:
         """Yield the events of a run."""
-        yield self._applied(StageStarted("survey"))
+        yield self._applied(core.StageStarted("survey"))
         if notice := range_notice(self.request.selection):
-            yield self._applied(Noticed(notice))
+            yield self._applied(core.Noticed(notice))
         start = self.background.start
         opening = start("opening", lambda _: self._opening())
         digest = start("digest", self._digest)
@@ -138,48 +117,48 @@ class _Run:
             heard.result()
             digest.result()
             yield from self._rest(video)
-        except Cancelled:
+        except core.Cancelled:
             raise
-        except AppError as error:
+        except core.AppError as error:
             key = "incomplete" if self._merged_results() else "no_model_because"
-            yield self._applied(Noticed(Notice(key, {"reason": as_notice(error)}, "error")))
+            yield self._applied(core.Noticed(core.Notice(key, {"reason": as_notice(error)}, "error")))
             yield from self._settle(heard, digest)
             if not self._merged_results():  # a report of facts alone: show it at once
                 yield from self._pending(video)
             yield from self.background.until(video)
-            yield Finished(self._report(is_failed=True))
+            yield core.Finished(self._report(is_failed=True))
             raise
-        yield Finished(self._report())
+        yield core.Finished(self._report())
 
-    def missing_facts(self, report: Analysis) -> Iterator[AnalysisEvent]:
+    def missing_facts(self, report: core.Analysis) -> Iterator[core.AnalysisEvent]:
         """Yield the facts that an interrupted run had not measured, then the report with them. No model is asked."""
-        yield StageStarted("facts", len(report.keyframes))
+        yield core.StageStarted("facts", len(report.keyframes))
         notices = tuple(notice for notice in report.notices if notice.key != "facts_pending")
-        state = AnalysisState.of(replace(report, notices=notices))
+        state = core.AnalysisState.of(replace(report, notices=notices))
         opening = self.background.start("opening", lambda _: self._opening())
         video = self.background.start("video", lambda emit: self._read(opening, emit))
         try:
             for event in self._wait(video):
-                if isinstance(event, KeyframesChosen):
+                if isinstance(event, core.KeyframesChosen):
                     self._check_same(report, event.keyframes)
-                elif isinstance(event, FactsMeasured):
+                elif isinstance(event, core.FactsMeasured):
                     state = state.apply(event)
                     yield event
-        except Cancelled:
+        except core.Cancelled:
             raise
-        except AppError as error:
-            state = state.apply(Noticed(facts_incomplete(error)))
+        except core.AppError as error:
+            state = state.apply(core.Noticed(facts_incomplete(error)))
         assert state.report
-        yield Finished(state.report)
+        yield core.Finished(state.report)
 
-    def _applied(self, event: AnalysisEvent) -> AnalysisEvent:
+    def _applied(self, event: core.AnalysisEvent) -> core.AnalysisEvent:
         self.state.apply(event)
         return event
 
-    def _check_same(self, report: Analysis, frames: Frames) -> None:
+    def _check_same(self, report: core.Analysis, frames: Frames) -> None:
         """Raise InputError("video_changed") where `frames` are not those of the report."""
         if [frame.time_seconds for frame in frames] != [frame.time_seconds for frame in report.keyframes]:
-            raise InputError("video_changed", name=report.video.name)
+            raise core.InputError("video_changed", name=report.video.name)
 
     def _wants_model(self) -> bool:
         return self.request.use_model and self.tools.connector is not None
@@ -196,7 +175,7 @@ class _Run:
 
     def _digest(self, emit: Emit) -> str:
         sha256 = self.tools.extractions.sha256(self.request.path, self.background.stop)
-        emit(FileHashed(sha256))
+        emit(core.FileHashed(sha256))
         return sha256
 
     def _read(self, opening: Future[Opening | None], emit: Emit) -> None:
@@ -218,13 +197,13 @@ class _Run:
             on_progress=self.state.add_cues,
         )
         for notice in notices:
-            emit(Noticed(notice))
-        emit(Heard(transcript))
+            emit(core.Noticed(notice))
+        emit(core.Heard(transcript))
 
     def _open(self, emit: Emit) -> Opened:
         assert self.tools.connector
         connection, engine = self.tools.connector.connect(emit, self.background.stop)
-        emit(EngineReady(engine))
+        emit(core.EngineReady(engine))
         return connection, engine
 
     def _ask(self, opened: Future[Opened], opening: Future[Opening | None], emit: Emit) -> None:
@@ -240,14 +219,16 @@ class _Run:
         try:
             asking.run(opening_seconds)
         except EngineEnded as ended:
-            emit(Noticed(Notice("engine_restarted", {"reason": as_notice(ended.error)})))
+            emit(core.Noticed(core.Notice("engine_restarted", {"reason": as_notice(ended.error)})))
             connection, engine = self._open(emit)
             try:
                 self._orchestrator(replace(self.task, done=asking.done), connection, engine, emit).run(opening_seconds)
             except EngineEnded as again:
                 raise again.error from again
 
-    def _orchestrator(self, task: Task, connection: EngineConnection, engine: EngineInfo, emit: Emit) -> Orchestrator:
+    def _orchestrator(
+        self, task: Task, connection: EngineConnection, engine: core.EngineInfo, emit: Emit
+    ) -> Orchestrator:
         from app.analysis.requests.orchestrator import Orchestrator
 
         # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
@@ -256,28 +237,28 @@ class _Run:
 
     # ---- the run itself
 
-    def _until_frames(self, video: Future[None]) -> Iterator[AnalysisEvent]:
+    def _until_frames(self, video: Future[None]) -> Iterator[core.AnalysisEvent]:
         for event in self.background.until(video):
             yield event
-            if isinstance(event, KeyframesChosen):
+            if isinstance(event, core.KeyframesChosen):
                 return
             self.state.check()
         video.result()  # ended without frames: raises why
-        raise InputError("no_frames", name=readable(self.request.path.name))
+        raise core.InputError("no_frames", name=core.readable(self.request.path.name))
 
-    def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[AnalysisEvent]:
+    def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[core.AnalysisEvent]:
         if engine is None or asking is None:
-            yield self._applied(Noticed(Notice("no_model")))
+            yield self._applied(core.Noticed(core.Notice("no_model")))
             return
         if not engine.done():
-            yield self._applied(StageStarted("engine"))
+            yield self._applied(core.StageStarted("engine"))
         while not engine.done():
             yield from self.background.drain()
             self.state.check()
             wait([engine], timeout=_POLL_SECONDS)
         yield from self._wait(asking)
 
-    def _rest(self, video: Future[None]) -> Iterator[AnalysisEvent]:
+    def _rest(self, video: Future[None]) -> Iterator[core.AnalysisEvent]:
         """Yield the report with the facts so far, then the remaining facts.
 
         If they can't be measured, a notice reports it: the answers are complete.
@@ -285,34 +266,34 @@ class _Run:
         yield from self._pending(video)
         try:
             yield from self._wait(video)
-        except Cancelled:
+        except core.Cancelled:
             raise
-        except AppError as error:
+        except core.AppError as error:
             if len(self.state.now.facts) == len(self.state.now.keyframes):
                 raise
-            yield self._applied(Noticed(facts_incomplete(error)))
+            yield self._applied(core.Noticed(facts_incomplete(error)))
 
-    def _pending(self, video: Future[None]) -> Iterator[AnalysisEvent]:
+    def _pending(self, video: Future[None]) -> Iterator[core.AnalysisEvent]:
         """Yield the report without the facts that are still being measured; nothing where all of them are."""
         if not video.done():
-            yield self._applied(StageStarted("facts", len(self.state.now.keyframes)))
-            yield Answered(self._report(Notice("facts_pending", level="info")))
+            yield self._applied(core.StageStarted("facts", len(self.state.now.keyframes)))
+            yield core.Answered(self._report(core.Notice("facts_pending", level="info")))
 
-    def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
+    def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[core.AnalysisEvent]:
         """Wait for both."""
         for part in (heard, digest):
             yield from self.background.until(part)
 
-    def _wait(self, future: Future[T]) -> Iterator[AnalysisEvent]:
+    def _wait(self, future: Future[T]) -> Iterator[core.AnalysisEvent]:
         yield from self.background.until(future)
         future.result()
 
-    def _merged_results(self) -> tuple[ChunkResult, ...]:
+    def _merged_results(self) -> tuple[core.ChunkResult, ...]:
         """Return the answers of this run and those of an earlier one that it has not replaced."""
         state = self.state.now
         return merge_answers(self.task.done, state.results, state.keyframes)
 
-    def _report(self, *notices: Notice, is_failed: bool = False) -> Analysis:
+    def _report(self, *notices: core.Notice, is_failed: bool = False) -> core.Analysis:
         """Build the report from what is known now; `notices` hold for this one only."""
         state, done = self.state.now.with_stage_timed(), self.task.done
         if is_failed:
@@ -321,7 +302,7 @@ class _Run:
             state,
             notices=(*state.notices, *notices),
             engine=(state.engine or done.engine) if state.results else state.engine,
-            header=ReportHeader(
+            header=core.ReportHeader(
                 id=self.task.job_id,
                 created=self.created,
                 request=self.request,

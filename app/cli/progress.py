@@ -14,35 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from app.core import (
-    Analysis,
-    AnalysisEvent,
-    AnalysisState,
-    Answered,
-    ChunkDone,
-    EngineProgress,
-    FactsMeasured,
-    Finding,
-    Finished,
-    KeyframesChosen,
-    Language,
-    Noticed,
-    StageStarted,
-    SurveyProgress,
-    clock,
-)
+from app import core
 from app.i18n import notice_text, t
 
 
 class Progress:
     """Listener of one analysis; `quiet` shows only notices."""
 
-    def __init__(self, language: Language, *, quiet: bool) -> None:
+    def __init__(self, language: core.Language, *, quiet: bool) -> None:
         self._language = language
         self._console = Console(stderr=True, highlight=False)
         self._bar = _bar(self._console, quiet=quiet)
         self._row = ProgressRow(self._bar, language)
-        self._state = AnalysisState()
+        self._state = core.AnalysisState()
         self._printed: set[int] = set()  # numbers of chunks
         self._is_whole_printed = False
 
@@ -59,20 +43,20 @@ class Progress:
         """Print a sentence above the bar."""
         self._console.print(escape(text))
 
-    def show(self, event: AnalysisEvent) -> None:
+    def show(self, event: core.AnalysisEvent) -> None:
         """Display one event."""
         self._row.show(event)
         self._state = self._state.apply(event)
         match event:
-            case KeyframesChosen(keyframes):
-                times = ", ".join(clock(frame.time_seconds) for frame in keyframes)
+            case core.KeyframesChosen(keyframes):
+                times = ", ".join(core.clock(frame.time_seconds) for frame in keyframes)
                 self._print(t("cli.keyframes", self._language, count=len(keyframes), times=times))
-            case ChunkDone(result) if result.number > 0:
+            case core.ChunkDone(result) if result.number > 0:
                 self._print_answers()
-            case Answered(analysis) | Finished(analysis) if not self._is_whole_printed:
+            case core.Answered(analysis) | core.Finished(analysis) if not self._is_whole_printed:
                 self._is_whole_printed = True
                 self._print_whole(analysis)
-            case Noticed(notice) if notice.level != "error":  # an error is printed once, at the end
+            case core.Noticed(notice) if notice.level != "error":  # an error is printed once, at the end
                 self.say(notice_text(notice, self._language))
             case _:
                 pass
@@ -93,23 +77,23 @@ class Progress:
                 for finding in (*answered[number].findings, *answered[number].overview):
                     self._print_finding(finding)
 
-    def _print_whole(self, analysis: Analysis) -> None:
+    def _print_whole(self, analysis: core.Analysis) -> None:
         """Print the title, the answer to the question and the summary of the chunks."""
         if analysis.title:
             self._print(analysis.title)
         for finding in (*analysis.reply, *(analysis.overview if analysis.summary else ())):
             self._print_finding(finding)
 
-    def _print_finding(self, finding: Finding) -> None:
+    def _print_finding(self, finding: core.Finding) -> None:
         cited = [frame for frame in self._state.keyframes if frame.number in finding.frames]
-        times = ", ".join(clock(frame.time_seconds) for frame in cited)
+        times = ", ".join(core.clock(frame.time_seconds) for frame in cited)
         self._print(f"{times}  {finding.text}" if times else finding.text)
 
 
 class BatchProgress:
     """Progress of several analyses: a row for each running one, one for all of them, and results above."""
 
-    def __init__(self, language: Language, total: int, *, quiet: bool) -> None:
+    def __init__(self, language: core.Language, total: int, *, quiet: bool) -> None:
         self._language = language
         self._bar = _bar(Console(stderr=True, highlight=False), quiet=quiet, redirects=False)
         self._whole = self._bar.add_task(t("cli.batch_progress", language), total=total)
@@ -145,29 +129,29 @@ class BatchProgress:
 class ProgressRow:
     """One analysis as a row with its stage, count and time left."""
 
-    def __init__(self, bar: Bar, language: Language, name: str = "") -> None:
+    def __init__(self, bar: Bar, language: core.Language, name: str = "") -> None:
         self._bar = bar
         self._language = language
         self._name = name
         self._stage = ""
         self._task = bar.add_task(self._described(""), total=None)
 
-    def show(self, event: AnalysisEvent) -> None:
+    def show(self, event: core.AnalysisEvent) -> None:
         """Display one event."""
         match event:
-            case StageStarted(stage, total):
+            case core.StageStarted(stage, total):
                 self._stage = stage
                 self.remove()  # a task's known total can't be unset
                 words = self._described(t(f"stage.{stage}", self._language))
                 self._task = self._bar.add_task(words, total=total)
-            case SurveyProgress(seconds, duration):
+            case core.SurveyProgress(seconds, duration):
                 self._bar.update(self._task, completed=int(seconds), total=duration and max(1, int(duration)))
-            case EngineProgress(phase, values) if self._stage == "engine":
+            case core.EngineProgress(phase, values) if self._stage == "engine":
                 words = t(f"engine.phase.{phase}", self._language, **values)
                 self._bar.update(self._task, description=self._described(words))
-            case ChunkDone(result) if result.number > 0:
+            case core.ChunkDone(result) if result.number > 0:
                 self._bar.advance(self._task)
-            case FactsMeasured() if self._stage == "facts":
+            case core.FactsMeasured() if self._stage == "facts":
                 self._bar.advance(self._task)
             case _:
                 pass

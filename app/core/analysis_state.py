@@ -7,39 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from app.core.domain import (
-    Analysis,
-    AnalysisEvent,
-    AnalysisRequest,
-    AnswerDelta,
-    Answered,
-    ChunkDone,
-    ChunkResult,
-    DecodeSummary,
-    EngineInfo,
-    EngineProgress,
-    EngineReady,
-    FactsMeasured,
-    FileHashed,
-    Finished,
-    FrameFacts,
-    Heard,
-    Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    Layout,
-    ModeChosen,
-    Notice,
-    Noticed,
-    OpeningChosen,
-    Planned,
-    Probed,
-    Stage,
-    StageStarted,
-    SurveyProgress,
-    Transcript,
-    VideoInfo,
-)
+from app.core import domain
 
 _LEAST_ETA_SECONDS = 0.5
 """Time of a stage before its speed is used for an estimate. Chosen by hand; not tuned."""
@@ -51,7 +19,7 @@ class ReportHeader:
 
     id: str
     created: str
-    request: AnalysisRequest
+    request: domain.AnalysisRequest
     app_version: str
     conditions: Mapping[str, str] = field(default_factory=dict)
     field_names: Mapping[str, str] = field(default_factory=dict)
@@ -78,23 +46,23 @@ class AnalysisState:
         header: Set once there is a report.
     """
 
-    video: VideoInfo | None = None
+    video: domain.VideoInfo | None = None
     sha256: str = ""
-    decode: DecodeSummary | None = None
-    found: tuple[Keyframe, ...] = ()
-    opening: tuple[Keyframe, ...] = ()
-    keyframes: tuple[Keyframe, ...] = ()
-    facts: tuple[FrameFacts, ...] = ()
-    transcript: Transcript | None = None
+    decode: domain.DecodeSummary | None = None
+    found: tuple[domain.Keyframe, ...] = ()
+    opening: tuple[domain.Keyframe, ...] = ()
+    keyframes: tuple[domain.Keyframe, ...] = ()
+    facts: tuple[domain.FrameFacts, ...] = ()
+    transcript: domain.Transcript | None = None
     is_heard: bool = False
-    engine: EngineInfo | None = None
-    engine_phase: EngineProgress | None = None
-    layout: Layout | None = None
-    modes: dict[int, ModeChosen] = field(default_factory=dict)
+    engine: domain.EngineInfo | None = None
+    engine_phase: domain.EngineProgress | None = None
+    layout: domain.Layout | None = None
+    modes: dict[int, domain.ModeChosen] = field(default_factory=dict)
     answers: dict[int, str] = field(default_factory=dict)
-    results: tuple[ChunkResult, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    stage: Stage | None = None
+    results: tuple[domain.ChunkResult, ...] = ()
+    notices: tuple[domain.Notice, ...] = ()
+    stage: domain.Stage | None = None
     step: int = 0
     total: int | None = None
     eta_seconds: float | None = None
@@ -104,16 +72,16 @@ class AnalysisState:
     header: ReportHeader | None = None
 
     @classmethod
-    def of(cls, analysis: Analysis) -> AnalysisState:
+    def of(cls, analysis: domain.Analysis) -> AnalysisState:
         """Build the state whose report is `analysis`."""
         return cls().with_report(analysis)
 
     @cached_property
-    def report(self) -> Analysis | None:
+    def report(self) -> domain.Analysis | None:
         """Return the report with everything that is known; None before there is one."""
         if not (self.header and self.video and self.decode):
             return None
-        return Analysis(
+        return domain.Analysis(
             id=self.header.id,
             created=self.header.created,
             request=self.header.request,
@@ -134,7 +102,7 @@ class AnalysisState:
             summary=None,
         ).with_results(self.results)
 
-    def with_report(self, analysis: Analysis) -> AnalysisState:
+    def with_report(self, analysis: domain.Analysis) -> AnalysisState:
         """Return the state with all that the report contains."""
         return replace(
             self,
@@ -169,51 +137,51 @@ class AnalysisState:
         seconds = round(self.seconds_by_stage.get(self.stage, 0.0) + now - self.stage_since, 3)
         return replace(self, seconds_by_stage={**self.seconds_by_stage, self.stage: seconds}, stage_since=now)
 
-    def apply(self, event: AnalysisEvent) -> AnalysisState:
+    def apply(self, event: domain.AnalysisEvent) -> AnalysisState:
         """Return the state after one more event."""
         match event:
-            case StageStarted(stage, total):
+            case domain.StageStarted(stage, total):
                 return self._begin(stage, total)
-            case Probed(video):
+            case domain.Probed(video):
                 return replace(self, video=video)
-            case FileHashed(sha256):
+            case domain.FileHashed(sha256):
                 return replace(self, sha256=sha256)
-            case SurveyProgress(seconds, duration):
+            case domain.SurveyProgress(seconds, duration):
                 return self._surveyed(seconds, duration) if self.stage == "survey" else self
-            case KeyframeFound(keyframe):
+            case domain.KeyframeFound(keyframe):
                 return replace(self, found=(*self.found, keyframe))
-            case OpeningChosen(keyframes):
+            case domain.OpeningChosen(keyframes):
                 return replace(self, opening=keyframes, keyframes=keyframes)
-            case KeyframesChosen(keyframes, decode):
+            case domain.KeyframesChosen(keyframes, decode):
                 chosen = replace(self, keyframes=keyframes, decode=decode, eta_seconds=None)
                 return chosen._noticed(decode.notices)
-            case FactsMeasured(facts):
+            case domain.FactsMeasured(facts):
                 by_number = {**{one.number: one for one in self.facts}, facts.number: facts}
                 known = tuple(by_number[number] for number in sorted(by_number))
                 return replace(self, facts=known)._stepped("facts", len(known))
-            case Heard(transcript):
+            case domain.Heard(transcript):
                 return replace(self, transcript=transcript, is_heard=True)
-            case EngineProgress():
+            case domain.EngineProgress():
                 return replace(self, engine_phase=event)
-            case EngineReady(engine):
+            case domain.EngineReady(engine):
                 return replace(self, engine=engine)
-            case Planned(layout):
+            case domain.Planned(layout):
                 return replace(self, layout=layout)
-            case ModeChosen(chunk):
+            case domain.ModeChosen(chunk):
                 return replace(self, modes={**self.modes, chunk: event})
-            case AnswerDelta(chunk, text, restart):
+            case domain.AnswerDelta(chunk, text, restart):
                 before = "" if restart else self.answers.get(chunk, "")
                 return replace(self, answers={**self.answers, chunk: before + text})
-            case ChunkDone(result):
+            case domain.ChunkDone(result):
                 return self._answered(result)
-            case Noticed(notice):
+            case domain.Noticed(notice):
                 return self._noticed((notice,))
-            case Answered(analysis):
+            case domain.Answered(analysis):
                 return replace(self.with_report(analysis), step=len(self.facts))
-            case Finished(analysis):
+            case domain.Finished(analysis):
                 return self.with_report(analysis)
 
-    def _begin(self, stage: Stage, total: int | None) -> AnalysisState:
+    def _begin(self, stage: domain.Stage, total: int | None) -> AnalysisState:
         is_same = stage == self.stage
         timed = self if is_same else self.with_stage_timed()
         return replace(
@@ -226,10 +194,10 @@ class AnalysisState:
             survey_since=None,
         )
 
-    def _noticed(self, notices: Iterable[Notice]) -> AnalysisState:
+    def _noticed(self, notices: Iterable[domain.Notice]) -> AnalysisState:
         return replace(self, notices=(*self.notices, *(one for one in notices if one not in self.notices)))
 
-    def _answered(self, result: ChunkResult) -> AnalysisState:
+    def _answered(self, result: domain.ChunkResult) -> AnalysisState:
         """Add an answer. Answers with other settings, and joins that rest on a replaced part, are dropped."""
         others = [one for one in self.results if one.number != result.number and one.settings == result.settings]
         is_part = result.number > 0
@@ -252,7 +220,7 @@ class AnalysisState:
         since, start = self.survey_since
         return replace(state, eta_seconds=_eta(since, seconds - start, duration - start if duration else None))
 
-    def _stepped(self, stage: Stage, step: int) -> AnalysisState:
+    def _stepped(self, stage: domain.Stage, step: int) -> AnalysisState:
         if self.stage != stage:
             return self
         return replace(self, step=step, eta_seconds=_eta(self.stage_since, step, self.total))
@@ -264,6 +232,6 @@ def _eta(since: float, done: float, total: float | None) -> float | None:
     return elapsed * (total - done) / done if total and 0 < done <= total and elapsed > _LEAST_ETA_SECONDS else None
 
 
-def in_order(results: Iterable[ChunkResult]) -> tuple[ChunkResult, ...]:
+def in_order(results: Iterable[domain.ChunkResult]) -> tuple[domain.ChunkResult, ...]:
     """Sort answers by their numbers: intermediate summaries, the summary, the parts."""
     return tuple(sorted(results, key=lambda result: result.number))

@@ -10,21 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from app import core
 from app.analysis import NO_EARLIER_RESULTS, Control, EarlierResults, Task
-from app.core import (
-    AnalysisEvent,
-    Answered,
-    AppError,
-    Cancelled,
-    ChunkDone,
-    Finished,
-    KeyframesChosen,
-    OpeningChosen,
-    Paused,
-    Planned,
-    StorageError,
-    as_app_error,
-)
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
@@ -32,7 +19,7 @@ from app.jobs.snapshot import Failure, JobSnapshot, State, final_state, result_t
 from app.store import Store
 
 log = logging.getLogger(__name__)
-Listener = Callable[[AnalysisEvent], None]
+Listener = Callable[[core.AnalysisEvent], None]
 _POLL_SECONDS = 1.0
 """How often a waiting worker checks for shutdown. Chosen by hand; not tuned."""
 
@@ -70,13 +57,13 @@ class Worker:
                 log.exception("job %s", live.job.id)
                 self.active.drop(live.job.id)
 
-    def end(self, live: ActiveJob, state: State, error: AppError | None) -> None:
+    def end(self, live: ActiveJob, state: State, error: core.AppError | None) -> None:
         """Persist the final state before publishing it; the job may restart from then on."""
         failure = Failure.of(error) if error else None
         job = replace(live.job.without_eta(), state=state, failure=failure)
         try:
             self.repository.save_or_remember(job, self.deduplicator.key_of_job(job) or live.same)
-        except AppError:
+        except core.AppError:
             log.exception("analysis %s could not be stored", job.id)
         if state != "cancelled":  # a caller that cancels waits for the end, but not for the library
             self.indexing.index(job)
@@ -86,7 +73,7 @@ class Worker:
         if state == "cancelled":
             self.indexing.index(job)
 
-    def stop(self, live: ActiveJob, error: AppError) -> None:
+    def stop(self, live: ActiveJob, error: core.AppError) -> None:
         """End a job that was cancelled. A report that exists is kept, without the missing facts."""
         if live.job.state == "measuring":
             self.active.change(live, lambda job: without_missing_facts(job, error))
@@ -104,19 +91,19 @@ class Worker:
                     self.repository.save(live.job, live.same)
                 self._process_events(live)
             self.end(live, final_state(live.job, None), None)
-        except Paused as error:
+        except core.Paused as error:
             self.end(live, "paused", error)
-        except Cancelled as error:
+        except core.Cancelled as error:
             if self.is_closing.is_set():
                 self._requeue_for_next_process(live)
             else:
                 self.stop(live, error)
-        except AppError as error:
+        except core.AppError as error:
             log.warning("analysis %s failed: %s", job_id, error)
             self.end(live, final_state(live.job, error), error)
         except Exception as error:
             log.exception("analysis %s failed", job_id)
-            self.end(live, "failed", as_app_error(error, self.log_path))
+            self.end(live, "failed", core.as_app_error(error, self.log_path))
 
     def _adopt_changed_settings(self, live: ActiveJob) -> None:
         """Adopt settings that changed while the job waited.
@@ -128,7 +115,7 @@ class Worker:
         if now == live.job.conditions:
             return
         if live.job.progress.results:
-            raise Paused
+            raise core.Paused
         self.active.change(live, lambda job: replace(job, conditions=now))
         live.same = self.deduplicator.key_of_request(live.job.request, now)
 
@@ -137,7 +124,7 @@ class Worker:
 
         If the store refuses, requests in flight are finished and kept in memory before the error is raised.
         """
-        refused: StorageError | None = None
+        refused: core.StorageError | None = None
         job = live.job
         task = Task(job.request, job.id, live.control, live.done, job.conditions)
         events = self.switcher.session.run(task)
@@ -149,10 +136,10 @@ class Worker:
                 try:
                     if refused is None:
                         self._store_event(live, event)
-                except StorageError as error:
+                except core.StorageError as error:
                     refused = error
                     live.control.pause.set()
-        except Paused:
+        except core.Paused:
             if refused is None:
                 raise
         finally:  # end requests in flight now, not when the generator is garbage-collected
@@ -161,23 +148,23 @@ class Worker:
         if refused:
             raise refused
 
-    def _store_event(self, live: ActiveJob, event: AnalysisEvent) -> None:
+    def _store_event(self, live: ActiveJob, event: core.AnalysisEvent) -> None:
         job_id = live.job.id
         match event:
-            case OpeningChosen(keyframes) | KeyframesChosen(keyframes):
+            case core.OpeningChosen(keyframes) | core.KeyframesChosen(keyframes):
                 self.store.save_frames(job_id, ((frame.number, frame.jpeg) for frame in keyframes))
                 live.same = live.same or self.deduplicator.key_of_request(live.job.request, live.job.conditions)
                 self.repository.save(live.job, live.same)
-            case ChunkDone(result):
+            case core.ChunkDone(result):
                 self.store.save_result(job_id, result.number, result_to_text(result))
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
-            case Planned():
+            case core.Planned():
                 self.repository.save(live.job, live.same)
-            case Answered() | Finished():
+            case core.Answered() | core.Finished():
                 live.same = self.deduplicator.key_of_job(live.job) or live.same
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
                 self.repository.save(live.job, live.same)
-                if isinstance(event, Answered):
+                if isinstance(event, core.Answered):
                     self.indexing.index(live.job)
             case _:
                 pass

@@ -11,21 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from app.core import (
-    AppError,
-    ContextExceeded,
-    EngineBrokeOff,
-    EngineBusy,
-    EngineError,
-    EngineTimeout,
-    FormatRefused,
-    ImageRejected,
-    ModelNotFound,
-    Notice,
-    PicturesRefused,
-    match_failure,
-    redact,
-)
+from app import core
 
 # Messages of engines whose model or server accepts no images. Each one was observed from the engine named.
 _REFUSALS = re.compile(
@@ -65,7 +51,7 @@ _LONGEST, _MOST_READ = 500, 20_000
 """Characters of a message that are shown, and that are searched for secrets. Chosen by hand; not tuned."""
 
 
-class TooManyPictures(EngineError):
+class TooManyPictures(core.EngineError):
     """The engine accepts at most `limit` (>= 1) images in a request: send smaller chunks."""
 
     def __init__(self, limit: int) -> None:
@@ -73,7 +59,7 @@ class TooManyPictures(EngineError):
         self.limit = limit
 
 
-def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = "") -> AppError:
+def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = "") -> core.AppError:
     """Map an HTTP answer whose status is not 200 to an error; API keys in its text are redacted.
 
     Args:
@@ -83,7 +69,7 @@ def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = 
         model: Name of the model that got the request; with it, known failure patterns are recognized.
     """
     if status in _REDIRECTS and (target := headers.get("Location")):
-        return EngineError("engine_redirects", status=status, target=redact(target)[:_LONGEST])
+        return core.EngineError("engine_redirects", status=status, target=core.redact(target)[:_LONGEST])
     try:
         body = json.loads(text)
     except ValueError:
@@ -91,62 +77,62 @@ def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = 
     error = body.get("error", body) if isinstance(body, dict) else body  # engines nest it differently
     param = error.get("param") if isinstance(error, dict) else None
     mapped = refusal_of(status, _message(error) or f"HTTP {status}", param, model=model)
-    if isinstance(mapped, EngineBusy):
+    if isinstance(mapped, core.EngineBusy):
         mapped.wait_seconds = retry_after(headers.get("Retry-After"))
     return mapped
 
 
-def refusal_in_stream(error: object, *, model: str = "") -> AppError:
+def refusal_in_stream(error: object, *, model: str = "") -> core.AppError:
     """Map an error event of a stream to an error; in transformers the event is a plain string."""
     return refusal_of(500, _message(error) or _UNSAID, model=model)
 
 
-def refusal_of(status: int, message: str, param: str | None = None, *, model: str = "") -> AppError:
+def refusal_of(status: int, message: str, param: str | None = None, *, model: str = "") -> core.AppError:
     """Map the status and message of an HTTP answer to an error; `param` and `model` refine it."""
     too_many = _TOO_MANY.search(message)
     if too_many and int(too_many[1]) > 0:
         return TooManyPictures(int(too_many[1]))
     if _REFUSALS.search(message):
-        return PicturesRefused("pictures_refused", reason=message)
+        return core.PicturesRefused("pictures_refused", reason=message)
     if _BAD_IMAGE.search(message):
-        return ImageRejected("image_rejected", reason=message)
+        return core.ImageRejected("image_rejected", reason=message)
     if status in (400, 413, 422) and (param == "input_tokens" or _CONTEXT.search(message)):
-        return ContextExceeded("context_exceeded", reason=message)
+        return core.ContextExceeded("context_exceeded", reason=message)
     if status in (400, 404, 422, 501) and _FORMAT.search(message):
-        return FormatRefused("engine_refused", status=status, reason=message)
+        return core.FormatRefused("engine_refused", status=status, reason=message)
     if status in (429, 503):
-        return EngineBusy("engine_busy", status=status, reason=message)
+        return core.EngineBusy("engine_busy", status=status, reason=message)
     if status in (401, 403):
-        return EngineError("engine_key_rejected", status=status, reason=message)
+        return core.EngineError("engine_key_rejected", status=status, reason=message)
     if status == 404 and _NO_SUCH_PATH.fullmatch(message):
-        return EngineError("engine_path_unknown", status=status, reason=message)
+        return core.EngineError("engine_path_unknown", status=status, reason=message)
     if status == 404:
-        return ModelNotFound("model_not_served", reason=message)
-    known = match_failure(message, model) if status >= 500 and model else None
-    return known or EngineError("engine_refused", status=status, reason=message)
+        return core.ModelNotFound("model_not_served", reason=message)
+    known = core.match_failure(message, model) if status >= 500 and model else None
+    return known or core.EngineError("engine_refused", status=status, reason=message)
 
 
-def engine_error(error: Exception, *, base_url: str, model: str = "") -> AppError | None:
+def engine_error(error: Exception, *, base_url: str, model: str = "") -> core.AppError | None:
     """Map an exception of a client library to an AppError; None means that it is a bug of this program."""
-    if isinstance(error, AppError):
+    if isinstance(error, core.AppError):
         return error
     libraries = {base.__module__.partition(".")[0] for base in type(error).__mro__}
     if "openai" in libraries:
         return _openai_error(error, base_url=base_url, model=model)
     if isinstance(error, TimeoutError) or (libraries & _LIBRARIES and "Timeout" in type(error).__name__):
-        return EngineTimeout("engine_timeout", base_url=base_url)
+        return core.EngineTimeout("engine_timeout", base_url=base_url)
     if libraries & _LIBRARIES:
-        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
+        return core.EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
     return None
 
 
-def _openai_error(error: Exception, *, base_url: str, model: str) -> AppError | None:
+def _openai_error(error: Exception, *, base_url: str, model: str) -> core.AppError | None:
     import openai  # its exception exists, so it is imported
 
     if isinstance(error, openai.APITimeoutError):
-        return EngineTimeout("engine_timeout", base_url=base_url)
+        return core.EngineTimeout("engine_timeout", base_url=base_url)
     if isinstance(error, openai.APIConnectionError):
-        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
+        return core.EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
     if isinstance(error, openai.APIStatusError):
         return refused(error.status_code, error.response.headers, error.response.text, model=model)
     if isinstance(error, openai.APIError):  # an error event
@@ -158,7 +144,7 @@ def _reason(error: BaseException) -> str:
     """Return the message of the first cause; those of the libraries above it say only that there was an error."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return redact(str(error)) or type(error).__name__
+    return core.redact(str(error)) or type(error).__name__
 
 
 def retry_after(header: str | None) -> float | None:
@@ -177,9 +163,9 @@ def retry_after(header: str | None) -> float | None:
 
 def _message(error: object) -> str:
     message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-    return redact(str(message or "")[:_MOST_READ])[:_LONGEST]
+    return core.redact(str(message or "")[:_MOST_READ])[:_LONGEST]
 
 
-def fallback_notice(reason: Notice) -> Notice:
+def fallback_notice(reason: core.Notice) -> core.Notice:
     """Build the notice for page, log and report that images are not used: ⚠️ Messages 格式不支持，使用文本模式."""
-    return Notice("text_mode", {"reason": reason})
+    return core.Notice("text_mode", {"reason": reason})

@@ -7,30 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from app import models
 from app.core import GIB, Language
 from app.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
-from app.models import (
-    USABLE,
-    CatalogueEntry,
-    Device,
-    GpuCard,
-    MemoryNeed,
-    ProcessorRates,
-    Proposal,
-    Shape,
-    SpeedEstimate,
-    estimate_need,
-    estimate_rates,
-    estimate_work,
-    find_card,
-    fit_rates,
-    parse_plan,
-    parse_run,
-    propose_for_cards,
-    propose_for_cpu,
-    reference,
-)
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Sizes in which cards are sold."""
@@ -50,13 +30,13 @@ class HardwareProfile:
     """
 
     key: str
-    card: GpuCard | None
+    card: models.GpuCard | None
     cards: int = 1
     memory_gib: float = 0
-    speed: ProcessorRates | None = None
+    speed: models.ProcessorRates | None = None
 
     @property
-    def device(self) -> Device:
+    def device(self) -> models.Device:
         """Return the kind of device that computes."""
         return "gpu" if self.card else "cpu"
 
@@ -65,13 +45,13 @@ class HardwareProfile:
         """Return the memory of one card, or of the whole machine on a CPU."""
         return int((self.card.memory_gib if self.card else self.memory_gib) * GIB)
 
-    def proposals(self, entries: Sequence[CatalogueEntry]) -> tuple[Proposal, ...]:
+    def proposals(self, entries: Sequence[models.CatalogueEntry]) -> tuple[models.Proposal, ...]:
         """List the models that run on this hardware, the best first."""
         if self.card is None:
-            return propose_for_cpu(self.memory_gib, entries, speed=self.speed)
-        return propose_for_cards(self.card, entries, cards=self.cards)
+            return models.propose_for_cpu(self.memory_gib, entries, speed=self.speed)
+        return models.propose_for_cards(self.card, entries, cards=self.cards)
 
-    def need(self, shape: Shape, arguments: Mapping[str, Any]) -> MemoryNeed:
+    def need(self, shape: models.Shape, arguments: Mapping[str, Any]) -> models.MemoryNeed:
         """Return the memory that a model served with these vLLM arguments needs on this hardware.
 
         Args:
@@ -79,25 +59,29 @@ class HardwareProfile:
             arguments: vLLM arguments; `gpu_memory_utilization` is the share of a card that may be used.
         """
         share = arguments.get("gpu_memory_utilization") if self.card else None
-        usable = float(share) if isinstance(share, int | float) else USABLE
-        return estimate_need(shape, parse_plan(arguments, device=self.device), self.bytes_each, usable=usable)
+        usable = float(share) if isinstance(share, int | float) else models.USABLE
+        return models.estimate_need(
+            shape, models.parse_plan(arguments, device=self.device), self.bytes_each, usable=usable
+        )
 
-    def pace(self, entry: CatalogueEntry) -> SpeedEstimate | None:
+    def pace(self, entry: models.CatalogueEntry) -> models.SpeedEstimate | None:
         """Return the estimated throughput of a model here, whether or not it fits; None on cards (no estimates)."""
         if self.card is not None:
             return None
         found = self.proposals((entry,))
         if found:
             return found[0].pace
-        return (self.speed or reference()).pace(estimate_work(entry.shape, parse_plan({}, device="cpu")))
+        return (self.speed or models.reference()).pace(
+            models.estimate_work(entry.shape, models.parse_plan({}, device="cpu"))
+        )
 
     def with_measured_speed(
-        self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, CatalogueEntry]
+        self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, models.CatalogueEntry]
     ) -> HardwareProfile:
         """Return the profile with the processor speed that benchmarks on this machine have measured."""
         known = [one for one in trials if (one.get("device"), one.get("machine")) == ("cpu", cpu_name())]
-        runs = [parse_run(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
-        return replace(self, speed=fit_rates((run for run in runs if run), self.speed or reference()))
+        runs = [models.parse_run(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
+        return replace(self, speed=models.fit_rates((run for run in runs if run), self.speed or models.reference()))
 
     def words(self, language: Language) -> str:
         """Return a description for the user."""
@@ -118,7 +102,7 @@ def here() -> HardwareProfile:
     return build_profile(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)
 
 
-def build_profile(cards: Iterable[tuple[float, str]], device: Device, memory_gib: float) -> HardwareProfile:
+def build_profile(cards: Iterable[tuple[float, str]], device: models.Device, memory_gib: float) -> HardwareProfile:
     """Return the profile of this machine for these cards.
 
     Args:
@@ -130,17 +114,17 @@ def build_profile(cards: Iterable[tuple[float, str]], device: Device, memory_gib
     if not found or device == "cpu":
         return HardwareProfile("here", None, memory_gib=memory_gib, speed=speed_here())
     least_gib, name = found[0]
-    return HardwareProfile("here", find_card(name, least_gib), len(found))
+    return HardwareProfile("here", models.find_card(name, least_gib), len(found))
 
 
-def speed_here() -> ProcessorRates:
+def speed_here() -> models.ProcessorRates:
     """Return the speed of this processor as estimated without a benchmark."""
-    return estimate_rates(cpu_flags(), cpu_cores())
+    return models.estimate_rates(cpu_flags(), cpu_cores())
 
 
 def all_profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
     """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
-    places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
+    places = [ours, *(HardwareProfile(f"{gib} GB", models.GpuCard(gib)) for gib in _USUAL_GIB)]
     if ours.card:
         places.append(HardwareProfile("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
     return {place.key: place for place in places}

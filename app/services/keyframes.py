@@ -7,20 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
+from app import core
 from app.analysis import open_extraction_cache
 from app.analysis.planning import time_parsing
 from app.config import Settings
-from app.core import (
-    MOST_FRAMES,
-    AnalysisRequest,
-    ConfigError,
-    KeyframesChosen,
-    Probed,
-    Selection,
-    Strategy,
-    VideoEvent,
-    VideoInfo,
-)
 from app.video import ExtractOptions
 
 T = TypeVar("T")
@@ -44,8 +34,8 @@ def parse_frames(text: str) -> int:
     if text == "fit":
         return FIT
     number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= MOST_FRAMES:
-        raise ConfigError("frames_wrong", given=text, most=MOST_FRAMES)
+    if not 1 <= number <= core.MOST_FRAMES:
+        raise core.ConfigError("frames_wrong", given=text, most=core.MOST_FRAMES)
     return number
 
 
@@ -57,7 +47,7 @@ def parse_interval(text: str) -> float:
     """
     length = parse_seconds(text)
     if not length:
-        raise ConfigError("interval_empty", given=text)
+        raise core.ConfigError("interval_empty", given=text)
     return length
 
 
@@ -75,18 +65,18 @@ def _parse(read: Callable[[str], T], text: str) -> T:
     try:
         return read(text)
     except ValueError as error:
-        raise ConfigError("time_unreadable", given=text) from error
+        raise core.ConfigError("time_unreadable", given=text) from error
 
 
 def build_selection(
     *,
-    strategy: Strategy | None,
+    strategy: core.Strategy | None,
     every: float | None,
     at: Sequence[float],
     start: float,
     end: float | None,
     spelling: Spelling,
-) -> Selection:
+) -> core.Selection:
     """Build the selection; `every` or `at` imply their strategy.
 
     Args:
@@ -100,26 +90,26 @@ def build_selection(
     Raises:
         ConfigError: Options contradict each other, or one is missing.
     """
-    implied: Strategy = "times" if at else "every" if every else "auto"
+    implied: core.Strategy = "times" if at else "every" if every else "auto"
     strategy = strategy or implied
-    if strategy not in get_args(Strategy):
-        allowed = ", ".join(get_args(Strategy))
-        raise ConfigError("setting_choice", key=spelling("strategy", None), value=strategy, allowed=allowed)
+    if strategy not in get_args(core.Strategy):
+        allowed = ", ".join(get_args(core.Strategy))
+        raise core.ConfigError("setting_choice", key=spelling("strategy", None), value=strategy, allowed=allowed)
     if strategy == "every" and not every:
-        raise ConfigError("option_missing", strategy=strategy, option=spelling("every", 5))
+        raise core.ConfigError("option_missing", strategy=strategy, option=spelling("every", 5))
     if strategy == "times" and not at:
-        raise ConfigError("option_missing", strategy=strategy, option=spelling("at", (1.5, 3, 7.25)))
+        raise core.ConfigError("option_missing", strategy=strategy, option=spelling("at", (1.5, 3, 7.25)))
     for name, value, owner in (("every", every, "every"), ("at", at, "times")):
         if value and strategy != owner:
             option, setting = spelling(name, None), spelling("strategy", owner)
-            raise ConfigError("option_unused", option=option, strategy=strategy, setting=setting)
+            raise core.ConfigError("option_unused", option=option, strategy=strategy, setting=setting)
     if end is not None and end <= start:
         names = {"start_option": spelling("start", None), "end_option": spelling("end", None)}
-        raise ConfigError("range_reversed", start=f"{start:g}", end=f"{end:g}", **names)
-    return Selection(strategy, every, tuple(at), start, end)
+        raise core.ConfigError("range_reversed", start=f"{start:g}", end=f"{end:g}", **names)
+    return core.Selection(strategy, every, tuple(at), start, end)
 
 
-def frame_limit(frames: int | None, strategy: Strategy, usual: int, fit: Callable[[], int]) -> int:
+def frame_limit(frames: int | None, strategy: core.Strategy, usual: int, fit: Callable[[], int]) -> int:
     """Return the maximum number of frames.
 
     Args:
@@ -143,14 +133,14 @@ def frames_that_fit(settings: Settings, path: Path) -> int:
     from app.services import open_planner
     from app.video import probe
 
-    request = AnalysisRequest(path)
+    request = core.AnalysisRequest(path)
     template = built_in()[request.template]
     return open_planner(settings).held_frames(probe(path), request, template)
 
 
 def open_events(
-    settings: Settings, path: Path, frames: int, selection: Selection, cancel: threading.Event | None
-) -> tuple[Iterator[VideoEvent], bool]:
+    settings: Settings, path: Path, frames: int, selection: core.Selection, cancel: threading.Event | None
+) -> tuple[Iterator[core.VideoEvent], bool]:
     """Return the events of choosing keyframes, and whether they are cached; a video is decoded as they are consumed.
 
     Raises:
@@ -162,7 +152,9 @@ def open_events(
     return (cache.make(path, options, cancel), False) if known is None else (iter(known), True)
 
 
-def consume(events: Iterable[VideoEvent], show: Callable[[VideoEvent], None]) -> tuple[VideoInfo, KeyframesChosen]:
+def consume(
+    events: Iterable[core.VideoEvent], show: Callable[[core.VideoEvent], None]
+) -> tuple[core.VideoInfo, core.KeyframesChosen]:
     """Return the video and its keyframes; all other events are passed to `show`.
 
     Raises:
@@ -172,9 +164,9 @@ def consume(events: Iterable[VideoEvent], show: Callable[[VideoEvent], None]) ->
     video, chosen = None, None
     for event in events:
         match event:
-            case Probed():
+            case core.Probed():
                 video = event.video
-            case KeyframesChosen():
+            case core.KeyframesChosen():
                 chosen = event
             case _:
                 show(event)

@@ -14,35 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app import engine as engines
+from app import models
 from app.analysis.planning import benchmark_result
 from app.config import Settings
 from app.core import AppError, EngineError, EngineProgress, Language, ProgressListener, gib_number
-from app.engine import (
-    LOCAL_HOSTS,
-    Engine,
-    GpuReader,
-    NoAnswer,
-    RemoteEngine,
-    cpu_name,
-    free_memory_bytes,
-    get_json,
-    installed_vllm,
-    normal_base_url,
-    resolve_model,
-    served_models,
-)
 from app.i18n import LANGUAGES, notice_text, t
-from app.models import (
-    Device,
-    Proposal,
-    SpeedEstimate,
-    check_entry,
-    estimate_memory,
-    format_of,
-    load,
-    parse_plan,
-    read_shape,
-)
 from app.services.engine_session import pass_on, usual_side
 from app.store import BenchmarkStore, Measured, checks, trials
 
@@ -64,33 +41,33 @@ class RemoteEngineReport:
 # ---- benchmarks ------------------------------------------------------------------------------------------------------
 
 
-def check_proposal(proposal: Proposal) -> None:
+def check_proposal(proposal: models.Proposal) -> None:
     """Raise an AppError if the model cannot be benchmarked on this machine."""
-    check_entry(proposal.entry)
-    if installed_vllm() is None:
+    models.check_entry(proposal.entry)
+    if engines.installed_vllm() is None:
         raise EngineError("vllm_not_installed", model=proposal.entry.id)
 
 
-def needed_bytes(proposal: Proposal, arguments: Mapping[str, Any]) -> int:
+def needed_bytes(proposal: models.Proposal, arguments: Mapping[str, Any]) -> int:
     """Return the bytes that a benchmark takes of the fullest card, or of the memory.
 
     Args:
         proposal: The proposed model and arguments.
         arguments: vLLM arguments that override those of the proposal.
     """
-    plan = parse_plan(
+    plan = models.parse_plan(
         benchmark_result.benchmark_settings(proposal, arguments),
         device=proposal.plan.device,
         sequences=benchmark_result.REQUESTS,
     )
-    return estimate_memory(proposal.entry.shape, plan).card_bytes
+    return models.estimate_memory(proposal.entry.shape, plan).card_bytes
 
 
 def free_bytes() -> int:
     """Return the bytes that are free now: of the memory on a CPU, else of the card with the least left."""
-    if (installed_vllm() or ("cpu", ""))[0] == "cpu":
-        return free_memory_bytes()
-    reader = GpuReader()
+    if (engines.installed_vllm() or ("cpu", ""))[0] == "cpu":
+        return engines.free_memory_bytes()
+    reader = engines.GpuReader()
     cards = [one for one in reader().cards if one.memory_bytes]
     reader.close()
     return min(((one.memory_bytes or 0) - (one.memory_used_bytes or 0) for one in cards), default=0)
@@ -102,7 +79,7 @@ def fits_beside(needed: int) -> bool:
 
 
 def try_model(
-    proposal: Proposal,
+    proposal: models.Proposal,
     arguments: Mapping[str, Any],
     settings: Settings,
     on_progress: ProgressListener,
@@ -140,7 +117,7 @@ def try_model(
 
 def check_sight(
     settings: Settings,
-    engine: Engine,
+    engine: engines.Engine,
     size: tuple[int, int] | None,
     language: Language,
     on_progress: ProgressListener,
@@ -196,10 +173,10 @@ def result_text(seen: Measured, language: Language) -> str:
     return t("vision_check.result", language, order=order, **figures)
 
 
-def latest_trials(data_dir: Path, device: Device) -> dict[str, Measured]:
+def latest_trials(data_dir: Path, device: models.Device) -> dict[str, Measured]:
     """Get the latest benchmark of each model on this machine by the model's id."""
     kept = trials(data_dir).matching(device=device)
-    return {str(one["model"]): one for one in kept if device == "gpu" or one.get("machine") == cpu_name()}
+    return {str(one["model"]): one for one in kept if device == "gpu" or one.get("machine") == engines.cpu_name()}
 
 
 def pace_text(trial: Measured, language: Language) -> str:
@@ -213,7 +190,7 @@ def pace_text(trial: Measured, language: Language) -> str:
     return t("models.page.measured", language, gib=gib, pace=pace, each=f"{found.frames[0].each_seconds:.1f}")
 
 
-def speed_text(pace: SpeedEstimate | None, sees: bool, measured: Measured | None, language: Language) -> str:
+def speed_text(pace: models.SpeedEstimate | None, sees: bool, measured: Measured | None, language: Language) -> str:
     """Describe the throughput of a model: measured here, else estimated; "" if neither is known."""
     measured_text = pace_text(measured, language) if measured else ""
     if measured_text or pace is None:
@@ -227,7 +204,7 @@ def engine_of(settings: Settings) -> dict[str, str]:
     """Return the subject of a vision check: the model, its engine, and its number format ("" if unknown)."""
     if settings.base_url:
         return {"model": settings.asked_model, "engine": settings.base_url, "format": ""}
-    version = (installed_vllm() or ("", ""))[1] if settings.engine == "vllm" else ""
+    version = (engines.installed_vllm() or ("", ""))[1] if settings.engine == "vllm" else ""
     engine = f"{settings.engine} {version}".strip()
     return {"model": settings.model_path, "engine": engine, "format": _format(settings)}
 
@@ -240,13 +217,13 @@ def usual_size(settings: Settings) -> tuple[int, int]:
 
 def _format(settings: Settings) -> str:
     try:
-        folder = resolve_model(settings.model_path).folder
-        shape = read_shape(json.loads((folder / "config.json").read_text("utf-8-sig"))) if folder else None
-        shape = shape or load(settings.data_dir / "models").find(settings.model_path).entry.shape
+        folder = engines.resolve_model(settings.model_path).folder
+        shape = models.read_shape(json.loads((folder / "config.json").read_text("utf-8-sig"))) if folder else None
+        shape = shape or models.load(settings.data_dir / "models").find(settings.model_path).entry.shape
     except (AppError, OSError, ValueError):
         return ""
-    chosen = parse_plan(settings.vllm_config).format if settings.engine == "vllm" else None
-    return chosen if chosen and shape.quantisation is None else format_of(shape).key
+    chosen = models.parse_plan(settings.vllm_config).format if settings.engine == "vllm" else None
+    return chosen if chosen and shape.quantisation is None else models.format_of(shape).key
 
 
 # ---- remote engines --------------------------------------------------------------------------------------------------
@@ -262,7 +239,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     from app.llm.vision_check import prove_sight
 
     api_key, model = settings.api_key, settings.asked_model
-    endpoint = RemoteEngine(settings.base_url, api_key, model).ensure_ready(on_progress, cancel)
+    endpoint = engines.RemoteEngine(settings.base_url, api_key, model).ensure_ready(on_progress, cancel)
     on_progress(EngineProgress("probing_vision"))
     chat = connect(endpoint.base_url, api_key=api_key, model=endpoint.model, timeout_seconds=_CALL_SECONDS)
     sight = prove_sight(chat, cancel=cancel)
@@ -270,11 +247,13 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
 
 
 def _served(base_url: str, api_key: str) -> tuple[str, ...]:
-    url = normal_base_url(base_url)
-    local = urlsplit(url).hostname in LOCAL_HOSTS
+    url = engines.normal_base_url(base_url)
+    local = urlsplit(url).hostname in engines.LOCAL_HOSTS
     try:
-        return tuple(served_models(get_json(f"{url}/models", api_key=api_key, timeout_seconds=10.0, local=local)))
-    except NoAnswer:  # it answers for a model without listing any
+        return tuple(
+            engines.served_models(engines.get_json(f"{url}/models", api_key=api_key, timeout_seconds=10.0, local=local))
+        )
+    except engines.NoAnswer:  # it answers for a model without listing any
         return ()
 
 

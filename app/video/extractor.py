@@ -15,25 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from app.core import (
-    Cancelled,
-    DecodeError,
-    DecodeSummary,
-    FactsMeasured,
-    Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    Language,
-    Notice,
-    Noticed,
-    Probed,
-    ScreenText,
-    SoundPiece,
-    Transcript,
-    VideoEvent,
-    VideoInfo,
-    readable,
-)
+from app import core
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.options import ExtractOptions
 from app.video.keyframes.strategies import Fetched, Known, in_shots, wishes_of, with_damaged
@@ -43,11 +25,11 @@ from app.video.worker_pool import DecoderWorker
 _log = logging.getLogger(__name__)
 _PROBE_SECONDS = 60
 """A probe can't be cancelled, so it ends by itself; decoding one frame takes well under a second."""
-Texts = Mapping[str, tuple[ScreenText, ...]]
+Texts = Mapping[str, tuple[core.ScreenText, ...]]
 _NO_TEXTS: Texts = {}
 
 
-def probe(path: Path) -> VideoInfo:
+def probe(path: Path) -> core.VideoInfo:
     """Return the metadata of a video, after decoding one frame of it.
 
     Raises:
@@ -60,9 +42,9 @@ def probe(path: Path) -> VideoInfo:
     timer.start()
     try:
         with DecoderWorker("probe", path) as child:
-            return cast(Probed, next(child.events(too_long))).video
-    except Cancelled as error:
-        raise DecodeError("video_probe_timeout", name=printable(path.name), seconds=_PROBE_SECONDS) from error
+            return cast(core.Probed, next(child.events(too_long))).video
+    except core.Cancelled as error:
+        raise core.DecodeError("video_probe_timeout", name=printable(path.name), seconds=_PROBE_SECONDS) from error
     finally:
         timer.cancel()
 
@@ -74,7 +56,7 @@ def extract(
     texts: Texts = _NO_TEXTS,
     on_known: Callable[[Known], None] | None = None,
     cancel: threading.Event | None = None,
-) -> Iterator[VideoEvent]:
+) -> Iterator[core.VideoEvent]:
     """Survey the video once and yield its events; closing the iterator ends the work.
 
     Yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen, then FactsMeasured for each of its
@@ -95,7 +77,7 @@ def extract(
     """
     check_file(path)
     with DecoderWorker("extract", path, have_text=list(texts), options=options.to_json()) as child:
-        events = cast(Iterator[VideoEvent | Known], child.events(cancel))
+        events = cast(Iterator[core.VideoEvent | Known], child.events(cancel))
         yield from _with_texts(_without_known(events, on_known), texts)
 
 
@@ -106,7 +88,7 @@ def extract_named(
     *,
     texts: Texts = _NO_TEXTS,
     cancel: threading.Event | None = None,
-) -> Iterator[VideoEvent]:
+) -> Iterator[core.VideoEvent]:
     """Yield the events of `extract` without another survey: only the wanted frames are decoded.
 
     For a selection of a whole video by any strategy but "auto". There is no progress and no OpeningChosen.
@@ -124,16 +106,16 @@ def extract_named(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    wishes, decode = wishes_of(known, options, readable(path.name))
+    wishes, decode = wishes_of(known, options, core.readable(path.name))
     wanted = {"wishes": [(wish.time_seconds, wish.reason) for wish in wishes], "edges": known.edges}
     with DecoderWorker("named", path, have_text=list(texts), options=options.to_json(), **wanted) as child:
-        events = cast(Iterator[VideoEvent | Fetched], child.events(cancel))
+        events = cast(Iterator[core.VideoEvent | Fetched], child.events(cancel))
         yield from _with_texts((_placed(event, decode, known) for event in events), texts)
 
 
 def _without_known(
-    events: Iterator[VideoEvent | Known], on_known: Callable[[Known], None] | None
-) -> Iterator[VideoEvent]:
+    events: Iterator[core.VideoEvent | Known], on_known: Callable[[Known], None] | None
+) -> Iterator[core.VideoEvent]:
     for event in events:
         if not isinstance(event, Known):
             yield event
@@ -141,31 +123,31 @@ def _without_known(
             on_known(event)
 
 
-def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) -> VideoEvent:
+def _placed(event: core.VideoEvent | Fetched, decode: core.DecodeSummary, known: Known) -> core.VideoEvent:
     if not isinstance(event, Fetched):
         return event
     keyframes = in_shots(event.keyframes, decode.shots)
-    return KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
+    return core.KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
 
 
-def _with_texts(events: Iterator[VideoEvent], texts: Texts) -> Iterator[VideoEvent]:
+def _with_texts(events: Iterator[core.VideoEvent], texts: Texts) -> Iterator[core.VideoEvent]:
     """Forward the events, with the texts that were not read again added to the facts."""
     keys: dict[int, str] = {}
     for event in events:
-        if isinstance(event, KeyframesChosen) and texts:
+        if isinstance(event, core.KeyframesChosen) and texts:
             keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}
-        if isinstance(event, FactsMeasured) and (known := texts.get(keys.get(event.facts.number, ""))):
-            event = FactsMeasured(replace(event.facts, texts=known))
+        if isinstance(event, core.FactsMeasured) and (known := texts.get(keys.get(event.facts.number, ""))):
+            event = core.FactsMeasured(replace(event.facts, texts=known))
         yield event
 
 
 def full_pictures(
     path: Path,
-    keyframes: Sequence[Keyframe],
+    keyframes: Sequence[core.Keyframe],
     *,
-    on_other: Callable[[Keyframe], None] = lambda _: None,
+    on_other: Callable[[core.Keyframe], None] = lambda _: None,
     cancel: threading.Event | None = None,
-) -> Iterator[Keyframe]:
+) -> Iterator[core.Keyframe]:
     """Yield the keyframes in time order, with their pictures at full resolution and upright.
 
     Only the necessary frames are decoded. Where a seek leads to another picture than the one that was chosen, the file
@@ -204,22 +186,22 @@ def full_pictures(
 
 
 def _full_pictures(
-    path: Path, keyframes: Collection[Keyframe], *, seeks: bool, cancel: threading.Event | None
-) -> Generator[Keyframe, None, None]:
+    path: Path, keyframes: Collection[core.Keyframe], *, seeks: bool, cancel: threading.Event | None
+) -> Generator[core.Keyframe, None, None]:
     """Yield a picture at full resolution for each keyframe."""
     times = [one.time_seconds for one in keyframes]
     with DecoderWorker("pictures", path, times_seconds=times, seeks=seeks) as child:
-        found = (event.keyframe for event in child.events(cancel) if isinstance(event, KeyframeFound))
+        found = (event.keyframe for event in child.events(cancel) if isinstance(event, core.KeyframeFound))
         yield from (full for _, full in zip(times, found, strict=True))
 
 
-def _enlarged(keyframe: Keyframe, full: Keyframe) -> Keyframe:
+def _enlarged(keyframe: core.Keyframe, full: core.Keyframe) -> core.Keyframe:
     return replace(keyframe, width=full.width, height=full.height, jpeg=full.jpeg)
 
 
 def sound_pieces(
     path: Path, *, start_seconds: float = 0.0, end_seconds: float | None = None, cancel: threading.Event | None = None
-) -> Generator[SoundPiece, None, None]:
+) -> Generator[core.SoundPiece, None, None]:
     """Yield the sound of [start_seconds, end_seconds) in time order, in pieces of at most 30 s, cut at quiet places.
 
     Times count from the first displayed picture. Silence is left out, so a silent video yields nothing, and neither
@@ -232,17 +214,17 @@ def sound_pieces(
     """
     check_file(path)
     with DecoderWorker("sound", path, start_seconds=start_seconds, end_seconds=end_seconds) as child:
-        yield from (event for event in child.events(cancel) if isinstance(event, SoundPiece))
+        yield from (event for event in child.events(cancel) if isinstance(event, core.SoundPiece))
 
 
-def may_have_subtitles(video: VideoInfo) -> bool:
+def may_have_subtitles(video: core.VideoInfo) -> bool:
     """Return whether there may be subtitles: a track in the file, or a file beside it."""
     return video.has_subtitle_tracks or any(files_beside(video.path))
 
 
 def subtitles_of(
-    path: Path, language: Language, *, cancel: threading.Event | None = None
-) -> tuple[Transcript | None, tuple[Notice, ...]]:
+    path: Path, language: core.Language, *, cancel: threading.Event | None = None
+) -> tuple[core.Transcript | None, tuple[core.Notice, ...]]:
     """Read the subtitles in `language`, else those marked as default, else the first ones.
 
     Returns:
@@ -255,12 +237,12 @@ def subtitles_of(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    transcript: Transcript | None = None
-    notices: list[Notice] = []
+    transcript: core.Transcript | None = None
+    notices: list[core.Notice] = []
     with DecoderWorker("subtitles", path, language=language) as child:
         for event in child.events(cancel):
-            if isinstance(event, Transcript):
+            if isinstance(event, core.Transcript):
                 transcript = event
-            elif isinstance(event, Noticed):
+            elif isinstance(event, core.Noticed):
                 notices.append(event.notice)
     return transcript, tuple(notices)

@@ -42,12 +42,12 @@ OLD, NEW = frozenset({"avx2", "avx512f"}), frozenset({"avx2", "avx512_bf16"})
 def test_cpu_without_bfloat16_uses_float32_if_it_fits(
     device: str, monkeypatch: pytest.MonkeyPatch, tiny_vl: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(preflight, "installed_vllm", lambda: (device, "0.32.0"))
-    monkeypatch.setattr(preflight, "memory_bytes", lambda: 24 * 2**30)
-    monkeypatch.setattr(preflight, "cpu_cores", lambda: 2)
+    monkeypatch.setattr("app.engine.installed_vllm", lambda: (device, "0.32.0"))
+    monkeypatch.setattr("app.engine.memory_bytes", lambda: 24 * 2**30)
+    monkeypatch.setattr("app.engine.cpu_cores", lambda: 2)
 
     def is_wide(model: str | Path, flags: frozenset[str] = OLD) -> bool:
-        monkeypatch.setattr(preflight, "cpu_flags", lambda: flags)
+        monkeypatch.setattr("app.engine.cpu_flags", lambda: flags)
         return preflight.computes_wide(replace(config.load({}), model_path=str(model), data_dir=tmp_path))
 
     assert is_wide(tiny_vl) is is_wide("Qwen/Qwen2-VL-2B-Instruct") is (device == "cpu")

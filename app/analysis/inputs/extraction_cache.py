@@ -18,27 +18,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import cast
 
-from app import video
-from app.core import (
-    AnalysisRequest,
-    FactsMeasured,
-    KeyframeFound,
-    KeyframesChosen,
-    Noticed,
-    Probed,
-    ScreenText,
-    Selection,
-    SurveyProgress,
-    VideoEvent,
-    VideoInfo,
-    readable,
-)
+from app import core, video
 from app.store import ExtractionStore, file_state
 from app.video import ExtractOptions, Known, check_file, names_times, receive, send
 
 _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
-_WHOLE = Selection()
+_WHOLE = core.Selection()
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
 """Pictures of one video; their keys fit on the command line of a decoder worker."""
@@ -50,33 +36,35 @@ class ExtractionCache:
     def __init__(self, surveys: ExtractionStore) -> None:
         self._surveys = surveys
 
-    def probe(self, path: Path) -> VideoInfo:
+    def probe(self, path: Path) -> core.VideoInfo:
         """Return the metadata of a video, see `app.video.probe`."""
         return video.probe(path)
 
     def extract(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
-    ) -> Iterator[VideoEvent]:
+    ) -> Iterator[core.VideoEvent]:
         """Yield the events of app.video.extract: without progress if cached, without facts if no text is read."""
         known = self.find(path, options, cancel)
         yield from self.make(path, options, cancel) if known is None else known
 
-    def make(self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None) -> Iterator[VideoEvent]:
+    def make(
+        self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
+    ) -> Iterator[core.VideoEvent]:
         """Yield the same events, but decode as far as needed without looking for cached ones; then cache them."""
-        kept: list[VideoEvent] = []
+        kept: list[core.VideoEvent] = []
         surveys: list[Known] = []
         state = file_state(path)
         for event in self._decoded(path, options, surveys.append, cancel):
-            if not isinstance(event, SurveyProgress | KeyframeFound):
+            if not isinstance(event, core.SurveyProgress | core.KeyframeFound):
                 kept.append(event)
             yield event
-            if isinstance(event, KeyframesChosen) and not options.read_text:
+            if isinstance(event, core.KeyframesChosen) and not options.read_text:
                 break
         self._keep(path, state, options, kept, surveys, cancel)
 
     def _decoded(
         self, path: Path, options: ExtractOptions, on_known: Callable[[Known], None], cancel: threading.Event | None
-    ) -> Iterator[VideoEvent]:
+    ) -> Iterator[core.VideoEvent]:
         sha256 = self.quick_sha256(path, cancel)
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
         known = before.known() if before and names_times(options.selection) else None
@@ -87,18 +75,18 @@ class ExtractionCache:
 
     def find(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
-    ) -> list[VideoEvent] | None:
+    ) -> list[core.VideoEvent] | None:
         """Return the cached events, or None if the video must be decoded. Raises what `sha256` raises."""
         if (sha256 := self.quick_sha256(path, cancel)) is None:
             return None
         before = StoredExtraction(self._surveys, sha256)
         for read_text in dict.fromkeys((options.read_text, True)):
             if events := before.events(replace(options, read_text=read_text).to_json()):
-                last = None if options.read_text else 1 + [type(event) for event in events].index(KeyframesChosen)
+                last = None if options.read_text else 1 + [type(event) for event in events].index(core.KeyframesChosen)
                 return [_renamed(event, path) for event in events[:last]]
         return None
 
-    def is_read(self, info: VideoInfo, request: AnalysisRequest, opening: video.Opening | None) -> bool:
+    def is_read(self, info: core.VideoInfo, request: core.AnalysisRequest, opening: video.Opening | None) -> bool:
         """Return True if what an analysis needs is cached, as far as known without reading the file."""
         options = ExtractOptions(request.frames, request.selection, opening=opening)
         sha256 = self._surveys.known_sha256(info.path)
@@ -127,7 +115,7 @@ class ExtractionCache:
         path: Path,
         state: str | None,
         options: ExtractOptions,
-        events: list[VideoEvent],
+        events: list[core.VideoEvent],
         surveys: list[Known],
         cancel: threading.Event | None,
     ) -> None:
@@ -137,7 +125,7 @@ class ExtractionCache:
         after = StoredExtraction(self._surveys, sha256)
         for known in surveys:
             after.keep_known(known)
-        if not any(isinstance(event, Noticed) for event in events):  # a part was missing; the next run may have it
+        if not any(isinstance(event, core.Noticed) for event in events):  # a part was missing; the next run may have it
             after.keep_events(options.to_json(), events)
             if options.read_text:
                 after.keep_texts(events)
@@ -148,9 +136,13 @@ def open_extraction_cache(data_dir: Path) -> ExtractionCache:
     return ExtractionCache(ExtractionStore(data_dir / "surveys"))
 
 
-def _renamed(event: VideoEvent, path: Path) -> VideoEvent:
+def _renamed(event: core.VideoEvent, path: Path) -> core.VideoEvent:
     """Return the event with the current path and name of the file."""
-    return Probed(replace(event.video, path=path, name=readable(path.name))) if isinstance(event, Probed) else event
+    return (
+        core.Probed(replace(event.video, path=path, name=core.readable(path.name)))
+        if isinstance(event, core.Probed)
+        else event
+    )
 
 
 class StoredExtraction:
@@ -160,16 +152,16 @@ class StoredExtraction:
         self._surveys = surveys
         self._sha256 = sha256
 
-    def events(self, wanted: object) -> list[VideoEvent]:
+    def events(self, wanted: object) -> list[core.VideoEvent]:
         """Return the cached events for `wanted` (any JSON value); an empty list if there are none."""
-        events = cast(list[VideoEvent], self._get(wanted))
-        return events if any(isinstance(event, KeyframesChosen) for event in events) else []
+        events = cast(list[core.VideoEvent], self._get(wanted))
+        return events if any(isinstance(event, core.KeyframesChosen) for event in events) else []
 
     def has_events(self, wanted: object) -> bool:
         """Return True if events for `wanted` are cached, without reading them."""
         return self._surveys.has(self._key(wanted))
 
-    def keep_events(self, wanted: object, events: Iterable[VideoEvent]) -> None:
+    def keep_events(self, wanted: object, events: Iterable[core.VideoEvent]) -> None:
         """Cache the events for `wanted`."""
         self._put(wanted, events)
 
@@ -182,12 +174,12 @@ class StoredExtraction:
         """Cache the result of the survey of the whole video."""
         self._put("known", [known])
 
-    def texts(self) -> dict[str, tuple[ScreenText, ...]]:
+    def texts(self) -> dict[str, tuple[core.ScreenText, ...]]:
         """Return the texts on pictures of this video, by `video.picture_key`."""
         texts = next(iter(self._get("texts")), None)
         return texts if isinstance(texts, dict) else {}
 
-    def keep_texts(self, events: Sequence[VideoEvent]) -> None:
+    def keep_texts(self, events: Sequence[core.VideoEvent]) -> None:
         """Cache the texts in the facts among `events`, in addition to earlier ones."""
         texts = {**self.texts(), **_texts_in(events)}
         self._put("texts", [dict(list(texts.items())[-_MOST_TEXTS:])])
@@ -217,7 +209,7 @@ class StoredExtraction:
         return hashlib.sha256(described.encode()).hexdigest()
 
 
-def _texts_in(events: Sequence[VideoEvent]) -> Mapping[str, tuple[ScreenText, ...]]:
-    frames = {one.number: one for event in events if isinstance(event, KeyframesChosen) for one in event.keyframes}
-    facts = [event.facts for event in events if isinstance(event, FactsMeasured)]
+def _texts_in(events: Sequence[core.VideoEvent]) -> Mapping[str, tuple[core.ScreenText, ...]]:
+    frames = {one.number: one for event in events if isinstance(event, core.KeyframesChosen) for one in event.keyframes}
+    facts = [event.facts for event in events if isinstance(event, core.FactsMeasured)]
     return {video.picture_key(frames[one.number].jpeg): one.texts for one in facts}

@@ -17,19 +17,7 @@ from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from app import video
-from app.core import (
-    AnalysisRequest,
-    AppError,
-    Cancelled,
-    Cue,
-    Notice,
-    Noticed,
-    SoundPiece,
-    Transcript,
-    VideoInfo,
-    clock,
-)
+from app import core, video
 from app.i18n import as_notice
 from app.store import ExtractionStore
 from app.video import receive, send
@@ -40,11 +28,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _FORM = 1
 """Version of the cached form; another number invalidates all entries."""
-Found = tuple[Transcript | None, tuple[Notice, ...]]
-OnProgress = Callable[[float, tuple[Cue, ...]], None]
+Found = tuple[core.Transcript | None, tuple[core.Notice, ...]]
+OnProgress = Callable[[float, tuple[core.Cue, ...]], None]
 
 
-def cues_between(transcript: Transcript | None, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
+def cues_between(transcript: core.Transcript | None, start_seconds: float, end_seconds: float) -> tuple[core.Cue, ...]:
     """Return the cues that overlap [start_seconds, end_seconds), in time order."""
     if transcript is None:
         return ()
@@ -75,8 +63,8 @@ class Transcription:
 
     def transcribe(
         self,
-        info: VideoInfo,
-        request: AnalysisRequest,
+        info: core.VideoInfo,
+        request: core.AnalysisRequest,
         *,
         sha256: Callable[[], str],
         cancel: threading.Event,
@@ -98,26 +86,26 @@ class Transcription:
             Cancelled: `cancel` was set; nothing else is raised.
         """
         try:
-            transcript: Transcript | None = None
-            notices: tuple[Notice, ...] = ()
+            transcript: core.Transcript | None = None
+            notices: tuple[core.Notice, ...] = ()
             if video.may_have_subtitles(info):
                 transcript, notices = video.subtitles_of(info.path, request.language, cancel=cancel)
             if transcript is None and info.has_audio:
                 transcript, more = self._speech(info, request, sha256, cancel, after, on_progress)
                 notices = (*notices, *more)
             return transcript, notices
-        except Cancelled:
+        except core.Cancelled:
             raise
-        except AppError as error:
-            return None, (Notice("speech_failed", {"reason": as_notice(error)}),)
+        except core.AppError as error:
+            return None, (core.Notice("speech_failed", {"reason": as_notice(error)}),)
         except Exception as error:
             log.exception("the sound of a video could not be read")
-            return None, (Notice("speech_failed", {"reason": f"{type(error).__name__}: {error}"}),)
+            return None, (core.Notice("speech_failed", {"reason": f"{type(error).__name__}: {error}"}),)
 
     def _speech(
         self,
-        info: VideoInfo,
-        request: AnalysisRequest,
+        info: core.VideoInfo,
+        request: core.AnalysisRequest,
         sha256: Callable[[], str],
         cancel: threading.Event,
         after: Callable[[], object] | None,
@@ -125,7 +113,7 @@ class Transcription:
     ) -> Found:
         if self._engine is None or not request.use_model:
             key = "sound_not_analysed" if self._engine is None else "sound_not_wanted"
-            return None, (Notice(key, {}, "info"),)
+            return None, (core.Notice(key, {}, "info"),)
         model = self._engine.status().model or self._engine.ensure_ready(lambda progress: None, cancel).model
         content = sha256()
         whole, key = (self._key(content, model, *span) for span in ((0.0, None), _span(request)))
@@ -137,7 +125,7 @@ class Transcription:
         try:
             first = next(pieces, None)
             if first is None:  # silence: the model is not needed
-                return Transcript("speech", model, ()), ()
+                return core.Transcript("speech", model, ()), ()
             with self._ready(cancel, after) as endpoint:
                 found, is_whole = self._listen(chain([first], pieces), endpoint, cancel, on_progress)
         finally:
@@ -147,37 +135,37 @@ class Transcription:
         return found
 
     def _listen(
-        self, pieces: Iterator[SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
+        self, pieces: Iterator[core.SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
     ) -> tuple[Found, bool]:
         """Transcribe up to the end or a failure; return the result and whether it is complete."""
         from app.llm.speech import SpeechModel, transcribe  # imports NumPy; most analyses have no speech model
 
         model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, self._language, self._timeout_seconds)
-        cues: list[Cue] = []
-        notices: list[Notice] = []
+        cues: list[core.Cue] = []
+        notices: list[core.Notice] = []
         reached, num_dropped = 0.0, 0
         try:
             for spoken in transcribe(pieces, model, cancel=cancel):
                 cues += spoken.cues
                 reached, num_dropped = spoken.end_seconds, num_dropped + spoken.num_dropped
                 on_progress(reached, spoken.cues)
-        except Cancelled:
+        except core.Cancelled:
             raise
-        except AppError as error:
+        except core.AppError as error:
             if not reached:
                 raise
-            notices.append(Notice("speech_incomplete", {"until": clock(reached), "reason": as_notice(error)}))
+            notices.append(core.Notice("speech_incomplete", {"until": core.clock(reached), "reason": as_notice(error)}))
         if num_dropped:
-            notices.append(Notice("speech_not_believed", {"count": num_dropped}, "info"))
+            notices.append(core.Notice("speech_not_believed", {"count": num_dropped}, "info"))
         is_whole = not any(notice.key == "speech_incomplete" for notice in notices)
-        return (Transcript("speech", endpoint.model, tuple(cues)), tuple(notices)), is_whole
+        return (core.Transcript("speech", endpoint.model, tuple(cues)), tuple(notices)), is_whole
 
     @contextmanager
     def _ready(self, cancel: threading.Event, after: Callable[[], object] | None) -> Iterator[Endpoint]:
         """Yield the endpoint of the started engine; the last user stops it."""
         assert self._engine is not None
         if after is not None:
-            with suppress(AppError):
+            with suppress(core.AppError):
                 after()
         with self._lock:
             self._users += 1
@@ -194,7 +182,7 @@ class Transcription:
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
 
-def _span(request: AnalysisRequest) -> tuple[float, float | None]:
+def _span(request: core.AnalysisRequest) -> tuple[float, float | None]:
     return request.selection.start_seconds, request.selection.end_seconds
 
 
@@ -202,14 +190,14 @@ def _packed(found: Found) -> bytes:
     buffer = BytesIO()
     send(buffer, found[0])
     for notice in found[1]:
-        send(buffer, Noticed(notice))
+        send(buffer, core.Noticed(notice))
     return buffer.getvalue()
 
 
 def _unpacked(data: bytes | None) -> Found | None:
     """Parse a cached transcript; return None if it is missing or damaged."""
     stream = BytesIO(data or b"")
-    notices: list[Notice] = []
+    notices: list[core.Notice] = []
     try:
         transcript = receive(stream)
         while (event := receive(stream)) is not None:
@@ -217,4 +205,4 @@ def _unpacked(data: bytes | None) -> Found | None:
     except (EOFError, ValueError, KeyError, TypeError, AttributeError):
         log.warning("a kept transcript cannot be read", exc_info=True)
         return None
-    return (transcript, tuple(notices)) if isinstance(transcript, Transcript) else None
+    return (transcript, tuple(notices)) if isinstance(transcript, core.Transcript) else None

@@ -13,19 +13,8 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
 
+from app import core
 from app.analysis.task import Task
-from app.core import (
-    Analysis,
-    AnalysisEvent,
-    Answered,
-    ChunkDone,
-    ChunkResult,
-    FactsMeasured,
-    Finished,
-    KeyframesChosen,
-    SurveyProgress,
-    VideoInfo,
-)
 from app.store import RequestTiming, SurveyTiming, TimingStats
 
 # Chosen by hand; not tuned.
@@ -128,12 +117,12 @@ def facts_rate(surveys: Sequence[SurveyTiming]) -> float | None:
     return median(rates) if rates else None
 
 
-def megapixels(video: VideoInfo) -> float:
+def megapixels(video: core.VideoInfo) -> float:
     """Return the megapixels of one picture of the video."""
     return video.width * video.height / 1e6
 
 
-def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTiming, ...]:
+def observed(results: Sequence[core.ChunkResult], in_flight: int) -> tuple[RequestTiming, ...]:
     """Sum up the timing of one run's answers by kind: the first part, the other parts, the joins, the summary.
 
     Cached answers, and those without token counts, are left out.
@@ -146,7 +135,7 @@ def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTim
     return tuple(_summed(kind, in_flight) for kind in kinds if kind)
 
 
-def _summed(results: Sequence[ChunkResult], in_flight: int) -> RequestTiming:
+def _summed(results: Sequence[core.ChunkResult], in_flight: int) -> RequestTiming:
     return RequestTiming(
         requests=sum(one.attempts for one in results),
         frames=sum(len(one.frames) * one.attempts for one in results if one.number > 0),
@@ -201,40 +190,40 @@ class _Reading:
 
 
 def record_stats(
-    events: Iterator[AnalysisEvent], task: Task, paces: TimingStats, engine: str
-) -> Iterator[AnalysisEvent]:
+    events: Iterator[core.AnalysisEvent], task: Task, paces: TimingStats, engine: str
+) -> Iterator[core.AnalysisEvent]:
     """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
     before = {result.key for result in task.done.results}
-    answered: dict[int, ChunkResult] = {}
+    answered: dict[int, core.ChunkResult] = {}
     reading = _Reading()
     for event in events:
         match event:
-            case SurveyProgress():
+            case core.SurveyProgress():
                 reading.is_read = True
-            case KeyframesChosen():
+            case core.KeyframesChosen():
                 reading.chosen_at = reading.measured_at = time.monotonic()
-            case FactsMeasured():
+            case core.FactsMeasured():
                 reading.measured_at = time.monotonic()
-            case ChunkDone(result) if result.key not in before:
+            case core.ChunkDone(result) if result.key not in before:
                 answered[result.number] = result
-            case Answered(analysis) | Finished(analysis):
+            case core.Answered(analysis) | core.Finished(analysis):
                 _note(analysis, list(answered.values()), paces, engine)
                 answered.clear()
-                if reading.is_read and isinstance(event, Finished):
+                if reading.is_read and isinstance(event, core.Finished):
                     _note_reading(analysis, reading, paces)
             case _:
                 pass
         yield event
 
 
-def _note(analysis: Analysis, results: list[ChunkResult], paces: TimingStats, engine: str) -> None:
+def _note(analysis: core.Analysis, results: list[core.ChunkResult], paces: TimingStats, engine: str) -> None:
     in_flight = analysis.layout.in_flight if analysis.layout else None
     if run := observed(results, in_flight or 1):
         max_model_len = analysis.engine.max_model_len if analysis.engine else None
         paces.note_asked(engine, run, in_flight=in_flight, max_model_len=max_model_len)
 
 
-def _note_reading(analysis: Analysis, reading: _Reading, paces: TimingStats) -> None:
+def _note_reading(analysis: core.Analysis, reading: _Reading, paces: TimingStats) -> None:
     selection, readable = analysis.request.selection, analysis.decode.readable_seconds
     seconds = min(selection.end_seconds or readable, readable) - selection.start_seconds
     took, facts = analysis.seconds_by_stage.get("survey", 0.0), reading.measured_at - reading.chosen_at

@@ -16,6 +16,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from app import core
 from app.analysis.pipeline_state import PipelineState, wait_for
 from app.analysis.planning import plan
 from app.analysis.planning.plan import RequestCapacity, base_layout, group_parts
@@ -25,19 +26,6 @@ from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk
 from app.analysis.requests.request_executor import Emit, Frames
 from app.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
 from app.analysis.task import EarlierResults, Task
-from app.core import (
-    AnswerDelta,
-    AppError,
-    ChunkDone,
-    ChunkResult,
-    ContextExceeded,
-    EngineError,
-    Layout,
-    ModeChosen,
-    Paused,
-    Planned,
-    StageStarted,
-)
 from app.llm.error_mapping import TooManyPictures
 from app.llm.token_count import estimate_text_tokens
 
@@ -72,7 +60,7 @@ class Orchestrator:
         pictures = ImagePrefetch(self._preparing)
         self._asker = PartAsker(task, template, connection, state, emit, pictures, self._abort)
         self._layout = task.done.layout
-        self._failures: dict[int, AppError] = {}
+        self._failures: dict[int, core.AppError] = {}
         self._opening_end: float | None = None
 
     @property
@@ -105,14 +93,14 @@ class Orchestrator:
             if self._failures:
                 raise self._failures[min(self._failures)]
             if len(self._asker.results) > 1:
-                self._emit(StageStarted("summary", 1))
+                self._emit(core.StageStarted("summary", 1))
                 reducer = Reducer(self._task, self._asker, self._connection, self._state, self._emit, pool)
                 reducer.run([self._asker.results[number] for number in sorted(self._asker.results)], frames)
 
     # ---- parts
 
     def _ask_opening(
-        self, layout: Layout, frames: Frames, seconds: float | None, pool: ThreadPoolExecutor
+        self, layout: core.Layout, frames: Frames, seconds: float | None, pool: ThreadPoolExecutor
     ) -> EarlyPart | None:
         """Ask about the first part until it is answered or all frames are known.
 
@@ -130,17 +118,17 @@ class Orchestrator:
             self._state.check_cancelled()
             wait([future], timeout=_POLL_SECONDS)
         error = future.exception()
-        if isinstance(error, ENDS_ALL) or not isinstance(error, AppError | None):
+        if isinstance(error, ENDS_ALL) or not isinstance(error, core.AppError | None):
             raise error
         return None
 
-    def _ask_all(self, layout: Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: EarlyPart | None) -> None:
+    def _ask_all(self, layout: core.Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: EarlyPart | None) -> None:
         wanted = self._task.request.selection.end_seconds
         while True:
             self._layout = layout
-            self._emit(Planned(layout))
+            self._emit(core.Planned(layout))
             parts = _parts(layout, frames)
-            self._emit(StageStarted("ask", len(parts)))
+            self._emit(core.StageStarted("ask", len(parts)))
             end = wanted or self._state.end_seconds()
             too_much = self._round(self._placed(parts, layout, total=len(parts), end_seconds=end), pool, ahead)
             if too_much is None:
@@ -149,7 +137,7 @@ class Orchestrator:
 
     def _round(
         self, parts: Sequence[RequestChunk], pool: ThreadPoolExecutor, ahead: EarlyPart | None
-    ) -> EngineError | None:
+    ) -> core.EngineError | None:
         """Ask about all parts without a result; return the error of one that was too large, if any."""
         if ahead and self._asker.builder.key(ahead.part) != self._asker.builder.key(parts[0]):
             wait_for(ahead.future, self._state.check_cancelled)
@@ -164,7 +152,9 @@ class Orchestrator:
         self._state.check()
         return too_much
 
-    def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[RequestChunk]:
+    def _placed(
+        self, parts: Sequence[Frames], layout: core.Layout, *, total: int, end_seconds: float
+    ) -> list[RequestChunk]:
         """Return the parts with the ranges of the video that they represent, each up to the next one's first frame."""
         starts = [part[0].time_seconds if part else 0.0 for part in parts]
         starts[0] = self._task.request.selection.start_seconds
@@ -177,7 +167,7 @@ class Orchestrator:
             for part, start, end in zip(parts, starts, ends, strict=True)
         ]
 
-    def _finer(self, layout: Layout, frames: Frames, too_much: EngineError) -> Layout:
+    def _finer(self, layout: core.Layout, frames: Frames, too_much: core.EngineError) -> core.Layout:
         finished = [part for part in layout.parts if part[0] in self._asker.results]
         longest = max(len(part) for part in layout.parts if part not in finished)
         limit = too_much.limit if isinstance(too_much, TooManyPictures) else (longest + 1) // 2
@@ -186,7 +176,7 @@ class Orchestrator:
     # ---- threads
 
     @contextmanager
-    def _pool(self, layout: Layout) -> Iterator[ThreadPoolExecutor]:
+    def _pool(self, layout: core.Layout) -> Iterator[ThreadPoolExecutor]:
         """Yield threads for requests; an exception in the block aborts the requests."""
         with ThreadPoolExecutor(layout.in_flight, thread_name_prefix="part") as pool:
             try:
@@ -198,7 +188,7 @@ class Orchestrator:
                 self._preparing.shutdown(wait=False, cancel_futures=True)
 
 
-def _parts(layout: Layout, frames: Frames) -> list[Frames]:
+def _parts(layout: core.Layout, frames: Frames) -> list[Frames]:
     """Return the frames of each part; one part without frames if the layout has none."""
     by_number = {frame.number: frame for frame in frames}
     return [tuple(by_number[number] for number in part) for part in layout.parts] or [()]
@@ -225,19 +215,19 @@ class Reducer:
         self._room = RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
         self._number = 0
 
-    def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:
+    def run(self, parts: Sequence[core.ChunkResult], frames: Frames) -> None:
         """Join all parts; ChunkDone events carry the results, that of the summary last."""
         room = self._room
         while True:
             try:
                 self._rounds(list(parts), frames, room)
                 return
-            except ContextExceeded:
+            except core.ContextExceeded:
                 if room < self._room // 8:
                     raise
                 room //= 2
 
-    def _rounds(self, parts: list[ChunkResult], frames: Frames, room: int) -> None:
+    def _rounds(self, parts: list[core.ChunkResult], frames: Frames, room: int) -> None:
         while len(groups := self._groups(parts, room)) > 1:
             numbers = [self._next_number() for _ in groups]
             futures = [
@@ -246,10 +236,10 @@ class Reducer:
             ]
             parts = [self._awaited(future) for future in futures]
             if self._state.is_paused:
-                raise Paused
+                raise core.Paused
         self._awaited(self._pool.submit(self._join, _SUMMARY, parts, frames))
 
-    def _awaited(self, future: Future[ChunkResult]) -> ChunkResult:
+    def _awaited(self, future: Future[core.ChunkResult]) -> core.ChunkResult:
         """Wait for the result.
 
         Raises:
@@ -258,21 +248,21 @@ class Reducer:
         wait_for(future, self._state.check_cancelled)
         return future.result()
 
-    def _join(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> ChunkResult:
+    def _join(self, number: int, parts: Sequence[core.ChunkResult], frames: Frames) -> core.ChunkResult:
         if len(parts) == 1 and number != _SUMMARY:
             return parts[0]
         cited = frames if number == _SUMMARY else _between(parts, frames)
         asked = self._builder.join_request(number, parts, cited)
         result = self._done.result(asked.key, number)
         if result is None:
-            self._emit(ModeChosen(number, "text"))
+            self._emit(core.ModeChosen(number, "text"))
             result = self._executor.answer(asked, vary=number in self._done.again)
         else:
-            self._emit(AnswerDelta(number, result.answer, restart=True))
-        self._emit(ChunkDone(result))
+            self._emit(core.AnswerDelta(number, result.answer, restart=True))
+        self._emit(core.ChunkDone(result))
         return result
 
-    def _groups(self, parts: Sequence[ChunkResult], room: int) -> list[list[ChunkResult]]:
+    def _groups(self, parts: Sequence[core.ChunkResult], room: int) -> list[list[core.ChunkResult]]:
         """Group neighbouring parts whose texts fit one request."""
         costs = [estimate_text_tokens(self._builder.part_text(part)) for part in parts]
         return [[parts[place] for place in places] for places in group_parts(costs, room)]
@@ -282,6 +272,6 @@ class Reducer:
         return self._number
 
 
-def _between(parts: Sequence[ChunkResult], frames: Frames) -> Frames:
+def _between(parts: Sequence[core.ChunkResult], frames: Frames) -> Frames:
     held = {number for part in parts for number in part.frames}
     return tuple(frame for frame in frames if frame.number in held)

@@ -16,6 +16,7 @@ from functools import partial
 
 from langchain_core.messages import BaseMessage
 
+from app import core
 from app.analysis.parsing.answer_parser import parse_answer
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.planning.plan import DEFAULT_CONTEXT
@@ -25,22 +26,6 @@ from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.requests.request_executor import Emit, EngineRequest, Frames
 from app.analysis.task import join_key, part_key
-from app.core import (
-    AnalysisEvent,
-    AnalysisRequest,
-    AnswerDelta,
-    ChunkResult,
-    ContextExceeded,
-    Cue,
-    Keyframe,
-    Language,
-    Layout,
-    ModeChosen,
-    Notice,
-    Noticed,
-    PicturesRefused,
-    Subject,
-)
 from app.i18n import notice_text
 from app.llm import messages
 from app.llm.error_mapping import fallback_notice
@@ -65,7 +50,7 @@ _INTRODUCED = re.compile(
 class CarriedContext:
     """Context of earlier parts: `subjects` with unique names, and `story`, the overview of the latest part."""
 
-    subjects: tuple[Subject, ...] = ()
+    subjects: tuple[core.Subject, ...] = ()
     story: tuple[str, ...] = ()
 
 
@@ -78,22 +63,22 @@ class Introduction:
     They are parsed from the streamed answer, or published from the finished one, whichever comes first.
     """
 
-    def __init__(self, template: Template, language: Language) -> None:
-        self.known: Future[tuple[Subject, ...]] = Future()
+    def __init__(self, template: Template, language: core.Language) -> None:
+        self.known: Future[tuple[core.Subject, ...]] = Future()
         self._template = template
         self._language = language
         self._text = ""
 
-    def note(self, event: AnalysisEvent) -> None:
+    def note(self, event: core.AnalysisEvent) -> None:
         """Look for the subjects in an event of the first part; other events are ignored."""
-        if not isinstance(event, AnswerDelta) or event.chunk != _FIRST or self.known.done():
+        if not isinstance(event, core.AnswerDelta) or event.chunk != _FIRST or self.known.done():
             return
         self._text = event.text if event.restart else self._text + event.text
         if found := _INTRODUCED.search(self._text):
             answer = parse_answer(f"{{{found[0]}}}", "part", self._template, self._language, {}, 0.0)
             self.publish(answer.subjects)
 
-    def publish(self, subjects: tuple[Subject, ...]) -> None:
+    def publish(self, subjects: tuple[core.Subject, ...]) -> None:
         """Set the subjects, unless they are known already."""
         if not self.known.done():
             self.known.set_result(subjects)
@@ -108,14 +93,14 @@ def required_parts(place: int, in_flight: int) -> list[int]:
     return list(range(0 if in_flight == 1 else 1, place - back + 1))
 
 
-def build_context(introduced: tuple[Subject, ...], results: Mapping[int, ChunkResult]) -> CarriedContext:
+def build_context(introduced: tuple[core.Subject, ...], results: Mapping[int, core.ChunkResult]) -> CarriedContext:
     """Build the context from the first part's subjects and the results by index, failed parts left out."""
-    subjects: dict[str, Subject] = {}
+    subjects: dict[str, core.Subject] = {}
     story: tuple[str, ...] = ()
     for named in (introduced, *(result.subjects for _, result in sorted(results.items()))):
         for subject in named:
             known = subjects.pop(subject.name.casefold(), subject)  # the one seen last comes last
-            subjects[subject.name.casefold()] = Subject(known.name, known.look[:_LONGEST_LOOK])
+            subjects[subject.name.casefold()] = core.Subject(known.name, known.look[:_LONGEST_LOOK])
     for _, result in sorted(results.items()):
         story = _shortened([finding.text for finding in result.overview if not finding.issues]) or story
     return CarriedContext(tuple(subjects.values())[-_MOST_SUBJECTS:], story)
@@ -146,11 +131,11 @@ class RequestChunk:
 
     frames: Frames
     total: int
-    layout: Layout
+    layout: core.Layout
     start_seconds: float = 0.0
     end_seconds: float = 0.0
     context: CarriedContext = NO_CONTEXT
-    cues: tuple[Cue, ...] = ()
+    cues: tuple[core.Cue, ...] = ()
 
     @property
     def number(self) -> int:
@@ -163,7 +148,7 @@ class RequestBuilder:
 
     def __init__(
         self,
-        request: AnalysisRequest,
+        request: core.AnalysisRequest,
         template: Template,
         connection: EngineConnection,
         state: PipelineState,
@@ -184,9 +169,9 @@ class RequestBuilder:
         """Return True if pictures are sent, as far as known."""
         return self._sight.sees is not False
 
-    def use_text(self, refused: PicturesRefused) -> None:
+    def use_text(self, refused: core.PicturesRefused) -> None:
         """Send text from now on, since the engine has refused pictures."""
-        reason = Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
+        reason = core.Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
         self._sight = replace(self._sight, sees=False, reason=reason)
 
     def key(self, part: RequestChunk) -> str:
@@ -210,14 +195,14 @@ class RequestBuilder:
             return self._in_pictures(part)
         return self._in_text(part)
 
-    def join_request(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> EngineRequest:
+    def join_request(self, number: int, parts: Sequence[core.ChunkResult], frames: Frames) -> EngineRequest:
         """Build the request that joins the answers of `parts`; they may cite `frames`."""
         prompt = prompts.join_question(self._request, self._template, parts)
         sent = messages.text_only(prompt, system=self._system("join"))
         key = join_key(self._request, self._connection.conditions, prompt)
         return EngineRequest(number, frames, "text", sent, "join", key)
 
-    def part_text(self, part: ChunkResult) -> str:
+    def part_text(self, part: core.ChunkResult) -> str:
         """Return the text of this part in a join."""
         return prompts.account(part, self._template, self._request.language)
 
@@ -233,17 +218,17 @@ class RequestBuilder:
         if self._is_tight(part, system + prompt):
             self._check_length(sent)
         if self._sight.sees is None:
-            self._emit(Noticed(Notice("sight_unknown")))
-        self._emit(ModeChosen(part.number, "messages"))
+            self._emit(core.Noticed(core.Notice("sight_unknown")))
+        self._emit(core.ModeChosen(part.number, "messages"))
         return EngineRequest(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
 
     def _in_text(self, part: RequestChunk) -> EngineRequest:
         language = self._request.language
-        why = fallback_notice(self._sight.reason or Notice("pictures_unproven")) if part.frames else None
-        self._emit(ModeChosen(part.number, "text", why))
+        why = fallback_notice(self._sight.reason or core.Notice("pictures_unproven")) if part.frames else None
+        self._emit(core.ModeChosen(part.number, "text", why))
         if why:
             log.warning(notice_text(why, language))
-            self._emit(Noticed(why))
+            self._emit(core.Noticed(why))
         facts = self._state.facts(part.frames)
         prompt = messages.text_prompt(part.frames, facts, self._ask(part), language=language)
         sent = messages.text_only(prompt, system=self._system(self._scope(part)))
@@ -284,7 +269,7 @@ class RequestBuilder:
             return
         tokens, most = counted.count, counted.max_model_len
         if tokens + min(self._connection.answer_tokens, most // 8) > most:
-            raise ContextExceeded("context_exceeded", reason=f"{tokens} tokens + answer > {most}")
+            raise core.ContextExceeded("context_exceeded", reason=f"{tokens} tokens + answer > {most}")
 
 
 class ImagePrefetch:
@@ -298,14 +283,14 @@ class ImagePrefetch:
         self._executor = executor
         self._made: dict[tuple[int, int], Future[str]] = {}
 
-    def prefetch(self, frames: Iterable[Keyframe], side: int) -> None:
+    def prefetch(self, frames: Iterable[core.Keyframe], side: int) -> None:
         """Start to encode these frames with a longer side of `side` pixels at most."""
         for frame in frames:
             key = (frame.number, side)
             if key not in self._made:
                 self._made[key] = self._executor.submit(data_url, frame, side)
 
-    def take(self, frame: Keyframe, side: int) -> str:
+    def take(self, frame: core.Keyframe, side: int) -> str:
         """Return the frame as a data URL."""
         made = self._made.pop((frame.number, side), None)
         return made.result() if made and not made.cancel() else data_url(frame, side)

@@ -15,36 +15,19 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
+from app import core
 from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
 from app.analysis.parsing.repetition_detector import RepetitionDetector
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
-from app.core import (
-    AnalysisEvent,
-    AnalysisRequest,
-    AnswerDelta,
-    AnswerMode,
-    AppError,
-    Cancelled,
-    ChunkResult,
-    EngineBrokeOff,
-    EngineBusy,
-    EngineError,
-    EngineTimeout,
-    FormatRefused,
-    Keyframe,
-    Notice,
-    Noticed,
-    Usage,
-)
 from app.i18n import t
 from app.llm.messages import in_words
 from app.llm.stream import Reply, stream
 
-Frames = tuple[Keyframe, ...]
-Emit = Callable[[AnalysisEvent], None]
+Frames = tuple[core.Keyframe, ...]
+Emit = Callable[[core.AnalysisEvent], None]
 # Chosen by hand; not tuned.
 _ATTEMPTS = 3
 _BUSY_ATTEMPTS = 6
@@ -60,7 +43,7 @@ _FUTILE_FORMS = 2
 class EngineEnded(Exception):
     """Raised if the engine has died during a run; `error` has the reason."""
 
-    def __init__(self, error: AppError) -> None:
+    def __init__(self, error: core.AppError) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -81,11 +64,11 @@ class EngineRequest:
 
     number: int
     frames: Frames
-    mode: AnswerMode
+    mode: core.AnswerMode
     sent: list[BaseMessage]
     scope: Scope
     key: str
-    fallback: Notice | None = None
+    fallback: core.Notice | None = None
 
 
 class RequestExecutor:
@@ -94,7 +77,7 @@ class RequestExecutor:
     def __init__(
         self,
         connection: EngineConnection,
-        request: AnalysisRequest,
+        request: core.AnalysisRequest,
         template: Template,
         state: PipelineState,
         emit: Emit,
@@ -109,7 +92,7 @@ class RequestExecutor:
         self._takes_schema = connection.takes_schema
         self._formless = 0
 
-    def answer(self, asked: EngineRequest, *, vary: bool = False) -> ChunkResult:
+    def answer(self, asked: EngineRequest, *, vary: bool = False) -> core.ChunkResult:
         """Return the result of a request, and emit AnswerDelta events on the way.
 
         Args:
@@ -122,8 +105,8 @@ class RequestExecutor:
             Cancelled: The run was cancelled.
         """
         started = time.monotonic()
-        best: ChunkResult | None = None
-        usage, trouble = Usage(), ""
+        best: core.ChunkResult | None = None
+        usage, trouble = core.Usage(), ""
         for attempt in range(1, _ATTEMPTS + 1):
             options = {**self._options(trouble), **(_VARIED if vary else {})}
             sent = (
@@ -137,7 +120,7 @@ class RequestExecutor:
                 break
         assert best
         if best.troubles and best.answer != result.answer:  # the last one is shown
-            self._emit(AnswerDelta(asked.number, best.answer, restart=True))
+            self._emit(core.AnswerDelta(asked.number, best.answer, restart=True))
         seconds = time.monotonic() - started
         return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
 
@@ -145,12 +128,12 @@ class RequestExecutor:
 
     def _attempt(
         self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
-    ) -> ChunkResult:
-        self._emit(AnswerDelta(asked.number, "", restart=True))
+    ) -> core.ChunkResult:
+        self._emit(core.AnswerDelta(asked.number, "", restart=True))
         answers = self._connection.answers if may_recall else None
         form = self._with_schema(asked.scope, options)
         if recalled := answers and answers.recall(sent, form):
-            self._emit(AnswerDelta(asked.number, recalled.text))
+            self._emit(core.AnswerDelta(asked.number, recalled.text))
         reply, loops = (recalled, False) if recalled else self._with_retries(asked, sent, options)
         result = self._result(asked, sent, reply, loops=loops, recalled=recalled is not None)
         if answers and not recalled and not result.troubles:
@@ -165,32 +148,32 @@ class RequestExecutor:
             formed = self._with_schema(asked.scope, options)
             try:
                 return self._streamed(asked, sent, formed)
-            except FormatRefused:
+            except core.FormatRefused:
                 if formed is options:  # no schema was sent
                     raise
                 self._takes_schema = False
-            except EngineBusy as error:
+            except core.EngineBusy as error:
                 busy += 1
                 if busy == _BUSY_ATTEMPTS:
                     raise
-                self._emit(Noticed(Notice("engine_was_busy", {}, "info")))
+                self._emit(core.Noticed(core.Notice("engine_was_busy", {}, "info")))
                 self._wait(min(error.wait_seconds or 2.0**busy, _LONGEST_WAIT_SECONDS))
-            except EngineBrokeOff as error:
+            except core.EngineBrokeOff as error:
                 if death := self._connection.death():
                     raise EngineEnded(death) from error
                 broken += 1
                 if broken == _BROKEN_ATTEMPTS:
                     raise
                 self._wait(_BROKEN_PAUSE_SECONDS * (2.0**broken - 1))
-            except EngineTimeout as error:
+            except core.EngineTimeout as error:
                 if death := self._connection.death():
                     raise EngineEnded(death) from error
                 raise
-            except EngineError as error:
+            except core.EngineError as error:
                 if error.key == "engine_refused" and (death := self._death_behind(error)):
                     raise EngineEnded(death) from error
                 raise
-            self._emit(AnswerDelta(asked.number, "", restart=True))
+            self._emit(core.AnswerDelta(asked.number, "", restart=True))
 
     def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it only repeated itself."""
@@ -200,7 +183,7 @@ class RequestExecutor:
             while True:
                 piece = next(pieces)
                 text += piece
-                self._emit(AnswerDelta(asked.number, piece))
+                self._emit(core.AnswerDelta(asked.number, piece))
                 if loop.push(piece):
                     return Reply(text[: loop.length], "stop", None), True
         except StopIteration as end:
@@ -211,10 +194,10 @@ class RequestExecutor:
 
     def _result(
         self, asked: EngineRequest, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
-    ) -> ChunkResult:
+    ) -> core.ChunkResult:
         reading = self._read(asked, reply.text)
         troubles = [name for name, is_so in (("repeats", loops), ("cut", reply.finish_reason == "length")) if is_so]
-        return ChunkResult(
+        return core.ChunkResult(
             number=asked.number,
             frames=tuple(frame.number for frame in asked.frames),
             mode=asked.mode,
@@ -223,7 +206,7 @@ class RequestExecutor:
             overview=reading.overview,
             prompt=in_words(sent, asked.frames, self._request.language),
             finish_reason=reply.finish_reason,
-            usage=reply.usage or Usage(),
+            usage=reply.usage or core.Usage(),
             seconds=0.0,
             fallback=asked.fallback,
             recalled=recalled,
@@ -262,7 +245,7 @@ class RequestExecutor:
         tokens = self._connection.answer_tokens
         return min(2 * tokens, max(tokens, (self._connection.max_model_len or 0) // 2))
 
-    def _worth_asking_again(self, result: ChunkResult, attempt: int) -> str:
+    def _worth_asking_again(self, result: core.ChunkResult, attempt: int) -> str:
         """Return the trouble that another attempt may fix; "" if none is worth it."""
         if "repeats" in result.troubles:
             return "repeats"
@@ -275,17 +258,17 @@ class RequestExecutor:
         self._formless += attempt == _ATTEMPTS - 1
         return "form" if attempt < _ATTEMPTS - 1 else ""
 
-    def _death_behind(self, error: EngineError) -> AppError | None:
+    def _death_behind(self, error: core.EngineError) -> core.AppError | None:
         """Return the error of an engine that answers while it dies: out of memory, or a crashed core."""
         status = error.values.get("status")
         return self._connection.death() if isinstance(status, int) and status >= 500 else None
 
     def _wait(self, seconds: float) -> None:
         if self._cancel.wait(seconds):
-            raise Cancelled
+            raise core.Cancelled
 
 
-def _rank(result: ChunkResult) -> tuple[int, int]:
+def _rank(result: core.ChunkResult) -> tuple[int, int]:
     """Return the sort key of a result; lower is better."""
     return len(result.troubles), -len(result.findings) - len(result.overview)
 

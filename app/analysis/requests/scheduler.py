@@ -12,45 +12,19 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from typing import Any
 
+from app import core
 from app.analysis.pipeline_state import PipelineState
 from app.analysis.prompts.templates import Template
+from app.analysis.requests import request_builder
 from app.analysis.requests.engine_connection import EngineConnection
-from app.analysis.requests.request_builder import (
-    NO_CONTEXT,
-    CarriedContext,
-    ImagePrefetch,
-    Introduction,
-    RequestBuilder,
-    RequestChunk,
-    build_context,
-    required_parts,
-)
 from app.analysis.requests.request_executor import Emit, EngineEnded, RequestExecutor
 from app.analysis.task import Task
-from app.core import (
-    AnalysisEvent,
-    AnswerDelta,
-    AppError,
-    Cancelled,
-    ChunkDone,
-    ChunkResult,
-    ContextExceeded,
-    EngineBrokeOff,
-    EngineBusy,
-    EngineError,
-    EngineTimeout,
-    ModelNotFound,
-    Notice,
-    Noticed,
-    PicturesRefused,
-    clock,
-)
 from app.i18n import as_notice
 from app.llm.error_mapping import TooManyPictures
 
-ENDS_ALL = (Cancelled, EngineEnded, EngineBrokeOff, EngineTimeout, EngineBusy, ModelNotFound)
+ENDS_ALL = (core.Cancelled, EngineEnded, core.EngineBrokeOff, core.EngineTimeout, core.EngineBusy, core.ModelNotFound)
 """Errors that end the run: asking about another part would be useless."""
-_TOO_MUCH = (ContextExceeded, TooManyPictures)
+_TOO_MUCH = (core.ContextExceeded, TooManyPictures)
 _MOST_FAILURES = 3
 """Number of consecutive failures that ends the run. Chosen by hand; not tuned."""
 _POLL_SECONDS = 0.1
@@ -73,12 +47,12 @@ class PartAsker:
         connection: EngineConnection,
         state: PipelineState,
         emit: Emit,
-        pictures: ImagePrefetch,
+        pictures: request_builder.ImagePrefetch,
         cancel: threading.Event,
     ) -> None:
-        self.builder = RequestBuilder(task.request, template, connection, state, emit, pictures)
+        self.builder = request_builder.RequestBuilder(task.request, template, connection, state, emit, pictures)
         self.executor = RequestExecutor(connection, task.request, template, state, self._forward, cancel)
-        self.results: dict[int, ChunkResult] = {}
+        self.results: dict[int, core.ChunkResult] = {}
         self._task = task
         self._template = template
         self._state = state
@@ -87,9 +61,9 @@ class PartAsker:
 
     def begin_round(self) -> None:
         """Wait for the subjects of the first part once more."""
-        self.introduction = Introduction(self._template, self._task.request.language)
+        self.introduction = request_builder.Introduction(self._template, self._task.request.language)
 
-    def ask(self, part: RequestChunk) -> None:
+    def ask(self, part: request_builder.RequestChunk) -> None:
         """Get the result of one part, from the earlier run or the engine; runs in a thread of its own.
 
         Raises:
@@ -103,25 +77,25 @@ class PartAsker:
             vary = number in done.again
             try:
                 result = self.executor.answer(self.builder.part_request(part), vary=vary)
-            except PicturesRefused as refused:
+            except core.PicturesRefused as refused:
                 self.builder.use_text(refused)
                 result = self.executor.answer(self.builder.part_request(part), vary=vary)
         else:
-            self._forward(AnswerDelta(number, result.answer, restart=True))
+            self._forward(core.AnswerDelta(number, result.answer, restart=True))
         self.results[number] = result
-        self._emit(ChunkDone(result))
+        self._emit(core.ChunkDone(result))
 
-    def expect(self, part: RequestChunk) -> None:
+    def expect(self, part: request_builder.RequestChunk) -> None:
         """Prepare for a part that will be asked about soon."""
         if self._task.done.result(self.builder.key(part), part.number) is None:
             self.builder.prefetch(part)
 
-    def is_answered(self, part: RequestChunk) -> bool:
+    def is_answered(self, part: request_builder.RequestChunk) -> bool:
         """Return True if there is a result about exactly these frames in the current form."""
         result = self.results.get(part.number)
         return result is not None and result.key == self.builder.key(part)
 
-    def _forward(self, event: AnalysisEvent) -> None:
+    def _forward(self, event: core.AnalysisEvent) -> None:
         self.introduction.note(event)
         self._emit(event)
 
@@ -138,9 +112,14 @@ class Scheduler:
     """
 
     def __init__(
-        self, parts: Sequence[RequestChunk], asker: PartAsker, pool: Executor, state: PipelineState, emit: Emit
+        self,
+        parts: Sequence[request_builder.RequestChunk],
+        asker: PartAsker,
+        pool: Executor,
+        state: PipelineState,
+        emit: Emit,
     ) -> None:
-        self.failures: dict[int, AppError] = {}
+        self.failures: dict[int, core.AppError] = {}
         self._parts = parts
         self._in_flight = parts[0].layout.in_flight
         self._asker = asker
@@ -152,10 +131,10 @@ class Scheduler:
         self._finished = {place for place, part in enumerate(parts) if part.number in asker.results}
         self._running: dict[Future[None], int] = {}
         self._consecutive_failures = 0
-        self._too_much: EngineError | None = None
-        self._ended: EngineError | EngineEnded | None = None
+        self._too_much: core.EngineError | None = None
+        self._ended: core.EngineError | EngineEnded | None = None
 
-    def run(self, first: Future[None] | None) -> EngineError | None:
+    def run(self, first: Future[None] | None) -> core.EngineError | None:
         """Ask about all parts without a result.
 
         Requests that run when an error ends the round are still waited for, since they may have been answered.
@@ -196,7 +175,7 @@ class Scheduler:
         ready = (
             one
             for one in range(known)
-            if one not in started and self._finished.issuperset(required_parts(one, self._in_flight))
+            if one not in started and self._finished.issuperset(request_builder.required_parts(one, self._in_flight))
         )
         return [place for place, _ in zip(ready, range(self._in_flight - len(self._running)), strict=False)]
 
@@ -219,7 +198,7 @@ class Scheduler:
         self._finished.add(place)
         try:
             self._too_much = self._outcome(future, self._parts[place]) or self._too_much
-        except (EngineError, EngineEnded) as error:
+        except (core.EngineError, EngineEnded) as error:
             self._ended = self._ended or error
         self._introduce()
 
@@ -229,16 +208,17 @@ class Scheduler:
             first = self._asker.results.get(self._parts[0].number)
             self._introduction.publish(first.subjects if first else ())
 
-    def _context(self, place: int) -> CarriedContext:
+    def _context(self, place: int) -> request_builder.CarriedContext:
         if place == 0:
-            return NO_CONTEXT
+            return request_builder.NO_CONTEXT
         earlier = {
-            one: self._asker.results.get(self._parts[one].number) for one in required_parts(place, self._in_flight)
+            one: self._asker.results.get(self._parts[one].number)
+            for one in request_builder.required_parts(place, self._in_flight)
         }
         answered = {one: result for one, result in earlier.items() if result}
-        return build_context(self._introduction.known.result(), answered)
+        return request_builder.build_context(self._introduction.known.result(), answered)
 
-    def _outcome(self, future: Future[None], part: RequestChunk) -> EngineError | None:
+    def _outcome(self, future: Future[None], part: request_builder.RequestChunk) -> core.EngineError | None:
         """Return None, or the error of a part that was too large; raise an error that ends the run."""
         error = future.exception()
         if error is None:
@@ -246,12 +226,16 @@ class Scheduler:
             return None
         if isinstance(error, _TOO_MUCH) and len(part.frames) > 1:
             return error
-        if isinstance(error, ENDS_ALL) or not isinstance(error, AppError):
+        if isinstance(error, ENDS_ALL) or not isinstance(error, core.AppError):
             raise error
         self.failures[part.number] = error
         self._consecutive_failures += 1
         if self._consecutive_failures == _MOST_FAILURES or part.total < 2:
             raise error
-        first, last = (clock(frame.time_seconds) for frame in (part.frames[0], part.frames[-1]))
-        self._emit(Noticed(Notice("part_failed", {"first": first, "last": last, "reason": as_notice(error)}, "error")))
+        first, last = (core.clock(frame.time_seconds) for frame in (part.frames[0], part.frames[-1]))
+        self._emit(
+            core.Noticed(
+                core.Notice("part_failed", {"first": first, "last": last, "reason": as_notice(error)}, "error")
+            )
+        )
         return None

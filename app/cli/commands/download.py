@@ -13,24 +13,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app import config
+from app import config, services
 from app.cli.common import cancel_on_signals
 from app.config import DEFAULT_MODEL_PATH, Settings
 from app.core import Cancelled, EngineProgress, Language, human_size
 from app.engine import MIRROR, check_model_folder, download, resolve_model
 from app.i18n import LANGUAGES, t
 from app.models import need_text
-from app.services import (
-    ModelCandidate,
-    Readiness,
-    build_engine,
-    confirmed_downloads,
-    hardware_profile,
-    latest_trials,
-    pass_on,
-    speed_text,
-    with_local_model,
-)
 from app.services.readiness import readiness
 
 _STEP = 0.05
@@ -55,7 +44,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     """
     settings = config.load()
     language = given.language or settings.language or language
-    pass_on(settings)
+    services.pass_on(settings)
     if given.mirror:
         os.environ.setdefault("HF_ENDPOINT", MIRROR)
     found = resolve_model(given.model)
@@ -105,11 +94,11 @@ def settle(settings: Settings, given: argparse.Namespace, language: Language) ->
     Raises:
         Cancelled: The user chose to stop.
     """
-    now = readiness(settings, build_engine(settings)[0])
+    now = readiness(settings, services.build_engine(settings)[0])
     if now.kind != "download" or now.model is None:
         return settings
     if given.yes:
-        confirmed_downloads(settings).add(now.model.model)
+        services.confirmed_downloads(settings).add(now.model.model)
         return settings
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
     print("\n".join(_lines(now, now.model, settings, language, is_asked=is_asked)), file=sys.stderr)
@@ -121,13 +110,13 @@ def settle(settings: Settings, given: argparse.Namespace, language: Language) ->
 
 def print_missing(settings: Settings, language: Language) -> None:
     """Print the cost of the download, if one is needed."""
-    now = readiness(settings, build_engine(settings)[0])
+    now = readiness(settings, services.build_engine(settings)[0])
     if now.model:
         print("\n".join(_lines(now, now.model, settings, language, is_asked=False)))
 
 
 def _lines(
-    now: Readiness, model: ModelCandidate, settings: Settings, language: Language, *, is_asked: bool
+    now: services.Readiness, model: services.ModelCandidate, settings: Settings, language: Language, *, is_asked: bool
 ) -> Iterator[str]:
     yield t("models.missing.absent", language, model=model.model)
     values = {"size": human_size(model.download_bytes or 0), "free": human_size(now.free_bytes)}
@@ -143,19 +132,23 @@ def _lines(
         yield f"  {number if is_asked else '-'}  {_about(one, settings, language)}"
 
 
-def _about(one: ModelCandidate, settings: Settings, language: Language) -> str:
+def _about(one: services.ModelCandidate, settings: Settings, language: Language) -> str:
     size = human_size(one.download_bytes or 0)
     place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
     return " · ".join(filter(None, (one.model, place, _speed(one, settings, language))))
 
 
-def _speed(one: ModelCandidate, settings: Settings, language: Language) -> str:
-    measured = latest_trials(settings.data_dir, hardware_profile.here().device).get(one.model)
-    return speed_text(one.pace, one.entry is None or one.entry.sees, measured, language)
+def _speed(one: services.ModelCandidate, settings: Settings, language: Language) -> str:
+    measured = services.latest_trials(settings.data_dir, services.hardware_profile.here().device).get(one.model)
+    return services.speed_text(one.pace, one.entry is None or one.entry.sees, measured, language)
 
 
 def _ask(
-    now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace, language: Language
+    now: services.Readiness,
+    model: services.ModelCandidate,
+    settings: Settings,
+    given: argparse.Namespace,
+    language: Language,
 ) -> Settings:
     """Ask until the answer is one of those offered, and return the settings."""
     size = human_size(model.download_bytes) if model.download_bytes else "?"
@@ -174,10 +167,10 @@ def _ask(
             given.no_model = True
             return settings
         if answer == "y" and now.has_room:
-            confirmed_downloads(settings).add(model.model)
+            services.confirmed_downloads(settings).add(model.model)
             return settings
         if one := choices.get(answer):
-            confirmed_downloads(settings).add(one.model)
-            return with_local_model(
+            services.confirmed_downloads(settings).add(one.model)
+            return services.with_local_model(
                 settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm"
             )

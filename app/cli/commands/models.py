@@ -14,31 +14,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from app import config
+from app import config, models
 from app.cli.common import add_output_options
 from app.cli.models import checks, tables
 from app.config import Settings
 from app.core import GIB, ConfigError, EngineError, Language, ModelNotFound
 from app.engine import memory_bytes
 from app.i18n import error_text, t
-from app.models import (
-    Catalogue,
-    CatalogueEntry,
-    GpuCard,
-    Match,
-    MemoryNeed,
-    Shape,
-    check_entry,
-    entry_of_config,
-    estimate_memory,
-    find_card,
-    load,
-    match_text,
-    need_text,
-    parse_plan,
-    read_shape,
-    why_nothing_fits,
-)
 from app.services import HardwareProfile, effective_arguments, here, latest_trials, pace_text, speed_here
 from app.store import Measured, trials
 
@@ -83,7 +65,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
     """
     settings = config.load()
     language = given.language or settings.language or language
-    catalogue = load(settings.data_dir / "models")
+    catalogue = models.load(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem, language), file=sys.stderr)
     document = given.ask(given, language, catalogue, settings)
@@ -95,7 +77,7 @@ def run(given: argparse.Namespace, language: Language) -> int:
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
 
 
-def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+def _catalogue(given: argparse.Namespace, language: Language, catalogue: models.Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     place = _local_profile(settings, catalogue)
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
@@ -109,11 +91,11 @@ def _catalogue(given: argparse.Namespace, language: Language, catalogue: Catalog
 # ---- what one model needs --------------------------------------------------------------------------------------------
 
 
-def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+def _show(given: argparse.Namespace, language: Language, catalogue: models.Catalogue, settings: Settings) -> Any:
     arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
     match, shape = _find_shape(given.model, catalogue)
-    plan = parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
-    sum_ = estimate_memory(shape, plan)
+    plan = models.parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
+    sum_ = models.estimate_memory(shape, plan)
     measured, place = _latest_benchmarks(settings), here()
     named = match.entry.id if match else given.model
     effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
@@ -122,26 +104,26 @@ def _show(given: argparse.Namespace, language: Language, catalogue: Catalogue, s
         found = measured.get(match.entry.id) if match else None
         return {**tables.sum_document(match, shape, sum_), "here": _need_document(need), "measured": found}
     if match is not None and match.why != "exact":
-        print(match_text(match, language), file=sys.stderr)
+        print(models.match_text(match, language), file=sys.stderr)
     tables.print_sum(match.entry if match else None, given.model, shape, sum_, language)
-    print(t("models.on_this_machine", language, machine=place.words(language), need=need_text(need, language)))
+    print(t("models.on_this_machine", language, machine=place.words(language), need=models.need_text(need, language)))
     _print_measured([match.entry.id] if match else [], measured, language)
     return None
 
 
-def _need_document(need: MemoryNeed) -> dict[str, Any]:
+def _need_document(need: models.MemoryNeed) -> dict[str, Any]:
     """Convert what this machine has for the model to JSON, in bytes."""
     return {**asdict(need), "usable_bytes": need.usable_bytes, "fits": need.fits}
 
 
-def _find_entry(name: str, catalogue: Catalogue, language: Language) -> CatalogueEntry:
+def _find_entry(name: str, catalogue: models.Catalogue, language: Language) -> models.CatalogueEntry:
     """Return the catalogue's entry, or one for a folder's own config.json."""
     file = _config_file(name)
     if file.is_file():
-        return entry_of_config(file.parent.name, _read_config(file))
+        return models.entry_of_config(file.parent.name, _read_config(file))
     match = catalogue.find(name)
     if match.why != "exact":
-        print(match_text(match, language), file=sys.stderr)
+        print(models.match_text(match, language), file=sys.stderr)
     return match.entry
 
 
@@ -150,11 +132,11 @@ def _config_file(name: str) -> Path:
     return folder if folder.name == "config.json" else folder / "config.json"
 
 
-def _find_shape(name: str, catalogue: Catalogue) -> tuple[Match | None, Shape]:
+def _find_shape(name: str, catalogue: models.Catalogue) -> tuple[models.Match | None, models.Shape]:
     """Return the catalogue's match and its shape, or the shape of the folder's own config.json if there is one."""
     file = _config_file(name)
     if file.is_file():
-        shape = read_shape(_read_config(file))
+        shape = models.read_shape(_read_config(file))
         try:
             return catalogue.find(str(file.parent.absolute())), shape
         except ModelNotFound:
@@ -176,13 +158,13 @@ def _read_config(file: Path) -> Any:
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+def _fit(given: argparse.Namespace, language: Language, catalogue: models.Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if given.model:
         match = catalogue.find(given.model)
         entries = (match.entry,)
         if match.why != "exact":
-            print(match_text(match, language), file=sys.stderr)
+            print(models.match_text(match, language), file=sys.stderr)
     place = _parse_hardware(given.where, max(1, given.cards), _local_profile(settings, catalogue))
     found = place.proposals(entries)
     if given.model and not found:
@@ -195,14 +177,14 @@ def _fit(given: argparse.Namespace, language: Language, catalogue: Catalogue, se
     return None
 
 
-def _nothing_fits(entry: CatalogueEntry, place: HardwareProfile, language: Language) -> EngineError:
-    why = why_nothing_fits(entry, place.card, place.need(entry.shape, {}), language)
+def _nothing_fits(entry: models.CatalogueEntry, place: HardwareProfile, language: Language) -> EngineError:
+    why = models.why_nothing_fits(entry, place.card, place.need(entry.shape, {}), language)
     return EngineError("nothing_fits", model=entry.id, machine=place.words(language), why=why)
 
 
-def _try(given: argparse.Namespace, language: Language, catalogue: Catalogue, settings: Settings) -> Any:
+def _try(given: argparse.Namespace, language: Language, catalogue: models.Catalogue, settings: Settings) -> Any:
     entry = _find_entry(given.model, catalogue, language)
-    check_entry(entry)
+    models.check_entry(entry)
     place = here()
     found = place.proposals((entry,))
     if not found:
@@ -235,7 +217,7 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured], langua
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-def _local_profile(settings: Settings, catalogue: Catalogue) -> HardwareProfile:
+def _local_profile(settings: Settings, catalogue: models.Catalogue) -> HardwareProfile:
     """Return this machine with the speed that benchmarks have measured."""
     place = here()
     return place if place.card else place.with_measured_speed(trials(settings.data_dir).all(), catalogue.by_id)
@@ -248,7 +230,7 @@ def _parse_hardware(text: str, cards: int, ours: HardwareProfile) -> HardwarePro
     number = _gigabytes(amount)
     if where == "cpu" and (number or not amount):
         return HardwareProfile(text, None, memory_gib=number or memory_bytes() / GIB, speed=ours.speed or speed_here())
-    card = GpuCard(number) if number and not where else find_card(text)
+    card = models.GpuCard(number) if number and not where else models.find_card(text)
     if card is None:
         raise ConfigError("card_unknown", given=text)
     return HardwareProfile(text, card, cards)

@@ -14,17 +14,10 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from app import config
+from app import engine as engines
 from app.config import Settings
 from app.core import AppError, ConfigError, EngineError, Language
-from app.engine import (
-    Kind,
-    RequestedDevice,
-    choose_engine,
-    cpu_features,
-    installed_vllm,
-    resolve_model,
-    supported_architectures,
-)
+from app.engine import supported_architectures
 from app.i18n import LANGUAGES, notice_text, t
 from app.models import CatalogueEntry, load, read_shape
 from app.services import build_engine
@@ -37,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
     """Add the arguments of this command."""
     parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model", language))
     parser.add_argument(
-        "--device", choices=get_args(RequestedDevice), default="auto", help=t("cli.serve_device", language)
+        "--device", choices=get_args(engines.RequestedDevice), default="auto", help=t("cli.serve_device", language)
     )
     parser.add_argument(
-        "--engine", choices=("auto", *get_args(Kind)), default="auto", help=t("cli.serve_engine", language)
+        "--engine", choices=("auto", *get_args(engines.Kind)), default="auto", help=t("cli.serve_engine", language)
     )
     parser.add_argument("--host", default="127.0.0.1", help=t("cli.serve_host", language))
     parser.add_argument("--port", type=int, default=_PORT, help=t("cli.serve_port", language, default=_PORT))
@@ -115,7 +108,7 @@ def _settings(given: argparse.Namespace) -> Settings:
 def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | None:
     """Return what is known of the model before it is loaded: its config.json, or its catalogue entry."""
     try:
-        folder = resolve_model(settings.model_path).folder
+        folder = engines.resolve_model(settings.model_path).folder
     except AppError:  # starting the engine reports the error
         return None
     if folder is not None:
@@ -130,18 +123,20 @@ def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | Non
         return None
 
 
-def _engine(given: argparse.Namespace, settings: Settings, known: Mapping[str, Any] | CatalogueEntry | None) -> Kind:
+def _engine(
+    given: argparse.Namespace, settings: Settings, known: Mapping[str, Any] | CatalogueEntry | None
+) -> engines.Kind:
     if given.engine != "auto":
-        chosen: Kind = given.engine
+        chosen: engines.Kind = given.engine
         return chosen
     names = known.get("architectures") if isinstance(known, Mapping) else None
-    return choose_engine(
+    return engines.choose_engine(
         str(names[0]) if isinstance(names, list) and names else None,
         given.device,
-        installed=(installed_vllm() or (None,))[0],
+        installed=(engines.installed_vllm() or (None,))[0],
         known=supported_architectures.architectures(),
         prefers=known.engine if isinstance(known, CatalogueEntry) else None,
-        cpu_features=frozenset(cpu_features()),
+        cpu_features=frozenset(engines.cpu_features()),
     )
 
 

@@ -8,24 +8,10 @@ from typing import Any
 
 from rich.table import Table
 
+from app import models
 from app.cli.common import wide_console
 from app.core import Language, gib_text
 from app.i18n import labelled, t
-from app.models import (
-    FORMATS,
-    CatalogueEntry,
-    GpuCard,
-    Match,
-    MemoryEstimate,
-    NumberFormat,
-    Proposal,
-    Shape,
-    format_of,
-    image_tokens,
-    parameters_text,
-    weights_bytes,
-    why_not,
-)
 
 _MOST_ROWS = 12  # chosen by hand; not tuned
 _FRAME = (1280, 720)
@@ -36,10 +22,10 @@ _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 
 
 def print_catalogue(
-    entries: Iterable[CatalogueEntry],
-    fitting: Mapping[str, Proposal],
+    entries: Iterable[models.CatalogueEntry],
+    fitting: Mapping[str, models.Proposal],
     machine: str,
-    card: GpuCard | None,
+    card: models.GpuCard | None,
     language: Language,
 ) -> None:
     """Print all models, those that fit first."""
@@ -48,14 +34,14 @@ def print_catalogue(
     table = _table(names, right, language)
     for entry in entries:
         shape = entry.shape
-        weights = weights_bytes(shape)
+        weights = models.weights_bytes(shape)
         table.add_row(
             entry.id,
-            parameters_text(shape, language),
+            models.parameters_text(shape, language),
             t("models.sees" if entry.sees else "models.blind", language),
             f"{shape.text.max_positions:,}",
             gib_text(weights),
-            t(f"models.format.{format_of(shape).key}.name", language),
+            t(f"models.format.{models.format_of(shape).key}.name", language),
             _here(entry, fitting.get(entry.id), card, language),
             entry.licence,
         )
@@ -64,7 +50,7 @@ def print_catalogue(
     console.print(table)
 
 
-def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str, Any]:
+def entry_document(entry: models.CatalogueEntry, proposal: models.Proposal | None) -> dict[str, Any]:
     """Convert one model to JSON; `here` is null if it doesn't fit."""
     shape = entry.shape
     return {
@@ -74,8 +60,8 @@ def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str
         "active_parameters": shape.active_parameters,
         "sees": entry.sees,
         "context": shape.text.max_positions,
-        "weights_bytes": weights_bytes(shape),
-        "format": format_of(shape).key,
+        "weights_bytes": models.weights_bytes(shape),
+        "format": models.format_of(shape).key,
         "licence": entry.licence,
         "released": entry.released,
         "engine": entry.engine,
@@ -85,20 +71,32 @@ def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str
     }
 
 
-def _here(entry: CatalogueEntry, proposal: Proposal | None, card: GpuCard | None, language: Language) -> str:
-    return t("models.fits", language) if proposal is not None else why_not(entry, card, language)
+def _here(
+    entry: models.CatalogueEntry, proposal: models.Proposal | None, card: models.GpuCard | None, language: Language
+) -> str:
+    return t("models.fits", language) if proposal is not None else models.why_not(entry, card, language)
 
 
 # ---- one model -------------------------------------------------------------------------------------------------------
 
 
-def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: MemoryEstimate, language: Language) -> None:
+def print_sum(
+    entry: models.CatalogueEntry | None,
+    asked: str,
+    shape: models.Shape,
+    sum_: models.MemoryEstimate,
+    language: Language,
+) -> None:
     """Print the memory estimate of one model, term by term."""
     console, plan = wide_console(), sum_.plan
     console.print(entry.id if entry else asked)
     is_seeing = t("models.sees" if shape.vision else "models.blind", language)
     sees = labelled(t("models.column_sees", language), is_seeing, language)
-    facts = [parameters_text(shape, language), sees, t(f"models.format.{format_of(shape).key}.name", language)]
+    facts = [
+        models.parameters_text(shape, language),
+        sees,
+        t(f"models.format.{models.format_of(shape).key}.name", language),
+    ]
     facts += [labelled(t("models.column_context", language), f"{shape.text.max_positions:,}", language)]
     facts += [entry.licence, entry.released] if entry else []
     console.print(" · ".join(facts))
@@ -115,11 +113,11 @@ def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: Memo
     console.print(_sum_table(sum_, language))
     console.print(t("models.per_token", language, kib=f"{sum_.cache_bytes_per_token / 1024:.4g}"))
     if shape.vision:
-        console.print(t("models.picture", language, tokens=f"{image_tokens(shape.vision, *_FRAME):,}"))
+        console.print(t("models.picture", language, tokens=f"{models.image_tokens(shape.vision, *_FRAME):,}"))
     console.print(t("models.estimate", language))
 
 
-def _sum_table(sum_: MemoryEstimate, language: Language) -> Table:
+def _sum_table(sum_: models.MemoryEstimate, language: Language) -> Table:
     several = sum_.plan.cards > 1
     names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
     table = _table(names, ("card", "total"), language)
@@ -134,7 +132,7 @@ def _sum_table(sum_: MemoryEstimate, language: Language) -> Table:
     return table
 
 
-def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dict[str, Any]:
+def sum_document(match: models.Match | None, shape: models.Shape, sum_: models.MemoryEstimate) -> dict[str, Any]:
     """Convert one model's memory estimate to JSON; `model` is null for a folder that isn't in the catalogue."""
     found = match and {
         "asked": match.asked,
@@ -160,7 +158,7 @@ def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dic
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def print_proposals(found: tuple[Proposal, ...], machine: str, language: Language) -> None:
+def print_proposals(found: tuple[models.Proposal, ...], machine: str, language: Language) -> None:
     """Print the models that fit, best first, and the settings of the first one to copy."""
     console = wide_console()
     if not found:
@@ -185,7 +183,7 @@ def print_proposals(found: tuple[Proposal, ...], machine: str, language: Languag
     print("\n".join(_settings(found[0])))
 
 
-def proposal_document(proposal: Proposal) -> dict[str, Any]:
+def proposal_document(proposal: models.Proposal) -> dict[str, Any]:
     """Convert one model with fitting settings to JSON."""
     return {
         "id": proposal.entry.id,
@@ -200,7 +198,7 @@ def proposal_document(proposal: Proposal) -> dict[str, Any]:
     }
 
 
-def _settings(proposal: Proposal) -> list[str]:
+def _settings(proposal: models.Proposal) -> list[str]:
     lines = [f"VLLM_MODEL_PATH={proposal.entry.id}"]
     lines += [f"VLLM_CONFIG='{json.dumps(dict(proposal.config))}'"] if proposal.config else []
     return lines + [f"{name}={value}" for name, value in proposal.environment.items()]
@@ -213,14 +211,14 @@ def print_formats(language: Language) -> None:
     """Print the number formats."""
     names = ("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
     table = _table(names, ("bits", "seven", "capability", "full"), language)
-    for one in FORMATS:
+    for one in models.FORMATS:
         table.add_row(*format_cells(one, language))
     console = wide_console()
     console.print(table)
     console.print(t("models.quality", language))
 
 
-def format_cells(one: NumberFormat, language: Language) -> tuple[str, ...]:
+def format_cells(one: models.NumberFormat, language: Language) -> tuple[str, ...]:
     """Return a row of the table of formats, as in the terminal and in the documents."""
     return (
         t(f"models.format.{one.key}.name", language),
@@ -247,7 +245,7 @@ def format_documents(language: Language) -> list[dict[str, Any]]:
             "vllm_config": dict(one.arguments) if one.arguments else None,
             "about": t(f"models.format.{one.key}.about", language),
         }
-        for one in FORMATS
+        for one in models.FORMATS
     ]
 
 

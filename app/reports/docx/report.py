@@ -9,21 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.core import Analysis, Language, smaller
-from app.reports.content import (
-    Block,
-    Gallery,
-    Heading,
-    Line,
-    Listing,
-    Paragraph,
-    PictureBlock,
-    Span,
-    Table,
-    Timeline,
-    Verbatim,
-    moment_address,
-    signed,
-)
+from app.reports import content as blocks
 from app.reports.content.builder import document
 from app.reports.docx.package import (
     BODY_CM,
@@ -65,34 +51,34 @@ class BodyWriter:
         """Yield the title's paragraph."""
         yield paragraph([run(" ".join(title.split()))], style="Title")
 
-    def block(self, block: Block) -> Iterator[Element]:
+    def block(self, block: blocks.Block) -> Iterator[Element]:
         """Yield the elements of a block."""
         match block:
-            case Heading():
+            case blocks.Heading():
                 yield self._heading(block)
-            case Paragraph(tone=tone):
-                yield paragraph(self._runs(signed(block)), style="" if tone == "plain" else tone_style(tone))
-            case Listing(items):
+            case blocks.Paragraph(tone=tone):
+                yield paragraph(self._runs(blocks.signed(block)), style="" if tone == "plain" else tone_style(tone))
+            case blocks.Listing(items):
                 yield from (paragraph(self._runs(item), style="ListBullet") for item in items)
-            case Table():
+            case blocks.Table():
                 yield from self._table(block)
-            case PictureBlock():
+            case blocks.PictureBlock():
                 width, height = block.within(*_PICTURE_CM)
                 yield paragraph([self._picture(block, width, height)])
-            case Gallery(pictures):
+            case blocks.Gallery(pictures):
                 yield from self._gallery(pictures)
-            case Timeline():
+            case blocks.Timeline():
                 yield from self._timeline(block)
-            case Verbatim(summary, text):
+            case blocks.Verbatim(summary, text):
                 yield paragraph([run(summary)], style="Caption", keepNext="1")
                 yield paragraph([run(text)], style=PROMPT)
 
-    def _heading(self, heading: Heading) -> Element:
+    def _heading(self, heading: blocks.Heading) -> Element:
         self._bookmarks += 1
         runs = bookmarked(self._runs(heading.line), number=self._bookmarks, name=heading.anchor)
         return paragraph(runs, style=f"Heading{heading.level - 1}")
 
-    def _table(self, block: Table) -> Iterator[Element]:
+    def _table(self, block: blocks.Table) -> Iterator[Element]:
         columns = len(block.heads) or max(map(len, block.rows), default=0)
         if not (columns and block.rows):
             return
@@ -102,20 +88,20 @@ class BodyWriter:
         yield table(heads, rows, style=_TABLE, widths_cm=_widths(block, columns))
         yield paragraph([])  # adjacent tables would become one
 
-    def _gallery(self, pictures: tuple[PictureBlock, ...]) -> Iterator[Element]:
+    def _gallery(self, pictures: tuple[blocks.PictureBlock, ...]) -> Iterator[Element]:
         cells = [self._thumbnail(one) for one in pictures]
         cells += [paragraph([]) for _ in range(-len(cells) % _GALLERY_COLUMNS)]
         rows = [cells[start : start + _GALLERY_COLUMNS] for start in range(0, len(cells), _GALLERY_COLUMNS)]
         yield table([], rows, style=_GALLERY, widths_cm=[BODY_CM / _GALLERY_COLUMNS] * _GALLERY_COLUMNS)
         yield paragraph([])
 
-    def _thumbnail(self, one: PictureBlock) -> Element:
+    def _thumbnail(self, one: blocks.PictureBlock) -> Element:
         room = BODY_CM / _GALLERY_COLUMNS - 0.4
         width, height = one.within(room, room)
         drawn = self._picture(one, width, height)
         return paragraph([drawn, link([run(one.alt, style="Hyperlink")], anchor=one.anchor)], style="Caption")
 
-    def _timeline(self, block: Timeline) -> Iterator[Element]:
+    def _timeline(self, block: blocks.Timeline) -> Iterator[Element]:
         yield self._heading(block.heading)
         drawn, (across, down) = self._package.image(png(block.chart, block.alt), ".png")
         height = BODY_CM * down / across
@@ -125,18 +111,18 @@ class BodyWriter:
         )
         yield paragraph([run(block.alt)], style="Caption")
 
-    def _picture(self, one: PictureBlock, width: float, height: float) -> Element:
+    def _picture(self, one: blocks.PictureBlock, width: float, height: float) -> Element:
         if one.number not in self._relations:
             self._relations[one.number], _ = self._package.image(smaller(one.jpeg, _PICTURE_SIDE), ".jpg")
         relation, number = self._relations[one.number], self._package.next_number()
         return picture(relation, number=number, alt=one.alt, width_cm=width, height_cm=height)
 
-    def _runs(self, line: Line) -> list[Element]:
+    def _runs(self, line: blocks.Line) -> list[Element]:
         return [self._span(span) for span in line]
 
-    def _span(self, span: Span) -> Element:
+    def _span(self, span: blocks.Span) -> Element:
         if span.at_seconds is not None:
-            relation = self._package.link(moment_address(self._video, span.at_seconds))
+            relation = self._package.link(blocks.moment_address(self._video, span.at_seconds))
             return link([run(span.text, style="Hyperlink")], relation=relation)
         match span.style:
             case "strong":
@@ -147,7 +133,7 @@ class BodyWriter:
                 return run(span.text)
 
 
-def _widths(block: Table, columns: int) -> list[float]:
+def _widths(block: blocks.Table, columns: int) -> list[float]:
     """Return the widths of the columns in centimetres; the last column is twice as wide as the middle ones."""
     if block.numbers:
         return [_NUMBER_CM] * columns

@@ -10,21 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from app.core import Analysis, Language
-from app.reports.content import (
-    Block,
-    Gallery,
-    Heading,
-    Line,
-    Listing,
-    Paragraph,
-    PictureBlock,
-    Span,
-    Table,
-    Timeline,
-    escape_comment,
-    signed,
-    words,
-)
+from app.reports import content as blocks
 from app.reports.content.builder import document
 from app.reports.files import ReportFile, frame_file_name
 
@@ -37,7 +23,7 @@ def write(analysis: Analysis, language: Language) -> bytes:
     content = document(analysis, language)
     folder = _folder(analysis)
     lines = [f"# {escape(content.title)}", "", *(line for block in content.blocks for line in _lines(block, folder))]
-    label = escape_comment(content.facts.aigc)
+    label = blocks.escape_comment(content.facts.aigc)
     hidden = ["", f"<!-- {label} -->"] if label else []
     return ("\n".join([*lines, *hidden]).rstrip() + "\n").encode()
 
@@ -57,33 +43,33 @@ def _folder(analysis: Analysis) -> str:
     return f"frames-{hashlib.sha256(analysis.id.encode()).hexdigest()[:8]}"
 
 
-def _lines(block: Block, folder: str) -> Iterator[str]:
+def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
     match block:
-        case Heading(level, line):
+        case blocks.Heading(level, line):
             yield from (f"{'#' * level} {_inline(line)}", "")
-        case Paragraph(tone="plain"):
+        case blocks.Paragraph(tone="plain"):
             yield from (_inline(block.line), "")
-        case Paragraph():  # notices are quoted, line by line
-            yield from ("  \n".join(f"> {escape(one)}" for one in words(signed(block)).splitlines()), "")
-        case Listing(items):
+        case blocks.Paragraph():  # notices are quoted, line by line
+            yield from ("  \n".join(f"> {escape(one)}" for one in blocks.words(blocks.signed(block)).splitlines()), "")
+        case blocks.Listing(items):
             yield from (*(f"- {_inline(item)}" for item in items), "")
-        case Table(heads, rows, numbers):
+        case blocks.Table(heads, rows, numbers):
             columns = len(rows[0]) if rows else len(heads)
             named = [_inline(head) for head in heads] or [""] * columns
             yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
-        case PictureBlock():
+        case blocks.PictureBlock():
             yield from (f"![{escape(block.alt)}]({folder}/{frame_file_name(block.number, block.time_seconds)})", "")
-        case Gallery() | Timeline():  # their content is in other blocks
+        case blocks.Gallery() | blocks.Timeline():  # their content is in other blocks
             pass
         case _:
             yield from fenced(block.text)
 
 
-def _inline(line: Line) -> str:
+def _inline(line: blocks.Line) -> str:
     return on_line("".join(map(_span, line)))
 
 
-def _span(span: Span) -> str:
+def _span(span: blocks.Span) -> str:
     text = escape_words(span.text)
     match span.style:
         case "strong":

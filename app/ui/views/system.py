@@ -11,17 +11,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.engine import (
-    KEPT_SECONDS,
-    LONGEST_INTERVAL_SECONDS,
-    PERIOD_SECONDS,
-    PROCESS_ROLES,
-    EngineLoad,
-    GpuSample,
-    Sample,
-    cpu_name,
-    installed_vllm,
-)
+from app import engine
 from app.ui.components import charts
 from app.ui.components.charts import Chart, Series
 from app.ui.context import services, t
@@ -33,7 +23,7 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
 _NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
-_SPANS = (120.0, 300.0, KEPT_SECONDS)
+_SPANS = (120.0, 300.0, engine.KEPT_SECONDS)
 """Time axes in seconds. Chosen by hand; not tuned."""
 _JOBS = ("running", "waiting")
 
@@ -41,8 +31,8 @@ _JOBS = ("running", "waiting")
 def draw() -> None:
     """Draw the page; its charts refresh by themselves."""
     st.markdown(f"## {t('ui.page_system')}")
-    st.caption(t("system.about", n=round(PERIOD_SECONDS)))
-    st.fragment(_draw, run_every=PERIOD_SECONDS)()
+    st.caption(t("system.about", n=round(engine.PERIOD_SECONDS)))
+    st.fragment(_draw, run_every=engine.PERIOD_SECONDS)()
 
 
 def _draw() -> None:
@@ -53,13 +43,13 @@ def _draw() -> None:
     if not samples:
         return
     _draw_heading("machine")
-    _draw_charts("machine", samples, machine_charts(samples, cpu_name()))
+    _draw_charts("machine", samples, machine_charts(samples, engine.cpu_name()))
     _draw_cards(samples)
     _draw_engine(samples)
     _draw_queue(samples)
 
 
-def _draw_cards(samples: Sequence[Sample]) -> None:
+def _draw_cards(samples: Sequence[engine.Sample]) -> None:
     now = samples[-1].cards
     if now.absence:
         _draw_heading("cards")
@@ -70,7 +60,7 @@ def _draw_cards(samples: Sequence[Sample]) -> None:
         _draw_charts(f"card-{card.index}", samples, card_charts(samples, card))
 
 
-def _draw_engine(samples: Sequence[Sample]) -> None:
+def _draw_engine(samples: Sequence[engine.Sample]) -> None:
     status = services().engine.status()
     _draw_heading("engine")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -79,13 +69,13 @@ def _draw_engine(samples: Sequence[Sample]) -> None:
             st.badge(plain(fact), color="gray")
     if words := _no_load_reason(status, samples[-1]):
         st.caption(plain(words))
-    if any(isinstance(sample.load, EngineLoad) for sample in samples):
+    if any(isinstance(sample.load, engine.EngineLoad) for sample in samples):
         _draw_charts("engine", samples, load_charts(samples))
 
 
-def _no_load_reason(status: EngineStatus, now: Sample) -> str:
+def _no_load_reason(status: EngineStatus, now: engine.Sample) -> str:
     """Return why the engine reports no load; "" where it does."""
-    if isinstance(now.load, EngineLoad):
+    if isinstance(now.load, engine.EngineLoad):
         return ""
     if now.load == "not_running" and status.error:
         return error_words(status.error)
@@ -96,7 +86,7 @@ def _no_load_reason(status: EngineStatus, now: Sample) -> str:
 
 def _facts(status: EngineStatus) -> list[str]:
     """List the model, its engine with version, the device or address, and the context length."""
-    installed = installed_vllm()
+    installed = engine.installed_vllm()
     name = {"vllm": "vLLM", "transformers": "transformers serve"}.get(status.kind, "")
     version = status.info.version if status.info else ""
     facts = [short_model_name(status.model), f"{name} {version}".strip()]
@@ -109,7 +99,7 @@ def _facts(status: EngineStatus) -> list[str]:
     return [fact for fact in facts if fact]
 
 
-def _draw_queue(samples: Sequence[Sample]) -> None:
+def _draw_queue(samples: Sequence[engine.Sample]) -> None:
     _draw_heading("queue")
     _draw_charts("queue", samples, [queue_chart(samples)])
     running = [job for job in services().jobs.recent(_NUM_RECENT) if job.state == "running"]
@@ -133,14 +123,14 @@ def _draw_heading(name: str, number: str = "", about: str = "") -> None:
     st.markdown(f"##### {plain(' · '.join(filter(None, (words, about))))}")
 
 
-def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart]) -> None:
+def _draw_charts(name: str, samples: Sequence[engine.Sample], drawn: Sequence[charts.Chart]) -> None:
     span = span_seconds(samples)
     charts.draw(
         drawn,
         ages(samples),
         key=f"system-{name}",
         span_seconds=span,
-        gap_seconds=LONGEST_INTERVAL_SECONDS,
+        gap_seconds=engine.LONGEST_INTERVAL_SECONDS,
         words={
             "first": t("system.minutes_ago", n=round(span / 60)),
             "last": t("system.now"),
@@ -150,22 +140,23 @@ def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Ch
     )
 
 
-def ages(samples: Sequence[Sample]) -> list[float]:
+def ages(samples: Sequence[engine.Sample]) -> list[float]:
     """List how many seconds before the newest sample each one was taken."""
     return [samples[-1].at - sample.at for sample in samples]
 
 
-def span_seconds(samples: Sequence[Sample]) -> float:
+def span_seconds(samples: Sequence[engine.Sample]) -> float:
     """Return the shortest time axis that shows all samples, so that the first minutes fill the chart."""
     longest = samples[-1].at - samples[0].at if samples else 0.0
-    return next((span for span in _SPANS if longest <= span), KEPT_SECONDS)
+    return next((span for span in _SPANS if longest <= span), engine.KEPT_SECONDS)
 
 
-def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
+def machine_charts(samples: Sequence[engine.Sample], processor: str) -> list[Chart]:
     """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
     now = samples[-1].machine
     parts = [
-        Series(_word(f"part_{part}"), [one.machine.parts.get(part, 0) for one in samples]) for part in PROCESS_ROLES
+        Series(_word(f"part_{part}"), [one.machine.parts.get(part, 0) for one in samples])
+        for part in engine.PROCESS_ROLES
     ]
     others = [max(0, one.machine.memory_used_bytes - sum(one.machine.parts.values())) for one in samples]
     return [
@@ -188,11 +179,11 @@ def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
     ]
 
 
-def card_charts(samples: Sequence[Sample], card: GpuSample) -> list[Chart]:
+def card_charts(samples: Sequence[engine.Sample], card: engine.GpuSample) -> list[Chart]:
     """Build the charts of a card's load, memory, temperature and power; values that it doesn't report are noted."""
     history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
 
-    def line(value: Callable[[GpuSample], float | None]) -> list[Series]:
+    def line(value: Callable[[engine.GpuSample], float | None]) -> list[Series]:
         return [Series("", [value(one) if one else None for one in history])]
 
     def note(value: float | None, words: str = "") -> str:
@@ -231,14 +222,14 @@ def card_charts(samples: Sequence[Sample], card: GpuSample) -> list[Chart]:
     ]
 
 
-def load_charts(samples: Sequence[Sample]) -> list[Chart]:
+def load_charts(samples: Sequence[engine.Sample]) -> list[Chart]:
     """Build the charts of the engine's load.
 
     The wait for the first token is the mean over the tokens since the previous sample.
     """
-    history = [sample.load if isinstance(sample.load, EngineLoad) else None for sample in samples]
+    history = [sample.load if isinstance(sample.load, engine.EngineLoad) else None for sample in samples]
 
-    def line(name: str, value: Callable[[EngineLoad], float | None], *, sparse: bool = False) -> Series:
+    def line(name: str, value: Callable[[engine.EngineLoad], float | None], *, sparse: bool = False) -> Series:
         return Series(_word(name), [value(one) if one else None for one in history], sparse)
 
     return [
@@ -267,7 +258,7 @@ def load_charts(samples: Sequence[Sample]) -> list[Chart]:
     ]
 
 
-def queue_chart(samples: Sequence[Sample]) -> Chart:
+def queue_chart(samples: Sequence[engine.Sample]) -> Chart:
     """Build the chart of running and waiting analyses."""
     lines = [Series(_word(name), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
     return Chart(_word("jobs"), lines, wide=True)

@@ -11,21 +11,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, Self, cast
 
-from app.core import (
-    Boundary,
-    DecodeSummary,
-    InputError,
-    Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    Notice,
-    OpeningChosen,
-    Shot,
-    Stretch,
-    SurveyProgress,
-    VideoEvent,
-    clock,
-)
+from app import core
 from app.video.files import printable
 from app.video.keyframes.strategies import Known, Span
 from app.video.limits import move_on
@@ -98,7 +84,7 @@ class Clip:
         """
         return ((-1, 0.0),) if self.num_damaged else (self.first, self.last)
 
-    def known(self, decode: DecodeSummary, damaged: Sequence[Span]) -> Known:
+    def known(self, decode: core.DecodeSummary, damaged: Sequence[Span]) -> Known:
         """Return the results of the finished survey of this clip.
 
         Args:
@@ -135,18 +121,18 @@ class Clip:
         """Return the reader's skipped frames between two times; none unless the range begins with the video."""
         return self._reader.passed_over(after_seconds, before_seconds) if self.first == (0, 0.0) else ()
 
-    def placed(self, event: VideoEvent) -> VideoEvent:
+    def placed(self, event: core.VideoEvent) -> core.VideoEvent:
         """Return the event with the frame numbers and seconds of the whole video."""
         match event:
-            case SurveyProgress(seconds, _):
+            case core.SurveyProgress(seconds, _):
                 duration = self._reader.info.duration_seconds_from_header
-                return SurveyProgress(self._seconds(seconds), duration if self._end == float("inf") else self._end)
-            case KeyframeFound(keyframe):
-                return KeyframeFound(self._keyframe(keyframe))
-            case OpeningChosen(keyframes):
-                return OpeningChosen(self._keyframes(keyframes))
-            case KeyframesChosen(keyframes, decode):
-                return KeyframesChosen(self._keyframes(keyframes), self.summary(decode))
+                return core.SurveyProgress(self._seconds(seconds), duration if self._end == float("inf") else self._end)
+            case core.KeyframeFound(keyframe):
+                return core.KeyframeFound(self._keyframe(keyframe))
+            case core.OpeningChosen(keyframes):
+                return core.OpeningChosen(self._keyframes(keyframes))
+            case core.KeyframesChosen(keyframes, decode):
+                return core.KeyframesChosen(self._keyframes(keyframes), self.summary(decode))
             case _:
                 return event
 
@@ -160,7 +146,7 @@ class Clip:
             if picture.time_seconds >= self._end:
                 break
         name = printable(self._reader.info.name)
-        raise InputError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
+        raise core.InputError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
 
     def _length(self, end_seconds: float | None) -> float | None:
         end = self._reader.info.duration_seconds_from_header if end_seconds is None else end_seconds
@@ -169,40 +155,41 @@ class Clip:
     def _seconds(self, seconds: float) -> float:
         return round(seconds + self.first[1], _DIGITS)
 
-    def _keyframes(self, keyframes: Sequence[Keyframe]) -> tuple[Keyframe, ...]:
+    def _keyframes(self, keyframes: Sequence[core.Keyframe]) -> tuple[core.Keyframe, ...]:
         return tuple(self._keyframe(one) for one in keyframes)
 
-    def _keyframe(self, one: Keyframe) -> Keyframe:
+    def _keyframe(self, one: core.Keyframe) -> core.Keyframe:
         return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
 
-    def shots(self, shots: Sequence[Shot]) -> tuple[Shot, ...]:
+    def shots(self, shots: Sequence[core.Shot]) -> tuple[core.Shot, ...]:
         """Return the shots with seconds counted from the start of the whole video."""
         return tuple(
-            Shot(one.number, self._seconds(one.start_seconds), self._seconds(one.end_seconds)) for one in shots
+            core.Shot(one.number, self._seconds(one.start_seconds), self._seconds(one.end_seconds)) for one in shots
         )
 
-    def summary(self, decode: DecodeSummary) -> DecodeSummary:
+    def summary(self, decode: core.DecodeSummary) -> core.DecodeSummary:
         """Return the summary with seconds counted from the start of the whole video."""
         return replace(
             decode,
             readable_seconds=self._seconds(decode.readable_seconds),
             shots=self.shots(decode.shots),
             boundaries=tuple(
-                Boundary(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
+                core.Boundary(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
                 for one in decode.boundaries
             ),
             measures=decode.measures and replace(decode.measures, start_seconds=self.first[1]),
             stretches=tuple(
-                Stretch(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
+                core.Stretch(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
                 for one in decode.stretches
             ),
             notices=tuple(self._notice(one, decode) for one in decode.notices),
         )
 
-    def _notice(self, one: Notice, decode: DecodeSummary) -> Notice:
+    def _notice(self, one: core.Notice, decode: core.DecodeSummary) -> core.Notice:
         """Return the notice; the readable length counts from the start of the file, wherever the range begins."""
         if one.key != "truncated":
             return one
         return replace(
-            one, values={**one.values, "readable": clock(self._seconds(decode.readable_seconds), digits=1, form="m")}
+            one,
+            values={**one.values, "readable": core.clock(self._seconds(decode.readable_seconds), digits=1, form="m")},
         )

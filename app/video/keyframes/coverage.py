@@ -28,7 +28,7 @@ from app.core import Shot
 from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distances
 from app.video.keyframes.candidates import Candidate
 from app.video.keyframes.novelty import WEIGHTS, Cells
-from app.video.keyframes.selector import Links, TemporalGaps
+from app.video.keyframes.sequence import Links, TemporalGaps
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
 from app.video.shots.cut_detector import is_light
 

@@ -15,35 +15,14 @@ from dataclasses import replace
 
 import cv2
 
-from app.core import (
-    DecodeSummary,
-    InputError,
-    Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    OpeningChosen,
-    Selection,
-    SurveyProgress,
-    VideoEvent,
-)
+from app import core
 from app.video.corruption import CheckedReader, damaged_spans, with_parts
 from app.video.files import printable
+from app.video.keyframes import strategies
 from app.video.keyframes.candidates import Candidate, sample_seconds
 from app.video.keyframes.clip import Clip
 from app.video.keyframes.options import ExtractOptions, Opening
 from app.video.keyframes.selector import SelectedFrame, choose
-from app.video.keyframes.strategies import (
-    SAME_SECONDS,
-    Fetched,
-    Known,
-    Span,
-    Wish,
-    in_shots,
-    is_whole,
-    opening_wishes,
-    wishes_of,
-    with_damaged,
-)
 from app.video.keyframes.survey import OpeningRead, Survey
 from app.video.readers import open_reader
 from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
@@ -56,7 +35,7 @@ FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
 
 
-def run(reader: FrameReader, options: ExtractOptions) -> Iterator[VideoEvent | Known]:
+def run(reader: FrameReader, options: ExtractOptions) -> Iterator[core.VideoEvent | strategies.Known]:
     """Yield the events of app.video.extract from after Probed to before the facts.
 
     Yield Known as well, after a survey of a whole video.
@@ -71,17 +50,21 @@ def run(reader: FrameReader, options: ExtractOptions) -> Iterator[VideoEvent | K
         return
     check = _Check(clip, selection)
     for event in run_survey(clip, options, checked=check.again):
-        if is_whole(selection) and isinstance(event, KeyframesChosen) and _looked_as_for_times(clip, options.frames):
+        if (
+            strategies.is_whole(selection)
+            and isinstance(event, core.KeyframesChosen)
+            and _looked_as_for_times(clip, options.frames)
+        ):
             yield clip.known(event.decode, check.unconfirmed)
-        placed = event if is_whole(selection) else clip.placed(event)
-        if isinstance(placed, KeyframesChosen):
-            placed = replace(placed, decode=with_damaged(placed.decode, placed.keyframes, check.shown))
+        placed = event if strategies.is_whole(selection) else clip.placed(event)
+        if isinstance(placed, core.KeyframesChosen):
+            placed = replace(placed, decode=strategies.with_damaged(placed.decode, placed.keyframes, check.shown))
         yield placed
 
 
 def full_pictures(
     reader: FrameReader, times_seconds: Sequence[float], *, seeks: bool = True
-) -> Iterator[KeyframeFound]:
+) -> Iterator[core.KeyframeFound]:
     """Yield the frames at exactly these rising times at full resolution, numbered from 1.
 
     Without `seeks` the file is decoded from its start, as in the survey.
@@ -91,13 +74,15 @@ def full_pictures(
     """
     pictures = pictures_at(reader.info, reader.name, times_seconds, exactly=True, seeks=seeks)
     for number, (picture, time) in enumerate(zip(pictures, times_seconds, strict=True), 1):
-        if abs(picture.time_seconds - time) > SAME_SECONDS:
-            raise InputError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
+        if abs(picture.time_seconds - time) > strategies.SAME_SECONDS:
+            raise core.InputError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
         jpeg, width, height = as_jpeg(picture.upright(FULL_SIDE), _FULL_QUALITY)
-        yield KeyframeFound(Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
+        yield core.KeyframeFound(core.Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
 
 
-def named(reader: FrameReader, wishes: Sequence[Wish], edges: Sequence[tuple[int, float]], *, max_side: int) -> Fetched:
+def named(
+    reader: FrameReader, wishes: Sequence[strategies.Wish], edges: Sequence[tuple[int, float]], *, max_side: int
+) -> strategies.Fetched:
     """Return the wished frames without a survey; wishes and edges come from the Known of the video."""
     return _fetch(reader, wishes, edges, max_side)
 
@@ -105,7 +90,7 @@ def named(reader: FrameReader, wishes: Sequence[Wish], edges: Sequence[tuple[int
 class _Check:
     """Check of a surveyed clip with a second decoder."""
 
-    def __init__(self, clip: Clip, selection: Selection) -> None:
+    def __init__(self, clip: Clip, selection: core.Selection) -> None:
         self._clip, self._selection = clip, selection
         self._again: Clip | None = None
         self._seconds: list[float] = []
@@ -116,23 +101,23 @@ class _Check:
         self._find(survey)
         if not self._seconds:
             return None
-        reader = CheckedReader(open_reader(clip.info.path, every_frame=not is_whole(wanted)), self._seconds)
+        reader = CheckedReader(open_reader(clip.info.path, every_frame=not strategies.is_whole(wanted)), self._seconds)
         self._again = Clip(reader, wanted.start_seconds, wanted.end_seconds)
         return self._again
 
-    def noted(self, survey: Survey) -> DecodeSummary:
+    def noted(self, survey: Survey) -> core.DecodeSummary:
         """Return the survey's summary with a notice of damage that only a second decoder finds."""
         summary = survey.summary()
         self._find(survey)
         return with_parts(summary, self._seconds)
 
     @property
-    def shown(self) -> list[Span]:
+    def shown(self) -> list[strategies.Span]:
         """Return the parts whose frames show damage in the last survey, on the time axis of the whole video."""
         return (self._again or self._clip).damaged
 
     @property
-    def unconfirmed(self) -> list[Span]:
+    def unconfirmed(self) -> list[strategies.Span]:
         """Return the parts that the second decoder didn't confirm, on the time axis of the whole video."""
         return damaged_spans(self._seconds, self._clip.whole_frames)
 
@@ -159,46 +144,48 @@ def _seek_reader(reader: FrameReader, start_seconds: float) -> FrameReader:
         return reader
 
 
-def _named(clip: Clip, options: ExtractOptions) -> Iterator[VideoEvent | Known]:
+def _named(clip: Clip, options: ExtractOptions) -> Iterator[core.VideoEvent | strategies.Known]:
     selection, opening, max_side = options.selection, options.opening, options.max_side
     survey = create_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
-    begins = Fetched((), ())
+    begins = strategies.Fetched((), ())
     for event in survey.events():
-        if isinstance(event, SurveyProgress):
+        if isinstance(event, core.SurveyProgress):
             yield clip.placed(event)
         elif isinstance(event, OpeningRead) and opening is not None:
             begins = _opening(clip, survey, opening, max_side)
-            yield OpeningChosen(begins.keyframes)
+            yield core.OpeningChosen(begins.keyframes)
     check = _Check(clip, selection)
     known = clip.known(check.noted(survey), check.unconfirmed)
-    if is_whole(selection):
+    if strategies.is_whole(selection):
         yield known
-    wishes, decode = wishes_of(known, options, clip.info.name)
+    wishes, decode = strategies.wishes_of(known, options, clip.info.name)
     if opening is not None and begins.keyframes:
         wishes = wishes[opening.frames :]
     rest = _fetch(clip, wishes, known.edges, max_side, after=begins.keyframes)
-    keyframes = in_shots([*begins.keyframes, *rest.keyframes], decode.shots)
+    keyframes = strategies.in_shots([*begins.keyframes, *rest.keyframes], decode.shots)
     numbers = (*begins.damaged, *rest.damaged)
-    yield KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, numbers))
+    yield core.KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, known.damaged, numbers))
 
 
-def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> Fetched:
+def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> strategies.Fetched:
     """Return the keyframes of the opening, read in a second pass over the file while the survey waits."""
-    wishes = opening_wishes(clip.first[1], opening)
+    wishes = strategies.opening_wishes(clip.first[1], opening)
     found = _fetch(clip, wishes, clip.edges, max_side)
-    return replace(found, keyframes=in_shots(found.keyframes, clip.shots(survey.shots_until(opening.seconds))))
+    return replace(
+        found, keyframes=strategies.in_shots(found.keyframes, clip.shots(survey.shots_until(opening.seconds)))
+    )
 
 
 def _fetch(
     reader: FrameReader,
-    wishes: Sequence[Wish],
+    wishes: Sequence[strategies.Wish],
     edges: Sequence[tuple[int, float]],
     max_side: int,
     *,
-    after: Sequence[Keyframe] = (),
-) -> Fetched:
+    after: Sequence[core.Keyframe] = (),
+) -> strategies.Fetched:
     """Return the wished frames, each once, numbered from after the keyframes in `after`."""
-    found: list[Keyframe] = []
+    found: list[core.Keyframe] = []
     damaged: list[int] = []
     number, last_index = len(after), after[-1].frame_index if after else -1
     pictures = pictures_at(reader.info, reader.name, [wish.time_seconds for wish in wishes], edges=edges)
@@ -207,9 +194,9 @@ def _fetch(
             continue
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
-        found.append(Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg))
+        found.append(core.Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg))
         damaged += [number] if picture.is_damaged else []
-    return Fetched(tuple(found), tuple(damaged))
+    return strategies.Fetched(tuple(found), tuple(damaged))
 
 
 def run_survey(
@@ -217,7 +204,7 @@ def run_survey(
     options: ExtractOptions,
     *,
     checked: Callable[[Survey], FrameReader | None] = lambda _: None,
-) -> Iterator[VideoEvent]:
+) -> Iterator[core.VideoEvent]:
     """Yield the events of an automatic choice, from after Probed to before the facts.
 
     Args:
@@ -234,11 +221,11 @@ def run_survey(
             yield event
         elif opening is not None and (choices := _opening_choices(survey, opening)):
             begins = [choice.candidate for choice in choices]
-            yield OpeningChosen(_keyframes(choices, max_side))
+            yield core.OpeningChosen(_keyframes(choices, max_side))
     if (again := checked(survey)) is not None:
         with again:
             survey = create_survey(again, frames=frames, max_side=max_side)
-            yield from (event for event in survey.events() if isinstance(event, SurveyProgress))
+            yield from (event for event in survey.events() if isinstance(event, core.SurveyProgress))
             summary = survey.summary()
     else:
         summary = survey.summary()
@@ -247,7 +234,7 @@ def run_survey(
         candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]
     values = survey.cell_values(candidates)
     choices = choose(candidates, summary.shots, frames, cell_values=values, num_fixed=len(begins))
-    yield KeyframesChosen(_keyframes(choices, max_side), summary)
+    yield core.KeyframesChosen(_keyframes(choices, max_side), summary)
 
 
 def create_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Survey:
@@ -262,11 +249,11 @@ def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:
     return choose(candidates, shots, opening.frames, cell_values=survey.cell_values(candidates), continues=True)
 
 
-def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[Keyframe, ...]:
+def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[core.Keyframe, ...]:
     return tuple(_keyframe(number, choice, max_side) for number, choice in enumerate(choices, 1))
 
 
-def _keyframe(number: int, choice: SelectedFrame, max_side: int) -> Keyframe:
+def _keyframe(number: int, choice: SelectedFrame, max_side: int) -> core.Keyframe:
     item = choice.candidate
     jpeg, width, height = item.jpeg(max_side)
-    return Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)
+    return core.Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)

@@ -4,12 +4,6 @@ The sequence of candidates is chosen that shows most events in all, each frame c
 not show, and that leaves no gap without a frame for long. Frames that look like the one before are left out, unless
 nothing else can fill a gap and other pictures lie between.
 
-The best sequence is found exactly, by dynamic programming: the gain of a frame depends only on the frame chosen before
-it, so the best sequence of k frames that ends with a frame extends a best sequence of k - 1 frames: O(budget * n²) for
-n candidates. `coverage` decides what frames add. The number of frames that the gaps of a video need is counted with the
-available candidates, not from the length alone: a frame after which the next candidate is too far away would leave a
-gap that is too long.
-
 A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the events less at 8 and 16 frames
 (docs/keyframes.md, Events).
 """
@@ -19,133 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from app.core import Reason, Shot
 from app.video.features.frame_signature import distance
 from app.video.keyframes.candidates import Candidate
 from app.video.keyframes.coverage import links_of, shot_of
 from app.video.keyframes.novelty import Cells
-
-Values = NDArray[np.float64]
-_GAP_COST = 1e3
-"""Cost of one missing frame in a gap: more than everything that hundreds of frames can add, each at most about 1.2."""
-_LEAST_GAIN = 1e-9  # tolerance for rounding
-Places = NDArray[np.intp]
-Which = NDArray[np.bool_]
-_SAME_SECONDS = 1e-6  # tolerance for rounding
-
-
-@dataclass(frozen=True, eq=False)
-class Links:
-    """Gains of n candidates alone and after one another.
-
-    Attributes:
-        first: Gain of each candidate as the first frame (n); -inf where it must not be the first.
-        after: Gain of the candidate of a column after that of a row (n x n); -inf where it must not follow.
-        last: Gain of each candidate as the last frame, besides that above (n).
-        missing_before: Frames that the gap before each candidate needs (n).
-        missing_between: Frames that the gap between two candidates needs (n x n).
-        missing_after: Frames that the gap after each candidate needs (n).
-    """
-
-    first: Values
-    after: Values
-    last: Values
-    missing_before: Values
-    missing_between: Values
-    missing_after: Values
-
-
-def best_sequence(links: Links, budget: int) -> list[int]:
-    """Return the rising indices of at most `budget` candidates with the largest sum of gains less the cost of gaps.
-
-    There are fewer where another one adds nothing.
-    """
-    num = len(links.first)
-    follows = np.tri(num, k=-1, dtype=bool).T
-    after = np.where(follows, links.after - _GAP_COST * links.missing_between, -np.inf)
-    ends = _GAP_COST * links.missing_after - links.last
-    best = links.first - _GAP_COST * links.missing_before
-    predecessors: list[NDArray[np.intp]] = []
-    value, length, place = float((best - ends).max()), 1, int((best - ends).argmax())
-    for step in range(2, min(budget, num) + 1):
-        sums = best[:, None] + after
-        predecessors.append(sums.argmax(axis=0))
-        best = sums[predecessors[-1], np.arange(num)]
-        if (best - ends).max() > value + _LEAST_GAIN:
-            value, length, place = float((best - ends).max()), step, int((best - ends).argmax())
-    sequence = [place]
-    for previous in reversed(predecessors[: length - 1]):
-        sequence.append(int(previous[sequence[-1]]))
-    return sequence[::-1]
-
-
-class TemporalGaps:
-    """Frames missing in the gaps before, between and after candidates, as far as other candidates can fill them.
-
-    Args:
-        times: Times of the candidates in seconds, rising.
-        end: End of the video.
-        longest: Longest gap, in seconds.
-        still: For each candidate, the first and the last index (half-open) of the run of candidates around it that all
-            look like it: none of a run fills a gap beside another one of it.
-        usable: Mask of the candidates that may fill a gap.
-    """
-
-    def __init__(self, times: Values, end: float, longest: float, still: tuple[Places, Places], usable: Which) -> None:
-        self._times = times
-        self._end = end
-        self._longest = longest + _SAME_SECONDS
-        self._still_from, still_to = still
-        num = len(times)
-        self._last_usable = np.maximum.accumulate(np.where(usable, np.arange(num), -1))
-        following = np.minimum.accumulate(np.where(usable, np.arange(num), num)[::-1])[::-1]
-        self._next_usable = np.append(following, num)
-        reach = np.searchsorted(times, times + self._longest, side="right") - 1
-        places = np.arange(num)
-        self._step = self._usable(np.maximum(np.maximum(reach, still_to), places + 1), places)
-
-    def before(self) -> Values:
-        """Return for each candidate how many frames are missing before it if it is the first one."""
-        reach = int(np.searchsorted(self._times, self._longest, side="right")) - 1
-        step = int(self._usable(np.array([max(reach, 0)]), np.array([-1]))[0])
-        missing = np.zeros(len(self._times))
-        late = (self._times > self._longest) & (np.arange(len(missing)) > step)
-        if late.any():
-            missing[late] = 1 + self.between()[step, late]
-        return missing
-
-    def between(self) -> Values:
-        """Return how many frames are missing between each candidate (row) and each later one (column)."""
-        num = len(self._times)
-        missing = np.zeros((num, num))
-        places = np.arange(num)
-        for place in range(num - 1, -1, -1):
-            step = self._step[place]
-            if step < num:
-                is_far = self._times - self._times[place] > self._longest
-                fills = is_far & (step < self._still_from) & (places > step)
-                missing[place] = np.where(fills, 1 + missing[step], 0)
-        return missing
-
-    def after(self) -> Values:
-        """Return for each candidate how many frames are missing after it if it is the last one."""
-        num = len(self._times)
-        missing = np.zeros(num)
-        for place in range(num - 1, -1, -1):
-            step = self._step[place]
-            if step < num and self._end - self._times[place] > self._longest:
-                missing[place] = 1 + missing[step]
-        return missing
-
-    def _usable(self, wanted: Places, after: Places) -> Places:
-        """Return the last usable place up to each of `wanted` that is beyond `after`, else the next usable one."""
-        num = len(self._times)
-        found = self._last_usable[np.minimum(wanted, num - 1)]
-        return np.asarray(np.where((wanted < num) & (found > after), found, self._next_usable[np.minimum(wanted, num)]))
-
+from app.video.keyframes.sequence import best_sequence
 
 _CHANGED = 0.08  # least `distance` to the previous keyframe for the reason "change". Chosen by hand; not tuned.
 

@@ -17,17 +17,7 @@ import numpy as np
 
 from app.core import DecodeError, VideoInfo, readable
 from app.video.files import printable
-from app.video.readers.base import (
-    CELL_SIZE,
-    LUMA_SIZE,
-    OPEN_OPTIONS,
-    Clock,
-    Image,
-    as_image,
-    fitted,
-    scaled,
-    shown_size,
-)
+from app.video.readers import base
 from app.video.readers.packets import FramePacing
 
 
@@ -35,7 +25,7 @@ from app.video.readers.packets import FramePacing
 class CvPicture:
     """A frame as OpenCV returns it: BGR and already rotated."""
 
-    image: Image
+    image: base.Image
     index: int
     time_seconds: float
     duration_seconds: float
@@ -48,20 +38,20 @@ class CvPicture:
         """Return the size of the BGR image."""
         return self.image.nbytes
 
-    def levels(self) -> Image:
+    def levels(self) -> base.Image:
         """Return the means of Y, Cb and Cr at CELL_SIZE, as an array of 3 x height x width."""
-        planes = cv2.cvtColor(scaled(self.image, LUMA_SIZE), cv2.COLOR_BGR2YCrCb)
-        luma, red, blue = cv2.split(scaled(as_image(planes), CELL_SIZE))
-        return as_image(np.stack([luma, blue, red]))
+        planes = cv2.cvtColor(base.scaled(self.image, base.LUMA_SIZE), cv2.COLOR_BGR2YCrCb)
+        luma, red, blue = cv2.split(base.scaled(base.as_image(planes), base.CELL_SIZE))
+        return base.as_image(np.stack([luma, blue, red]))
 
-    def luma(self) -> Image:
+    def luma(self) -> base.Image:
         """Return the luma at LUMA_SIZE."""
-        return as_image(cv2.cvtColor(scaled(self.image, LUMA_SIZE), cv2.COLOR_BGR2GRAY))
+        return base.as_image(cv2.cvtColor(base.scaled(self.image, base.LUMA_SIZE), cv2.COLOR_BGR2GRAY))
 
-    def upright(self, max_side: int) -> Image:
+    def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown, its longer side at most `max_side` pixels."""
-        size = shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect, 0)
-        return scaled(self.image, fitted(*size, max_side))
+        size = base.shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect, 0)
+        return base.scaled(self.image, base.fitted(*size, max_side))
 
 
 class CvReader:
@@ -80,18 +70,20 @@ class CvReader:
         self.reached_seconds = 0.0
         self._path = path
         # The only way to pass these to OpenCV, which reads them when it opens a file.
-        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{key};{value}" for key, value in OPEN_OPTIONS.items())
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(
+            f"{key};{value}" for key, value in base.OPEN_OPTIONS.items()
+        )
         self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self._nominal_seconds = 1 / rate if rate > 0 else 1 / 25
-        self._clock = Clock(self._nominal_seconds)
+        self._clock = base.Clock(self._nominal_seconds)
         self._pace = FramePacing()
         self._pixel_aspect = self._read_pixel_aspect()
         first = self._next()
         if first is None:
             self.close()
             raise DecodeError("video_no_frames", name=printable(path.name), codec=self._codec())
-        self._first: tuple[Image, float] | None = first
+        self._first: tuple[base.Image, float] | None = first
         self.info = self._describe(first[0], rate)
         # OpenCV computes its number of frames from a duration that a late start makes too long.
         self.declared_seconds: float | None = None
@@ -111,7 +103,7 @@ class CvReader:
         """Return whether the frames read until now follow each other unevenly."""
         return self._pace.is_variable()
 
-    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, base.Image]]:
         """Return nothing: no frame is skipped."""
         return ()
 
@@ -128,10 +120,10 @@ class CvReader:
             yield CvPicture(image, index, time, self._nominal_seconds, self._pixel_aspect)
             index, before, read = index + 1, raw_seconds, self._next()
 
-    def _next(self) -> tuple[Image, float] | None:
+    def _next(self) -> tuple[base.Image, float] | None:
         """Return the next picture and its time according to OpenCV; None at the end."""
         ok, image = self._capture.read()
-        return (as_image(image), self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000) if ok else None
+        return (base.as_image(image), self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000) if ok else None
 
     def _read_pixel_aspect(self) -> float:
         across, down = (self._capture.get(part) for part in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
@@ -141,10 +133,10 @@ class CvReader:
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
         return code.to_bytes(4, "little", signed=False).decode("latin-1").strip("\0 ") if code > 0 else "?"
 
-    def _describe(self, first: Image, rate: float) -> VideoInfo:
+    def _describe(self, first: base.Image, rate: float) -> VideoInfo:
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         rotation = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
-        width, height = shown_size(first.shape[1], first.shape[0], self._pixel_aspect, 0)
+        width, height = base.shown_size(first.shape[1], first.shape[0], self._pixel_aspect, 0)
         return VideoInfo(
             path=self._path,
             name=readable(self._path.name),

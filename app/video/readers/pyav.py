@@ -29,22 +29,7 @@ from av.video.stream import VideoStream
 from app.core import DecodeError, InputError, VideoInfo, readable
 from app.video.files import printable
 from app.video.limits import move_on
-from app.video.readers import damage
-from app.video.readers.base import (
-    CELL_SIZE,
-    LUMA_SIZE,
-    OPEN_OPTIONS,
-    Clock,
-    Image,
-    as_image,
-    begins_like_video,
-    fitted,
-    is_moving_image,
-    is_still_image,
-    scaled,
-    shown_size,
-    turned,
-)
+from app.video.readers import base, damage
 from app.video.readers.damage import Damage
 from app.video.readers.packets import DisplayOrder, DisposableFrames, FramePacing, NalUnits
 
@@ -105,37 +90,37 @@ class AvPicture:
     def _planes(self) -> tuple[VideoPlane, ...]:
         frame = self.frame
         if frame.format.name not in _PLANAR_8_BIT:
-            frame = _SHAPER.reformat(frame, *LUMA_SIZE, format="yuv420p", interpolation="AREA")
+            frame = _SHAPER.reformat(frame, *base.LUMA_SIZE, format="yuv420p", interpolation="AREA")
         return frame.planes[:3]
 
-    def levels(self) -> Image:
+    def levels(self) -> base.Image:
         """Return the means of Y, Cb and Cr at CELL_SIZE, as an array of 3 x height x width."""
-        grid = np.empty((3, CELL_SIZE[1], CELL_SIZE[0]), np.uint8)
+        grid = np.empty((3, base.CELL_SIZE[1], base.CELL_SIZE[0]), np.uint8)
         for place, (plane, lines) in enumerate(zip(self._planes, _LINES_OF_PLANES, strict=True)):
-            grid[place] = _shrunk(plane, CELL_SIZE, lines)
+            grid[place] = _shrunk(plane, base.CELL_SIZE, lines)
         return grid
 
-    def luma(self) -> Image:
+    def luma(self) -> base.Image:
         """Return the luma at LUMA_SIZE."""
-        return _shrunk(self._planes[0], LUMA_SIZE, _LUMA_LINES)
+        return _shrunk(self._planes[0], base.LUMA_SIZE, _LUMA_LINES)
 
-    def upright(self, max_side: int) -> Image:
+    def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown: square pixels, rotated, its longer side at most `max_side` pixels."""
         frame = self.frame
-        size = fitted(*shown_size(frame.width, frame.height, self.pixel_aspect, 0), max_side)
+        size = base.fitted(*base.shown_size(frame.width, frame.height, self.pixel_aspect, 0), max_side)
         way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
         shown = _SHAPER.reformat(frame, *size, format="bgr24", src_colorspace=frame.colorspace, interpolation=way)
-        return turned(as_image(shown.to_ndarray()), self.rotation_degrees)
+        return base.turned(base.as_image(shown.to_ndarray()), self.rotation_degrees)
 
 
-def _shrunk(plane: VideoPlane, size: tuple[int, int], lines: int) -> Image:
+def _shrunk(plane: VideoPlane, size: tuple[int, int], lines: int) -> base.Image:
     """Return the plane scaled to `size` (width, height), without a copy at full size.
 
     The padding of lines is cut off. Only some lines of tall planes are read, since reading them is most of the cost of
     a survey.
     """
     pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-    return scaled(pixels[:: _step(plane.height, size[1], lines)], size)
+    return base.scaled(pixels[:: _step(plane.height, size[1], lines)], size)
 
 
 @cache
@@ -173,7 +158,7 @@ class AvReader:
             self._unit = self._stream.time_base or Fraction(1, 1000)
             self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
-            self._clock = Clock(self._nominal_seconds)
+            self._clock = base.Clock(self._nominal_seconds)
             self._pace = FramePacing()
             self._order = None if every_frame else self._skippable_order()
             self._nal_units: NalUnits | None = None
@@ -181,7 +166,7 @@ class AvReader:
             self._whole_bytes = 0
             self._disposable_frames: DisposableFrames | None = None
             self._disposable_pts: set[int] = set()
-            self._disposable: deque[tuple[float, Image]] = deque(maxlen=_MOST_DISPOSABLE)
+            self._disposable: deque[tuple[float, base.Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
             self._offset: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
@@ -221,7 +206,7 @@ class AvReader:
             return 0, 0.0
         return len(ahead), (len(ahead) - 1) * self._nominal_seconds
 
-    def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, Image]]:
+    def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, base.Image]]:
         """Return (seconds, levels) of the disposable frames between two others that were decoded and kept."""
         return [sample for sample in list(self._disposable) if after_seconds < sample[0] < before_seconds]
 
@@ -384,7 +369,7 @@ class AvReader:
         first = next(self._decoded, None)
         if first is None:
             raise DecodeError("video_no_frames", name=name, codec=self._stream.codec.canonical_name)
-        if is_moving_image(self._container.format.name) and self._is_alone(first):
+        if base.is_moving_image(self._container.format.name) and self._is_alone(first):
             raise InputError("video_is_image", name=name, format=self._container.format.name)
         return first
 
@@ -417,7 +402,7 @@ class AvReader:
         assert first is not None
         start = self._raw_seconds(first) or 0.0
         rotation = -first.rotation % 360
-        width, height = shown_size(first.width, first.height, self._pixel_aspect, rotation)
+        width, height = base.shown_size(first.width, first.height, self._pixel_aspect, rotation)
         return VideoInfo(
             path=self._path,
             name=readable(self._path.name),
@@ -467,14 +452,14 @@ def _set_threads(stream: VideoStream) -> None:
 def _open_container(path: Path) -> InputContainer:
     name = printable(path.name)
     try:
-        container = av.open(str(path.absolute()), options=OPEN_OPTIONS, metadata_errors="replace")
+        container = av.open(str(path.absolute()), options=base.OPEN_OPTIONS, metadata_errors="replace")
     except PermissionError as error:
         raise InputError("video_no_permission", path=printable(path)) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        if begins_like_video(path):
+        if base.begins_like_video(path):
             raise DecodeError("video_index_missing", name=name) from error
         raise InputError("video_not_a_video", name=name) from error
-    if is_still_image(container):
+    if base.is_still_image(container):
         container.close()
         raise InputError("video_is_image", name=name, format=container.format.name)
     return container

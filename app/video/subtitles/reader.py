@@ -15,17 +15,7 @@ from av.subtitles.subtitle import AssSubtitle
 from app.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
 from app.video.limits import move_on
 from app.video.readers.pyav import open_video
-from app.video.subtitles.discovery import (
-    MOST_BYTES,
-    READERS,
-    Decoded,
-    Source,
-    UnknownEncodingError,
-    decoded,
-    files_beside,
-    ranked,
-    tracks_in,
-)
+from app.video.subtitles import discovery
 from app.video.subtitles.parser import MOST_CUES, Cues, Timed, from_ass
 
 _MOST_TRIES = 4
@@ -41,12 +31,12 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
     """Yield notices, and the transcript of the best readable subtitles if there is one; see app.video.subtitles_of."""
     container, _ = open_video(info.path)
     with container:
-        sources = [*files_beside(info.path), *tracks_in(container)]
+        sources = [*discovery.files_beside(info.path), *discovery.tracks_in(container)]
         # A player counts the times of a file beside the video from the start of the container.
         beside = (container.start_time or 0) / av.time_base - info.start_seconds
     if links := [one.label for one in sources if one.leads_out]:
         yield Noticed(Notice("subtitles_lead_out", {"names": ", ".join(links)}))
-    readable = ranked([one for one in sources if one.is_readable and not one.leads_out], language)
+    readable = discovery.ranked([one for one in sources if one.is_readable and not one.leads_out], language)
     if pictures := [one.label for one in sources if not one.is_readable]:
         yield Noticed(Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info"))
     for source in readable[:_MOST_TRIES]:
@@ -54,7 +44,7 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
         assumed = ""
         try:
             assumed = _fill(cues, info, source)
-        except UnknownEncodingError:
+        except discovery.UnknownEncodingError:
             yield Noticed(Notice("subtitles_encoding_unknown", {"name": source.label}))
         except (OSError, ValueError, av.error.FFmpegError) as error:
             yield Noticed(Notice("subtitles_unreadable", {"name": source.label, "reason": str(error)[:200]}))
@@ -66,7 +56,7 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
 
 
 def _transcript(
-    source: Source, found: tuple[Cue, ...], others: Sequence[Source], cues: Cues
+    source: discovery.Source, found: tuple[Cue, ...], others: Sequence[discovery.Source], cues: Cues
 ) -> Iterator[Noticed | Transcript]:
     if others:
         values = {"used": source.label, "others": ", ".join(one.label for one in others[:12])}
@@ -76,10 +66,10 @@ def _transcript(
     yield Transcript("subtitles", source.label, found)
 
 
-def _fill(cues: Cues, info: VideoInfo, source: Source) -> str:
+def _fill(cues: Cues, info: VideoInfo, source: discovery.Source) -> str:
     """Add the cues of the source to `cues`; return the encoding if it had to be guessed, else ""."""
     content = _content(source.path) if source.path else None
-    lines = _from_track(info, source) if content is None else READERS[_suffix(source)](content.text)
+    lines = _from_track(info, source) if content is None else discovery.READERS[_suffix(source)](content.text)
     for timed in lines:
         cues.add(timed)
         if cues.is_full:
@@ -87,17 +77,17 @@ def _fill(cues: Cues, info: VideoInfo, source: Source) -> str:
     return "" if content is None else content.assumed
 
 
-def _suffix(source: Source) -> str:
+def _suffix(source: discovery.Source) -> str:
     assert source.path
     return source.path.suffix.lower()
 
 
-def _content(path: Path) -> Decoded:
+def _content(path: Path) -> discovery.Decoded:
     with path.open("rb") as file:
-        return decoded(file.read(MOST_BYTES))
+        return discovery.decoded(file.read(discovery.MOST_BYTES))
 
 
-def _from_track(info: VideoInfo, source: Source) -> Iterator[Timed]:
+def _from_track(info: VideoInfo, source: discovery.Source) -> Iterator[Timed]:
     container, _ = open_video(info.path)
     with container:
         stream = next(one for one in container.streams.subtitles if one.index == source.track)

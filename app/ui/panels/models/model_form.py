@@ -12,24 +12,9 @@ from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
+from app import models
 from app.core import AppError, gib_text, human_size
 from app.i18n import notice_text, sentences
-from app.models import (
-    Catalogue,
-    Engine,
-    Fix,
-    PreflightFinding,
-    Proposal,
-    Severity,
-    apply_fix,
-    estimate_memory,
-    format_of,
-    match_text,
-    need_text,
-    parameters_text,
-    parse_plan,
-    why_nothing_fits,
-)
 from app.services import HardwareProfile, download_and_switch, free_bytes, with_local_model
 from app.services.preflight import preflight
 from app.ui.components import charts
@@ -42,14 +27,14 @@ from app.ui.panels.models.table import CONFIG, ENGINE, NAME, fill_form
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
-    from app.models import PreflightFinding
+    pass
 
 
 _NUM_SUGGESTED = 4
 """Number of suggested models. Chosen by hand; not tuned."""
 
 
-def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
+def draw(catalogue: models.Catalogue, place: HardwareProfile) -> None:
     """Draw the name field and, below it, what belongs to the model it means."""
     name = st.text_input(
         t("models.page.name"),
@@ -73,7 +58,7 @@ def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
         _draw_settings(catalogue, choice, place)
 
 
-def _draw_suggestions(catalogue: Catalogue, place: HardwareProfile) -> None:
+def _draw_suggestions(catalogue: models.Catalogue, place: HardwareProfile) -> None:
     best = place.proposals(tuple(catalogue.by_id.values()))[:_NUM_SUGGESTED]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if best:
@@ -98,7 +83,7 @@ def _draw_model(choice: ModelChoice) -> None:
         if entry.about[language()]:
             st.caption(plain(entry.about[language()]))
     if choice.match:
-        st.info(plain(match_text(choice.match, language())), icon=":material/info:")
+        st.info(plain(models.match_text(choice.match, language())), icon=":material/info:")
     if entry and entry.needs_code:
         st.caption(plain(t("models.with_code")))
     _draw_place(choice)
@@ -112,8 +97,8 @@ def _facts(choice: ModelChoice) -> list[str]:
     sees = t(f"models.page.sees_{'yes' if entry.sees else 'no'}")
     positions = shape.text.max_positions
     length = t("system.context", n=positions) if positions else ""
-    name = t(f"models.format.{format_of(shape).key}.name")
-    return [one for one in (parameters_text(shape, language()), sees, name, length, entry.licence) if one]
+    name = t(f"models.format.{models.format_of(shape).key}.name")
+    return [one for one in (models.parameters_text(shape, language()), sees, name, length, entry.licence) if one]
 
 
 def _draw_place(choice: ModelChoice) -> None:
@@ -133,15 +118,15 @@ def _draw_place(choice: ModelChoice) -> None:
 # ---- settings --------------------------------------------------------------------------------------------------------
 
 
-def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
+def _draw_settings(catalogue: models.Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
     proposal = proposal_for(choice, place)
     if choice.entry and proposal is None:
-        why = why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}), language())
+        why = models.why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}), language())
         words = t("models.page.nothing_fits", machine=place.words(language()), why=why)
         st.warning(plain(words), icon=":material/memory:")
     engine = st.segmented_control(
         t("models.page.engine"),
-        get_args(Engine),
+        get_args(models.Engine),
         format_func={"vllm": "vLLM", "transformers": "transformers serve"}.__getitem__,
         help=t("models.page.engine_help"),
         key=ENGINE,
@@ -160,7 +145,9 @@ def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwarePro
             st.code(env_lines(wanted, environment), language="bash")
 
 
-def _draw_config(choice: ModelChoice, proposal: Proposal | None, place: HardwareProfile, engine: str) -> ModelSettings:
+def _draw_config(
+    choice: ModelChoice, proposal: models.Proposal | None, place: HardwareProfile, engine: str
+) -> ModelSettings:
     """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
     text = ""
     if engine == "vllm":
@@ -193,10 +180,10 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
     """Draw how much of this machine's memory these settings fill_form."""
     assert choice.entry
     config = wanted.config or {}
-    plan = parse_plan(config, device=place.device)
-    sum_ = estimate_memory(choice.entry.shape, plan)
+    plan = models.parse_plan(config, device=place.device)
+    sum_ = models.estimate_memory(choice.entry.shape, plan)
     need = place.need(choice.entry.shape, config)
-    available, about = need.usable_bytes, need_text(need, language())
+    available, about = need.usable_bytes, models.need_text(need, language())
     if need.fits:
         tokens = sum_.cache_tokens(available)
         values = {"tokens": f"{tokens:,}", "requests": f"{tokens / plan.max_model_len:.1f}"}
@@ -211,14 +198,14 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
 
 
 _PAUSING = "model_pausing"
-_DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {
+_DRAWN: dict[models.Severity, tuple[Callable[..., object], str]] = {
     "stops": (st.error, ":material/error:"),
     "hinders": (st.warning, ":material/warning:"),
     "tells": (st.info, ":material/info:"),
 }
 
 
-def draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings) -> None:
+def draw_apply(catalogue: models.Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings) -> None:
     """Draw the choice for running analyses, the buttons, and the error of the last attempt."""
     running = len(services().jobs.running())
     if running:
@@ -256,13 +243,13 @@ def draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile
         st.error(plain(error_words(state.model_error)), icon=":material/error:")
 
 
-def checked_findings(wanted: ModelSettings) -> tuple[PreflightFinding, ...] | None:
+def checked_findings(wanted: ModelSettings) -> tuple[models.PreflightFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
     checked = page_state().model_found
     return checked[1] if checked and checked[0] == wanted else None
 
 
-def _apply_fix(previous: str, catalogue: Catalogue, place: HardwareProfile, wanted: ModelSettings) -> None:
+def _apply_fix(previous: str, catalogue: models.Catalogue, place: HardwareProfile, wanted: ModelSettings) -> None:
     """Put the settings with a fix applied into the form; another model gets the settings that suit it."""
     if wanted.model != previous:
         fill_form(wanted.model, catalogue, place)
@@ -296,7 +283,7 @@ def _use(wanted: ModelSettings) -> None:
 
 
 def draw_findings(
-    findings: tuple[PreflightFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
+    findings: tuple[models.PreflightFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
 ) -> None:
     """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""
     if not findings:
@@ -314,10 +301,10 @@ def draw_findings(
             )
 
 
-def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
+def with_fix(wanted: ModelSettings, fix: models.Fix) -> ModelSettings:
     """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
     written = wanted.written or {}
-    changed = apply_fix(written, fix)
+    changed = models.apply_fix(written, fix)
     # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
     changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
     model, engine = fix.model or wanted.model, fix.engine or wanted.engine

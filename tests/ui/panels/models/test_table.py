@@ -49,7 +49,7 @@ Work = Callable[..., dict[str, Any]]
 def measure_with(monkeypatch: pytest.MonkeyPatch, work: Work, free_gib: float = 20) -> None:
     monkeypatch.setattr(model_benchmarks, "try_model", work)
     monkeypatch.setattr(model_benchmarks, "free_bytes", lambda: int(free_gib * GIB))
-    monkeypatch.setattr(model_benchmarks, "installed_vllm", lambda: ("cpu", "0.32.0"))
+    monkeypatch.setattr("app.engine.installed_vllm", lambda: ("cpu", "0.32.0"))
 
 
 def keeping(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: Any) -> dict[str, Any]:

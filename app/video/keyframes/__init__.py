@@ -1,1 +1,1 @@
-"""Keyframe selection: candidates, novelty, coverage and the extraction pipeline."""
+"""Keyframe selection: candidates, novelty, selection and the extraction pipeline."""

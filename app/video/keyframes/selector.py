@@ -2,23 +2,282 @@
 
 The sequence of candidates is chosen that shows most events in all, each frame counted by what the frame before it does
 not show, and that leaves no gap without a frame for long. Frames that look like the one before are left out, unless
-nothing else can fill a gap and other pictures lie between.
+nothing else can fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows
+0.02 to 0.05 of the events less at 8 and 16 frames (docs/keyframes.md, Events).
 
-A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the events less at 8 and 16 frames
-(docs/keyframes.md, Events).
+A candidate is worth about one event if it has much new content, however large: a caption counts nearly as much as a
+slide. Content that is shown already, recurs often, or is too dark to see counts less.
+
+Cells are coarse: two captions in one place look alike in many cells and say different things. So a cell counts as shown
+only while its content stays the same.
+
+Recurrence is how often the new content of a candidate is there elsewhere in the video, with something else between. A
+hand that sweeps before the lens every ten seconds is rare in every cell, yet not new the twentieth time. Content that
+was there once, or that differs each time, as captions in one place do, is new each time. So pictures are compared in
+their details, in the cells with new content. How alike two pictures must be to be the same again differs from video to
+video (a trembling camera never shows the same twice), so the returns are counted at every threshold.
+
+Where a comment names a range of values, the share of events seen changes by less than 0.01 within it, on the sets that
+the choice was tuned on (docs/keyframes.md, Events). Constants without such a comment were chosen by hand; not tuned.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.core import Reason, Shot
-from app.video.features.frame_signature import distance
+from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distance, distances
 from app.video.keyframes.candidates import Candidate
-from app.video.keyframes.coverage import links_of, shot_of
-from app.video.keyframes.novelty import Cells
-from app.video.keyframes.sequence import best_sequence
+from app.video.keyframes.novelty import WEIGHTS, Cells
+from app.video.keyframes.sequence import Links, TemporalGaps, best_sequence
+from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
+from app.video.shots.cut_detector import is_light
+
+_LONGEST_GAP, _FEWEST_GAP = 2.0, 2.3
+"""Longest gap without a frame: twice the distance of frames spread evenly from the start to the end of the video, but
+at most the second in parts of the video divided by the budget, which counts for up to eight frames. Each tenth of a
+distance more shows about one event in a hundred more (docs/keyframes.md, Events)."""
+_HALF_WORTH = 100.0
+"""Sum of new content that is worth half an event: a caption has 30 to 200, another picture 1,000 to 3,000. Between 100
+and 400 the same is seen at 8 and 16 frames; 400 sees fewer captions at 32."""
+_PLAIN_WORTH = 0.01
+"""Value of a cell without new content that looks different from the frame before, for the share that it shows."""
+_PLAIN, _PRESENT = 0.02, 0.005
+"""Gain of a picture without new content that looks wholly different from the frame before, and of any that doesn't
+repeat it. 0.001 to 0.02."""
+_NEW_SHOT = 0.02
+"""Gain of the opening of a shot after a frame of an earlier one. 0 to 0.02; with 0.1 less is seen at 8 frames."""
+_LONG_SHOT, _EACH_SHOT = 0.5, 1.0
+"""Where each shot can have a frame and lasts this many even distances or more, the gain of its opening: as much as an
+event, so that every shot is shown. Not where frames are more than twice as many: evenness shows each shot there.
+In short videos, every shot's opening as well."""
+_UNEVEN = 0.002
+"""Cost of a gap of an even distance, rising with its square: frames are spread evenly where nothing else decides. 0 to
+0.01."""
+_REPEATS = -0.01
+"""Gain of a picture that looks like the frame before, apart from new content: less than evenness gains, more than a
+long gap. -0.1 to 0."""
+_APART_SECONDS, _APART_SHARE, _LEAST_APART_SECONDS = 10.0, 5.0, 0.8
+"""A frame adds less when it is nearer to the frame before in its shot than this and than a fifth of an even distance (a
+third to an eighth); in short videos, than an even distance or the last of these."""
+_BLACK, _DIM = 0.002, 0.15
+"""Value of a black picture, and the brightness (0..1) from which a picture has its full value: night scenes count."""
+_MAY_RISE = 0.3
+_RISING_SECONDS, _BRIGHTER = 1.0, 1.2
+"""A picture below _MAY_RISE that becomes this much brighter in this time is still fading in: the later one is better.
+"""
+_UNLIKE_LEVELS = 4.0  # levels by which a cell must differ to be wholly unlike
+_SAME = 0.3  # share of that below which it is the same
+_STILL = 0.5
+"""Most unlikeness of a cell whose content continues."""
+Values = NDArray[np.float64]
+Places = NDArray[np.intp]
+Which = NDArray[np.bool_]
+
+
+def links_of(
+    candidates: Sequence[Candidate],
+    cell_values: Sequence[Cells] | None,
+    shots: Sequence[Shot],
+    budget: int,
+    num_fixed: int = 0,
+) -> Links:
+    """Return what the candidates add alone and after one another.
+
+    Args:
+        candidates: Candidates in time order, at least one.
+        cell_values: Value of each cell of each candidate; None if nothing is known of them.
+        shots: Shots in time order, at least one.
+        budget: Number of frames that will be chosen.
+        num_fixed: Number of first candidates that are chosen already; sequences begin with the last of them.
+    """
+    times = np.array([item.time_seconds for item in candidates])
+    end = max(shots[-1].end_seconds, float(times[-1])) or 1e-6
+    numbers = np.array([shot_of(item.time_seconds, shots) for item in candidates])
+    light = np.array([_light(place, candidates) for place in range(len(candidates))])
+    blocks = np.stack([blocks_of(item.look) for item in candidates])
+    novelty = np.zeros((len(candidates), NUM_CELLS), np.float32)
+    if cell_values is not None:
+        novelty = _novelty_of(candidates, cell_values, shots)
+    longest = min(_FEWEST_GAP, _LONGEST_GAP * budget / max(1, budget - 1)) * end / budget
+    repeats = _repeats(candidates, times, longest)
+    still = _still_runs(repeats)
+    gaps = TemporalGaps(times, end, longest, still, light > _BLACK)
+
+    value = _events_in(novelty.sum(axis=1) * light) * uniqueness(candidates, novelty, blocks)
+    even = end / budget
+    bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
+    lengths = [shot.end_seconds - shot.start_seconds for shot in shots]
+    is_one_each = 1 < len(shots) <= budget <= 2 * len(shots) and min(lengths) >= _LONG_SHOT * even
+    if is_one_each or even < _LEAST_APART_SECONDS:
+        bonus *= _EACH_SHOT / _NEW_SHOT
+    apart = times[None, :] - times[:, None]
+    is_new_shot = numbers[None, :] > numbers[:, None]
+    near = min(_APART_SECONDS, max(even / _APART_SHARE, min(even, _LEAST_APART_SECONDS)))
+    unlike = _unlike(blocks, novelty + np.float32(_PLAIN_WORTH), times, longest)
+    plain = np.where(repeats, _REPEATS, (_PLAIN * unlike + _PRESENT + bonus * is_new_shot) * light)
+    after = (value * unlike + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
+    after -= _UNEVEN * (apart / even) ** 2
+    places = np.arange(len(times))
+    after[(places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])] = -np.inf
+    first = value + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
+    last = -_UNEVEN * ((end - times) / even) ** 2
+    before = gaps.before()
+    if num_fixed:
+        first = np.where(places == num_fixed - 1, 0.0, -np.inf)
+        before = np.zeros(len(times))
+    return Links(first, after, last, before, gaps.between(), gaps.after())
+
+
+def shot_of(seconds: float, shots: Sequence[Shot]) -> int:
+    """Return the number of the shot at a time."""
+    return max(1, bisect_right(shots, seconds, key=lambda shot: shot.start_seconds))
+
+
+def _novelty_of(candidates: Sequence[Candidate], cell_values: Sequence[Cells], shots: Sequence[Shot]) -> Cells:
+    """Return the cell values with those of the video's first picture limited.
+
+    It has no predecessor to differ from, so its sum is at most the median of the openings of the other shots, and zero
+    in a single shot.
+    """
+    novelty = np.stack(cell_values)
+    first = [item.opens == 0 for item in candidates]
+    later = [len(shots) > 1 and bool(item.opens) for item in candidates]
+    usual = float(np.median(novelty[later].sum(axis=1))) if any(later) else 0.0
+    whole = novelty[first].sum(axis=1, keepdims=True)
+    novelty[first] *= np.minimum(1, usual / np.maximum(whole, 1e-9))
+    return novelty
+
+
+def _light(place: int, candidates: Sequence[Candidate]) -> float:
+    """Return the factor of a picture by its brightness: small if the same picture soon becomes much brighter."""
+    item = candidates[place]
+    if item.look.is_black:
+        return _BLACK
+    if item.look.brightness >= _MAY_RISE:
+        return 1.0
+    for later in candidates[place + 1 :]:
+        if later.time_seconds > item.time_seconds + _RISING_SECONDS:
+            break
+        if later.look.brightness > _BRIGHTER * item.look.brightness and is_light(item.look, later.look):
+            return _BLACK
+    return min(1.0, max(_BLACK, item.look.brightness / _DIM))
+
+
+def _events_in(novelty: Values) -> Values:
+    """Return how many events so much new content is worth, 0 … 1."""
+    return np.asarray(novelty / (novelty + _HALF_WORTH))
+
+
+def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Values:
+    """Return the share of the value of each candidate (column) that the one of a row does not show (n x n).
+
+    Beyond `longest` seconds it is all of it: other frames come between.
+    """
+    num = len(times)
+    weighted = blocks * (WEIGHTS / np.float32(_UNLIKE_LEVELS))[None, :, None]
+    found = np.ones((num, num))
+    totals = worth.sum(axis=1, dtype=np.float64)
+    for place in range(num - 1):
+        stop = int(np.searchsorted(times, times[place] + longest, side="right"))
+        if stop > place + 1:
+            unlike = np.abs(weighted[place + 1 : stop] - weighted[place]).sum(axis=1)
+            unlike = np.clip(unlike - np.float32(_SAME), 0, 1)
+            unlike[~np.logical_and.accumulate(unlike <= _STILL, axis=0)] = 1.0
+            found[place, place + 1 : stop] = np.einsum("kc,kc->k", worth[place + 1 : stop], unlike)
+            found[place, place + 1 : stop] /= totals[place + 1 : stop]
+    return found
+
+
+def _repeats(candidates: Sequence[Candidate], times: Values, longest: float) -> Which:
+    """Return which candidates look alike (n x n), up to `longest` seconds apart or with nothing else between them."""
+    cells = np.stack([item.look.cells for item in candidates])
+    num = len(cells)
+    found = np.zeros((num, num), bool)
+    for place in range(num):
+        start, stop = place, max(place + 1, int(np.searchsorted(times, times[place] + longest, side="right")))
+        while start < stop:
+            found[place, start:stop] = distances(cells[start:stop], cells[place]) <= ALIKE
+            is_still = found[place, place:stop].all()
+            start, stop = stop, min(num, 2 * stop - place) if is_still else stop
+    return np.asarray(found | found.T)
+
+
+def _still_runs(repeats: Which) -> tuple[Places, Places]:
+    """Return for each candidate where the run of candidates around it that all look like it begins and ends."""
+    num = len(repeats)
+    starts, stops = np.zeros(num, np.intp), np.zeros(num, np.intp)
+    for place, alike in enumerate(repeats):
+        unlike = np.flatnonzero(~alike)
+        split = int(np.searchsorted(unlike, place))
+        starts[place] = unlike[split - 1] + 1 if split else 0
+        stops[place] = unlike[split] if split < len(unlike) else num
+    return starts, stops
+
+
+_MOST_CELLS = 32
+"""Cells that are compared, those with the highest value: a caption has 20 to 40. With 48 or 96 the events seen differ
+by less than 0.01 (docs/keyframes.md, Events)."""
+_MIN_NOVELTY = 1.0  # a smaller sum is noise
+_LUMA_LEVELS = 4.0  # of 256, mean over a cell's pixels; a level of colour counts as much
+_NOISE, _OTHER = 1.0, 7.0
+"""Two cells whose difference is below the first show the same; beyond the second they show something else. With 1.5 and
+4.5 or 1 and 11 the events seen differ by less than 0.01."""
+_THRESHOLDS = np.linspace(0.05, 0.95, 10)[:, None]
+"""Differences (0 … 1) below which a picture counts as the same again."""
+_FREE_VISITS = 8
+"""Number of times that content may be there without being habit: inserts of one source come up to five times in five
+minutes, what passes or trembles again and again far more often. 8 and 10 give the same, 4 and 6 less."""
+_LESS = 0.002
+"""Share by which content counts less for each of these times: of two that are alike otherwise, the rarer one is chosen.
+0 to 0.01; with 0.05 and more fewer inserts are seen at 8 frames."""
+
+
+def uniqueness(candidates: Sequence[Candidate], cell_values: Cells, blocks: Blocks) -> NDArray[np.float64]:
+    """Return for each candidate how far its new content is no habit of the video, 0 … 1.
+
+    Args:
+        candidates: Candidates in time order.
+        cell_values: Value of each cell of each candidate, n x cells.
+        blocks: Blocks of their looks, n x 4 x cells.
+    """
+    pixels = np.stack([_by_cell(item) for item in candidates])
+    mean = np.full(pixels.shape[2], 1 / (_LUMA_LEVELS * pixels.shape[2]), np.float32)
+    colours = blocks[:, 1:3]
+    found = np.ones(len(candidates))
+    for place in np.flatnonzero(cell_values.sum(axis=1) >= _MIN_NOVELTY):
+        cells = np.argpartition(cell_values[place], -_MOST_CELLS)[-_MOST_CELLS:]
+        weights = cell_values[place, cells]
+        near = pixels[:, cells]
+        luma = np.where(near > near[place], near - near[place], near[place] - near) @ mean
+        colour = np.abs(colours[:, :, cells] - colours[place][:, cells]).sum(axis=1)
+        other = np.clip((luma + colour - _NOISE) / (_OTHER - _NOISE), 0, 1)
+        found[place] = _rarity(visits(other @ (weights / weights.sum()))).mean()
+    return found
+
+
+def _rarity(num_visits: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return how far content that is there so often is no habit, 0 … 1."""
+    return np.asarray((num_visits <= _FREE_VISITS) / (1 + _LESS * (num_visits - 1)))
+
+
+def visits(differences: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Count for each threshold how often a series of differences falls below it; its start counts too."""
+    is_there = differences <= _THRESHOLDS
+    return np.asarray(is_there[:, 0] + (is_there[:, 1:] & ~is_there[:, :-1]).sum(axis=1))
+
+
+def _by_cell(item: Candidate) -> Image:
+    """Return the pixels of the luma by cell: every other one."""
+    (width, height), (across, down) = LUMA_SIZE, CELL_SIZE
+    parts = item.look.luma.reshape(down, height // down, across, width // across).transpose(0, 2, 1, 3)
+    return np.asarray(parts.reshape(across * down, -1)[:, ::2], np.uint8)
+
 
 _CHANGED = 0.08  # least `distance` to the previous keyframe for the reason "change". Chosen by hand; not tuned.
 

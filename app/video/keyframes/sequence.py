@@ -1,7 +1,7 @@
 """Best sequence of frames: the one that adds most and leaves no long gap, found exactly by dynamic programming.
 
 The gain of a frame depends only on the frame chosen before it, so the best sequence of k frames that ends with a frame
-extends a best sequence of k - 1 frames: O(budget * n²) for n candidates. `coverage` decides what frames add.
+extends a best sequence of k - 1 frames: O(budget * n²) for n candidates. `selector` decides what frames add.
 
 The number of frames that the gaps of a video need is counted with the available candidates, not from the length alone:
 a frame after which the next candidate is too far away would leave a gap that is too long.

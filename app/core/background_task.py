@@ -56,7 +56,7 @@ class BackgroundTask(Generic[P, T]):
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._cancel = threading.Event()
         self._work: Work[P, T] | None = None
         self._future: Future[T] | None = None
@@ -68,13 +68,13 @@ class BackgroundTask(Generic[P, T]):
     @property
     def state(self) -> TaskState:
         """Return the state of the current or last run; "idle" before the first and after `forget`."""
-        future = self._future
-        if self._work is None or future is None:
-            return "idle"
-        if not future.done():
-            return "cancelling" if self._cancel.is_set() else "running"
-        error = future.exception()
-        return "done" if error is None else "cancelled" if isinstance(error, Cancelled) else "failed"
+        with self._lock:
+            if self._work is None or self._future is None:
+                return "idle"
+            if not self._future.done():
+                return "cancelling" if self._cancel.is_set() else "running"
+            error = self._future.exception()
+            return "done" if error is None else "cancelled" if isinstance(error, Cancelled) else "failed"
 
     @property
     def is_running(self) -> bool:
@@ -84,7 +84,8 @@ class BackgroundTask(Generic[P, T]):
     @property
     def result(self) -> T | None:
         """Return the result of a run that is done, else None."""
-        return self._future.result() if self._future and self.state == "done" else None
+        with self._lock:
+            return self._future.result() if self._future and self.state == "done" else None
 
     def start(self, work: Work[P, T], *, subject: str = "", progress: P | None = None) -> bool:
         """Run `work(on_progress, cancel)` in a thread.
@@ -100,14 +101,16 @@ class BackgroundTask(Generic[P, T]):
         with self._lock:
             if self._is_closed or self.state == "running":
                 return False
+            previous = [self._future] if self._future else []
             self._work, self.subject, self.progress, self._cancel = work, subject, progress, threading.Event()
-            self._future = in_thread(self._name, partial(self._run, work, self._cancel, self._future))
+            self._future = in_thread(self._name, partial(self._run, work, self._cancel, previous))
             return True
 
     def restart(self) -> None:
         """Run the work of the last run again, unless it runs or was forgotten."""
-        if self._work:
-            self.start(self._work, subject=self.subject)
+        with self._lock:
+            if self._work:
+                self.start(self._work, subject=self.subject)
 
     def cancel(self) -> None:
         """Request cancellation; the state becomes "cancelled" when the work has ended."""
@@ -130,13 +133,14 @@ class BackgroundTask(Generic[P, T]):
         self.cancel()
         self.wait(timeout_seconds)
 
-    def _run(self, work: Work[P, T], cancel: threading.Event, previous: Future[T] | None) -> T:
+    def _run(self, work: Work[P, T], cancel: threading.Event, previous: list[Future[T]]) -> T:
         def report(progress: P) -> None:
-            if not cancel.is_set():
-                self.progress = progress
+            with self._lock:
+                if not cancel.is_set():
+                    self.progress = progress
 
-        if previous:
-            wait([previous])
+        wait(previous)
+        previous.clear()  # else the traceback of a failure would keep all failures before it
         try:
             if cancel.is_set():
                 raise Cancelled

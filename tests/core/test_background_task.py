@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from app.core import background_task
 from app.core.background_task import BackgroundTask
 from app.core.errors import Cancelled, EngineError
 
@@ -158,6 +161,22 @@ def test_restart_runs_the_same_work_until_it_is_forgotten(task: BackgroundTask[s
     task.restart()
     task.wait()
     assert task.state == "idle" and len(runs) <= 3 and all(cancel.is_set() for cancel in runs[2:])
+
+
+def test_failures_do_not_pile_up(task: BackgroundTask[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background_task.log, "disabled", True)  # a captured record keeps its error
+    errors: list[weakref.ref[EngineError]] = []
+
+    def fail_and_note(*_: object) -> int:
+        error = EngineError("cuda_out_of_memory", model="m")
+        errors.append(weakref.ref(error))
+        raise error
+
+    for _ in range(3):
+        task.start(fail_and_note)
+        task.wait()
+    gc.collect()
+    assert [error() is None for error in errors] == [True, True, False]
 
 
 def test_closing_ends_the_work_and_is_the_end(task: BackgroundTask[str, int]) -> None:

@@ -87,11 +87,11 @@ class KeyframeList(Sequence[Keyframe]):
         Args:
             language: Language of reasons and notices; by default that of the system.
         """
-        from app.reports.json import keyframes
+        from app.reports.json.encoding import keyframes_json
 
         chosen = KeyframesChosen(self.frames, self.decode)
         language = checked_language(language)
-        return keyframes.write(self.video, self.sha256, chosen, reused=self.reused, language=language)
+        return keyframes_json(self.video, self.sha256, chosen, reused=self.reused, language=language)
 
     def save(self, folder: str | os.PathLike[str], *, language: Language | None = None) -> list[Path]:
         """Write each frame in full size as a JPEG file named by its time, and a table of them, times.csv.

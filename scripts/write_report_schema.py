@@ -9,16 +9,34 @@ from __future__ import annotations
 
 import json
 import sys
+from inspect import cleandoc
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "report.schema.json"
 
 
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a written report, in which no field is left out."""
+    import msgspec
+
+    from app.reports.json.schema import FORMAT_VERSION, ReportForm
+
+    _, parts = msgspec.json.schema_components([ReportForm], ref_template="#/$defs/{name}")
+    for part in parts.values():
+        part["description"] = cleandoc(part["description"])
+        part["required"] = list(part["properties"])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:framelens:report:{FORMAT_VERSION}",
+        **parts.pop("ReportForm"),
+        "$defs": parts,
+    }
+
+
 def text() -> str:
     """Return the text of the schema's file."""
-    from app.reports.json.schema import schema
-
     return json.dumps(schema(), ensure_ascii=False, indent=2) + "\n"
 
 

@@ -25,6 +25,7 @@ from typing import Any, Self, cast
 import cv2
 import numpy as np
 
+from app.core.codec import to_builtins
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
 from app.core.errors import AppError
 from app.i18n import LANGUAGES, error_text, notice_text
@@ -88,7 +89,7 @@ class Worker:
         try:
             assert process.stdin is not None and process.stdout is not None
             options = ExtractOptions(job.frames, job.selection, read_text=False)
-            request = {"task": "extract", "path": str(job.path), "options": options.to_json()}
+            request = {"task": "extract", "path": str(job.path), "options": to_builtins(options)}
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
             answer = process.stdout.readline()

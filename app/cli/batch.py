@@ -24,6 +24,7 @@ from app.cli.inputs import Input
 from app.cli.progress import BatchProgress, ProgressRow
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, Cancelled, ConfigError, InputError, Language
+from app.core.codec import to_builtins
 from app.i18n import error_text, notice_text, t
 from app.i18n.formatting import span
 from app.jobs import WORKERS, JobSnapshot
@@ -283,13 +284,11 @@ def _json_line(outcome: Outcome, batch: Batch) -> str:
         "title": outcome.title or None,
         "error": {"key": error.key, "text": error_text(error, batch.language)} if error else None,
         "report_path": str(outcome.report) if outcome.report else None,
-        "report": _report(job.analysis, batch.language) if job and job.analysis and not outcome.report else None,
+        "report": writer.form_of(job.analysis, batch.language, pictures=False)
+        if job and job.analysis and not outcome.report
+        else None,
     }
-    return json.dumps(document, ensure_ascii=False)
-
-
-def _report(analysis: Analysis, language: Language) -> dict[str, Any]:
-    return writer.form_of(analysis, language, pictures=False).model_dump(mode="json")
+    return json.dumps(to_builtins(document), ensure_ascii=False)
 
 
 def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: Batch) -> None:

@@ -8,5 +8,4 @@ from .search_index import passages as passages
 from .snapshot import JobSnapshot as JobSnapshot
 from .snapshot import State as State
 from .snapshot import imported_job as imported_job
-from .snapshot import result_to_text as result_to_text
 from .snapshot import to_row as to_row

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.analysis import ExtractionCache
-from app.core import AnalysisRequest, AppError, InputError
+from app.core import AnalysisRequest, AppError, ChunkResult, InputError
+from app.core.codec import from_json
 from app.jobs.engine_switcher import EngineSwitcher
-from app.jobs.snapshot import JobSnapshot, from_row, result_from_text, to_row, with_pictures, with_results
+from app.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from app.store import ProcessLock, Row, Store
 
 _REMEMBERED = 3
@@ -88,7 +89,7 @@ class JobRepository:
 
     def read_row(self, row: Row) -> JobSnapshot:
         """Build the job of this row with its images and answers."""
-        results = [result_from_text(text) for text in self._store.results(row.id).values()]
+        results = [from_json(text, ChunkResult) for text in self._store.results(row.id).values()]
         return with_results(with_pictures(self.read_brief(row), self._store.frames(row.id)), results)
 
     def read_brief(self, row: Row) -> JobSnapshot:

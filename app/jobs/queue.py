@@ -18,10 +18,11 @@ from typing import Any, cast
 
 from app.analysis import Control, EarlierResults, ExtractionCache
 from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, one_line
+from app.core.codec import to_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import JobSnapshot, State, imported_job, result_to_text, to_row
+from app.jobs.snapshot import JobSnapshot, State, imported_job, to_row
 from app.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
 from app.store import LibraryEntry, LibraryIndex, ProcessLock, Row, Store
 
@@ -286,7 +287,7 @@ class Jobs:
         self._store.save(to_row(job, self._owner.name))
         self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.progress.keyframes))
         for result in job.progress.results:
-            self._store.save_result(job.id, result.number, result_to_text(result))
+            self._store.save_result(job.id, result.number, to_json(result))
         self.indexing.index(job)
         return job.id
 

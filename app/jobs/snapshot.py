@@ -5,37 +5,15 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
-
+from app import core
 from app.analysis import facts_incomplete
-from app.core import (
-    UNKNOWN_PATH,
-    Analysis,
-    AnalysisEvent,
-    AnalysisRequest,
-    AnalysisState,
-    Answered,
-    AppError,
-    ChunkDone,
-    ChunkResult,
-    EngineError,
-    Finished,
-    Keyframe,
-    Notice,
-    VideoInfo,
-    errors,
-    in_order,
-    restored,
-    shown_name,
-    storable,
-)
+from app.core.codec import Failure, from_builtins, to_json
 from app.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
@@ -47,28 +25,7 @@ _AT_WORK = ("queued", "running", "measuring")
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
 
 
-_NOT_STARTED = AnalysisState()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Stored form of an AppError."""
-
-    kind: str
-    key: str
-    values: dict[str, str]
-
-    @classmethod
-    def of(cls, error: AppError) -> Failure:
-        """Build the stored form of an error."""
-        return cls(type(error).__name__, error.key, {name: str(value) for name, value in error.values.items()})
-
-    def as_error(self) -> AppError:
-        """Return the error with its original class, or as a plain AppError if that class no longer exists."""
-        kind = getattr(errors, self.kind, AppError)
-        error: AppError = kind.__new__(kind)
-        AppError.__init__(error, self.key, **self.values)
-        return error
+_NOT_STARTED = core.AnalysisState()
 
 
 @dataclass(frozen=True)
@@ -87,11 +44,11 @@ class JobSnapshot:
     id: str
     name: str
     created: str
-    request: AnalysisRequest
+    request: core.AnalysisRequest
     follows: str = ""
     state: State = "queued"
-    progress: AnalysisState = _NOT_STARTED
-    earlier: Analysis | None = None
+    progress: core.AnalysisState = _NOT_STARTED
+    earlier: core.Analysis | None = None
     failure: Failure | None = None
     conditions: dict[str, str] = field(default_factory=dict)
     priority: int = 0
@@ -99,12 +56,12 @@ class JobSnapshot:
     again: tuple[int, ...] = ()
 
     @cached_property
-    def analysis(self) -> Analysis | None:
+    def analysis(self) -> core.Analysis | None:
         """Return the report with the answers so far; while there is none, that of an earlier run."""
         return self.progress.report or (self.earlier and self.earlier.with_results(self.progress.results))
 
     @property
-    def error(self) -> AppError | None:
+    def error(self) -> core.AppError | None:
         """Return the error that ended the job, or None."""
         return self.failure.as_error() if self.failure else None
 
@@ -121,7 +78,7 @@ class JobSnapshot:
     @property
     def is_imported(self) -> bool:
         """Return whether the job is a report imported from another machine, so that its video is not here."""
-        return self.request.path == UNKNOWN_PATH
+        return self.request.path == core.UNKNOWN_PATH
 
     @property
     def can_resume(self) -> bool:
@@ -154,8 +111,8 @@ class JobSnapshot:
         before = self.progress
         if self.lacks_only_facts:
             assert self.analysis
-            return replace(self, state="measuring", progress=AnalysisState.of(self.analysis), failure=None)
-        progress = AnalysisState(
+            return replace(self, state="measuring", progress=core.AnalysisState.of(self.analysis), failure=None)
+        progress = core.AnalysisState(
             video=before.video,
             decode=before.decode,
             keyframes=before.keyframes,
@@ -170,37 +127,37 @@ class JobSnapshot:
         """Return the snapshot without an estimated time, for a job that no longer runs."""
         return replace(self, progress=replace(self.progress, eta_seconds=None))
 
-    def apply(self, event: AnalysisEvent) -> JobSnapshot:
+    def apply(self, event: core.AnalysisEvent) -> JobSnapshot:
         """Return the snapshot after one more event."""
         job = replace(self, progress=self.progress.apply(event))
         match event:
-            case ChunkDone(result):
+            case core.ChunkDone(result):
                 return replace(job, again=tuple(number for number in job.again if number != result.number))
-            case Answered():
+            case core.Answered():
                 return replace(job, state="measuring", earlier=None)
-            case Finished():
+            case core.Finished():
                 return replace(job, earlier=None)
             case _:
                 return job
 
 
-def without_missing_facts(job: JobSnapshot, error: AppError) -> JobSnapshot:
+def without_missing_facts(job: JobSnapshot, error: core.AppError) -> JobSnapshot:
     """Return a job in "measuring" without the facts that `error` prevents; its report says that they are missing."""
     notices = (*_without_pending(job.progress.notices), facts_incomplete(error))
     return replace(job, progress=replace(job.progress, notices=notices))
 
 
-def _are_pending(notices: Sequence[Notice]) -> bool:
+def _are_pending(notices: Sequence[core.Notice]) -> bool:
     return any(notice.key == "facts_pending" for notice in notices)
 
 
-def _without_pending(notices: Sequence[Notice]) -> tuple[Notice, ...]:
+def _without_pending(notices: Sequence[core.Notice]) -> tuple[core.Notice, ...]:
     return tuple(notice for notice in notices if notice.key != "facts_pending")
 
 
-def final_state(job: JobSnapshot, error: AppError | None) -> State:
+def final_state(job: JobSnapshot, error: core.AppError | None) -> State:
     """Return the state of a run that ended with this error, or without one."""
-    is_about_model = isinstance(error, EngineError) or (error is not None and error.key in _MODEL_ERRORS)
+    is_about_model = isinstance(error, core.EngineError) or (error is not None and error.key in _MODEL_ERRORS)
     if error is not None and not is_about_model:
         return "failed"
     if job.analysis is not None and job.analysis.mode == "none":
@@ -208,15 +165,11 @@ def final_state(job: JobSnapshot, error: AppError | None) -> State:
     return "failed" if error else "done"
 
 
-_ADAPTER = TypeAdapter(JobSnapshot)
-_RESULT = TypeAdapter(ChunkResult)
-
-
 def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
     """Build the row of a job that belongs to the process `owner`; images and results are stored in other tables."""
     bare = with_pictures(with_results(job, ()), {})
-    bare = _with_paths(replace(bare, progress=replace(bare.progress, found=(), opening=())), storable)
-    return Row(job.id, job.created, job.name, job.state, owner, _ADAPTER.dump_json(bare).decode(), job.priority, same)
+    bare = replace(bare, progress=replace(bare.progress, found=(), opening=()))
+    return Row(job.id, job.created, job.name, job.state, owner, to_json(bare), job.priority, same)
 
 
 def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
@@ -232,46 +185,28 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
     document = json.loads(row.document)
     if "progress" not in document:
         document = _from_flat_form(document)
-    job = _with_paths(_ADAPTER.validate_json(json.dumps(document)), restored)
+    job = from_builtins(document, JobSnapshot)
     return job if job.is_over or is_alive else replace(job, state="interrupted")
 
 
 def _from_flat_form(document: dict[str, Any]) -> dict[str, Any]:
     """Return a document in which the fields of `progress` are beside the others in today's form."""
-    moved = {field.name for field in fields(AnalysisState)} & document.keys()
+    moved = {field.name for field in fields(core.AnalysisState)} & document.keys()
     progress = {name: document.pop(name) for name in moved}
     return {**document, "progress": progress, "earlier": document.pop("analysis", None)}
 
 
-def _with_paths(job: JobSnapshot, changed: Callable[[Path], Path]) -> JobSnapshot:
-    """Return the job with `changed` applied to every path of its video."""
-
-    def request(one: AnalysisRequest) -> AnalysisRequest:
-        return replace(one, path=changed(one.path))
-
-    def video(one: VideoInfo) -> VideoInfo:
-        return replace(one, path=changed(one.path))
-
-    if changed(job.request.path) == job.request.path:
-        return job
-    progress, earlier = job.progress, job.earlier
-    header = progress.header and replace(progress.header, request=request(progress.header.request))
-    progress = replace(progress, video=progress.video and video(progress.video), header=header)
-    earlier = earlier and replace(earlier, request=request(earlier.request), video=video(earlier.video))
-    return replace(job, request=request(job.request), progress=progress, earlier=earlier)
-
-
-def imported_job(analysis: Analysis) -> JobSnapshot:
+def imported_job(analysis: core.Analysis) -> JobSnapshot:
     """Build a finished job from a report of another machine. Its id and time are kept if they are valid here."""
     job_id = analysis.id if _ID.fullmatch(analysis.id) else secrets.token_urlsafe(9)
-    analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=UNKNOWN_PATH))
+    analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=core.UNKNOWN_PATH))
     return JobSnapshot(
         id=job_id,
-        name=shown_name(analysis.video.name),
+        name=core.shown_name(analysis.video.name),
         created=_time_or_now(analysis.created),
         request=analysis.request,
         state="without_model" if analysis.mode == "none" else "done",
-        progress=AnalysisState.of(analysis),
+        progress=core.AnalysisState.of(analysis),
         conditions=dict(analysis.conditions),
     )
 
@@ -285,30 +220,16 @@ def _time_or_now(text: str) -> str:
     return time_of_day.isoformat(timespec="milliseconds")
 
 
-def result_to_text(result: ChunkResult) -> str:
-    """Return the stored form of a result."""
-    return _RESULT.dump_json(result).decode()
-
-
-def result_from_text(text: str) -> ChunkResult:
-    """Parse the stored form of a result.
-
-    Raises:
-        ValueError: The text is damaged.
-    """
-    return _RESULT.validate_json(text)
-
-
-def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapshot:
+def with_results(job: JobSnapshot, results: Sequence[core.ChunkResult]) -> JobSnapshot:
     """Return the job with these results."""
     earlier = job.earlier and job.earlier.with_results(())  # they are in `progress`
-    return replace(job, progress=replace(job.progress, results=in_order(results)), earlier=earlier)
+    return replace(job, progress=replace(job.progress, results=core.in_order(results)), earlier=earlier)
 
 
 def with_pictures(job: JobSnapshot, pictures: dict[int, bytes]) -> JobSnapshot:
     """Return the job with these JPEGs, by number, in its keyframes."""
 
-    def filled(frames: tuple[Keyframe, ...]) -> tuple[Keyframe, ...]:
+    def filled(frames: tuple[core.Keyframe, ...]) -> tuple[core.Keyframe, ...]:
         return tuple(replace(frame, jpeg=pictures.get(frame.number, b"")) for frame in frames)
 
     progress = replace(job.progress, keyframes=filled(job.progress.keyframes))

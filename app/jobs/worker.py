@@ -12,10 +12,11 @@ from typing import Any
 
 from app import core
 from app.analysis import NO_EARLIER_RESULTS, Control, EarlierResults, Task
+from app.core.codec import Failure, to_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import Failure, JobSnapshot, State, final_state, result_to_text, without_missing_facts
+from app.jobs.snapshot import JobSnapshot, State, final_state, without_missing_facts
 from app.store import Store
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ class Worker:
                 live.same = live.same or self.deduplicator.key_of_request(live.job.request, live.job.conditions)
                 self.repository.save(live.job, live.same)
             case core.ChunkDone(result):
-                self.store.save_result(job_id, result.number, result_to_text(result))
+                self.store.save_result(job_id, result.number, to_json(result))
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
             case core.Planned():
                 self.repository.save(live.job, live.same)

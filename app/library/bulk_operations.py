@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 import shutil
@@ -107,9 +106,7 @@ def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
     for line in child.stderr.decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
         _log.warning("import of %r: %s", name, line)
     if child.returncode == import_worker.REFUSED:
-        target.seek(0)
-        refusal = json.load(target)
-        raise InputError(refusal["key"], **refusal["values"])
+        list(import_worker.messages(target))
     if child.returncode:  # a library that gets no memory may end the process
         megabytes = import_worker.MEMORY_BYTES >> 20
         raise InputError("report_too_heavy", name=name, megabytes=megabytes)

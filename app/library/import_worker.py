@@ -1,15 +1,13 @@
 """Child process that checks the reports in a file before any of them is stored.
 
 Run as `python -m app.library.import_worker NAME`, with the file as standard input. It writes the analyses to standard
-output, which must be a file, in the form that `messages` reads, and exits with 0; or it writes one error as JSON and
-exits with REFUSED. Whatever the file unpacks to, only this process runs out of memory or crashes.
+output, which must be a file, in the form that `messages` reads, and exits with 0; or it writes one error and exits
+with REFUSED. Whatever the file unpacks to, only this process runs out of memory or crashes.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import struct
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -17,9 +15,8 @@ from dataclasses import replace
 from io import BytesIO
 from typing import IO, BinaryIO
 
-from pydantic import TypeAdapter
-
 from app.core import Analysis, InputError, Keyframe
+from app.core.codec import Failure, receive, send
 from app.i18n import LANGUAGES
 from app.jobs import about, imported_job, passages
 from app.reports import FORMATS
@@ -35,8 +32,6 @@ _MOST_PIXELS = 4096 * 4096
 """4096 is the longest side that frames can be set to."""
 _UNTRIED = ("pdf", "docx")
 """Formats not tried: they contain the same as the others, and take a second or more for each report."""
-_ANALYSIS = TypeAdapter(Analysis)
-_SIZE = struct.Struct(">Q")
 
 
 def main() -> int:
@@ -55,29 +50,24 @@ def main() -> int:
         return 0
     target.seek(0)
     target.truncate()
-    target.write(json.dumps({"key": refusal.key, "values": refusal.values}, default=str).encode())
-    target.flush()
+    send(target, Failure.of(refusal))
     return REFUSED
 
 
 def messages(file: BinaryIO) -> Iterator[Analysis]:
-    """Yield the analyses that a child process wrote to this file, one at a time."""
+    """Yield the analyses that a child process wrote to this file, one at a time. Raises the error that it wrote."""
     file.seek(0)
-    while head := file.read(_SIZE.size):
-        analysis = _ANALYSIS.validate_json(file.read(*_SIZE.unpack(head)))
-        frames = [replace(frame, jpeg=_next(file)) for frame in analysis.keyframes]
-        yield replace(analysis, keyframes=tuple(frames))
+    while message := receive(file, Analysis, Failure):
+        if isinstance(message, Failure):
+            raise message.as_error()
+        frames = (replace(frame, jpeg=receive(file, bytes) or b"") for frame in message.keyframes)
+        yield replace(message, keyframes=tuple(frames))
 
 
 def _put(file: BinaryIO, analysis: Analysis) -> None:
-    document = _ANALYSIS.dump_json(_without_pictures(analysis))
-    for data in (document, *(frame.jpeg for frame in analysis.keyframes)):
-        file.write(_SIZE.pack(len(data)))
-        file.write(data)
-
-
-def _next(file: BinaryIO) -> bytes:
-    return file.read(*_SIZE.unpack(file.read(_SIZE.size)))
+    send(file, _without_pictures(analysis))
+    for frame in analysis.keyframes:
+        send(file, frame.jpeg)
 
 
 # ---- reading the reports ---------------------------------------------------------------------------------------------

@@ -18,13 +18,13 @@ from .library_index import Order as Order
 from .library_index import Passage as Passage
 from .model_records import BenchmarkStore as BenchmarkStore
 from .model_records import ConfirmedDownloads as ConfirmedDownloads
+from .model_records import KnownTimings as KnownTimings
 from .model_records import Measured as Measured
+from .model_records import RequestTiming as RequestTiming
+from .model_records import SurveyTiming as SurveyTiming
+from .model_records import TimingStats as TimingStats
 from .model_records import checks as checks
 from .model_records import trials as trials
-from .timing_stats import KnownTimings as KnownTimings
-from .timing_stats import RequestTiming as RequestTiming
-from .timing_stats import SurveyTiming as SurveyTiming
-from .timing_stats import TimingStats as TimingStats
 from .video_repository import PartialUpload as PartialUpload
 from .video_repository import Upload as Upload
 from .video_repository import VideoRepository as VideoRepository

@@ -1,20 +1,147 @@
-"""Records about models on this machine: benchmarks, vision checks, and downloads that the user has confirmed."""
+"""Records about models on this machine: timings, benchmarks, vision checks, and downloads that the user confirmed."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from app.core import AppError, make_private_folder
+from app.core.codec import from_builtins, to_builtins
 from app.store.fs_utils import disk_errors, read_json, write_json
 
 _log = logging.getLogger(__name__)
+_MOST_RUNS = 20
+"""Runs kept of each engine, and surveys in all. Chosen by hand; not tuned."""
+_MOST_ENGINES = 20
+"""Engines kept. Chosen by hand; not tuned."""
 _MOST = 200
 """Documents kept in a file. Chosen by hand; not tuned."""
 Measured = Mapping[str, Any]
+Count = Annotated[int, Meta(ge=0)]
+Figure = Annotated[float, Meta(ge=0)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path) or {}
+    except AppError:
+        _log.warning("could not read %s", path, exc_info=True)
+        return {}
+
+
+def _write(path: Path, record: Mapping[str, object]) -> None:
+    try:
+        make_private_folder(path.parent)
+        write_json(path, record)
+    except OSError:
+        _log.warning("could not write %s", path, exc_info=True)
+
+
+@dataclass(frozen=True)
+class RequestTiming:
+    """Requests of one kind in one run.
+
+    Attributes:
+        frames: Total number of frames, 0 for requests that merge findings.
+        at_once: Number of requests in flight.
+        seconds: Sum of the durations of all requests.
+    """
+
+    requests: Count
+    frames: Count
+    prompt_tokens: Count
+    completion_tokens: Count
+    at_once: Count
+    seconds: Figure
+
+
+@dataclass(frozen=True)
+class SurveyTiming:
+    """One survey of a video.
+
+    Attributes:
+        video_seconds: Length of video that was decoded.
+        megapixels: Size of a frame.
+        seconds: Time that the survey took.
+        frames: Number of frames that were measured afterwards.
+        facts_seconds: Time that measuring them took.
+    """
+
+    video_seconds: Figure
+    megapixels: Figure
+    seconds: Figure
+    frames: Count
+    facts_seconds: Figure
+
+
+@dataclass(frozen=True)
+class KnownTimings:
+    """Statistics of one engine, and of all surveys.
+
+    Attributes:
+        runs: Runs of the engine, the latest last.
+        surveys: Surveys of any video, the latest last.
+        in_flight: Number of requests that the engine last took at the same time, None if unknown.
+        max_model_len: Context length of the engine in its last run, None if unknown.
+    """
+
+    runs: tuple[tuple[RequestTiming, ...], ...] = ()
+    surveys: tuple[SurveyTiming, ...] = ()
+    in_flight: Count | None = None
+    max_model_len: Count | None = None
+
+
+@dataclass(frozen=True)
+class _Timings:
+    engines: dict[str, KnownTimings] = field(default_factory=dict)
+    surveys: tuple[SurveyTiming, ...] = ()
+
+
+class TimingStats:
+    """Statistics in the file `path`. `engine` is any text that identifies an engine with its model and settings.
+
+    app.analysis.planning.throughput derives estimates from them. A file that is lost, damaged or cannot be written
+    makes the estimates poorer and never fails anything.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+
+    def of(self, engine: str) -> KnownTimings:
+        """Get the statistics of this engine, and of all surveys."""
+        known = self._read()
+        return replace(known.engines.get(engine, KnownTimings()), surveys=known.surveys)
+
+    def note_asked(
+        self, engine: str, run: Sequence[RequestTiming], *, in_flight: int | None, max_model_len: int | None
+    ) -> None:
+        """Add a run of this engine."""
+        with self._lock:
+            known = self._read()
+            runs = (*known.engines.pop(engine, KnownTimings()).runs, tuple(run))
+            kept = list(known.engines.items())[-_MOST_ENGINES + 1 :]
+            latest = KnownTimings(runs[-_MOST_RUNS:], (), in_flight, max_model_len)
+            _write(self._path, to_builtins(replace(known, engines={**dict(kept), engine: latest})))
+
+    def note_survey(self, survey: SurveyTiming) -> None:
+        """Add a survey."""
+        with self._lock:
+            known = self._read()
+            _write(self._path, to_builtins(replace(known, surveys=(*known.surveys, survey)[-_MOST_RUNS:])))
+
+    def _read(self) -> _Timings:
+        try:
+            return from_builtins(_read(self._path), _Timings)
+        except ValueError:
+            _log.warning("timing statistics in %s are damaged", self._path, exc_info=True)
+            return _Timings()
 
 
 class BenchmarkStore:
@@ -27,11 +154,7 @@ class BenchmarkStore:
 
     def all(self) -> tuple[Measured, ...]:
         """List all documents, the latest last."""
-        try:
-            kept = (read_json(self._path) or {}).get(self._path.stem)
-        except AppError:
-            _log.warning("could not read %s", self._path, exc_info=True)
-            return ()
+        kept = _read(self._path).get(self._path.stem)
         return tuple(one for one in kept if isinstance(one, dict)) if isinstance(kept, list) else ()
 
     def matching(self, **values: object) -> tuple[Measured, ...]:
@@ -42,11 +165,7 @@ class BenchmarkStore:
         """Save this document in place of an earlier one of its kind."""
         with self._lock:
             others = [one for one in self.all() if any(one.get(name) != measured[name] for name in self._kind)]
-            try:
-                make_private_folder(self._path.parent)
-                write_json(self._path, {self._path.stem: [*others, measured][-_MOST:]})
-            except OSError:
-                _log.warning("could not write %s", self._path, exc_info=True)
+            _write(self._path, {self._path.stem: [*others, measured][-_MOST:]})
 
 
 def trials(data_dir: Path) -> BenchmarkStore:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from app import core
+from app.core.codec import to_builtins
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.options import ExtractOptions
 from app.video.keyframes.strategies import Fetched, Known, in_shots, wishes_of, with_damaged
@@ -76,7 +77,7 @@ def extract(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    with DecoderWorker("extract", path, have_text=list(texts), options=options.to_json()) as child:
+    with DecoderWorker("extract", path, have_text=list(texts), options=to_builtins(options)) as child:
         events = cast(Iterator[core.VideoEvent | Known], child.events(cancel))
         yield from _with_texts(_without_known(events, on_known), texts)
 
@@ -108,7 +109,7 @@ def extract_named(
     check_file(path)
     wishes, decode = wishes_of(known, options, core.readable(path.name))
     wanted = {"wishes": [(wish.time_seconds, wish.reason) for wish in wishes], "edges": known.edges}
-    with DecoderWorker("named", path, have_text=list(texts), options=options.to_json(), **wanted) as child:
+    with DecoderWorker("named", path, have_text=list(texts), options=to_builtins(options), **wanted) as child:
         events = cast(Iterator[core.VideoEvent | Fetched], child.events(cancel))
         yield from _with_texts((_placed(event, decode, known) for event in events), texts)
 

@@ -1,4 +1,4 @@
-"""Resource limits of a decoder worker, so that a hostile file fails one job and doesn't harm the machine.
+"""Resource limits and output of a decoder worker, so that a hostile file fails one job and doesn't harm the machine.
 
 The operating system limits the memory where it can, a watchdog thread ends a stuck process, and pictures larger than
 any camera's are refused. Only the worker calls these functions.
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from app.core import InputError, VideoInfo
 from app.video.files import printable
@@ -47,6 +48,13 @@ def limit_memory(num_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
     with suppress(OSError):  # only Linux has it
         Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def private_output() -> BinaryIO:
+    """Return standard output for messages only, and redirect what libraries print to standard error."""
+    private = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(private, "wb")
 
 
 def lower_priority(niceness: int) -> None:

@@ -1,9 +1,9 @@
 """Decoder worker: a program that reads a request on standard input and writes messages on standard output.
 
-The request is one line, `{"task": …, "path": …}`, where the task is "probe", "extract", "named", "pictures",
-"subtitles", "sound" or "stills"; the last accepts further lines, `[seconds, side]`. The worker ends when its standard
-input closes, since its parent is gone then. With `--ready` it loads all libraries before the request; with
-`--background` it runs at a lower priority. Started by app.video.worker_pool, not by hand.
+The messages are those of app.core.codec. The request is one line, `{"task": …, "path": …}`, where the task is "probe",
+"extract", "named", "pictures", "subtitles", "sound" or "stills"; the last accepts further lines, `[seconds, side]`. The
+worker ends when its standard input closes, since its parent is gone then. With `--ready` it loads all libraries before
+the request; with `--background` it runs at a lower priority. Started by app.video.worker_pool, not by hand.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from app.core import (
     VideoEvent,
     VideoInfo,
 )
+from app.core.codec import Failure, from_builtins, send
 from app.video import limits
 from app.video.files import picture_key, printable
 from app.video.keyframes.options import ExtractOptions
 from app.video.keyframes.strategies import Fetched, Known, Wish
-from app.video.protocol import private_output, send
 from app.video.readers.base import FrameReader, Picture, as_jpeg
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
@@ -130,7 +130,7 @@ def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetch
 def _chosen(reader: FrameReader, request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetched]:
     from app.video.keyframes import pipeline
 
-    options = ExtractOptions.from_json(request["options"])
+    options = from_builtins(request["options"], ExtractOptions)
     if request["task"] == "named":
         wishes = [Wish(*wish) for wish in request["wishes"]]
         edges = [(index, seconds) for index, seconds in request["edges"]]
@@ -185,7 +185,7 @@ def main() -> NoReturn:
 
     damage.watch()
     faulthandler.enable()
-    output = private_output()
+    output = limits.private_output()
     if "--background" in sys.argv[1:]:
         limits.lower_priority(limits.DECODER_NICENESS)
     if "--ready" in sys.argv[1:]:
@@ -199,11 +199,11 @@ def main() -> NoReturn:
             with limits.waiting():  # the parent may be slow to read
                 send(output, event)
     except AppError as error:
-        send(output, error)
+        send(output, Failure.of(error))
     except Exception as error:
         if not limits.is_out_of_memory(error):
             raise
-        send(output, DecodeError("video_out_of_memory", name=printable(Path(request["path"]).name)))
+        send(output, Failure.of(DecodeError("video_out_of_memory", name=printable(Path(request["path"]).name))))
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)

@@ -16,15 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self, cast, get_args
 
-from app.core import AppError, Cancelled, DecodeError
+from app.core import AppError, Cancelled, DecodeError, InputError, SoundPiece, Transcript, VideoEvent
+from app.core.codec import Failure, receive
 from app.video import limits
 from app.video.files import printable
-from app.video.protocol import receive
+from app.video.keyframes.strategies import Fetched, Known
 from app.video.worker_process import WorkerProcess, start_worker, take_early
 
 _log = logging.getLogger(__name__)
+MESSAGES: tuple[type[Any], ...] = (*get_args(VideoEvent), Known, Fetched, Transcript, SoundPiece, Failure)
 _POLL_SECONDS = 0.05  # chosen by hand; not tuned
 _QUEUED_MESSAGES = 16  # chosen by hand; not tuned
 _ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}
@@ -225,8 +227,8 @@ class DecoderWorker:
         message: object | None = self
         while message is not None and not self._closing.is_set():
             try:
-                message = receive(stream)
-            except (EOFError, ValueError, KeyError, TypeError):
+                message = _message(stream)
+            except (EOFError, ValueError):
                 # A crash looks like half a message from here; the exit code gives the cause.
                 _log.warning("the decoding child sent what cannot be read", exc_info=True)
                 self._is_unreadable = True
@@ -245,3 +247,13 @@ class DecoderWorker:
     def _log_stderr(self) -> None:
         for line in cast(BinaryIO, self._process.stderr):
             _log.info("child: %s", line.decode(errors="replace").rstrip())
+
+
+def _message(stream: BinaryIO) -> object | None:
+    """Return the next message, an error as an exception. Raises what `receive` raises."""
+    message = receive(stream, *MESSAGES)
+    if not isinstance(message, Failure):
+        return message
+    if not isinstance(error := message.as_error(), InputError):
+        raise ValueError(f"a worker reports {message.kind[:60]!r}")
+    return error

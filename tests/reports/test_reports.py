@@ -64,7 +64,12 @@ def analysis(**changes: object) -> Analysis:
         ),
         "facts": (
             FrameFacts(
-                1, (ScreenText(NASTY, 0.9, (0, 0, 1, 1)),), (ColourArea("red", (255, 0, 0), 0.9, "all"),), 0.5, 9, None
+                1,
+                (ScreenText(NASTY, 0.9, (0.0, 0.0, 1.0, 1.0)),),
+                (ColourArea("red", (255, 0, 0), 0.9, "all"),),
+                0.5,
+                9,
+                None,
             ),
             FrameFacts(2, (), (), 0.5, 9, 0.2),
         ),

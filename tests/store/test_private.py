@@ -16,8 +16,7 @@ from app.core.files import make_private_folder, restrict_to_owner
 from app.store.database import Row, Store
 from app.store.extraction_cache import ExtractionStore
 from app.store.fs_utils import ProcessLock, log_to
-from app.store.model_records import trials
-from app.store.timing_stats import TimingStats
+from app.store.model_records import SurveyTiming, TimingStats, trials
 from app.store.video_repository import VideoRepository
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of a user are the user's own there")
@@ -64,7 +63,7 @@ def fill(data: Path) -> None:
     shelf.finish(upload.id)
     surveys = ExtractionStore(data / "surveys")
     surveys.put("0" * 64, b"survey")
-    TimingStats(data / "paces.json")._write({"runs": []})
+    TimingStats(data / "paces.json").note_survey(SurveyTiming(1.0, 1.0, 1.0, 1, 1.0))
     trials(data).save({"model": "m", "machine": "h", "arguments": {}})
     found = modes(data)  # with the database open: its log files are there
     store.close()

@@ -56,7 +56,7 @@ from app.jobs import EngineSwitcher, Jobs, JobSnapshot
 from app.services.container import Services
 from app.store.database import Store
 from app.store.fs_utils import ProcessLock
-from app.store.timing_stats import KnownTimings
+from app.store.model_records import KnownTimings
 from app.store.video_repository import VideoRepository
 from tests.cards import draw_card, to_jpeg
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from app.core.codec import to_builtins
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
 from app.video import ExtractOptions
 from app.video.readers import READERS, damage
@@ -80,7 +81,7 @@ def chosen_by(written: tuple[Kind, Path]) -> Callable[[str], KeyframesChosen]:
             if written[1].name == "cut.ts":  # with several threads, FFmpeg may give its last frame out before its flag
                 patch.setattr(os, "cpu_count", lambda: 1)
             options = ExtractOptions(8, SELECTIONS[name], read_text=False)
-            events = events_of({"task": "extract", "path": str(written[1]), "options": options.to_json()})
+            events = events_of({"task": "extract", "path": str(written[1]), "options": to_builtins(options)})
             return next(event for event in events if isinstance(event, KeyframesChosen))
 
     return choose

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.codec import to_builtins
 from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
 from app.video import ExtractOptions, extract
@@ -54,7 +55,7 @@ def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -
 
 def test_an_ordinary_video_is_far_from_the_limit(long_video: Path) -> None:
     half = MEMORY_BYTES // 2
-    with DecoderWorker("extract", long_video, memory_bytes=half, options=ExtractOptions(8).to_json()) as child:
+    with DecoderWorker("extract", long_video, memory_bytes=half, options=to_builtins(ExtractOptions(8))) as child:
         assert list(child.events())
 
 

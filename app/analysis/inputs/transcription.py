@@ -13,20 +13,19 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from app import core, video
+from app.core.codec import from_json, to_json
 from app.i18n import as_notice
 from app.store import ExtractionStore
-from app.video import receive, send
 
 if TYPE_CHECKING:
     from app.engine import Endpoint, Engine
 
 log = logging.getLogger(__name__)
-_FORM = 1
+_FORM = 2
 """Version of the cached form; another number invalidates all entries."""
 Found = tuple[core.Transcript | None, tuple[core.Notice, ...]]
 OnProgress = Callable[[float, tuple[core.Cue, ...]], None]
@@ -131,7 +130,7 @@ class Transcription:
         finally:
             pieces.close()
         if is_whole:
-            self._surveys.put(key, _packed(found))
+            self._surveys.put(key, to_json(found).encode())
         return found
 
     def _listen(
@@ -186,23 +185,10 @@ def _span(request: core.AnalysisRequest) -> tuple[float, float | None]:
     return request.selection.start_seconds, request.selection.end_seconds
 
 
-def _packed(found: Found) -> bytes:
-    buffer = BytesIO()
-    send(buffer, found[0])
-    for notice in found[1]:
-        send(buffer, core.Noticed(notice))
-    return buffer.getvalue()
-
-
 def _unpacked(data: bytes | None) -> Found | None:
     """Parse a cached transcript; return None if it is missing or damaged."""
-    stream = BytesIO(data or b"")
-    notices: list[core.Notice] = []
     try:
-        transcript = receive(stream)
-        while (event := receive(stream)) is not None:
-            notices.append(event.notice)  # type: ignore[attr-defined]  # anything else is damaged
-    except (EOFError, ValueError, KeyError, TypeError, AttributeError):
+        return from_json(data, Found) if data else None  # type: ignore[arg-type]  # mypy takes no tuple as a class
+    except ValueError:
         log.warning("a kept transcript cannot be read", exc_info=True)
         return None
-    return (transcript, tuple(notices)) if isinstance(transcript, core.Transcript) else None

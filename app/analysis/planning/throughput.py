@@ -193,8 +193,7 @@ def record_stats(
     events: Iterator[core.AnalysisEvent], task: Task, paces: TimingStats, engine: str
 ) -> Iterator[core.AnalysisEvent]:
     """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
-    before = {result.key for result in task.done.results}
-    answered: dict[int, core.ChunkResult] = {}
+    noted = {result.key for result in task.done.results}
     reading = _Reading()
     for event in events:
         match event:
@@ -204,11 +203,9 @@ def record_stats(
                 reading.chosen_at = reading.measured_at = time.monotonic()
             case core.FactsMeasured():
                 reading.measured_at = time.monotonic()
-            case core.ChunkDone(result) if result.key not in before:
-                answered[result.number] = result
             case core.Answered(analysis) | core.Finished(analysis):
-                _note(analysis, list(answered.values()), paces, engine)
-                answered.clear()
+                _note(analysis, [one for one in analysis.requests if one.key not in noted], paces, engine)
+                noted |= {one.key for one in analysis.requests}
                 if reading.is_read and isinstance(event, core.Finished):
                     _note_reading(analysis, reading, paces)
             case _:

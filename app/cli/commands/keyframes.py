@@ -100,9 +100,9 @@ def deliver(
         print(notice_text(notice, language), file=sys.stderr)
     document = b""
     if given.json:
-        from app.reports.json import keyframes
+        from app.reports.json.encoding import keyframes_json
 
-        document = keyframes.write(video, sha256, chosen, reused=reused, language=language)
+        document = keyframes_json(video, sha256, chosen, reused=reused, language=language)
     if given.zip or given.output:
         _save(path, chosen, given, language, cancel)
     if given.sheet:

@@ -1,4 +1,4 @@
-"""Encoders shared by the analysis report and the keyframes report: source file, measures, notices, JSON text.
+"""Keyframes as JSON for programs, without pictures, and the encoders that they share with the analysis report.
 
 Seconds count from the first frame of the video track; ranges are half-open.
 """
@@ -7,58 +7,70 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
-from app.core import DecodeSummary, Language, Measures, Notice, VideoInfo
-from app.i18n import notice_text
-from app.reports.json.schema import NoticeForm, SourceForm
+from app.core import DecodeSummary, KeyframesChosen, Language, Measures, Notice, VideoInfo
+from app.core.codec import build, to_builtins
+from app.i18n import notice_text, t
+from app.reports.json.schema import BoundaryForm, ChosenForm, KeyframesForm, NoticeForm, SourceForm
 
 _DIGITS, _SHARPNESS_DIGITS = 4, 1
 _NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
 """Lists of numbers as json.dumps indents them. No string matches, since a JSON string has no line break."""
 
 
+def keyframes_json(
+    video: VideoInfo, sha256: str, chosen: KeyframesChosen, *, reused: bool, language: Language
+) -> bytes:
+    """Return the keyframes as one indented JSON object in UTF-8 with a final newline."""
+    keyframes = (build(ChosenForm, one, reason_text=t(f"reason.{one.reason}", language)) for one in chosen.keyframes)
+    measured = measured_parts(video, chosen.decode, sha256)
+    notices = notices_of(chosen.decode.notices, language)
+    return json_text(KeyframesForm(**measured, keyframes=tuple(keyframes), notices=notices, reused=reused))
+
+
+def measured_parts(video: VideoInfo, decode: DecodeSummary, sha256: str) -> dict[str, Any]:
+    """Build the parts of a report about the video file, without the folder it is in, and about its decoding."""
+    middles = (round((one.start_seconds + one.end_seconds) / 2, 9) for one in decode.boundaries)
+    boundaries = zip(middles, decode.boundaries, strict=True)
+    return {
+        "source": build(SourceForm, video, decode, sha256=sha256),
+        "shots": decode.shots,
+        "boundaries": tuple(build(BoundaryForm, one, time_seconds=middle) for middle, one in boundaries),
+        "measures": decode.measures and _rounded(decode.measures),
+        "stretches": decode.stretches,
+    }
+
+
+def notices_of(notices: Iterable[Notice], language: Language) -> tuple[NoticeForm, ...]:
+    """Build the forms of notices with their texts in `language`."""
+    return tuple(notice_of(notice, language) for notice in notices)
+
+
 def notice_of(notice: Notice, language: Language) -> NoticeForm:
     """Build the form of a notice with its text in `language`."""
-    return NoticeForm(
-        key=notice.key,
-        level=notice.level,
-        text=notice_text(notice, language),
-        table=notice.table,
-        values={
-            name: notice_of(value, language) if isinstance(value, Notice) else value
-            for name, value in notice.values.items()
-        },
-    )
+    values = {
+        name: notice_of(value, language) if isinstance(value, Notice) else value
+        for name, value in notice.values.items()
+    }
+    return build(NoticeForm, notice, text=notice_text(notice, language), values=values)
 
 
-def source_of(video: VideoInfo, decode: DecodeSummary, sha256: str) -> SourceForm:
-    """Build the form of the video file, without the folder it is in."""
-    names = SourceForm.model_fields.keys()
-    values = {**vars(video), **vars(decode), "sha256": sha256}
-    return SourceForm(**{name: values[name] for name in names})
-
-
-def rounded(measures: Measures) -> Measures:
+def _rounded(measures: Measures) -> Measures:
     """Round measures to the decimals that are more than noise."""
-    return replace(
-        measures,
-        change=_rounded(measures.change),
-        motion=_rounded(measures.motion),
-        brightness=_rounded(measures.brightness),
-        sharpness=_rounded(measures.sharpness, _SHARPNESS_DIGITS),
-        colourfulness=_rounded(measures.colourfulness),
-    )
+    rounded: dict[str, Any] = {
+        name: tuple(round(value, _SHARPNESS_DIGITS if name == "sharpness" else _DIGITS) for value in values)
+        for name, values in vars(measures).items()
+        if isinstance(values, tuple)
+    }
+    return replace(measures, **rounded)
 
 
-def _rounded(values: tuple[float, ...], digits: int = _DIGITS) -> tuple[float, ...]:
-    return tuple(round(value, digits) for value in values)
-
-
-def json_text(document: Mapping[str, object]) -> bytes:
+def json_text(document: object) -> bytes:
     """Format indented JSON as UTF-8 with a final newline. Bytes of file names that are not UTF-8 are escaped."""
-    text = json.dumps(document, ensure_ascii=False, indent=2)
+    text = json.dumps(to_builtins(document), ensure_ascii=False, indent=2)
     return (_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n").encode(
         errors="backslashreplace"
     )

@@ -15,37 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from pydantic import ValidationError
-
-from app.core import (
-    MOST_FRAMES,
-    UNKNOWN_PATH,
-    Analysis,
-    AnalysisRequest,
-    Boundary,
-    ChunkResult,
-    DecodeSummary,
-    EngineInfo,
-    Finding,
-    FrameFacts,
-    InputError,
-    Keyframe,
-    Layout,
-    Notice,
-    Transcript,
-    VideoInfo,
-)
+from app import core
+from app.core import MOST_FRAMES, UNKNOWN_PATH, InputError
+from app.core.codec import build, from_builtins
 from app.i18n import has_notice
-from app.reports.json.schema import (
-    FORMAT_VERSION,
-    AnswerForm,
-    FindingForm,
-    KeyframeForm,
-    LayoutForm,
-    NoticeForm,
-    ReportForm,
-    SourceForm,
-)
+from app.reports.json import schema
 from app.reports.json.writer import JPEG_URL
 
 _LATEST_SECONDS = 1e12
@@ -68,7 +42,7 @@ _PICTURE = re.compile(rb'"picture"\s{0,16}:\s{0,16}"data:image/jpeg;base64,')
 _LONGEST_MATCH = 80  # more than the 66 bytes that _PICTURE can match
 
 
-def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> Analysis:
+def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> core.Analysis:
     """Return the analysis that a JSON report holds.
 
     Args:
@@ -81,15 +55,15 @@ def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> Analysis:
     """
     document = _document(data, name)
     try:
-        form = ReportForm.model_validate(document)
+        form = from_builtins(document, schema.ReportForm)
         _check(form, name)
         return _analysis(form, pictures)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError("report_damaged", name=name, place=place, reason=first["msg"]) from error
-    except ValueError as error:  # inconsistent values, or a picture that is not a JPEG
-        raise InputError("report_damaged", name=name, place="keyframes", reason=str(error)) from error
+    except RecursionError as error:
+        raise InputError("report_too_deep", name=name) from error
+    except ValueError as error:  # a wrong field, inconsistent values, or a picture that is not a JPEG
+        reason, _, field = str(error).partition(" - at `$.")
+        place = field.rstrip("`").replace("[", ".").replace("]", "") or "keyframes"
+        raise InputError("report_damaged", name=name, place=place, reason=reason) from error
 
 
 def _document(data: bytes, name: str) -> dict[str, object]:
@@ -102,8 +76,8 @@ def _document(data: bytes, name: str) -> dict[str, object]:
         raise InputError("report_not_json", name=name, reason=str(error)) from error
     if not isinstance(document, dict) or document.get("format") != "framelens-report":
         raise InputError("report_not_ours", name=name)
-    if (version := document.get("format_version")) != FORMAT_VERSION:
-        raise InputError("report_version", name=name, version=str(version)[:20], known=FORMAT_VERSION)
+    if (version := document.get("format_version")) != schema.FORMAT_VERSION:
+        raise InputError("report_version", name=name, version=str(version)[:20], known=schema.FORMAT_VERSION)
     return document
 
 
@@ -114,7 +88,7 @@ def _finite(text: str) -> float:
     return value
 
 
-def _check(form: ReportForm, name: str) -> None:
+def _check(form: schema.ReportForm, name: str) -> None:
     """Raise InputError for a valid form with values that could not be stored or shown."""
     if len(form.keyframes) > MOST_FRAMES:
         raise InputError("report_too_many_frames", name=name, most=MOST_FRAMES)
@@ -135,7 +109,7 @@ def _check(form: ReportForm, name: str) -> None:
         raise InputError("report_too_many_settings", name=name, most=_MOST_CONDITIONS)
 
 
-def _times(form: ReportForm) -> Iterable[tuple[str, float]]:
+def _times(form: schema.ReportForm) -> Iterable[tuple[str, float]]:
     """Yield all times of the video, each with the section of the report that holds it."""
     yield "source", form.source.readable_seconds
     for part in ("keyframes", "shots", "boundaries", "chapters", "stretches", "chunks"):
@@ -149,82 +123,32 @@ def _times(form: ReportForm) -> Iterable[tuple[str, float]]:
         yield from (("transcript", cue.start_seconds), ("transcript", cue.end_seconds))
 
 
-def _check_notice(notice: NoticeForm, name: str) -> None:
+def _check_notice(notice: schema.NoticeForm, name: str) -> None:
     if not has_notice(notice.key, notice.table):
         raise InputError("report_unknown_notice", name=name, key=notice.key[:60])
     for value in notice.values.values():
-        if isinstance(value, NoticeForm):
+        if isinstance(value, schema.NoticeForm):
             _check_notice(value, name)
 
 
-def _analysis(form: ReportForm, pictures: Sequence[bytes]) -> Analysis:
-    request = form.request
-    return Analysis(
-        id=form.id,
-        created=form.created,
-        request=AnalysisRequest(UNKNOWN_PATH, **{name: getattr(request, name) for name in type(request).model_fields}),
-        video=_video(form.source),
+def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> core.Analysis:
+    layout = form.layout
+    return build(
+        core.Analysis,
+        form,
+        request=build(core.AnalysisRequest, form.request, path=UNKNOWN_PATH),
+        video=build(core.VideoInfo, form.source, path=UNKNOWN_PATH),
         sha256=form.source.sha256,
-        decode=_decode(form),
-        keyframes=tuple(_keyframe(one, pictures) for one in form.keyframes),
-        facts=tuple(FrameFacts(one.number, **vars(one.facts)) for one in form.keyframes if one.facts),
+        decode=build(core.DecodeSummary, form, form.source, notices=()),
+        keyframes=tuple(build(core.Keyframe, one, jpeg=_jpeg(one.picture, pictures)) for one in form.keyframes),
+        facts=tuple(build(core.FrameFacts, one.facts, number=one.number) for one in form.keyframes if one.facts),
         chunks=tuple(map(_result, form.chunks)),
-        summary=_result(form.summary) if form.summary else None,
-        engine=EngineInfo(base_url="", **vars(form.engine)) if form.engine else None,
-        notices=tuple(map(_notice, form.notices)),
-        seconds_by_stage=form.seconds_by_stage,
+        summary=form.summary and _result(form.summary),
+        engine=form.engine and build(core.EngineInfo, form.engine, base_url=""),
         app_version=form.framelens_version,
-        layout=_layout(form.layout) if form.layout else None,
+        layout=layout and build(core.Layout, layout, parts=tuple(part.frames for part in layout.parts)),
         joins=tuple(map(_result, form.joins)),
-        transcript=Transcript(**vars(form.transcript)) if form.transcript else None,
-        conditions=form.conditions,
         field_names={field.key: field.name for field in form.fields},
-    )
-
-
-def _video(source: SourceForm) -> VideoInfo:
-    return VideoInfo(
-        path=UNKNOWN_PATH,
-        name=source.name,
-        size_bytes=source.size_bytes,
-        container=source.container,
-        codec=source.codec,
-        pixel_format=source.pixel_format,
-        width=source.width,
-        height=source.height,
-        rotation_degrees=source.rotation_degrees,
-        duration_seconds_from_header=source.duration_seconds_from_header,
-        frame_rate=source.frame_rate,
-        num_frames_from_header=source.num_frames_from_header,
-        start_seconds=source.start_seconds,
-        has_audio=source.has_audio,
-    )
-
-
-def _decode(form: ReportForm) -> DecodeSummary:
-    source = form.source
-    return DecodeSummary(
-        frames_decoded=source.frames_decoded,
-        readable_seconds=source.readable_seconds,
-        is_variable_frame_rate=source.is_variable_frame_rate,
-        reader=source.reader,
-        shots=form.shots,
-        boundaries=tuple(Boundary(one.start_seconds, one.end_seconds, one.type) for one in form.boundaries),
-        measures=form.measures,
-        stretches=form.stretches,
-    )
-
-
-def _keyframe(form: KeyframeForm, pictures: Sequence[bytes]) -> Keyframe:
-    return Keyframe(
-        number=form.number,
-        frame_index=form.frame_index,
-        time_seconds=form.time_seconds,
-        reason=form.reason,
-        shot=form.shot,
-        width=form.width,
-        height=form.height,
-        jpeg=_jpeg(form.picture, pictures),
     )
 
 
@@ -245,43 +169,22 @@ def _jpeg(url: str | None, pictures: Sequence[bytes]) -> bytes:
     return data
 
 
-def _result(form: AnswerForm) -> ChunkResult:
-    return ChunkResult(
-        number=form.number,
-        frames=form.frames,
-        mode=form.mode,
-        answer=form.answer,
+def _result(form: schema.AnswerForm) -> core.ChunkResult:
+    return build(
+        core.ChunkResult,
+        form,
         findings=tuple(map(_finding, form.findings)),
         overview=tuple(map(_finding, form.overview)),
-        prompt=form.prompt,
-        finish_reason=form.finish_reason,
-        usage=form.usage,
-        seconds=form.seconds,
-        fallback=_notice(form.fallback) if form.fallback else None,
-        recalled=form.recalled,
-        subjects=form.subjects,
         title=form.title or "",
-        chapters=form.chapters,
         reply=tuple(map(_finding, form.reply)),
         troubles=tuple(one.key for one in form.troubles),
-        attempts=form.attempts,
         key=form.digest,
     )
 
 
-def _finding(form: FindingForm) -> Finding:
+def _finding(form: schema.FindingForm) -> core.Finding:
     fields = {field.key: field.value for field in form.fields}
-    return Finding(form.text, form.frames, tuple(one.key for one in form.issues), fields)
-
-
-def _notice(form: NoticeForm) -> Notice:
-    values = {name: _notice(value) if isinstance(value, NoticeForm) else value for name, value in form.values.items()}
-    return Notice(form.key, values, form.level, form.table)
-
-
-def _layout(form: LayoutForm) -> Layout:
-    parts = tuple(part.frames for part in form.parts)
-    return Layout(form.side, form.per_part, form.in_flight, form.tokens_per_frame, form.is_exact, parts)
+    return core.Finding(form.text, form.frames, tuple(one.key for one in form.issues), fields)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Pydantic models of the JSON report. Its JSON Schema is docs/report.schema.json.
+"""Forms of the JSON reports. The JSON Schema of the analysis is docs/report.schema.json.
 
 Texts for people (`text`, `name`, `reason_text`) are in the report's `language` and only for reading: the importer uses
 keys and values. All `…_seconds` of the video count from its first frame.
@@ -6,16 +6,14 @@ keys and values. All `…_seconds` of the video count from its first frame.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, Struct
 
 from app.core import (
     AnswerMode,
-    Boundary,
     Chapter,
     ColourArea,
-    Cue,
     Language,
     Measures,
     Reason,
@@ -24,6 +22,7 @@ from app.core import (
     Shot,
     Stretch,
     Subject,
+    Transcript,
     Usage,
 )
 
@@ -31,13 +30,7 @@ FORMAT_VERSION: Final = 3
 """Increased when a field changes its meaning or is removed, not when one is added."""
 
 
-class Form(BaseModel):
-    """Base of all forms. Unknown fields, which a later version may add, are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", json_schema_serialization_defaults_required=True)
-
-
-class NoticeForm(Form):
+class NoticeForm(Struct, frozen=True):
     """A message for the reader. `values` fill the text of `key`; a value may be a notice itself."""
 
     key: str
@@ -47,7 +40,7 @@ class NoticeForm(Form):
     values: dict[str, str | int | float | NoticeForm] = {}
 
 
-class BoundaryForm(Form):
+class BoundaryForm(Struct, frozen=True):
     """A boundary between two shots. `time_seconds` is the middle of a gradual transition; a cut has no length."""
 
     time_seconds: float
@@ -55,14 +48,8 @@ class BoundaryForm(Form):
     end_seconds: float
     type: Literal["cut", "dissolve", "fade", "wipe"]
 
-    @classmethod
-    def from_boundary(cls, boundary: Boundary) -> BoundaryForm:
-        """Build the form of a boundary."""
-        middle = round((boundary.start_seconds + boundary.end_seconds) / 2, 9)
-        return cls(time_seconds=middle, **vars(boundary))
 
-
-class SourceForm(Form):
+class SourceForm(Struct, frozen=True):
     """The video file: values from its header and from decoding it."""
 
     name: str
@@ -85,7 +72,7 @@ class SourceForm(Form):
     reader: str
 
 
-class RequestForm(Form):
+class RequestForm(Struct, frozen=True):
     """Options of the analysis."""
 
     frames: int
@@ -97,27 +84,27 @@ class RequestForm(Form):
     selection: Selection
 
 
-class WordedForm(Form):
+class WordedForm(Struct, frozen=True):
     """A key with its text."""
 
     key: str
     text: str
 
 
-class FieldForm(Form):
+class FieldForm(Struct, frozen=True):
     """A field that findings have beside their text."""
 
     key: str
     name: str
 
 
-class FieldValueForm(FieldForm):
+class FieldValueForm(FieldForm, frozen=True):
     """The value of a field in one finding."""
 
     value: str
 
 
-class FindingForm(Form):
+class FindingForm(Struct, frozen=True):
     """A statement of the model.
 
     `times_seconds` are the times of the cited `frames`. If `verified` is false, `issues` gives the reasons.
@@ -131,7 +118,7 @@ class FindingForm(Form):
     issues: tuple[WordedForm, ...]
 
 
-class AnswerForm(Form):
+class AnswerForm(Struct, frozen=True):
     """A request and its answer. `number` is the first frame of a part, 0 for the summary, negative for a join."""
 
     number: int
@@ -155,7 +142,7 @@ class AnswerForm(Form):
     digest: str
 
 
-class ChunkForm(AnswerForm):
+class ChunkForm(AnswerForm, frozen=True):
     """The answer for part `part`, counted from 1, which covers [start_seconds, end_seconds) of the video."""
 
     part: int
@@ -163,7 +150,7 @@ class ChunkForm(AnswerForm):
     end_seconds: float
 
 
-class FactsForm(Form):
+class FactsForm(Struct, frozen=True):
     """Measurements of one frame."""
 
     texts: tuple[ScreenText, ...]
@@ -173,7 +160,7 @@ class FactsForm(Form):
     motion: float | None
 
 
-class KeyframeForm(Form):
+class KeyframeForm(Struct, frozen=True):
     """A keyframe. `findings` cite this frame alone. `picture` is a JPEG as a data URL, or null if left out."""
 
     number: int
@@ -189,15 +176,7 @@ class KeyframeForm(Form):
     picture: str | None = None
 
 
-class TranscriptForm(Form):
-    """The spoken words, from subtitles or speech recognition."""
-
-    source: Literal["subtitles", "speech"]
-    label: str
-    cues: tuple[Cue, ...]
-
-
-class PlannedForm(Form):
+class PlannedForm(Struct, frozen=True):
     """A planned part of the video, sent in one request."""
 
     part: int
@@ -207,7 +186,7 @@ class PlannedForm(Form):
     is_answered: bool
 
 
-class LayoutForm(Form):
+class LayoutForm(Struct, frozen=True):
     """Distribution of the frames over requests."""
 
     side: int
@@ -218,7 +197,7 @@ class LayoutForm(Form):
     parts: tuple[PlannedForm, ...]
 
 
-class EngineForm(Form):
+class EngineForm(Struct, frozen=True):
     """The engine that answered, without its address."""
 
     kind: Literal["vllm", "transformers", "remote"]
@@ -228,7 +207,7 @@ class EngineForm(Form):
     sees: bool | None
 
 
-class ReportForm(Form):
+class ReportForm(Struct, frozen=True, kw_only=True):
     """A whole analysis of a video. No field is left out; missing values are null or empty."""
 
     format: Literal["framelens-report"] = "framelens-report"
@@ -236,8 +215,12 @@ class ReportForm(Form):
     id: str
     created: str
     language: Language
-    ai_label: str = Field(description="Statement that a model generated the texts, with its name; empty if none did.")
-    aigc: dict[str, str] | None = Field(description="The same statement for machines, in the fields of GB 45438-2025.")
+    ai_label: Annotated[
+        str, Meta(description="Statement that a model generated the texts, with its name; empty if none did.")
+    ]
+    aigc: Annotated[
+        dict[str, str] | None, Meta(description="The same statement for machines, in the fields of GB 45438-2025.")
+    ]
     mode: AnswerMode
     notices: tuple[NoticeForm, ...]
     title: str | None
@@ -251,7 +234,7 @@ class ReportForm(Form):
     measures: Measures | None
     stretches: tuple[Stretch, ...]
     keyframes: tuple[KeyframeForm, ...]
-    transcript: TranscriptForm | None
+    transcript: Transcript | None
     fields: tuple[FieldForm, ...]
     chunks: tuple[ChunkForm, ...]
     joins: tuple[AnswerForm, ...]
@@ -264,10 +247,28 @@ class ReportForm(Form):
     framelens_version: str
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a written report."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:framelens:report:{FORMAT_VERSION}",
-        **ReportForm.model_json_schema(mode="serialization"),
-    }
+class ChosenForm(Struct, frozen=True):
+    """A chosen frame."""
+
+    number: int
+    time_seconds: float
+    frame_index: int
+    reason: Reason
+    reason_text: str
+    shot: int
+    width: int
+    height: int
+
+
+class KeyframesForm(Struct, frozen=True, kw_only=True):
+    """Keyframes of a video. `reused` is true if the video was not decoded for them."""
+
+    format_version: int = 1
+    source: SourceForm
+    keyframes: tuple[ChosenForm, ...]
+    shots: tuple[Shot, ...]
+    boundaries: tuple[BoundaryForm, ...]
+    measures: Measures | None
+    stretches: tuple[Stretch, ...]
+    notices: tuple[NoticeForm, ...]
+    reused: bool

@@ -3,7 +3,7 @@
 It is a process and not a thread, since recognition holds the interpreter for long and would delay the survey. Its
 priority is low, since users wait for the survey, the page and the engine, but not for these facts. The process is
 `python -m app.video.features.text_recognition`: it reads pictures from standard input, writes texts to standard output
-(app.video.protocol), and ends when standard input closes.
+(app.core.codec), and ends when standard input closes.
 
 Nothing is ever downloaded: without those models no text is read, and a notice says so.
 """
@@ -18,14 +18,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from app.core import Notice, Noticed, ScreenText
+from app.core.codec import receive, send
 from app.video import limits
 from app.video.files import picture_key
-from app.video.protocol import private_output, receive, send
 from app.video.readers.base import Image
 
 if TYPE_CHECKING:
@@ -43,6 +44,20 @@ _LEAST_CONFIDENCE_OF_ONE = 0.98
 """For a single character, which a fold or a wheel easily resembles: on real footage such had 0.89 to 0.99. Of 29
 correct ones 25 had 0.99 and more."""
 _THREADS = 2  # at most. Chosen by hand; not tuned.
+
+
+@dataclass(frozen=True)
+class _Picture:
+    key: str
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The texts on the picture with this key."""
+
+    key: str
+    texts: Texts
 
 
 class TextReading:
@@ -131,7 +146,7 @@ class TextReading:
                 jpeg = self._queued.pop(key)
                 self._sent.add(key)
             try:
-                send(pipe, [key, jpeg])
+                send(pipe, _Picture(key, jpeg))
             except OSError:  # the process has ended; `_collect` notices too
                 return
 
@@ -143,15 +158,14 @@ class TextReading:
         stream = cast(BinaryIO, self._process.stdout)
         missing: Notice | None = None
         try:
-            while (message := cast(Any, receive(stream))) is not None:
+            while message := receive(stream, _Read, Noticed):
                 if isinstance(message, Noticed):
                     missing = message.notice
                     break
-                key, texts = message
                 with self._changed:
-                    self._texts[key] = tuple(texts)
+                    self._texts[message.key] = message.texts
                     self._changed.notify_all()
-        except (EOFError, ValueError, KeyError, TypeError):
+        except (EOFError, ValueError):
             pass  # a crash in the middle of a message
         code = None if missing else self._process.wait()
         with self._changed:
@@ -165,8 +179,8 @@ class TextReading:
 def main() -> NoReturn:
     """Recognise the pictures on standard input until it closes."""
     limits.lower_priority(limits.TEXT_NICENESS)
-    output = private_output()
-    pictures: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+    output = limits.private_output()
+    pictures: queue.SimpleQueue[_Picture] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(pictures,), daemon=True).start()
     import cv2
     import numpy as np
@@ -180,15 +194,15 @@ def main() -> NoReturn:
     limits.end_if_stuck(limits.STUCK_SECONDS)
     while True:
         with limits.waiting():
-            key, jpeg = pictures.get()
-        image = as_image(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR))
-        send(output, [key, list(read(image))])
+            picture = pictures.get()
+        image = as_image(cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR))
+        send(output, _Read(picture.key, read(image)))
 
 
-def _receive(pictures: queue.SimpleQueue[tuple[str, bytes]]) -> None:
+def _receive(pictures: queue.SimpleQueue[_Picture]) -> None:
     """Queue the pictures from standard input and end the process when it closes, even during a recognition."""
-    while (message := cast(Any, receive(sys.stdin.buffer))) is not None:
-        pictures.put((message[0], message[1]))
+    while picture := receive(sys.stdin.buffer, _Picture):
+        pictures.put(picture)
     os._exit(0)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from app.core import Selection
 
@@ -64,14 +62,3 @@ class ExtractOptions:
         if self.opening and (self.opening.frames > self.frames or self.selection.strategy not in _MAY_OPEN):
             strategy = self.selection.strategy
             raise ValueError(f"{self.opening} does not go with {self.frames} frames and strategy {strategy!r}")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the options as values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> ExtractOptions:
-        """Build the options from what `to_json` returned."""
-        selection = {**given["selection"], "times_seconds": tuple(given["selection"]["times_seconds"])}
-        opening = Opening(**given["opening"]) if given["opening"] else None
-        return cls(**{**given, "selection": Selection(**selection), "opening": opening})

@@ -18,7 +18,7 @@ from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, V
 from app.i18n import LANGUAGES
 from app.i18n.formatting import span
 from app.llm.token_count import TokenCount
-from app.store.timing_stats import KnownTimings, RequestTiming, SurveyTiming
+from app.store.model_records import KnownTimings, RequestTiming, SurveyTiming
 
 TEMPLATE = built_in()["describe"]
 RUN = (

@@ -34,7 +34,7 @@ from app.core.domain import (
     Usage,
 )
 from app.core.errors import EngineError
-from app.store.timing_stats import RequestTiming, SurveyTiming, TimingStats
+from app.store.model_records import RequestTiming, SurveyTiming, TimingStats
 from tests.reports.test_reports import analysis
 
 PREFILL, DECODE = 0.002, 0.03
@@ -159,7 +159,7 @@ def run(*answers: ChunkResult, is_read: bool = True, selection: Selection | None
     yield from map(FactsMeasured, analysis().facts)
     yield from map(ChunkDone, answers)
     request = AnalysisRequest(Path("/v/clip.mp4"), selection=selection or Selection())
-    yield Finished(analysis(layout=LAYOUT, request=request))
+    yield Finished(analysis(layout=LAYOUT, request=request).with_results(answers))
 
 
 @pytest.fixture

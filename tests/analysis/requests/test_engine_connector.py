@@ -18,7 +18,7 @@ from app.analysis.requests.engine_connector import EngineConnector
 from app.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
 from app.engine import Endpoint, EngineStatus, LocalEngine
 from app.llm import messages
-from app.store.timing_stats import KnownTimings
+from app.store.model_records import KnownTimings
 from tests.analysis.test_pipeline import NoAnswers
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Server, saying, serve

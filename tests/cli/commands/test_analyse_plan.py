@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.store.timing_stats import RequestTiming, TimingStats
+from app.store.model_records import RequestTiming, TimingStats
 from tests.media import COLOURS, cards, write_video
 
 ENGINE = '["http://127.0.0.1:9/v1", "Qwen/Qwen2.5-VL-7B-Instruct", {}]'

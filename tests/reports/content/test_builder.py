@@ -21,8 +21,7 @@ from app.core.domain import (
 )
 from app.reports import FORMATS
 from app.reports.content.builder import MOST_TIMES, segment_lines
-from app.reports.json import keyframes
-from app.reports.json.encoding import json_text
+from app.reports.json.encoding import json_text, keyframes_json
 from tests.reports.test_reports import analysis
 
 FRAME = Keyframe(1, 0, 0.0, "first", 1, 64, 36, b"jpeg")
@@ -41,7 +40,7 @@ DECODE = DecodeSummary(
 
 def both() -> list[dict[str, object]]:
     """The two JSON reports of the same decoding."""
-    chosen = keyframes.write(VIDEO, "ab" * 32, KeyframesChosen((FRAME,), DECODE), reused=True, language="en")
+    chosen = keyframes_json(VIDEO, "ab" * 32, KeyframesChosen((FRAME,), DECODE), reused=True, language="en")
     return [json.loads(chosen), json.loads(FORMATS["json"].write(done(), "en"))]
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from app.core.codec import to_builtins
 from app.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
 from app.video import ExtractOptions, Opening, extract
 from app.video.keyframes.selector import choose
@@ -31,7 +32,7 @@ def shots_video(folder: Path) -> Path:
 
 def extracted(path: Path, selection: Selection, opening: Opening | None, frames: int = 8) -> list[VideoEvent]:
     options = ExtractOptions(frames, selection, opening, read_text=False)
-    return list(events_of({"task": "extract", "path": str(path), "options": options.to_json()}))
+    return list(events_of({"task": "extract", "path": str(path), "options": to_builtins(options)}))
 
 
 def of_type(events: list[VideoEvent], kind: type[T]) -> list[T]:

@@ -9,12 +9,13 @@ from typing import get_args
 
 import pytest
 
+from app.core.codec import receive, send
 from app.core.domain import KeyframeFound, OpeningChosen, Selection, Shot, Strategy, SurveyProgress, VideoEvent
 from app.core.errors import AppError
 from app.video import ExtractOptions, Known, Opening, extract, extract_named, extractor
 from app.video.keyframes.strategies import TIMES, SurveyFacts, Wish, thinned
-from app.video.protocol import receive, send
 from app.video.worker import events_of
+from app.video.worker_pool import MESSAGES
 from tests.kinds import KINDS
 from tests.media import moving, with_damage, write_video
 
@@ -111,7 +112,7 @@ class ChildHere:
             pipe = BytesIO()
             send(pipe, event)
             pipe.seek(0)
-            yield receive(pipe)
+            yield receive(pipe, *MESSAGES)
 
 
 def found(events: Iterator[VideoEvent]) -> list[object]:

@@ -19,7 +19,7 @@ from app.analysis.prompts.templates import built_in, load
 from app.core.domain import AnalysisRequest
 from app.i18n import LANGUAGES, t
 from app.services.container import Services
-from app.store.timing_stats import KnownTimings, RequestTiming
+from app.store.model_records import KnownTimings, RequestTiming
 from app.ui import resources
 from app.ui.panels.sidebar import jobs as queue_panel
 from tests.ui.conftest import Open

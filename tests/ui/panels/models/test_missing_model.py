@@ -10,11 +10,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Task
+from app.core.codec import Failure
 from app.core.domain import AnalysisEvent, AnalysisRequest, Notice
 from app.core.errors import EngineError
 from app.engine.base import EngineStatus
 from app.i18n import t
-from app.jobs.snapshot import Failure, to_row
+from app.jobs.snapshot import to_row
 from app.services import hardware_profile
 from app.services.container import Services
 from app.services.engine_session import confirmed_downloads

@@ -1,0 +1,130 @@
+"""Codec of dataclasses: JSON for the store and for reports, and MessagePack for messages between our processes.
+
+Whatever is read is checked by the annotations of its class. Fields that the class doesn't have, which a later version
+may add, are ignored. A path survives even if it isn't UTF-8.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+from msgspec import json, msgpack
+
+from app.core import errors
+from app.core.files import readable, restored, storable
+
+T = TypeVar("T")
+Other = TypeVar("Other")
+_SIZE = struct.Struct(">Q")
+_MOST_BYTES = 2 << 30
+"""Larger than any message of an intact process. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Form of an AppError in the store and in messages."""
+
+    kind: str
+    key: str
+    values: dict[str, str | int | float | bool | None]
+
+    @classmethod
+    def of(cls, error: errors.AppError) -> Failure:
+        """Build the form of an error."""
+        simple = (int, float, type(None))
+        values = {name: one if isinstance(one, simple) else readable(str(one)) for name, one in error.values.items()}
+        return cls(type(error).__name__, error.key, values)
+
+    def as_error(self) -> errors.AppError:
+        """Return the error with its original class, or as a plain AppError if that class no longer exists."""
+        kind = getattr(errors, self.kind, None)
+        kind = kind if isinstance(kind, type) and issubclass(kind, errors.AppError) else errors.AppError
+        error = kind.__new__(kind)
+        errors.AppError.__init__(error, self.key, **self.values)
+        return error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(storable(value))
+    if hasattr(value, "item"):  # a number of NumPy
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be encoded")
+
+
+def _typed(kind: type, value: object) -> object:
+    if isinstance(value, kind):
+        return value
+    if issubclass(kind, Path) and isinstance(value, str):
+        return restored(Path(value))
+    raise TypeError(f"a {type(value).__name__} is no {kind.__name__}")
+
+
+def to_json(value: object) -> str:
+    """Return a value as JSON. Raises ValueError for text that isn't Unicode."""
+    return json.encode(value, enc_hook=_plain).decode()
+
+
+def from_json(text: str | bytes, kind: type[T]) -> T:
+    """Return a value of this class from JSON. Raises ValueError if the text is no such value."""
+    return json.decode(text, type=kind, dec_hook=_typed)
+
+
+def to_builtins(value: object) -> Any:
+    """Return a value as dictionaries, lists and so on, as a JSON library takes them."""
+    return msgspec.to_builtins(value, enc_hook=_plain, str_keys=True)
+
+
+def from_builtins(value: object, kind: type[T]) -> T:
+    """Return a value of this class from what a JSON library returns. Raises ValueError if it is none."""
+    return msgspec.convert(value, kind, dec_hook=_typed, str_keys=True, from_attributes=True)
+
+
+def build(kind: type[T], *sources: object, **values: object) -> T:
+    """Build an object from `values`, and its other fields from attributes of the same name of the sources.
+
+    Parts of a source are converted to the classes that the object has in their place. Raises ValueError if one can't.
+    """
+    names: Iterable[str] = getattr(kind, "__struct_fields__", None) or vars(kind)["__dataclass_fields__"]
+    found = {name: getattr(one, name) for one in sources for name in names if hasattr(one, name)}
+    return from_builtins({**found, **values}, kind)
+
+
+def send(stream: BinaryIO, value: object) -> None:
+    """Write one message and flush."""
+    data = msgpack.encode((type(value).__name__, value), enc_hook=_plain)
+    stream.write(_SIZE.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO, kind: type[T], *others: type[Other]) -> T | Other | None:
+    """Return the next message, or None at the end of the stream.
+
+    Only these classes can be received: a process that a malformed file has compromised can send nothing else.
+
+    Raises:
+        EOFError: A message is incomplete.
+        ValueError: A message is too large, of another class, or has fields that don't fit its class.
+    """
+    if not (start := stream.read(_SIZE.size)):
+        return None
+    if len(start) < _SIZE.size:
+        raise EOFError("a message ends in its size")
+    if (size := _SIZE.unpack(start)[0]) > _MOST_BYTES:
+        raise ValueError(f"a message of {size} bytes; at most {_MOST_BYTES} are expected")
+    if len(data := stream.read(size)) < size:
+        raise EOFError(f"a message ends after {len(data)} of {size} bytes")
+    kinds: tuple[type[T] | type[Other], ...] = (kind, *others)
+    try:
+        name, body = msgpack.decode(data, type=tuple[str, msgspec.Raw])
+        if not (found := next((one for one in kinds if one.__name__ == name), None)):
+            raise ValueError(f"a message of the class {name[:60]!r}")
+        return msgpack.decode(body, type=found, dec_hook=_typed)
+    except RecursionError as error:
+        raise ValueError("a message is too deep") from error

@@ -1,22 +1,24 @@
 """Side-by-side comparison of two analyses of one video: what each says of the whole and of each frame.
 
-Frames are the same where their index in the video is the same. Everything here returns plain values; nothing draws.
+Frames are the same where their index in the video is the same. The lines are those of the reports' blocks. Everything
+here returns plain values; nothing draws.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import groupby
 
-from app.core import Analysis, Finding, Keyframe, clock
-from app.reports.content import times_of
-from app.ui.context import t
-from app.ui.view_models import Line, line, pictures
+from app.core import Analysis, Finding, Keyframe
+from app.reports import content
+from app.reports.content import Heading, Listing, Paragraph, plain, words
+from app.ui.components.report_blocks import Renderer, Value, spans
+from app.ui.context import language, t
 
 Pieces = list[tuple[str, bool]]
-Lines = list[Line]
 Both = tuple[Analysis, Analysis]
 _WORD = re.compile(r"[\u3400-\u9fff]|\w+|\s+|[^\w\s]")
 """Words, spaces and signs; each CJK character counts as a word."""
@@ -55,23 +57,42 @@ def num_shared(both: Both) -> int:
     return sum(None not in moment.frames for moment in moments(both))
 
 
-def whole_rows(both: Both) -> list[dict[str, object]]:
+@dataclass(frozen=True)
+class Said:
+    """A line of a report, and the labelled fields of the finding that it states."""
+
+    line: content.Line
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def whole_rows(both: Both) -> list[Value]:
     """Build the rows about the whole video, leaving out those where both sides are empty.
 
     The rows are title, answer to the question, summary, chapters, and findings that cite no frame.
     """
-    readers: dict[str, Callable[[Analysis], Lines]] = {
-        "report.video_title": _title,
-        "report.reply": lambda analysis: _to_lines(_reply(analysis), analysis),
-        "report.summary": lambda analysis: _to_lines(analysis.overview, analysis),
-        "report.chapters": _chapters,
-        "ui.compare_loose": lambda analysis: _to_lines(_uncited(analysis)[:_MAX_UNCITED], analysis),
-    }
-    rows = [_row(t(key), (read(both[0]), read(both[1]))) for key, read in readers.items()]
-    return [row for row in rows if any(row["sides"])]  # type: ignore[arg-type]
+    sides = [_whole(analysis) for analysis in both]
+    titles = sorted({**sides[0], **sides[1]}, key=lambda title: title == t("ui.compare_loose"))
+    return [_row(title, (sides[0].get(title, []), sides[1].get(title, []))) for title in titles]
 
 
-def frame_rows(shown: Sequence[Moment], both: Both, job_ids: tuple[str, str]) -> list[dict[str, object]]:
+def _whole(analysis: Analysis) -> dict[str, list[Said]]:
+    """Map the headings of the report's beginning to the lines below them."""
+    title = t("report.video_title")
+    found = {title: [Said(plain(analysis.title))] if analysis.title else []}
+    for block in content.sections(analysis, language())["whole"]():
+        match block:
+            case Heading(line=line):
+                title = words(line)
+            case Paragraph(line, "plain") if title != t("report.video_title"):  # the question is a fact of both
+                found.setdefault(title, []).append(Said(line))
+            case Listing(items):
+                found.setdefault(title, []).extend(map(Said, items))
+    uncited = [finding for finding in analysis.findings if not finding.frames][:_MAX_UNCITED]
+    found[t("ui.compare_loose")] = _said(uncited, analysis)
+    return {title: lines for title, lines in found.items() if lines}
+
+
+def frame_rows(shown: Sequence[Moment], both: Both, job_ids: tuple[str, str]) -> list[Value]:
     """Build a row for each moment with the findings of both reports on it.
 
     A finding on several frames is in the row of the first of them.
@@ -82,20 +103,17 @@ def frame_rows(shown: Sequence[Moment], both: Both, job_ids: tuple[str, str]) ->
         job_ids: Their job ids, in the same order.
 
     Returns:
-        Rows for `components.side_by_side.draw`.
+        Rows for the component of the comparison.
     """
     by_first = [_by_first(analysis) for analysis in both]
     rows = []
     for moment in shown:
         sides = [
-            _without_own_time(_to_lines(by_first[place].get(frame.number, []), both[place])) if frame else []
+            _said(by_first[place].get(frame.number, []), both[place]) if frame else []
             for place, frame in enumerate(moment.frames)
         ]
         frame, owner = moment.frame, job_ids[0] if moment.frames[0] else job_ids[1]
-        row = _row("", (sides[0], sides[1]))
-        row["picture"] = pictures([frame.number], {frame.number: frame}, owner)[0]
-        row["chip"] = {"label": clock(frame.time_seconds), "seconds": frame.time_seconds}
-        rows.append(row)
+        rows.append(_row("", (sides[0], sides[1])) | {"picture": Renderer(owner, ()).picture(frame)})
     return rows
 
 
@@ -122,71 +140,54 @@ def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
     return found
 
 
-def _title(analysis: Analysis) -> Lines:
-    return [_plain_line(analysis.title)] if analysis.title else []
-
-
-def _reply(analysis: Analysis) -> tuple[Finding, ...]:
-    return analysis.whole.reply if analysis.whole else ()
-
-
-def _chapters(analysis: Analysis) -> Lines:
-    chapters = analysis.whole.chapters if analysis.whole else ()
+def _said(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
+    """Return the lines of findings, with the times of those on several frames."""
+    times = content.times_of(analysis.keyframes)
     return [
-        {**_plain_line(one.title), "chips": [{"label": clock(one.start_seconds), "seconds": one.start_seconds}]}
-        for one in chapters
+        Said(
+            content.statement(finding, language(), times if len(finding.frames) > 1 else None),
+            tuple((analysis.field_names.get(key, key), value) for key, value in finding.fields.items()),
+        )
+        for finding in findings
     ]
 
 
-def _to_lines(findings: Sequence[Finding], analysis: Analysis) -> Lines:
-    times = times_of(analysis.keyframes)
-    return [line(finding, times, analysis.field_names) for finding in findings]
-
-
-def _without_own_time(lines: Lines) -> Lines:
-    """Remove the time of the row itself where it is the only one."""
-    return [{**each, "chips": each["chips"] if len(_chips(each)) > 1 else []} for each in lines]
-
-
-def _chips(each: Line) -> list[Line]:
-    return each["chips"]  # type: ignore[return-value]
-
-
-def _uncited(analysis: Analysis) -> list[Finding]:
-    return [finding for finding in analysis.findings if not finding.frames]
-
-
-def _plain_line(text: str) -> Line:
-    return {"text": text, "chips": [], "fields": [], "flags": []}
-
-
-def _row(title: str, sides: tuple[Lines, Lines]) -> dict[str, object]:
-    """Build a row whose diff_words words and fields are marked."""
-    texts = [[str(one["text"]) for one in side] for side in sides]
-    one, other = diff_words("\n".join(texts[0]), "\n".join(texts[1]))
-    pieces = (_split_lines(one), _split_lines(other))
-    fields = [[_field(field) for one in side for field in _fields(one)] for side in sides]
+def _row(title: str, sides: tuple[Sequence[Said], Sequence[Said]]) -> Value:
+    """Build a row in which the words and fields that differ are marked."""
+    texts = ["\n".join(words(one.line) for one in side) for side in sides]
+    fields = [[field for one in side for field in one.fields] for side in sides]
     marked = [
-        [
-            {**each, "pieces": pieces[place][at], "fields": _mark_fields(_fields(each), fields[1 - place])}
-            for at, each in enumerate(side)
-        ]
-        for place, side in enumerate(sides)
+        list(_marked(side, pieces, fields[1 - place]))
+        for place, (side, pieces) in enumerate(zip(sides, diff_words(*texts), strict=True))
     ]
     is_equal = texts[0] == texts[1] and fields[0] == fields[1]
-    return {"title": title, "chip": None, "picture": None, "sides": marked, "same": is_equal}
+    return {"title": title, "picture": None, "sides": marked, "same": is_equal}
 
 
-def _fields(each: Line) -> list[Line]:
-    return each["fields"]  # type: ignore[return-value]
+def _marked(side: Sequence[Said], pieces: Pieces, others: Sequence[tuple[str, str]]) -> Iterator[Value]:
+    differs = [mark for text, mark in pieces for _ in text]
+    start = 0
+    for one in side:
+        shown = []
+        for span in one.line:
+            runs = _runs(span.text, differs[start : start + len(span.text)]) if span.at_seconds is None else ()
+            shown += [value | {"text": text, "differs": mark} for value in spans((span,)) for text, mark in runs]
+            shown += [] if runs else spans((span,))
+            start += len(span.text)
+        start += 1  # the line break
+        fields = [
+            {"label": label, "text": text, "differs": bool(others) and (label, text) not in others}
+            for label, text in one.fields
+        ]
+        yield {"spans": shown, "fields": fields}
 
 
-def _field(field: Line) -> tuple[object, object]:
-    return field["label"], field["text"]
-
-
-def _mark_fields(fields: list[Line], others: list[tuple[object, object]]) -> list[Line]:
-    return [{**field, "differs": bool(others) and _field(field) not in others} for field in fields]
+def _runs(text: str, differs: Sequence[bool]) -> Pieces:
+    """Split a text where the mark changes."""
+    return [
+        ("".join(letter for letter, _ in run), mark)
+        for mark, run in groupby(zip(text, differs, strict=True), key=lambda one: one[1])
+    ]
 
 
 def diff_words(one: str, other: str) -> tuple[Pieces, Pieces]:
@@ -217,15 +218,3 @@ def _similarity(matcher: SequenceMatcher[str], words: Sequence[str], others: Seq
     shared = (word for block in matcher.get_matching_blocks() for word in words[block.a : block.a + block.size])
     count = sum(not word.isspace() for word in shared)
     return 2 * count / max(1, sum(not word.isspace() for word in (*words, *others)))
-
-
-def _split_lines(pieces: Pieces) -> list[Pieces]:
-    """Split the pieces at line breaks."""
-    lines: list[Pieces] = [[]]
-    for text, differs in pieces:
-        for at, part in enumerate(text.split("\n")):
-            if at:
-                lines.append([])
-            if part:
-                lines[-1].append((part, differs))
-    return lines

@@ -12,8 +12,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.ui import resources
-from app.ui.components import page_styles
-from app.ui.components import page_styles as styles
+from app.ui.components import assets
 from app.ui.context import t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar import engine, jobs, language
@@ -28,7 +27,7 @@ PAGES = (
 )
 
 st.set_page_config(page_title="FrameLens", page_icon="🎞️", layout="wide")
-styles.draw_styles()
+assets.draw_styles()
 state = page_state()
 with st.sidebar:
     links = st.container(gap="xsmall")
@@ -45,11 +44,11 @@ if (name := state.pop_requested_page()) and page is not (target := pages[[key fo
 with links:
     for one in pages:
         st.page_link(one, query_params=state.address)
-with st.container(horizontal=True, gap=None, key=styles.PHONE_PAGES):
+with st.container(horizontal=True, gap=None, key=assets.PHONE_PAGES):
     for one, (name, *_) in zip(pages, PAGES, strict=True):
         st.page_link(one, label=t(f"ui.page_{name}_short"), query_params=state.address)
 body = st.container()
-page_styles.close_sidebar(page.url_path)  # mounted before the page body, so before a link can be pressed
+assets.close_sidebar(page.url_path)  # mounted before the page body, so before a link can be pressed
 if error := resources.installed().error:
     st.error(plain(error_words(error)), icon=":material/error:")
 else:

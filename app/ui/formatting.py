@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from app.core import AppError, FrameFacts, VideoInfo, clock, human_size
+from app.core import AppError, VideoInfo, clock, human_size
 from app.i18n import error_text
-from app.i18n.formatting import colours, span
+from app.i18n.formatting import span
 from app.reports.content import local_minute
 from app.ui.context import language, t
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
+_SHORT_SECONDS = 120
+"""Up to this duration of the video, spans are shown in tenths of a second. Chosen by hand; not tuned."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
 
 
@@ -84,14 +86,9 @@ def _container(video: VideoInfo) -> str:
     return ending if ending in names else names[0]
 
 
-def fact_lines(facts: FrameFacts) -> list[tuple[str, str]]:
-    """List everything that was measured on a frame as (label, text)."""
-    lines = []
-    if facts.texts:
-        lines.append((t("ui.fact_text"), " | ".join(line.text for line in facts.texts)))
-    if facts.colours:
-        lines.append((t("ui.fact_colours"), colours(facts, language())))
-    numbers = [f"{facts.brightness:.0%}", f"{t('ui.fact_sharpness')} {facts.sharpness:.0f}"]
-    if facts.motion is not None:
-        numbers.append(f"{t('ui.fact_motion')} {facts.motion:.1%}")
-    return [*lines, (t("ui.fact_light"), " · ".join(numbers))]
+def format_span(start_seconds: float, end_seconds: float, whole_seconds: float) -> str:
+    """Format a span such as "01:00–01:20", in tenths of a second where the whole video is short."""
+    edges = (start_seconds, end_seconds)
+    if whole_seconds > _SHORT_SECONDS:
+        return "–".join(short_clock(edge) for edge in edges)
+    return "–".join(clock(edge, digits=1) for edge in edges)

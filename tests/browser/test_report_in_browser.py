@@ -88,9 +88,9 @@ def test_tabs_keep_their_languages_while_a_job_runs(rich_app: App, visit: Visit)
     english.reload()
     expect(english.get_by_text(t("ui.state_done", "en"))).to_be_visible()
     for page, language in zip((chinese, english), LANGUAGES, strict=True):  # an open tab is a fragment
-        page.get_by_role("tab", name=t("ui.tab_facts", language)).click()
-        expect(page.get_by_text(t("ui.facts_are_measured", language))).to_be_visible()
-        page.get_by_role("tab", name=t("ui.tab_summary", language)).click()
+        page.get_by_role("tab", name=t("ui.tab_details", language)).click()
+        expect(page.get_by_text(t("report.requests", language))).to_be_visible()
+        page.get_by_role("tab", name=t("ui.tab_report", language)).click()
     chinese.get_by_text("English", exact=True).click()
     expect(chinese.get_by_text(t("ui.state_done", "en"))).to_be_visible()
     assert visit.complaints == []
@@ -109,12 +109,12 @@ def test_a_part_is_asked_again_and_the_others_stay(rich_app: App, visit: Visit) 
 def test_times_of_chapters_evidence_and_words_move_the_player(rich_app: App, visit: Visit) -> None:
     page = visit.page
     video = reported(page, rich_app)
-    page.get_by_role("button", name="00:10.0–00:20.0").click()
+    page.get_by_role("button", name="00:10.000").first.click()
     arrives(page, video, 10.0)
     page.get_by_role("button", name="Go to 00:05.000 in the video").first.click()
     arrives(page, video, 5.0)
     page.get_by_role("tab", name="Transcript").click()
-    page.get_by_role("listitem").filter(has_text="Spoken line 1.").get_by_role("button").click()
+    page.get_by_role("listitem").filter(has_text="Spoken line 1.").get_by_role("button").first.click()
     arrives(page, video, 2.0)
     assert visit.complaints == []
 
@@ -192,7 +192,7 @@ def test_a_panel_opens_over_the_report_and_knows_the_question(rich_app: App, vis
     page.get_by_label("Anything in particular? (optional)").fill("Who waits?")
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("number 0.0.")).to_be_visible()
-    tabs = page.get_by_role("tab", name="Summary")
+    tabs = page.get_by_role("tab", name="Report")
     before = tabs.bounding_box()
     page.get_by_role("button", name="New question, same frames").click()
     asked = page.get_by_label("Anything in particular? (optional)")

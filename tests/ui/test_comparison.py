@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from app.core.domain import Analysis, AnalysisRequest, Finding
 from app.ui import comparison
@@ -18,6 +19,10 @@ def report(model: str = "Tiny-VL") -> Analysis:
 
 def joined(pieces: comparison.Pieces) -> str:
     return "".join(f"[{text}]" if differs else text for text, differs in pieces)
+
+
+def marked(line: dict[str, Any]) -> str:
+    return joined([(span["text"], span.get("differs", False)) for span in line["spans"]])
 
 
 def test_words_without_a_counterpart_are_marked_in_both_texts() -> None:
@@ -54,7 +59,7 @@ def test_compared_findings_are_side_by_side() -> None:
     both = (report("One"), report("Other"))
     moments = comparison.moments(both)
     row = comparison.frame_rows(moments[:1], both, ("a", "b"))[0]
-    texts = [[joined(line["pieces"]) for line in side] for side in row["sides"]]  # type: ignore[attr-defined]
+    texts = [[marked(line) for line in side] for side in row["sides"]]  # type: ignore[attr-defined]
     assert texts[0] == ["A man walks past the gate with a parcel, seen by [One], number 0.0."]
     assert texts[1] == ["A man walks past the gate with a parcel, seen by [Other], number 0.0."]
     assert not row["same"]

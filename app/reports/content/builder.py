@@ -1,107 +1,246 @@
-"""Builder of a report's Document from an Analysis: notices, summary, timeline, findings, frames and provenance.
+"""Builder of a report's blocks from an Analysis: notices, summary, timeline, findings, frames and provenance.
 
-Every time is that of a frame, a cue, a shot or a chapter, never one that a model wrote.
+Every time is that of a frame, a cue, a shot or a chapter, never one that a model wrote. Each finding appears once. If
+findings have fields, all of them are in tables; if not, a finding that cites a single frame is beside its picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 from typing import get_args
 
-from app.core import Analysis, FrameFacts, Keyframe, Language, Stretch, StretchType, Transcript, clock
+from app.core import (
+    Analysis,
+    Chapter,
+    ChunkResult,
+    Finding,
+    FrameFacts,
+    Keyframe,
+    Language,
+    Stretch,
+    StretchType,
+    clock,
+)
 from app.i18n import notice_text, t
 from app.i18n.formatting import measured, origin
-from app.reports.content.document import (
-    Block,
-    Document,
-    DocumentFacts,
-    Gallery,
-    Heading,
-    Line,
-    Listing,
-    Paragraph,
-    PictureBlock,
-    Span,
-    Table,
-    Timeline,
-    plain,
-)
-from app.reports.content.labels import ai_label, headline, span_of
+from app.reports.content import document as blocks
+from app.reports.content import labels
+from app.reports.content.document import Block, Document, Heading, Line, Listing, Paragraph, Span, Table, plain
 from app.reports.content.provenance import aigc_text, provenance_section
-from app.reports.content.summary_section import SummarySection
 from app.reports.graphics.chart import chart_of
 
+Section = Callable[[], Iterator[Block]]
 _WORTH_A_GALLERY = 3
 """The fewest pictures for which a gallery is added; fewer are visible at a glance. Chosen by hand; not tuned."""
 MOST_TIMES = 8
 """Segments listed per type: the longest are listed, the others counted. Chosen by hand; not tuned."""
+_LEVELS = ("error", "warning", "info")
 
 
 def document(analysis: Analysis, language: Language) -> Document:
     """Build the whole report in `language`; the model's texts stay in the language of the request."""
-    return Document(
-        headline(analysis, language), language, _facts(analysis, language), tuple(_blocks(analysis, language))
-    )
-
-
-def _facts(analysis: Analysis, language: Language) -> DocumentFacts:
-    return DocumentFacts(
+    facts = blocks.DocumentFacts(
         video=analysis.video.name,
         created=analysis.created,
         generator=f"FrameLens {analysis.app_version}",
         model=analysis.answered_by,
-        ai_label=ai_label(analysis, language),
+        ai_label=labels.ai_label(analysis, language),
         aigc=aigc_text(analysis),
         content_id=analysis.id,
     )
+    whole = chain.from_iterable(section() for section in sections(analysis, language).values())
+    return Document(labels.headline(analysis, language), language, facts, tuple(whole))
 
 
-def _blocks(analysis: Analysis, language: Language) -> Iterator[Block]:
-    summary = SummarySection(analysis, language)
-    yield from _head(analysis, language)
-    yield from summary.whole()
-    yield from _timeline(analysis, language)
-    yield from summary.findings()
-    yield from _frames(analysis, summary, language)
-    yield from _shots(analysis, language)
-    yield from _transcript(analysis.transcript, language)
-    yield from provenance_section(analysis, language)
+def sections(analysis: Analysis, language: Language, *, is_shared: bool = True) -> dict[str, Section]:
+    """Map the names of all sections to functions that yield their blocks, in reading order.
+
+    Args:
+        analysis: The analysis.
+        language: The language of the report.
+        is_shared: Leave out private values of this machine, such as the folder of a model.
+    """
+    return {
+        "head": partial(_head, analysis, language),
+        "broken": partial(_broken, analysis, language),
+        "whole": partial(_whole, analysis, language),
+        "timeline": partial(_timeline, analysis, language),
+        "findings": partial(_findings, analysis, language),
+        "frames": partial(_frames, analysis, language),
+        "shots": partial(_shots, analysis, language),
+        "transcript": partial(_transcript, analysis, language),
+        "how": partial(provenance_section, analysis, language, is_shared=is_shared),
+    }
 
 
 def _head(analysis: Analysis, language: Language) -> Iterator[Block]:
     if analysis.title:  # which is the headline and doesn't name the video
         yield Paragraph(plain(t("report.title", language, name=analysis.video.name)))
-    for notice in sorted(analysis.notices, key=lambda notice: notice.level != "error"):
+    for notice in sorted(analysis.notices, key=lambda notice: _LEVELS.index(notice.level)):
         yield Paragraph(plain(notice_text(notice, language)), notice.level)
-    if label := ai_label(analysis, language):
+    if label := labels.ai_label(analysis, language):
         yield Paragraph(plain(label), "label")
+
+
+def _broken(analysis: Analysis, language: Language) -> Iterator[Block]:
+    if words := labels.unusable(analysis, language):
+        yield Paragraph(plain(words), "error")
+
+
+# ---- the model's statements
+
+
+def _whole(analysis: Analysis, language: Language) -> Iterator[Block]:
+    """Yield the statements on the whole video; none if no model has answered."""
+    if text := labels.repeated_text(analysis):
+        yield Heading(2, plain(t("report.model_wrote", language)), "wrote")
+        yield Paragraph(plain(text))
+        return
+    if question := analysis.request.question.strip():
+        yield Paragraph((Span(t("report.question", language), "strong"), Span(f" {question}")))
+    times = labels.times_of(analysis.keyframes)
+    for name, findings in (("reply", analysis.reply), ("summary", analysis.overview)):
+        if findings:
+            yield Heading(2, plain(t(f"report.{name}", language)), name)
+        yield from (Paragraph(statement(finding, language, times)) for finding in findings)
+    if analysis.summary:
+        yield from _troubles(analysis.summary, language)
+    if analysis.whole and analysis.whole.chapters:
+        yield Heading(2, plain(t("report.chapters", language)), "chapters")
+        yield Listing(tuple(map(_chapter, analysis.whole.chapters)))
+
+
+def _findings(analysis: Analysis, language: Language) -> Iterator[Block]:
+    """Yield the findings by part, without those beside a picture."""
+    parts, fields, times = labels.parts_of(analysis), labels.field_names(analysis), labels.times_of(analysis.keyframes)
+    found: list[Block] = []
+    for part in parts:
+        made = list(_part(part.result, fields, language, times))
+        if made and len(parts) > 1:
+            name = Span(labels.part_name(part, language), at_seconds=part.start_seconds)
+            found.append(Heading(3, (name,), f"part-{part.place}"))
+        found += made
+    if found and analysis.chunks:
+        yield Heading(2, plain(t("report.findings", language)), "findings")
+        yield from found
+
+
+def _part(
+    result: ChunkResult | None, fields: Mapping[str, str], language: Language, times: Mapping[int, float]
+) -> Iterator[Block]:
+    if result is None:
+        yield Paragraph(plain(t("report.not_answered", language)), "warning")
+        return
+    yield from _troubles(result, language)
+    yield from _listed([one for one in result.findings if _is_listed(one, fields)], fields, language, times)
+
+
+def _is_listed(finding: Finding, fields: Mapping[str, str]) -> bool:
+    return bool(fields) or len(finding.frames) != 1
+
+
+def answer(result: ChunkResult, language: Language, times: Mapping[int, float]) -> Iterator[Block]:
+    """Yield everything that one answer says, for a report that isn't complete yet.
+
+    Args:
+        result: The answer.
+        language: The language of the labels.
+        times: Seconds by frame number.
+    """
+    yield from _troubles(result, language)
+    yield from (Paragraph(statement(finding, language, times)) for finding in result.overview)
+    fields = {key: key for finding in result.findings for key in finding.fields}
+    yield from _listed(result.findings, fields, language, times)
+
+
+def _troubles(result: ChunkResult, language: Language) -> Iterator[Block]:
+    yield from (Paragraph(plain(trouble), "warning") for trouble in labels.troubles(result, language))
+
+
+def _listed(
+    findings: Sequence[Finding], fields: Mapping[str, str], language: Language, times: Mapping[int, float]
+) -> Iterator[Block]:
+    if fields and findings:
+        heads = (t("report.time", language), *fields.values(), t("report.finding", language))
+        rows = (
+            (
+                labels.format_times(finding.frames, times),
+                *(plain(finding.fields.get(key, "")) for key in fields),
+                statement(finding, language),
+            )
+            for finding in findings
+        )
+        yield Table(tuple(map(plain, heads)), tuple(rows))
+    elif findings:
+        yield Listing(tuple(statement(finding, language, times) for finding in findings))
+
+
+def statement(finding: Finding, language: Language, times: Mapping[int, float] | None = None) -> Line:
+    """Return a finding with what could not be verified of it, and with the times of its frames if they are given."""
+    where = labels.format_times(finding.frames, times or {})
+    within = (Span(" ("), *where, Span(")")) if where else ()
+    doubts = ", ".join(labels.issues(finding, language))
+    doubt = (Span(" "), Span(t("report.unverified", language, issues=doubts), "doubt")) if doubts else ()
+    return (Span(finding.text), *within, *doubt)
+
+
+def _chapter(chapter: Chapter) -> Line:
+    title = (Span(" "), Span(chapter.title, "strong")) if chapter.title.strip() else ()
+    text = (Span(f" {chapter.text}"),) if chapter.text.strip() else ()
+    return (*labels.span_of(chapter.start_seconds, chapter.end_seconds), *title, *text)
+
+
+# ---- what was measured
 
 
 def _timeline(analysis: Analysis, language: Language) -> Iterator[Block]:
     if chart := chart_of(analysis):
         values = {"time": clock(chart.seconds), "shots": len(chart.shots), "frames": len(chart.frames)}
         heading = Heading(2, plain(t("report.timeline", language)), "timeline")
-        yield Timeline(heading, chart, t("report.timeline_alt", language, **values))
+        yield blocks.Timeline(heading, chart, t("report.timeline_alt", language, **values))
 
 
-def _frames(analysis: Analysis, summary: SummarySection, language: Language) -> Iterator[Block]:
-    facts = {one.number: one for one in analysis.facts}
-    pictures = [_picture(frame, language) for frame in analysis.keyframes]
-    words = t("report.frames" if analysis.chunks else "report.frames_measured", language)
-    yield Heading(2, plain(words), "frames")
+def _frames(analysis: Analysis, language: Language) -> Iterator[Block]:
+    fields = labels.field_names(analysis)
+    beside: dict[int, list[Finding]] = {}
+    for finding in analysis.findings:
+        if not _is_listed(finding, fields):
+            beside.setdefault(finding.frames[0], []).append(finding)
+    yield Heading(2, plain(t("report.frames" if analysis.chunks else "report.frames_measured", language)), "frames")
+    yield from frames(analysis.keyframes, analysis.facts, language, beside)
+
+
+def frames(
+    keyframes: Sequence[Keyframe],
+    facts: Iterable[FrameFacts],
+    language: Language,
+    beside: Mapping[int, Sequence[Finding]] | None = None,
+) -> Iterator[Block]:
+    """Yield a gallery of the frames, and each frame with its findings and measurements.
+
+    Args:
+        keyframes: The frames.
+        facts: What is measured of them so far.
+        language: The language of the labels.
+        beside: The findings by the number of the frame that they are shown beside.
+    """
+    known = {one.number: one for one in facts}
+    pictures = [_picture(frame, language) for frame in keyframes]
     if len(shown := [picture for picture in pictures if picture.jpeg]) >= _WORTH_A_GALLERY:
-        yield Gallery(tuple(shown))
-    for frame, picture in zip(analysis.keyframes, pictures, strict=True):
+        yield blocks.Gallery(tuple(shown))
+    for frame, picture in zip(keyframes, pictures, strict=True):
         yield Heading(3, (Span(picture.alt, at_seconds=frame.time_seconds),), picture.anchor)
         if picture.jpeg:  # an imported report may have no pictures
             yield picture
-        yield from summary.of_frame(frame.number)
-        yield Listing(tuple(_measured(frame, facts.get(frame.number), language)))
+        yield from (Paragraph(statement(finding, language)) for finding in (beside or {}).get(frame.number, ()))
+        yield Listing(tuple(_measured(frame, known.get(frame.number), language)))
 
 
-def _picture(frame: Keyframe, language: Language) -> PictureBlock:
+def _picture(frame: Keyframe, language: Language) -> blocks.PictureBlock:
     alt = t("report.frame", language, number=frame.number, time=clock(frame.time_seconds))
-    return PictureBlock(frame.number, frame.time_seconds, frame.width, frame.height, frame.jpeg, alt)
+    return blocks.PictureBlock(frame.number, frame.time_seconds, frame.width, frame.height, frame.jpeg, alt)
 
 
 def _measured(frame: Keyframe, facts: FrameFacts | None, language: Language) -> Iterator[Line]:
@@ -109,8 +248,9 @@ def _measured(frame: Keyframe, facts: FrameFacts | None, language: Language) -> 
     if facts is None:
         return
     yield from map(plain, measured(facts, language))
-    numbers = t("report.numbers", language, brightness=f"{facts.brightness:.2f}", sharpness=f"{facts.sharpness:.0f}")
-    moved = "" if facts.motion is None else t("report.motion", language, motion=f"{facts.motion:.3f}")
+    brightness = f"{100 * facts.brightness:.0f}"
+    numbers = t("report.numbers", language, brightness=brightness, sharpness=f"{facts.sharpness:.0f}")
+    moved = "" if facts.motion is None else t("report.motion", language, motion=f"{100 * facts.motion:.1f}")
     yield plain(f"{numbers}{moved}")
 
 
@@ -118,29 +258,12 @@ def _shots(analysis: Analysis, language: Language) -> Iterator[Block]:
     yield Heading(2, plain(t("report.shots", language)), "shots")
     heads = tuple(plain(t(f"report.{column}", language)) for column in ("shot", "start", "end"))
     rows = tuple(
-        (plain(str(shot.number)), (_time(shot.start_seconds),), (_time(shot.end_seconds),))
+        (plain(str(shot.number)), (labels.moment(shot.start_seconds),), (labels.moment(shot.end_seconds),))
         for shot in analysis.decode.shots
     )
     yield Table(heads, rows, numbers=True)
     if lines := segment_lines(analysis.decode.stretches, language):
         yield Listing(tuple(map(plain, lines)))
-
-
-def _transcript(transcript: Transcript | None, language: Language) -> Iterator[Block]:
-    if transcript is None:
-        return
-    yield Heading(2, plain(t("report.transcript", language)), "transcript")
-    yield Paragraph(plain(t(f"report.transcript_{transcript.source}", language, label=transcript.label)))
-    if transcript.cues:
-        yield Listing(
-            tuple((*span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in transcript.cues)
-        )
-    else:
-        yield Paragraph(plain(t("report.transcript_nothing", language)))
-
-
-def _time(seconds: float) -> Span:
-    return Span(clock(seconds), at_seconds=seconds)
 
 
 def segment_lines(stretches: Sequence[Stretch], language: Language) -> list[str]:
@@ -163,3 +286,19 @@ def _ranges(found: Sequence[Stretch], language: Language) -> str:
 
 def _seconds_of(stretch: Stretch) -> float:
     return stretch.end_seconds - stretch.start_seconds
+
+
+def _transcript(analysis: Analysis, language: Language) -> Iterator[Block]:
+    transcript = analysis.transcript
+    if transcript is None:
+        return
+    yield Heading(2, plain(t("report.transcript", language)), "transcript")
+    yield Paragraph(plain(t(f"report.transcript_{transcript.source}", language, label=transcript.label)))
+    if transcript.cues:
+        yield Listing(
+            tuple(
+                (*labels.span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in transcript.cues
+            )
+        )
+    else:
+        yield Paragraph(plain(t("report.transcript_nothing", language)))

@@ -21,11 +21,12 @@ Tone = Literal["plain", "info", "warning", "error", "label"]
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text. `at_seconds` is the time of the video that the text names, if any."""
+    """A run of text. `at_seconds` is the time of the video that the text names, `frame` the number of its keyframe."""
 
     text: str
     style: Style = "plain"
     at_seconds: float | None = None
+    frame: int | None = None
 
 
 Line = tuple[Span, ...]

@@ -1,4 +1,6 @@
-"""Texts of reports in the reader's language, and the sanitizer of untrusted text.
+"""Texts of reports in the reader's language, the parts of an analysis, and the sanitizer of untrusted text.
+
+Results are identified by the number of their first frame; parts are shown to people by their count and times.
 
 A key without a text, which a report of another version may hold, is shown unchanged. Characters that a file format may
 refuse or misread are shown as code points.
@@ -7,14 +9,15 @@ refuse or misread are shown as code points.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
-from app.core import BREAKS, Analysis, ChunkResult, Finding, Language, base_name, clock, shown_name
+from app import core
+from app.core import Analysis, ChunkResult, Finding, Keyframe, Language, Layout, base_name, clock
 from app.i18n import catalogue, notice_text, t
 from app.reports.content.document import Line, Span
-from app.reports.content.request_parts import RequestPart
 
 _QUOTED = 200
 """Characters quoted from an answer that repeats itself: about two lines, enough to see the repetition."""
@@ -23,6 +26,60 @@ _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff\u
 """Characters that XML 1.0 (section 2.2) forbids, and the control characters that it discourages."""
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 """Marks that change the direction of the text after them, even beyond the end of a sentence or a cell."""
+
+
+@dataclass(frozen=True)
+class RequestPart:
+    """The frames of one request, which cover [start_seconds, end_seconds), up to the first frame of the next part.
+
+    `place` counts from 1; `number` is the first frame's. `result` is None if the part is not answered.
+    """
+
+    place: int
+    number: int
+    frames: tuple[int, ...]
+    start_seconds: float
+    end_seconds: float
+    result: ChunkResult | None
+
+
+def times_of(frames: Iterable[Keyframe]) -> dict[int, float]:
+    """Map frame numbers to seconds."""
+    return {frame.number: frame.time_seconds for frame in frames}
+
+
+def seconds_of(finding: Finding, times: Mapping[int, float]) -> list[float]:
+    """List the times of the frames that a finding cites, without those that are missing."""
+    return [times[number] for number in finding.frames if number in times]
+
+
+def parts_of(analysis: Analysis) -> tuple[RequestPart, ...]:
+    """Return all planned and all answered parts in time order."""
+    times = times_of(analysis.keyframes)
+    return layout_parts(analysis.layout, analysis.chunks, times, analysis.decode.readable_seconds)
+
+
+def layout_parts(
+    layout: Layout | None, chunks: Iterable[ChunkResult], times: Mapping[int, float], end_seconds: float
+) -> tuple[RequestPart, ...]:
+    """Return the parts that are known so far, in time order.
+
+    Args:
+        layout: The planned parts, if known.
+        chunks: The results so far.
+        times: Seconds by frame number; a missing frame counts as 0.
+        end_seconds: The end of the last part.
+    """
+    answered = {chunk.number: chunk for chunk in chunks if chunk.number > 0}
+    planned = {part[0]: part for part in (layout.parts if layout else ()) if part}
+    runs = planned | {number: chunk.frames or planned.get(number, ()) for number, chunk in answered.items()}
+    numbers = sorted(runs)
+    starts = [times.get(number, 0.0) for number in numbers]
+    ends = [*starts[1:], end_seconds]
+    return tuple(
+        RequestPart(place, number, runs[number], start, max(start, end), answered.get(number))
+        for place, (number, start, end) in enumerate(zip(numbers, starts, ends, strict=False), start=1)
+    )
 
 
 def named(table: str, key: str, language: Language) -> str:
@@ -81,7 +138,7 @@ def unusable(analysis: Analysis, language: Language) -> str:
         return ""
     is_part_usable = "repeats" not in broken.troubles and bool(broken.findings or broken.overview)
     key = "report.answer_incomplete" if is_part_usable else "report.answer_unusable"
-    return t(key, language, why=named("trouble", next(key for key in broken.troubles if key in BREAKS), language))
+    return t(key, language, why=named("trouble", next(key for key in broken.troubles if key in core.BREAKS), language))
 
 
 def repeated_text(analysis: Analysis) -> str:
@@ -115,20 +172,22 @@ def part_name(part: RequestPart, language: Language) -> str:
 
 def span_of(start_seconds: float, end_seconds: float) -> Line:
     """Return a linked time range, such as "00:01.000 – 00:04.000"."""
-    return (_at(start_seconds), Span(" – "), _at(end_seconds))
+    return (moment(start_seconds), Span(" – "), moment(end_seconds))
 
 
 def format_times(frames: Sequence[int], times: Mapping[int, float]) -> Line:
     """Return the times of frames, with three or more in a row as a range: "00:01.000 – 00:04.000, 00:09.000"."""
     spans: list[Span] = []
     for run in _runs([number for number in frames if number in times]):
-        named = [span_of(times[run[0]], times[run[-1]])] if len(run) > 2 else [(_at(times[number]),) for number in run]
+        cited = [Span(clock(times[number]), at_seconds=times[number], frame=number) for number in run]
+        named = [(cited[0], Span(" – "), cited[-1])] if len(run) > 2 else [(span,) for span in cited]
         for line in named:
             spans += [*([Span(", ")] if spans else []), *line]
     return tuple(spans)
 
 
-def _at(seconds: float) -> Span:
+def moment(seconds: float) -> Span:
+    """Return a time that leads to this moment of the video."""
     return Span(clock(seconds), at_seconds=seconds)
 
 
@@ -162,7 +221,7 @@ def moment_address(video_name: str, seconds: float) -> str:
 
     The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1).
     """
-    return f"./{quote(printable(shown_name(video_name)))}#t={seconds:.3f}"
+    return f"./{quote(printable(core.shown_name(video_name)))}#t={seconds:.3f}"
 
 
 def date_of(created: str) -> datetime | None:

@@ -12,17 +12,17 @@ from app.core import Analysis, ChunkResult, Language, Layout, Selection, clock
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
-from app.reports.content.labels import named, part_name, shareable_settings, troubles
-from app.reports.content.request_parts import parts_of
+from app.reports.content.labels import named, part_name, parts_of, shareable_settings, troubles
 
 KEY = "AIGC"
 
 
-def provenance_section(analysis: Analysis, language: Language) -> Iterator[Block]:
-    """Yield the blocks of the section."""
+def provenance_section(analysis: Analysis, language: Language, *, is_shared: bool = True) -> Iterator[Block]:
+    """Yield the blocks of the section. Unless it `is_shared`, the settings have private values of this machine."""
     yield Heading(2, plain(t("report.how", language)), "how")
     yield _table((t(f"report.{key}", language), value) for key, value in provenance_facts(analysis, language))
-    if settings := shareable_settings(analysis):
+    settings = shareable_settings(analysis) if is_shared else analysis.conditions
+    if settings:
         yield Heading(3, plain(t("report.settings", language)), "settings")
         yield _table((named("condition", key, language), value or "—") for key, value in settings.items())
     requests = list(_requests(analysis, language))
@@ -51,7 +51,8 @@ def _request(name: str, request: ChunkResult, language: Language) -> Iterator[Bl
     tokens = f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,} tokens"
     cost = t("report.recalled", language) if request.recalled else exactly(request.seconds, language)
     again = t("report.attempts", language, n=request.attempts) if request.attempts > 1 else ""
-    details = ", ".join(filter(None, (request.mode, tokens, cost, again)))
+    frames = t("plan.frames", language, n=len(request.frames)) if request.number > 0 else ""
+    details = ", ".join(filter(None, (frames, request.mode, tokens, cost, again)))
     yield Paragraph((Span(name, "strong"), Span(f" ({details})")))
     yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request, language))
     yield Verbatim(t("report.prompt", language), request.prompt)

@@ -1,4 +1,8 @@
-"""Assets of the components: mounts a component from its HTML, CSS and JavaScript files and the shared ones."""
+"""Assets of the components and of the page around them.
+
+A component is mounted from its HTML, CSS and JavaScript files and the shared ones. The styles of the page keep it from
+fading, keep the video in view, and show page links on a phone.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,11 @@ import streamlit as st
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
+
+WATCHED = "watched"
+"""Key of the container whose column stays in view."""
+PHONE_PAGES = "pages_on_phone"
+"""Key of the page links that only small screens show."""
 
 
 def component(name: str, *parts: str) -> ComponentRenderer:
@@ -32,3 +41,16 @@ def _exists(file: str) -> bool:
 
 def _read(file: str) -> str:
     return (files(__package__) / file).read_text(encoding="utf-8")
+
+
+_mount_autoclose = component("turned")
+
+
+def close_sidebar(page: str) -> None:
+    """Fold the sidebar on a small screen when another page was chosen there; the component has no size."""
+    _mount_autoclose(key="turned", data={"page": page or "first"})
+
+
+def draw_styles() -> None:
+    """Add page.css to the page; it takes no space."""
+    st.html(f"<style>{_read('page.css')}</style>")

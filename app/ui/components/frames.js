@@ -1,5 +1,4 @@
-// Frames as pictures with their time and facts. A click moves the player; while frames are edited, a button removes or
-// restores one.
+// The frames of a report while they are edited: a click moves the player, a button removes or restores one.
 
 const shown = new WeakMap();
 
@@ -17,13 +16,7 @@ function fillIn(picture, frame) {
   const image = element("img", { alt: "", loading: "lazy", decoding: "async" });
   image.addEventListener("error", () => (picture.hidden = true)); // dropped when frames were chosen
   if (frame.width) Object.assign(image, { width: frame.width, height: frame.height });
-  if (frame.smaller.length) {
-    // The server names the longer side; a browser chooses by width.
-    const wide = (side) => Math.round((side * frame.width) / frame.side);
-    image.sizes = "(max-width: 40rem) 50vw, 15rem";
-    image.srcset = [...frame.smaller, [frame.src, frame.side]].map(([url, side]) => `${url} ${wide(side)}w`).join(", ");
-  }
-  image.src = src; // set last: setting srcset after it would fetch both
+  Object.assign(image, { srcset: frame.srcset, src }); // src last: setting srcset after it would fetch both
   picture.classList.remove("none");
   picture.replaceChildren(image);
   return true;
@@ -44,18 +37,11 @@ function card(frame) {
   const head = element("div", { className: "head" }, timeChip(frame.time, frame.seconds));
   if (frame.title) head.prepend(element("span", { className: "number", textContent: frame.title }));
   if (frame.why) head.append(element("span", { className: "why", textContent: frame.why }));
-  const lines = frame.lines.map(({ kind, label, text }) => {
-    const line = element("div", { className: `line ${kind}` });
-    if (label) line.append(element("b", { textContent: `${label} ` }));
-    line.append(text);
-    return line;
-  });
   const made = element("div", { className: "frame" }, pictureOf(frame));
-  made.append(element("div", { className: "lines" }, head, ...lines));
+  made.append(head, changeButton(frame));
   made.setAttribute("role", "listitem");
   made.dataset.seconds = frame.seconds;
   made.classList.toggle("removed", Boolean(frame.removed));
-  if (frame.change) made.append(changeButton(frame));
   return made;
 }
 
@@ -68,7 +54,6 @@ function changeButton({ change, title, time, seconds }) {
 
 export default function ({ data, parentElement }) {
   const box = parentElement.querySelector(".frames");
-  box.className = `frames ${data.layout}`;
   const before = shown.get(parentElement) ?? new Map();
   const after = new Map();
   for (const frame of data.frames) {

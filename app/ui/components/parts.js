@@ -11,7 +11,7 @@ class Parts {
 
   update(data, setStateValue) {
     this.tell = setStateValue;
-    this.opened = new Set(data.parts.filter((part) => part.lines !== null).map(({ number }) => number));
+    this.opened = new Set(data.parts.filter((part) => part.can_open && part.blocks.length).map(({ number }) => number));
     const kept = data.parts.map((part) => {
       const now = JSON.stringify([part, data.marks]);
       const before = this.made.get(part.number);
@@ -35,7 +35,7 @@ class Parts {
   }
 
   partOf(part, marks) {
-    const { number, title, note, state, state_words, brief, text, lines, can_open } = part;
+    const { number, title, note, state, state_words, brief, blocks, can_open } = part;
     const bar = element(can_open ? "button" : "div", { className: "bar" });
     bar.append(element("span", { className: "name", textContent: title }));
     bar.append(element("span", { className: "quiet", textContent: note }));
@@ -43,17 +43,12 @@ class Parts {
     if (brief) bar.append(element("span", { className: "brief", textContent: brief }));
     if (can_open) {
       bar.type = "button";
-      bar.setAttribute("aria-expanded", String(lines !== null));
+      bar.setAttribute("aria-expanded", String(blocks.length > 0));
       bar.addEventListener("click", () => this.toggle(number));
     }
     const made = element("div", { className: `part ${state}` }, bar);
     made.setAttribute("role", "listitem");
-    const contents = lines ? lines.map((line) => statement(line, marks)) : text ? blocks(text, marks) : [];
-    if (contents.length) {
-      const body = element("div", { className: "body" }, ...contents);
-      body.classList.toggle("live", state === "busy");
-      made.append(body);
-    }
+    if (blocks.length) made.append(element("div", { className: "body blocks" }, ...blocksOf(blocks, { marks })));
     return made;
   }
 

@@ -1,93 +1,280 @@
-"""Blocks of a report in the page: text with cited frames as buttons, rows of cards, and the list of parts.
+"""Blocks of a report in the page, one function per type of block, with what only a page can do.
 
-Nothing in a model's text can load or link.
+Times and pictures of cited frames move the player, a prompt is folded, and a heading can have a button. Nothing in a
+model's text can load or link.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import streamlit as st
 
-from app.core import Finding, Keyframe
-from app.reports.content import times_of
+from app.core import Keyframe, clock
+from app.reports import content
+from app.reports.content import Block, Gallery, Heading, Line, Listing, Paragraph, PictureBlock, Table, Verbatim, words
+from app.ui import resources
 from app.ui.components.assets import component
-from app.ui.view_models import Line, line
+from app.ui.context import t
 
-_mount_text = component("prose", "words")
-_mount_rows = component("rows", "words")
+Value = dict[str, object]
 State = Literal["waiting", "busy", "done", "failed"]
+_mount = component("report", "words", "blocks")
+_mount_parts = component("parts", "words", "blocks")
 _PARTS_KEY = "parts"
-_mount_parts = component("parts", "words")
+_MAX_PICTURES = 3
+"""Pictures shown per statement. Chosen by hand; not tuned."""
+_SIDES = (320, 640)
+"""Longest sides of pictures in pixels, for large and for small pixels. Chosen by hand; not tuned."""
 
 
-def draw_text(text: str, frames: Sequence[Keyframe], *, live: bool, key: str) -> None:
-    """Draw an answer unchanged; `live` while more of it is coming."""
-    _mount_text(key=key, data={"text": text, "live": live, "marks": marks_of(frames), "statements": []})
+@dataclass(frozen=True)
+class Piece:
+    """The smallest part of a report that is searched and paged, with the headings above it.
 
-
-def draw_findings(findings: Sequence[Finding], frames: Sequence[Keyframe], *, key: str) -> None:
-    """Draw statements with the times of their frames and what could not be verified of them."""
-    times = times_of(frames)
-    statements = [line(finding, times) for finding in findings]
-    _mount_text(key=key, data={"text": "", "live": False, "marks": marks_of(frames), "statements": statements})
-
-
-def marks_of(frames: Sequence[Keyframe]) -> dict[str, float]:
-    """Map frame numbers to seconds, with the string keys that JSON needs."""
-    return {str(frame.number): frame.time_seconds for frame in frames}
-
-
-def card(
-    lines: Sequence[Line], *, pictures: Sequence[Line] = (), lead: Sequence[Line] = (), title: str = ""
-) -> dict[str, object]:
-    """Build a row of statements, with times and a title above them and pictures beside them."""
-    return {"kind": "card", "pictures": list(pictures), "title": title, "lead": list(lead), "lines": list(lines)}
-
-
-def head(
-    title: str, *, note: str = "", flags: Sequence[str] = (), action: Mapping[str, object] | None = None
-) -> dict[str, object]:
-    """Build a heading between rows.
-
-    Args:
-        title: The heading.
-        note: Text beside it.
-        flags: Warnings below it.
-        action: Words and label of its button, and the number to report when it is pressed.
+    `blocks` are a frame with all about it, or a row of a table, an item of a list or any other block with the
+    paragraphs before it.
     """
-    return {"kind": "head", "title": title, "note": note, "flags": list(flags), "action": action}
+
+    headings: tuple[Heading, ...]
+    blocks: tuple[Block, ...]
+
+    @property
+    def text(self) -> str:
+        """Return its text for a search, in lower case."""
+        return " ".join(words(line) for block in self.blocks for line in _lines(block)).casefold()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Return whether some of it could not be verified."""
+        return any(span.style == "doubt" for block in self.blocks for line in _lines(block) for span in line)
 
 
-def draw_rows(
-    rows: Sequence[Mapping[str, object]],
-    marks: Mapping[str, float],
-    *,
-    key: str,
-    on_retry: Callable[[int], None] | None = None,
+def pieces(blocks: Iterable[Block]) -> Iterator[Piece]:
+    """Split blocks of a report, in their order."""
+    above: tuple[Heading, ...] = ()
+    held: tuple[Block, ...] = ()
+    is_frame = False
+    for block in blocks:
+        if isinstance(block, Heading):
+            if held:
+                yield Piece(above, held)
+            above = tuple(heading for heading in above if heading.level < block.level)
+            is_frame = block.anchor.startswith("frame-")
+            above, held = (above, (block,)) if is_frame else ((*above, block), ())
+        elif is_frame or isinstance(block, Paragraph | Gallery):
+            held += (block,)
+        else:
+            for one in _split(block):
+                yield Piece(above, (*held, one))
+                held = ()
+    if held:
+        yield Piece(above, held)
+
+
+def _split(block: Block) -> Iterator[Block]:
+    match block:
+        case Table(rows=rows):
+            yield from (replace(block, rows=(row,)) for row in rows)
+        case Listing(items):
+            yield from (Listing((item,)) for item in items)
+        case _:
+            yield block
+
+
+def _lines(block: Block) -> Iterator[Line]:
+    match block:
+        case Heading(line=line) | Paragraph(line=line):
+            yield line
+        case Listing(items):
+            yield from items
+        case Table(rows=rows):
+            yield from (cell for row in rows for cell in row)
+        case Verbatim(summary, text):
+            yield content.plain(f"{summary} {text}")
+        case _:
+            return
+
+
+@dataclass(frozen=True)
+class Action:
+    """A button at a heading: its words, its label for screen readers, and the number it reports when it is pressed."""
+
+    words: str
+    label: str
+    number: int
+
+
+class Renderer:
+    """Converter of blocks to values for the browser. `frames` are those of the job, whose pictures are shown."""
+
+    def __init__(self, job_id: str, frames: Iterable[Keyframe], actions: Mapping[str, Action] | None = None) -> None:
+        self._job_id = job_id
+        self._frames = {frame.number: frame for frame in frames}
+        self._actions = actions or {}
+
+    @property
+    def marks(self) -> dict[str, float]:
+        """Map frame numbers to seconds, with the string keys that JSON needs."""
+        return {str(number): frame.time_seconds for number, frame in self._frames.items()}
+
+    def values(self, shown: Iterable[Piece]) -> list[Value]:
+        """Convert pieces, with a heading above the first piece under it, and rows in one list or table."""
+        made: list[Value] = []
+        above: tuple[Heading, ...] = ()
+        for piece in shown:
+            made += (self._heading(heading) for heading in piece.headings if heading not in above)
+            above = piece.headings
+            is_frame = isinstance(piece.blocks[0], Heading)
+            for value in [self._frame(piece.blocks)] if is_frame else map(self._block, piece.blocks):
+                if value and "rows" in value and made and made[-1]["kind"] == value["kind"]:
+                    made[-1]["rows"] += value["rows"]  # type: ignore[operator]
+                elif value:
+                    made.append(value)
+        return made
+
+    def _block(self, block: Block) -> Value | None:
+        match block:
+            case Heading():
+                return self._heading(block)
+            case Paragraph(line, tone):
+                shown = content.signed(block) if tone != "label" else line
+                return {"kind": "paragraph", "tone": tone, "line": spans(shown), "pictures": self._cited(line)}
+            case Listing(items):
+                return {"kind": "rows", "rows": [self._item(item) for item in items]}
+            case Table(heads, rows, numbers) if heads and not numbers:
+                return {"kind": "rows", "rows": [self._row(heads, row) for row in rows]}
+            case Table(heads, rows, numbers):
+                return _table([*heads], rows, numbers=range(len(heads)) if numbers else ())
+            case PictureBlock():
+                return self._frame((block,))
+            case Gallery(shown):
+                return gallery([self._frames[picture.number] for picture in shown], self)
+            case Verbatim(summary, text):
+                return {"kind": "verbatim", "summary": summary, "text": text, "copy": t("ui.copy")}
+            case _:
+                return None  # the player has the timeline
+
+    def _heading(self, heading: Heading) -> Value:
+        action = self._actions.get(heading.anchor)
+        shown = {"kind": "heading", "level": heading.level, "line": spans(heading.line)}
+        return {**shown, "action": vars(action) if action else None}
+
+    def _frame(self, blocks: Sequence[Block]) -> Value:
+        picture = next((self._picture(block) for block in blocks if isinstance(block, PictureBlock)), None)
+        about = [self._block(block) for block in blocks if not isinstance(block, PictureBlock)]
+        return {"kind": "frames", "rows": [{"picture": picture, "blocks": about}]}
+
+    def _item(self, item: Line) -> Value:
+        """Convert an item of a list; the times that it begins with are put before it."""
+        text = next((place for place, span in enumerate(item) if span.at_seconds is None and span.text != " – "), 0)
+        lead, rest = (item[:text], item[text:]) if item[0].at_seconds is not None else ((), item)
+        return {"pictures": self._cited(item), "lead": spans(lead), "line": spans(rest), "fields": []}
+
+    def _row(self, heads: Sequence[Line], row: Sequence[Line]) -> Value:
+        """Convert a row of a table: times, labelled values, and the statement."""
+        first, *middle, last = row
+        named = zip(heads[1:-1], middle, strict=True)
+        fields = [{"label": words(head), "text": words(cell)} for head, cell in named]
+        return {"pictures": self._cited(first), "lead": spans(first), "line": spans(last), "fields": fields}
+
+    def _cited(self, line: Line) -> list[Value]:
+        """List small pictures of the first few frames that a line cites."""
+        cited = [self._frames[span.frame] for span in line if span.frame in self._frames]
+        return [self.picture(frame) for frame in cited[:_MAX_PICTURES]]
+
+    def _picture(self, block: PictureBlock) -> Value:
+        return self.picture(self._frames[block.number])
+
+    def picture(self, frame: Keyframe) -> Value:
+        """Convert a frame to a picture that moves the player, sharper on a screen with small pixels."""
+        time, longest = clock(frame.time_seconds), max(frame.width, frame.height)
+        small, large = (resources.picture_url(self._job_id, frame, side if side < longest else None) for side in _SIDES)
+        return {
+            "src": small,
+            "srcset": f"{large} 2x",
+            "seconds": frame.time_seconds,
+            "title": t("ui.frame", n=frame.number) if frame.number else "",
+            "time": time,
+            "why": t(f"reason.{frame.reason}"),
+            "alt": t("ui.go_to", time=time),
+            "width": frame.width,
+            "height": frame.height,
+        }
+
+
+def spans(line: Iterable[content.Span]) -> list[Value]:
+    """Convert the spans of a line."""
+    return [
+        {"text": span.text}
+        | ({} if span.style == "plain" else {"style": span.style})
+        | ({} if span.at_seconds is None else {"at": span.at_seconds})
+        for span in line
+    ]
+
+
+def draw(
+    shown: Iterable[Piece], renderer: Renderer, *, key: str, on_action: Callable[[int], None] | None = None
 ) -> None:
-    """Draw the rows.
-
-    Args:
-        rows: Rows built by `card` and `head`.
-        marks: Seconds of the frames whose numbers may appear in a text.
-        key: The widget key.
-        on_retry: Called with the number of a heading's action.
-    """
+    """Draw the pieces of a report; `on_action` is called with the number of a button that was pressed."""
 
     def notify() -> None:
         number = st.session_state[key]["retry"]
-        if on_retry and isinstance(number, int):
-            on_retry(number)
+        if on_action and isinstance(number, int):
+            on_action(number)
 
-    _mount_rows(key=key, data={"rows": list(rows), "marks": dict(marks)}, on_retry_change=notify)
+    _mount(key=key, data={"blocks": renderer.values(shown), "marks": renderer.marks}, on_retry_change=notify)
+
+
+def draw_values(values: Sequence[Value], renderer: Renderer, *, key: str) -> None:
+    """Draw what the page has that isn't in a report yet: an incoming answer, or frames found on the way."""
+    _mount(key=key, data={"blocks": list(values), "marks": renderer.marks}, on_retry_change=lambda: None)
+
+
+def prose(text: str, *, live: bool) -> Value:
+    """Return the text of an answer as a value for the browser."""
+    return {"kind": "prose", "text": text, "live": live}
+
+
+def gallery(frames: Iterable[Keyframe], renderer: Renderer) -> Value:
+    """Return frames as a value for the browser."""
+    return {"kind": "gallery", "pictures": [renderer.picture(frame) for frame in frames]}
+
+
+def draw_table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    key: str,
+    numbers: Sequence[int] = (),
+    wide: Sequence[int] = (),
+) -> None:
+    """Draw a table of short texts.
+
+    Args:
+        heads: Column headings.
+        rows: Cells of each row.
+        key: The widget key.
+        numbers: Indices of the columns that are aligned right.
+        wide: Indices of the columns that hold whole sentences.
+    """
+    lines = [[content.plain(cell) for cell in row] for row in rows]
+    table = _table([content.plain(head) for head in heads], lines, numbers=numbers, wide=wide)
+    _mount(key=key, data={"blocks": [table], "marks": {}}, on_retry_change=lambda: None)
+
+
+def _table(
+    heads: Sequence[Line], rows: Iterable[Sequence[Line]], *, numbers: Sequence[int], wide: Sequence[int] = ()
+) -> Value:
+    shown = {"heads": [spans(head) for head in heads], "rows": [[spans(cell) for cell in row] for row in rows]}
+    return {"kind": "table", **shown, "numbers": list(numbers), "wide": list(wide)}
 
 
 @dataclass(frozen=True)
 class PartView:
-    """A part.
+    """A part of an unfinished report.
 
     Attributes:
         number: Number of its request.
@@ -96,8 +283,7 @@ class PartView:
         state: Its state.
         state_words: The state in words.
         brief: One line of the result, or why it failed.
-        text: The text of an incoming answer so far.
-        lines: The statements of an unfolded part, None for a folded one.
+        blocks: What is shown below it: an incoming answer, or the blocks of an unfolded one.
         can_open: Whether it can be unfolded.
     """
 
@@ -107,8 +293,7 @@ class PartView:
     state: State
     state_words: str
     brief: str = ""
-    text: str = ""
-    lines: Sequence[Line] | None = None
+    blocks: Sequence[Value] = ()
     can_open: bool = False
 
 
@@ -118,10 +303,7 @@ def opened_parts() -> frozenset[int]:
     return frozenset(number for number in value.get("open") or () if isinstance(number, int))
 
 
-def draw_parts(parts: Sequence[PartView], marks: Mapping[str, float]) -> None:
+def draw_parts(parts: Sequence[PartView], renderer: Renderer) -> None:
     """Draw the parts in the order given."""
-    _mount_parts(
-        key=_PARTS_KEY,
-        data={"parts": [vars(part) for part in parts], "marks": dict(marks)},
-        on_open_change=lambda: None,
-    )
+    data = {"parts": [vars(part) for part in parts], "marks": renderer.marks}
+    _mount_parts(key=_PARTS_KEY, data=data, on_open_change=lambda: None)

@@ -1,16 +1,8 @@
 // Two reports side by side, or stacked on a narrow screen: what each says of the whole and of every frame, with
 // differing words marked. Texts only ever become text nodes.
 
-function markedText(pieces) {
-  return pieces.map(([text, differs]) => (differs ? element("mark", { textContent: text }) : text));
-}
-
-function lineOf({ pieces, chips, fields, flags }) {
-  const body = element("p", {}, ...markedText(pieces));
-  if (chips.length) body.append(chipsOf(chips));
-  body.append(...fieldsOf(fields));
-  for (const flag of flags) body.append(element("span", { className: "flag", textContent: flag }));
-  return body;
+function lineOf({ spans, fields }) {
+  return element("p", {}, ...spansOf(spans, {}), ...fieldsOf(fields));
 }
 
 function sideOf(lines, place, { names, nothing }) {
@@ -21,17 +13,10 @@ function sideOf(lines, place, { names, nothing }) {
   return side;
 }
 
-function whatOf({ title, chip, picture }) {
+function whatOf({ title, picture }) {
   const what = element("div", { className: "what" });
-  if (picture) {
-    const button = element("button", { type: "button", className: "picture" });
-    button.setAttribute("aria-label", picture.alt);
-    button.addEventListener("click", () => seekPlayer(picture.seconds));
-    button.append(element("img", { alt: "", loading: "lazy", decoding: "async", src: picture.src }));
-    what.append(button);
-  }
+  if (picture) what.append(pictureOf(picture), timeChip(picture.time, picture.seconds));
   if (title) what.append(element("span", { className: "title", textContent: title }));
-  if (chip) what.append(timeChip(chip.label, chip.seconds));
   return what;
 }
 

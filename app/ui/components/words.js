@@ -1,5 +1,5 @@
 // A model's text as elements: bold, italics and code of Markdown, frame numbers that were really sent as buttons, and
-// below a statement what could not be verified of it. Nothing here can load or link to anything.
+// lines of a report as runs of text with buttons at times. Nothing here can load or link to anything.
 
 const INLINE = /(\*\*[^*\n]+\*\*|__[^_\n]+__|\*[^*\s][^*\n]*\*|`[^`\n]+`)/;
 const CITED = /(\bframes?\s*\d{1,4}\b|第\s*\d{1,4}\s*帧|\[\s*(?:frame\s*|第\s*)?\d{1,4}\s*帧?[^\]\n]{0,24}\])/i;
@@ -22,36 +22,14 @@ function cited(text, marks) {
   });
 }
 
-function blocks(text, marks) {
-  const made = [];
-  for (const line of text.split("\n")) {
-    const bullet = line.match(/^\s*(?:[-*•])\s+(.*)$/);
-    const numbered = line.match(/^\s*(\d{1,4})[.)]\s+(.*)$/);
-    const heading = line.match(/^\s*#{1,6}\s+(.*)$/);
-    const based = line.match(/^(\d{1,4}(?:, \d{1,4})*): (.*)$/); // the format of a partial answer: "3, 4: a car turns"
-    const frames = based ? based[1].split(", ").filter((number) => number in marks) : [];
-    const last = made.at(-1);
-    if (bullet || numbered) {
-      const tag = bullet ? "UL" : "OL";
-      const list = last?.tagName === tag ? last : element(tag.toLowerCase());
-      const item = element("li", {}, ...inline(bullet ? bullet[1] : numbered[2], marks));
-      if (numbered) item.value = Number(numbered[1]);
-      list.append(item);
-      if (list !== last) made.push(list);
-    } else if (frames.length) {
-      const chips = frames.slice(0, 6).map((number) => ({ label: clock(marks[number], 3), seconds: marks[number] }));
-      made.push(element("p", {}, ...inline(based[2], marks), chipsOf(chips)));
-    } else if (heading) {
-      made.push(element("h4", {}, ...inline(heading[1], marks)));
-    } else if (line.trim()) {
-      made.push(element("p", {}, ...inline(line.trim(), marks)));
-    }
-  }
-  return made;
-}
-
-function chipsOf(chips) {
-  return element("span", { className: "chips" }, ...chips.map(({ label, seconds }) => timeChip(label, seconds)));
+// A line of a report: its spans of text, times and doubts. `differs` marks what a compared report says otherwise.
+function spansOf(line, marks) {
+  return line.map(({ text, style, at, differs }) => {
+    if (at !== undefined) return timeChip(text, at);
+    if (style === "doubt") return element("span", { className: "flag", textContent: `⚠️ ${text}` });
+    if (differs) return element("mark", { textContent: text });
+    return element(style === "strong" ? "strong" : "span", {}, ...inline(text, marks));
+  });
 }
 
 function fieldsOf(fields) {
@@ -63,10 +41,13 @@ function fieldsOf(fields) {
   return made.length ? [element("span", { className: "fields" }, ...made)] : [];
 }
 
-function statement({ text, chips, flags, fields }, marks) {
-  const body = element("p", {}, ...inline(text, marks));
-  if (chips?.length) body.append(chipsOf(chips));
-  if (fields) body.append(...fieldsOf(fields));
-  for (const flag of flags ?? []) body.append(element("span", { className: "flag", textContent: flag }));
-  return body;
+function pictureOf({ src, srcset, alt, seconds, width, height }) {
+  const picture = element("button", { type: "button", className: "picture" });
+  picture.setAttribute("aria-label", alt);
+  picture.addEventListener("click", () => seekPlayer(seconds));
+  const image = element("img", { alt: "", loading: "lazy", decoding: "async", width, height });
+  Object.assign(image, { srcset, src }); // src last: setting srcset after it would fetch both
+  image.addEventListener("error", () => (picture.hidden = true)); // dropped when frames were chosen
+  picture.append(image);
+  return picture;
 }

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.core import AppError, VideoInfo
 from app.ui import resources
-from app.ui.components import page_styles, player
+from app.ui.components import assets, player
 from app.ui.context import services, t
 from app.ui.formatting import error_words, plain, video_facts
 from app.ui.panels.analyse import progress, request_form, stopped_job, video_picker
@@ -48,7 +48,7 @@ def draw() -> None:
         outline.skeleton(height=_FORM_HEIGHT)
     with left:
         if video_id:
-            with st.container(key=page_styles.WATCHED if job else None):
+            with st.container(key=assets.WATCHED if job else None):
                 video = _draw_video(video_id, job)
         elif job is None:
             video_picker.draw()

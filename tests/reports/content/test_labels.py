@@ -179,8 +179,8 @@ def test_provenance_lists_layout_settings_and_requests() -> None:
     assert "| Layout | frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the" in made
     assert "| Model | some/model |\n| Engine arguments (VLLM\\_CONFIG) | — |\n| of\\_tomorrow | x |" in made
     assert re.findall(r"^\*\*(.*)$", made, re.MULTILINE) == [
-        "Part 1 · 00:00.500 – 00:02.250** (messages, 1,000 + 50 tokens, 2.5 s)",
-        "Part 3 · 00:06.500 – 00:09.000** (messages, 1,000 + 50 tokens, 2.5 s, asked 3 times)",
+        "Part 1 · 00:00.500 – 00:02.250** (2 frames, messages, 1,000 + 50 tokens, 2.5 s)",
+        "Part 3 · 00:06.500 – 00:09.000** (2 frames, messages, 1,000 + 50 tokens, 2.5 s, asked 3 times)",
         "Merge 1** (text, 1,000 + 50 tokens, 2.5 s)",
         "Merge 2** (text, 1,000 + 50 tokens, answered before by the same model; not asked again)",
         "Summary** (text, 1,000 + 50 tokens, 2.5 s)",

@@ -1,7 +1,7 @@
 """Progress of a running job: the stage with its count and remaining time, and the buttons that pause or cancel.
 
-The fragments poll a snapshot; they start and hold nothing, so a closed tab loses nothing. Answers so far are drawn by
-app.ui.panels.analyse.progress.
+The fragments poll a snapshot; they start and hold nothing, so a closed tab loses nothing. Answers are drawn as the
+blocks that they will be in the report.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import streamlit as st
 
 from app.core import AnalysisState, ChunkResult, Notice, clock
 from app.i18n import notice_text, sentences
+from app.reports import content
 from app.reports.content import layout_parts, times_of, troubles
-from app.ui.components import frames, report_blocks
-from app.ui.components.report_blocks import PartView
+from app.ui.components import report_blocks
+from app.ui.components.report_blocks import PartView, Renderer
 from app.ui.context import language, services, t
-from app.ui.formatting import plain, remaining, short_clock
+from app.ui.formatting import format_span, plain, remaining, short_clock
 from app.ui.state import page_state
-from app.ui.view_models import format_span, line
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -117,27 +117,22 @@ def draw_answers(job_id: str) -> None:
     job = services().jobs.snapshot(job_id)
     if reason := text_mode_reason(job.progress):
         st.warning(plain(notice_text(reason, language())))
-    _draw_whole(job.progress)
+    found = job.progress.keyframes or job.progress.found
+    renderer = Renderer(job_id, found)
+    _draw_whole(job.progress, renderer)
     if shown := build_views(job, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")
-        report_blocks.draw_parts(shown, report_blocks.marks_of(job.progress.keyframes))
-    if found := job.progress.keyframes or job.progress.found:
+        report_blocks.draw_parts(shown, renderer)
+    if found:
         st.markdown(f"##### {t('ui.keyframes' if job.progress.keyframes else 'ui.found')}")
-        frames.draw(found, job_id, key="found")
-
-
-def draw_kept(job: JobSnapshot) -> None:
-    """Draw the answers of a job that stopped before its end."""
-    if any(chunk.number > 0 for chunk in job.progress.results):
-        st.markdown(f"##### {t('ui.parts')}")
-        _draw_kept(job)
+        report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="found")
 
 
 @st.fragment
-def _draw_kept(job: JobSnapshot) -> None:
-    report_blocks.draw_parts(
-        build_views(job, report_blocks.opened_parts()), report_blocks.marks_of(job.progress.keyframes)
-    )
+def draw_kept_parts(job: JobSnapshot) -> None:
+    """Draw the parts of a job that stopped before its end."""
+    views = build_views(job, report_blocks.opened_parts())
+    report_blocks.draw_parts(views, Renderer(job.id, job.progress.keyframes))
 
 
 def text_mode_reason(analysis: AnalysisState) -> Notice | None:
@@ -150,7 +145,7 @@ def failures(analysis: AnalysisState) -> dict[str, Notice]:
     return {str(notice.values["first"]): notice for notice in analysis.notices if notice.key == "part_failed"}
 
 
-def _draw_whole(analysis: AnalysisState) -> None:
+def _draw_whole(analysis: AnalysisState, renderer: Renderer) -> None:
     """Draw the progress of the merging and the incoming summary."""
     merges = {number for number in analysis.answers if number < 0}
     if merges and 0 not in analysis.answers:
@@ -158,9 +153,8 @@ def _draw_whole(analysis: AnalysisState) -> None:
         st.caption(t("ui.joining", done=done, total=len(merges)))
     if 0 in analysis.answers:
         st.markdown(f"##### {t('report.summary')}")
-        report_blocks.draw_text(
-            _readable(analysis.answers[0]), analysis.keyframes, live=not _is_done(analysis, 0), key="answer-0"
-        )
+        text = report_blocks.prose(_readable(analysis.answers[0]), live=not _is_done(analysis, 0))
+        report_blocks.draw_values([text], renderer, key="answer-0")
 
 
 def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
@@ -177,7 +171,7 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
         note = format_span(part.start_seconds, part.end_seconds, end) if part and number in times else ""
         result = part.result if part else None
         if result and _is_done(job.progress, number):
-            views.append(_done_view(result, times, title, note, is_open=number in opened or len(numbers) == 1))
+            views.append(_done_view(job, result, title, note, is_open=number in opened or len(numbers) == 1))
         elif number in times and (failure := failed.get(clock(times[number]))) and not result:
             views.append(_failed_view(failure, number, title, note))
         else:
@@ -191,12 +185,11 @@ def _is_done(analysis: AnalysisState, number: int) -> bool:
     return kept is not None and analysis.answers.get(number, kept.answer) == kept.answer
 
 
-def _done_view(part: ChunkResult, times: dict[int, float], title: str, note: str, *, is_open: bool) -> PartView:
-    findings = [*part.overview, *part.findings]
+def _done_view(job: JobSnapshot, part: ChunkResult, title: str, note: str, *, is_open: bool) -> PartView:
     counted = t("ui.part_findings", n=len(part.findings))
-    lines = [line(finding, times) for finding in findings] if is_open else None
-    if lines is not None and part.troubles:
-        lines[0:0] = [{"text": "", "flags": troubles(part, language())}]
+    keyframes = job.progress.keyframes
+    said = content.answer(part, language(), times_of(keyframes)) if is_open else ()
+    findings = [*part.overview, *part.findings]
     return PartView(
         part.number,
         title,
@@ -204,7 +197,7 @@ def _done_view(part: ChunkResult, times: dict[int, float], title: str, note: str
         "done",
         t("ui.part_done"),
         brief=findings[0].text if findings else sentences(troubles(part, language()), language()),
-        lines=lines,
+        blocks=Renderer(job.id, keyframes).values(report_blocks.pieces(said)),
         can_open=bool(findings),
     )
 
@@ -218,8 +211,9 @@ def _failed_view(failure: Notice, number: int, title: str, note: str) -> PartVie
 def _pending_view(job: JobSnapshot, number: int, title: str, note: str) -> PartView:
     is_asked = not job.is_over and (number in job.progress.answers or number in job.progress.modes)
     text = _readable(job.progress.answers.get(number, "")) if is_asked else ""
-    state = "busy" if is_asked else "waiting"
-    return PartView(number, title, note, state, t(f"ui.part_{state}"), text=text)  # type: ignore[arg-type]
+    state: report_blocks.State = "busy" if is_asked else "waiting"
+    coming = [report_blocks.prose(text, live=True)] if text else []
+    return PartView(number, title, note, state, t(f"ui.part_{state}"), blocks=coming)
 
 
 def _readable(answer: str) -> str:

@@ -9,8 +9,9 @@ import streamlit as st
 
 from app.core import EngineError
 from app.i18n import notice_text
+from app.reports import content
 from app.reports.content import layout_parts, named
-from app.ui.components import frames, tables
+from app.ui.components import report_blocks
 from app.ui.context import language, services, t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.analyse import progress
@@ -106,7 +107,7 @@ def _draw_changes(job: JobSnapshot, changes: Changes) -> None:
     with st.container(border=True):
         st.markdown(f"**{t('ui.changed')}**")
         heads = [t(f"ui.changed_{column}") for column in ("setting", "then", "now")]
-        tables.draw_table(heads, change_rows(changes), key="changes")
+        report_blocks.draw_table(heads, change_rows(changes), key="changes")
         st.caption(t("ui.changed_why"))
         with st.container(horizontal=True):
             st.button(
@@ -155,12 +156,13 @@ def _draw_ways(job: JobSnapshot, *, can_resume: bool) -> None:
 
 def draw_kept(job: JobSnapshot) -> None:
     """Draw the answers so far and the frames that had been chosen."""
-    progress.draw_kept(job)
-    if job.progress.keyframes:
+    if any(chunk.number > 0 for chunk in job.progress.results):
+        st.markdown(f"##### {t('ui.parts')}")
+        progress.draw_kept_parts(job)
+    if keyframes := job.progress.keyframes:
         st.markdown(f"##### {t('ui.keyframes')}")
-        frames.draw(
-            job.progress.keyframes, job.id, key="kept", facts=job.progress.facts, with_facts=bool(job.progress.facts)
-        )
+        shown = report_blocks.pieces(content.frames(keyframes, job.progress.facts, language()))
+        report_blocks.draw(shown, report_blocks.Renderer(job.id, keyframes), key="kept")
 
 
 def _resume(job_id: str, accept_changes: bool) -> None:

@@ -12,7 +12,7 @@ from app.models import Proposal, check_entry
 from app.services import HardwareProfile, model_benchmarks, start_benchmark
 from app.store import Measured
 from app.ui import resources
-from app.ui.components import tables
+from app.ui.components import report_blocks
 from app.ui.context import language, services, t
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings
@@ -141,7 +141,7 @@ def _draw_measured(measured: Measured) -> None:
              exactly(one.alone_seconds, language(), digits=2), f"{one.tokens:.0f}"]
             for one in trial.frames
         ]  # fmt: skip
-        tables.draw_table(heads, rows, key="trial_frames_table", numbers=(2, 3))
+        report_blocks.draw_table(heads, rows, key="trial_frames_table", numbers=(2, 3))
         _draw_estimate(trial)
     st.caption(t("models.benchmark_noise"))
 

@@ -9,7 +9,7 @@ import streamlit as st
 from app import models
 from app.core import GIB, gib_text
 from app.services import CARD_SIZES_GIB, HardwareProfile
-from app.ui.components import charts, tables
+from app.ui.components import charts, report_blocks
 from app.ui.context import t
 from app.ui.formatting import plain
 
@@ -188,7 +188,9 @@ def _draw_terms(sum_: models.MemoryEstimate) -> None:
     heads = [t(f"models.column_{name}") for name in names]
     if sum_.plan.cards == 1:
         heads[1] = t("models.page.memory")
-    tables.draw_table(heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,))
+    report_blocks.draw_table(
+        heads, rows, key="sum_terms", numbers=tuple(range(1, len(names) - 1)), wide=(len(names) - 1,)
+    )
     st.caption(plain(t("models.per_token", kib=f"{sum_.cache_bytes_per_token / 1024:.4g}")))
     st.caption(plain(t("models.estimate")))
 
@@ -197,7 +199,8 @@ def draw_formats() -> None:
     """Draw the table, and a note on the quality that a format costs."""
     st.caption(t("models.page.formats_about"))
     heads = [t(f"models.column_{name}") for name in ("format", "bits", "seven", "capability", "full", "cpu", "about")]
-    tables.draw_table(heads, [_cells(one) for one in models.FORMATS], key="model_formats", numbers=(1, 2), wide=(6,))
+    rows = [_cells(one) for one in models.FORMATS]
+    report_blocks.draw_table(heads, rows, key="model_formats", numbers=(1, 2), wide=(6,))
     st.caption(t("models.quality"))
 
 

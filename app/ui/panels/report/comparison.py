@@ -9,17 +9,18 @@ import streamlit as st
 from app.core import Analysis, AppError, base_name
 from app.i18n.formatting import exactly
 from app.ui import comparison
-from app.ui.components import tables
+from app.ui.components.assets import component
+from app.ui.components.report_blocks import Value
 from app.ui.context import language, services, t
 from app.ui.formatting import error_words, local_time, plain
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar.engine import short_model_name
 from app.ui.state import CHOOSING, page_state
-from app.ui.view_models import Line
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
+_mount_sides = component("sides", "words")
 _PAGE = 24
 """Moments on a page. Chosen by hand; not tuned."""
 _NUM_SEARCHED = 60
@@ -181,10 +182,8 @@ def _draw_both(job_ids: tuple[str, str]) -> None:
     if analyses[0] is None or analyses[1] is None:
         st.rerun()
     both = (analyses[0], analyses[1])
-    names = _names(both)
-    nothing = t("ui.compare_nothing")
-    heads = _heads(both)
-    tables.draw_side_by_side(names, comparison.whole_rows(both), key="compare-whole", nothing=nothing, heads=heads)
+    shared = {"names": _names(both), "nothing": t("ui.compare_nothing")}
+    _mount_sides(key="compare-whole", data={**shared, "rows": comparison.whole_rows(both), "heads": _heads(both)})
     st.markdown(f"##### {t('report.frames')}")
     moments = comparison.moments(both)
     if st.toggle(t("ui.compare_only_different"), key="compare_only"):
@@ -192,7 +191,7 @@ def _draw_both(job_ids: tuple[str, str]) -> None:
     pages = max(1, -(-len(moments) // _PAGE))
     first = _PAGE * (st.pagination(pages, key=f"compare_page_{pages}") - 1) if pages > 1 else 0
     rows = comparison.frame_rows(moments[first : first + _PAGE], both, job_ids)
-    tables.draw_side_by_side(names, rows, key="compare-frames", nothing=nothing)
+    _mount_sides(key="compare-frames", data={**shared, "rows": rows, "heads": []})
 
 
 def _names(both: comparison.Both) -> tuple[str, str]:
@@ -200,7 +199,7 @@ def _names(both: comparison.Both) -> tuple[str, str]:
     return f"A · {model_name(both[0])}", f"B · {model_name(both[1])}"
 
 
-def _heads(both: comparison.Both) -> list[list[Line]]:
+def _heads(both: comparison.Both) -> list[list[Value]]:
     """Return the facts about each side, marked where they differ."""
     facts = [_facts(analysis) for analysis in both]
     return [

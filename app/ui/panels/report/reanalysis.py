@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.analysis import parse_range
-from app.core import MOST_FRAMES, Analysis, AnalysisRequest, AppError, InputError, Selection
+from app.core import MOST_FRAMES, Analysis, AnalysisRequest, AppError, InputError, Selection, clock
 from app.reports.content import named
-from app.ui.components import frames, player
+from app.ui.components import player, report_blocks
+from app.ui.components.assets import component
 from app.ui.context import language, services, t
 from app.ui.formatting import plain
 from app.ui.panels.analyse import frame_options
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _DEFAULT_FRAMES = 16
 """Frames offered at first. Chosen by hand; not tuned."""
 _NUMBER_WIDTH = 112
+_mount_cards = component("frames")
 
 
 def draw_follow_up(job: JobSnapshot) -> None:
@@ -203,7 +205,24 @@ def draw_cards(job: JobSnapshot, edits: Edits) -> None:
     """Draw the frames as cards, each with a button."""
     st.markdown(f"##### {t('ui.edit_frames')}")
     st.caption(t("ui.edits_how"))
-    frames.draw_editing(job.progress.keyframes, edits, job.id, key="editing")
+    removed = edits.removed
+    renderer = report_blocks.Renderer(job.id, job.progress.keyframes)
+    cards = [_card(renderer.picture(frame), frame.time_seconds in removed) for frame in job.progress.keyframes]
+    cards += [_card(_added(seconds), False) for seconds in edits.added]
+    _mount_cards(key="editing", data={"frames": sorted(cards, key=lambda card: float(str(card["seconds"])))})
+
+
+def _card(picture: dict[str, object], is_removed: bool) -> dict[str, object]:
+    kind = "add" if is_removed else "remove"
+    words = t("ui.frame_restore" if is_removed else "ui.frame_remove")
+    return picture | {"removed": is_removed, "change": {"kind": kind, "words": words}}
+
+
+def _added(seconds: float) -> dict[str, object]:
+    """Return a picture that only the browser has."""
+    time = clock(seconds)
+    about = {"title": t("ui.frame_added"), "time": time, "why": "", "alt": t("ui.go_to", time=time)}
+    return {"src": "", "srcset": "", "seconds": seconds, **about}
 
 
 def _begin(analysis: Analysis) -> None:

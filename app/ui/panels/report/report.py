@@ -1,49 +1,68 @@
-"""A finished report: its headline with the actions for it, its notices, and its contents in tabs."""
+"""A finished report: its headline with the actions for it, its notices, and its blocks in tabs.
+
+A report may hold ten thousand findings: the browser gets one page of them, and turning it redraws only the open tab.
+A file is written only when its button in the export menu is pressed: a report with its pictures is not small.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from app.core import Analysis, Notice, Transcript, clock
-from app.i18n import notice_text
-from app.reports.content import ai_label, headline, unusable
-from app.ui.components import frames, report_blocks
+from app import video
+from app.core import UNKNOWN_PATH, Analysis, AppError, Notice, safe_stem
+from app.i18n import labelled
+from app.reports import FORMATS, Use, all_files, content, files_of
+from app.reports.content import Block, Heading, Paragraph, words
+from app.reports.files import frame_entries, zipped
+from app.reports.graphics import contact_sheet as sheets
+from app.ui.components import report_blocks
+from app.ui.components.report_blocks import Action, Piece, Renderer
 from app.ui.context import language, services, t
-from app.ui.formatting import plain
+from app.ui.formatting import local_time, plain
 from app.ui.panels.analyse import progress, request_form
-from app.ui.panels.report import comparison, export, findings, provenance, reanalysis
+from app.ui.panels.report import comparison, reanalysis
 from app.ui.panels.sidebar.engine import short_model_name
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
-_CUES_A_PAGE = 100
-"""Cues on a page. Chosen by hand; not tuned."""
+PAGE = 40
+"""Findings, frames or passages on a page: a few screens, drawn at once. Chosen by hand; not tuned."""
+_SEARCH_ABOVE = 24
+"""The search appears above this number of them. Chosen by hand; not tuned."""
+_TABS = {"report": ("findings", "frames", "shots"), "transcript": ("transcript",), "details": ("how",)}
+"""The sections of each tab in the order of the report. Its head is above the tabs, its timeline below the player."""
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}
 _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
 _END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
+_ZIP = "application/zip"
+_log = logging.getLogger(__name__)
 
 
 def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     """Draw the headline, the model, the actions and the notices."""
-    problem = unusable(analysis, language())
-    if problem:
-        _draw_unusable(job, problem)
-    elif analysis.chunks:
-        st.markdown(f"### {plain(headline(analysis, language()))}")
+    shown = content.sections(replace(analysis, notices=_other_notices(job, analysis)), language())
+    broken = [words(block.line) for block in shown["broken"]() if isinstance(block, Paragraph)]
+    for problem in broken:
+        _draw_broken(job, problem)
+    if analysis.chunks and not broken:
+        st.markdown(f"### {plain(content.headline(analysis, language()))}")
     state = t("ui.state_done") if job.state in ("done", "measuring") else ""
     model = t("ui.by_model", model=short_model_name(analysis.answered_by)) if analysis.answered_by else ""
     mode = t(f"report.mode_{analysis.mode}")
-    about = plain(" · ".join(filter(None, (state, model, mode))))
     if not job.is_without_model:  # stopped_job shows it, with the ways to a model
-        st.caption(about, help=plain(ai_label(analysis, language())) or None)
+        st.caption(plain(" · ".join(filter(None, (state, model, mode)))))
     with st.container(horizontal=True, gap="small", key="report_actions"):
-        export.draw(analysis, is_first=not problem and (job.is_imported or not job.is_without_model))
+        _draw_export(analysis, is_first=not broken and (job.is_imported or not job.is_without_model))
         if not job.is_imported:
             reanalysis.draw_follow_up(job)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
@@ -51,10 +70,10 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
         if can_edit and page_state().edits_of(job.id) is None:
             reanalysis.draw_entry(analysis)
         comparison.draw_entry()
-    draw_notices(_other_notices(job, analysis))
+    _draw_notices(shown["head"]())
 
 
-def _draw_unusable(job: JobSnapshot, problem: str) -> None:
+def _draw_broken(job: JobSnapshot, problem: str) -> None:
     """Show why the answer is unusable, and what may help."""
     with st.container(border=True, gap="small", key="unusable"):
         st.markdown(f":red[:material/error:] **{plain(problem)}**")
@@ -78,107 +97,105 @@ def _draw_unusable(job: JobSnapshot, problem: str) -> None:
             )
 
 
-def _other_notices(job: JobSnapshot, analysis: Analysis) -> list[Notice]:
+def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:
     """List the notices that aren't shown elsewhere, as measuring progress and the job's error are."""
     hidden = {"facts_pending"} if job.state == "measuring" else set()
-    return [
+    return tuple(
         notice
         for notice in analysis.notices
         if notice.key not in hidden
         and not (job.error and notice.level == "error")
         and not (job.is_without_model and notice.key == "no_model")
-    ]
+    )
 
 
 @st.fragment
 def draw_tabs(job_id: str) -> None:
-    """Draw summary, frames, transcript, facts and provenance in tabs; only the open tab is drawn."""
+    """Draw the report, the transcript and the provenance in tabs; only the open tab is drawn."""
     job = services().jobs.snapshot(job_id)
     analysis = job.analysis
     if analysis is None or not job.is_readable:
         st.rerun()  # it was restarted elsewhere
-    named = {t(f"ui.tab_{name}"): _TABS[name] for name in _names(analysis)}
-    for tab, draw in zip(st.tabs(list(named), key="report_tab", on_change="rerun"), named.values(), strict=True):
+    names = [name for name in _TABS if name != "transcript" or analysis.transcript]
+    tabs = st.tabs([t(f"ui.tab_{name}") for name in names], key="report_tab", on_change="rerun")
+    for tab, name in zip(tabs, names, strict=True):
         if tab.open:
+            every = progress.POLL_SECONDS if job.state == "measuring" and name == "report" else None
             with tab:
-                draw(job, analysis)
+                st.fragment(_draw_tab, run_every=every)(job_id, name)
 
 
-def _names(analysis: Analysis) -> list[str]:
-    """List the tabs that have contents; without a model the report is what was measured."""
-    if not analysis.chunks:
-        return ["facts", "frames", *(["transcript"] if analysis.transcript else []), "details"]
-    return [name for name in _TABS if name != "transcript" or analysis.transcript]
-
-
-def _draw_summary(job: JobSnapshot, analysis: Analysis) -> None:
-    findings.draw_summary(analysis)
-    if analysis.chunks:
-        findings.draw(job.id)
-
-
-def _draw_frames(job: JobSnapshot, analysis: Analysis) -> None:
-    frames.draw(analysis.keyframes, job.id, key="gallery")
-
-
-def _draw_transcript(job: JobSnapshot, analysis: Analysis) -> None:
-    if analysis.transcript:
-        draw_transcript(analysis.transcript)
-
-
-def _draw_facts(job: JobSnapshot, _: Analysis) -> None:
-    st.caption(t("ui.facts_are_measured"))
-    every = progress.POLL_SECONDS if job.state == "measuring" else None
-    st.fragment(_draw_measured, run_every=every)(job.id)
-
-
-def _draw_measured(job_id: str) -> None:
-    """Draw the facts so far."""
+def _draw_tab(job_id: str, name: str) -> None:
+    """Draw the statements on the whole video, and a page of the other blocks with a search."""
     analysis = services().jobs.snapshot(job_id).analysis
-    if analysis:
-        frames.draw(analysis.keyframes, job_id, key="facts", layout="list", facts=analysis.facts, with_facts=True)
+    if analysis is None:
+        st.rerun()
+    shown = content.sections(replace(analysis, created=local_time(analysis.created)), language(), is_shared=False)
+    pieces = list(report_blocks.pieces(chain.from_iterable(shown[section]() for section in _TABS[name])))
+    renderer = Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
+    if name == "report" and analysis.chunks:
+        report_blocks.draw(report_blocks.pieces(shown["whole"]()), renderer, key="whole")
+    found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
+    first = _draw_pages(name, len(found))
+    retry = partial(_retry, job_id)
+    report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
 
 
-def _draw_provenance(job: JobSnapshot, analysis: Analysis) -> None:
-    provenance.draw(analysis)
+def _actions(analysis: Analysis, pieces: Iterable[Piece]) -> dict[str, Action]:
+    """Return a button for each part that asks it again, at its heading or at the first heading below which it is."""
+    if analysis.video.path == UNKNOWN_PATH:
+        return {}
+    anchors = {one.anchor for piece in pieces for one in (*piece.headings, *piece.blocks) if isinstance(one, Heading)}
+    parts = content.parts_of(analysis)
+    actions = {}
+    for part in parts:
+        places = (f"part-{part.place}", *(["findings"] if len(parts) == 1 else []), f"frame-{part.number}")
+        said = t("ui.part_retry" if part.result else "ui.part_ask")
+        title = t("ui.answer_part", n=part.place) if len(parts) > 1 else t("ui.part_only")
+        anchor = next((place for place in places if place in anchors), "")
+        actions[anchor] = Action(said, labelled(said, title, language()), part.number)
+    return actions
 
 
-_TABS = {
-    "summary": _draw_summary,
-    "frames": _draw_frames,
-    "transcript": _draw_transcript,
-    "facts": _draw_facts,
-    "details": _draw_provenance,
-}
+def _retry(job_id: str, number: int) -> None:
+    with page_state().catching_errors():
+        services().jobs.retry(job_id, number)
+    st.rerun()  # the tab is a fragment, but the whole page shows that a part is asked again
 
 
-@st.fragment
-def draw_transcript(transcript: Transcript) -> None:
-    """Draw the source and the matching cues; a click on a time goes there."""
-    source = t(f"ui.transcript_{transcript.source}", label=transcript.label)
-    st.caption(plain(f"{source} · {t('ui.transcript_cues', n=len(transcript.cues))}"))
-    problem = st.text_input(t("ui.transcript_search"), key="said_search", icon=":material/search:", width=320)
-    wanted = problem.strip().casefold()
-    found = [cue for cue in transcript.cues if wanted in cue.text.casefold()]
+def _draw_search(name: str, pieces: Sequence[Piece]) -> list[Piece]:
+    """Draw the search and, where something could not be verified, its filter; return the matching pieces."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        label, icon = t("ui.report_search"), ":material/search:"
+        text = st.text_input(label, key=f"search_{name}", icon=icon, max_chars=200, width=320).strip().casefold()
+        doubtful = [piece for piece in pieces if piece.is_doubtful]
+        only = bool(doubtful) and st.toggle(t("ui.findings_doubtful"), key=f"doubtful_{name}")
+    return [piece for piece in (doubtful if only else pieces) if not text or text in piece.text]
+
+
+def _draw_pages(name: str, found: int) -> int:
+    """Draw the page buttons where there are several pages, and return the place of the first piece of the page."""
     if not found:
         st.caption(t("ui.findings_none"))
-        return
-    pages = -(-len(found) // _CUES_A_PAGE)
-    first = _CUES_A_PAGE * (st.pagination(pages, key=f"said_page_{pages}") - 1) if pages > 1 else 0
-    shown = found[first : first + _CUES_A_PAGE]
-    chips = [[{"label": clock(cue.start_seconds), "seconds": cue.start_seconds}] for cue in shown]
-    cards = [report_blocks.card([{"text": cue.text}], lead=chip) for cue, chip in zip(shown, chips, strict=True)]
-    report_blocks.draw_rows(cards, {}, key="said")
+    if found <= PAGE:
+        return 0
+    pages = -(-found // PAGE)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        first = PAGE * (st.pagination(pages, key=f"page_{name}_{pages}") - 1)
+        st.caption(t("ui.report_shown", first=first + 1, last=min(found, first + PAGE), total=found))
+    return first
 
 
-def draw_notices(notices: Sequence[Notice]) -> None:
-    """Draw the notices, errors first; a popover shows the full text where it is longer than the line."""
+def _draw_notices(blocks: Iterable[Block]) -> None:
+    """Draw the notices and the label; a popover shows the full text of a notice that is longer than its line."""
     with st.container(gap="xsmall", key="notices"):
-        for place, notice in enumerate(sorted(notices, key=lambda one: list(_MARKS).index(one.level))):
-            text = notice_text(notice, language())
-            line = brief(text)
+        for place, block in enumerate(blocks):
+            if not isinstance(block, Paragraph) or block.tone == "plain":
+                continue  # names the video, as the head of the page does
+            text = words(block.line)
+            line = brief(text) if block.tone in _MARKS else text
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-                st.caption(f"{_MARKS[notice.level]} {plain(line)}", width="content")
+                st.caption(f"{_MARKS.get(block.tone, '')} {plain(line)}".strip(), width="content")
                 if line != text:
                     with st.popover(t("ui.what_helps"), type="tertiary", key=f"notice-{place}"):
                         st.markdown(plain(text))
@@ -189,3 +206,78 @@ def brief(text: str) -> str:
     text = _SIGNS.sub("", text)
     end = _END.search(text)
     return text if end is None else text[: end.start()]
+
+
+def _draw_export(analysis: Analysis, *, is_first: bool) -> None:
+    """Draw the button that opens the menu of formats; `is_first` where it is the most important action of the page."""
+    stem = safe_stem(analysis.video.name)
+    save = partial(_button, stem)
+    with st.popover(t("ui.save"), type="primary" if is_first else "secondary", icon=":material/download:"):
+        for use in get_args(Use):
+            _draw_use(f"save_{use}")
+            with st.container(horizontal=True, gap="small"):
+                for name, form in FORMATS.items():
+                    if form.use == use and form.fits(analysis):
+                        _draw_format(save, name, analysis, stem)
+        _draw_use("save_pictures")
+        with st.container(horizontal=True, gap="small"):
+            if analysis.keyframes:
+                about = _size_of_frames(analysis)
+                save("frames", ".frames.zip", _ZIP, partial(frames_as_zip, analysis), about)
+                about = t("ui.download_sheet_help")
+                save("sheet", ".contact-sheet.jpg", "image/jpeg", partial(contact_sheet, analysis), about)
+            everything = partial(_zip_all, analysis, stem)
+            save("everything", ".zip", _ZIP, everything, t("ui.download_everything_help"))
+
+
+def _draw_use(name: str) -> None:
+    st.caption(t(f"ui.{name}"))
+
+
+def _draw_format(save: Callable[..., None], name: str, analysis: Analysis, stem: str) -> None:
+    form = FORMATS[name]
+    about = t(f"ui.download_{name}_help")
+    if form.beside(analysis):
+        save(name, f"{form.suffix}.zip", _ZIP, partial(_zip_with_pictures, name, analysis, stem), about)
+    else:
+        save(name, form.suffix, form.mime, partial(form.write, analysis, analysis.request.language), about)
+
+
+def _zip_with_pictures(name: str, analysis: Analysis, stem: str) -> bytes:
+    return zipped(files_of(name, analysis, analysis.request.language, stem + FORMATS[name].suffix))
+
+
+def _zip_all(analysis: Analysis, stem: str) -> bytes:
+    return zipped(all_files(analysis, analysis.request.language, stem))
+
+
+def _size_of_frames(analysis: Analysis) -> str:
+    kept_side = max(max(frame.width, frame.height) for frame in analysis.keyframes)
+    key = "ui.download_frames_help" if analysis.video.path.is_file() else "ui.download_frames_small"
+    return t(key, side=kept_side)
+
+
+def _button(stem: str, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str) -> None:
+    st.download_button(
+        t(f"ui.download_{name}"),
+        data=data,
+        file_name=stem + suffix,
+        mime=mime,
+        help=about,
+        on_click="ignore",
+        key=f"download-{name}",
+    )
+
+
+def frames_as_zip(analysis: Analysis) -> bytes:
+    """JPEGs and times.csv; the pictures as they were kept where the video can no longer give them."""
+    try:
+        return zipped(frame_entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
+    except AppError as error:
+        _log.warning("frames as they were kept, since the video cannot be read: %s", error)
+        return zipped(frame_entries(analysis.keyframes))
+
+
+def contact_sheet(analysis: Analysis) -> bytes:
+    """One JPEG with all keyframes as they were kept, headed in the language of the report."""
+    return sheets.write(analysis, analysis.request.language)

@@ -19,10 +19,17 @@ from app.core.domain import (
 )
 from app.i18n import t
 from app.jobs.snapshot import JobSnapshot
+from app.ui.components.report_blocks import PartView
 from app.ui.panels.analyse.progress import build_views, failures
 from tests.ui import rich
 
 NONE: frozenset[int] = frozenset()
+
+
+def incoming(part: PartView) -> object:
+    """The text of an answer that is still coming."""
+    (block,) = part.blocks
+    return block["text"]
 
 
 def running(parts: int = 4) -> JobSnapshot:
@@ -46,16 +53,17 @@ def test_parts_stand_in_time_order_whichever_is_answered_first() -> None:
     shown = build_views(job, NONE)
     assert [part.state for part in shown] == ["busy", "waiting", "done", "waiting"]
     assert [part.note.split(" · ")[0] for part in shown][:2] == ["00:00.0–00:10.0", "00:10.0–00:20.0"]
-    assert shown[0].text == "so far"
+    assert incoming(shown[0]) == "so far"
     assert "3 findings" in shown[2].note
 
 
 def test_a_part_that_is_done_is_a_line_until_it_is_unfolded() -> None:
     job = answered(running(), 0)
     (folded, *_), (opened, *_) = build_views(job, NONE), build_views(job, frozenset({1}))
-    assert (folded.lines, folded.text) == (None, "")
+    assert not folded.blocks
     assert folded.brief == "In part 1 somebody crosses the yard."
-    assert opened.lines and len(opened.lines) == 4
+    assert [block["kind"] for block in opened.blocks] == ["paragraph", "rows"]
+    assert len(opened.blocks[1]["rows"]) == 3
 
 
 def test_many_parts_with_long_answers_stay_a_small_message() -> None:
@@ -65,7 +73,7 @@ def test_many_parts_with_long_answers_stay_a_small_message() -> None:
     job = answering(job, 60, "word " * 10_000)
     shown = build_views(job, NONE)
     assert sum(len(str(vars(part))) for part in shown) < 64 * 500 + 5_000
-    assert shown[60].text.startswith("… ")
+    assert incoming(shown[60]).startswith("… ")
 
 
 def test_retried_chunk_is_pending_until_answered() -> None:
@@ -96,4 +104,4 @@ def test_before_the_plan_is_there_the_opening_is_shown() -> None:
     job = JobSnapshot("job", "a.mp4", "2026-01-01", AnalysisRequest(Path("a.mp4")), state="running")
     assert build_views(job, NONE) == []
     shown = build_views(job.apply(AnswerDelta(1, "first words")), NONE)
-    assert [(part.state, part.text) for part in shown] == [("busy", "first words")]
+    assert [(part.state, incoming(part)) for part in shown] == [("busy", "first words")]

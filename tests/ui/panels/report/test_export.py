@@ -9,7 +9,7 @@ from zipfile import ZipFile
 from PIL import Image
 
 from app.core.domain import KeyframesChosen, Probed
-from app.ui.panels.report.export import contact_sheet, frames_as_zip
+from app.ui.panels.report.report import contact_sheet, frames_as_zip
 from app.video import ExtractOptions, extract
 from tests.media import moving, write_video
 from tests.reports.test_reports import analysis

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,7 +12,7 @@ from app.i18n import LANGUAGES, t
 from app.services.container import Services
 from app.ui.state import PageState
 from tests.ui.fake_services import ended
-from tests.ui.views.test_analyse import started, texts
+from tests.ui.views.test_analyse import parts_shown, started, texts
 
 
 def chosen_video(page: AppTest) -> None:
@@ -198,4 +200,4 @@ def test_how_the_frames_were_chosen_is_in_the_report(page: AppTest, services: Se
     ended(services, page.query_params["job"])
     page.session_state["report_tab"] = t("ui.tab_details", "en")
     page.run()
-    assert "Where shots begin · from 00:00.5" in texts(page)
+    assert "Where shots begin · from 00:00.5" in json.dumps(parts_shown(page), ensure_ascii=False)

@@ -1,0 +1,134 @@
+// The blocks of a report, one function per kind. A click on a picture or a time moves the player.
+
+const RENDERERS = {
+  // Its button asks a part again and notifies the page.
+  heading({ level, line, action }, { marks, notify }) {
+    const head = element("div", { className: "head" }, element(`h${level + 2}`, {}, ...spansOf(line, marks)));
+    if (action) {
+      const again = element("button", { type: "button", className: "again", textContent: action.words });
+      again.setAttribute("aria-label", action.label);
+      again.addEventListener("click", () => {
+        again.disabled = true;
+        notify("retry", action.number);
+      });
+      head.append(again);
+    }
+    return head;
+  },
+
+  paragraph({ tone, line, pictures }, { marks }) {
+    if (tone !== "plain") return element("p", { className: tone }, ...spansOf(line, {}));
+    const strip = pictures.length ? [element("div", { className: "strip" }, ...pictures.map(pictureOf))] : [];
+    return element("div", { className: "paragraph" }, element("p", {}, ...spansOf(line, marks)), ...strip);
+  },
+
+  // Items of a list, or rows of a table of findings: pictures, times, text and labelled fields.
+  rows({ rows }, { marks }) {
+    const made = rows.map(({ pictures, lead, line, fields }) => {
+      const row = element("div", { className: "row" });
+      const body = element("div", { className: "said" });
+      if (pictures.length) row.append(element("div", { className: "pictures" }, ...pictures.map(pictureOf)));
+      if (lead.length) (pictures.length ? body : row).append(element("div", { className: "lead" }, ...spansOf(lead, marks)));
+      body.append(element("p", {}, ...spansOf(line, marks), ...fieldsOf(fields)));
+      row.append(body);
+      row.classList.toggle("plain", !pictures.length);
+      row.classList.toggle("loose", !pictures.length && !lead.length);
+      row.setAttribute("role", "listitem");
+      return row;
+    });
+    return list("rows", made);
+  },
+
+  table({ heads, rows, numbers, wide }, { marks }) {
+    const kinds = new Map([...numbers.map((place) => [place, "number"]), ...wide.map((place) => [place, "wide"])]);
+    const cells = (tag, lines) =>
+      lines.map((line, place) => element(tag, { className: kinds.get(place) ?? "" }, ...spansOf(line, marks)));
+    const body = rows.map((row) =>
+      element("tr", {}, ...(heads.length ? cells("td", row) : [...cells("th", row.slice(0, 1)), ...cells("td", row.slice(1))])),
+    );
+    const head = heads.length ? [element("thead", {}, element("tr", {}, ...cells("th", heads)))] : [];
+    const box = element("div", { className: "table" }, element("table", {}, ...head, element("tbody", {}, ...body)));
+    box.tabIndex = 0; // a scrollable table can be reached with the keys
+    return box;
+  },
+
+  // Each picture with the blocks about it.
+  frames({ rows }, context) {
+    const made = rows.map(({ picture, blocks }) => {
+      const lines = element("div", { className: "said" }, ...blocksOf(blocks, context));
+      const frame = element("div", { className: "frame" }, ...(picture ? [pictureOf(picture)] : []), lines);
+      frame.setAttribute("role", "listitem");
+      return frame;
+    });
+    return list("frames", made);
+  },
+
+  gallery({ pictures }) {
+    const made = pictures.map((picture) => {
+      const { title, time, seconds, why } = picture;
+      const about = element("div", { className: "about" }, ...(title ? [element("b", { textContent: title })] : []));
+      about.append(timeChip(time, seconds), element("span", { textContent: why }));
+      const one = element("div", { className: "one" }, pictureOf(picture), about);
+      one.setAttribute("role", "listitem");
+      return one;
+    });
+    return list("gallery", made);
+  },
+
+  verbatim({ summary, text, copy }) {
+    const button = element("button", { type: "button", className: "again", textContent: copy });
+    button.addEventListener("click", () => navigator.clipboard?.writeText(text));
+    return element(
+      "details",
+      {},
+      element("summary", { textContent: summary }),
+      button,
+      element("pre", { textContent: text, tabIndex: 0 }),
+    );
+  },
+
+  // An answer that is still coming: paragraphs and lists with buttons at the frames they name.
+  prose({ text, live }, { marks }) {
+    const box = element("div", { className: "prose" }, ...paragraphsOf(text, marks));
+    box.classList.toggle("live", live);
+    return box;
+  },
+};
+
+function list(name, items) {
+  const box = element("div", { className: name }, ...items);
+  box.setAttribute("role", "list");
+  return box;
+}
+
+function blocksOf(blocks, context) {
+  return blocks.map((block) => RENDERERS[block.kind](block, context));
+}
+
+function paragraphsOf(text, marks) {
+  const made = [];
+  for (const line of text.split("\n")) {
+    const bullet = line.match(/^\s*(?:[-*•])\s+(.*)$/);
+    const numbered = line.match(/^\s*(\d{1,4})[.)]\s+(.*)$/);
+    const heading = line.match(/^\s*#{1,6}\s+(.*)$/);
+    const based = line.match(/^(\d{1,4}(?:, \d{1,4})*): (.*)$/); // the format of a partial answer: "3, 4: a car turns"
+    const frames = based ? based[1].split(", ").filter((number) => number in marks) : [];
+    const last = made.at(-1);
+    if (bullet || numbered) {
+      const tag = bullet ? "UL" : "OL";
+      const items = last?.tagName === tag ? last : element(tag.toLowerCase());
+      const item = element("li", {}, ...inline(bullet ? bullet[1] : numbered[2], marks));
+      if (numbered) item.value = Number(numbered[1]);
+      items.append(item);
+      if (items !== last) made.push(items);
+    } else if (frames.length) {
+      const chips = frames.slice(0, 6).map((number) => timeChip(clock(marks[number], 3), marks[number]));
+      made.push(element("p", {}, ...inline(based[2], marks), " ", ...chips));
+    } else if (heading) {
+      made.push(element("h4", {}, ...inline(heading[1], marks)));
+    } else if (line.trim()) {
+      made.push(element("p", {}, ...inline(line.trim(), marks)));
+    }
+  }
+  return made;
+}

@@ -1,0 +1,11 @@
+// Blocks of a report, drawn again only where the page sends others: that would take the focus from a button.
+
+const shown = new WeakMap();
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const now = JSON.stringify(data);
+  if (shown.get(parentElement) === now) return;
+  shown.set(parentElement, now);
+  const made = blocksOf(data.blocks, { marks: data.marks, notify: setTriggerValue });
+  parentElement.querySelector(".blocks").replaceChildren(...made);
+}

@@ -12,10 +12,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from app.core import AnalysisRequest, AnalysisState
-from app.jobs import JobSnapshot, result_to_text, to_row
+from app.core.codec import to_json
+from app.jobs import JobSnapshot, to_row
 from app.services import SAMPLE
 from app.store import Store
-from app.ui.panels.report.findings import PAGE
+from app.ui.panels.report.report import PAGE
 from benchmarks.page import serving
 from benchmarks.row import Row
 from tests.ui import rich
@@ -51,7 +52,7 @@ def _store(data: Path, name: str) -> None:
     store.save(to_row(job, "no one"))
     store.save_frames(name, ((frame.number, frame.jpeg) for frame in analysis.keyframes))
     for result in analysis.requests:
-        store.save_result(name, result.number, result_to_text(result))
+        store.save_result(name, result.number, to_json(result))
     store.close()
 
 
@@ -93,7 +94,7 @@ def _turned(page: Page, number: int) -> float:
 
 
 def _found(page: Page, number: int) -> float:
-    field = page.get_by_label("Search the findings")
+    field = page.get_by_label("Search", exact=True)
     field.fill(f"number 49.{number}.")
     started = time.perf_counter()
     field.press("Enter")

@@ -179,7 +179,7 @@ def _listed(
 
 def statement(finding: Finding, language: Language, times: Mapping[int, float] | None = None) -> Line:
     """Return a finding with what could not be verified of it, and with the times of its frames if they are given."""
-    where = labels.format_times(finding.frames, times or {})
+    where = labels.format_times(finding.frames, times) if times else ()
     within = (Span(" ("), *where, Span(")")) if where else ()
     doubts = ", ".join(labels.issues(finding, language))
     doubt = (Span(" "), Span(t("report.unverified", language, issues=doubts), "doubt")) if doubts else ()

@@ -44,6 +44,7 @@ _TABS = {"report": ("findings", "frames", "shots"), "transcript": ("transcript",
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}
 _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
 _END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
+_PIECES_KEY = "report_pieces"
 _ZIP = "application/zip"
 _log = logging.getLogger(__name__)
 
@@ -130,15 +131,28 @@ def _draw_tab(job_id: str, name: str) -> None:
     analysis = services().jobs.snapshot(job_id).analysis
     if analysis is None:
         st.rerun()
-    shown = content.sections(replace(analysis, created=local_time(analysis.created)), language(), is_shared=False)
-    pieces = list(report_blocks.pieces(chain.from_iterable(shown[section]() for section in _TABS[name])))
+    pieces = _pieces(analysis, name)
     renderer = Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
     if name == "report" and analysis.chunks:
-        report_blocks.draw(report_blocks.pieces(shown["whole"]()), renderer, key="whole")
+        whole = report_blocks.pieces(content.sections(analysis, language())["whole"]())
+        report_blocks.draw(whole, renderer, key="whole")
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
     first = _draw_pages(name, len(found))
     retry = partial(_retry, job_id)
     report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
+
+
+def _pieces(analysis: Analysis, name: str) -> list[Piece]:
+    """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again."""
+    asked = (name, language())
+    kept = st.session_state.get(_PIECES_KEY)
+    if kept is None or kept[0] is not analysis or kept[1] != asked:
+        local = replace(analysis, created=local_time(analysis.created))
+        shown = content.sections(local, language(), is_shared=False)
+        blocks = chain.from_iterable(shown[section]() for section in _TABS[name])
+        kept = st.session_state[_PIECES_KEY] = (analysis, asked, list(report_blocks.pieces(blocks)))
+    pieces: list[Piece] = kept[2]
+    return pieces
 
 
 def _actions(analysis: Analysis, pieces: Iterable[Piece]) -> dict[str, Action]:

@@ -15,21 +15,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import cv2
 import numpy as np
 
-from app.core.codec import to_builtins
+from app.core.codec import from_json, to_json
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
 from app.core.errors import AppError
 from app.i18n import LANGUAGES, error_text, notice_text
 from app.video import ExtractOptions, limits
+from app.video.keyframes.strategies import WorkerRequest
 from app.video.readers import damage
 from app.video.worker import events_of
 
@@ -89,8 +90,8 @@ class Worker:
         try:
             assert process.stdin is not None and process.stdout is not None
             options = ExtractOptions(job.frames, job.selection, read_text=False)
-            request = {"task": "extract", "path": str(job.path), "options": to_builtins(options)}
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+            request = WorkerRequest("extract", job.path, options)
+            process.stdin.write(to_json(request).encode() + b"\n")
             process.stdin.flush()
             answer = process.stdout.readline()
         except BrokenPipeError:
@@ -175,14 +176,9 @@ def _image(frame: Keyframe) -> np.ndarray[Any, np.dtype[Any]]:
     return np.asarray(cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR))
 
 
-def _stale(path: str, frames: Sequence[Keyframe]) -> Iterator[str]:
+def _stale(path: Path, frames: Sequence[Keyframe]) -> Iterator[str]:
     """Whether the pictures that are fetched by the times of the keyframes are other pictures."""
-    request = {
-        "task": "pictures",
-        "path": path,
-        "times_seconds": [frame.time_seconds for frame in frames],
-        "seeks": True,
-    }
+    request = WorkerRequest("pictures", path, times_seconds=tuple(frame.time_seconds for frame in frames))
     found = [event.keyframe for event in events_of(request) if isinstance(event, KeyframeFound)]
     for frame, full in zip(frames, found, strict=True):
         shown, again = _image(frame), _image(full)
@@ -192,14 +188,14 @@ def _stale(path: str, frames: Sequence[Keyframe]) -> Iterator[str]:
             yield f"at {frame.time_seconds:.3f} s another picture, {apart:.0f} levels apart"
 
 
-def _done(request: Mapping[str, Any]) -> Outcome:
+def _done(request: WorkerRequest) -> Outcome:
     began = time.monotonic()
     error, faults, chosen = None, [], None
     try:
         events = list(events_of(request))
         chosen = next(event for event in events if isinstance(event, KeyframesChosen))
         faults += _faults(next(event for event in events if isinstance(event, Probed)), chosen)
-        faults += _stale(request["path"], chosen.keyframes)
+        faults += _stale(request.path, chosen.keyframes)
     except AppError as raised:
         error = raised.key
         if chosen and error != _TIMES_IN_DISORDER:
@@ -230,7 +226,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), 1)  # what a library prints is not an answer
     limits.limit_memory(limits.MEMORY_BYTES)
     for line in sys.stdin:
-        answers.write(json.dumps(asdict(_done(cast(dict[str, Any], json.loads(line))))).encode() + b"\n")
+        answers.write(json.dumps(asdict(_done(from_json(line, WorkerRequest)))).encode() + b"\n")
         answers.flush()
 
 

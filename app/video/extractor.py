@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import cast
 
 from app import core
-from app.core.codec import to_builtins
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.strategies import Fetched, Known, in_shots, wishes_of, with_damaged
+from app.video.keyframes.strategies import Fetched, Known, WorkerRequest, in_shots, wishes_of, with_damaged
 from app.video.subtitles.discovery import files_beside
 from app.video.worker_pool import DecoderWorker
 
@@ -42,7 +41,7 @@ def probe(path: Path) -> core.VideoInfo:
     timer = threading.Timer(_PROBE_SECONDS, too_long.set)
     timer.start()
     try:
-        with DecoderWorker("probe", path) as child:
+        with DecoderWorker(WorkerRequest("probe", path)) as child:
             return cast(core.Probed, next(child.events(too_long))).video
     except core.Cancelled as error:
         raise core.DecodeError("video_probe_timeout", name=printable(path.name), seconds=_PROBE_SECONDS) from error
@@ -77,7 +76,7 @@ def extract(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    with DecoderWorker("extract", path, have_text=list(texts), options=to_builtins(options)) as child:
+    with DecoderWorker(WorkerRequest("extract", path, options, tuple(texts))) as child:
         events = cast(Iterator[core.VideoEvent | Known], child.events(cancel))
         yield from _with_texts(_without_known(events, on_known), texts)
 
@@ -108,8 +107,7 @@ def extract_named(
     """
     check_file(path)
     wishes, decode = wishes_of(known, options, core.readable(path.name))
-    wanted = {"wishes": [(wish.time_seconds, wish.reason) for wish in wishes], "edges": known.edges}
-    with DecoderWorker("named", path, have_text=list(texts), options=to_builtins(options), **wanted) as child:
+    with DecoderWorker(WorkerRequest("named", path, options, tuple(texts), tuple(wishes), known.edges)) as child:
         events = cast(Iterator[core.VideoEvent | Fetched], child.events(cancel))
         yield from _with_texts((_placed(event, decode, known) for event in events), texts)
 
@@ -190,8 +188,8 @@ def _full_pictures(
     path: Path, keyframes: Collection[core.Keyframe], *, seeks: bool, cancel: threading.Event | None
 ) -> Generator[core.Keyframe, None, None]:
     """Yield a picture at full resolution for each keyframe."""
-    times = [one.time_seconds for one in keyframes]
-    with DecoderWorker("pictures", path, times_seconds=times, seeks=seeks) as child:
+    times = tuple(one.time_seconds for one in keyframes)
+    with DecoderWorker(WorkerRequest("pictures", path, times_seconds=times, seeks=seeks)) as child:
         found = (event.keyframe for event in child.events(cancel) if isinstance(event, core.KeyframeFound))
         yield from (full for _, full in zip(times, found, strict=True))
 
@@ -214,7 +212,7 @@ def sound_pieces(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    with DecoderWorker("sound", path, start_seconds=start_seconds, end_seconds=end_seconds) as child:
+    with DecoderWorker(WorkerRequest("sound", path, start_seconds=start_seconds, end_seconds=end_seconds)) as child:
         yield from (event for event in child.events(cancel) if isinstance(event, core.SoundPiece))
 
 
@@ -240,7 +238,7 @@ def subtitles_of(
     check_file(path)
     transcript: core.Transcript | None = None
     notices: list[core.Notice] = []
-    with DecoderWorker("subtitles", path, language=language) as child:
+    with DecoderWorker(WorkerRequest("subtitles", path, language=language)) as child:
         for event in child.events(cancel):
             if isinstance(event, core.Transcript):
                 transcript = event

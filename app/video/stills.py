@@ -14,6 +14,7 @@ from pathlib import Path
 from app.core import AppError, InputError, KeyframeFound
 from app.video import worker_pool
 from app.video.files import check_file, printable
+from app.video.keyframes.strategies import WorkerRequest
 from app.video.worker_pool import DecoderWorker
 
 SIDES = (96, 1280)
@@ -78,7 +79,7 @@ class Stills:
         try:
             if self._file != file or self._child is None:
                 self._end()
-                self._child = DecoderWorker("stills", path)
+                self._child = DecoderWorker(WorkerRequest("stills", path))
                 self._file = file
                 worker_pool.refill()  # keep one ready for an analysis
             timer = threading.Timer(_TIMEOUT_SECONDS, timeout.set)

@@ -1,22 +1,20 @@
 """Decoder worker: a program that reads a request on standard input and writes messages on standard output.
 
-The messages are those of app.core.codec. The request is one line, `{"task": …, "path": …}`, where the task is "probe",
-"extract", "named", "pictures", "subtitles", "sound" or "stills"; the last accepts further lines, `[seconds, side]`. The
-worker ends when its standard input closes, since its parent is gone then. With `--ready` it loads all libraries before
-the request; with `--background` it runs at a lower priority. Started by app.video.worker_pool, not by hand.
+The request is a WorkerRequest on one line; the task "stills" accepts further lines, `[seconds, side]`. Both, and the
+messages, are encoded by app.core.codec. The worker ends when its standard input closes, since its parent is gone then.
+With `--ready` it loads all libraries before the request; with `--background` it runs at a lower priority. Started by
+app.video.worker_pool, not by hand.
 """
 
 from __future__ import annotations
 
 import faulthandler
-import json
 import os
 import queue
 import sys
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 import av.error
 
@@ -33,11 +31,10 @@ from app.core import (
     VideoEvent,
     VideoInfo,
 )
-from app.core.codec import Failure, from_builtins, send
+from app.core.codec import Failure, from_json, send
 from app.video import limits
 from app.video.files import picture_key, printable
-from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.strategies import Fetched, Known, Wish
+from app.video.keyframes.strategies import Fetched, Known, WorkerRequest, is_whole
 from app.video.readers.base import FrameReader, Picture, as_jpeg
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
@@ -61,7 +58,7 @@ def _load() -> None:
 _further_input: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
 
-def _request() -> dict[str, Any]:
+def _request() -> WorkerRequest:
     """Read the first line of standard input, and keep what follows for later; end the process without a parent."""
     data = b""
     while b"\n" not in data:
@@ -70,10 +67,10 @@ def _request() -> dict[str, Any]:
         data += read
     line, _, rest = data.partition(b"\n")
     _further_input.put(rest)
-    return dict(json.loads(line))
+    return from_json(line, WorkerRequest)
 
 
-def _further_requests() -> Iterator[Any]:
+def _further_requests() -> Iterator[tuple[float, int]]:
     """Yield the lines of standard input after the first, as they arrive."""
     rest = b""
     while True:
@@ -81,7 +78,7 @@ def _further_requests() -> Iterator[Any]:
             rest += _further_input.get()
         *lines, rest = rest.split(b"\n")
         for line in lines:
-            yield json.loads(line)
+            yield from_json(line, tuple[float, int])
 
 
 def _end_with_parent() -> None:
@@ -91,16 +88,15 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetched | Transcript | SoundPiece]:
+def events_of(request: WorkerRequest) -> Iterator[VideoEvent | Known | Fetched | Transcript | SoundPiece]:
     """Yield the events of a request, without limits on time or memory. Raises AppErrors."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
     from app.video.readers import open_reader
 
-    path, task = Path(request["path"]), request["task"]
-    wanted = request.get("selection") or {}
+    task = request.task
     # In a short range every frame may be wanted.
-    is_whole = not wanted.get("start_seconds") and wanted.get("end_seconds") is None
-    with open_reader(path, every_frame=task != "extract" or not is_whole) as reader:
+    may_skip = task == "extract" and request.options is not None and is_whole(request.options.selection)
+    with open_reader(request.path, every_frame=not may_skip) as reader:
         limits.check_size(reader.info)
         yield Probed(reader.info)
         if task == "probe":
@@ -108,48 +104,46 @@ def events_of(request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetch
         if task == "subtitles":
             from app.video.subtitles import reader as subtitle_reader
 
-            yield from subtitle_reader.read(reader.info, request["language"])
+            yield from subtitle_reader.read(reader.info, request.language)
             return
         if task == "sound":
             from app.video.audio import decoder
 
-            yield from decoder.pieces(reader.info, request["start_seconds"], request["end_seconds"])
+            yield from decoder.pieces(reader.info, request.start_seconds, request.end_seconds)
             return
         if task == "stills":
             limits.lower_priority(_STILLS_NICENESS)
-            yield from stills(reader, ((float(time), int(side)) for time, side in _further_requests()))
+            yield from stills(reader, _further_requests())
             return
         from app.video.keyframes import pipeline
 
         if task == "pictures":
-            yield from pipeline.full_pictures(reader, request["times_seconds"], seeks=request["seeks"])
+            yield from pipeline.full_pictures(reader, request.times_seconds, seeks=request.seeks)
             return
         yield from _with_facts(_chosen(reader, request), request)
 
 
-def _chosen(reader: FrameReader, request: Mapping[str, Any]) -> Iterator[VideoEvent | Known | Fetched]:
+def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[VideoEvent | Known | Fetched]:
     from app.video.keyframes import pipeline
 
-    options = from_builtins(request["options"], ExtractOptions)
-    if request["task"] == "named":
-        wishes = [Wish(*wish) for wish in request["wishes"]]
-        edges = [(index, seconds) for index, seconds in request["edges"]]
-        yield pipeline.named(reader, wishes, edges, max_side=options.max_side)
+    assert request.options
+    if request.task == "named":
+        yield pipeline.named(reader, request.wishes, request.edges, max_side=request.options.max_side)
         return
-    yield from pipeline.run(reader, options)
+    yield from pipeline.run(reader, request.options)
 
 
 def _with_facts(
-    events: Iterator[VideoEvent | Known | Fetched], request: Mapping[str, Any]
+    events: Iterator[VideoEvent | Known | Fetched], request: WorkerRequest
 ) -> Iterator[VideoEvent | Known | Fetched]:
     """Forward the events, then yield the measured facts of the chosen keyframes.
 
     Text is read meanwhile, starting with the first picture that will probably be chosen.
     """
     keyframes: tuple[Keyframe, ...] = ()
-    have_text = frozenset(request.get("have_text", ()))
+    have_text = frozenset(request.have_text)
     reading: TextReading | None = None
-    if request["options"]["read_text"]:
+    if request.options and request.options.read_text:
         from app.video.features.text_recognition import TextReading
 
         reading = TextReading()
@@ -192,8 +186,8 @@ def main() -> NoReturn:
         _load()
     request = _request()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    limits.limit_memory(request.get("memory_bytes", limits.MEMORY_BYTES))
-    limits.end_if_stuck(request.get("stuck_seconds", limits.STUCK_SECONDS))
+    limits.limit_memory(request.memory_bytes)
+    limits.end_if_stuck(request.stuck_seconds)
     try:
         for event in events_of(request):
             with limits.waiting():  # the parent may be slow to read
@@ -203,7 +197,7 @@ def main() -> NoReturn:
     except Exception as error:
         if not limits.is_out_of_memory(error):
             raise
-        send(output, Failure.of(DecodeError("video_out_of_memory", name=printable(Path(request["path"]).name))))
+        send(output, Failure.of(DecodeError("video_out_of_memory", name=printable(request.path.name))))
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)

@@ -8,21 +8,19 @@ exits when that closes. Loading its libraries takes a quarter of a second, so a 
 
 from __future__ import annotations
 
-import json
 import logging
 import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast, get_args
 
 from app.core import AppError, Cancelled, DecodeError, InputError, SoundPiece, Transcript, VideoEvent
-from app.core.codec import Failure, receive
+from app.core.codec import Failure, receive, to_json
 from app.video import limits
 from app.video.files import printable
-from app.video.keyframes.strategies import Fetched, Known
+from app.video.keyframes.strategies import Fetched, Known, WorkerRequest
 from app.video.worker_process import WorkerProcess, start_worker, take_early
 
 _log = logging.getLogger(__name__)
@@ -158,20 +156,13 @@ def close_pipes(child: WorkerProcess) -> None:
 class DecoderWorker:
     """A running worker and its messages; leaving the `with` block ends it."""
 
-    def __init__(self, task: str, path: Path, **options: object) -> None:
-        """Start a task.
-
-        Args:
-            task: One of the tasks of app.video.worker.
-            path: The video file.
-            options: Options of the task. Every task accepts `memory_bytes` and `stuck_seconds`, instead of the limits
-                in app.video.limits.
-        """
-        self._path = path
+    def __init__(self, request: WorkerRequest) -> None:
+        """Start a task."""
+        self._path = request.path
         self._messages: queue.Queue[object] = queue.Queue(_QUEUED_MESSAGES)
         self._closing = threading.Event()
         self._is_unreadable = False
-        self._process = start_request(json.dumps({"task": task, "path": str(path), **options}))
+        self._process = start_request(to_json(request))
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump, self._log_stderr)]
         for thread in self._threads:
             thread.start()
@@ -194,7 +185,7 @@ class DecoderWorker:
         """Send the next request of a task that accepts several. A worker that has ended is ignored."""
         pipe = cast(BinaryIO, self._process.stdin)
         with suppress(OSError):
-            pipe.write(json.dumps(request).encode() + b"\n")
+            pipe.write(to_json(request).encode() + b"\n")
             pipe.flush()
 
     def events(self, cancel: threading.Event | None = None) -> Iterator[object]:

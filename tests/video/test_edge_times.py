@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.codec import to_builtins
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
 from app.video import ExtractOptions
+from app.video.keyframes.strategies import WorkerRequest
 from app.video.readers import READERS, damage
 from app.video.readers.base import turned
 from app.video.worker import events_of
@@ -81,7 +81,7 @@ def chosen_by(written: tuple[Kind, Path]) -> Callable[[str], KeyframesChosen]:
             if written[1].name == "cut.ts":  # with several threads, FFmpeg may give its last frame out before its flag
                 patch.setattr(os, "cpu_count", lambda: 1)
             options = ExtractOptions(8, SELECTIONS[name], read_text=False)
-            events = events_of({"task": "extract", "path": str(written[1]), "options": to_builtins(options)})
+            events = events_of(WorkerRequest("extract", written[1], options))
             return next(event for event in events if isinstance(event, KeyframesChosen))
 
     return choose
@@ -128,12 +128,7 @@ def test_files_of_the_pictures_are_of_the_same_frames(
 ) -> None:
     kind, path = written
     chosen = chosen_by("auto").keyframes
-    request = {
-        "task": "pictures",
-        "path": str(path),
-        "times_seconds": [frame.time_seconds for frame in chosen],
-        "seeks": True,
-    }
+    request = WorkerRequest("pictures", path, times_seconds=tuple(frame.time_seconds for frame in chosen))
     found = [event.keyframe for event in events_of(request) if isinstance(event, KeyframeFound)]
     assert [frame.time_seconds for frame in found] == [frame.time_seconds for frame in chosen]
     assert [number_of(frame, kind) for frame in found] == [number_of(frame, kind) for frame in chosen]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.codec import to_builtins
+from app.core.codec import to_json
 from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
 from app.video import ExtractOptions, extract
+from app.video.keyframes.strategies import WorkerRequest
 from app.video.limits import MEMORY_BYTES, is_out_of_memory
 from app.video.worker_pool import DecoderWorker
 from tests.media import moving, write_video
@@ -24,18 +24,18 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux hold
 _MEGABYTES = 1 << 20
 
 
-def failure(task: str, path: Path, **limits: float) -> str:
-    with pytest.raises(DecodeError) as caught, DecoderWorker(task, path, **limits) as child:
+def failure(request: WorkerRequest) -> str:
+    with pytest.raises(DecodeError) as caught, DecoderWorker(request) as child:
         list(child.events())
     for language in LANGUAGES:
-        assert path.name in error_text(caught.value, language)
+        assert request.path.name in error_text(caught.value, language)
     return caught.value.key
 
 
 def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
     """Which one depends on the library that is refused: FFmpeg does not always tell memory from damage."""
     path = write_video(tmp_path / "large.mp4", moving(3, 3840, 2160))
-    key = failure("pictures", path, times_seconds=[0.0], seeks=True, memory_bytes=200 * _MEGABYTES)
+    key = failure(WorkerRequest("pictures", path, times_seconds=(0.0,), memory_bytes=200 * _MEGABYTES))
     assert key in ("video_out_of_memory", "video_no_frames")
 
 
@@ -45,7 +45,7 @@ def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -
         "def greedy(path, **_):\n    return bytearray(1 << 40)\n"
         "readers.open_reader = greedy\nchild.main()"
     )
-    request = json.dumps({"task": "probe", "path": str(moving_video)})
+    request = to_json(WorkerRequest("probe", moving_video))
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, bufsize=0) as child:
         assert child.stdin is not None and child.stdout is not None
@@ -54,15 +54,15 @@ def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -
 
 
 def test_an_ordinary_video_is_far_from_the_limit(long_video: Path) -> None:
-    half = MEMORY_BYTES // 2
-    with DecoderWorker("extract", long_video, memory_bytes=half, options=to_builtins(ExtractOptions(8))) as child:
+    request = WorkerRequest("extract", long_video, ExtractOptions(8), memory_bytes=MEMORY_BYTES // 2)
+    with DecoderWorker(request) as child:
         assert list(child.events())
 
 
 def test_a_child_that_gets_nowhere_is_ended(tmp_path: Path) -> None:
     """Opening a pipe that nobody writes to waits for ever, like a network drive that is gone."""
     os.mkfifo(tmp_path / "pipe.mp4")
-    assert failure("probe", tmp_path / "pipe.mp4", stuck_seconds=0.5) == "video_decoder_stuck"
+    assert failure(WorkerRequest("probe", tmp_path / "pipe.mp4", stuck_seconds=0.5)) == "video_decoder_stuck"
 
 
 def test_a_library_that_lets_no_python_run_is_ended_too() -> None:
@@ -74,8 +74,8 @@ def test_a_library_that_lets_no_python_run_is_ended_too() -> None:
 
 
 def test_a_child_that_gets_somewhere_may_take_its_time(long_video: Path) -> None:
-    times = [number * 10.0 for number in range(12)]
-    with DecoderWorker("pictures", long_video, times_seconds=times, seeks=True, stuck_seconds=5.0) as child:
+    times = tuple(number * 10.0 for number in range(12))
+    with DecoderWorker(WorkerRequest("pictures", long_video, times_seconds=times, stuck_seconds=5.0)) as child:
         assert len(list(child.events())) > len(times)
 
 
@@ -108,8 +108,8 @@ def test_every_library_that_runs_out_of_memory_is_understood() -> None:
 
 def test_a_reader_that_takes_its_time_is_waited_for(long_video: Path) -> None:
     """The pictures of 40 frames are more than the pipe and the queue hold."""
-    times = [number / 25 for number in range(40)]
-    with DecoderWorker("pictures", long_video, times_seconds=times, seeks=True, stuck_seconds=0.5) as child:
+    times = tuple(number / 25 for number in range(40))
+    with DecoderWorker(WorkerRequest("pictures", long_video, times_seconds=times, stuck_seconds=0.5)) as child:
         events = child.events()
         next(events)
         time.sleep(1.0)

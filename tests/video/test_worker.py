@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,10 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.domain import Probed, SurveyProgress
+from app.core.codec import to_json
+from app.core.domain import KeyframesChosen, Probed, Selection, SurveyProgress
 from app.core.errors import Cancelled, DecodeError
 from app.i18n import LANGUAGES, error_text
-from app.video import ExtractOptions, extract, probe
+from app.video import ExtractOptions, extract, probe, readers
+from app.video.keyframes.strategies import WorkerRequest
+from app.video.readers.base import FrameReader
+from app.video.worker import events_of
 from tests.video.conftest import decoding_children
 
 
@@ -112,7 +115,7 @@ def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file descriptors to pass")
 def test_what_a_library_prints_does_not_reach_the_messages(moving_video: Path) -> None:
-    request = json.dumps({"task": "probe", "path": str(moving_video)})
+    request = to_json(WorkerRequest("probe", moving_video))
     program = (
         "import app.video.worker as child, app.video.readers as readers\n"
         "opened = readers.open_reader\n"
@@ -126,3 +129,23 @@ def test_what_a_library_prints_does_not_reach_the_messages(moving_video: Path) -
         messages, log = child.stdout.read(), child.stderr.read()  # its standard input stays open meanwhile
     assert messages and b"noise" not in messages
     assert b"noise" in log
+
+
+@pytest.mark.parametrize(
+    ("selection", "decodes_all"),
+    [(Selection(), False), (Selection(start_seconds=0.2), True), (Selection(end_seconds=0.5), True)],
+    ids=["whole", "start", "end"],
+)
+def test_in_a_range_every_frame_may_be_wanted(
+    moving_video: Path, monkeypatch: pytest.MonkeyPatch, selection: Selection, decodes_all: bool
+) -> None:
+    opened, asked = readers.open_reader, []
+
+    def noted(path: Path, *, every_frame: bool) -> FrameReader:
+        asked.append(every_frame)
+        return opened(path, every_frame=every_frame)
+
+    monkeypatch.setattr(readers, "open_reader", noted)
+    request = WorkerRequest("extract", moving_video, ExtractOptions(2, selection, read_text=False))
+    assert any(isinstance(event, KeyframesChosen) for event in events_of(request))
+    assert asked[0] is decodes_all

@@ -10,8 +10,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, takewhile
+from pathlib import Path
+from typing import Literal
 
+from app import core
 from app.core import DecodeSummary, InputError, Keyframe, Notice, Reason, Selection, Shot, Strategy
+from app.video import limits
 from app.video.files import printable
 from app.video.keyframes.options import ExtractOptions, Opening
 
@@ -96,6 +100,39 @@ def thinned(wishes: Sequence[Wish], frames: int) -> list[Wish]:
 
 Span = tuple[float, float]
 """Half-open part of a video: seconds from its start."""
+
+
+@dataclass(frozen=True)
+class WorkerRequest:
+    """A task of a decoder worker on one file, with the options of that task.
+
+    Attributes:
+        options: For "extract" and "named".
+        have_text: For these, keys of the pictures whose text is known (`picture_key`).
+        wishes: Frames for "named".
+        edges: (index, seconds) of frames that a seek for "named" must find before its results are trusted.
+        times_seconds: Frames for "pictures".
+        seeks: For "pictures", seek to the frames instead of decoding the file from its start.
+        language: For "subtitles".
+        start_seconds: Start of the sound.
+        end_seconds: End of the sound, None for the end of the video.
+        memory_bytes: Limit of memory.
+        stuck_seconds: Time without progress after which the worker ends.
+    """
+
+    task: Literal["probe", "extract", "named", "pictures", "subtitles", "sound", "stills"]
+    path: Path
+    options: ExtractOptions | None = None
+    have_text: tuple[str, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    edges: tuple[tuple[int, float], ...] = ()
+    times_seconds: tuple[float, ...] = ()
+    seeks: bool = True
+    language: core.Language = "en"
+    start_seconds: float = 0.0
+    end_seconds: float | None = None
+    memory_bytes: int = limits.MEMORY_BYTES
+    stuck_seconds: float = limits.STUCK_SECONDS
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from app.core.domain import (
 from app.core.errors import InputError
 from app.store.extraction_cache import ExtractionStore
 from app.video import ExtractOptions, extractor
+from app.video.keyframes.strategies import WorkerRequest
 from tests.media import COLOURS, cards, moving, write_video
 
 WHOLE = Selection()
@@ -61,9 +62,9 @@ def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     tasks: list[str] = []
 
     class Counted(extractor.DecoderWorker):
-        def __init__(self, task: str, path: Path, **options: object) -> None:
-            tasks.append(task)
-            super().__init__(task, path, **options)
+        def __init__(self, request: WorkerRequest) -> None:
+            tasks.append(request.task)
+            super().__init__(request)
 
     monkeypatch.setattr(extractor, "DecoderWorker", Counted)
     return tasks

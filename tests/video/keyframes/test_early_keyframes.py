@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from app.core.codec import to_builtins
 from app.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
 from app.video import ExtractOptions, Opening, extract
 from app.video.keyframes.selector import choose
+from app.video.keyframes.strategies import WorkerRequest
 from app.video.worker import events_of
 from tests.media import moving, textured, write_video
 from tests.video.keyframes.test_selector import candidate, shots
@@ -32,7 +32,7 @@ def shots_video(folder: Path) -> Path:
 
 def extracted(path: Path, selection: Selection, opening: Opening | None, frames: int = 8) -> list[VideoEvent]:
     options = ExtractOptions(frames, selection, opening, read_text=False)
-    return list(events_of({"task": "extract", "path": str(path), "options": to_builtins(options)}))
+    return list(events_of(WorkerRequest("extract", path, options)))
 
 
 def of_type(events: list[VideoEvent], kind: type[T]) -> list[T]:

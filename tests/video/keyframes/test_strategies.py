@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import get_args
 
 import pytest
 
-from app.core.codec import receive, send
+from app.core.codec import from_json, receive, send, to_json
 from app.core.domain import KeyframeFound, OpeningChosen, Selection, Shot, Strategy, SurveyProgress, VideoEvent
 from app.core.errors import AppError
 from app.video import ExtractOptions, Known, Opening, extract, extract_named, extractor
-from app.video.keyframes.strategies import TIMES, SurveyFacts, Wish, thinned
+from app.video.keyframes.strategies import TIMES, SurveyFacts, Wish, WorkerRequest, thinned
 from app.video.worker import events_of
 from app.video.worker_pool import MESSAGES
 from tests.kinds import KINDS
@@ -97,8 +96,8 @@ SOME = (
 class ChildHere:
     """The child's answers without its process, through the same bytes: fifty starts would take a minute."""
 
-    def __init__(self, task: str, path: Path, **options: object) -> None:
-        self._request = json.loads(json.dumps({"task": task, "path": str(path), **options}))
+    def __init__(self, request: WorkerRequest) -> None:
+        self._request = from_json(to_json(request), WorkerRequest)
 
     def __enter__(self) -> ChildHere:
         return self

@@ -1,7 +1,8 @@
 """Codec of dataclasses: JSON for the store and for reports, and MessagePack for messages between our processes.
 
 Whatever is read is checked by the annotations of its class. Fields that the class doesn't have, which a later version
-may add, are ignored. A path survives even if it isn't UTF-8.
+may add, are ignored. JSON may have passed through other programs: there, 2.0 and "2" are integers, too. A path survives
+even if it isn't UTF-8.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def to_json(value: object) -> str:
 
 def from_json(text: str | bytes, kind: type[T]) -> T:
     """Return a value of this class from JSON. Raises ValueError if the text is no such value."""
-    return json.decode(text, type=kind, dec_hook=_typed)
+    return json.decode(text, type=kind, dec_hook=_typed, strict=False)
 
 
 def to_builtins(value: object) -> Any:
@@ -82,7 +83,7 @@ def to_builtins(value: object) -> Any:
 
 def from_builtins(value: object, kind: type[T]) -> T:
     """Return a value of this class from what a JSON library returns. Raises ValueError if it is none."""
-    return msgspec.convert(value, kind, dec_hook=_typed, str_keys=True, from_attributes=True)
+    return msgspec.convert(value, kind, dec_hook=_typed, strict=False, str_keys=True, from_attributes=True)
 
 
 def build(kind: type[T], *sources: object, **values: object) -> T:

@@ -101,13 +101,18 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
         to_json({"of another class": object()})
 
 
+def test_numbers_may_have_passed_through_other_programs() -> None:
+    assert from_json('{"number": 1.0, "start_seconds": 0, "end_seconds": "1"}', Shot) == Shot(1, 0.0, 1.0)
+
+
 def test_what_a_later_version_adds_is_passed_over() -> None:
     assert from_json('{"number": 1, "start_seconds": 0, "end_seconds": 1, "new": {}}', Shot) == Shot(1, 0.0, 1.0)
 
 
 UNFIT = {
     '{"number": 1, "start_seconds": 5, "end_seconds": 1}': "before it starts",
-    '{"number": "1", "start_seconds": 0, "end_seconds": 1}': "number",
+    '{"number": "x", "start_seconds": 0, "end_seconds": 1}': "number",
+    '{"number": true, "start_seconds": 0, "end_seconds": 1}': "number",
     '{"number": 1}': "start_seconds",
     "[]": "array",
     "{": "truncated",

@@ -61,8 +61,8 @@ def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> core.Anal
     except RecursionError as error:
         raise InputError("report_too_deep", name=name) from error
     except ValueError as error:  # a wrong field, inconsistent values, or a picture that is not a JPEG
-        reason, _, field = str(error).partition(" - at `$.")
-        place = field.rstrip("`").replace("[", ".").replace("]", "") or "keyframes"
+        reason, _, path = str(error).partition(" - at `$")
+        place = ".".join(re.findall(r"\w+", path) + re.findall(r"required field `(\w+)`", reason)) or "keyframes"
         raise InputError("report_damaged", name=name, place=place, reason=reason) from error
 
 

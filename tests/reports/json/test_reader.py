@@ -137,6 +137,18 @@ def test_damage_is_named_with_its_place() -> None:
     frames = json.loads(writer.write(rich(), "en"))["keyframes"]
     error = refused(changed(keyframes=[*frames[:2], {**frames[2], "time_seconds": "soon"}]))
     assert (error.key, error.values["place"]) == ("report_damaged", "keyframes.2.time_seconds")
+    del frames[1]["shot"]
+    assert refused(changed(keyframes=frames)).values["place"] == "keyframes.1.shot"
+    assert refused(changed(chunks=None)).values["place"] == "chunks"
+    bare = json.loads(changed())
+    del bare["chunks"]
+    assert refused(json.dumps(bare).encode()).values["place"] == "chunks"
+
+
+@pytest.mark.parametrize("value", [True, None, [2], "soon", 2.5])
+def test_a_number_that_is_none_is_damage(value: object) -> None:
+    source = json.loads(changed())["source"]
+    assert refused(changed(source={**source, "width": value})).values["place"] == "source.width"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
 from app.core import InputError, StorageError
@@ -28,9 +28,10 @@ _ALL = "FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
 _FOUND = "FROM words CROSS JOIN entries ON entries.number = words.rowid CROSS JOIN jobs ON jobs.id = entries.job_id"
 _WEIGHTS = "8, 4, 3, 3, 1, 1"  # of the kinds above, for bm25; chosen by hand, not tuned
 _COLUMNS = (
-    "jobs.id, jobs.created, jobs.name, jobs.state, jobs.owner, entries.seconds, entries.model, entries.template,"
-    " entries.language, entries.mode, entries.frames, entries.findings, entries.path, entries.title, entries.question,"
-    " entries.start_seconds, entries.end_seconds,"
+    "jobs.id, jobs.created, jobs.name, jobs.state, jobs.owner, entries.seconds, ifnull(entries.model, ''),"
+    " ifnull(entries.template, ''), ifnull(entries.language, ''), ifnull(entries.mode, ''), ifnull(entries.frames, 0),"
+    " ifnull(entries.findings, 0), ifnull(entries.path, ''), ifnull(entries.title, ''), ifnull(entries.question, ''),"
+    " ifnull(entries.start_seconds, 0.0), entries.end_seconds,"
     " (SELECT group_concat(tag, char(31)) FROM tags WHERE job_id = jobs.id),"
     " EXISTS (SELECT 1 FROM covers WHERE job_id = jobs.id)"
 )
@@ -163,14 +164,9 @@ class LibraryIndex:
                 return
             self._drop(connection, job_id)
             added = connection.execute(
-                "INSERT INTO entries (job_id, state, form, seconds, model, template, language, mode, frames, findings,"
-                " sha256, path, title, question, start_seconds, end_seconds)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(job_id, about.state, FORM, about.seconds, about.model, about.template, about.language),
-                    *(about.mode, about.num_frames, about.num_findings, about.sha256, about.path),
-                    *(about.title, about.question, about.start_seconds, about.end_seconds),
-                ),
+                "INSERT INTO entries (job_id, form, state, seconds, model, template, language, mode, frames, findings,"
+                f" sha256, path, title, question, start_seconds, end_seconds) VALUES (?{', ?' * 15})",
+                (job_id, FORM, *astuple(about)),
             )
             connection.executemany(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?)",
@@ -474,29 +470,9 @@ def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passa
 
 
 def _entry(row: tuple[Any, ...]) -> LibraryEntry:
-    job_id, created, name, state, owner, seconds, model, template, language, mode, *rest = row
-    frames, findings, path, title, question, start_seconds, end_seconds, tags, cover = rest
-    return LibraryEntry(
-        id=job_id,
-        created=created,
-        name=name,
-        state=state,
-        owner=owner,
-        seconds=seconds,
-        model=model or "",
-        template=template or "",
-        language=language or "",
-        mode=mode or "",
-        num_frames=frames or 0,
-        num_findings=findings or 0,
-        path=path or "",
-        title=title or "",
-        question=question or "",
-        start_seconds=start_seconds or 0.0,
-        end_seconds=end_seconds,
-        tags=tuple(sorted(tags.split("\x1f"))) if tags else (),
-        has_cover=bool(cover),
-    )
+    *values, tags, has_cover = row  # in the order of the fields
+    values += (tuple(sorted(tags.split("\x1f"))) if tags else (), bool(has_cover))
+    return LibraryEntry(*values)
 
 
 def _most_telling(found: list[tuple[Passage, frozenset[SearchTerm]]], limit: int) -> list[Passage]:

@@ -11,17 +11,7 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from app.core import (
-    AppError,
-    Cancelled,
-    ConfigError,
-    EngineError,
-    EngineInfo,
-    EngineProgress,
-    ProgressListener,
-    in_thread,
-    redact,
-)
+from app import core
 from app.engine.base import Endpoint, EngineStatus
 from app.engine.http_client import NoAnswer, get_json, served_models
 
@@ -45,7 +35,7 @@ def normal_base_url(base_url: str) -> str:
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:
-        raise ConfigError("base_url_invalid", value=base_url)
+        raise core.ConfigError("base_url_invalid", value=base_url)
     return url if re.search(r"/v\d+\w*$", parts.path) else f"{url}/v1"
 
 
@@ -57,56 +47,56 @@ class RemoteEngine:
         self._api_key = api_key
         self._model = model
         self._timeout_seconds = timeout_seconds
-        self._info: EngineInfo | None = None
-        self._error: AppError | None = None
+        self._info: core.EngineInfo | None = None
+        self._error: core.AppError | None = None
         self._requested_at: float | None = None
 
-    def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
+    def ensure_ready(self, on_progress: core.ProgressListener, cancel: threading.Event) -> Endpoint:
         """Ask the server for its models and return the endpoint.
 
         Raises:
             EngineError: It doesn't answer, or doesn't serve the model.
             Cancelled: `cancel` was set.
         """
-        on_progress(EngineProgress("connecting", {"base_url": self._base_url}))
+        on_progress(core.EngineProgress("connecting", {"base_url": self._base_url}))
         try:
             self._info, self._error = self._request_info(cancel), None
-        except EngineError as error:
+        except core.EngineError as error:
             self._info, self._error = None, error
             raise
-        on_progress(EngineProgress("ready", {"model": self._info.model}))
+        on_progress(core.EngineProgress("ready", {"model": self._info.model}))
         return Endpoint("remote", self._info.model, self._base_url, self._api_key)
 
-    def _request_info(self, cancel: threading.Event) -> EngineInfo:
+    def _request_info(self, cancel: threading.Event) -> core.EngineInfo:
         self._requested_at = time.monotonic()
         try:
             served = served_models(self._get_models(cancel))
         except NoAnswer as answer:
             if answer.status == 404 and self._model:  # some servers list no models and still answer for one
-                return EngineInfo("remote", self._model, self._base_url)
+                return core.EngineInfo("remote", self._model, self._base_url)
             raise self._to_engine_error(answer) from answer
         model = self._choose_model(list(served))
-        return EngineInfo("remote", model, self._base_url, max_model_len=served[model])
+        return core.EngineInfo("remote", model, self._base_url, max_model_len=served[model])
 
     def _get_models(self, cancel: threading.Event) -> object:
         """Get /models; the request waits in a thread so that `cancel` takes effect at once."""
         local = urlsplit(self._base_url).hostname in LOCAL_HOSTS
         request = partial(get_json, f"{self._base_url}/models", api_key=self._api_key, local=local)
-        answer = in_thread("remote-models", partial(request, timeout_seconds=self._timeout_seconds))
+        answer = core.in_thread("remote-models", partial(request, timeout_seconds=self._timeout_seconds))
         while not answer.done():
             if cancel.is_set():
-                raise Cancelled
+                raise core.Cancelled
             wait([answer], _POLL_SECONDS)
         return answer.result()
 
-    def _to_engine_error(self, answer: NoAnswer) -> EngineError:
+    def _to_engine_error(self, answer: NoAnswer) -> core.EngineError:
         if answer.redirect:
-            return EngineError("engine_redirects", status=answer.status, target=answer.redirect)
+            return core.EngineError("engine_redirects", status=answer.status, target=answer.redirect)
         if answer.status in {401, 403}:
-            return EngineError("remote_key_rejected", base_url=self._base_url, status=answer.status)
+            return core.EngineError("remote_key_rejected", base_url=self._base_url, status=answer.status)
         if answer.status is not None:
-            return EngineError("remote_not_openai", base_url=self._base_url, reason=str(answer))
-        return EngineError("remote_unreachable", base_url=self._base_url, reason=str(answer))
+            return core.EngineError("remote_not_openai", base_url=self._base_url, reason=str(answer))
+        return core.EngineError("remote_unreachable", base_url=self._base_url, reason=str(answer))
 
     def _choose_model(self, served: list[str]) -> str:
         if self._model in served:
@@ -114,12 +104,12 @@ class RemoteEngine:
         if not self._model and len(served) == 1:
             return served[0]
         if not served:
-            raise EngineError("remote_serves_nothing", base_url=self._base_url)
-        listed = redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
+            raise core.EngineError("remote_serves_nothing", base_url=self._base_url)
+        listed = core.redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
         if not self._model:
-            raise EngineError("remote_model_unchosen", base_url=self._base_url, served=listed)
+            raise core.EngineError("remote_model_unchosen", base_url=self._base_url, served=listed)
         nearest = (difflib.get_close_matches(self._model, served, 1, 0.0) or served)[0]
-        raise EngineError(
+        raise core.EngineError(
             "remote_model_unknown", model=self._model, base_url=self._base_url, served=listed, nearest=nearest
         )
 
@@ -142,7 +132,7 @@ class RemoteEngine:
         if self._info is not None:
             self._info = replace(self._info, sees=sees)
 
-    def end_if_unwell(self) -> AppError | None:
+    def end_if_unwell(self) -> core.AppError | None:
         """Return None: a remote engine is never stopped."""
         return None
 

@@ -23,16 +23,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any, Literal
 
-from app.core import (
-    InputError,
-    StorageError,
-    address_in,
-    human_size,
-    make_private_folder,
-    safe_file_name,
-    shown_name,
-    shown_path,
-)
+from app import core
 from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, write_json
 
 Origin = Literal["upload", "path", "sample"]
@@ -75,7 +66,7 @@ class PartialUpload:
             StorageError: The disk is full or refuses.
         """
         if self.offset + len(chunk) > self._upload.size_bytes:
-            raise InputError("upload_too_long", name=self._upload.name, size_bytes=self._upload.size_bytes)
+            raise core.InputError("upload_too_long", name=self._upload.name, size_bytes=self._upload.size_bytes)
         rest = memoryview(chunk)
         while rest:
             with disk_errors(self._folder):
@@ -98,7 +89,7 @@ class VideoRepository:
         self._busy: set[str] = set()
         self._lock = threading.Lock()
         with disk_errors(folder):
-            make_private_folder(self._parts)
+            core.make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
             self._drop_stale_parts()
 
@@ -111,13 +102,13 @@ class VideoRepository:
             InputError: "upload_empty".
             StorageError: "disk_full" if the file doesn't fit, or the disk refuses.
         """
-        shown = shown_name(name)
+        shown = core.shown_name(name)
         if size_bytes <= 0:
-            raise InputError("upload_empty", name=shown)
+            raise core.InputError("upload_empty", name=shown)
         free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
         if size_bytes > free:
-            sizes = {"needed": human_size(size_bytes), "free": human_size(max(free, 0))}
-            raise StorageError("disk_full", name=shown, folder=str(self._folder), **sizes)
+            sizes = {"needed": core.human_size(size_bytes), "free": core.human_size(max(free, 0))}
+            raise core.StorageError("disk_full", name=shown, folder=str(self._folder), **sizes)
         upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0)
         with disk_errors(self._parts):
             self._part(upload.id).touch(mode=0o600)
@@ -136,7 +127,7 @@ class VideoRepository:
         video = read_json(self._record(upload_id))
         if video and video["origin"] == "upload":
             return Upload(upload_id, video["name"], video["size_bytes"], video["size_bytes"])
-        raise InputError("upload_unknown", id=upload_id)
+        raise core.InputError("upload_unknown", id=upload_id)
 
     @contextmanager
     def part(self, upload_id: str, offset: int) -> Iterator[PartialUpload]:
@@ -148,7 +139,7 @@ class VideoRepository:
         with self._alone(upload_id):
             upload = self.upload(upload_id)
             if offset != upload.offset or upload.is_complete:
-                raise InputError("upload_conflict", name=upload.name, given=offset, expected=upload.offset)
+                raise core.InputError("upload_conflict", name=upload.name, given=offset, expected=upload.offset)
             with disk_errors(self._parts):
                 file = self._part(upload_id).open("ab", buffering=0)
             with file:
@@ -173,12 +164,12 @@ class VideoRepository:
         """
         upload = self.upload(upload_id)
         if not upload.is_complete:
-            raise InputError(
+            raise core.InputError(
                 "upload_incomplete", name=upload.name, received=upload.offset, size_bytes=upload.size_bytes
             )
         with disk_errors(self._folder):
             if self._part(upload_id).exists():
-                place = self._folder / upload_id / safe_file_name(upload.name)
+                place = self._folder / upload_id / core.safe_file_name(upload.name)
                 place.parent.mkdir(mode=0o700, exist_ok=True)
                 self._register(upload_id, "upload", upload.name, place, upload.size_bytes)
                 self._part(upload_id).replace(place)
@@ -199,7 +190,7 @@ class VideoRepository:
             # Check at every use: the allowed folders or a link in the path may have changed.
             return self._allowed(path)
         if not path.is_file():
-            raise InputError("path_missing", path=record["name"])
+            raise core.InputError("path_missing", path=record["name"])
         return path
 
     def name(self, video_id: str) -> str:
@@ -219,11 +210,11 @@ class VideoRepository:
         """
         text = path_text.strip().strip("\"'")
         if not text or "\0" in text:
-            raise InputError("path_empty")
-        if address := address_in(text):
-            raise InputError("video_is_address", address=address)
+            raise core.InputError("path_empty")
+        if address := core.address_in(text):
+            raise core.InputError("video_is_address", address=address)
         if not self.input_dirs:
-            raise InputError("path_none_allowed", path=shown_path(text))
+            raise core.InputError("path_none_allowed", path=core.shown_path(text))
         path = self._allowed(self._absolute(Path(text)))
         return self._register(self._id_of(path), "path", path.name, path, path.stat().st_size)
 
@@ -234,7 +225,7 @@ class VideoRepository:
             InputError: "path_missing".
         """
         if not self._sample.is_file():
-            raise InputError("path_missing", path=str(self._sample))
+            raise core.InputError("path_missing", path=str(self._sample))
         size = self._sample.stat().st_size
         return self._register(self._id_of(self._sample), "sample", self._sample.name, self._sample, size)
 
@@ -275,24 +266,24 @@ class VideoRepository:
         try:
             real = path.resolve()
             if not any(real.is_relative_to(folder.resolve()) for folder in self.input_dirs):
-                raise InputError("path_outside", path=shown_path(path), folders=folders)
+                raise core.InputError("path_outside", path=core.shown_path(path), folders=folders)
             mode = real.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
-            raise InputError("path_missing", path=shown_path(path)) from None
+            raise core.InputError("path_missing", path=core.shown_path(path)) from None
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to Python 3.12
-            raise InputError("path_unreadable", path=shown_path(path), reason=reason_of(error)) from error
+            raise core.InputError("path_unreadable", path=core.shown_path(path), reason=reason_of(error)) from error
         # Opening a pipe or a device could block for ever.
         if not stat.S_ISREG(mode):
-            raise InputError("path_not_a_file", path=shown_path(path))
+            raise core.InputError("path_not_a_file", path=core.shown_path(path))
         if not os.access(real, os.R_OK):
-            raise InputError("path_unreadable", path=shown_path(path), reason=os.strerror(errno.EACCES))
+            raise core.InputError("path_unreadable", path=core.shown_path(path), reason=os.strerror(errno.EACCES))
         return real
 
     def _id_of(self, path: Path) -> str:
         return hmac.new(self._secret, os.fsencode(path), hashlib.sha256).hexdigest()[:40]
 
     def _register(self, video_id: str, origin: Origin, name: str, path: Path, size_bytes: int) -> str:
-        record = {"origin": origin, "name": shown_name(name), "path": str(path), "size_bytes": size_bytes}
+        record = {"origin": origin, "name": core.shown_name(name), "path": str(path), "size_bytes": size_bytes}
         with disk_errors(self._folder):
             write_json(self._record(video_id), record)
         return video_id
@@ -300,7 +291,7 @@ class VideoRepository:
     def _video(self, video_id: str) -> dict[str, Any]:
         record = read_json(self._record(_checked(video_id, "video_unknown")))
         if record is None:
-            raise InputError("video_unknown", id=video_id)
+            raise core.InputError("video_unknown", id=video_id)
         return record
 
     def _record(self, video_id: str) -> Path:
@@ -313,7 +304,7 @@ class VideoRepository:
     def _alone(self, upload_id: str) -> Iterator[None]:
         with self._lock:
             if upload_id in self._busy:
-                raise InputError("upload_busy", id=upload_id)
+                raise core.InputError("upload_busy", id=upload_id)
             self._busy.add(upload_id)
         try:
             yield
@@ -332,5 +323,5 @@ class VideoRepository:
 def _checked(identifier: str, key: str) -> str:
     """Return the id if it is valid, since it becomes part of a file name; raise InputError(key) otherwise."""
     if not _ID.fullmatch(identifier):
-        raise InputError(key, id=identifier[:64])
+        raise core.InputError(key, id=identifier[:64])
     return identifier

@@ -18,19 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import av.error
 
-from app.core import (
-    AppError,
-    DecodeError,
-    Keyframe,
-    KeyframeFound,
-    KeyframesChosen,
-    OpeningChosen,
-    Probed,
-    SoundPiece,
-    Transcript,
-    VideoEvent,
-    VideoInfo,
-)
+from app import core
 from app.core.codec import Failure, from_json, send
 from app.video import limits
 from app.video.files import picture_key, printable
@@ -88,7 +76,9 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def events_of(request: WorkerRequest) -> Iterator[VideoEvent | Known | Fetched | Transcript | SoundPiece]:
+def events_of(
+    request: WorkerRequest,
+) -> Iterator[core.VideoEvent | Known | Fetched | core.Transcript | core.SoundPiece]:
     """Yield the events of a request, without limits on time or memory. Raises AppErrors."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
     from app.video.readers import open_reader
@@ -98,7 +88,7 @@ def events_of(request: WorkerRequest) -> Iterator[VideoEvent | Known | Fetched |
     may_skip = task == "extract" and request.options is not None and is_whole(request.options.selection)
     with open_reader(request.path, every_frame=not may_skip) as reader:
         limits.check_size(reader.info)
-        yield Probed(reader.info)
+        yield core.Probed(reader.info)
         if task == "probe":
             return
         if task == "subtitles":
@@ -123,7 +113,7 @@ def events_of(request: WorkerRequest) -> Iterator[VideoEvent | Known | Fetched |
         yield from _with_facts(_chosen(reader, request), request)
 
 
-def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[VideoEvent | Known | Fetched]:
+def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoEvent | Known | Fetched]:
     from app.video.keyframes import pipeline
 
     assert request.options
@@ -134,13 +124,13 @@ def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[VideoEvent 
 
 
 def _with_facts(
-    events: Iterator[VideoEvent | Known | Fetched], request: WorkerRequest
-) -> Iterator[VideoEvent | Known | Fetched]:
+    events: Iterator[core.VideoEvent | Known | Fetched], request: WorkerRequest
+) -> Iterator[core.VideoEvent | Known | Fetched]:
     """Forward the events, then yield the measured facts of the chosen keyframes.
 
     Text is read meanwhile, starting with the first picture that will probably be chosen.
     """
-    keyframes: tuple[Keyframe, ...] = ()
+    keyframes: tuple[core.Keyframe, ...] = ()
     have_text = frozenset(request.have_text)
     reading: TextReading | None = None
     if request.options and request.options.read_text:
@@ -151,7 +141,7 @@ def _with_facts(
         for event in events:
             if reading is not None:
                 _note_pictures(event, reading, have_text)
-            if isinstance(event, KeyframesChosen | Fetched):
+            if isinstance(event, core.KeyframesChosen | Fetched):
                 keyframes = event.keyframes
             yield event
         from app.video.features.frame_metrics import facts_of
@@ -164,9 +154,9 @@ def _with_facts(
 
 def _note_pictures(event: object, reading: TextReading, have_text: Collection[str]) -> None:
     match event:
-        case KeyframeFound(keyframe) if keyframe.reason in _LIKELY and not have_text:
+        case core.KeyframeFound(keyframe) if keyframe.reason in _LIKELY and not have_text:
             reading.offer(keyframe.jpeg)
-        case OpeningChosen(keyframes) | KeyframesChosen(keyframes) | Fetched(keyframes):
+        case core.OpeningChosen(keyframes) | core.KeyframesChosen(keyframes) | Fetched(keyframes):
             jpegs = [one.jpeg for one in keyframes if not have_text or picture_key(one.jpeg) not in have_text]
             reading.want(jpegs)
         case _:
@@ -192,12 +182,12 @@ def main() -> NoReturn:
         for event in events_of(request):
             with limits.waiting():  # the parent may be slow to read
                 send(output, event)
-    except AppError as error:
+    except core.AppError as error:
         send(output, Failure.of(error))
     except Exception as error:
         if not limits.is_out_of_memory(error):
             raise
-        send(output, Failure.of(DecodeError("video_out_of_memory", name=printable(request.path.name))))
+        send(output, Failure.of(core.DecodeError("video_out_of_memory", name=printable(request.path.name))))
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)
@@ -206,7 +196,7 @@ def main() -> NoReturn:
 class StillReader:
     """Random access to the pictures of a video; the list of packets is kept between requests."""
 
-    def __init__(self, video: VideoInfo, reader: str) -> None:
+    def __init__(self, video: core.VideoInfo, reader: str) -> None:
         self._video = video
         self._reader = reader
         self._jumper: AccurateSeeker | None = None
@@ -236,7 +226,7 @@ class StillReader:
             self._jumper = None
 
 
-def stills(reader: FrameReader, requests: Iterable[tuple[float, int]]) -> Iterator[KeyframeFound]:
+def stills(reader: FrameReader, requests: Iterable[tuple[float, int]]) -> Iterator[core.KeyframeFound]:
     """Yield the picture for each request (seconds, longest side in pixels), numbered in the order of the requests.
 
     A Keyframe without a JPEG means that there is no picture.
@@ -246,10 +236,12 @@ def stills(reader: FrameReader, requests: Iterable[tuple[float, int]]) -> Iterat
         for number, (seconds, side) in enumerate(requests, 1):
             picture = source.at(seconds)
             if picture is None:
-                yield KeyframeFound(Keyframe(number, 0, seconds, "asked", 1, 0, 0, b""))
+                yield core.KeyframeFound(core.Keyframe(number, 0, seconds, "asked", 1, 0, 0, b""))
                 continue
             jpeg, width, height = as_jpeg(picture.upright(side), _QUALITY)
-            yield KeyframeFound(Keyframe(number, picture.index, picture.time_seconds, "asked", 1, width, height, jpeg))
+            yield core.KeyframeFound(
+                core.Keyframe(number, picture.index, picture.time_seconds, "asked", 1, width, height, jpeg)
+            )
     finally:
         source.close()
 

@@ -11,16 +11,8 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 
 from app.analysis.planning import plan
+from app.analysis.planning import throughput as rates
 from app.analysis.planning.plan import RequestCapacity, choose_opening
-from app.analysis.planning.throughput import (
-    EngineThroughput,
-    PlannedRequests,
-    facts_rate,
-    fit_throughput,
-    megapixels,
-    survey_rate,
-    usual_answer_tokens,
-)
 from app.analysis.planning.time_parsing import is_budgeted
 from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from app.analysis.prompts.templates import Template
@@ -106,7 +98,7 @@ class Planner:
         known = self.known()
         layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
         frames = _expected_frames(video, request)
-        throughput = fit_throughput(known.runs)
+        throughput = rates.fit_throughput(known.runs)
         opening = choose_opening(video, request, self.capacity, self.side) if request.use_model else None
         sizes = _sizes(layout, frames, opening) if request.use_model else []
         survey, facts = (0.0, 0.0) if self.is_read(video, request, opening) else _reading(video, request, frames, known)
@@ -164,8 +156,12 @@ def _first_share(request: AnalysisRequest, template: Template, parts: int) -> fl
 
 
 def _requests(
-    sizes: list[int], layout: Layout, capacity: RequestCapacity, throughput: EngineThroughput | None, first_share: float
-) -> list[PlannedRequests]:
+    sizes: list[int],
+    layout: Layout,
+    capacity: RequestCapacity,
+    throughput: rates.EngineThroughput | None,
+    first_share: float,
+) -> list[rates.PlannedRequests]:
     """Return the first part, which runs alone until it has listed the subjects; the other parts; and the joins."""
     kinds = []
     ahead = _INTRODUCTION_SHARE if layout.in_flight > 1 and len(sizes) > 1 else 1.0
@@ -174,23 +170,25 @@ def _requests(
         if part:
             frames = sum(part) / len(part)
             prompt = round(frames * layout.tokens_per_frame + capacity.text_tokens * share)
-            answer = usual_answer_tokens(round(frames), throughput, capacity.answer_tokens)
-            kinds.append(PlannedRequests(len(part), round(frames), prompt, answer, at_once, waited_for))
-    quoted = [round(_QUOTED_SHARE * usual_answer_tokens(size, throughput, capacity.answer_tokens)) for size in sizes]
+            answer = rates.usual_answer_tokens(round(frames), throughput, capacity.answer_tokens)
+            kinds.append(rates.PlannedRequests(len(part), round(frames), prompt, answer, at_once, waited_for))
+    quoted = [
+        round(_QUOTED_SHARE * rates.usual_answer_tokens(size, throughput, capacity.answer_tokens)) for size in sizes
+    ]
     return kinds + _joins(quoted, layout, capacity, throughput) if len(sizes) > 1 else kinds
 
 
 def _joins(
-    quoted: list[int], layout: Layout, capacity: RequestCapacity, throughput: EngineThroughput | None
-) -> list[PlannedRequests]:
-    answer = usual_answer_tokens(0, throughput, capacity.answer_tokens)
+    quoted: list[int], layout: Layout, capacity: RequestCapacity, throughput: rates.EngineThroughput | None
+) -> list[rates.PlannedRequests]:
+    answer = rates.usual_answer_tokens(0, throughput, capacity.answer_tokens)
     space = round(RequestCapacity(capacity.max_model_len, capacity.answer_tokens).for_frames / _GROUPING_MARGIN)
     rounds = []
     while True:
         groups = [sum(quoted[place] for place in places) for places in plan.group_parts(quoted, space)]
         at_once = 1 if len(groups) == 1 else layout.in_flight
         rounds.append(
-            PlannedRequests(len(groups), 0, sum(groups) // len(groups) + capacity.text_tokens, answer, at_once)
+            rates.PlannedRequests(len(groups), 0, sum(groups) // len(groups) + capacity.text_tokens, answer, at_once)
         )
         if len(groups) == 1:
             return rounds
@@ -218,8 +216,8 @@ def _reading(
     video: VideoInfo, request: AnalysisRequest, frames: int, known: KnownTimings
 ) -> tuple[float | None, float | None]:
     """Return the seconds to find the frames and the seconds to measure them."""
-    rate, each, seconds = survey_rate(known.surveys), facts_rate(known.surveys), _seconds(video, request)
-    survey = rate * seconds * megapixels(video) if rate is not None and seconds else None
+    rate, each, seconds = rates.survey_rate(known.surveys), rates.facts_rate(known.surveys), _seconds(video, request)
+    survey = rate * seconds * rates.megapixels(video) if rate is not None and seconds else None
     return survey, None if each is None else each * frames
 
 

@@ -21,15 +21,9 @@ from urllib.request import getproxies, proxy_bypass
 
 from app import core
 from app.core import Cancelled, EngineProgress, ModelNotFound, ProgressListener, StorageError, human_size, redact
+from app.engine import model_resolution
 from app.engine.child_process import ChildProcess, LogReader
 from app.engine.http_client import NoAnswer, get_json
-from app.engine.model_resolution import (
-    OLDER_WEIGHTS,
-    UNNEEDED_FILES,
-    check_model_folder,
-    hub_cache_folder,
-    resolve_model,
-)
 
 HUB = "https://huggingface.co"
 MIRROR = "https://hf-mirror.com"
@@ -60,12 +54,12 @@ def fetch_model(
         Cancelled: `cancel` was set.
     """
     on_progress(EngineProgress("checking", {"model": model}))
-    found = resolve_model(model, cache_dir=cache_dir)
+    found = model_resolution.resolve_model(model, cache_dir=cache_dir)
     folder = found.folder
     if folder is None:
         assert found.hub_id is not None
         folder = download(found.hub_id, on_progress, cancel, endpoint=endpoint, cache_dir=cache_dir)
-    check_model_folder(folder, needs_tokenizer=needs_tokenizer)
+    model_resolution.check_model_folder(folder, needs_tokenizer=needs_tokenizer)
     return folder
 
 
@@ -99,14 +93,14 @@ def download(
         StorageError: The disk is full or the folder not writable.
         Cancelled: `cancel` was set.
     """
-    cache = cache_dir or hub_cache_folder()
+    cache = cache_dir or model_resolution.hub_cache_folder()
     order = {
         "model": model_id,
         "cache_dir": str(cache),
         "folder": str(folder) if folder else None,
         "endpoint": endpoint,
-        "unneeded": UNNEEDED_FILES,
-        "older_weights": OLDER_WEIGHTS,
+        "unneeded": model_resolution.UNNEEDED_FILES,
+        "older_weights": model_resolution.OLDER_WEIGHTS,
     }
     with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as temporary_folder:
         log_path = Path(temporary_folder) / "fetch.log"

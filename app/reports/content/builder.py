@@ -11,18 +11,7 @@ from functools import partial
 from itertools import chain
 from typing import get_args
 
-from app.core import (
-    Analysis,
-    Chapter,
-    ChunkResult,
-    Finding,
-    FrameFacts,
-    Keyframe,
-    Language,
-    Stretch,
-    StretchType,
-    clock,
-)
+from app import core
 from app.i18n import notice_text, t
 from app.i18n.formatting import measured, origin
 from app.reports.content import document as blocks
@@ -39,7 +28,7 @@ MOST_TIMES = 8
 _LEVELS = ("error", "warning", "info")
 
 
-def document(analysis: Analysis, language: Language) -> Document:
+def document(analysis: core.Analysis, language: core.Language) -> Document:
     """Build the whole report in `language`; the model's texts stay in the language of the request."""
     facts = blocks.DocumentFacts(
         video=analysis.video.name,
@@ -54,7 +43,7 @@ def document(analysis: Analysis, language: Language) -> Document:
     return Document(labels.headline(analysis, language), language, facts, tuple(whole))
 
 
-def sections(analysis: Analysis, language: Language, *, is_shared: bool = True) -> dict[str, Section]:
+def sections(analysis: core.Analysis, language: core.Language, *, is_shared: bool = True) -> dict[str, Section]:
     """Map the names of all sections to functions that yield their blocks, in reading order.
 
     Args:
@@ -75,7 +64,7 @@ def sections(analysis: Analysis, language: Language, *, is_shared: bool = True) 
     }
 
 
-def _head(analysis: Analysis, language: Language) -> Iterator[Block]:
+def _head(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
     if analysis.title:  # which is the headline and doesn't name the video
         yield Paragraph(plain(t("report.title", language, name=analysis.video.name)))
     for notice in sorted(analysis.notices, key=lambda notice: _LEVELS.index(notice.level)):
@@ -84,7 +73,7 @@ def _head(analysis: Analysis, language: Language) -> Iterator[Block]:
         yield Paragraph(plain(label), "label")
 
 
-def _broken(analysis: Analysis, language: Language) -> Iterator[Block]:
+def _broken(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
     if words := labels.unusable(analysis, language):
         yield Paragraph(plain(words), "error")
 
@@ -92,7 +81,7 @@ def _broken(analysis: Analysis, language: Language) -> Iterator[Block]:
 # ---- the model's statements
 
 
-def _whole(analysis: Analysis, language: Language) -> Iterator[Block]:
+def _whole(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
     """Yield the statements on the whole video; none if no model has answered."""
     if text := labels.repeated_text(analysis):
         yield Heading(2, plain(t("report.model_wrote", language)), "wrote")
@@ -112,7 +101,7 @@ def _whole(analysis: Analysis, language: Language) -> Iterator[Block]:
         yield Listing(tuple(map(_chapter, analysis.whole.chapters)))
 
 
-def _findings(analysis: Analysis, language: Language) -> Iterator[Block]:
+def _findings(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
     """Yield the findings by part, without those beside a picture."""
     parts, fields, times = labels.parts_of(analysis), labels.field_names(analysis), labels.times_of(analysis.keyframes)
     found: list[Block] = []
@@ -128,7 +117,7 @@ def _findings(analysis: Analysis, language: Language) -> Iterator[Block]:
 
 
 def _part(
-    result: ChunkResult | None, fields: Mapping[str, str], language: Language, times: Mapping[int, float]
+    result: core.ChunkResult | None, fields: Mapping[str, str], language: core.Language, times: Mapping[int, float]
 ) -> Iterator[Block]:
     if result is None:
         yield Paragraph(plain(t("report.not_answered", language)), "warning")
@@ -137,11 +126,11 @@ def _part(
     yield from _listed([one for one in result.findings if _is_listed(one, fields)], fields, language, times)
 
 
-def _is_listed(finding: Finding, fields: Mapping[str, str]) -> bool:
+def _is_listed(finding: core.Finding, fields: Mapping[str, str]) -> bool:
     return bool(fields) or len(finding.frames) != 1
 
 
-def answer(result: ChunkResult, language: Language, times: Mapping[int, float]) -> Iterator[Block]:
+def answer(result: core.ChunkResult, language: core.Language, times: Mapping[int, float]) -> Iterator[Block]:
     """Yield everything that one answer says, for a report that isn't complete yet.
 
     Args:
@@ -155,12 +144,12 @@ def answer(result: ChunkResult, language: Language, times: Mapping[int, float]) 
     yield from _listed(result.findings, fields, language, times)
 
 
-def _troubles(result: ChunkResult, language: Language) -> Iterator[Block]:
+def _troubles(result: core.ChunkResult, language: core.Language) -> Iterator[Block]:
     yield from (Paragraph(plain(trouble), "warning") for trouble in labels.troubles(result, language))
 
 
 def _listed(
-    findings: Sequence[Finding], fields: Mapping[str, str], language: Language, times: Mapping[int, float]
+    findings: Sequence[core.Finding], fields: Mapping[str, str], language: core.Language, times: Mapping[int, float]
 ) -> Iterator[Block]:
     if fields and findings:
         heads = (t("report.time", language), *fields.values(), t("report.finding", language))
@@ -177,7 +166,7 @@ def _listed(
         yield Listing(tuple(statement(finding, language, times) for finding in findings))
 
 
-def statement(finding: Finding, language: Language, times: Mapping[int, float] | None = None) -> Line:
+def statement(finding: core.Finding, language: core.Language, times: Mapping[int, float] | None = None) -> Line:
     """Return a finding with what could not be verified of it, and with the times of its frames if they are given."""
     where = labels.format_times(finding.frames, times) if times else ()
     within = (Span(" ("), *where, Span(")")) if where else ()
@@ -186,7 +175,7 @@ def statement(finding: Finding, language: Language, times: Mapping[int, float] |
     return (Span(finding.text), *within, *doubt)
 
 
-def _chapter(chapter: Chapter) -> Line:
+def _chapter(chapter: core.Chapter) -> Line:
     title = (Span(" "), Span(chapter.title, "strong")) if chapter.title.strip() else ()
     text = (Span(f" {chapter.text}"),) if chapter.text.strip() else ()
     return (*labels.span_of(chapter.start_seconds, chapter.end_seconds), *title, *text)
@@ -195,16 +184,16 @@ def _chapter(chapter: Chapter) -> Line:
 # ---- what was measured
 
 
-def _timeline(analysis: Analysis, language: Language) -> Iterator[Block]:
+def _timeline(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
     if chart := chart_of(analysis):
-        values = {"time": clock(chart.seconds), "shots": len(chart.shots), "frames": len(chart.frames)}
+        values = {"time": core.clock(chart.seconds), "shots": len(chart.shots), "frames": len(chart.frames)}
         heading = Heading(2, plain(t("report.timeline", language)), "timeline")
         yield blocks.Timeline(heading, chart, t("report.timeline_alt", language, **values))
 
 
-def _frames(analysis: Analysis, language: Language) -> Iterator[Block]:
+def _frames(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
     fields = labels.field_names(analysis)
-    beside: dict[int, list[Finding]] = {}
+    beside: dict[int, list[core.Finding]] = {}
     for finding in analysis.findings:
         if not _is_listed(finding, fields):
             beside.setdefault(finding.frames[0], []).append(finding)
@@ -213,10 +202,10 @@ def _frames(analysis: Analysis, language: Language) -> Iterator[Block]:
 
 
 def frames(
-    keyframes: Sequence[Keyframe],
-    facts: Iterable[FrameFacts],
-    language: Language,
-    beside: Mapping[int, Sequence[Finding]] | None = None,
+    keyframes: Sequence[core.Keyframe],
+    facts: Iterable[core.FrameFacts],
+    language: core.Language,
+    beside: Mapping[int, Sequence[core.Finding]] | None = None,
 ) -> Iterator[Block]:
     """Yield a gallery of the frames, and each frame with its findings and measurements.
 
@@ -238,12 +227,12 @@ def frames(
         yield Listing(tuple(_measured(frame, known.get(frame.number), language)))
 
 
-def _picture(frame: Keyframe, language: Language) -> blocks.PictureBlock:
-    alt = t("report.frame", language, number=frame.number, time=clock(frame.time_seconds))
+def _picture(frame: core.Keyframe, language: core.Language) -> blocks.PictureBlock:
+    alt = t("report.frame", language, number=frame.number, time=core.clock(frame.time_seconds))
     return blocks.PictureBlock(frame.number, frame.time_seconds, frame.width, frame.height, frame.jpeg, alt)
 
 
-def _measured(frame: Keyframe, facts: FrameFacts | None, language: Language) -> Iterator[Line]:
+def _measured(frame: core.Keyframe, facts: core.FrameFacts | None, language: core.Language) -> Iterator[Line]:
     yield plain(f"{t('report.measured', language)} {origin(frame, language)}")
     if facts is None:
         return
@@ -254,7 +243,7 @@ def _measured(frame: Keyframe, facts: FrameFacts | None, language: Language) -> 
     yield plain(f"{numbers}{moved}")
 
 
-def _shots(analysis: Analysis, language: Language) -> Iterator[Block]:
+def _shots(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
     yield Heading(2, plain(t("report.shots", language)), "shots")
     heads = tuple(plain(t(f"report.{column}", language)) for column in ("shot", "start", "end"))
     rows = tuple(
@@ -266,9 +255,9 @@ def _shots(analysis: Analysis, language: Language) -> Iterator[Block]:
         yield Listing(tuple(map(plain, lines)))
 
 
-def segment_lines(stretches: Sequence[Stretch], language: Language) -> list[str]:
+def segment_lines(stretches: Sequence[core.Stretch], language: core.Language) -> list[str]:
     """Return one line per type of segment that was found, with its times."""
-    by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(StretchType)}
+    by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(core.StretchType)}
     return [
         t(f"report.segment_{kind}", language, ranges=_ranges(found, language))
         for kind, found in by_type.items()
@@ -276,19 +265,19 @@ def segment_lines(stretches: Sequence[Stretch], language: Language) -> list[str]
     ]
 
 
-def _ranges(found: Sequence[Stretch], language: Language) -> str:
+def _ranges(found: Sequence[core.Stretch], language: core.Language) -> str:
     longest = sorted(found, key=_seconds_of, reverse=True)[:MOST_TIMES]
-    named = [f"{clock(one.start_seconds)} – {clock(one.end_seconds)}" for one in found if one in longest]
+    named = [f"{core.clock(one.start_seconds)} – {core.clock(one.end_seconds)}" for one in found if one in longest]
     times = t("facts.list", language).join(named)
     left = len(found) - len(named)
     return t("report.segments_more", language, ranges=times, count=left) if left else times
 
 
-def _seconds_of(stretch: Stretch) -> float:
+def _seconds_of(stretch: core.Stretch) -> float:
     return stretch.end_seconds - stretch.start_seconds
 
 
-def _transcript(analysis: Analysis, language: Language) -> Iterator[Block]:
+def _transcript(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
     transcript = analysis.transcript
     if transcript is None:
         return

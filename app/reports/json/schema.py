@@ -10,21 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from app.core import (
-    AnswerMode,
-    Chapter,
-    ColourArea,
-    Language,
-    Measures,
-    Reason,
-    ScreenText,
-    Selection,
-    Shot,
-    Stretch,
-    Subject,
-    Transcript,
-    Usage,
-)
+from app import core
 
 FORMAT_VERSION: Final = 3
 """Increased when a field changes its meaning or is removed, not when one is added."""
@@ -79,9 +65,9 @@ class RequestForm(Struct, frozen=True):
     side: int | None
     template: str
     question: str
-    language: Language
+    language: core.Language
     use_model: bool
-    selection: Selection
+    selection: core.Selection
 
 
 class WordedForm(Struct, frozen=True):
@@ -123,20 +109,20 @@ class AnswerForm(Struct, frozen=True):
 
     number: int
     frames: tuple[int, ...]
-    mode: AnswerMode
+    mode: core.AnswerMode
     fallback: NoticeForm | None
     answer: str
     findings: tuple[FindingForm, ...]
     title: str | None
     overview: tuple[FindingForm, ...]
-    chapters: tuple[Chapter, ...]
+    chapters: tuple[core.Chapter, ...]
     reply: tuple[FindingForm, ...]
-    subjects: tuple[Subject, ...]
+    subjects: tuple[core.Subject, ...]
     prompt: str
     finish_reason: str
     troubles: tuple[WordedForm, ...]
     attempts: int
-    usage: Usage
+    usage: core.Usage
     recalled: bool
     seconds: float
     digest: str
@@ -153,8 +139,8 @@ class ChunkForm(AnswerForm, frozen=True):
 class FactsForm(Struct, frozen=True):
     """Measurements of one frame."""
 
-    texts: tuple[ScreenText, ...]
-    colours: tuple[ColourArea, ...]
+    texts: tuple[core.ScreenText, ...]
+    colours: tuple[core.ColourArea, ...]
     brightness: float
     sharpness: float
     motion: float | None
@@ -167,7 +153,7 @@ class KeyframeForm(Struct, frozen=True):
     time_seconds: float
     frame_index: int
     shot: int
-    reason: Reason
+    reason: core.Reason
     reason_text: str
     width: int
     height: int
@@ -214,27 +200,27 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     format_version: Literal[3] = FORMAT_VERSION
     id: str
     created: str
-    language: Language
+    language: core.Language
     ai_label: Annotated[
         str, Meta(description="Statement that a model generated the texts, with its name; empty if none did.")
     ]
     aigc: Annotated[
         dict[str, str] | None, Meta(description="The same statement for machines, in the fields of GB 45438-2025.")
     ]
-    mode: AnswerMode
+    mode: core.AnswerMode
     notices: tuple[NoticeForm, ...]
     title: str | None
     reply: tuple[FindingForm, ...]
     overview: tuple[FindingForm, ...]
-    chapters: tuple[Chapter, ...]
+    chapters: tuple[core.Chapter, ...]
     source: SourceForm
     request: RequestForm
-    shots: tuple[Shot, ...]
+    shots: tuple[core.Shot, ...]
     boundaries: tuple[BoundaryForm, ...]
-    measures: Measures | None
-    stretches: tuple[Stretch, ...]
+    measures: core.Measures | None
+    stretches: tuple[core.Stretch, ...]
     keyframes: tuple[KeyframeForm, ...]
-    transcript: Transcript | None
+    transcript: core.Transcript | None
     fields: tuple[FieldForm, ...]
     chunks: tuple[ChunkForm, ...]
     joins: tuple[AnswerForm, ...]
@@ -242,7 +228,7 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     layout: LayoutForm | None
     conditions: dict[str, str]
     engine: EngineForm | None
-    usage: Usage
+    usage: core.Usage
     seconds_by_stage: dict[str, float]
     framelens_version: str
 
@@ -253,7 +239,7 @@ class ChosenForm(Struct, frozen=True):
     number: int
     time_seconds: float
     frame_index: int
-    reason: Reason
+    reason: core.Reason
     reason_text: str
     shot: int
     width: int
@@ -266,9 +252,9 @@ class KeyframesForm(Struct, frozen=True, kw_only=True):
     format_version: int = 1
     source: SourceForm
     keyframes: tuple[ChosenForm, ...]
-    shots: tuple[Shot, ...]
+    shots: tuple[core.Shot, ...]
     boundaries: tuple[BoundaryForm, ...]
-    measures: Measures | None
-    stretches: tuple[Stretch, ...]
+    measures: core.Measures | None
+    stretches: tuple[core.Stretch, ...]
     notices: tuple[NoticeForm, ...]
     reused: bool

@@ -24,26 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.core import Analysis, Language, smaller
 from app.i18n import t
-from app.reports.content import (
-    KEY,
-    Block,
-    Document,
-    Gallery,
-    Heading,
-    Line,
-    Listing,
-    Paragraph,
-    PictureBlock,
-    Span,
-    Table,
-    Timeline,
-    Verbatim,
-    date_of,
-    moment_address,
-    printable,
-    signed,
-    words,
-)
+from app.reports import content as contents
 from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import svg_in_own_font
 from app.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
@@ -65,7 +46,7 @@ _EXTENSION = (
     '<rdf:li rdf:parseType="Resource"><pdfaSchema:schema>GB 45438-2025</pdfaSchema:schema>'
     f"<pdfaSchema:namespaceURI>{_NAMESPACE}</pdfaSchema:namespaceURI><pdfaSchema:prefix>{_PREFIX}</pdfaSchema:prefix>"
     '<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">'
-    f"<pdfaProperty:name>{KEY}</pdfaProperty:name><pdfaProperty:valueType>Text</pdfaProperty:valueType>"
+    f"<pdfaProperty:name>{contents.KEY}</pdfaProperty:name><pdfaProperty:valueType>Text</pdfaProperty:valueType>"
     "<pdfaProperty:category>external</pdfaProperty:category>"
     "<pdfaProperty:description>Label of generated content</pdfaProperty:description>"
     "</rdf:li></rdf:Seq></pdfaSchema:property></rdf:li>"
@@ -85,13 +66,13 @@ def write(analysis: Analysis, language: Language) -> bytes:
         if not faces.others:
             raise
         pdf = _typeset(content, values, Faces())  # a font of the machine lacks glyphs that its table lists
-    return add_ai_label(pdf, printable(content.facts.aigc))
+    return add_ai_label(pdf, contents.printable(content.facts.aigc))
 
 
-def _typeset(content: Document, values: Form, faces: Faces) -> bytes:
+def _typeset(content: contents.Document, values: Form, faces: Faces) -> bytes:
     import typst
 
-    created = date_of(content.facts.created)
+    created = contents.date_of(content.facts.created)
     with TemporaryDirectory(prefix="framelens-pdf-") as name:
         folder = Path(name)
         _write_inputs(folder, content, values, faces, dated=created is not None)
@@ -106,7 +87,7 @@ def _typeset(content: Document, values: Form, faces: Faces) -> bytes:
         )
 
 
-def _write_inputs(folder: Path, content: Document, values: Form, faces: Faces, *, dated: bool) -> None:
+def _write_inputs(folder: Path, content: contents.Document, values: Form, faces: Faces, *, dated: bool) -> None:
     """Write all files that Typst reads."""
     for place, font in enumerate((REGULAR, BOLD, *(face.path for face in faces.others))):
         shutil.copyfile(font, folder / f"font-{place}{font.suffix}")
@@ -117,16 +98,16 @@ def _write_inputs(folder: Path, content: Document, values: Form, faces: Faces, *
         (folder / name).write_bytes(data)
 
 
-def _images(content: Document) -> Iterator[tuple[str, bytes]]:
+def _images(content: contents.Document) -> Iterator[tuple[str, bytes]]:
     for block in content.blocks:
         match block:
-            case PictureBlock():
+            case contents.PictureBlock():
                 yield picture_name(block), smaller(block.jpeg, _PICTURE_SIDE)
-            case Timeline(_, chart, alt):
+            case contents.Timeline(_, chart, alt):
                 yield chart_name(block), svg_in_own_font(chart, alt).encode()
 
 
-def form(content: Document) -> Form:
+def form(content: contents.Document) -> Form:
     """Build the values of the template. Headings are at levels 1 and 2, below the title."""
     facts = content.facts
     title = " ".join(content.title.split())
@@ -168,50 +149,50 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
             return value
 
 
-def picture_name(picture: PictureBlock) -> str:
+def picture_name(picture: contents.PictureBlock) -> str:
     """Return the file name of a picture beside the template."""
     return f"{picture.number}.jpg"
 
 
-def chart_name(timeline: Timeline) -> str:
+def chart_name(timeline: contents.Timeline) -> str:
     """Return the file name of a chart beside the template."""
     return f"{timeline.heading.anchor}.svg"
 
 
-def _block(block: Block, video: str) -> Iterator[Form]:
+def _block(block: contents.Block, video: str) -> Iterator[Form]:
     match block:
-        case Heading():
+        case contents.Heading():
             yield _heading(block, video)
-        case Paragraph(tone=tone):
-            yield {"kind": "paragraph", "tone": tone, "line": _line(signed(block), video)}
-        case Listing(items):
+        case contents.Paragraph(tone=tone):
+            yield {"kind": "paragraph", "tone": tone, "line": _line(contents.signed(block), video)}
+        case contents.Listing(items):
             yield {"kind": "listing", "items": [_line(item, video) for item in items]}
-        case Table():
+        case contents.Table():
             yield _table(block, video)
-        case PictureBlock(alt=alt):
+        case contents.PictureBlock(alt=alt):
             yield {
                 "kind": "picture",
                 "file": picture_name(block),
                 "alt": alt,
                 "width": round(block.within(*PICTURE_CM)[0], 2),
             }
-        case Gallery():
+        case contents.Gallery():
             return  # each frame is beside its text, and two pages show as many frames as a gallery
-        case Timeline(heading, _, alt):
+        case contents.Timeline(heading, _, alt):
             yield _heading(heading, video)
             yield {"kind": "chart", "file": chart_name(block), "alt": alt}
-        case Verbatim(summary, text):
+        case contents.Verbatim(summary, text):
             yield {"kind": "verbatim", "summary": summary, "text": text}
 
 
-def _heading(heading: Heading, video: str) -> Form:
+def _heading(heading: contents.Heading, video: str) -> Form:
     """Return a heading's values. All but frames are in the table of contents, where a title can't be a link itself."""
     listed = not heading.anchor.startswith("frame-")
-    line = [_span(Span(words(heading.line)), video)] if listed else _line(heading.line, video)
+    line = [_span(contents.Span(contents.words(heading.line)), video)] if listed else _line(heading.line, video)
     return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": listed}
 
 
-def _table(table: Table, video: str) -> Form:
+def _table(table: contents.Table, video: str) -> Form:
     columns = len(table.heads) or len(table.rows[0]) if table.rows or table.heads else 0
     return {
         "kind": "table" if columns and table.rows else "nothing",
@@ -222,12 +203,12 @@ def _table(table: Table, video: str) -> Form:
     }
 
 
-def _line(line: Line, video: str) -> list[Form]:
+def _line(line: contents.Line, video: str) -> list[Form]:
     return [_span(span, video) for span in line]
 
 
-def _span(span: Span, video: str) -> Form:
-    to = "" if span.at_seconds is None else moment_address(video, span.at_seconds)
+def _span(span: contents.Span, video: str) -> Form:
+    to = "" if span.at_seconds is None else contents.moment_address(video, span.at_seconds)
     return {"text": span.text, "style": span.style, "to": to}
 
 
@@ -246,7 +227,7 @@ def add_ai_label(pdf: bytes, label: str) -> bytes:
     trailer, root = reader.trailer, reader.root_object
     information, metadata = trailer["/Info"].get_object(), root["/Metadata"].get_object()
     assert isinstance(information, DictionaryObject) and isinstance(metadata, DecodedStreamObject)
-    information[NameObject(f"/{KEY}")] = TextStringObject(label)
+    information[NameObject(f"/{contents.KEY}")] = TextStringObject(label)
     metadata.set_data(_with_property(metadata.get_data().decode(), label).encode())
     trailer[NameObject("/Prev")] = NumberObject(int(whole.rsplit(b"startxref", 1)[1].split()[0]))
     changed = {trailer.raw_get("/Info").idnum: information, root.raw_get("/Metadata").idnum: metadata}
@@ -278,6 +259,7 @@ def _update(start: int, changed: Mapping[int, PdfObject], trailer: DictionaryObj
 def _with_property(packet: str, label: str) -> str:
     """Add the label and the description of its form, which PDF/A requires, to an XMP packet."""
     described = packet.replace("</rdf:Bag></pdfaExtension:schemas>", f"{_EXTENSION}</rdf:Bag></pdfaExtension:schemas>")
-    value = f'<{_PREFIX}:{KEY} xmlns:{_PREFIX}="{_NAMESPACE}">{escape(label, quote=False)}</{_PREFIX}:{KEY}>'
+    tag = f"{_PREFIX}:{contents.KEY}"
+    value = f'<{tag} xmlns:{_PREFIX}="{_NAMESPACE}">{escape(label, quote=False)}</{tag}>'
     head, tail, rest = described.rpartition("</rdf:Description></rdf:RDF>")
     return f"{head}{value}{tail}{rest}"

@@ -9,17 +9,7 @@ from xml.etree import ElementTree as Xml
 from app.core import Analysis, Language
 from app.reports.content import KEY, aigc, aigc_text, escape_comment, one_line, remarks, shortened
 from app.reports.json.encoding import json_text
-from app.reports.timeline.markers import (
-    COLOURS,
-    Marker,
-    Piece,
-    Rate,
-    first_frame,
-    markers_of,
-    pieces_of,
-    rate_of,
-    timecode,
-)
+from app.reports.timeline import markers as timeline
 
 _LONGEST_TITLE = 70  # characters; chosen by hand, not tuned
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n'
@@ -32,22 +22,24 @@ def write_edl(analysis: Analysis, language: Language) -> bytes:
 
     Remarks are in the first marker, because comments of the format would become part of other markers' notes.
     """
-    rate = rate_of(analysis.video, analysis.decode)
+    rate = timeline.rate_of(analysis.video, analysis.decode)
     return "\n".join(_lines(analysis, language, rate)).encode()
 
 
-def _lines(analysis: Analysis, language: Language, rate: Rate) -> Iterator[str]:
+def _lines(analysis: Analysis, language: Language, rate: timeline.Rate) -> Iterator[str]:
     yield f"TITLE: {shortened(analysis.video.name, _LONGEST_TITLE)}"
     yield f"FCM: {'DROP FRAME' if rate.drops else 'NON-DROP FRAME'}"
     yield ""
-    for number, marker in enumerate(markers_of(analysis, language, rate), start=1):
-        start, end = (timecode(first_frame(rate) + frame, rate) for frame in (marker.frame, marker.frame + 1))
+    for number, marker in enumerate(timeline.markers_of(analysis, language, rate), start=1):
+        start, end = (
+            timeline.timecode(timeline.first_frame(rate) + frame, rate) for frame in (marker.frame, marker.frame + 1)
+        )
         yield f"{number:03d}  001      V     C        {start} {end} {start} {end}"
-        yield f"{_note(marker)} |C:ResolveColor{COLOURS[marker.kind]} |M:{_escape(marker.name)} |D:1"
+        yield f"{_note(marker)} |C:ResolveColor{timeline.COLOURS[marker.kind]} |M:{_escape(marker.name)} |D:1"
         yield ""
 
 
-def _note(marker: Marker) -> str:
+def _note(marker: timeline.Marker) -> str:
     """Return a marker's note; one that begins with a digit would look like an event and gets a dash."""
     note = _escape(marker.note)
     return f"- {note}" if note[:1].isdigit() else note
@@ -62,8 +54,8 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
 
     The video is referred to by its file name alone, so editing programs ask for its folder.
     """
-    rate = rate_of(analysis.video, analysis.decode)
-    pieces, markers = pieces_of(analysis, language, rate), markers_of(analysis, language, rate)
+    rate = timeline.rate_of(analysis.video, analysis.decode)
+    pieces, markers = timeline.pieces_of(analysis, language, rate), timeline.markers_of(analysis, language, rate)
     root = Xml.Element("xmeml", version="5")
     _sequence(root, analysis, pieces, markers, rate)
     Xml.indent(root)
@@ -73,12 +65,16 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
 
 
 def _sequence(
-    root: Xml.Element, analysis: Analysis, pieces: Sequence[Piece], markers: Sequence[Marker], rate: Rate
+    root: Xml.Element,
+    analysis: Analysis,
+    pieces: Sequence[timeline.Piece],
+    markers: Sequence[timeline.Marker],
+    rate: timeline.Rate,
 ) -> None:
     sequence = Xml.SubElement(root, "sequence", id="sequence-1")
     _texts(sequence, name=one_line(analysis.video.name), duration=pieces[-1].end)
     _rate(sequence, rate)
-    _timecode(sequence, first_frame(rate), rate)
+    _timecode(sequence, timeline.first_frame(rate), rate)
     for marker in markers:
         _texts(
             Xml.SubElement(sequence, "marker"), comment=marker.note, name=marker.name, **{"in": marker.frame}, out=-1
@@ -96,7 +92,7 @@ def _sequence(
             _file(file, analysis, pieces[-1].end, rate)
 
 
-def _file(file: Xml.Element, analysis: Analysis, end: int, rate: Rate) -> None:
+def _file(file: Xml.Element, analysis: Analysis, end: int, rate: timeline.Rate) -> None:
     name = analysis.video.name
     _texts(file, name=one_line(name), pathurl=f"file://localhost/{quote(name, safe='')}")
     _rate(file, rate)
@@ -105,19 +101,19 @@ def _file(file: Xml.Element, analysis: Analysis, end: int, rate: Rate) -> None:
     _picture(Xml.SubElement(Xml.SubElement(file, "media"), "video"), analysis, rate)
 
 
-def _picture(parent: Xml.Element, analysis: Analysis, rate: Rate) -> None:
+def _picture(parent: Xml.Element, analysis: Analysis, rate: timeline.Rate) -> None:
     traits = Xml.SubElement(parent, "samplecharacteristics")
     _rate(traits, rate)
     _texts(traits, width=analysis.video.width, height=analysis.video.height, pixelaspectratio="square")
 
 
-def _timecode(parent: Xml.Element, frame: int, rate: Rate) -> None:
+def _timecode(parent: Xml.Element, frame: int, rate: timeline.Rate) -> None:
     element = Xml.SubElement(parent, "timecode")
     _rate(element, rate)
-    _texts(element, string=timecode(frame, rate), frame=frame, displayformat="DF" if rate.drops else "NDF")
+    _texts(element, string=timeline.timecode(frame, rate), frame=frame, displayformat="DF" if rate.drops else "NDF")
 
 
-def _rate(parent: Xml.Element, rate: Rate) -> None:
+def _rate(parent: Xml.Element, rate: timeline.Rate) -> None:
     element = Xml.SubElement(parent, "rate")
     _texts(element, timebase=rate.timebase, ntsc="TRUE" if rate.is_ntsc else "FALSE")
 
@@ -133,17 +129,17 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
     The video is referred to by its file name alone. Times count from its first frame; the timeline begins at
     01:00:00:00.
     """
-    rate = rate_of(analysis.video, analysis.decode)
-    pieces = pieces_of(analysis, language, rate)
+    rate = timeline.rate_of(analysis.video, analysis.decode)
+    pieces = timeline.pieces_of(analysis, language, rate)
     kinds = ("Video", "Audio") if analysis.video.has_audio else ("Video",)
     tracks = [_track(kind, [_clip(piece, analysis, pieces[-1].end, rate) for piece in pieces]) for kind in kinds]
-    markers = [_marker(marker, rate) for marker in markers_of(analysis, language, rate)]
+    markers = [_marker(marker, rate) for marker in timeline.markers_of(analysis, language, rate)]
     return json_text(
         _object(
             "Timeline.1",
             one_line(analysis.video.name),
             metadata=_metadata(analysis, language),
-            global_start_time=_time(first_frame(rate), rate),
+            global_start_time=_time(timeline.first_frame(rate), rate),
             tracks=_item("Stack.1", "tracks", markers=markers, children=tracks),
         )
     )
@@ -159,7 +155,7 @@ def _track(kind: str, clips: list[_Object]) -> _Object:
     return _item("Track.1", kind, kind=kind, children=clips)
 
 
-def _clip(piece: Piece, analysis: Analysis, end: int, rate: Rate) -> _Object:
+def _clip(piece: timeline.Piece, analysis: Analysis, end: int, rate: timeline.Rate) -> _Object:
     name = analysis.video.name
     media = _object(
         "ExternalReference.1",
@@ -177,11 +173,11 @@ def _clip(piece: Piece, analysis: Analysis, end: int, rate: Rate) -> _Object:
     )
 
 
-def _marker(marker: Marker, rate: Rate) -> _Object:
+def _marker(marker: timeline.Marker, rate: timeline.Rate) -> _Object:
     return _object(
         "Marker.2",
         marker.name,
-        color=COLOURS[marker.kind].upper(),
+        color=timeline.COLOURS[marker.kind].upper(),
         comment=marker.note,
         marked_range=_range(marker.frame, marker.frame + 1, rate),
         # where DaVinci Resolve looks for it
@@ -197,7 +193,7 @@ def _object(schema: str, name: str, **fields: object) -> _Object:
     return {"OTIO_SCHEMA": schema, "name": name, "metadata": {}, **fields}
 
 
-def _range(start: int, end: int, rate: Rate) -> _Object:
+def _range(start: int, end: int, rate: timeline.Rate) -> _Object:
     return {
         "OTIO_SCHEMA": "TimeRange.1",
         "start_time": _time(start, rate),
@@ -205,5 +201,5 @@ def _range(start: int, end: int, rate: Rate) -> _Object:
     }
 
 
-def _time(frame: int, rate: Rate) -> _Object:
+def _time(frame: int, rate: timeline.Rate) -> _Object:
     return {"OTIO_SCHEMA": "RationalTime.1", "value": float(frame), "rate": float(rate.frames_per_second)}

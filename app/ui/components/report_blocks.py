@@ -44,12 +44,12 @@ class Piece:
     @property
     def text(self) -> str:
         """Return its text for a search, in lower case."""
-        return " ".join(words(line) for block in self.blocks for line in _lines(block)).casefold()
+        return " ".join(words(line) for block in self.blocks for line in lines_of(block)).casefold()
 
     @property
     def is_doubtful(self) -> bool:
         """Return whether some of it could not be verified."""
-        return any(span.style == "doubt" for block in self.blocks for line in _lines(block) for span in line)
+        return any(span.style == "doubt" for block in self.blocks for line in lines_of(block) for span in line)
 
 
 def pieces(blocks: Iterable[Block]) -> Iterator[Piece]:
@@ -84,7 +84,8 @@ def _split(block: Block) -> Iterator[Block]:
             yield block
 
 
-def _lines(block: Block) -> Iterator[Line]:
+def lines_of(block: Block) -> Iterator[Line]:
+    """Yield all lines of a block; those of a picture are in its heading."""
     match block:
         case Heading(line=line) | Paragraph(line=line):
             yield line
@@ -93,7 +94,7 @@ def _lines(block: Block) -> Iterator[Line]:
         case Table(rows=rows):
             yield from (cell for row in rows for cell in row)
         case Verbatim(summary, text):
-            yield content.plain(f"{summary} {text}")
+            yield from (content.plain(summary), content.plain(text))
         case _:
             return
 

@@ -15,12 +15,14 @@ from app.core.domain import (
     Keyframe,
     KeyframesChosen,
     Measures,
+    Notice,
     Shot,
     Stretch,
     VideoInfo,
 )
 from app.reports import FORMATS
-from app.reports.content.builder import MOST_TIMES, segment_lines
+from app.reports.content.builder import MOST_TIMES, sections, segment_lines
+from app.reports.content.document import Paragraph
 from app.reports.json.encoding import json_text, keyframes_json
 from tests.reports.test_reports import analysis
 
@@ -125,3 +127,24 @@ def test_longest_segments_are_named_and_others_counted() -> None:
     assert line.count("–") == MOST_TIMES
     assert line.endswith(", and 12 shorter ones")
     assert line.startswith("Frozen picture: 00:20.000 – 00:24.000, 00:30.000 – 00:35.000")
+
+
+def test_notices_are_sorted_by_their_severity() -> None:
+    levels = ("info", "error", "warning", "info")
+    notices = tuple(Notice("no_model", {}, level) for level in levels)  # type: ignore[arg-type]
+    blocks = sections(replace(analysis(), notices=notices), "en")["head"]()
+    tones = [block.tone for block in blocks if isinstance(block, Paragraph) and block.tone in levels]
+    assert tones == ["error", "warning", "info", "info"]
+
+
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "brightness 25 %, sharpness 80, movement since the previous frame 12.5 %"),
+        ("zh", "亮度 25%，清晰度 80，与前一帧的变化 12.5%"),
+    ],
+)
+def test_measured_shares_are_percentages(language: str, line: str) -> None:
+    made = analysis()
+    facts = tuple(replace(one, brightness=0.25, sharpness=80.0, motion=0.125) for one in made.facts)
+    assert line in FORMATS["markdown"].write(replace(made, facts=facts), language).decode()  # type: ignore[arg-type]

@@ -27,10 +27,12 @@ from app.core.domain import (
 )
 from app.core.errors import EngineError
 from app.i18n import LANGUAGES, notice_text, t
+from app.reports import content
 from app.reports.json import reader, writer
 from app.services.container import Services
 from app.ui import resources
-from app.ui.panels.report.report import PAGE, brief
+from app.ui.components import report_blocks
+from app.ui.panels.report.report import PAGE, _actions, brief
 from tests.ui import rich
 from tests.ui.conftest import Open
 from tests.ui.fake_services import Run, ended, queue, wait
@@ -96,6 +98,57 @@ def test_a_report_reports_all_that_it_holds(page_of: Callable[..., Any], languag
         notice_text(Notice("sound_not_analysed"), language),  # type: ignore[arg-type]
     ):
         assert text in reported
+
+
+def drawn(page: AppTest) -> str:
+    """The texts of the report's blocks, in the order in which they are drawn."""
+
+    def gather(value: object) -> Iterator[str]:
+        if isinstance(value, str):
+            yield value
+        for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from gather(one)
+
+    return "\n".join(text for data in parts_shown(page) for text in gather(data.get("blocks")))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_page_says_what_the_files_say_in_their_order(page_of: Callable[..., Any], language: Any) -> None:
+    page, services, job = page_of(rich.script())
+    page.button_group(key="language").set_value(language).run()
+    analysis = services.jobs.snapshot(job).analysis
+    on_page = ""
+    for tab in ("report", "transcript", "details"):
+        page.session_state["report_tab"] = t(f"ui.tab_{tab}", language)
+        page.run()
+        on_page += drawn(page)
+    sections = content.sections(analysis, language)
+    names = ("whole", "findings", "frames", "shots", "transcript", "how")
+    place = 0
+    for piece in report_blocks.pieces(block for name in names for block in sections[name]()):
+        lines = [line for block in piece.blocks for line in report_blocks.lines_of(block)]
+        said = [span.text.strip() for line in lines for span in line if analysis.created not in span.text]
+        places = {text: on_page.find(text, place) for text in said}
+        assert -1 not in places.values(), places
+        place = min(places.values(), default=place)
+    assert place > len(on_page) / 2
+
+
+def test_each_part_can_be_asked_again_where_it_begins() -> None:
+    made = rich.rich(AnalysisRequest(Path("/videos/a.mp4")), "job", parts=3, without=frozenset({2}))
+    bare = [
+        replace(part, findings=tuple(replace(one, fields={}, frames=one.frames or (1,)) for one in part.findings))
+        for part in made.chunks
+    ]
+    made = replace(made, chunks=tuple(bare), field_names={})
+    sections = content.sections(made, "en")
+    pieces = list(report_blocks.pieces([*sections["findings"](), *sections["frames"]()]))
+    anchors = {anchor: action.number for anchor, action in _actions(made, pieces).items()}
+    assert anchors == {"frame-1": 1, "part-2": 5, "part-3": 9}  # all that part 1 says is beside its frames
+    alone = replace(made, chunks=made.chunks[:1], layout=rich.layout(1))
+    sections = content.sections(replace(alone, chunks=(replace(alone.chunks[0], troubles=("cut",)),)), "en")
+    pieces = list(report_blocks.pieces([*sections["findings"](), *sections["frames"]()]))
+    assert list(_actions(alone, pieces)) == ["findings"]
 
 
 def test_report_order_is_reply_summary_findings(page_of: Callable[..., Any]) -> None:

@@ -32,7 +32,6 @@ from .labels import one_line as one_line
 from .labels import parts_of as parts_of
 from .labels import printable as printable
 from .labels import remarks as remarks
-from .labels import repeated_text as repeated_text
 from .labels import seconds_of as seconds_of
 from .labels import shareable_settings as shareable_settings
 from .labels import shortened as shortened
@@ -44,4 +43,3 @@ from .provenance import KEY as KEY
 from .provenance import aigc as aigc
 from .provenance import aigc_text as aigc_text
 from .provenance import escape_comment as escape_comment
-from .provenance import provenance_facts as provenance_facts

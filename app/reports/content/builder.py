@@ -282,12 +282,14 @@ def _transcript(analysis: core.Analysis, language: core.Language) -> Iterator[Bl
     if transcript is None:
         return
     yield Heading(2, plain(t("report.transcript", language)), "transcript")
-    yield Paragraph(plain(t(f"report.transcript_{transcript.source}", language, label=transcript.label)))
+    source = t(f"report.transcript_{transcript.source}", language, label=transcript.label)
     if transcript.cues:
+        yield Paragraph(plain(f"{source} · {t('report.transcript_cues', language, n=len(transcript.cues))}"))
         yield Listing(
             tuple(
                 (*labels.span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in transcript.cues
             )
         )
     else:
+        yield Paragraph(plain(source))
         yield Paragraph(plain(t("report.transcript_nothing", language)))

@@ -192,7 +192,7 @@ def test_what_is_said_and_what_was_not_heard_is_reported() -> None:
     text = markdown(rich())
     assert "> The sound was not analysed: " in text
     assert section(text, "Transcript").splitlines() == [
-        "Transcribed by whisper; may contain errors",
+        "Transcribed by whisper; may contain errors · 1 passage",
         "",
         "- 00:01.500 – 00:02.500 Good morning.",
     ]

@@ -31,7 +31,7 @@ from app.core.errors import Cancelled, EngineError, InputError
 from app.jobs import Jobs, JobSnapshot
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import from_row, to_row, with_pictures, with_results
-from app.store.database import Store
+from app.store.database import Row, Store
 from tests.reports.test_reports import analysis
 from tests.ui.fake_services import queue
 
@@ -95,6 +95,15 @@ def test_selection_is_stored_with_default_for_old_jobs(store: Store, tmp_path: P
     older = json.loads(document.document)
     del older["request"]["selection"]
     assert from_row(replace(document, document=json.dumps(older)), is_alive=False).request == REQUEST
+
+
+def test_a_job_that_an_earlier_version_stored_is_kept() -> None:
+    """Its path isn't UTF-8, and it has a report, a failure and nested settings."""
+    text = Path(__file__).with_name("stored_job.json").read_text(encoding="utf-8")
+    job = from_row(Row("KIGkN-VAhlsT", "", "", "done", "", text), is_alive=False)
+    assert job.progress.video is not None and job.error is not None
+    assert str(job.request.path) == str(job.progress.video.path) == "/videos/bad\udce9name.mp4"
+    assert json.loads(to_row(job, "").document) == json.loads(text)
 
 
 def test_a_stored_job_of_the_earlier_form_is_read() -> None:

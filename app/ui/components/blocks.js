@@ -75,6 +75,13 @@ const RENDERERS = {
     return list("gallery", made);
   },
 
+  // The player has an interactive one; this is for reports without their video.
+  timeline({ heading, svg, alt }, context) {
+    const chart = element("img", { alt, src: `data:image/svg+xml,${encodeURIComponent(svg)}` });
+    const about = element("figcaption", { textContent: alt });
+    return element("figure", {}, RENDERERS.heading(heading, context), chart, about);
+  },
+
   verbatim({ summary, text, copy }) {
     const button = element("button", { type: "button", className: "again", textContent: copy });
     button.addEventListener("click", () => navigator.clipboard?.writeText(text));

@@ -14,7 +14,18 @@ import streamlit as st
 
 from app.core import Keyframe, clock
 from app.reports import content
-from app.reports.content import Block, Gallery, Heading, Line, Listing, Paragraph, PictureBlock, Table, Verbatim, words
+from app.reports.content import (
+    Block,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Paragraph,
+    PictureBlock,
+    Table,
+    Timeline,
+    Verbatim,
+)
 from app.ui import resources
 from app.ui.components.assets import component
 from app.ui.context import t
@@ -44,7 +55,7 @@ class Piece:
     @property
     def text(self) -> str:
         """Return its text for a search, in lower case."""
-        return " ".join(words(line) for block in self.blocks for line in lines_of(block)).casefold()
+        return " ".join(content.words(line) for block in self.blocks for line in lines_of(block)).casefold()
 
     @property
     def is_doubtful(self) -> bool:
@@ -149,14 +160,20 @@ class Renderer:
                 return {"kind": "rows", "rows": [self._row(heads, row) for row in rows]}
             case Table(heads, rows, numbers):
                 return _table([*heads], rows, numbers=range(len(heads)) if numbers else ())
-            case PictureBlock():
-                return self._frame((block,))
             case Gallery(shown):
                 return gallery([self._frames[picture.number] for picture in shown], self)
             case Verbatim(summary, text):
                 return {"kind": "verbatim", "summary": summary, "text": text, "copy": t("ui.copy")}
+            case Timeline():
+                return self._timeline(block)
             case _:
-                return None  # the player has the timeline
+                return None  # pictures are beside the blocks about them
+
+    def _timeline(self, block: Timeline) -> Value:
+        from app.reports.graphics.chart_svg import svg  # the page is shown before it is loaded
+
+        heading = self._heading(block.heading)
+        return {"kind": "timeline", "heading": heading, "svg": svg(block.chart, block.alt), "alt": block.alt}
 
     def _heading(self, heading: Heading) -> Value:
         action = self._actions.get(heading.anchor)
@@ -178,7 +195,7 @@ class Renderer:
         """Convert a row of a table: times, labelled values, and the statement."""
         first, *middle, last = row
         named = zip(heads[1:-1], middle, strict=True)
-        fields = [{"label": words(head), "text": words(cell)} for head, cell in named]
+        fields = [{"label": content.words(head), "text": content.words(cell)} for head, cell in named]
         return {"pictures": self._cited(first), "lead": spans(first), "line": spans(last), "fields": fields}
 
     def _cited(self, line: Line) -> list[Value]:

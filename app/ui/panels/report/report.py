@@ -39,8 +39,8 @@ PAGE = 40
 """Findings, frames or passages on a page: a few screens, drawn at once. Chosen by hand; not tuned."""
 _SEARCH_ABOVE = 24
 """The search appears above this number of them. Chosen by hand; not tuned."""
-_TABS = {"report": ("findings", "frames", "shots"), "transcript": ("transcript",), "details": ("how",)}
-"""The sections of each tab in the order of the report. Its head is above the tabs, its timeline below the player."""
+_TABS = {"report": ("timeline", "findings", "frames", "shots"), "transcript": ("transcript",), "details": ("how",)}
+"""The sections of each tab in the order of the report. Its head is above the tabs."""
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}
 _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
 _END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
@@ -133,8 +133,8 @@ def _draw_tab(job_id: str, name: str) -> None:
         st.rerun()
     pieces = _pieces(analysis, name)
     renderer = Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
-    if name == "report" and analysis.chunks:
-        whole = report_blocks.pieces(content.sections(analysis, language())["whole"]())
+    whole = list(report_blocks.pieces(content.sections(analysis, language())["whole"]())) if name == "report" else []
+    if whole:
         report_blocks.draw(whole, renderer, key="whole")
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
     first = _draw_pages(name, len(found))
@@ -144,12 +144,14 @@ def _draw_tab(job_id: str, name: str) -> None:
 
 def _pieces(analysis: Analysis, name: str) -> list[Piece]:
     """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again."""
-    asked = (name, language())
+    has_player = services().videos.find(analysis.request.path) is not None  # which has the timeline
+    asked = (name, language(), has_player)
     kept = st.session_state.get(_PIECES_KEY)
     if kept is None or kept[0] is not analysis or kept[1] != asked:
         local = replace(analysis, created=local_time(analysis.created))
         shown = content.sections(local, language(), is_shared=False)
-        blocks = chain.from_iterable(shown[section]() for section in _TABS[name])
+        names = [section for section in _TABS[name] if section != "timeline" or not has_player]
+        blocks = chain.from_iterable(shown[section]() for section in names)
         kept = st.session_state[_PIECES_KEY] = (analysis, asked, list(report_blocks.pieces(blocks)))
     pieces: list[Piece] = kept[2]
     return pieces

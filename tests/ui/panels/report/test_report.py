@@ -62,8 +62,8 @@ def written(page: AppTest) -> str:
 
 def headings(page: AppTest) -> list[str]:
     """The headings of the sections that are drawn."""
-    blocks = [block for data in parts_shown(page) for block in data.get("blocks", ())]
-    return [block["line"][0]["text"] for block in blocks if block["kind"] == "heading" and block["level"] == 2]
+    blocks = [block.get("heading", block) for data in parts_shown(page) for block in data.get("blocks", ())]
+    return [block["line"][0]["text"] for block in blocks if block.get("level") == 2]
 
 
 def stopping(after: int, error: Exception) -> Run:
@@ -318,6 +318,7 @@ def test_imported_report_offers_no_impossible_question(
     reported = written(page)
     assert t("library.other_machine_why", "en") in reported and "A man brings a parcel and leaves." in reported
     assert t("ui.part_retry", "en") not in reported
+    assert t("report.timeline", "en") in headings(page)  # without the video, there is no player that shows it
 
 
 def measuring(through: threading.Event) -> Run:
@@ -395,7 +396,7 @@ def test_report_without_model_shows_facts_first(
 
     page, _, _ = page_of(run)
     assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("report", "details")]
-    assert headings(page) == [t(f"report.{name}", "en") for name in ("frames_measured", "shots")]
+    assert headings(page) == [t(f"report.{name}", "en") for name in ("frames_measured", "shots")]  # no timeline
 
 
 def test_an_answer_without_findings_has_no_heading_for_them(page_of: Callable[..., Any]) -> None:

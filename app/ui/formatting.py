@@ -15,8 +15,6 @@ from app.reports.content import local_minute
 from app.ui.context import language, t
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
-_SHORT_SECONDS = 120
-"""Up to this duration of the video, spans are shown in tenths of a second. Chosen by hand; not tuned."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
 
 
@@ -84,11 +82,3 @@ def _container(video: VideoInfo) -> str:
     names = video.container.split(",")
     ending = video.path.suffix.lstrip(".").lower()
     return ending if ending in names else names[0]
-
-
-def format_span(start_seconds: float, end_seconds: float, whole_seconds: float) -> str:
-    """Format a span such as "01:00–01:20", in tenths of a second where the whole video is short."""
-    edges = (start_seconds, end_seconds)
-    if whole_seconds > _SHORT_SECONDS:
-        return "–".join(short_clock(edge) for edge in edges)
-    return "–".join(clock(edge, digits=1) for edge in edges)

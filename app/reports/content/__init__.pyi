@@ -29,6 +29,7 @@ from .labels import local_minute as local_minute
 from .labels import moment_address as moment_address
 from .labels import named as named
 from .labels import one_line as one_line
+from .labels import part_name as part_name
 from .labels import parts_of as parts_of
 from .labels import printable as printable
 from .labels import remarks as remarks

@@ -297,9 +297,9 @@ class PartView:
     Attributes:
         number: Number of its request.
         title: Its heading.
-        note: Time and counts in words.
         state: Its state.
         state_words: The state in words.
+        note: The number of its findings in words.
         brief: One line of the result, or why it failed.
         blocks: What is shown below it: an incoming answer, or the blocks of an unfolded one.
         can_open: Whether it can be unfolded.
@@ -307,9 +307,9 @@ class PartView:
 
     number: int
     title: str
-    note: str
     state: State
     state_words: str
+    note: str = ""
     brief: str = ""
     blocks: Sequence[Value] = ()
     can_open: bool = False

@@ -17,7 +17,7 @@ from app.reports.content import layout_parts, times_of, troubles
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import PartView, Renderer
 from app.ui.context import language, services, t
-from app.ui.formatting import format_span, plain, remaining, short_clock
+from app.ui.formatting import plain, remaining, short_clock
 from app.ui.state import page_state
 
 if TYPE_CHECKING:
@@ -166,16 +166,16 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     failed = failures(job.progress)
     views = []
     for place, number in enumerate(numbers, start=1):
-        title = t("ui.answer_part", n=place) if len(numbers) > 1 else t("ui.part_only")
         part = known.get(number)
-        note = format_span(part.start_seconds, part.end_seconds, end) if part and number in times else ""
+        named = content.part_name(part, language()) if part and number in times else t("ui.answer_part", n=place)
+        title = named if len(numbers) > 1 else t("ui.part_only")
         result = part.result if part else None
         if result and _is_done(job.progress, number):
-            views.append(_done_view(job, result, title, note, is_open=number in opened or len(numbers) == 1))
+            views.append(_done_view(job, result, title, is_open=number in opened or len(numbers) == 1))
         elif number in times and (failure := failed.get(clock(times[number]))) and not result:
-            views.append(_failed_view(failure, number, title, note))
+            views.append(_failed_view(failure, number, title))
         else:
-            views.append(_pending_view(job, number, title, note))
+            views.append(_pending_view(job, number, title))
     return views
 
 
@@ -185,35 +185,34 @@ def _is_done(analysis: AnalysisState, number: int) -> bool:
     return kept is not None and analysis.answers.get(number, kept.answer) == kept.answer
 
 
-def _done_view(job: JobSnapshot, part: ChunkResult, title: str, note: str, *, is_open: bool) -> PartView:
-    counted = t("ui.part_findings", n=len(part.findings))
+def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool) -> PartView:
     keyframes = job.progress.keyframes
     said = content.answer(part, language(), times_of(keyframes)) if is_open else ()
     findings = [*part.overview, *part.findings]
     return PartView(
         part.number,
         title,
-        " · ".join(filter(None, (note, counted))),
         "done",
         t("ui.part_done"),
+        note=t("ui.part_findings", n=len(part.findings)),
         brief=findings[0].text if findings else sentences(troubles(part, language()), language()),
         blocks=Renderer(job.id, keyframes).values(report_blocks.pieces(said)),
         can_open=bool(findings),
     )
 
 
-def _failed_view(failure: Notice, number: int, title: str, note: str) -> PartView:
+def _failed_view(failure: Notice, number: int, title: str) -> PartView:
     reason = failure.values["reason"]
     words = notice_text(reason, language()) if isinstance(reason, Notice) else str(reason)
-    return PartView(number, title, note, "failed", t("ui.part_failed"), brief=words)
+    return PartView(number, title, "failed", t("ui.part_failed"), brief=words)
 
 
-def _pending_view(job: JobSnapshot, number: int, title: str, note: str) -> PartView:
+def _pending_view(job: JobSnapshot, number: int, title: str) -> PartView:
     is_asked = not job.is_over and (number in job.progress.answers or number in job.progress.modes)
     text = _readable(job.progress.answers.get(number, "")) if is_asked else ""
     state: report_blocks.State = "busy" if is_asked else "waiting"
     coming = [report_blocks.prose(text, live=True)] if text else []
-    return PartView(number, title, note, state, t(f"ui.part_{state}"), blocks=coming)
+    return PartView(number, title, state, t(f"ui.part_{state}"), blocks=coming)
 
 
 def _readable(answer: str) -> str:

@@ -52,7 +52,10 @@ def test_parts_stand_in_time_order_whichever_is_answered_first() -> None:
     job = answering(answered(running(), 2), 0, "so far")
     shown = build_views(job, NONE)
     assert [part.state for part in shown] == ["busy", "waiting", "done", "waiting"]
-    assert [part.note.split(" · ")[0] for part in shown][:2] == ["00:00.0–00:10.0", "00:10.0–00:20.0"]
+    assert [part.title for part in shown][:2] == [
+        "Part 1 · 00:00.000 – 00:10.000",
+        "Part 2 · 00:10.000 – 00:20.000",
+    ]
     assert incoming(shown[0]) == "so far"
     assert "3 findings" in shown[2].note
 

@@ -29,6 +29,7 @@ _BROKEN_PIPE_EXIT_CODE = 141
 _COMMANDS = {
     "app": "cli.app_command",
     "analyse": "cli.analyse",
+    "ask": "cli.ask",
     "keyframes": "cli.keyframes_command",
     "library": "cli.library",
     "export": "cli.export",

@@ -1,5 +1,7 @@
 """Streamed chat requests: pieces of text, then the whole Reply; a cancel event takes effect within 0.1 s.
 
+Reasoning that the engine sends apart from the answer is never part of the text; `stream_pieces` yields it, too.
+
 A request runs as a task on the loop of `app.llm.http`, because only a task can be cancelled while it waits for a token.
 Cancelling closes the connection, and vLLM then aborts the request.
 """
@@ -37,6 +39,14 @@ class Reply:
     usage: Usage | None
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A piece of an answer as it arrives; `reasoning` is what the engine sends apart from the text."""
+
+    text: str
+    reasoning: str = ""
+
+
 class _PartialReply:
     """Accumulator of the received pieces. LangChain's sum of chunks costs more the longer the answer is."""
 
@@ -46,15 +56,15 @@ class _PartialReply:
         self._usage: Usage | None = None
         self._is_empty = True
 
-    def add(self, chunk: AIMessageChunk) -> str:
-        """Add a chunk and return its text."""
+    def add(self, chunk: AIMessageChunk) -> Piece:
+        """Add a chunk and return its text and reasoning."""
         self._is_empty = False
         text = str(chunk.text)
         self._texts.append(text)
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
         if counted := chunk.usage_metadata:  # cumulative
             self._usage = Usage(counted["input_tokens"], counted["output_tokens"])
-        return text
+        return Piece(text, _reasoning(chunk))
 
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it is empty or was cut off."""
@@ -72,7 +82,27 @@ def stream(
     cancel: threading.Event | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Generator[str, None, Reply]:
-    """Send a request and yield the text as it arrives.
+    """Send a request and yield the text as it arrives; arguments, result and errors are those of `stream_pieces`."""
+    pieces = stream_pieces(chat, messages, cancel=cancel, options=options)
+    with closing(pieces):
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                reply: Reply = end.value
+                return reply
+            if piece.text:
+                yield piece.text
+
+
+def stream_pieces(
+    chat: BaseChatModel,
+    messages: Sequence[BaseMessage],
+    *,
+    cancel: threading.Event | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Generator[Piece, None, Reply]:
+    """Send a request and yield text and reasoning as they arrive.
 
     Args:
         chat: The chat model.
@@ -93,8 +123,10 @@ def stream(
     try:
         with closing(on_request_loop(gathered, cancel)) as groups:
             for chunks in groups:
-                if text := "".join(map(answer.add, chunks)):
-                    yield text
+                pieces = [answer.add(chunk) for chunk in chunks]
+                piece = Piece("".join(one.text for one in pieces), "".join(one.reasoning for one in pieces))
+                if piece.text or piece.reasoning:
+                    yield piece
     except Exception as error:  # mapped to an AppError, or a bug that is raised unchanged
         mapped = _app_error(error, address, str(getattr(chat, "model_name", "")))
         if mapped is None:
@@ -109,11 +141,15 @@ async def _gathered(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[list
     shown = 0.0
     async for chunk in chunks:
         group.append(chunk)
-        if chunk.text and time.monotonic() - shown >= _GATHER_SECONDS:
+        if (chunk.text or _reasoning(chunk)) and time.monotonic() - shown >= _GATHER_SECONDS:
             yield group
             group, shown = [], time.monotonic()
     if group:
         yield group
+
+
+def _reasoning(chunk: AIMessageChunk) -> str:
+    return str(chunk.additional_kwargs.get("reasoning_content") or "")
 
 
 async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:

@@ -27,6 +27,7 @@ from app.video import Stills
 
 if TYPE_CHECKING:
     from app.analysis import Planner, Templates
+    from app.ask import ConversationRepository
     from app.engine import Engine
     from app.jobs import EngineSwitcher, Jobs
     from app.library.semantic_index import SemanticIndex
@@ -91,6 +92,13 @@ class Services:
     def planner(self) -> Planner:
         """Return the planner of the engine in use."""
         return self.switcher.session.planner
+
+    @property
+    def conversations(self) -> ConversationRepository:
+        """Return the stored conversations."""
+        from app.ask import ConversationRepository
+
+        return ConversationRepository(self.store)
 
     def close(self) -> None:
         """Stop measurements and downloads, then the jobs, then the engine, and close the store."""

@@ -1,3 +1,5 @@
+from .conversations import ConversationRow as ConversationRow
+from .conversations import ConversationStore as ConversationStore
 from .database import Row as Row
 from .database import Store as Store
 from .extraction_cache import ExtractionStore as ExtractionStore

@@ -110,6 +110,27 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE entries ADD COLUMN start_seconds REAL NOT NULL DEFAULT 0;
     ALTER TABLE entries ADD COLUMN end_seconds REAL;
     """,
+    # Conversations about analyses. `words` are those of the name, or of question and answer, made by the tokenizer.
+    """
+    CREATE TABLE conversations (
+        id TEXT PRIMARY KEY,
+        job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        created TEXT NOT NULL,
+        changed TEXT NOT NULL,
+        name TEXT NOT NULL,
+        language TEXT NOT NULL,
+        current INTEGER NOT NULL,
+        words TEXT NOT NULL
+    );
+    CREATE INDEX conversations_by_job ON conversations (job_id);
+    CREATE TABLE turns (
+        conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        words TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (conversation_id, number)
+    );
+    """,
 )
 
 

@@ -364,6 +364,16 @@ class LibraryIndex:
         )
         return [job_id for (job_id,) in rows]
 
+    def reports_on(self, *, sha256: str = "", path: str = "") -> list[str]:
+        """List the ids of finished analyses of a whole video, the newest first: of this content, or of this file."""
+        column, value = ("sha256", sha256) if sha256 else ("path", path)
+        rows = self._store.select(
+            f"SELECT jobs.id {_ALL} WHERE entries.{column} = ? AND entries.frames > 0 AND entries.start_seconds = 0"
+            " AND entries.end_seconds IS NULL AND jobs.state IN ('done', 'without_model') ORDER BY jobs.rowid DESC",
+            value,
+        )
+        return [job_id for (job_id,) in rows]
+
     def has_others_on(self, job_id: str, path: str) -> bool:
         """Return whether another analysis is about this file."""
         return bool(self._store.select("SELECT 1 FROM entries WHERE job_id <> ? AND path = ? LIMIT 1", job_id, path))

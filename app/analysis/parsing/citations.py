@@ -135,6 +135,15 @@ def numbers_in(text: str) -> list[int]:
     return sorted(set(numbers))
 
 
+def own_times(text: str, times: Mapping[int, float]) -> list[str]:
+    """Return the times in `text` that none of the frames cited on the same line has; without citations, no frame."""
+    found: list[str] = []
+    for line in _lines(text):
+        cited = [number for number in cited_in(line) if number in times]
+        found += (match[0].strip() for match in _own_times(line, cited or tuple(times), times))
+    return list(dict.fromkeys(found))
+
+
 def without_own_times(text: str, times: Mapping[int, float]) -> str:
     """Replace each time in `text` that is not that of a frame by "…"."""
     for match in reversed(_own_times(text, tuple(times), times)):

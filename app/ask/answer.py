@@ -1,0 +1,249 @@
+"""Streamed answer to the last question of a conversation, kept as it arrives.
+
+Nothing is sent twice once a piece of the answer has arrived: a stopped answer, or one whose engine died, keeps what
+there is and says why. Frame numbers in the answer become frames with decoder times; numbers that no frame has, and
+times that no cited frame has, are reported.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app import core
+from app.analysis import EngineConnection
+from app.analysis.parsing import citations
+from app.analysis.parsing.repetition_detector import RepetitionDetector
+from app.ask import conversation as values
+from app.ask.context import ContextBuilder
+from app.ask.conversation import AnswerText, AskEvent, Conversation, FrameRef, ReasoningText, Turn
+from app.ask.repository import ConversationRepository
+from app.i18n import as_notice
+from app.llm.error_mapping import TooManyPictures
+from app.llm.stream import Reply, stream_pieces
+
+_SAVE_SECONDS = 2.0
+"""Time between two saves of a growing answer. Chosen by hand; not tuned."""
+_ATTEMPTS = 5
+"""Most requests for one answer: without pictures, with fewer, and shorter ones. Chosen by hand; not tuned."""
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+def converse(
+    conversation: Conversation,
+    analysis: core.Analysis,
+    connect: Generator[core.EngineProgress, None, EngineConnection],
+    repository: ConversationRepository,
+    cancel: threading.Event,
+) -> Generator[AskEvent, None, None]:
+    """Answer the current question of a conversation, store it, and yield the events; the last is AnswerDone.
+
+    The question is stored before the engine is asked. Closing the generator stops the answer; what there is of it is
+    stored. An answer that is stopped or fails raises its error after AnswerDone.
+
+    Args:
+        conversation: Its current turn is the question.
+        analysis: What it is about.
+        connect: Starts the engine and returns the connection.
+        repository: Where the conversation is kept.
+        cancel: Stops the answer within 0.1 s once it is set.
+
+    Raises:
+        AppError: The engine doesn't start or doesn't answer, or the conversation can't be stored.
+        Cancelled: `cancel` was set.
+    """
+    turn = conversation.last
+    repository.save(conversation, turn)
+    started = saved = time.monotonic()
+    failure: core.AppError | None = None
+    try:
+        with closing(connect):
+            connection = yield from connect
+        connected = time.monotonic()
+        with closing(_answer(conversation, analysis, connection, cancel)) as events:
+            for event in events:
+                turn = _ended(turn, event, connected) if isinstance(event, _Ended) else turn.apply(event)
+                if not isinstance(event, _Ended):
+                    yield event
+                if time.monotonic() - saved > _SAVE_SECONDS:
+                    repository.save(conversation, turn)
+                    saved = time.monotonic()
+    except core.AppError as error:
+        failure = error
+        state = "stopped" if isinstance(error, core.Cancelled) else "failed"
+        why = core.Notice("ask_stopped", level="info") if state == "stopped" else as_notice(error)
+        turn = replace(turn, state=state, why=why)  # type: ignore[arg-type]
+    except GeneratorExit:
+        _store(repository, conversation, replace(turn, why=core.Notice("ask_stopped", level="info")), analysis, started)
+        raise
+    except Exception as error:
+        turn = replace(turn, state="failed", why=as_notice(core.as_app_error(error)))
+        _store(repository, conversation, turn, analysis, started)
+        raise
+    yield values.AnswerDone(_store(repository, conversation, turn, analysis, started))
+    if failure:
+        raise failure
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """The engine has ended the answer; `loops` if it was cut because it only repeated itself."""
+
+    reply: Reply
+    max_tokens: int
+    loops: bool = False
+
+
+def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
+    turn = replace(turn, usage=ended.reply.usage or core.Usage(), seconds=round(time.monotonic() - started, 3))
+    if ended.loops:
+        return replace(turn, answer=ended.reply.text, state="stopped", why=core.Notice("ask_repeats"))
+    if not turn.answer.strip():
+        return replace(turn, state="failed", why=core.Notice("engine_empty_answer", {}, "error", "error"))
+    if ended.reply.finish_reason == "length":
+        turn = turn.apply(core.Noticed(core.Notice("ask_cut", {"tokens": ended.max_tokens})))
+    return replace(turn, state="complete", why=None)
+
+
+def _store(
+    repository: ConversationRepository, conversation: Conversation, turn: Turn, analysis: core.Analysis, started: float
+) -> Conversation:
+    """Store the turn with its citations, and return the conversation with it."""
+    times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
+    cited = citations.cited_in(turn.answer)
+    turn = replace(
+        turn,
+        cited=tuple(FrameRef(number, times[number]) for number in cited if number in times),
+        unknown_frames=tuple(number for number in cited if number not in times),
+        own_times=tuple(citations.own_times(turn.answer, times)),
+        seconds=turn.seconds or round(time.monotonic() - started, 3),
+    )
+    conversation = conversation.with_turn(turn)
+    repository.save(conversation, turn)
+    return conversation
+
+
+def _answer(
+    conversation: Conversation, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event
+) -> Generator[AskEvent | _Ended, None, None]:
+    """Ask until the engine takes the request, and yield the answer; what it refuses is sent in another way."""
+    builder = ContextBuilder(analysis, connection, conversation.language)
+    branch = conversation.branch()
+    for attempt in range(1, _ATTEMPTS + 1):
+        prepared = builder.build(branch)
+        for notice in prepared.notices:
+            yield core.Noticed(notice)
+        yield values.ContextChosen(prepared.use, prepared.attached, connection.endpoint.model)
+        options = _options(branch[-1].settings, prepared.answer_tokens)
+        is_empty = True
+        try:
+            with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
+                for event in pieces:
+                    is_empty = False
+                    yield event
+            return
+        except core.PicturesRefused as refused:
+            _raise_unless(is_empty and bool(prepared.attached) and attempt < _ATTEMPTS, refused)
+            builder.use_text(refused)
+        except TooManyPictures as refused:
+            _raise_unless(is_empty and refused.limit < len(prepared.attached) and attempt < _ATTEMPTS, refused)
+            builder.limit_pictures(refused.limit)
+        except core.ContextExceeded as refused:
+            _raise_unless(is_empty and attempt < _ATTEMPTS, refused)
+            builder.shrink()
+        except (core.EngineBrokeOff, core.EngineTimeout) as error:
+            raise connection.death() or error from error
+
+
+def _raise_unless(can_retry: bool, error: core.AppError) -> None:
+    if not can_retry:
+        raise error
+
+
+def _options(settings: values.AskSettings, answer_tokens: int) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "max_tokens": answer_tokens,
+    }
+    if settings.seed is not None:
+        options["seed"] = settings.seed
+    if settings.repetition_penalty != 1.0:  # not part of OpenAI's interface: other servers refuse it
+        options["extra_body"] = {"repetition_penalty": settings.repetition_penalty}
+    return options
+
+
+def _pieces(
+    connection: EngineConnection, sent: list[Any], options: dict[str, Any], cancel: threading.Event
+) -> Generator[AnswerText | ReasoningText | _Ended, None, None]:
+    loop, thoughts, text = RepetitionDetector(), _Thoughts(), ""
+    pieces = stream_pieces(connection.chat, sent, cancel=cancel, options=options)
+    with closing(pieces):
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                yield from thoughts.end()
+                yield _Ended(end.value, options["max_tokens"])
+                return
+            if piece.reasoning:
+                yield ReasoningText(piece.reasoning)
+            if piece.text:
+                text += piece.text
+                yield from thoughts.push(piece.text)
+                if loop.push(piece.text):
+                    yield _Ended(Reply(_Thoughts.of(text[: loop.length])[1], "stop", None), 0, loops=True)
+                    return
+
+
+class _Thoughts:
+    """Separator of reasoning from an answer that holds both, as DeepSeek-R1's does without a reasoning parser.
+
+    The reasoning ends with </think>. Its beginning, <think>, may be part of the prompt, so that text turns out to be
+    reasoning only later; the answer then restarts.
+    """
+
+    def __init__(self) -> None:
+        self._whole = ""
+        self._reasoning = ""
+        self._answer = ""
+
+    def push(self, text: str) -> Iterator[AnswerText | ReasoningText]:
+        """Add a piece of text, and yield what it adds to reasoning and answer."""
+        self._whole += text
+        yield from self._added(self._whole[: len(self._whole) - self._held_back()])
+
+    def end(self) -> Iterator[AnswerText | ReasoningText]:
+        """Yield what was held back because it could have become a tag."""
+        yield from self._added(self._whole)
+
+    def _held_back(self) -> int:
+        return max(
+            (size for tag in (_OPEN, _CLOSE) for size in range(1, len(tag)) if self._whole.endswith(tag[:size])),
+            default=0,
+        )
+
+    def _added(self, whole: str) -> Iterator[AnswerText | ReasoningText]:
+        reasoning, answer = self.of(whole)
+        if len(reasoning) > len(self._reasoning):
+            yield ReasoningText(reasoning[len(self._reasoning) :])
+            self._reasoning = reasoning
+        if not answer.startswith(self._answer):
+            yield AnswerText(answer, restart=True)
+        elif answer != self._answer:
+            yield AnswerText(answer[len(self._answer) :])
+        self._answer = answer
+
+    @staticmethod
+    def of(whole: str) -> tuple[str, str]:
+        """Return the reasoning and the answer in a text."""
+        head, closed, tail = whole.partition(_CLOSE)
+        is_open = head.lstrip().startswith(_OPEN)
+        if not (closed or is_open):
+            return "", whole
+        reasoning = head.lstrip().removeprefix(_OPEN) if is_open else head
+        return reasoning.lstrip(), tail.lstrip() if closed else ""

@@ -1,0 +1,104 @@
+"""Conversations as JSON and Markdown.
+
+Answers are text from a model: in Markdown they are quoted with every sign escaped, so that nothing in them becomes
+HTML, a link or a picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from app.ask.conversation import Conversation, FrameRef, Turn
+from app.core import Language, Notice, clock
+from app.i18n import notice_text, t
+from app.reports.content.labels import local_minute, printable
+from app.reports.text.markdown import escape
+
+FORM = "framelens-conversation/1"
+"""Name and version of the JSON form."""
+
+
+def document(conversation: Conversation, *, subject: str, language: Language) -> dict[str, Any]:
+    """Return a conversation with all its branches as JSON values.
+
+    Args:
+        conversation: The conversation.
+        subject: Name of the video.
+        language: Language of notices.
+    """
+    return {**_head(conversation, subject), "turns": [turn_document(one, language) for one in conversation.turns]}
+
+
+def answer_document(conversation: Conversation, *, subject: str, language: Language) -> dict[str, Any]:
+    """Return the current question and its answer as JSON values."""
+    return {**_head(conversation, subject), "turn": turn_document(conversation.last, language)}
+
+
+def turn_document(turn: Turn, language: Language) -> dict[str, Any]:
+    """Return a turn as JSON values; times are seconds, and as a clock shows them."""
+    return {
+        **asdict(turn),
+        "why": _notice(turn.why, language) if turn.why else None,
+        "attached": [_frame(one) for one in turn.attached],
+        "cited": [_frame(one) for one in turn.cited],
+        "notices": [_notice(one, language) for one in turn.notices],
+    }
+
+
+def as_markdown(conversation: Conversation, *, subject: str, language: Language) -> str:
+    """Return a conversation with all its branches as Markdown; each question says what it follows."""
+    head = t("ask.export.about", language, name=printable(subject), created=local_minute(conversation.created))
+    lines = [f"# {escape(printable(conversation.name))}", "", escape(head), ""]
+    for turn in conversation.turns:
+        lines += [f"## {turn.number}. {escape(printable(turn.question))}", "", *_notes(conversation, turn, language)]
+        if turn.answer.strip():
+            lines += [*map(_quoted, printable(turn.answer).splitlines()), ""]
+        lines += [*_evidence(turn, language)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def cited_lines(turn: Turn, language: Language) -> Iterator[str]:
+    """Yield a line for each frame that the answer cites, and one for each kind of citation without evidence."""
+    for one in turn.cited:
+        yield f"[{one.number}] {clock(one.time_seconds)}"
+    if turn.unknown_frames:
+        yield "⚠️ " + t("ask.unknown_frames", language, frames=", ".join(map(str, turn.unknown_frames)))
+    if turn.own_times:
+        yield "⚠️ " + t("ask.own_times", language, times=", ".join(map(printable, turn.own_times)))
+
+
+def _notes(conversation: Conversation, turn: Turn, language: Language) -> Iterator[str]:
+    previous = max((one.number for one in conversation.turns if one.number < turn.number), default=0)
+    if len(conversation.siblings(turn.number)) > 1 or turn.parent != previous:
+        key = "ask.export.follows" if turn.parent else "ask.export.begins"
+        yield from (f"*{escape(t(key, language, number=turn.parent))}*", "")
+    for notice in filter(None, (turn.why, *turn.notices)):
+        yield from (f"*{escape(printable(notice_text(notice, language)))}*", "")
+
+
+def _evidence(turn: Turn, language: Language) -> Iterator[str]:
+    for line in cited_lines(turn, language):
+        yield f"- {escape(line)}"
+    yield ""
+
+
+def _quoted(line: str) -> str:
+    """Return a line of an answer as one of a quotation; its indentation, which would make it code, is left out."""
+    return re.sub(r"\s+$", "", f"> {escape(line)}") + "  "
+
+
+def _head(conversation: Conversation, subject: str) -> dict[str, Any]:
+    one = conversation
+    ids = {"form": FORM, "id": one.id, "analysis": one.analysis_id, "video": subject, "name": one.name}
+    return {**ids, "created": one.created, "language": one.language, "current": one.current}
+
+
+def _frame(frame: FrameRef) -> Mapping[str, object]:
+    return {**asdict(frame), "time": clock(frame.time_seconds)}
+
+
+def _notice(notice: Notice, language: Language) -> Mapping[str, str]:
+    return {"key": notice.key, "level": notice.level, "text": notice_text(notice, language)}

@@ -1,0 +1,66 @@
+"""Repository of conversations: stored turn by turn, read as values."""
+
+from __future__ import annotations
+
+from pydantic import TypeAdapter
+
+from app.ask.conversation import Conversation, Turn
+from app.core import InputError, Language, one_line
+from app.i18n import language_of
+from app.store import ConversationRow, ConversationStore, Store
+
+_TURN = TypeAdapter(Turn)
+
+
+class ConversationRepository:
+    """Conversations of one store. Safe to use from several threads; every method raises StorageError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = ConversationStore(store)
+
+    def save(self, conversation: Conversation, *changed: Turn) -> None:
+        """Store a conversation that has at least one question, and these turns of it.
+
+        Raises:
+            InputError: "job_unknown": its analysis was deleted.
+        """
+        turns = {turn.number: (turn.question, turn.answer, _TURN.dump_json(turn).decode()) for turn in changed}
+        self._store.save(_row(conversation), turns)
+
+    def get(self, conversation_id: str) -> Conversation:
+        """Get a conversation by its id, a unique beginning of it, or "latest".
+
+        Raises:
+            InputError: "conversation_unknown" or "conversation_ambiguous".
+        """
+        row = self._store.get(conversation_id)
+        turns = tuple(map(_TURN.validate_json, self._store.turns(row.id)))
+        return _of_row(row, turns)
+
+    def find(self, words: str = "", *, analysis_id: str = "", limit: int = 50) -> list[Conversation]:
+        """List conversations without their turns, the one that changed last first; see `ConversationStore.find`."""
+        return [_of_row(row, ()) for row in self._store.find(words, job_id=analysis_id, limit=limit)]
+
+    def rename(self, conversation_id: str, name: str) -> None:
+        """Give a conversation another name.
+
+        Raises:
+            InputError: "name_empty".
+        """
+        if not (name := one_line(name)):
+            raise InputError("name_empty")
+        self._store.rename(conversation_id, name)
+
+    def delete(self, conversation_id: str) -> None:
+        """Delete a conversation with all its branches."""
+        self._store.delete(conversation_id)
+
+
+def _row(conversation: Conversation) -> ConversationRow:
+    one = conversation
+    return ConversationRow(one.id, one.analysis_id, one.created, "", one.name, one.language, one.current)
+
+
+def _of_row(row: ConversationRow, turns: tuple[Turn, ...]) -> Conversation:
+    language: Language = language_of(row.language)
+    return Conversation(row.id, row.job_id, row.name, row.created, language, turns, row.current)

@@ -1,0 +1,139 @@
+"""Stored conversations about analyses: kept turn by turn, listed, searched, renamed and deleted.
+
+The documents of the turns are not interpreted here. An analysis that is deleted takes its conversations with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.core import InputError
+from app.store.database import Store
+from app.store.library_index import LATEST
+from app.store.tokenizer import SearchTerm, body_of, terms_of
+
+_COLUMNS = "id, job_id, created, changed, name, language, current"
+
+
+@dataclass(frozen=True)
+class ConversationRow:
+    """A stored conversation without its turns. `changed` is set when it is saved."""
+
+    id: str
+    job_id: str
+    created: str
+    changed: str
+    name: str
+    language: str
+    current: int
+
+
+class ConversationStore:
+    """Conversations of one store. Safe to use from several threads; every method raises StorageError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def save(self, row: ConversationRow, turns: Mapping[int, tuple[str, str, str]]) -> None:
+        """Insert a conversation or replace its row, and insert or replace these turns; its name stays.
+
+        Args:
+            row: The conversation.
+            turns: Question, answer and document of each turn, by number.
+
+        Raises:
+            InputError: "job_unknown": its analysis was deleted.
+        """
+        with self._store.changing() as connection:
+            if connection.execute("SELECT 1 FROM jobs WHERE id = ?", (row.job_id,)).fetchone() is None:
+                raise InputError("job_unknown", id=row.job_id)
+            connection.execute(
+                f"INSERT INTO conversations ({_COLUMNS}, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed, current = excluded.current",
+                (row.id, row.job_id, row.created, _now(), row.name, row.language, row.current, _words(row.name)),
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?)",
+                (
+                    (row.id, number, _words(question, answer), document)
+                    for number, (question, answer, document) in turns.items()
+                ),
+            )
+
+    def get(self, conversation_id: str) -> ConversationRow:
+        """Get a conversation.
+
+        Args:
+            conversation_id: Its id, a unique beginning of it, or "latest" for the one that changed last.
+
+        Raises:
+            InputError: "conversation_unknown" or "conversation_ambiguous".
+        """
+        found = self.find(limit=1) if conversation_id == LATEST else self._rows("WHERE id = ?", conversation_id)
+        if not found and conversation_id:
+            start = "WHERE substr(id, 1, ?) = ? LIMIT 2"
+            found = self._rows(start, len(conversation_id), conversation_id)
+        if not found:
+            raise InputError("conversation_unknown", id=conversation_id)
+        if len(found) > 1:
+            raise InputError("conversation_ambiguous", id=conversation_id, first=found[0].id, second=found[1].id)
+        return found[0]
+
+    def turns(self, conversation_id: str) -> list[str]:
+        """List the documents of the turns of a conversation, by number."""
+        rows = self._store.select(
+            "SELECT document FROM turns WHERE conversation_id = ? ORDER BY number", conversation_id
+        )
+        return [document for (document,) in rows]
+
+    def find(self, words: str = "", *, job_id: str = "", limit: int = 50) -> list[ConversationRow]:
+        """List conversations, the one that changed last first.
+
+        Args:
+            words: Words that its name, questions or answers must contain; as in the library's search.
+            job_id: Only those about this analysis; "" for all.
+            limit: Number of results at most.
+        """
+        clauses, values = ["1"], list[object]()
+        if job_id:
+            clauses.append("job_id = ?")
+            values.append(job_id)
+        terms = terms_of(words)
+        if words.strip() and not terms:  # signs alone, which no text contains as words
+            return []
+        for term in terms:
+            clauses.append("(instr(words, ?) OR id IN (SELECT conversation_id FROM turns WHERE instr(turns.words, ?)))")
+            values += [_needle(term)] * 2
+        return self._rows(f"WHERE {' AND '.join(clauses)} ORDER BY changed DESC, rowid DESC LIMIT ?", *values, limit)
+
+    def rename(self, conversation_id: str, name: str) -> None:
+        """Give a conversation another name."""
+        with self._store.changing() as connection:
+            connection.execute(
+                "UPDATE conversations SET name = ?, words = ? WHERE id = ?", (name, _words(name), conversation_id)
+            )
+
+    def delete(self, conversation_id: str) -> None:
+        """Delete a conversation with its turns."""
+        with self._store.changing() as connection:
+            connection.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
+
+    def _rows(self, tail: str, *values: object) -> list[ConversationRow]:
+        return [
+            ConversationRow(*row) for row in self._store.select(f"SELECT {_COLUMNS} FROM conversations {tail}", *values)
+        ]
+
+
+def _words(*texts: str) -> str:
+    return f" {body_of(texts)} "
+
+
+def _needle(term: SearchTerm) -> str:
+    """Return the text that stored words must contain for this term."""
+    return f" {' '.join(term.words)}{'' if term.is_open else ' '}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -6,9 +6,11 @@
         print(frame.time_seconds, frame.reason)
     analysis = framelens.analyse("talk.mp4", question="Who speaks?")
     pdf = framelens.report(analysis, "pdf")
+    print(framelens.ask(analysis, "What is on the table?").last.answer)
 
-`keyframes`, `analyse` and `analyse_events` do one thing each and release everything that they started. A `Session` does
-several with one engine. Settings come from arguments, then the environment and `.env`, as for the command `framelens`.
+`keyframes`, `analyse`, `ask` and the generators of their events do one thing each and release everything that they
+started. A `Session` does several with one engine. Settings come from arguments, then the environment and `.env`, as for
+the command `framelens`.
 
 Errors that a user can do something about are subclasses of AppError; `str(error)` is a sentence in the language of the
 call. Times are seconds from the first frame of the video. Importing this package imports none of its dependencies:
@@ -21,6 +23,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from app.ask import (
+        AnswerDone,
+        AnswerText,
+        AskEvent,
+        AskSettings,
+        ContextChosen,
+        ContextUse,
+        Conversation,
+        FrameRef,
+        ReasoningText,
+        Turn,
+    )
     from app.core import (
         Analysis,
         AnalysisEvent,
@@ -76,15 +90,19 @@ if TYPE_CHECKING:
     from app.llm.chat import EngineChat as ChatModel
     from framelens.keyframe_list import KeyframeList
     from framelens.report_files import FORMATS, load_reports, report, save_report
-    from framelens.session import Session, analyse, analyse_events, keyframes
+    from framelens.session import Session, analyse, analyse_events, ask, ask_events, keyframes
 
 __all__ = [
     "FORMATS",
     "Analysis",
     "AnalysisEvent",
     "AnswerDelta",
+    "AnswerDone",
+    "AnswerText",
     "Answered",
     "AppError",
+    "AskEvent",
+    "AskSettings",
     "Boundary",
     "Cancelled",
     "Chapter",
@@ -92,7 +110,10 @@ __all__ = [
     "ChunkDone",
     "ChunkResult",
     "ConfigError",
+    "ContextChosen",
     "ContextExceeded",
+    "ContextUse",
+    "Conversation",
     "Cue",
     "DecodeError",
     "DecodeSummary",
@@ -106,6 +127,7 @@ __all__ = [
     "Finding",
     "Finished",
     "FrameFacts",
+    "FrameRef",
     "Heard",
     "ImageRejected",
     "InputError",
@@ -122,6 +144,7 @@ __all__ = [
     "OpeningChosen",
     "Planned",
     "Probed",
+    "ReasoningText",
     "Session",
     "Shot",
     "StageStarted",
@@ -130,10 +153,13 @@ __all__ = [
     "Stretch",
     "SurveyProgress",
     "Transcript",
+    "Turn",
     "Usage",
     "VideoInfo",
     "analyse",
     "analyse_events",
+    "ask",
+    "ask_events",
     "error_text",
     "keyframes",
     "load_reports",
@@ -145,7 +171,9 @@ __all__ = [
 _MODULES = {
     **dict.fromkeys(("error_text", "notice_text"), "app.i18n"),
     **dict.fromkeys(("FORMATS", "load_reports", "report", "save_report"), "framelens.report_files"),
-    **dict.fromkeys(("Session", "analyse", "analyse_events", "keyframes"), "framelens.session"),
+    **dict.fromkeys(("AnswerDone", "AnswerText", "AskEvent", "AskSettings", "ContextChosen", "ContextUse"), "app.ask"),
+    **dict.fromkeys(("Conversation", "FrameRef", "ReasoningText", "Turn"), "app.ask"),
+    **dict.fromkeys(("Session", "analyse", "analyse_events", "ask", "ask_events", "keyframes"), "framelens.session"),
     "ChatModel": "app.llm.chat",
     "KeyframeList": "framelens.keyframe_list",
 }

@@ -19,6 +19,7 @@ from framelens.keyframe_list import KeyframeList
 from framelens.messages import checked_language, localised
 
 if TYPE_CHECKING:
+    from app.ask import AskEvent, Conversation, ConversationRepository
     from app.services.container import Services
 
 Frames = int | Literal["fit"] | None
@@ -58,6 +59,30 @@ class RunOptions(SelectionOptions, total=False):
     template: str
     use_model: bool
     fresh: bool
+
+
+class AnswerOptions(TypedDict, total=False):
+    """Fields of AskSettings as arguments of `Session.ask_events`."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+    context_tokens: int
+    repetition_penalty: float
+    seed: int | None
+    system_prompt: str
+
+
+class AskOptions(AnswerOptions, total=False):
+    """Arguments of `Session.ask` beside the question and its language."""
+
+    frames: Frames
+    edit: int | None
+    cancel: threading.Event | None
+
+
+class QuestionOptions(SessionOptions, AskOptions, total=False):
+    """Arguments of `ask` and `ask_events`."""
 
 
 class KeyframeOptions(SessionOptions, SelectionOptions, total=False):
@@ -297,6 +322,90 @@ class Session:
             if job.error and not is_expected(job.error, self._settings):
                 raise job.error
 
+    def ask(
+        self,
+        about: PathLike | Analysis | Conversation,
+        question: str,
+        *,
+        language: Language | None = None,
+        **options: Unpack[AskOptions],
+    ) -> Conversation:
+        """Ask a question about an analysed video and return the conversation, whose `last` turn has the answer.
+
+        The arguments are those of `ask_events`; pass the conversation to the next call to continue it.
+
+        Raises:
+            AppError: What `ask_events` raises.
+        """
+        from app.ask import AnswerDone
+
+        conversation: Conversation | None = None
+        for event in self.ask_events(about, question, language=language, **options):
+            if isinstance(event, AnswerDone):
+                conversation = event.conversation
+        assert conversation
+        return conversation
+
+    def ask_events(
+        self,
+        about: PathLike | Analysis | Conversation,
+        question: str,
+        *,
+        frames: Frames = None,
+        edit: int | None = None,
+        language: Language | None = None,
+        cancel: threading.Event | None = None,
+        **settings: Unpack[AnswerOptions],
+    ) -> Generator[AnalysisEvent | AskEvent, None, None]:
+        """Ask a question about an analysed video and yield events: those of its analysis, then those of the answer.
+
+        The last is AnswerDone. The model is sent the keyframes, what was measured and found, and the earlier turns. A
+        video that wasn't analysed before is, without asking the model for a report. The conversation is kept in the
+        data folder; leaving the loop early stops the answer, and what there is of it is kept.
+
+        Args:
+            about: A video, the id of an analysis, an Analysis, or a Conversation to continue.
+            question: The question.
+            frames: Most keyframes of a video; by default its newest analysis is taken, or 8 for a new one.
+            edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
+            language: Language of a new conversation and of errors; by default that of the session.
+            cancel: Stops the answer within 0.1 seconds once it is set.
+            settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed
+                and system_prompt.
+
+        Raises:
+            ConfigError: The question is empty or too long, or a setting is out of its limits.
+            InputError: The video can't be read, or there is no such analysis.
+            EngineError: The model can't answer; raised after AnswerDone, whose turn has what there is of the answer.
+            StorageError: The data folder can't be written.
+            Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
+        """
+        from app.ask import AskSettings, Conversation, checked_question, started
+        from app.services import conversations
+
+        language, cancel = checked_language(language, self._language), cancel or threading.Event()
+        with localised(language):
+            checked_question(question)
+            asked_with = AskSettings(**settings)
+            services = self._open_services()
+            with self._cancelled_by_closing(services):
+                if isinstance(about, Analysis):
+                    conversation = started(services.jobs.import_report(about), language)
+                elif isinstance(about, Conversation):
+                    conversation = services.conversations.get(about.id)
+                else:
+                    conversation = yield from conversations.begin(
+                        services, os.fspath(about), frames=_number(frames), language=language, cancel=cancel
+                    )
+                conversation = conversation.asked(question, asked_with, edit=edit)
+                with closing(conversations.ask(services, conversation, cancel)) as events:
+                    yield from events
+
+    @property
+    def conversations(self) -> ConversationRepository:
+        """Return the conversations of the data folder: `find`, `get`, `rename` and `delete` them."""
+        return self._open_services().conversations
+
     @contextmanager
     def _cancelled_by_closing(self, services: Services) -> Iterator[None]:
         """Raise Cancelled where the store can't be used because the session was closed."""
@@ -387,13 +496,53 @@ def analyse_events(
         yield from events
 
 
-def _session(options: SessionOptions | KeyframeOptions | AnalysisOptions) -> Session:
+def ask(about: PathLike | Analysis | Conversation, question: str, **options: Unpack[QuestionOptions]) -> Conversation:
+    """Ask a question about a video: `Session.ask` in a session of its own, which ends an engine that it started.
+
+    Args:
+        about: A video, the id of an analysis, an Analysis, or a Conversation to continue.
+        question: The question.
+        options: Further arguments of `Session` and `Session.ask_events`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    from app.video import worker_started
+
+    with worker_started(), closing(_session(options)) as session:
+        return session.ask(about, question, **cast(AskOptions, _call(options)))
+
+
+def ask_events(
+    about: PathLike | Analysis | Conversation, question: str, **options: Unpack[QuestionOptions]
+) -> Generator[AnalysisEvent | AskEvent, None, None]:
+    """Yield the events of an answer: `Session.ask_events` in a session of its own, closed with the generator.
+
+    Args:
+        about: A video, the id of an analysis, an Analysis, or a Conversation to continue.
+        question: The question.
+        options: Further arguments of `Session` and `Session.ask_events`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    from app.video import worker_started
+
+    with (
+        worker_started(),
+        closing(_session(options)) as session,
+        closing(session.ask_events(about, question, **cast(AskOptions, _call(options)))) as events,
+    ):
+        yield from events
+
+
+def _session(options: SessionOptions | KeyframeOptions | AnalysisOptions | QuestionOptions) -> Session:
     """Create a session from its arguments among all those of a call."""
     given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
     return Session(**cast(SessionOptions, given))
 
 
-def _call(options: KeyframeOptions | AnalysisOptions) -> RunOptions:
+def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOptions:
     """Return the arguments of a call that are not those of its session; an unknown one raises TypeError there."""
     return cast(
         RunOptions, {name: value for name, value in options.items() if name not in SessionOptions.__optional_keys__}

@@ -78,6 +78,17 @@ def test_remote_engine_gets_the_question_and_is_printed(video: Path, tmp_path: P
     assert "- Two people pay. (frames 2)" in done.stdout
 
 
+def test_questions_share_one_conversation(video: Path, tmp_path: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield f"Answer {len(body['messages']) // 2} [2]."
+
+    with serve(behave) as server:
+        done = run("ask_video.py", video, "Who pays?", "And then?", cwd=tmp_path, FRAMELENS_BASE_URL=server.base_url)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.splitlines()
+    assert shown == ["> Who pays?", "Answer 1 [2].", "[2] 1.20 s", "> And then?", "Answer 2 [2].", "[2] 1.20 s"]
+
+
 def test_remote_engine_without_an_address_says_what_to_set(video: Path, tmp_path: Path) -> None:
     done = run("remote_engine.py", video, cwd=tmp_path)
     assert done.returncode == 1 and "FRAMELENS_BASE_URL" in done.stderr

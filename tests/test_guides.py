@@ -52,9 +52,9 @@ KINDS = {
     "alone": r"framelens (keyframes .+|doctor|models( (show|fit|formats|check)\b.*)?|analyse .*--no-model.*)"
     r"|python3 -c .+|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About reports that are there: one is, made without a model.
-    "stored": r"framelens (library|export)\b.*",
+    "stored": r"framelens (library|export|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.
-    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens (analyse (?!.*--no-model)|models sight).*",
+    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens (analyse (?!.*--no-model)|ask (?!--)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
@@ -83,7 +83,7 @@ _PROGRAMS = re.compile(
 _ALONE = ("./download_model.sh", "nvidia-smi")  # commands of one word; other single words are names in a sentence
 _PLACEHOLDERS = {"NAME": "qwen2.5vl:7b", "VIDEO": "video.mp4"}
 _INLINE = re.compile(r"`([^`\n]+)`")
-_FREE_TEXT = re.compile(r'--question "[^"]*"|--language \w+')
+_FREE_TEXT = re.compile(r'(--question|(?<= )video\.mp4) "[^"]*"|--language \w+')
 
 
 def commands(text: str) -> list[str]:

@@ -126,14 +126,19 @@ class ContextBuilder:
         system = self._system(settings.system_prompt)
         if self._shows_pictures and not self._side:
             self._measure_pictures(system, asked.question)
+        scale = self._scale(earlier, system, context)
+
+        def tokens(text: str) -> int:
+            return ceil(estimate_text_tokens(text) * scale) + _TOKENS_PER_MESSAGE
+
         step = max(1, int(context * _QUESTION_STEP))
-        question = ceil(_tokens(asked.question) / step) * step
-        room = int((context - answer - _tokens(system) - question) * self._shrink)
+        question = ceil(tokens(asked.question) / step) * step
+        room = int((context - answer - tokens(system) - question) * self._shrink)
         costs = _Costs(
             self._picture_cost,
-            [_tokens(self._described(frame)) for frame in self._frames],
-            [[_tokens(line) for line in section] for section in self._sections],
-            [_tokens(turn.question) + _tokens(turn.answer) for turn in earlier],
+            [tokens(self._described(frame)) for frame in self._frames],
+            [[tokens(line) for line in section] for section in self._sections],
+            [tokens(turn.question) + tokens(turn.answer) for turn in earlier],
         )
         for _ in range(_ROUNDS):
             if room < 0:
@@ -146,7 +151,7 @@ class ContextBuilder:
             if plan == _Plan(0, 0, (0,) * len(self._sections), 0):
                 break
             room -= max(excess, step)
-        length = _tokens(asked.question) + _tokens(system)
+        length = tokens(asked.question) + tokens(system)
         raise core.ContextExceeded("context_exceeded", reason=f"{length} tokens + answer {answer} > {context}")
 
     @property
@@ -290,11 +295,20 @@ class ContextBuilder:
 
     # ---- tokens
 
+    def _scale(self, earlier: Sequence[Turn], system: str, context: int) -> float:
+        """Return how many tokens of this model one of the estimate is, by its own count of a sample."""
+        lines = (line for section in self._sections for line in section)
+        sample = " ".join([system, *(turn.answer for turn in reversed(earlier)), *lines])[:context]
+        counted = self._connection.count([HumanMessage(sample)])
+        return counted.count / estimate_text_tokens(sample) if counted else 1.0
+
     def _count(self, sent: Sequence[BaseMessage]) -> int:
         """Count the tokens of the words; the marks of pictures are part of the pictures' cost."""
         bare = [_without_pictures(message) for message in sent]
         counted = self._connection.count(bare)
-        return counted.count if counted else sum(_tokens(str(message.content)) for message in bare)
+        if counted:
+            return counted.count
+        return sum(estimate_text_tokens(str(message.content)) + _TOKENS_PER_MESSAGE for message in bare)
 
 
 def _without_pictures(message: BaseMessage) -> BaseMessage:
@@ -302,10 +316,6 @@ def _without_pictures(message: BaseMessage) -> BaseMessage:
         return message
     texts = [part["text"] for part in message.content if isinstance(part, dict) and part.get("type") == "text"]
     return HumanMessage(texts[-1])  # those before it are the marks
-
-
-def _tokens(text: str) -> int:
-    return estimate_text_tokens(text) + _TOKENS_PER_MESSAGE
 
 
 def _newest(costs: Sequence[float], room: float) -> int:

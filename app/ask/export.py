@@ -17,6 +17,7 @@ from app.i18n import notice_text, t
 from app.reports.content.labels import local_minute, printable
 from app.reports.text.markdown import escape
 
+_BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
 FORM = "framelens-conversation/1"
 """Name and version of the JSON form."""
 
@@ -50,12 +51,12 @@ def turn_document(turn: Turn, language: Language) -> dict[str, Any]:
 
 def as_markdown(conversation: Conversation, *, subject: str, language: Language) -> str:
     """Return a conversation with all its branches as Markdown; each question says what it follows."""
-    head = t("ask.export.about", language, name=printable(subject), created=local_minute(conversation.created))
-    lines = [f"# {escape(printable(conversation.name))}", "", escape(head), ""]
+    head = t("ask.export.about", language, name=subject, created=local_minute(conversation.created))
+    lines = [f"# {_inert(conversation.name)}", "", _inert(head), ""]
     for turn in conversation.turns:
-        lines += [f"## {turn.number}. {escape(printable(turn.question))}", "", *_notes(conversation, turn, language)]
+        lines += [f"## {turn.number}. {_inert(turn.question)}", "", *_notes(conversation, turn, language)]
         if turn.answer.strip():
-            lines += [*map(_quoted, printable(turn.answer).splitlines()), ""]
+            lines += [*(f"> {_inert(line)}  " for line in turn.answer.splitlines()), ""]
         lines += [*_evidence(turn, language)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -74,20 +75,20 @@ def _notes(conversation: Conversation, turn: Turn, language: Language) -> Iterat
     previous = max((one.number for one in conversation.turns if one.number < turn.number), default=0)
     if len(conversation.siblings(turn.number)) > 1 or turn.parent != previous:
         key = "ask.export.follows" if turn.parent else "ask.export.begins"
-        yield from (f"*{escape(t(key, language, number=turn.parent))}*", "")
+        yield from (f"*{_inert(t(key, language, number=turn.parent))}*", "")
     for notice in filter(None, (turn.why, *turn.notices)):
-        yield from (f"*{escape(printable(notice_text(notice, language)))}*", "")
+        yield from (f"*{_inert(notice_text(notice, language))}*", "")
 
 
 def _evidence(turn: Turn, language: Language) -> Iterator[str]:
     for line in cited_lines(turn, language):
-        yield f"- {escape(line)}"
+        yield f"- {_inert(line)}"
     yield ""
 
 
-def _quoted(line: str) -> str:
-    """Return a line of an answer as one of a quotation; its indentation, which would make it code, is left out."""
-    return re.sub(r"\s+$", "", f"> {escape(line)}") + "  "
+def _inert(text: str) -> str:
+    """Escape text as one line, without the links that some readers make of bare addresses."""
+    return _BARE_ADDRESS.sub(r"\1\\\2", escape(printable(text)))
 
 
 def _head(conversation: Conversation, subject: str) -> dict[str, Any]:

@@ -151,10 +151,26 @@ def _fail(error: AppError, language: Language) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose subparsers have the same class. A `type` may raise an AppError, whose text is shown."""
+    """An ArgumentParser whose subparsers have the same class. A `type` may raise an AppError, whose text is shown.
+
+    Attributes:
+        is_intermixed: Options may stand between arguments that can be left out.
+    """
+
+    is_intermixed = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"formatter_class": _Formatter, **options})
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse arguments like the base class, or intermixed ones."""
+        if not self.is_intermixed:
+            return super().parse_known_args(args, namespace)
+        self.is_intermixed = False  # the other method calls this one
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.is_intermixed = True
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         try:

@@ -22,6 +22,37 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.05  # chosen by hand, not tuned
 
 
+def begin(
+    services: Services, about: str, *, frames: int | None, language: core.Language, cancel: threading.Event
+) -> Generator[core.AnalysisEvent, None, Conversation]:
+    """Return a new conversation, as the generator's value, and yield the events of an analysis that it needs.
+
+    Args:
+        services: The services.
+        about: Path of a video, or an id of an analysis as the library resolves it.
+        frames: Most keyframes of a video; None takes its newest report, or the usual number for a new one.
+        language: Language of the conversation.
+        cancel: Stops an analysis within a second once it is set.
+
+    Raises:
+        InputError: There is neither such a file nor such an analysis.
+        AppError: What `find_or_analyse` raises.
+    """
+    from app.ask import started
+
+    path = Path(about).expanduser().absolute()
+    if not path.exists():
+        try:
+            return started(services.jobs.library.resolve_id(about), language)
+        except core.InputError as error:
+            if error.key != "job_unknown":
+                raise
+            if not path.suffix and path.name == about:
+                raise core.InputError("ask_about_unknown", given=about) from error
+    analysis_id = yield from find_or_analyse(services, path, frames=frames, language=language, cancel=cancel)
+    return started(analysis_id, language)
+
+
 def find_or_analyse(
     services: Services, path: Path, *, frames: int | None, language: core.Language, cancel: threading.Event
 ) -> Generator[core.AnalysisEvent, None, str]:
@@ -66,7 +97,9 @@ def find_or_analyse(
     )
     run = start_run(services.jobs, request, name=core.readable(path.name), force=False)
     with closing(run.events(cancel)) as events:
-        yield from events
+        for event in events:
+            if event != core.Noticed(core.Notice("no_model")):  # the question is about to change that
+                yield event
     raise_without_report(run.job)
     start = services.switcher.engine_start
     if start.state == "failed" and start.error:

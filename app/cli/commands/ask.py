@@ -12,12 +12,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
 from app.cli.common import cancel_on_signals, wide_console
-from app.core import ConfigError, InputError, Language
+from app.core import ConfigError, Language
 from app.i18n import LANGUAGES, notice_text, t
 from app.services import Services, open_library, open_services
 from app.services.analyses import with_named
@@ -26,14 +25,16 @@ from app.video import worker_started
 
 if TYPE_CHECKING:
     from app.ask import AskSettings, Conversation
+    from app.cli.main import Parser
 
 _NUMBERS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
 _MOST_LISTED = 50
 """Conversations in a list. Chosen by hand; not tuned."""
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: Parser, language: Language) -> None:
     """Add the arguments of this command."""
+    parser.is_intermixed = True
 
     def add(name: str, **options: object) -> None:
         key = f"cli.ask_{name.lstrip('-').replace('-', '_')}"
@@ -92,15 +93,18 @@ def run(given: argparse.Namespace, language: Language) -> int:
         given.about, given.question = None, given.about
     if not (given.about or given.conversation):
         raise ConfigError("ask_about_missing")
+    if given.edit is not None and not given.conversation:
+        raise ConfigError("ask_edit_alone")
     from app.ask import checked_question
     from app.cli.commands.download import settle  # which knows all models
 
     checked_question(given.question or "")
     asked_with = ask_settings(given)
-    given.no_model = False
-    settings = settle(settings, given, language)
-    if given.no_model:
-        raise ConfigError("ask_needs_model")
+    if given.yes or (sys.stdin.isatty() and sys.stderr.isatty()):
+        given.no_model = False
+        settings = settle(settings, given, language)
+        if given.no_model:
+            raise ConfigError("ask_needs_model")
     cancel = cancel_on_signals()
     with worker_started():
         services = open_services(settings, adopts=False)
@@ -131,27 +135,17 @@ def _conversation(
     """Return the conversation to continue, or a new one about the video or analysis."""
     if given.conversation:
         return services.conversations.get(given.conversation)
-    from app.ask import started
-    from app.services.conversations import find_or_analyse
-
-    path = Path(given.about).expanduser().absolute()
-    if not path.exists():
-        try:
-            return started(services.jobs.library.resolve_id(given.about), language)
-        except InputError as error:
-            if error.key != "job_unknown":
-                raise
-            if not (path.suffix or "/" in given.about):
-                raise InputError("ask_about_unknown", given=given.about) from error
     from app.cli.progress import Progress
+    from app.services.conversations import begin
 
-    events = find_or_analyse(services, path, frames=given.frames, language=language, cancel=cancel)
+    events = begin(services, given.about, frames=given.frames, language=language, cancel=cancel)
     with Progress(language, quiet=given.quiet or not sys.stderr.isatty()) as progress, closing(events):
         while True:
             try:
                 progress.show(next(events))
             except StopIteration as end:
-                return started(end.value, language)
+                made: Conversation = end.value
+                return made
 
 
 def _answer(

@@ -1,0 +1,289 @@
+"""Answers as a program gets them: streamed, stopped, broken off; what they cite, and where they are kept."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+import framelens
+from app.ask import as_markdown
+from app.ask.answer import _Thoughts
+from app.ask.conversation import AnswerText
+from tests.cards import write_card_video
+from tests.llm.scripted import Behave, HangUp, Refuse, Server, has_pictures, serve
+
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+Ask = Callable[..., framelens.Conversation]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("ask") / "cards.mp4", ["red", "blue", "green", "yellow"])
+
+
+@pytest.fixture(scope="module")
+def data(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which the video was analysed before."""
+    folder = tmp_path_factory.mktemp("ask-data")
+    framelens.analyse(video, frames=4, use_model=False, data_dir=folder)
+    return folder
+
+
+def answering(*pieces: str | dict[str, str]) -> Behave:
+    """Answer questions so; the vision probe, which wants one token, gets one."""
+
+    def behave(body: dict[str, Any]) -> Iterator[str | dict[str, str]]:
+        yield from ("x",) if body["max_tokens"] == 1 else pieces
+
+    return behave
+
+
+def questions(server: Server) -> list[dict[str, Any]]:
+    return [body for body in server.requests if body["max_tokens"] != 1]
+
+
+def session(server: Server, data: Path) -> framelens.Session:
+    return framelens.Session(base_url=server.base_url, data_dir=data, language="en")
+
+
+def test_answer_streams_and_its_frames_get_decoder_times(video: Path, data: Path) -> None:
+    pieces = ("Red [1], ", "then blue [frame 2] at 0:01; ", "more in [9] at 7:30.")
+    with serve(answering(*pieces)) as server, session(server, data) as one:
+        events = list(one.ask_events(video, "Which?", top_p=0.9, seed=5, repetition_penalty=1.1))
+        done = events[-1]
+        assert isinstance(done, framelens.AnswerDone)
+        kept = one.conversations.get(done.conversation.id)
+    turn = done.conversation.last
+    assert kept == done.conversation and turn.state == "complete" and turn.why is None
+    assert "".join(one.text for one in events if isinstance(one, AnswerText)) == turn.answer
+    assert [(ref.number, ref.time_seconds) for ref in turn.cited] == [(1, 0.0), (2, 1.2)]
+    assert turn.unknown_frames == (9,) and turn.own_times == ("7:30",)
+    assert [ref.number for ref in turn.attached] == [1, 2, 3, 4] and turn.model == "model"
+    (body,) = questions(server)
+    assert (body["temperature"], body["top_p"], body["seed"], body["repetition_penalty"]) == (0.6, 0.9, 5, 1.1)
+
+
+def test_video_without_analysis_gets_keyframes_and_no_report(video: Path, tmp_path: Path) -> None:
+    with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
+        events = list(one.ask_events(video, "Which?", frames=3))
+        conversation = one.ask(video, "Again?")
+    assert any(isinstance(event, framelens.KeyframesChosen) for event in events)
+    assert not any(isinstance(event, framelens.ChunkDone) for event in events)
+    done = events[-1]
+    assert isinstance(done, framelens.AnswerDone)
+    assert len(done.conversation.last.attached) == 3 and len(questions(server)) == 2
+    assert conversation.analysis_id == done.conversation.analysis_id  # not analysed again
+
+
+def test_conversation_continues_and_branches(video: Path, data: Path) -> None:
+    with serve(answering("Red [1].")) as server, session(server, data) as one:
+        conversation = one.ask(video, "First?")
+        conversation = one.ask(conversation, "Second?")
+        branched = one.ask(conversation, "Other second?", edit=2)
+        assert [turn.question for turn in branched.branch()] == ["First?", "Other second?"]
+        assert [turn.question for turn in one.conversations.get(conversation.id).turns] == [
+            "First?",
+            "Second?",
+            "Other second?",
+        ]
+        last = questions(server)[-1]["messages"]
+    assert [message["role"] for message in last] == ["system", "user", "assistant", "user"]
+    assert last[-1]["content"] == "Other second?" and last[2]["content"] == "Red [1]."
+
+
+def test_stop_takes_effect_at_once_and_keeps_the_answer(video: Path, data: Path) -> None:
+    going = threading.Event()
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "Red"
+        if body["max_tokens"] != 1:
+            going.wait(60)
+
+    cancel = threading.Event()
+    with serve(behave) as server, session(server, data) as one:
+        seen: list[Any] = []
+        with pytest.raises(framelens.Cancelled):
+            for event in one.ask_events(video, "Which?", cancel=cancel):
+                seen.append(event)
+                if isinstance(event, AnswerText):
+                    cancel.set()
+        done = seen[-1].conversation
+        assert one.conversations.get(done.id).last == done.last
+        going.set()
+    assert (done.last.state, done.last.answer, done.last.why.key) == ("stopped", "Red", "ask_stopped")
+
+
+def test_leaving_the_loop_keeps_what_there_is(video: Path, data: Path) -> None:
+    with serve(answering("Red ", *["word "] * 400)) as server, session(server, data) as one:
+        for event in one.ask_events(video, "Left alone?"):
+            if isinstance(event, AnswerText):
+                break
+        (kept,) = one.conversations.find("left alone")
+        last = one.conversations.get(kept.id).last
+    assert last.state == "stopped" and last.answer.startswith("Red") and last.why and last.why.key == "ask_stopped"
+
+
+def test_engine_that_dies_in_mid_answer_keeps_the_answer(video: Path, data: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "The red card [1]"
+        if body["max_tokens"] != 1:
+            time.sleep(0.2)
+            raise HangUp
+
+    seen: list[Any] = []
+    with serve(behave) as server, session(server, data) as one:
+        with pytest.raises(framelens.EngineError) as raised:
+            for event in one.ask_events(video, "Which?"):
+                seen.append(event)
+        turn = one.conversations.get(seen[-1].conversation.id).last
+        assert len(questions(server)) == 1  # not sent twice
+    assert (turn.state, turn.answer) == ("failed", "The red card [1]") and [one.number for one in turn.cited] == [1]
+    assert turn.why and turn.why.key == raised.value.key and turn.why.table == "error"
+
+
+def test_engine_that_is_gone_keeps_the_question(video: Path, data: Path) -> None:
+    with framelens.Session(base_url="http://127.0.0.1:9/v1", data_dir=data, language="en") as one:
+        with pytest.raises(framelens.EngineError, match=r"127\.0\.0\.1:9"):
+            one.ask(video, "Lost question?")
+        (kept,) = one.conversations.find("lost question")
+        turn = one.conversations.get(kept.id).last
+    assert turn.state == "failed" and turn.question == "Lost question?" and turn.why
+
+
+def test_reasoning_is_apart_and_not_sent_back(video: Path, data: Path) -> None:
+    pieces = ({"reasoning_content": "I think "}, {"reasoning": "it is red"}, "Red [1].")
+    with serve(answering(*pieces)) as server, session(server, data) as one:
+        events = list(one.ask_events(video, "Which?"))
+        done = events[-1]
+        assert isinstance(done, framelens.AnswerDone)
+        one.ask(done.conversation, "Sure?")
+    turn = done.conversation.last
+    assert (turn.reasoning, turn.answer) == ("I think it is red", "Red [1].")
+    assert "it is red" not in json.dumps(questions(server)[-1])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reasoning", "answer"),
+    [
+        (["<th", "ink>\nso ", "red</thi", "nk>\n\nRed [1]."], "so red", "Red [1]."),
+        (["so ", "red\n", "</think>", "Red [1]."], "so red\n", "Red [1]."),
+        (["a < b", " <", "t> c"], "", "a < b <t> c"),
+        (["<think>never ends"], "never ends", ""),
+        (["plain"], "", "plain"),
+    ],
+)
+def test_reasoning_inside_the_text_is_separated(pieces: list[str], reasoning: str, answer: str) -> None:
+    thoughts, turn = _Thoughts(), framelens.Turn(1, 0, "Q", "")
+    for piece in pieces:
+        for event in thoughts.push(piece):
+            turn = turn.apply(event)
+    for event in thoughts.end():
+        turn = turn.apply(event)
+    assert (turn.reasoning, turn.answer) == (reasoning, answer)
+
+
+def test_engine_that_refuses_pictures_gets_words(video: Path, data: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] != 1 and has_pictures(body):
+            raise Refuse(400, "model is not a multimodal model")
+        yield "Red [1]."
+
+    with serve(behave) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert turn.context.mode == "text" and turn.state == "complete" and not turn.attached
+    assert "text_mode" in [notice.key for notice in turn.notices]
+
+
+def test_engine_that_drops_pictures_gets_words(video: Path, data: Path) -> None:
+    with serve(answering("Red [1]."), sees=False) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert turn.context.mode == "text" and turn.context.described == (1, 2, 3, 4)
+    assert "⚠️ Messages" in framelens.notice_text(turn.notices[0], "en")
+
+
+def test_engine_with_few_pictures_gets_the_newest(video: Path, data: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] != 1 and json.dumps(body).count("data:image") > 2:
+            raise Refuse(400, "At most 2 image(s) may be provided in one prompt.")
+        yield "Red [1]."
+
+    with serve(behave) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert turn.context.pictures == (3, 4) and turn.context.described == (1, 2) and turn.state == "complete"
+
+
+def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] != 1 and json.dumps(body).count("data:image") > 3:
+            raise Refuse(400, "This model's maximum context length is 1200 tokens", param="input_tokens")
+        yield "Red [1]."
+
+    with serve(behave, context=2048) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert turn.state == "complete" and len(turn.context.pictures) <= 3
+
+
+def test_answer_that_only_repeats_itself_is_stopped(video: Path, data: Path) -> None:
+    with serve(answering(*["the same words again and "] * 400)) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert turn.state == "stopped" and turn.why and turn.why.key == "ask_repeats" and len(turn.answer) < 3000
+
+
+def test_answer_at_its_limit_is_marked(video: Path, data: Path) -> None:
+    with serve(answering("Red [1]"), finish="length") as server, session(server, data) as one:
+        turn = one.ask(video, "Which?", max_tokens=7).last
+    assert turn.state == "complete" and [(one.key, one.values) for one in turn.notices] == [("ask_cut", {"tokens": 7})]
+
+
+def test_html_and_links_in_an_answer_stay_text(video: Path, data: Path) -> None:
+    hostile = (
+        "<script>alert(1)</script> <img src=x onerror=y> ![p](http://evil.example/p.png) [a](javascript:b)\n"
+        "# Heading\n    code\n- list\n> quote\n| a | b |\n|---|---|\nhttp://evil.example www.evil.example `x` &lt;"
+    )
+    with serve(answering(hostile)) as server, session(server, data) as one:
+        conversation = one.ask(video, "<b>Bold</b> [q](http://evil.example)?")
+    assert conversation.last.answer == hostile
+    written = as_markdown(conversation, subject="<i>v</i>.mp4", language="en")
+    tokens = MarkdownIt("gfm-like", {"html": True, "linkify": False}).parse(written)
+    kinds = {one.type for token in tokens for one in (token, *(token.children or ()))}
+    assert not kinds & {"html_block", "html_inline", "link_open", "image", "table_open", "code_block", "code_inline"}
+    assert "http://" not in written and "www." not in written
+    shown = "".join(child.content for token in tokens for child in token.children or () if child.type == "text")
+    assert "<script>alert(1)</script>" in shown and "http://evil.example" in shown
+
+
+def test_deleted_analysis_takes_its_conversations_along(video: Path, tmp_path: Path) -> None:
+    with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
+        conversation = one.ask(video, "Which?")
+        one._open_services().jobs.remove(conversation.analysis_id)
+        assert one.conversations.find() == []
+        with pytest.raises(framelens.InputError, match="not known here"):
+            one.ask(conversation, "And?")
+
+
+def test_deleted_video_is_still_answered_from_its_keyframes(tmp_path: Path, video: Path) -> None:
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(video.read_bytes())
+    with serve(answering("Red [1].")) as server, session(server, tmp_path / "data") as one:
+        first = one.ask(copy, "Which?")
+        copy.unlink()
+        assert one.ask(first, "And?").last.state == "complete"
+        assert one.ask(copy, "By path?").analysis_id == first.analysis_id
+        with pytest.raises(framelens.InputError, match="no file"):
+            one.ask(tmp_path / "other.mp4", "Which?")
+        with pytest.raises(framelens.InputError, match="neither a file nor an analysis"):
+            one.ask("nonsense", "Which?")
+
+
+def test_report_from_elsewhere_can_be_asked_about(video: Path, data: Path, tmp_path: Path) -> None:
+    analysis = framelens.analyse(video, frames=4, use_model=False, data_dir=data)
+    with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
+        conversation = one.ask(analysis, "Which?")
+        assert one.ask(analysis.id, "By id?").analysis_id == conversation.analysis_id == analysis.id

@@ -1,0 +1,137 @@
+"""The command `framelens ask` as a shell runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cards import write_card_video
+from tests.llm.scripted import Server, serve
+
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+ANSWER = "Red [1] \x1b[31m<b> at 7:30."
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_card_video(tmp_path_factory.mktemp("asked") / "cards.mp4", ["red", "blue"])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("asked-data")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "x" if body["max_tokens"] == 1 else ANSWER
+
+    with serve(behave) as server:
+        yield server
+
+
+def environment(data: Path, server: Server | None) -> dict[str, str]:
+    named = {"FRAMELENS_BASE_URL": server.base_url} if server else {}
+    return {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(data), **named}
+
+
+def run(*arguments: object, data: Path, server: Server | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli.main", "ask", *map(str, arguments)],
+        env=environment(data, server),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+
+
+def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path, server: Server) -> None:
+    done = run(video, "--temperature", "0.3", "Which is first?", data=data, server=server)
+    assert done.returncode == 0, done.stderr
+    answer, frame, doubt = done.stdout.splitlines()
+    assert answer == "Red [1] [U+001B][31m<b> at 7:30." and frame == "[1] 00:00.000"
+    assert doubt.startswith("⚠️") and "7:30" in doubt
+    assert "framelens ask --continue" in done.stderr and "No model has seen" not in done.stderr
+    assert server.requests[-1]["temperature"] == 0.3
+
+    done = run("--continue", "latest", "--json", "And then?", data=data, server=server)
+    document = json.loads(done.stdout)
+    assert document["turn"]["number"] == 2 and document["turn"]["answer"] == ANSWER
+    assert document["turn"]["cited"] == [{"number": 1, "time_seconds": 0.0, "time": "00:00.000"}]
+    assert document["video"] == "cards.mp4" and document["turn"]["settings"]["temperature"] == 0.6
+
+    done = run("--continue", document["id"][:6], "--edit", 1, "换个问法", "--quiet", data=data, server=server)
+    assert done.returncode == 0 and done.stderr == ""
+    exported = json.loads(run("--export", "latest", "--json", data=data).stdout)
+    assert [(turn["number"], turn["parent"]) for turn in exported["turns"]] == [(1, 0), (2, 1), (3, 0)]
+    assert "## 3. 换个问法" in run("--export", document["id"], data=data).stdout
+
+    listed = json.loads(run("--list", "--json", data=data).stdout)
+    assert [(one["id"], one["name"], one["video"]) for one in listed] == [
+        (document["id"], "Which is first?", "cards.mp4")
+    ]
+    assert document["id"] in run("--search", "问法", data=data).stdout
+    assert document["id"] not in run("--search", "法问", data=data).stdout
+    assert run("--rename", "latest", "红色", data=data).returncode == 0
+    assert "红色" in run("--list", "latest", data=data).stdout
+    assert run("--delete", "latest", data=data).returncode == 2
+    assert run("--delete", "latest", "--yes", data=data).returncode == 0
+    assert "no conversations" in run("--list", data=data).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "Name a video"),
+        (["VIDEO"], 2, "There is no question"),
+        (["VIDEO", " "], 2, "There is no question"),
+        (["VIDEO", "a" * 100_000], 2, "100,000 characters"),
+        (["VIDEO", "Q", "--top-p", "7"], 2, "from 0.01 to 1.0"),
+        (["VIDEO", "Q", "--max-tokens", "many"], 2, "from 1 to 4096"),
+        (["VIDEO", "Q", "--edit", "1"], 2, "--continue ID"),
+        (["gone.mp4", "Q"], 3, "There is no file"),
+        (["nothing", "Q"], 3, "neither a file nor an analysis"),
+        (["--continue", "nothing", "Q"], 3, "not known here"),
+        (["VIDEO", "Q", "--base-url", "http://127.0.0.1:9/v1"], 4, "127.0.0.1:9"),
+    ],
+)
+def test_wrong_use_says_what_to_do(arguments: list[str], code: int, words: str, video: Path, data: Path) -> None:
+    done = run(*(video if one == "VIDEO" else one for one in arguments), data=data)
+    assert done.returncode == code and words in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert done.stdout.strip() == ""
+
+
+def test_interrupt_keeps_the_answer_so_far(video: Path, tmp_path: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        for _ in range(1 if body["max_tokens"] == 1 else 2000):
+            yield f"word{_} "
+            waiting.wait(0.05)
+
+    import threading
+
+    waiting = threading.Event()
+    with serve(behave) as server:
+        asked = subprocess.Popen(
+            [sys.executable, "-m", "app.cli.main", "ask", str(video), "Which?"],
+            env=environment(tmp_path, server),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        assert asked.stdout
+        asked.stdout.read(20)
+        asked.send_signal(signal.SIGINT)
+        asked.communicate(timeout=60)
+    assert asked.returncode == 130
+    turn = json.loads(run("--export", "latest", "--json", data=tmp_path).stdout)["turns"][0]
+    assert turn["state"] == "stopped" and turn["answer"].startswith("word0") and turn["why"]["key"] == "ask_stopped"

@@ -1,0 +1,111 @@
+"""Stored conversations: found by words of any script, renamed, deleted, and gone with their analysis."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core import InputError
+from app.store import ConversationRow, ConversationStore, LibraryIndex, Row, Store
+from app.store.database import MIGRATIONS
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "framelens.sqlite")
+    store.save(Row("job", "2026-01-01", "clip.mp4", "done", "me", "{}"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def conversations(store: Store) -> ConversationStore:
+    return ConversationStore(store)
+
+
+def row(name: str, job_id: str = "job") -> ConversationRow:
+    return ConversationRow(name, job_id, "2026-01-01", "", f"About {name}", "en", 1)
+
+
+def ids(found: list[ConversationRow]) -> list[str]:
+    return [one.id for one in found]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("红车", ["b"]),
+        ("车红", []),
+        ("RED car", ["a"]),
+        ("car drove", ["a"]),
+        ("driv", ["a"]),
+        ("rive", []),
+        ('"red car"', ["a"]),
+        ('"car red"', []),
+        ("about", ["b", "a"]),
+        ("café", ["a"]),
+        ("%", []),
+        ("", ["b", "a"]),
+    ],
+)
+def test_conversations_are_found_by_their_words(words: str, found: list[str], conversations: ConversationStore) -> None:
+    conversations.save(row("a"), {1: ("Where is the red car?", "It drives off.", "{}"), 2: ("CAFE?", "drove", "{}")})
+    conversations.save(row("b"), {1: ("红车什么时候出现？", "第一帧", "{}")})
+    assert ids(conversations.find(words)) == found
+
+
+def test_turns_are_kept_by_number_and_replaced(conversations: ConversationStore) -> None:
+    conversations.save(row("a"), {1: ("Q", "", "old")})
+    conversations.save(row("a"), {1: ("Q", "answer", "new"), 2: ("R", "", "second")})
+    assert conversations.turns("a") == ["new", "second"] and conversations.get("a").current == 1
+    assert ids(conversations.find("answer", job_id="job")) == ["a"] and not conversations.find("Q", job_id="other")
+
+
+def test_new_name_is_kept_and_found(conversations: ConversationStore) -> None:
+    conversations.save(row("a"), {1: ("Q", "", "{}")})
+    conversations.rename("a", "Der Überfall")
+    conversations.save(row("a"), {2: ("R", "", "{}")})
+    assert conversations.get("a").name == "Der Überfall"
+    assert ids(conversations.find("uberfall")) == ["a"] and not conversations.find("about")
+
+
+def test_id_may_be_cut_short_but_not_ambiguous(conversations: ConversationStore) -> None:
+    for name in ("abc", "abd"):
+        conversations.save(row(name), {})
+    assert conversations.get("abd").id == "abd" and conversations.get("latest").id == "abd"
+    for given, key in (("ab", "conversation_ambiguous"), ("x", "conversation_unknown"), ("", "conversation_unknown")):
+        with pytest.raises(InputError, match=key):
+            conversations.get(given)
+
+
+def test_deleting_an_analysis_deletes_its_conversations(store: Store, conversations: ConversationStore) -> None:
+    conversations.save(row("a"), {1: ("Q", "", "{}")})
+    LibraryIndex(store).delete("job")
+    assert conversations.find() == [] and store.select("SELECT * FROM turns") == []
+    with pytest.raises(InputError, match="job_unknown"):
+        conversations.save(row("a"), {1: ("Q", "", "{}")})
+
+
+def test_deleting_a_conversation_leaves_the_others(store: Store, conversations: ConversationStore) -> None:
+    for name in ("a", "b"):
+        conversations.save(row(name), {1: ("Q", "", "{}")})
+    conversations.delete("a")
+    assert ids(conversations.find()) == ["b"] and len(store.select("SELECT * FROM turns")) == 1
+    assert store.get("job") is not None
+
+
+def test_store_without_conversations_gets_them(tmp_path: Path) -> None:
+    path = tmp_path / "framelens.sqlite"
+    older = sqlite3.connect(path)
+    older.executescript(";".join(MIGRATIONS[:5]) + "; PRAGMA user_version = 5;")
+    older.execute("INSERT INTO jobs (id, created, name, state, document) VALUES ('job', '', 'clip', 'done', '{}')")
+    older.commit()
+    older.close()
+    store = Store(path)
+    conversations = ConversationStore(store)
+    conversations.save(row("a"), {1: ("Q", "", "{}")})
+    assert ids(conversations.find()) == ["a"] and [one.id for one in store.recent(9)] == ["job"]
+    store.close()
